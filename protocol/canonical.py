@@ -1,0 +1,121 @@
+"""One strict encoding per value: sorted-key JSON of integers and ASCII strings, no floats.
+
+Messages are frozen dataclasses. Fields may be ``int``, ``str``, ``bytes`` (as ``0x`` hex), other
+message dataclasses, ``tuple[X, ...]`` of these and ``dict[str, int]``; sizes and ranges are carried
+by :class:`~protocol.identifiers.Size` and :class:`~protocol.identifiers.Range` in ``Annotated``.
+``decode`` accepts exactly the bytes that ``encode`` produces and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+from protocol.errors import MalformedError
+from protocol.identifiers import Range, Size, from_hex, to_hex
+
+T = TypeVar("T")
+MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
+_MAX_DEPTH = 16
+
+
+def encode(value: Any) -> bytes:
+    """Canonical bytes of a message; the constraints of every field are checked on the way."""
+    return _dump(_plain(type(value), value, type(value).__name__))
+
+
+def decode(message_type: type[T], data: bytes, max_bytes: int = MAX_DOCUMENT_BYTES) -> T:
+    """Strict inverse of :func:`encode`. Raises MalformedError for anything else, whatever the bytes."""
+    if len(data) > max_bytes:
+        raise MalformedError(f"{message_type.__name__}: {len(data)} bytes exceed the limit of {max_bytes}")
+    try:
+        parsed = json.loads(data.decode("ascii"), parse_float=_refuse, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"{message_type.__name__}: not canonical JSON: {error}") from error
+    value: T = _typed(message_type, parsed, message_type.__name__, 0)
+    if encode(value) != data:
+        raise MalformedError(f"{message_type.__name__}: valid but not in canonical form")
+    return value
+
+
+def _dump(plain: Any) -> bytes:
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(f"number {text!r} is not an integer")
+
+
+@cache
+def _hints(message_type: type) -> dict[str, Any]:
+    return get_type_hints(message_type, include_extras=True)
+
+
+def _unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    if get_origin(hint) is Annotated:
+        base, *constraints = get_args(hint)
+        return base, tuple(constraints)
+    return hint, ()
+
+
+def _check(value: Any, constraints: tuple[Any, ...], where: str) -> None:
+    for constraint in constraints:
+        if isinstance(constraint, Size) and len(value) != constraint.length:
+            raise MalformedError(f"{where}: expected {constraint.length} bytes, got {len(value)}")
+        if isinstance(constraint, Range):
+            number = value if isinstance(value, int) else len(value)
+            if not constraint.low <= number <= constraint.high:
+                raise MalformedError(f"{where}: {number} is not in [{constraint.low}, {constraint.high}]")
+
+
+def _plain(hint: Any, value: Any, where: str) -> Any:
+    base, constraints = _unwrap(hint)
+    origin = get_origin(base)
+    if base is bytes and isinstance(value, bytes):
+        _check(value, constraints, where)
+        return to_hex(value)
+    if base is int and type(value) is int:
+        _check(value, constraints, where)
+        return value
+    if base is str and isinstance(value, str) and value.isascii():
+        _check(value, constraints, where)
+        return value
+    if origin is tuple and isinstance(value, tuple):
+        _check(value, constraints, where)
+        item = get_args(base)[0]
+        return [_plain(item, entry, f"{where}[{i}]") for i, entry in enumerate(value)]
+    if origin is dict and isinstance(value, dict):
+        return {key: _plain(int, entry, f"{where}.{key}") for key, entry in value.items()}
+    if is_dataclass(base) and isinstance(base, type) and isinstance(value, base):
+        hints = _hints(base)
+        return {f.name: _plain(hints[f.name], getattr(value, f.name), f"{where}.{f.name}") for f in fields(base)}
+    raise MalformedError(f"{where}: {type(value).__name__} where {base} is expected")
+
+
+def _typed(hint: Any, plain: Any, where: str, depth: int) -> Any:
+    if depth > _MAX_DEPTH:
+        raise MalformedError(f"{where}: nested too deeply")
+    base, constraints = _unwrap(hint)
+    origin = get_origin(base)
+    value: Any
+    if base is bytes and isinstance(plain, str):
+        value = from_hex(plain)
+    elif (base is int and type(plain) is int) or (base is str and isinstance(plain, str)):
+        value = plain
+    elif origin is tuple and isinstance(plain, list):
+        item = get_args(base)[0]
+        value = tuple(_typed(item, entry, f"{where}[{i}]", depth + 1) for i, entry in enumerate(plain))
+    elif origin is dict and isinstance(plain, dict):
+        value = {key: _typed(int, entry, f"{where}.{key}", depth + 1) for key, entry in plain.items()}
+    elif is_dataclass(base) and isinstance(base, type) and isinstance(plain, dict):
+        hints = _hints(base)
+        names = [f.name for f in fields(base)]
+        if sorted(plain) != sorted(names):
+            raise MalformedError(f"{where}: fields {sorted(plain)} where {sorted(names)} are expected")
+        return base(**{n: _typed(hints[n], plain[n], f"{where}.{n}", depth + 1) for n in names})
+    else:
+        raise MalformedError(f"{where}: {type(plain).__name__} where {base} is expected")
+    _check(value, constraints, where)
+    return value

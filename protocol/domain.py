@@ -1,0 +1,52 @@
+"""Where a message belongs: chain and ledger, and the tags that keep one kind of hash from posing as another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from eth_hash.auto import keccak
+
+from protocol.identifiers import Address, Digest
+from protocol.merkle import leaf
+from protocol.messages.settlement import Entitlement
+from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
+
+COMMITMENT_LEAF_TAG: Final = keccak(b"HearthCommitmentLeaf(uint256 index,bytes32 commitment,bytes32 signature)")
+ENTITLEMENT_LEAF_TAG: Final = keccak(
+    b"HearthEntitlementLeaf(uint256 task,uint256 index,address client,uint256 cumulative,uint256 reputation)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """The EIP-712 domain: name and version are constants, chain id is asked of the chain, never assumed."""
+
+    chain_id: int
+    ledger: Address
+
+    def prefix(self) -> bytes:
+        """Unambiguous bytes for associated data and key derivation outside EIP-712."""
+        return f"{PROTOCOL_NAME}/{PROTOCOL_VERSION}/".encode() + uint256(self.chain_id) + self.ledger
+
+
+def uint256(value: int) -> bytes:
+    return value.to_bytes(32, "big")
+
+
+def commitment_leaf(index: int, commitment_hash: Digest, signature: bytes) -> Digest:
+    """Leaf of a round's batch tree: position, EIP-712 struct hash of the Commitment, keccak of its signature."""
+    return leaf(COMMITMENT_LEAF_TAG, uint256(index) + commitment_hash + keccak(signature))
+
+
+def entitlement_leaf(task: int, index: int, entitlement: Entitlement) -> Digest:
+    """Leaf of the allocation tree, as ``HearthLedger.claim`` recomputes it."""
+    return leaf(
+        ENTITLEMENT_LEAF_TAG,
+        uint256(task)
+        + uint256(index)
+        + bytes(12)
+        + entitlement.client
+        + uint256(entitlement.cumulative_wei)
+        + uint256(entitlement.reputation),
+    )

@@ -1,0 +1,83 @@
+"""The request for a round's functional key and the authorities' answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from protocol.canonical import encode
+from protocol.identifiers import Address, Digest, Label, Nonce, Range, Signature, Size, Word, sha256
+from protocol.messages.round import RoundPlan
+
+MAX_REQUEST_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequestEntry:
+    client: Address
+    nonce: Nonce
+    ciphertext: Digest
+    weight: Annotated[int, Range(1, 255)]
+    signature: Signature  # of the client's Commitment
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequest:
+    """Names exactly the accepted set. Its digest is recorded on chain before any authority answers."""
+
+    label: Label
+    entries: Annotated[tuple[KeyRequestEntry, ...], Range(1, 10_000)]  # ascending by client
+
+    def digest(self) -> Digest:
+        return sha256(encode(self))
+
+
+@dataclass(frozen=True, slots=True)
+class PartialKeyStatement:
+    """EIP-712 ``PartialKey``, signed by the authority: ``residues`` is the content digest of its share."""
+
+    task: Word
+    round: Annotated[int, Range(1, 2**32 - 1)]
+    label: Label
+    request: Digest
+    authority: Address
+    key_epoch: Annotated[int, Range(0, 2**32 - 1)]
+    residues: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPartialKey:
+    statement: PartialKeyStatement
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedKeyRequest:
+    """The request together with the plan it is under, as the edge server shows them to an authority."""
+
+    plan: RoundPlan
+    request: KeyRequest
+
+
+@dataclass(frozen=True, slots=True)
+class PartialKeyAnswer:
+    """An authority's signed statement and the share itself (3 x 4096 residues, u32 little-endian)."""
+
+    signed: SignedPartialKey
+    residues: Annotated[bytes, Size(49_152)]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAcceptanceStatement:
+    """EIP-712 ``KeyAcceptance``: the authority holds this client's shares, and they match the envelope."""
+
+    task: Word
+    client: Address
+    envelope: Digest
+    authority: Address
+
+
+@dataclass(frozen=True, slots=True)
+class SignedKeyAcceptance:
+    statement: KeyAcceptanceStatement
+    signature: Signature

@@ -1,0 +1,50 @@
+"""The plan of a round: public, fixed before anyone encrypts; its hash is the encryption label."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Annotated
+
+from protocol.canonical import encode
+from protocol.identifiers import Address, Count, Digest, Label, Range, Seconds, Word
+from protocol.messages.task import LearningTerms, ShortText
+
+MAX_PLAN_BYTES = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ClientWeight:
+    client: Address
+    weight: Annotated[int, Range(1, 255)]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundPlan:
+    """The RoundDescriptor of ``encryption.md`` 3.6. No instant and no arrival order is in it."""
+
+    suite: ShortText
+    chain_id: Word
+    ledger: Address
+    task: Word
+    round: Annotated[int, Range(1, 2**32 - 1)]
+    spec: Digest
+    committee: Digest  # digest of the canonical Committee
+    key_epoch: Count
+    previous_label: Label  # zero in round 1
+    model: Digest  # parameters that the round starts from
+    index_set: Digest  # content digest of the index set (u32 little-endian, ascending)
+    dimension: Annotated[int, Range(1, 2**32 - 1)]  # of the index set
+    learning: LearningTerms
+    min_clients: Count
+    max_clients: Count
+    max_share_ppm: Count
+    weights: Annotated[tuple[ClientWeight, ...], Range(1, 10_000)]  # ascending by address
+    commit_seconds: Seconds
+    settle_seconds: Seconds
+
+    def label(self) -> Label:
+        return hashlib.sha256(b"FE64/label/1" + encode(self)).digest()
+
+    def weight_of(self, client: Address) -> int | None:
+        return next((entry.weight for entry in self.weights if entry.client == client), None)

@@ -1,0 +1,75 @@
+"""How a round ends: the verdict, the published record and what everyone is owed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from protocol.identifiers import Address, Amount, Count, Digest, Label, Range, Word
+from protocol.messages.keys import SignedPartialKey
+from protocol.messages.task import ShortText
+
+MAX_RECORD_BYTES = 8 * 1024 * 1024
+
+PUBLISHED = "published"
+ABANDONED = "abandoned"
+
+# Why a commitment is not in the accepted set. The first two cannot be refuted later; the third can.
+UNAVAILABLE = "unavailable"
+CORRUPT = "corrupt"
+MALFORMED = "malformed"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    client: Address
+    reason: ShortText
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A pure function of public data: the commitments of a round and the state of their ciphertexts."""
+
+    label: Label
+    accepted: Annotated[tuple[Address, ...], Range(0, 10_000)]  # ascending
+    rejected: Annotated[tuple[Rejection, ...], Range(0, 10_000)]  # ascending by client
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """One leaf of the allocation tree: everything this client has earned in the task so far."""
+
+    client: Address
+    cumulative_wei: Amount
+    reputation: Annotated[int, Range(0, 255)]
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Ascending by client; the leaf's index is its position."""
+
+    task: Word
+    round: Count
+    entitlements: Annotated[tuple[Entitlement, ...], Range(0, 10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRecord:
+    """Everything about a finished round that an auditor cannot derive from the plan alone.
+
+    An abandoned round has no key, aggregate or model: their digests are zero and ``keys`` is empty.
+    """
+
+    label: Label
+    outcome: ShortText
+    verdict: Verdict
+    request: Digest
+    keys: Annotated[tuple[SignedPartialKey, ...], Range(0, 16)]  # ascending by position in the committee
+    functional_key: Digest  # SHA-256 of the combined key's bytes
+    aggregate: Digest  # content digest of the decrypted sums (i64 little-endian)
+    max_residual: Annotated[int, Range(0, 2**64 - 1)]  # in ciphertext words, rounded up
+    model: Digest  # content digest of the parameters after the round
+    correct: Count  # right answers on the public test set, of ...
+    examples: Count
+    epsilon_micro: Annotated[int, Range(0, 2**63 - 1)]  # spent so far by a client in every round, own noise, rounded up
+    allocation: Digest  # content digest of the canonical Allocation

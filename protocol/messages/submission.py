@@ -1,0 +1,82 @@
+"""What a client sends: its enrolment, its commitment to a ciphertext, its leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from protocol.identifiers import Address, Digest, Label, Nonce, Range, Signature, Word
+
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """EIP-712 ``Enrolment``; ``envelope`` is the content digest of the client's KeyEnvelope."""
+
+    task: Word
+    client: Address
+    envelope: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """EIP-712 ``Leave``: no later round may plan this client."""
+
+    task: Word
+    client: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """EIP-712 ``Commitment``: the client's signature over its ciphertext (``encryption.md``, top)."""
+
+    task: Word
+    round: Annotated[int, Range(1, 2**32 - 1)]
+    client: Address
+    label: Label
+    nonce: Nonce
+    ciphertext: Digest  # digest of the body's CID
+
+
+@dataclass(frozen=True, slots=True)
+class SignedEnrolment:
+    enrolment: Enrolment
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class SignedLeave:
+    leave: Leave
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCommitment:
+    commitment: Commitment
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A signed commitment as it travels to the edge server: task, round and label are known there."""
+
+    client: Address
+    nonce: Nonce
+    ciphertext: Digest
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentBatch:
+    """What the edge server relays under one Merkle root, ascending by client."""
+
+    commitments: Annotated[tuple[SignedCommitment, ...], Range(0, 10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Inclusion proof of one commitment in its round's batch."""
+
+    index: Annotated[int, Range(0, 2**32 - 1)]
+    proof: Annotated[tuple[Digest, ...], Range(0, 32)]

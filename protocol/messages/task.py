@@ -1,0 +1,131 @@
+"""The task: everything that is agreed before anyone enrols. Its digest stands on chain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from protocol.identifiers import Address, Amount, Count, Digest, PartsPerMillion, Range, Seconds, Size
+
+MAX_SPEC_BYTES = 128 * 1024
+MICRO = 1_000_000  # fixed-point denominator of every field that ends in ``_micro``
+
+ShortText = Annotated[str, Range(1, 120)]
+Micro = Annotated[int, Range(1, 2**40)]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer by name with integer arguments; ``protocol.model.specification`` lists what is allowed."""
+
+    kind: ShortText
+    arguments: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A feed-forward model as data: no code, nothing to unpickle."""
+
+    input_shape: Annotated[tuple[Count, ...], Range(1, 4)]
+    classes: Annotated[int, Range(2, 10_000)]
+    layers: Annotated[tuple[Layer, ...], Range(1, 64)]
+
+
+@dataclass(frozen=True, slots=True)
+class LearningTerms:
+    """One client's work in one round.
+
+    Every local step adds Gaussian noise of standard deviation ``noise_multiplier * clip`` to the sum of
+    clipped per-example gradients over a Poisson sample of rate q and divides by the public
+    ``q * reference_count``, never by the client's own count: so a delta is in proportion to its client's
+    data, and that weight is released by nobody.
+    """
+
+    local_steps: Annotated[int, Range(1, 10_000)]
+    sampling_rate_ppm: Annotated[int, Range(1, 1_000_000)]
+    clip_micro: Micro
+    noise_multiplier_micro: Annotated[int, Range(0, 2**40)]  # 0 only in tests: the accountant then refuses a figure
+    learning_rate_micro: Micro
+    reference_count: Annotated[int, Range(1, 2**32 - 1)]  # n_ref, public: typical examples per client
+    density_ppm: Annotated[int, Range(1, 1_000_000)]  # share of coordinates in a round's index set
+    bound_micro: Micro  # the quantiser's range is [-bound, bound]
+    bits: Annotated[int, Range(2, 30)]
+    fields: Annotated[int, Range(1, 4)]  # plaintext fields per ciphertext word (k)
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyTerms:
+    """What a client may spend on this task: own-noise (epsilon, delta), add/remove, Renyi accountant."""
+
+    epsilon_budget_micro: Micro
+    delta_exponent: Annotated[int, Range(3, 15)]  # delta = 10 ** -delta_exponent
+
+
+@dataclass(frozen=True, slots=True)
+class CohortTerms:
+    min_clients: Annotated[int, Range(2, 10_000)]  # quorum of a round
+    max_clients: Annotated[int, Range(2, 10_000)]
+    max_share_ppm: PartsPerMillion  # largest share of one client in the sum of weights (E_CONCENTRATION)
+
+
+@dataclass(frozen=True, slots=True)
+class ReputationTerms:
+    """Section B of the incentive rules: start at the floor, +1 for good, -1 for bad, 0 below the floor."""
+
+    initial: Annotated[int, Range(0, 255)]
+    floor: Annotated[int, Range(1, 255)]
+    maximum: Annotated[int, Range(1, 255)]
+
+
+@dataclass(frozen=True, slots=True)
+class RewardTerms:
+    update_reward_wei: Amount  # flat, for each accepted update
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """Durations only; the contract fixes the instants when it sees the transactions."""
+
+    enrolment_seconds: Seconds
+    commit_seconds: Seconds  # from the opening of a round
+    settle_seconds: Seconds  # from the end of the commit phase
+    task_seconds: Seconds  # from posting: no round opens later
+    claim_seconds: Seconds  # from the end of the task
+
+
+@dataclass(frozen=True, slots=True)
+class CommitteeMember:
+    address: Address  # signs partial keys
+    encryption_key: Annotated[bytes, Size(1216)]  # X25519 (32) || ML-KEM-768 (1184), for clients' shares
+
+
+@dataclass(frozen=True, slots=True)
+class Committee:
+    """Member j = 1..m is ``members[j - 1]``; any ``threshold`` of them issue a functional key."""
+
+    threshold: Annotated[int, Range(2, 16)]
+    members: Annotated[tuple[CommitteeMember, ...], Range(2, 16)]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    version: Annotated[int, Range(1, 1)]
+    title: ShortText
+    suite: ShortText  # encryption suite, ``FE64-A/1``
+    model: ModelSpec
+    initial_model: Digest  # content digest of the safetensors parameters
+    test_set: Digest  # content digest of the public test set
+    rounds: Annotated[int, Range(1, 100_000)]
+    confirmations: Annotated[int, Range(0, 1_000)]
+    edge_server: Address
+    committee: Committee
+    learning: LearningTerms
+    privacy: PrivacyTerms
+    cohort: CohortTerms
+    reputation: ReputationTerms
+    rewards: RewardTerms
+    durations: Durations
+
+    def budget_wei(self) -> int:
+        """Escrow that covers every reward this task can ever owe."""
+        return self.rounds * self.cohort.max_clients * self.rewards.update_reward_wei

@@ -1,0 +1,122 @@
+"""EIP-712 messages: struct hashes, signing and recovery for every signed type of the protocol."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Final, get_args, get_type_hints
+
+from eth_hash.auto import keccak
+from eth_keys.datatypes import PrivateKey, Signature
+from eth_keys.exceptions import BadSignature, ValidationError
+
+from protocol.domain import Domain, uint256
+from protocol.errors import MalformedError, Party, VerificationError
+from protocol.identifiers import Address, Digest, to_hex
+from protocol.messages.keys import KeyAcceptanceStatement, PartialKeyStatement
+from protocol.messages.submission import Commitment, Enrolment, Leave
+from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
+
+Signable = Commitment | Enrolment | Leave | PartialKeyStatement | KeyAcceptanceStatement
+
+# Solidity types of the fields, in the order of the dataclass.
+_TYPES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
+    Enrolment: ("Enrolment", ("uint256 task", "address client", "bytes32 envelope")),
+    Leave: ("Leave", ("uint256 task", "address client")),
+    Commitment: (
+        "Commitment",
+        ("uint256 task", "uint64 round", "address client", "bytes32 label", "bytes16 nonce", "bytes32 ciphertext"),
+    ),
+    PartialKeyStatement: (
+        "PartialKey",
+        (
+            "uint256 task",
+            "uint64 round",
+            "bytes32 label",
+            "bytes32 request",
+            "address authority",
+            "uint64 keyEpoch",
+            "bytes32 residues",
+        ),
+    ),
+    KeyAcceptanceStatement: (
+        "KeyAcceptance",
+        ("uint256 task", "address client", "bytes32 envelope", "address authority"),
+    ),
+}
+_HALF_ORDER: Final = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+_DOMAIN_TYPE: Final = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+
+
+def type_string(message_type: type) -> str:
+    """EIP-712 encodeType, e.g. ``Leave(uint256 task,address client)``."""
+    name, members = _TYPES[message_type]
+    return f"{name}({','.join(members)})"
+
+
+def struct_hash(message: Signable) -> Digest:
+    """EIP-712 hashStruct. All member types are static, so each is one 32-byte word."""
+    words = [keccak(type_string(type(message)).encode())]
+    for field, member in zip(fields(message), _TYPES[type(message)][1], strict=True):
+        words.append(_word(member.split()[0], getattr(message, field.name)))
+    return keccak(b"".join(words))
+
+
+def domain_separator(domain: Domain) -> Digest:
+    return keccak(
+        keccak(_DOMAIN_TYPE)
+        + keccak(PROTOCOL_NAME.encode())
+        + keccak(PROTOCOL_VERSION.encode())
+        + uint256(domain.chain_id)
+        + bytes(12)
+        + domain.ledger
+    )
+
+
+def signing_hash(domain: Domain, message: Signable) -> Digest:
+    """What is signed: keccak(0x1901 || domainSeparator || hashStruct)."""
+    return keccak(b"\x19\x01" + domain_separator(domain) + struct_hash(message))
+
+
+def sign(domain: Domain, message: Signable, private_key: bytes) -> bytes:
+    """Deterministic (RFC 6979) 65-byte signature r || s || v with v in {27, 28} and low s."""
+    signature = PrivateKey(private_key).sign_msg_hash(signing_hash(domain, message))
+    return signature.r.to_bytes(32, "big") + signature.s.to_bytes(32, "big") + bytes([signature.v + 27])
+
+
+def address_of(private_key: bytes) -> Address:
+    return PrivateKey(private_key).public_key.to_canonical_address()
+
+
+def verify(domain: Domain, message: Signable, signature: bytes, signer: Address, fault: Party) -> None:
+    """Raises VerificationError unless ``signer`` signed ``message``. High s and other v are refused, as on chain."""
+    if len(signature) != 65 or signature[64] not in (27, 28):
+        raise MalformedError("a signature is 65 bytes ending in 27 or 28", fault=fault)
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
+    try:
+        if s > _HALF_ORDER:
+            raise BadSignature("high s")
+        recovered = Signature(vrs=(signature[64] - 27, r, s)).recover_public_key_from_msg_hash(
+            signing_hash(domain, message)
+        )
+    except (BadSignature, ValidationError) as error:
+        raise VerificationError(f"{type(message).__name__}: invalid signature", fault=fault) from error
+    if recovered.to_canonical_address() != signer:
+        raise VerificationError(f"{type(message).__name__}: not signed by {to_hex(signer)}", fault=fault)
+
+
+def _word(solidity_type: str, value: int | bytes) -> bytes:
+    if isinstance(value, int):
+        return uint256(value)
+    return value.rjust(32, b"\0") if solidity_type == "address" else value.ljust(32, b"\0")
+
+
+def _check_table() -> None:
+    """Field names and order of the dataclasses and of the Solidity types must be the same."""
+    for message_type, (_, members) in _TYPES.items():
+        ours = [f.name.replace("_e", "E") for f in fields(message_type)]
+        theirs = [member.split()[1] for member in members]
+        if ours != theirs or any(not get_args(h) for h in get_type_hints(message_type, include_extras=True).values()):
+            raise AssertionError(f"{message_type.__name__}: {ours} is not {theirs}")
+
+
+_check_table()

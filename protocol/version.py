@@ -1,0 +1,5 @@
+"""The protocol's name and version, carried by every domain and label."""
+
+PROTOCOL_NAME = "Hearth"
+PROTOCOL_VERSION = "1"
+SPEC_VERSION = 1

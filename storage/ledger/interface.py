@@ -1,0 +1,134 @@
+"""The ledger port: what every party may read from the chain and write to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from protocol.domain import Domain
+from protocol.errors import HearthError, Party
+from protocol.identifiers import Address, Digest, Label
+from protocol.messages.chain import EnrolmentView, Event, Publication, RoundView, TaskTerms, TaskView
+from protocol.messages.settlement import Entitlement
+from protocol.messages.submission import SignedCommitment, SignedEnrolment, SignedLeave
+
+
+class LedgerError(HearthError):
+    """The chain cannot be reached or answers nonsense."""
+
+    code = "E_LEDGER"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, fault=Party.LEDGER)
+
+
+class TransactionRevertedError(HearthError):
+    """The contract refused; ``name`` is its custom error without prefix (``TooLate``), ``arguments`` its facts."""
+
+    code = "E_REVERTED"
+
+    def __init__(self, name: str, arguments: tuple[object, ...] = ()) -> None:
+        super().__init__(f"{name}{arguments}", fault=Party.OURS)
+        self.name = name
+        self.arguments = arguments
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionReceipt:
+    transaction: Digest
+    block: int
+    gas_used: int
+    logs: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTransaction:
+    """An unsigned call that its sender can check and sign: the REST API prepares these for the manufacturer."""
+
+    to: Address
+    data: bytes
+    value_wei: int
+
+
+class LedgerReader(Protocol):
+    @property
+    def domain(self) -> Domain: ...
+
+    def now(self) -> int:
+        """Seconds: the later of the latest block's timestamp and the local clock."""
+        ...
+
+    def block_number(self) -> int: ...
+
+    def block_timestamp(self, block: int) -> int: ...
+
+    def code(self) -> bytes:
+        """Deployed byte code of the ledger contract."""
+        ...
+
+    def balance_wei(self, address: Address) -> int: ...
+
+    def task_count(self) -> int: ...
+
+    def task(self, task: int) -> TaskView:
+        """Raises TransactionRevertedError ``TaskUnknown``."""
+        ...
+
+    def round(self, task: int, round_number: int, confirmations: int = 0) -> RoundView:
+        """As of ``confirmations`` blocks before the latest one."""
+        ...
+
+    def enrolment(self, task: int, client: Address) -> EnrolmentView: ...
+
+    def has_committed_directly(self, task: int, round_number: int, client: Address) -> bool: ...
+
+    def claimed_wei(self, task: int, client: Address) -> int: ...
+
+    def reputation(self, client: Address) -> int | None: ...
+
+    def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
+        """In chain order, by ``eth_getLogs`` ranges, never filters."""
+        ...
+
+
+class Ledger(LedgerReader, Protocol):
+    """The reader plus transactions signed by one account. Each call waits for the receipt of a mined transaction.
+
+    Raises TransactionRevertedError (nothing sent when it would revert) or LedgerError.
+    """
+
+    @property
+    def sender(self) -> Address: ...
+
+    def post_task(self, terms: TaskTerms, escrow_wei: int) -> TransactionReceipt: ...
+
+    def enrol(self, enrolments: Sequence[SignedEnrolment]) -> TransactionReceipt: ...
+
+    def leave(self, leave: SignedLeave) -> TransactionReceipt: ...
+
+    def open_round(
+        self, task: int, round_number: int, plan: Digest, label: Label, cohort: int
+    ) -> TransactionReceipt: ...
+
+    def commit_batch(
+        self, task: int, round_number: int, root: Digest, batch: Digest, count: int
+    ) -> TransactionReceipt: ...
+
+    def commit_direct(self, commitment: SignedCommitment) -> TransactionReceipt: ...
+
+    def request_key(self, task: int, round_number: int, request: Digest) -> TransactionReceipt: ...
+
+    def publish_round(self, task: int, round_number: int, publication: Publication) -> TransactionReceipt: ...
+
+    def abandon_round(
+        self, task: int, round_number: int, record: Digest, allocation_root: Digest, allocated: int
+    ) -> TransactionReceipt: ...
+
+    def expire_round(self, task: int, round_number: int) -> TransactionReceipt: ...
+
+    def claim(
+        self, task: int, index: int, entitlement: Entitlement, proof: Sequence[Digest]
+    ) -> TransactionReceipt: ...
+
+    def refund(self, task: int) -> TransactionReceipt: ...
