@@ -9,6 +9,7 @@ by :class:`~protocol.identifiers.Size` and :class:`~protocol.identifiers.Range` 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
@@ -19,6 +20,8 @@ from protocol.identifiers import Range, Size, from_hex, to_hex
 T = TypeVar("T")
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 _MAX_DEPTH = 16
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BRACKET = re.compile(rb"[\[\]{}]")
 
 
 def encode(value: Any) -> bytes:
@@ -30,11 +33,12 @@ def decode(message_type: type[T], data: bytes, max_bytes: int = MAX_DOCUMENT_BYT
     """Strict inverse of :func:`encode`. Raises MalformedError for anything else, whatever the bytes."""
     if len(data) > max_bytes:
         raise MalformedError(f"{message_type.__name__}: {len(data)} bytes exceed the limit of {max_bytes}")
+    _check_depth(message_type, data)
     try:
         parsed = json.loads(data.decode("ascii"), parse_float=_refuse, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise MalformedError(f"{message_type.__name__}: not canonical JSON: {error}") from error
-    value: T = _typed(message_type, parsed, message_type.__name__, 0)
+    value: T = _typed(message_type, parsed, message_type.__name__)
     if encode(value) != data:
         raise MalformedError(f"{message_type.__name__}: valid but not in canonical form")
     return value
@@ -46,6 +50,15 @@ def _dump(plain: Any) -> bytes:
 
 def _refuse(text: str) -> Any:
     raise ValueError(f"number {text!r} is not an integer")
+
+
+def _check_depth(message_type: type, data: bytes) -> None:
+    """Before parsing: the parser recurses per bracket, and deep enough nesting would take the process down."""
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub(b"", data)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > _MAX_DEPTH:
+            raise MalformedError(f"{message_type.__name__}: nested too deeply")
 
 
 @cache
@@ -94,9 +107,7 @@ def _plain(hint: Any, value: Any, where: str) -> Any:
     raise MalformedError(f"{where}: {type(value).__name__} where {base} is expected")
 
 
-def _typed(hint: Any, plain: Any, where: str, depth: int) -> Any:
-    if depth > _MAX_DEPTH:
-        raise MalformedError(f"{where}: nested too deeply")
+def _typed(hint: Any, plain: Any, where: str) -> Any:
     base, constraints = _unwrap(hint)
     origin = get_origin(base)
     value: Any
@@ -106,15 +117,15 @@ def _typed(hint: Any, plain: Any, where: str, depth: int) -> Any:
         value = plain
     elif origin is tuple and isinstance(plain, list):
         item = get_args(base)[0]
-        value = tuple(_typed(item, entry, f"{where}[{i}]", depth + 1) for i, entry in enumerate(plain))
+        value = tuple(_typed(item, entry, f"{where}[{i}]") for i, entry in enumerate(plain))
     elif origin is dict and isinstance(plain, dict):
-        value = {key: _typed(int, entry, f"{where}.{key}", depth + 1) for key, entry in plain.items()}
+        value = {key: _typed(int, entry, f"{where}.{key}") for key, entry in plain.items()}
     elif is_dataclass(base) and isinstance(base, type) and isinstance(plain, dict):
         hints = _hints(base)
         names = [f.name for f in fields(base)]
         if sorted(plain) != sorted(names):
             raise MalformedError(f"{where}: fields {sorted(plain)} where {sorted(names)} are expected")
-        return base(**{n: _typed(hints[n], plain[n], f"{where}.{n}", depth + 1) for n in names})
+        return base(**{n: _typed(hints[n], plain[n], f"{where}.{n}") for n in names})
     else:
         raise MalformedError(f"{where}: {type(plain).__name__} where {base} is expected")
     _check(value, constraints, where)

@@ -1,0 +1,20 @@
+"""Settings of one phone's process; nothing here is agreed with anybody else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    folder: Path  # journal, keys, residual: readable by the owner only
+    data: Path  # the household's examples
+    edge_url: str
+    rpc_url: str
+    ledger: bytes
+    store: str  # content store: folder, or URL of an IPFS node's RPC
+    task: int
+    poll_seconds: int = 20  # how long one long poll asks the edge server to wait
+    patience_seconds: int = 10  # before the commit deadline, when a missing receipt means: commit directly
+    max_data_bytes: int = 512 * 1024 * 1024

@@ -1,0 +1,46 @@
+"""The audit of one task: numbered checks over evidence, in protocol order, without I/O and without a secret."""
+
+from __future__ import annotations
+
+from protocol.audit.evidence import ChainEvidence, Fetch
+from protocol.audit.money_checks import check_money
+from protocol.audit.opening_checks import OpeningAudit
+from protocol.audit.report import Report, known, same
+from protocol.audit.round_checks import check_commit_phase
+from protocol.audit.task_checks import check_envelopes, check_task
+from protocol.identifiers import Address
+from protocol.incentives.rewards import first_allocation
+from protocol.messages.chain import RoundExpired
+from protocol.messages.settlement import Allocation
+from protocol.planning import History
+
+
+def audit_task(evidence: ChainEvidence, fetch: Fetch, expected_code: bytes) -> Report:
+    """Re-derives every round, score and payout. FAIL names what contradicts; UNKNOWN what is missing."""
+    report = Report()
+    task = check_task(report, evidence, fetch, expected_code)
+    history: History | None = None
+    allocation: Allocation | None = None
+    if task.spec is not None and task.enrolled is not None:
+        history = History(tuple(sorted(task.enrolled)), task.spec.initial_model)
+        reputations = {client: event.reputation for client, event in task.enrolled.items()}
+        allocation = first_allocation(evidence.task, reputations)
+    parameters = task.parameters
+    allocations: dict[int, Allocation | None] = {}
+    planned: set[Address] = set()
+    for number in range(1, evidence.task_view.last_round + 1):
+        facts = check_commit_phase(report, evidence, fetch, task, number, history, allocation)
+        planned |= {entry.client for entry in facts.plan.weights} if facts.plan else set()
+        opening = OpeningAudit(report, evidence, fetch, task, facts, history, allocation, parameters)
+        opening.run()
+        history, parameters = opening.next_history(), opening.parameters
+        if not isinstance(facts.ended, RoundExpired):
+            allocation = opening.allocation if facts.ended else allocation
+        allocations[number] = allocation
+    check_envelopes(report, task, fetch, planned)
+    with report.check(6, f"task {evidence.task}"):
+        same("rounds with a view", sorted(evidence.rounds), list(range(1, evidence.task_view.last_round + 1)))
+        spec = known(task.spec, "the spec")
+        same("no more rounds than agreed", evidence.task_view.last_round <= spec.rounds, True)
+    check_money(report, evidence, task, allocations)
+    return report

@@ -1,0 +1,247 @@
+"""Checks 12 to 21: from the committed set to the model, the accuracy, the charge and the allocation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from protocol.audit.evidence import Absence, ChainEvidence, Fetch, MissingEvidenceError
+from protocol.audit.report import Report, document, known, require, same
+from protocol.audit.round_checks import RoundFacts
+from protocol.audit.task_checks import TaskFacts
+from protocol.canonical import decode, encode
+from protocol.encryption.functional_key import functional_key_bytes
+from protocol.encryption.policy import check_quorum
+from protocol.encryption.suite import Suite, suite
+from protocol.errors import Party, VerificationError
+from protocol.identifiers import ZERO_DIGEST, Address, sha256, to_hex
+from protocol.incentives.rewards import allocation_root, settle, total_wei
+from protocol.messages.chain import RoundAbandoned, RoundPublished
+from protocol.messages.keys import KeyRequest
+from protocol.messages.settlement import (
+    ABANDONED,
+    CORRUPT,
+    MAX_RECORD_BYTES,
+    PUBLISHED,
+    UNAVAILABLE,
+    Allocation,
+    RoundRecord,
+    Verdict,
+)
+from protocol.model.architectures import count_correct
+from protocol.model.layout import Layout
+from protocol.model.step import apply_step
+from protocol.planning import History, key_request, published_history, unpublished_history
+from protocol.privacy.renyi import epsilon_micro
+from protocol.screening.verdict import decide
+from protocol.signing import verify
+from protocol.sparse.codec import encode_sums
+
+Bodies = Mapping[Address, bytes | Absence]
+_IRREFUTABLE = "the verdict calls it {}; that cannot be refuted later"
+
+
+class OpeningAudit:
+    """One settled round. ``history``, ``before`` and ``parameters`` are those at its opening."""
+
+    def __init__(
+        self,
+        report: Report,
+        evidence: ChainEvidence,
+        fetch: Fetch,
+        task: TaskFacts,
+        facts: RoundFacts,
+        history: History | None,
+        before: Allocation | None,
+        parameters: npt.NDArray[np.float32] | None,
+    ) -> None:
+        self.report, self.evidence, self.fetch = report, evidence, fetch
+        self.task, self.facts, self.history = task, facts, history
+        self.before, self.parameters = before, parameters
+        self.record: RoundRecord | None = None
+        self.request: KeyRequest | None = None
+        self.functional_key: npt.NDArray[np.uint64] | None = None
+        self.sums: npt.NDArray[np.int64] | None = None
+        self.allocation: Allocation | None = None
+
+    def run(self) -> None:
+        subject, ended = self.facts.subject, self.facts.ended
+        if not isinstance(ended, RoundPublished | RoundAbandoned):
+            return
+        with self.report.check(13, f"{subject} record"):
+            data = document(self.fetch, ended.record, MAX_RECORD_BYTES, "round record")
+            self.record = decode(RoundRecord, data, MAX_RECORD_BYTES)
+            same("label", self.record.label, known(self.facts.plan, "the plan").label())
+            outcome = PUBLISHED if isinstance(ended, RoundPublished) else ABANDONED
+            same("outcome", self.record.outcome, outcome)
+        bodies = self._check_ciphertexts()
+        with self.report.check(13, subject):
+            self._check_verdict(bodies)
+        with self.report.check(14, subject):
+            self._check_request()
+        if isinstance(ended, RoundPublished):
+            self._check_published(ended, bodies)
+        else:
+            with self.report.check(18, subject):
+                record = known(self.record, "the record")
+                same("keys", record.keys, ())
+                zeros = (record.functional_key, record.aggregate, record.model)
+                same("digests of an abandoned round", zeros, (ZERO_DIGEST,) * 3)
+                counts = (record.max_residual, record.correct, record.examples)
+                same("counts of an abandoned round", counts, (0, 0, 0))
+        with self.report.check(20, subject):
+            record, plan = known(self.record, "the record"), known(self.facts.plan, "the plan")
+            exponent = known(self.task.spec, "the spec").privacy.delta_exponent
+            charge = epsilon_micro(plan.learning, self.facts.number, exponent)
+            same("epsilon in millionths", record.epsilon_micro, charge)
+        with self.report.check(21, subject):
+            self._check_allocation(ended)
+
+    def next_history(self) -> History | None:
+        """History after this round, or None when it could not be established."""
+        plan, history = self.facts.plan, self.history
+        if plan is None or history is None:
+            return None
+        if not isinstance(self.facts.ended, RoundPublished):
+            return unpublished_history(history, plan)
+        if self.request is None or self.sums is None or self.facts.indices is None:
+            return None
+        model = self.facts.ended.model
+        return published_history(history, plan, self.request, self.facts.indices, self.sums, model)
+
+    def _scheme(self) -> Suite:
+        return suite(known(self.task.spec, "the spec").suite)
+
+    def _check_ciphertexts(self) -> Bodies:
+        bodies: dict[Address, bytes | Absence] = {}
+        committed = self.facts.committed or {}
+        rejected = {entry.client: entry.reason for entry in self.record.verdict.rejected} if self.record else {}
+        for client, signed in committed.items():
+            with self.report.check(12, f"{self.facts.subject} client {to_hex(client)}") as remarks:
+                scheme, plan = self._scheme(), known(self.facts.plan, "the plan")
+                expected = scheme.encoding_for(plan.learning.bits, plan.learning.fields).body_bytes(plan.dimension)
+                digest, reason = signed.commitment.ciphertext, rejected.get(client)
+                found = self.fetch(digest, 16 * expected + 65_536, scheme.block_bytes)
+                bodies[client] = found
+                if reason in (UNAVAILABLE, CORRUPT):
+                    remarks.append(_IRREFUTABLE.format(reason))
+                elif found is Absence.MISSING:
+                    raise MissingEvidenceError(f"ciphertext {to_hex(digest)} is not in the content store")
+                elif isinstance(found, Absence):
+                    raise VerificationError(f"the bytes in the content store are not those of {to_hex(digest)}")
+        return bodies
+
+    def _check_verdict(self, bodies: Bodies) -> None:
+        record, plan = known(self.record, "the record"), known(self.facts.plan, "the plan")
+        committed = known(self.facts.committed, "the committed set")
+        excused = {e.client: e.reason for e in record.verdict.rejected if e.reason in (UNAVAILABLE, CORRUPT)}
+        require(set(excused) <= set(committed), "the verdict rejects a client that did not commit")
+        encoding = self._scheme().encoding_for(plan.learning.bits, plan.learning.fields)
+        expected = encoding.body_bytes(plan.dimension)
+        judged = {}
+        for client in committed:
+            body = bodies.get(client)
+            if client not in excused and not isinstance(body, bytes):
+                raise MissingEvidenceError(f"needs the ciphertext of {to_hex(client)}")
+            if isinstance(body, bytes):
+                judged[client] = body
+        present = {client: signed for client, signed in committed.items() if client not in excused}
+        derived = decide(plan, present, judged, expected)
+        rejected = tuple(e for e in record.verdict.rejected if e.client not in excused)
+        same("verdict", Verdict(record.label, record.verdict.accepted, rejected), derived)
+        order = [entry.client for entry in record.verdict.rejected]
+        same("order of the rejected", order, sorted(set(order)))
+
+    def _check_request(self) -> None:
+        record, event = known(self.record, "the record"), self.facts.requested
+        if event is None:
+            same("request of a round without one", record.request, ZERO_DIGEST)
+            return
+        plan, committed = known(self.facts.plan, "the plan"), known(self.facts.committed, "the committed set")
+        require(set(record.verdict.accepted) <= set(committed), "accepted without a commitment")
+        self.request = key_request(plan, committed, record.verdict.accepted)
+        same("request on chain", event.request, self.request.digest())
+        same("request in the record", record.request, self.request.digest())
+        weights = [entry.weight for entry in self.request.entries]
+        if record.outcome == PUBLISHED:
+            check_quorum(weights, plan.min_clients, plan.max_share_ppm)
+
+    def _check_published(self, ended: RoundPublished, bodies: Bodies) -> None:
+        subject = self.facts.subject
+        partials: dict[int, bytes] = {}
+        with self.report.check(15, subject):
+            partials = self._check_partial_keys()
+        with self.report.check(16, subject):
+            committee, record = known(self.task.spec, "the spec").committee, known(self.record, "the record")
+            require(bool(partials), "no valid partial key")
+            key = self._scheme().combine(partials, len(committee.members), committee.threshold)
+            same("functional key", record.functional_key, sha256(functional_key_bytes(key)))
+            self.functional_key = key
+        with self.report.check(17, subject):
+            self._check_aggregate(bodies)
+        stepped: npt.NDArray[np.float32] | None = None
+        with self.report.check(18, subject):
+            stepped = self._check_model(ended)
+        self.parameters = stepped
+        with self.report.check(19, subject):
+            record, spec = known(self.record, "the record"), known(self.task.spec, "the spec")
+            images, labels = known(self.task.test_images, "the test set"), known(self.task.test_labels, "the test set")
+            correct = count_correct(spec.model, known(stepped, "the model"), images, labels)
+            same("on chain", (ended.correct, ended.examples), (correct, len(labels)))
+            same("in the record", (record.correct, record.examples), (correct, len(labels)))
+
+    def _check_partial_keys(self) -> dict[int, bytes]:
+        record, plan = known(self.record, "the record"), known(self.facts.plan, "the plan")
+        spec, partials = known(self.task.spec, "the spec"), {}
+        position = {member.address: j for j, member in enumerate(spec.committee.members, start=1)}
+        order = [position.get(signed.statement.authority, 0) for signed in record.keys]
+        require(0 not in order and order == sorted(set(order)), "keys not ascending by committee member")
+        require(len(order) >= spec.committee.threshold, "fewer keys than the threshold")
+        for j, signed in zip(order, record.keys, strict=True):
+            statement = signed.statement
+            where = (statement.task, statement.round, statement.label, statement.request, statement.key_epoch)
+            same("statement", where, (plan.task, plan.round, plan.label(), record.request, plan.key_epoch))
+            verify(self.evidence.domain, statement, signed.signature, statement.authority, Party.KEY_AUTHORITY)
+            partials[j] = document(self.fetch, statement.residues, 65_536, "partial key")
+        return partials
+
+    def _check_aggregate(self, bodies: Bodies) -> None:
+        plan, record = known(self.facts.plan, "the plan"), known(self.record, "the record")
+        request, scheme = known(self.request, "the key request"), self._scheme()
+        encoding = scheme.encoding_for(plan.learning.bits, plan.learning.fields)
+        aggregator = scheme.aggregator(encoding, plan.dimension)
+        for entry in request.entries:
+            body = bodies.get(entry.client)
+            if not isinstance(body, bytes):
+                raise MissingEvidenceError(f"needs the ciphertext of {to_hex(entry.client)}")
+            aggregator.fold(body, entry.weight)
+        weights = [entry.weight for entry in request.entries]
+        key = known(self.functional_key, "the functional key")
+        opened = scheme.decrypt(aggregator.words, plan.label(), key, encoding, plan.dimension, weights)
+        data = document(self.fetch, record.aggregate, 8 * plan.dimension, "aggregate")
+        same("aggregate", data, encode_sums(opened.sums))
+        same("largest residual", record.max_residual, opened.max_residual)
+        self.sums = opened.sums
+
+    def _check_model(self, ended: RoundPublished) -> npt.NDArray[np.float32]:
+        plan, record = known(self.facts.plan, "the plan"), known(self.record, "the record")
+        request, layout = known(self.request, "the key request"), Layout.of(known(self.task.spec, "the spec").model)
+        same("model in record and event", record.model, ended.model)
+        published = document(self.fetch, ended.model, layout.max_bytes, "model")
+        sum_weights = sum(entry.weight for entry in request.entries)
+        indices = known(self.facts.indices, "the index set")
+        before, sums = known(self.parameters, "the model before"), known(self.sums, "the sums")
+        stepped = apply_step(before, indices, sums, sum_weights, plan.learning)
+        same("model", published, layout.to_safetensors(stepped))
+        return stepped
+
+    def _check_allocation(self, ended: RoundPublished | RoundAbandoned) -> None:
+        record, spec = known(self.record, "the record"), known(self.task.spec, "the spec")
+        before = known(self.before, "the allocation before")
+        derived = settle(spec, before, self.facts.number, record.verdict)
+        data = document(self.fetch, record.allocation, MAX_RECORD_BYTES, "allocation")
+        same("allocation", data, encode(derived))
+        same("root and amount on chain", (ended.allocation_root, ended.allocated), (allocation_root(derived), total_wei(derived)))
+        self.allocation = derived

@@ -1,0 +1,123 @@
+"""The auditor's lines: every check has a number, a subject and one of three results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from protocol.audit.evidence import Absence, Fetch, MissingEvidenceError
+from protocol.errors import HearthError, VerificationError
+from protocol.identifiers import Digest, to_hex
+
+T = TypeVar("T")
+
+CHECKS: Final[dict[int, str]] = {
+    1: "the ledger's code is the published contract's",
+    2: "the task's terms, escrow and deadlines are those of its spec",
+    3: "the spec, the initial model and the test set are there and well formed",
+    4: "every enrolment is signed, in time, once per address, with its envelope",
+    5: "every leave is signed and recorded",
+    6: "the round moved only along the state table and inside its deadlines",
+    7: "the plan is the one on chain, follows from the task and continues the chain of labels",
+    8: "cohort and weights follow from enrolment and reputation",
+    9: "the index set follows from public data",
+    10: "the batch stands under its root, every commitment in it signed by a planned client",
+    11: "every direct commitment is signed for this round and counted",
+    12: "every ciphertext is what its commitment says",
+    13: "the verdict follows from commitments and ciphertexts",
+    14: "the key request is for exactly the accepted set and is the one on chain",
+    15: "every partial key is signed by a committee member for this request",
+    16: "the partial keys combine to the recorded functional key",
+    17: "the sum of the ciphertexts opens to the recorded aggregate",
+    18: "the model is the previous one plus the aggregate's step",
+    19: "the count of right answers on the test set",
+    20: "the privacy charge follows from the plans",
+    21: "the allocation follows from the verdict and stands under the root on chain",
+    22: "every claim paid one leaf, once, to its client",
+    23: "the books balance: escrow = posted - claimed - refunded",
+    24: "refunds went to the manufacturer, and only what no client could claim",
+}
+
+
+class Status(StrEnum):
+    PASS = "PASS"
+    FAIL = "FAIL"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    number: int
+    subject: str
+    status: Status
+    detail: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.status} {self.number:2d} {self.subject}: {CHECKS[self.number]}"
+        return f"{text} [{self.detail}]" if self.detail else text
+
+
+@dataclass
+class Report:
+    lines: list[Line] = field(default_factory=list)
+
+    @property
+    def status(self) -> Status:
+        statuses = {line.status for line in self.lines}
+        if Status.FAIL in statuses:
+            return Status.FAIL
+        return Status.UNKNOWN if Status.UNKNOWN in statuses or not self.lines else Status.PASS
+
+    @property
+    def failed(self) -> list[Line]:
+        return [line for line in self.lines if line.status is not Status.PASS]
+
+    @contextmanager
+    def check(self, number: int, subject: str) -> Iterator[list[str]]:
+        """Adds one line for the block; the yielded list takes remarks that go with a PASS."""
+        remarks: list[str] = []
+        try:
+            yield remarks
+        except MissingEvidenceError as error:
+            self.lines.append(Line(number, subject, Status.UNKNOWN, str(error)))
+        except HearthError as error:
+            self.lines.append(Line(number, subject, Status.FAIL, str(error)))
+        else:
+            self.lines.append(Line(number, subject, Status.PASS, "; ".join(remarks)))
+
+
+def require(condition: bool, message: str) -> None:
+    if not condition:
+        raise VerificationError(message)
+
+
+def same(name: str, claimed: object, derived: object) -> None:
+    """Raises VerificationError unless what is claimed equals what follows."""
+    if claimed != derived:
+        raise VerificationError(f"{name}: {_text(claimed)} is claimed, {_text(derived)} follows")
+
+
+def known(value: T | None, what: str) -> T:
+    if value is None:
+        raise MissingEvidenceError(f"needs {what}")
+    return value
+
+
+def document(fetch: Fetch, digest: Digest, max_bytes: int, what: str, chunk_bytes: int | None = None) -> bytes:
+    """Bytes behind a digest; missing is UNKNOWN, present and wrong is FAIL."""
+    found = fetch(digest, max_bytes, chunk_bytes)
+    if found is Absence.MISSING:
+        raise MissingEvidenceError(f"{what} {to_hex(digest)} is not in the content store")
+    if isinstance(found, Absence):
+        raise VerificationError(f"{what}: the bytes in the content store are not those of {to_hex(digest)}")
+    return found
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return to_hex(value) if len(value) <= 32 else f"{to_hex(value[:16])}.. ({len(value)} bytes)"
+    text = str(value)
+    return text if len(text) <= 200 else text[:200] + ".."

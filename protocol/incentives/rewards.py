@@ -1,0 +1,56 @@
+"""Who is owed what after a round: a flat reward per accepted update, as a cumulative allocation."""
+
+from __future__ import annotations
+
+from protocol import merkle
+from protocol.domain import entitlement_leaf
+from protocol.identifiers import Address, Digest
+from protocol.incentives.reputation import after_round
+from protocol.messages.settlement import Allocation, Entitlement, Verdict
+from protocol.messages.task import TaskSpec
+
+
+def first_allocation(task: int, reputations: dict[Address, int]) -> Allocation:
+    """Before round 1: every enrolled client, nothing earned."""
+    return Allocation(task, 0, tuple(Entitlement(c, 0, reputations[c]) for c in sorted(reputations)))
+
+
+def settle(spec: TaskSpec, previous: Allocation, round_number: int, verdict: Verdict) -> Allocation:
+    """The allocation after a published or abandoned round: accepted clients earn the flat reward.
+
+    Whether the round's sum could be opened is not the clients' doing, so both outcomes pay alike.
+    """
+    accepted = set(verdict.accepted)
+    reputations = after_round({e.client: e.reputation for e in previous.entitlements}, verdict, spec.reputation)
+    return Allocation(
+        previous.task,
+        round_number,
+        tuple(
+            Entitlement(
+                entry.client,
+                entry.cumulative_wei + (spec.rewards.update_reward_wei if entry.client in accepted else 0),
+                reputations[entry.client],
+            )
+            for entry in previous.entitlements
+        ),
+    )
+
+
+def total_wei(allocation: Allocation) -> int:
+    return sum(entry.cumulative_wei for entry in allocation.entitlements)
+
+
+def leaves(allocation: Allocation) -> list[Digest]:
+    return [entitlement_leaf(allocation.task, index, entry) for index, entry in enumerate(allocation.entitlements)]
+
+
+def allocation_root(allocation: Allocation) -> Digest:
+    return merkle.root(leaves(allocation))
+
+
+def claim_proof(allocation: Allocation, client: Address) -> tuple[int, Entitlement, tuple[Digest, ...]]:
+    """Index, leaf and Merkle proof with which anyone can send this client's claim. Raises KeyError if absent."""
+    for index, entry in enumerate(allocation.entitlements):
+        if entry.client == client:
+            return index, entry, merkle.proof(leaves(allocation), index)
+    raise KeyError(client)

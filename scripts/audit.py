@@ -1,0 +1,109 @@
+"""The auditor's I/O: read one task's evidence from an RPC endpoint and a content store, run the checks, print the lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from eth_hash.auto import keccak
+
+from contracts import artifact
+from protocol.audit.audit import audit_task
+from protocol.audit.evidence import Absence, ChainEvidence, Fetch
+from protocol.audit.report import Report, Status
+from protocol.domain import Domain, uint256
+from protocol.identifiers import Digest
+from protocol.messages.chain import Enrolled, RoundOpened
+from protocol.signing import domain_separator
+from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
+from storage.content.interface import (
+    CHUNK_BYTES,
+    ContentCorruptError,
+    ContentMissingError,
+    ContentStore,
+    ContentTooLargeError,
+    get_document,
+)
+from storage.ledger.interface import LedgerReader
+
+EXIT_CODES = {Status.PASS: 0, Status.FAIL: 1, Status.UNKNOWN: 3}
+
+
+@dataclass
+class AuditFetch:
+    """Reads each object once; remembers which digests the audit asked for."""
+
+    store: ContentStore
+    seen: dict[tuple[Digest, int], bytes | Absence] = field(default_factory=dict)
+
+    def __call__(self, digest: Digest, max_bytes: int, chunk_bytes: int | None) -> bytes | Absence:
+        key = (digest, chunk_bytes or CHUNK_BYTES)
+        if key not in self.seen:
+            try:
+                self.seen[key] = get_document(self.store, digest, max_bytes, key[1])
+            except ContentMissingError:
+                self.seen[key] = Absence.MISSING
+            except (ContentCorruptError, ContentTooLargeError):
+                self.seen[key] = Absence.CORRUPT
+        return self.seen[key]
+
+
+def gather_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
+    """Everything the chain shows of one task. Raises LedgerError when the endpoint cannot or will not answer."""
+    events = tuple(ledger.events())
+    task_view = ledger.task(task)
+    clients = sorted({e.client for e in events if isinstance(e, Enrolled) and e.task == task})
+    opened = [e.round for e in events if isinstance(e, RoundOpened) and e.task == task]
+    numbers = sorted({*opened, *range(1, min(task_view.last_round, len(events)) + 1)})
+    return ChainEvidence(
+        domain=ledger.domain,
+        task=task,
+        code=ledger.code(),
+        balance_wei=ledger.balance_wei(ledger.domain.ledger),
+        escrows_wei={number: ledger.task(number).escrow for number in range(1, ledger.task_count() + 1)},
+        events=events,
+        timestamps={block: ledger.block_timestamp(block) for block in sorted({e.block for e in events})},
+        task_view=task_view,
+        rounds={number: ledger.round(task, number) for number in numbers},
+        enrolments={client: ledger.enrolment(task, client) for client in clients},
+        directs={(n, client): ledger.has_committed_directly(task, n, client) for n in numbers for client in clients},
+        claimed_wei={client: ledger.claimed_wei(task, client) for client in clients},
+        reputations={client: ledger.reputation(client) for client in clients},
+    )
+
+
+def run_audit(ledger: LedgerReader, store: ContentStore, task: int) -> Report:
+    evidence = gather_evidence(ledger, task)
+    fetch: Fetch = AuditFetch(store)
+    return audit_task(evidence, fetch, expected_code(evidence.code, evidence.domain))
+
+
+def expected_code(code: bytes, domain: Domain) -> bytes:
+    """The published contract's code as it must stand on chain.
+
+    The constructor fills immutables in (the EIP-712 domain). Where they stand, the chain's own word is taken if it
+    is one that this domain allows; anything else stays zero and so differs.
+    """
+    published = artifact("HearthLedger")
+    expected = bytearray.fromhex(published["deployedBytecode"].removeprefix("0x"))
+    allowed = _immutable_words(domain)
+    for start, length in published["immutables"]:
+        word = code[start : start + length]
+        expected[start : start + length] = word if word in allowed else bytes(length)
+    return bytes(expected)
+
+
+def _immutable_words(domain: Domain) -> set[bytes]:
+    texts = [PROTOCOL_NAME.encode(), PROTOCOL_VERSION.encode()]
+    short_strings = {text.ljust(31, b"\0") + bytes([2 * len(text)]) for text in texts}
+    short_strings |= {text.ljust(31, b"\0") + bytes([len(text)]) for text in texts}
+    hashes = {keccak(text) for text in texts}
+    return short_strings | hashes | {domain_separator(domain), uint256(domain.chain_id), domain.ledger.rjust(32, b"\0")}
+
+
+def print_report(report: Report, write: Callable[[str], None]) -> None:
+    for line in report.lines:
+        write(str(line))
+    failed = len([line for line in report.lines if line.status is Status.FAIL])
+    unknown = len([line for line in report.lines if line.status is Status.UNKNOWN])
+    write(f"{report.status}: {len(report.lines)} checks, {failed} failed, {unknown} unknown")

@@ -1,0 +1,72 @@
+"""Small valid values for tests: one task, its domain, accounts by number."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Any
+
+from protocol.domain import Domain
+from protocol.identifiers import Address
+from protocol.messages.task import (
+    CohortTerms,
+    Committee,
+    CommitteeMember,
+    Durations,
+    Layer,
+    LearningTerms,
+    ModelSpec,
+    PrivacyTerms,
+    ReputationTerms,
+    RewardTerms,
+    TaskSpec,
+)
+from protocol.signing import address_of
+
+DOMAIN = Domain(31337, bytes(range(20)))
+
+
+def private_key(role: str, number: int = 0) -> bytes:
+    """A fixed secp256k1 key for a named account; for tests only."""
+    return hashlib.sha256(f"hearth test account {role} {number}".encode()).digest()
+
+
+def client_address(number: int) -> Address:
+    return address_of(private_key("client", number))
+
+
+def sample_spec(**changes: Any) -> TaskSpec:
+    """A tiny linear task: 6 inputs, 3 classes, committee 2 of 3, at most 5 clients."""
+    members = tuple(CommitteeMember(address_of(private_key("authority", j)), bytes([j]) * 1216) for j in (1, 2, 3))
+    spec = TaskSpec(
+        version=1,
+        title="sample",
+        suite="FE64-A/1",
+        model=ModelSpec((6,), 3, (Layer("linear", {"inputs": 6, "outputs": 3, "bias": 1}),)),
+        initial_model=b"\1" * 32,
+        test_set=b"\2" * 32,
+        rounds=3,
+        confirmations=0,
+        edge_server=address_of(private_key("edge")),
+        committee=Committee(2, members),
+        learning=LearningTerms(
+            local_steps=1,
+            sampling_rate_ppm=1_000_000,
+            clip_micro=1_000_000,
+            noise_multiplier_micro=2_000_000,
+            learning_rate_micro=1_000_000,
+            reference_count=10,
+            density_ppm=500_000,
+            bound_micro=10_000_000,
+            bits=16,
+            fields=2,
+        ),
+        privacy=PrivacyTerms(epsilon_budget_micro=20_000_000, delta_exponent=5),
+        cohort=CohortTerms(min_clients=2, max_clients=5, max_share_ppm=700_000),
+        reputation=ReputationTerms(initial=2, floor=2, maximum=5),
+        rewards=RewardTerms(update_reward_wei=1_000),
+        durations=Durations(
+            enrolment_seconds=600, commit_seconds=300, settle_seconds=300, task_seconds=86_400, claim_seconds=86_400
+        ),
+    )
+    return replace(spec, **changes)
