@@ -81,6 +81,18 @@ def test_missing_repeated_swapped_and_foreign_lines_are_corrupt(written: Path) -
             Journal(written)
 
 
+def test_a_line_of_another_history_is_corrupt(written: Path) -> None:
+    """Its own number and text are right: only the chain tells."""
+    other = written.with_name("other")
+    with Journal(other) as journal:
+        journal.append("charge", round=2)
+        journal.append("sent", to="elsewhere")
+    first, second = written.read_bytes().splitlines(keepends=True)[0], other.read_bytes().splitlines(keepends=True)[1]
+    written.write_bytes(first + second)
+    with pytest.raises(JournalCorruptError):
+        Journal(written)
+
+
 @pytest.mark.parametrize("junk", [b"[" * 60_000 + b"\n", b"x" * (MAX_LINE_BYTES + 1), b'{"fields":3,"kind":[]}\n'])
 def test_junk_is_one_typed_error(tmp_path: Path, junk: bytes) -> None:
     (tmp_path / "journal").write_bytes(junk)
