@@ -1,0 +1,134 @@
+"""Arithmetic of ``FE64-A/1`` in R_q = Z_q[X]/(X^4096 + 1): constants, uniform sampler, inverse NTT and the switch f.
+
+``encryption.md`` 3.1, 3.3 and 3.4. A ring element is a ``(3, 4096)`` uint64 array, one row of residues per prime of q.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from protocol.errors import EncryptionError
+
+Residues = npt.NDArray[np.uint64]  # shape (3, 4096), row i below PRIMES[i]
+Words = npt.NDArray[np.uint64]
+
+DEGREE: Final = 4096
+PRIMES: Final = (134176769, 134111233, 268369921)
+MODULUS: Final = PRIMES[0] * PRIMES[1] * PRIMES[2]
+PLAINTEXT_MODULUS: Final = PRIMES[0] * PRIMES[1]  # T; divides q exactly, so encoding makes no error
+DELTA: Final = PRIMES[2]
+ROOTS: Final = (51707741, 43901320, 69502239)  # psi, primitive 8192-th roots of unity
+
+RESERVE_WORDS: Final = 64
+STREAM_BYTES: Final = len(PRIMES) * (DEGREE + RESERVE_WORDS) * 4
+_AES_BLOCK: Final = 16
+
+_Q: Final = np.array(PRIMES, np.uint64)[:, None]
+_MASKS: Final = np.array([(1 << p.bit_length()) - 1 for p in PRIMES], np.uint32)[:, None]
+_HALF: Final = np.uint64(32)
+
+# The switch: K_i + F_i / 2^32 approximates 2^64 / q_i; RC centres the error that truncating K_i and F_i makes.
+_SCALE: Final = np.array([(1 << 64) // p for p in PRIMES], np.uint64)[:, None]
+_FRACTION: Final = np.array([((1 << 64) % p << 32) // p for p in PRIMES], np.uint64)[:, None]
+_ROUNDING: Final = (1 << 31) + sum((((1 << 64) % p << 32) % p) * (p - 1) // (2 * p) for p in PRIMES)
+_COFACTOR: Final = np.array([pow(MODULUS // p, -1, p) for p in PRIMES], np.uint64)[:, None]
+
+
+def ctr_stream(key: bytes, size: int, first_block: int = 0) -> bytes:
+    """``size`` bytes of AES-CTR under ``key`` (16 or 32 bytes); counter, big-endian, from ``first_block``."""
+    counter = first_block.to_bytes(_AES_BLOCK, "big")
+    return Cipher(algorithms.AES(key), modes.CTR(counter)).encryptor().update(bytes(size))
+
+
+def uniform_limbs(stream: bytes) -> Residues:
+    """Sampler U (3.3): a uniform ring element from ``STREAM_BYTES`` uniform bytes.
+
+    Raises EncryptionError ``E_SAMPLER`` when the reserve words run out (below 2^-150 for a random stream).
+    """
+    masked = np.frombuffer(stream, "<u4", STREAM_BYTES // 4).reshape(len(PRIMES), -1) & _MASKS
+    limbs: Residues = masked[:, :DEGREE].astype(np.uint64)
+    for limb, reserve, prime in zip(limbs, masked[:, DEGREE:], PRIMES, strict=True):
+        refused = np.flatnonzero(limb >= prime)
+        spare = reserve[reserve < prime]
+        if len(refused) > len(spare):
+            raise EncryptionError("the uniform sampler ran out of reserve words", code="E_SAMPLER")
+        limb[refused] = spare[: len(refused)]
+    return limbs
+
+
+def public_block(label: bytes, t: int) -> Residues:
+    """a_{r,t}: the public uniform element of block ``t`` under ``label``, in evaluation order; any block by itself."""
+    key = hashlib.sha256(b"FE64/a" + label).digest()[:16]
+    return uniform_limbs(ctr_stream(key, STREAM_BYTES, t * STREAM_BYTES // _AES_BLOCK))
+
+
+def multiply(a: Residues, b: Residues) -> Residues:
+    """Product in the ring of two elements in evaluation order."""
+    return a * b % _Q
+
+
+def reduce(a: npt.NDArray[np.uint64]) -> Residues:
+    """Residues of ``a``, broadcast over the three primes."""
+    return a % _Q
+
+
+def reduce_signed(a: npt.NDArray[np.int64]) -> Residues:
+    """Residues of signed integers, broadcast over the three primes."""
+    return (a % _Q.astype(np.int64)).astype(np.uint64)
+
+
+def _tables() -> tuple[npt.NDArray[np.float64], Residues, Residues]:
+    """The 64-point transforms, the twiddles between them, and N^-1 psi^-n, one per prime.
+
+    Array position 64 r + c holds the value at psi^(2k+1), k = kc + 64 kr, kc = rev6(c), kr = rev6(r). For coefficient
+    n = 64 a + b, psi^(-2nk) = psi^(-128 a kc) * psi^(-2 b kc) * psi^(-128 b kr), because psi^8192 = 1.
+    """
+    n, index = np.arange(DEGREE), np.arange(64)
+    reversed_bits = sum(((index >> i) & 1) << (5 - i) for i in range(6))
+    exponents = np.outer(index, reversed_bits)
+    transforms, twiddles, scales = [], [], []
+    for prime, root in zip(PRIMES, ROOTS, strict=True):
+        inverse = pow(root, -1, prime)
+        powers = [1]
+        for _ in range(2 * DEGREE - 1):
+            powers.append(powers[-1] * inverse % prime)
+        table = np.array(powers, np.uint64)
+        transforms.append(table[128 * exponents % (2 * DEGREE)])
+        twiddles.append(table[2 * exponents % (2 * DEGREE)])
+        scales.append(table[n] * np.uint64(pow(DEGREE, -1, prime)) % np.uint64(prime))
+    return np.array(transforms).astype(np.float64), np.array(twiddles), np.array(scales)
+
+
+_TRANSFORM, _TWIDDLES, _UNSCALE = _tables()
+
+
+def _transform(values: Residues) -> Residues:
+    """The 64-point transform of every column, shape (3, 64, 64), as two real matrix products.
+
+    With ``values`` in two halves of 14 bits, every partial sum is an integer below 2^(28 + 14 + 6) = 2^48: float64 is
+    exact and no order of summation matters.
+    """
+    low_bits = np.uint64(14)
+    high = (_TRANSFORM @ (values >> low_bits).astype(np.float64)).astype(np.uint64) % _Q[:, :, None]
+    low = (_TRANSFORM @ (values & np.uint64(0x3FFF)).astype(np.float64)).astype(np.uint64)
+    return ((high << low_bits) + low) % _Q[:, :, None]
+
+
+def inverse_ntt(values: Residues) -> Residues:
+    """Coefficients 0..4095 of the element with these values in evaluation order (3.1)."""
+    columns = _transform(values.reshape(len(PRIMES), 64, 64))  # [b, c]
+    rows = _transform((columns * _TWIDDLES % _Q[:, :, None]).transpose(0, 2, 1))  # [a, b]
+    return rows.reshape(len(PRIMES), DEGREE) * _UNSCALE % _Q
+
+
+def switch_to_words(coefficients: Residues) -> Words:
+    """f (3.4): each coefficient, scaled from Z_q to Z_(2^64) and rounded; shape (4096,)."""
+    v = coefficients * _COFACTOR % _Q
+    carry = ((v * _FRACTION).sum(axis=0, dtype=np.uint64) + np.uint64(_ROUNDING)) >> _HALF
+    words: Words = (v * _SCALE).sum(axis=0, dtype=np.uint64) + carry
+    return words
