@@ -1,6 +1,6 @@
 """The phone's main path: read the task, tell the owner, enrol, take part in every round, claim, or leave.
 
-Every step may be repeated after a kill: what is already durable is not done twice, and one label never sees two updates.
+Every step may be repeated after a kill: what is durable is not done twice, and one label never sees two updates.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from protocol.messages.submission import Enrolment, Leave, SignedEnrolment, Sign
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.layout import Layout
 from protocol.randomness import Randomness
-from protocol.signing import address_of, sign
 from protocol.sparse.codec import decode_index_set
 from storage.content.cid import cid_of
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.interface import Ledger, TransactionRevertedError
+from storage.ledger.signer import Signer
 
 log = structlog.get_logger()
 PATIENCE_SECONDS = 0.5  # between two looks at something that must still happen on chain
@@ -46,7 +46,7 @@ class Agent:
     """One household's phone. All its contacts with the world are arguments."""
 
     task: int
-    private_key: bytes
+    signer: Signer
     ledger: Ledger
     store: ContentStore
     edge: EdgeClient
@@ -61,7 +61,7 @@ class Agent:
     bytes_per_round: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.address = address_of(self.private_key)
+        self.address = self.signer.address
         self.chain = ChainView(self.ledger, self.store, self.task, self.address)
 
     def run(self) -> None:
@@ -108,7 +108,7 @@ class Agent:
         envelope_digest = self.journal.envelope
         assert envelope_digest is not None
         enrolment = Enrolment(self.task, self.address, envelope_digest)
-        signed = SignedEnrolment(enrolment, sign(self.ledger.domain, enrolment, self.private_key))
+        signed = SignedEnrolment(enrolment, self.signer.sign(self.ledger.domain, enrolment))
         while self.ledger.enrolment(self.task, self.address).envelope != envelope_digest:
             self._politely(lambda: self.edge.enrol(signed))
             self.sleep(PATIENCE_SECONDS)
@@ -116,7 +116,7 @@ class Agent:
     def leave(self) -> None:
         """Ask that no later round plans this client; what is on chain stays."""
         leave = Leave(self.task, self.address)
-        self.edge.leave(SignedLeave(leave, sign(self.ledger.domain, leave, self.private_key)))
+        self.edge.leave(SignedLeave(leave, self.signer.sign(self.ledger.domain, leave)))
 
     def await_round(self, after: int) -> NextRound | TaskEnded:
         """Long poll with patience: an edge server that is away may come back until the task's time is over."""
@@ -180,7 +180,7 @@ class Agent:
         )
         keys = self.journal.keys()
         assert keys is not None
-        body, signed = session.seal(update.values, keys, self.private_key, self.randomness, _digest_of)
+        body, signed = session.seal(update.values, keys, self.signer, self.randomness, _digest_of)
         return self.journal.seal(signed, body, update.residual)
 
     def publish_and_commit(self, spec: TaskSpec, sealed: Sealed, commit_until: int) -> int:

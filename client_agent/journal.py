@@ -1,4 +1,4 @@
-"""What the phone must remember across a kill: keys, charges, sealed updates, residual. Each is durable before it is used."""
+"""What the phone must remember across a kill: keys, charges, sealed updates, residual; durable before use."""
 
 from __future__ import annotations
 
@@ -113,7 +113,8 @@ class AgentJournal:
         return data
 
     def _append(self, kind: str, **fields: int | str | bytes) -> None:
-        self._apply(self._journal.append(kind, **fields))
+        self._journal.append(kind, **fields)
+        self._apply(Entry(kind, fields))
 
     def _apply(self, entry: Entry) -> None:
         fields = entry.fields

@@ -20,7 +20,7 @@ from protocol.messages.submission import Commitment, SignedCommitment
 from protocol.messages.task import TaskSpec
 from protocol.planning import check_plan
 from protocol.randomness import Randomness
-from protocol.signing import sign
+from storage.ledger.signer import Signer
 
 
 class DisorderError(HearthError):
@@ -30,7 +30,7 @@ class DisorderError(HearthError):
 
 
 class RoundSession:
-    """Judges ``plan_bytes`` when made; raises VerificationError or EncryptionError, fault edge server, if it is not to be joined."""
+    """Judges the plan when made. Raises VerificationError or EncryptionError if it is not to be joined."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class RoundSession:
         self,
         values: npt.NDArray[np.int64],
         master_keys: Mapping[Subset, bytes],
-        private_key: bytes,
+        signer: Signer,
         randomness: Randomness,
         digest_of: Callable[[bytes, int], Digest],
     ) -> tuple[bytes, SignedCommitment]:
@@ -80,7 +80,7 @@ class RoundSession:
         commitment = Commitment(
             self.plan.task, self.plan.round, self._client, self.label, nonce, digest_of(body, self._scheme.block_bytes)
         )
-        return body, SignedCommitment(commitment, sign(self._domain, commitment, private_key))
+        return body, SignedCommitment(commitment, signer.sign(self._domain, commitment))
 
     @property
     def block_bytes(self) -> int:

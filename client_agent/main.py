@@ -1,0 +1,77 @@
+"""One phone as a process: opens folder, keystore and contacts from settings, then runs the agent."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from client_agent.agent import Agent
+from client_agent.data.datasets import load_household
+from client_agent.edge_client import EdgeClient
+from client_agent.journal import AgentJournal
+from client_agent.randomness import SystemRandomness
+from client_agent.settings import AgentSettings
+from client_agent.training.trainer import Trainer
+from protocol.messages.task import TaskSpec
+from protocol.randomness import Randomness, SeededRandomness
+from storage.content.open_store import open_store
+from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.signer import Signer
+
+
+def run_agent(
+    settings: AgentSettings,
+    signer: Signer,
+    *,
+    seed: bytes | None,
+    leave: bool,
+    report: Path | None,
+    tell: Callable[[str], None],
+) -> None:
+    """Runs one task to its end, or leaves it. ``seed`` is for demonstrations: it makes every draw repeatable."""
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    images, labels = load_household(settings.data, settings.max_data_bytes)
+    randomness: Randomness = SystemRandomness() if seed is None else SeededRandomness(seed)
+
+    def make_trainer(spec: TaskSpec) -> Trainer:
+        from client_agent.training.torch_trainer import TorchTrainer  # torch takes seconds to import
+
+        return TorchTrainer(spec.model, images, labels)
+
+    ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
+    edge = EdgeClient(settings.edge_url)
+    journal = AgentJournal(settings.folder)
+    try:
+        agent = Agent(
+            task=settings.task,
+            signer=signer,
+            ledger=ledger,
+            store=open_store(settings.store),
+            edge=edge,
+            journal=journal,
+            make_trainer=make_trainer,
+            randomness=randomness,
+            tell=tell,
+            examples=len(labels),
+            poll_seconds=settings.poll_seconds,
+            direct_margin_seconds=settings.patience_seconds,
+        )
+        if leave:
+            agent.leave()
+            tell(f"asked to leave task {settings.task}")
+            return
+        agent.run()
+        if report is not None:
+            report.write_text(json.dumps({"bytes_per_round": agent.bytes_per_round}, sort_keys=True))
+    finally:
+        journal.close()
+        edge.close()

@@ -1,0 +1,114 @@
+"""JSON-RPC over HTTP in front of the in-process chain, as far as web3 and this repository use it.
+
+``python -m scripts.chain_server --port 8545``. For tests and demonstrations on one machine: its funded key is public.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from scripts.chain_methods import ChainMethods, as_refusal
+from scripts.development_chain import DevelopmentChain
+
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+MAX_BATCH = 1000
+START_SECONDS = 20.0
+
+
+def chain_app(chain: DevelopmentChain) -> Starlette:
+    methods = ChainMethods(chain)
+    lock = threading.Lock()
+
+    def answer_all(body: bytes) -> object:
+        try:
+            question = json.loads(body)
+        except (ValueError, RecursionError):
+            return _error(None, -32700, "not JSON")
+        with lock:
+            if isinstance(question, list):
+                if not 0 < len(question) <= MAX_BATCH:
+                    return _error(None, -32600, "not a batch")
+                return [_answer(methods, item) for item in question]
+            return _answer(methods, question)
+
+    async def endpoint(request: Request) -> Response:
+        body = b""
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_REQUEST_BYTES:
+                return Response(status_code=413)
+        # a request takes milliseconds, so it may hold the event loop: that is the lock's order too
+        return Response(json.dumps(answer_all(body), separators=(",", ":")), media_type="application/json")
+
+    return Starlette(routes=[Route("/", endpoint, methods=["POST"])])
+
+
+def serve_chain(port: int, host: str = "127.0.0.1", clock: Callable[[], float] = time.time) -> None:
+    """Serves until interrupted."""
+    uvicorn.run(chain_app(DevelopmentChain(clock)), host=host, port=port, log_level="warning", access_log=False)
+
+
+@contextmanager
+def chain_in_background(clock: Callable[[], float] = time.time) -> Iterator[str]:
+    """A fresh chain served by a thread of this process on a free port: gives its URL, ends with the block."""
+    config = uvicorn.Config(
+        chain_app(DevelopmentChain(clock)), host="127.0.0.1", port=0, log_level="warning", access_log=False
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + START_SECONDS
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise RuntimeError("the chain server did not start")
+        time.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _answer(methods: ChainMethods, question: object) -> dict[str, Any]:
+    if not isinstance(question, dict) or not isinstance(question.get("method"), str):
+        return _error(None, -32600, "not a request")
+    number, parameters = question.get("id"), question.get("params", [])
+    if not isinstance(parameters, list):
+        return _error(number, -32602, "parameters must be a list")
+    try:
+        result = methods.run(question["method"], parameters)
+    except Exception as error:
+        refusal = as_refusal(error)
+        return _error(number, refusal.code, str(refusal), refusal.data)
+    return {"jsonrpc": "2.0", "id": number, "result": result}
+
+
+def _error(number: object, code: int, message: str, data: bytes | None = None) -> dict[str, Any]:
+    error: dict[str, Any] = {"code": code, "message": message}
+    if data is not None:
+        error["data"] = "0x" + data.hex()
+    return {"jsonrpc": "2.0", "id": number, "error": error}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=8545)
+    parser.add_argument("--host", default="127.0.0.1")
+    arguments = parser.parse_args()
+    serve_chain(arguments.port, arguments.host)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The manufacturer's own process: it signs what the edge server's API prepares, and only after checking it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+
+from protocol.canonical import decode, encode
+from protocol.errors import HearthError, MalformedError, Party, VerificationError
+from protocol.identifiers import Digest, from_hex, sha256
+from protocol.messages.chain import TaskPosted
+from protocol.messages.task import CommitteeMember, ModelSpec, TaskSpec
+from protocol.model.layout import Layout
+from protocol.planning import terms_of
+from protocol.sparse.codec import MAX_DATASET_BYTES, decode_labelled
+from scripts.task_file import TaskFile
+from storage.content.interface import ContentStore, get_document
+from storage.ledger.ethereum import EthereumLedger, decode_post_task
+from storage.ledger.interface import PreparedTransaction
+
+MAX_ANSWER_BYTES = 1024 * 1024
+
+
+class ApiError(HearthError):
+    """An HTTP peer that is away or answers nonsense."""
+
+    code = "E_API"
+
+
+def post_task(task_file: Path, edge_url: str, store: ContentStore, ledger: EthereumLedger) -> tuple[int, int]:
+    """Posts the task of a TOML file. Returns its number and the gas used.
+
+    The model and the test set go to content from here; the edge server only prepares the call.
+    """
+    parsed = TaskFile(task_file)
+    initial_model = store.put(_initial_parameters(parsed))
+    test_set = store.put(_test_set(parsed))
+    spec = parsed.spec(initial_model.digest, test_set.digest, identify_authority)
+    prepared = _prepare(edge_url, spec)
+    terms, escrow_wei = decode_post_task(prepared)
+    if terms != terms_of(spec) or escrow_wei != spec.budget_wei() or prepared.to != ledger.domain.ledger:
+        raise VerificationError("the prepared transaction is not this task", fault=Party.EDGE_SERVER)
+    receipt = ledger.send_prepared(prepared)
+    posted = [event for event in receipt.logs if isinstance(event, TaskPosted)]
+    if len(posted) != 1 or posted[0].terms != terms:
+        raise VerificationError("the ledger did not post this task", fault=Party.LEDGER)
+    return posted[0].task, receipt.gas_used
+
+
+def identify_authority(url: str) -> CommitteeMember:
+    """Asks a key authority for its address and encryption key; check both with its operator out of band."""
+    answer = _json("GET", f"{url.rstrip('/')}/api/v1/identity", None)
+    try:
+        return CommitteeMember(from_hex(answer["address"], 20), from_hex(answer["encryption_key"], 1216))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ApiError(f"{url}: not a key authority's identity", fault=Party.KEY_AUTHORITY) from error
+
+
+def fetch_model(store: ContentStore, spec_digest: Digest, model: Digest) -> tuple[bytes, ModelSpec]:
+    """The published parameters, checked against the task's model. Raises MalformedError or a content error."""
+    spec = decode(TaskSpec, get_document(store, spec_digest, 1024 * 1024))
+    layout = Layout.of(spec.model)
+    data = get_document(store, model, layout.max_bytes)
+    layout.from_safetensors(data)
+    return data, spec.model
+
+
+def _initial_parameters(parsed: TaskFile) -> bytes:
+    model, path = parsed.model(), parsed.path("initial_model")
+    layout = Layout.of(model)
+    if path is None:
+        from protocol.model.architectures import initial_parameters  # torch takes seconds to import
+
+        return layout.to_safetensors(np.asarray(initial_parameters(model), dtype=np.float32))
+    data = path.read_bytes()
+    layout.from_safetensors(data)
+    return data
+
+
+def _test_set(parsed: TaskFile) -> bytes:
+    path = parsed.path("test_set")
+    if path is None:
+        raise MalformedError("task file: [files] test_set is missing", fault=Party.MANUFACTURER)
+    if path.stat().st_size > MAX_DATASET_BYTES:
+        raise MalformedError(f"{path}: larger than {MAX_DATASET_BYTES} bytes", fault=Party.MANUFACTURER)
+    data = path.read_bytes()
+    decode_labelled(data)
+    return data
+
+
+def _prepare(edge_url: str, spec: TaskSpec) -> PreparedTransaction:
+    answer = _json("POST", f"{edge_url.rstrip('/')}/api/v1/tasks/prepare", encode(spec))
+    try:
+        if from_hex(answer["spec"], 32) != sha256(encode(spec)):
+            raise VerificationError("the edge server prepared another spec", fault=Party.EDGE_SERVER)
+        to, data, value = from_hex(answer["to"], 20), from_hex(answer["data"]), int(answer["value_wei"])
+        return PreparedTransaction(to, data, value)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ApiError("not a prepared transaction", fault=Party.EDGE_SERVER) from error
+
+
+def _json(method: str, url: str, body: bytes | None) -> dict[str, Any]:
+    try:
+        response = httpx2.request(method, url, content=body, timeout=30)
+        content = response.content
+    except httpx2.HTTPError as error:
+        raise ApiError(f"{url}: {error}", fault=Party.EDGE_SERVER) from error
+    if not response.is_success or len(content) > MAX_ANSWER_BYTES:
+        raise ApiError(f"{url}: status {response.status_code}: {content[:500]!r}", fault=Party.EDGE_SERVER)
+    answer = json.loads(content)
+    if not isinstance(answer, dict):
+        raise ApiError(f"{url}: not an object", fault=Party.EDGE_SERVER)
+    return answer

@@ -1,0 +1,103 @@
+"""The ledger contract's ABI as tables: calls by name, events by topic, custom errors by selector; strict decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import eth_abi
+from eth_abi.exceptions import DecodingError, EncodingError
+from eth_hash.auto import keccak
+
+from contracts import artifact
+from storage.ledger.interface import LedgerError
+
+CONTRACT = "HearthLedger"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A function, event or error; ``indexed`` says of each input whether it is a topic."""
+
+    name: str
+    inputs: tuple[str, ...]
+    indexed: tuple[bool, ...]
+    outputs: tuple[str, ...]
+    hash: bytes  # keccak of the signature: topic of an event, its first four bytes are the selector of the others
+
+
+@cache
+def functions() -> dict[str, Entry]:
+    return {entry.name: entry for entry in _entries("function")}
+
+
+@cache
+def events() -> dict[bytes, Entry]:
+    return {entry.hash: entry for entry in _entries("event")}
+
+
+@cache
+def errors() -> dict[bytes, Entry]:
+    return {entry.hash[:4]: entry for entry in _entries("error")}
+
+
+@cache
+def contract_abi() -> list[dict[str, Any]]:
+    return list(artifact(CONTRACT)["abi"])
+
+
+def bytecode() -> bytes:
+    text = str(artifact(CONTRACT)["bytecode"])
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def encode(types: Sequence[str], values: Sequence[object]) -> bytes:
+    """Raises LedgerError when a value does not fit its Solidity type."""
+    try:
+        return eth_abi.encode(types, values)
+    except (EncodingError, TypeError, ValueError, OverflowError) as error:
+        raise LedgerError(f"not a call of the contract: {error}") from error
+
+
+def decode(types: Sequence[str], data: bytes) -> tuple[Any, ...]:
+    """Inverse of :func:`encode`, refusing every other encoding of the same values; addresses come as 20 bytes."""
+    try:
+        values = eth_abi.decode(types, data)
+        canonical = eth_abi.encode(types, values) == data
+    except (DecodingError, EncodingError, TypeError, ValueError, OverflowError, ArithmeticError) as error:
+        raise LedgerError(f"not {','.join(types)}: {error}") from error
+    if not canonical:
+        raise LedgerError(f"not the one encoding of {','.join(types)}")
+    return tuple(_plain(kind, value) for kind, value in zip(types, values, strict=True))
+
+
+def _plain(kind: str, value: Any) -> Any:
+    if kind == "address":
+        return bytes.fromhex(value[2:])
+    if kind.endswith("[]"):
+        return tuple(_plain(kind[:-2], item) for item in value)
+    if kind.startswith("("):
+        return tuple(_plain(part, item) for part, item in zip(kind[1:-1].split(","), value, strict=True))
+    return value
+
+
+def _entries(kind: str) -> list[Entry]:
+    entries = []
+    for item in contract_abi():
+        if item["type"] == kind:
+            inputs = tuple(_type(parameter) for parameter in item["inputs"])
+            indexed = tuple(bool(parameter.get("indexed")) for parameter in item["inputs"])
+            outputs = tuple(_type(parameter) for parameter in item.get("outputs", ()))
+            digest = keccak(f"{item['name']}({','.join(inputs)})".encode())
+            entries.append(Entry(item["name"], inputs, indexed, outputs, digest))
+    return entries
+
+
+def _type(parameter: dict[str, Any]) -> str:
+    """Solidity type as in a signature; a struct (no struct of ours nests another) becomes ``(t1,t2)``."""
+    kind = str(parameter["type"])
+    if not kind.startswith("tuple"):
+        return kind
+    return f"({','.join(_type(part) for part in parameter['components'])}){kind.removeprefix('tuple')}"

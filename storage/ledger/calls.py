@@ -1,0 +1,38 @@
+"""Calls of the ledger contract as bytes; ``postTask`` both ways, so that a manufacturer can check a prepared one."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+
+from protocol.errors import MalformedError, Party
+from protocol.identifiers import Address
+from protocol.messages.chain import TaskTerms
+from storage.ledger import abi
+from storage.ledger.decoding import struct
+from storage.ledger.interface import LedgerError, PreparedTransaction
+
+
+def encode_call(name: str, *arguments: object) -> bytes:
+    """Selector and ABI encoding. Raises LedgerError for values out of range."""
+    entry = abi.functions()[name]
+    return entry.hash[:4] + abi.encode(entry.inputs, arguments)
+
+
+def prepare_post_task(ledger: Address, terms: TaskTerms, escrow_wei: int) -> PreparedTransaction:
+    """The unsigned ``postTask``; whoever signs it should first :func:`decode_post_task` it."""
+    return PreparedTransaction(ledger, encode_call("postTask", astuple(terms)), escrow_wei)
+
+
+def decode_post_task(prepared: PreparedTransaction) -> tuple[TaskTerms, int]:
+    """Terms and escrow in wei of a call that someone else prepared. Raises MalformedError unless it is a ``postTask``.
+
+    The caller compares them, and ``prepared.to``, with what it wants.
+    """
+    entry = abi.functions()["postTask"]
+    if prepared.data[:4] != entry.hash[:4]:
+        raise MalformedError("the prepared transaction is not a postTask", fault=Party.EDGE_SERVER)
+    try:
+        (values,) = abi.decode(entry.inputs, prepared.data[4:])
+    except LedgerError as error:
+        raise MalformedError("the prepared postTask has malformed terms", fault=Party.EDGE_SERVER) from error
+    return struct(TaskTerms, values), prepared.value_wei

@@ -1,0 +1,162 @@
+"""web3's provider over HTTP with the fewest bytes that a node accepts; every answer is bounded and checked."""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import json
+import urllib.parse
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+from web3.providers import BaseProvider
+from web3.types import RPCEndpoint, RPCResponse
+
+from storage.ledger.interface import LedgerError
+
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+
+
+class RpcRefusedError(LedgerError):
+    """The node answered with a JSON-RPC error object; ``data`` is whatever it gave (revert data, usually)."""
+
+    def __init__(self, method: str, code: int, reason: str, data: object = None) -> None:
+        super().__init__(f"{method}: {reason[:300]} ({code})")
+        self.rpc_code, self.reason, self.data = code, reason, data
+
+
+class AnswerTooLargeError(LedgerError):
+    """The node's answer exceeds the limit of this client."""
+
+
+class JsonRpcProvider(BaseProvider):
+    """One connection pool to one node; may be shared by threads. Raises LedgerError for everything that goes wrong.
+
+    ``bytes_sent`` and ``bytes_received`` count HTTP request lines, headers and bodies (received: bodies and headers);
+    ``on_bytes(sent, received)`` is called once per request. ``timeout_seconds`` bounds each silence of the node.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_seconds: float = 10.0,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+        on_bytes: Callable[[int, int], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.url = checked_url(url)
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        self._max_answer_bytes = max_answer_bytes
+        self._on_bytes = on_bytes
+        self._ids = itertools.count(1)
+        self._http = httpx2.Client(timeout=timeout_seconds, follow_redirects=False, trust_env=False)
+        self._http.headers.clear()  # a phone pays for every header
+        self._http.headers["content-type"] = "application/json"  # nodes refuse a request without it
+
+    def close(self) -> None:
+        self._http.close()
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        number = next(self._ids)
+        question = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        try:
+            body = json.dumps(question, separators=(",", ":"), default=_as_hex).encode()
+        except (TypeError, ValueError) as error:
+            raise LedgerError(f"{method}: cannot be asked: {error}") from error
+        try:
+            content = self._exchange(method, body)
+        except httpx2.RemoteProtocolError:
+            # the node may close an idle connection just as we use it; every request here can be repeated
+            content = self._exchange(method, body)
+        answer = _parsed(method, content)
+        if answer.get("id") != number:
+            raise LedgerError(f"{method}: the answer is to another request")
+        if answer.get("error") is not None:
+            raise _refusal(method, answer["error"])
+        if "result" not in answer:
+            raise LedgerError(f"{method}: neither result nor error")
+        return {"jsonrpc": "2.0", "id": number, "result": answer["result"]}
+
+    def _exchange(self, method: str, body: bytes) -> bytes:
+        request = self._http.build_request("POST", self.url, content=body)
+        sent = len("POST  HTTP/1.1\r\n\r\n") + len(request.url.raw_path) + len(body) + _size(request.headers)
+        content = bytearray()
+        received = 0
+        try:
+            response = self._http.send(request, stream=True)
+            try:
+                received = _size(response.headers)
+                for piece in response.iter_bytes():
+                    content += piece
+                    if len(content) > self._max_answer_bytes:
+                        raise AnswerTooLargeError(f"{method}: the answer exceeds {self._max_answer_bytes} bytes")
+            finally:
+                response.close()
+        except httpx2.RemoteProtocolError as error:
+            if error.args and error.request is request and not received:
+                raise
+            raise LedgerError(f"{method}: {error}") from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+            raise LedgerError(f"{method}: {type(error).__name__} {error}") from error
+        finally:
+            received += len(content)
+            self.bytes_sent += sent
+            self.bytes_received += received
+            if self._on_bytes is not None:
+                self._on_bytes(sent, received)
+        return bytes(content)
+
+
+def checked_url(url: str) -> str:
+    """The URL if it is http(s) with a host. Raises LedgerError."""
+    try:
+        parsed = urllib.parse.urlsplit(url)
+        usable = parsed.scheme in ("http", "https") and bool(parsed.hostname) and (parsed.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise LedgerError(f"not an http(s) URL: {url[:100]!r}")
+    return url
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL's host is this very machine by name or address."""
+    host = urllib.parse.urlsplit(checked_url(url)).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _size(headers: httpx2.Headers) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in headers.raw)
+
+
+def _as_hex(value: object) -> str:
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    raise TypeError(f"{type(value).__name__} in a request")
+
+
+def _parsed(method: str, content: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise LedgerError(f"{method}: the answer is not JSON") from error
+    if not isinstance(answer, dict):
+        raise LedgerError(f"{method}: the answer is not an object")
+    return answer
+
+
+def _refusal(method: str, error: object) -> RpcRefusedError:
+    if not isinstance(error, dict):
+        return RpcRefusedError(method, 0, str(error))
+    code = error.get("code")
+    return RpcRefusedError(
+        method, code if isinstance(code, int) else 0, str(error.get("message", "")), error.get("data")
+    )
