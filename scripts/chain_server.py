@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -21,6 +23,7 @@ from starlette.routing import Route
 
 from scripts.chain_methods import ChainMethods, as_refusal
 from scripts.development_chain import DevelopmentChain
+from storage.durable_file import write_file_atomically
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 MAX_BATCH = 1000
@@ -55,18 +58,18 @@ def chain_app(chain: DevelopmentChain) -> Starlette:
     return Starlette(routes=[Route("/", endpoint, methods=["POST"])])
 
 
-def serve_chain(port: int, host: str = "127.0.0.1", clock: Callable[[], float] = time.time) -> None:
-    """Serves until interrupted."""
-    uvicorn.run(chain_app(DevelopmentChain(clock)), host=host, port=port, log_level="warning", access_log=False)
+def serve_chain(
+    port: int, host: str = "127.0.0.1", clock: Callable[[], float] = time.time, ready_file: Path | None = None
+) -> None:
+    """Serves a fresh chain until interrupted; port 0 takes a free one. ``ready_file`` gets the URL once it listens."""
+    server = _Server(clock, host, port, ready_file)
+    server.run()
 
 
 @contextmanager
 def chain_in_background(clock: Callable[[], float] = time.time) -> Iterator[str]:
     """A fresh chain served by a thread of this process on a free port: gives its URL, ends with the block."""
-    config = uvicorn.Config(
-        chain_app(DevelopmentChain(clock)), host="127.0.0.1", port=0, log_level="warning", access_log=False
-    )
-    server = uvicorn.Server(config)
+    server = _Server(clock, "127.0.0.1", 0, None)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + START_SECONDS
@@ -75,10 +78,27 @@ def chain_in_background(clock: Callable[[], float] = time.time) -> Iterator[str]
             raise RuntimeError("the chain server did not start")
         time.sleep(0.005)
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield server.url
     finally:
         server.should_exit = True
         thread.join()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, clock: Callable[[], float], host: str, port: int, ready_file: Path | None) -> None:
+        app = chain_app(DevelopmentChain(clock))
+        super().__init__(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
+        self._ready_file = ready_file
+
+    @property
+    def url(self) -> str:
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._ready_file is not None:
+            write_file_atomically(self._ready_file, self.url.encode(), 0o644)
 
 
 def _answer(methods: ChainMethods, question: object) -> dict[str, Any]:
@@ -106,8 +126,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8545)
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--ready-file", type=Path)
     arguments = parser.parse_args()
-    serve_chain(arguments.port, arguments.host)
+    serve_chain(arguments.port, arguments.host, ready_file=arguments.ready_file)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ class DevelopmentChain:
 
     def timestamp(self) -> int:
         """That of a block mined now."""
-        return max(int(self._clock()) + self._offset, self.blocks[-1].header.timestamp)
+        return max(int(self._clock()) + self._offset, int(self.blocks[-1].header.timestamp))
 
     def send_raw_transaction(self, raw: bytes) -> bytes:
         """Mines the transaction in a block of its own, also when it reverts, as nodes do. Returns its hash."""
@@ -126,7 +126,7 @@ class DevelopmentChain:
 
     def estimate_gas(self, call: dict[str, Any]) -> int:
         computation, used = self._execute(call, None, GAS_LIMIT)
-        refund = computation.get_gas_refund()
+        refund = int(computation.get_gas_refund())
         # a call deeper down may hand on only 63/64 of what is left, hence the margin
         guess = min(GAS_LIMIT, (used + refund) * 65 // 64 + (3_000 if used > 21_000 else 0))
         try:
@@ -137,20 +137,16 @@ class DevelopmentChain:
 
     def _execute(self, call: dict[str, Any], block: int | None, gas: int) -> tuple[Any, int]:
         sender = call.get("from", bytes(20))
-        transaction = SpoofTransaction(
-            self._chain.create_unsigned_transaction(
-                nonce=0,
-                gas_price=0,
-                gas=gas,
-                to=call.get("to", b""),
-                value=call.get("value", 0),
-                data=call.get("data", b""),
-            ),
-            from_=sender,
-        )
         state = self._state(block)
-        # an unsigned call has no nonce of its own
-        transaction = SpoofTransaction(transaction, from_=sender, nonce=state.get_nonce(sender))
+        unsigned = self._chain.create_unsigned_transaction(
+            nonce=state.get_nonce(sender),  # an unsigned call has none of its own
+            gas_price=0,
+            gas=gas,
+            to=call.get("to", b""),
+            value=call.get("value", 0),
+            data=call.get("data", b""),
+        )
+        transaction: Any = SpoofTransaction(unsigned, from_=sender)
         try:
             computation = state.apply_transaction(transaction)
         except ValidationError as error:
@@ -159,7 +155,7 @@ class DevelopmentChain:
             if isinstance(computation.error, Revert):
                 raise RefusedError(3, "execution reverted", bytes(computation.output))
             raise RefusedError(-32000, f"execution failed: {type(computation.error).__name__}")
-        return computation, gas - computation.get_gas_remaining()
+        return computation, gas - int(computation.get_gas_remaining())
 
     def _state(self, block: int | None) -> Any:
         """A throw-away state without base fee, so that calls need no money."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import eth_abi
+from eth_abi.abi import decode as abi_decode
+from eth_abi.abi import encode as abi_encode
 from eth_abi.exceptions import DecodingError, EncodingError
 from eth_hash.auto import keccak
 
@@ -56,7 +57,7 @@ def bytecode() -> bytes:
 def encode(types: Sequence[str], values: Sequence[object]) -> bytes:
     """Raises LedgerError when a value does not fit its Solidity type."""
     try:
-        return eth_abi.encode(types, values)
+        return abi_encode(types, values)
     except (EncodingError, TypeError, ValueError, OverflowError) as error:
         raise LedgerError(f"not a call of the contract: {error}") from error
 
@@ -64,8 +65,8 @@ def encode(types: Sequence[str], values: Sequence[object]) -> bytes:
 def decode(types: Sequence[str], data: bytes) -> tuple[Any, ...]:
     """Inverse of :func:`encode`, refusing every other encoding of the same values; addresses come as 20 bytes."""
     try:
-        values = eth_abi.decode(types, data)
-        canonical = eth_abi.encode(types, values) == data
+        values = abi_decode(types, data)
+        canonical = abi_encode(types, values) == data
     except (DecodingError, EncodingError, TypeError, ValueError, OverflowError, ArithmeticError) as error:
         raise LedgerError(f"not {','.join(types)}: {error}") from error
     if not canonical:

@@ -106,7 +106,7 @@ def _event(name: str, values: list[Any], log: Mapping[str, object]) -> Event | N
         values = [TaskTerms(*value) if isinstance(value, tuple) else value for value in values]
     elif kind is chain.RoundPublished:
         values = [*values[:-1], *values[-1]]
-    names, sizes = _shape(kind)
+    names, sizes = _shape(name)
     members = dict(zip(names, values, strict=True))
     for member, size in sizes.items():
         if len(members[member]) != size:
@@ -120,9 +120,9 @@ def _event(name: str, values: list[Any], log: Mapping[str, object]) -> Event | N
 
 
 @cache
-def _shape(kind: type[Event]) -> tuple[tuple[str, ...], dict[str, int]]:
+def _shape(event: str) -> tuple[tuple[str, ...], dict[str, int]]:
     """Names of the event's own fields, and the exact sizes of those that are bytes."""
-    hints = get_type_hints(kind, include_extras=True)
+    hints = get_type_hints(EVENT_TYPES[event], include_extras=True)
     names = tuple(name for name in hints if name not in Event.__annotations__)
     sizes = {}
     for name in names:

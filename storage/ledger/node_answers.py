@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from eth_abi.exceptions import DecodingError, EncodingError
-from eth_utils import ValidationError
+from eth_utils.exceptions import ValidationError
 from web3.exceptions import Web3Exception
 
 from storage.ledger.interface import LedgerError

@@ -13,7 +13,7 @@ from web3 import Web3
 from web3.types import BlockIdentifier, FilterParams
 
 from protocol.domain import Domain
-from protocol.identifiers import Address, to_hex
+from protocol.identifiers import Address, Digest, to_hex
 from protocol.messages.chain import EnrolmentView, Event, RoundView, TaskView
 from protocol.signing import domain_separator
 from storage.ledger import abi
@@ -21,7 +21,7 @@ from storage.ledger.calls import encode_call
 from storage.ledger.decoding import byte_string, decode_logs, struct, whole
 from storage.ledger.interface import LedgerError
 from storage.ledger.node_answers import checked_answers
-from storage.ledger.rpc import AnswerTooLargeError, JsonRpcProvider, RpcRefusedError
+from storage.ledger.rpc import AnswerTooLargeError, JsonRpcProvider, NodeProvider, RpcRefusedError
 
 LOG_RANGE_BLOCKS = 5_000  # public nodes cap a query at 2,000 to 10,000 blocks or answers
 _WORD_LIMIT = 2**256
@@ -31,12 +31,12 @@ class EthereumReader:
     """Reads one deployed HearthLedger. May be shared by threads. Raises LedgerError, or TransactionRevertedError.
 
     ``first_block``: nothing of interest is earlier (the block of the contract's creation); ``clock`` gives the local
-    time in seconds; ``timeout_seconds`` bounds each silence of the node.
+    time in seconds. ``node`` is a URL, or a provider that already has its own ``timeout_seconds`` and ``on_bytes``.
     """
 
     def __init__(
         self,
-        rpc_url: str,
+        node: str | NodeProvider,
         ledger: Address,
         *,
         clock: Callable[[], float] = time.time,
@@ -45,7 +45,9 @@ class EthereumReader:
         log_range_blocks: int = LOG_RANGE_BLOCKS,
         on_bytes: Callable[[int, int], None] | None = None,
     ) -> None:
-        self.provider = JsonRpcProvider(rpc_url, timeout_seconds=timeout_seconds, on_bytes=on_bytes)
+        if isinstance(node, str):
+            node = JsonRpcProvider(node, timeout_seconds=timeout_seconds, on_bytes=on_bytes)
+        self.provider: NodeProvider = node
         self.ledger = ledger
         self._web3 = Web3(self.provider, middleware=[])
         self._eth = self._web3.eth
@@ -94,6 +96,11 @@ class EthereumReader:
     def balance_wei(self, address: Address) -> int:
         with checked_answers("eth_getBalance"):
             return whole(self._eth.get_balance(Web3.to_checksum_address(address)), _WORD_LIMIT)
+
+    def gas_used(self, transaction: Digest) -> int:
+        """Of a mined transaction."""
+        with checked_answers("eth_getTransactionReceipt"):
+            return whole(self._eth.get_transaction_receipt(HexBytes(transaction))["gasUsed"])
 
     def task_count(self) -> int:
         count: int = self._view("taskCount")

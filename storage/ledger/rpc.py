@@ -30,7 +30,18 @@ class AnswerTooLargeError(LedgerError):
     """The node's answer exceeds the limit of this client."""
 
 
-class JsonRpcProvider(BaseProvider):
+class NodeProvider(BaseProvider):
+    """What a reader needs of web3's provider: answers or LedgerError, a count of bytes, an end."""
+
+    @property
+    def bytes_sent(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        """Frees connections, where there are any."""
+
+
+class JsonRpcProvider(NodeProvider):
     """One connection pool to one node; may be shared by threads. Raises LedgerError for everything that goes wrong.
 
     ``bytes_sent`` and ``bytes_received`` count HTTP request lines, headers and bodies (received: bodies and headers);
@@ -47,7 +58,7 @@ class JsonRpcProvider(BaseProvider):
     ) -> None:
         super().__init__()
         self.url = checked_url(url)
-        self.bytes_sent = 0
+        self._bytes_sent = 0
         self.bytes_received = 0
         self._max_answer_bytes = max_answer_bytes
         self._on_bytes = on_bytes
@@ -55,6 +66,10 @@ class JsonRpcProvider(BaseProvider):
         self._http = httpx2.Client(timeout=timeout_seconds, follow_redirects=False, trust_env=False)
         self._http.headers.clear()  # a phone pays for every header
         self._http.headers["content-type"] = "application/json"  # nodes refuse a request without it
+
+    @property
+    def bytes_sent(self) -> int:
+        return self._bytes_sent
 
     def close(self) -> None:
         self._http.close()
@@ -103,11 +118,19 @@ class JsonRpcProvider(BaseProvider):
             raise LedgerError(f"{method}: {type(error).__name__} {error}") from error
         finally:
             received += len(content)
-            self.bytes_sent += sent
+            self._bytes_sent += sent
             self.bytes_received += received
             if self._on_bytes is not None:
                 self._on_bytes(sent, received)
         return bytes(content)
+
+
+def canonical_json(value: object) -> bytes:
+    """One byte string for equal JSON values; byte strings become hex. Raises LedgerError for anything else."""
+    try:
+        return json.dumps(value, separators=(",", ":"), sort_keys=True, default=_as_hex).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise LedgerError(f"not JSON: {error}") from error
 
 
 def checked_url(url: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from eth_account import Account
-from eth_keyfile import create_keyfile_json, decode_keyfile_json
+from eth_keyfile.keyfile import create_keyfile_json, decode_keyfile_json
 
 from protocol import signing
 from protocol.domain import Domain

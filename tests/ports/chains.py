@@ -1,0 +1,124 @@
+"""Development chains for tests: one process of each kind per session, a fresh deployment for whoever asks."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from web3.types import RPCEndpoint
+
+from protocol.identifiers import Address
+from scripts.chain_server import chain_in_background
+from scripts.development_chain import FUNDED_KEY
+from scripts.node_tools import ensure_anvil, ensure_ganache
+from storage.ledger.ethereum import EthereumLedger, deploy
+from storage.ledger.interface import LedgerError
+from storage.ledger.rpc import JsonRpcProvider
+from storage.ledger.signer import Signer
+
+KINDS: Final = ("memory", "anvil", "ganache")
+START_SECONDS: Final = 60.0
+_PROCESSES = ExitStack()
+atexit.register(_PROCESSES.close)
+
+
+@dataclass(frozen=True)
+class RunningChain:
+    """A chain with one funded, public account; its clock can be moved, for everybody on it and only forward."""
+
+    kind: str
+    rpc_url: str
+    faucet: Signer
+
+    def deploy(self) -> Address:
+        return deploy(self.rpc_url, self.faucet)[0]
+
+    def ledger(self, address: Address, signer: Signer, **options: Any) -> EthereumLedger:
+        return EthereumLedger(self.rpc_url, address, signer, **options)
+
+    def fund(self, ledger: Address, address: Address, amount_wei: int = 10**18) -> None:
+        bank = self.ledger(ledger, self.faucet)
+        bank.transfer(address, amount_wei)
+        bank.close()
+
+    def pass_time(self, seconds: int) -> None:
+        """All later blocks are ``seconds`` later, the next one comes at once."""
+        self.ask("evm_increaseTime", seconds)
+        self.ask("evm_mine")
+
+    def ask(self, method: str, *parameters: Any) -> Any:
+        provider = JsonRpcProvider(self.rpc_url, timeout_seconds=30)
+        try:
+            return provider.make_request(RPCEndpoint(method), list(parameters))["result"]
+        finally:
+            provider.close()
+
+
+@cache
+def running_chain(kind: str) -> RunningChain:
+    """Starts the chain at the first call of the session; it ends with the process."""
+    if kind == "memory":
+        url = _PROCESSES.enter_context(chain_in_background())
+    else:
+        port = _free_port()
+        command = [str(ensure_anvil()), "--port", str(port)] if kind == "anvil" else _ganache(port)
+        url = f"http://127.0.0.1:{port}"
+        _PROCESSES.enter_context(_process(command, url))
+    return RunningChain(kind, url, Signer(FUNDED_KEY))
+
+
+def _ganache(port: int) -> list[str]:
+    account = f"0x{FUNDED_KEY.hex()},{hex(10**26)}"
+    return [
+        str(ensure_ganache()), "--server.port", str(port), "--server.host", "127.0.0.1",
+        "--wallet.accounts", account, "--chain.hardfork", "shanghai", "--logging.quiet",
+    ]  # fmt: skip
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _process(command: list[str], url: str) -> Iterator[None]:
+    folder = Path(tempfile.mkdtemp(prefix="hearth-chain-"))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        _await_answer(process, url, folder / "log")
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _await_answer(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    provider = JsonRpcProvider(url)
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            provider.make_request(RPCEndpoint("eth_chainId"), [])
+            provider.close()
+            return
+        except LedgerError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the chain did not start:\n{log.read_text(errors='replace')[-2000:]}") from None
+            time.sleep(0.05)
