@@ -27,7 +27,7 @@ from protocol.encryption.suite import suite
 from protocol.errors import BudgetSpentError, HearthError, Party, VerificationError
 from protocol.identifiers import Digest, to_hex
 from protocol.messages.round import MAX_PLAN_BYTES
-from protocol.messages.submission import Enrolment, Leave, SignedEnrolment, SignedLeave, Submission
+from protocol.messages.submission import Enrolment, SignedEnrolment, Submission
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.layout import Layout
 from protocol.randomness import Randomness
@@ -39,6 +39,12 @@ from storage.ledger.signer import Signer
 
 log = structlog.get_logger()
 PATIENCE_SECONDS = 0.5  # between two looks at something that must still happen on chain
+
+
+class EnrolmentOverError(HearthError):
+    """The task is full, or its enrolment time is over."""
+
+    code = "E_ENROLMENT_OVER"
 
 
 @dataclass
@@ -54,6 +60,7 @@ class Agent:
     make_trainer: Callable[[TaskSpec], Trainer]
     randomness: Randomness
     tell: Callable[[str], None]
+    agree: Callable[[], bool]  # the owner's word, asked once: after the disclosure and before anything is sent
     examples: int
     poll_seconds: int = 20
     direct_margin_seconds: int = 10
@@ -63,13 +70,17 @@ class Agent:
     def __post_init__(self) -> None:
         self.address = self.signer.address
         self.chain = ChainView(self.ledger, self.store, self.task, self.address)
+        self._counted = 0  # bytes sent up to the end of the last round taken part in
 
-    def run(self) -> None:
-        """The whole task, from consent to the last claim."""
+    def run(self) -> bool:
+        """The whole task, from consent to the last claim. False when the owner does not agree: nothing was sent."""
         spec = self.read_task()
         self.tell(disclosure(spec, self.task, self.examples, len(self.journal.charged)))
+        if self.journal.envelope is None and not self.agree():
+            return False
         self.enrol(spec)
         trainer = self.make_trainer(spec)
+        self._counted = self.edge.bytes_sent + self.chain.bytes_sent  # what enrolment took belongs to no update
         last = 0
         while True:
             upcoming = self.await_round(last)
@@ -84,6 +95,7 @@ class Agent:
                 log.warning("round failed", round=upcoming.round, error=str(error))
         self.settle_rounds()
         self.claim()
+        return True
 
     def read_task(self) -> TaskSpec:
         digest = self.ledger.task(self.task).spec
@@ -110,13 +122,11 @@ class Agent:
         enrolment = Enrolment(self.task, self.address, envelope_digest)
         signed = SignedEnrolment(enrolment, self.signer.sign(self.ledger.domain, enrolment))
         while self.ledger.enrolment(self.task, self.address).envelope != envelope_digest:
-            self._politely(lambda: self.edge.enrol(signed))
+            if not self._politely(lambda: self.edge.enrol(signed)):
+                view = self.ledger.task(self.task)
+                if self.ledger.now() > view.enrol_until or view.enrolled >= view.max_clients:
+                    raise EnrolmentOverError(f"task {self.task} takes no more clients", fault=Party.EDGE_SERVER)
             self.sleep(PATIENCE_SECONDS)
-
-    def leave(self) -> None:
-        """Ask that no later round plans this client; what is on chain stays."""
-        leave = Leave(self.task, self.address)
-        self.edge.leave(SignedLeave(leave, self.signer.sign(self.ledger.domain, leave)))
 
     def await_round(self, after: int) -> NextRound | TaskEnded:
         """Long poll with patience: an edge server that is away may come back until the task's time is over."""
@@ -133,12 +143,13 @@ class Agent:
 
     def take_part(self, spec: TaskSpec, trainer: Trainer, upcoming: NextRound) -> None:
         """One round: judge the plan, train within the budget, seal, store, commit, see the receipt."""
-        before = self.edge.bytes_sent + self.chain.bytes_sent
         number = upcoming.round
         self.settle_rounds()
         opened = self.chain.opened(number)
         if opened is None or opened.plan != upcoming.plan:
             raise VerificationError("the announced round is not on chain", fault=Party.EDGE_SERVER)
+        if self.chain.outcome(number) is not None:
+            return  # it ended while this phone was away
         sealed = self.journal.sealed.get(number)
         if sealed is None:
             session = RoundSession(
@@ -155,17 +166,17 @@ class Agent:
                 self.tell(f"round {number}: not planned")
                 return
             sealed = self.train_and_seal(spec, trainer, session)
-        sent = self.publish_and_commit(spec, sealed, opened.commit_until)
-        self.bytes_per_round[number] = sent + self.edge.bytes_sent + self.chain.bytes_sent - before
+        stored = self.publish_and_commit(spec, sealed, opened.commit_until)
+        sent = self.edge.bytes_sent + self.chain.bytes_sent
+        self.bytes_per_round[number] = stored + sent - self._counted
+        self._counted = sent
 
     def train_and_seal(self, spec: TaskSpec, trainer: Trainer, session: RoundSession) -> Sealed:
         plan, layout = session.plan, Layout.of(spec.model)
         rounds_charged = len(self.journal.charged.keys() - {plan.round})
         check_budget(spec.privacy, plan.learning, rounds_charged)
         parameters = layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
-        indices = decode_index_set(
-            get_document(self.store, plan.index_set, 4 * layout.dimension), layout.dimension
-        )
+        indices = decode_index_set(get_document(self.store, plan.index_set, 4 * layout.dimension), layout.dimension)
         if len(indices) != plan.dimension:
             raise VerificationError("the index set does not have the plan's dimension", fault=Party.EDGE_SERVER)
         self.journal.charge(plan.round, session.label)
@@ -191,7 +202,8 @@ class Agent:
         if self.store.put(body, suite(spec.suite).block_bytes).digest != commitment.ciphertext:
             raise VerificationError("the sealed ciphertext has changed on disk")
         submission = Submission(self.address, commitment.nonce, commitment.ciphertext, signed.signature)
-        deadline, submitted = commit_until - self.direct_margin_seconds, False
+        margin = min(self.direct_margin_seconds, spec.durations.commit_seconds // 4)
+        deadline, submitted = commit_until - margin, False
         try:
             while self.ledger.now() < deadline:
                 try:
@@ -241,13 +253,19 @@ class Agent:
             if attempt % 10 == 0:
                 self._politely(lambda: self.edge.request_claim(self.task, self.address))
             self.sleep(PATIENCE_SECONDS)
-        self.ledger.claim(self.task, index, entitlement, proof)
+        try:
+            self.ledger.claim(self.task, index, entitlement, proof)
+        except HearthError as error:  # no gas, most likely; the reward waits until claimUntil
+            self.tell(f"{entitlement.cumulative_wei} wei earned but not claimed yet: {error}")
 
-    def _politely(self, request: Callable[[], None]) -> None:
+    def _politely(self, request: Callable[[], None]) -> bool:
+        """Whether the edge server took it."""
         try:
             request()
+            return True
         except (EdgeUnavailableError, EdgeRefusedError) as error:
             log.info("edge server did not take it", error=str(error), client=to_hex(self.address))
+            return False
 
 
 def _digest_of(body: bytes, chunk_bytes: int) -> Digest:

@@ -69,9 +69,7 @@ class AgentJournal:
         if round_number not in self.charged:
             self._append("charged", round=round_number, label=label)
 
-    def seal(
-        self, signed: SignedCommitment, body: bytes, residual: npt.NDArray[np.float64]
-    ) -> Sealed:
+    def seal(self, signed: SignedCommitment, body: bytes, residual: npt.NDArray[np.float64]) -> Sealed:
         commitment, kept = signed.commitment, residual.astype("<f8").tobytes()
         self._journal.write_file(f"body-{commitment.round}", body)
         self._journal.write_file(f"residual-{commitment.round}", kept)

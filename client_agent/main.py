@@ -12,6 +12,7 @@ import structlog
 
 from client_agent.agent import Agent
 from client_agent.data.datasets import load_household
+from client_agent.departure import leave_task
 from client_agent.edge_client import EdgeClient
 from client_agent.journal import AgentJournal
 from client_agent.randomness import SystemRandomness
@@ -32,13 +33,20 @@ def run_agent(
     leave: bool,
     report: Path | None,
     tell: Callable[[str], None],
-) -> None:
-    """Runs one task to its end, or leaves it. ``seed`` is for demonstrations: it makes every draw repeatable."""
+    agree: Callable[[], bool],
+) -> bool:
+    """Runs one task to its end, or leaves it; False when the owner does not agree to take part.
+
+    ``seed`` is for demonstrations: it makes every draw repeatable.
+    """
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
+    if leave:
+        _leave(settings, signer, tell)
+        return True
     images, labels = load_household(settings.data, settings.max_data_bytes)
     randomness: Randomness = SystemRandomness() if seed is None else SeededRandomness(seed)
 
@@ -61,17 +69,30 @@ def run_agent(
             make_trainer=make_trainer,
             randomness=randomness,
             tell=tell,
+            agree=agree,
             examples=len(labels),
             poll_seconds=settings.poll_seconds,
             direct_margin_seconds=settings.patience_seconds,
         )
-        if leave:
-            agent.leave()
-            tell(f"asked to leave task {settings.task}")
-            return
-        agent.run()
+        agreed = agent.run()
         if report is not None:
             report.write_text(json.dumps({"bytes_per_round": agent.bytes_per_round}, sort_keys=True))
+        return agreed
     finally:
         journal.close()
+        edge.close()
+
+
+def _leave(settings: AgentSettings, signer: Signer, tell: Callable[[str], None]) -> None:
+    """Beside a running agent: it needs neither journal nor data."""
+    edge = EdgeClient(settings.edge_url)
+    try:
+        ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
+        relayed = leave_task(settings.task, signer, ledger, edge)
+        tell(
+            f"left task {settings.task}"
+            if relayed
+            else "the edge server does not relay it; this account sent it itself"
+        )
+    finally:
         edge.close()

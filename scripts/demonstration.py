@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 import tempfile
 import time
@@ -18,17 +17,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from protocol.errors import HearthError
-from protocol.identifiers import Address, to_hex
-from protocol.randomness import Randomness, SeededRandomness
+from protocol.identifiers import to_hex
 from scripts.demo_data import Households, households_of
 from scripts.demo_report import DemoReport, collect, print_tables
-from scripts.demo_task import write_task_file
+from scripts.demo_stage import AUTHORITIES, DemoStage, client_name
+from scripts.demo_task import TEST_SET, write_task_file
 from scripts.processes import RoleProcess, Stage
+from scripts.testnet import start_chain
+from storage.content.open_store import open_store
 from storage.ledger.ethereum import EthereumLedger, deploy
-from storage.ledger.signer import Signer, write_keystore
+from storage.ledger.reader import EthereumReader
 
-AUTHORITIES = 3
-GRANT_WEI = 10**17  # what the demo's faucet gives to a role that pays gas
+GRANT_WEI = 10**17  # what the faucet gives to a role that pays gas
 
 
 @dataclass(frozen=True)
@@ -44,84 +44,104 @@ class DemoOptions:
     password_file: Path | None = None
 
 
-class _FreshRandomness:
-    def draw(self, purpose: str, size: int) -> bytes:
-        return secrets.token_bytes(size)
-
-
-@dataclass
-class Demo:
-    """The stage: folders, keys and addresses of every role."""
-
-    options: DemoOptions
-    root: Path
-    stage: Stage
-    console: Console
-    rpc_url: str = ""
-    ledger: Address = b""
-    edge_url: str = ""
-    task: int = 0
-
-    def __post_init__(self) -> None:
-        seed = self.options.seed
-        self.randomness: Randomness = (
-            _FreshRandomness() if seed is None else SeededRandomness(b"hearth demo" + seed.to_bytes(8, "big"))
-        )
-        self.store = self.root / "store"
-        self.store.mkdir(parents=True)
-
-    def folder(self, role: str) -> Path:
-        path = self.root / role
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return path
-
-    def account(self, role: str) -> Signer:
-        """A key for ``role``, in a keystore that only its own folder holds."""
-        folder, key = self.folder(role), self.randomness.draw(f"account/{role}", 32)
-        password = self.randomness.draw(f"password/{role}", 16).hex()
-        write_keystore(folder / "keystore.json", key, password)
-        (folder / "password").touch(mode=0o600)
-        (folder / "password").write_text(password)
-        return Signer(key)
-
-    def arguments(self, role: str) -> list[str]:
-        folder = self.folder(role)
-        return [
-            *("--rpc-url", self.rpc_url, "--ledger", to_hex(self.ledger)),
-            *("--keystore", str(folder / "keystore.json"), "--password-file", str(folder / "password")),
-        ]
-
-    def start(self, role: str, *arguments: str) -> RoleProcess:
-        return self.stage.start(role, arguments, self.folder(role))
-
-
 def run_demo(options: DemoOptions, console: Console) -> int:
     """Exit code 0 only if the audit passes and every reward is claimed."""
     started = time.monotonic()
-    with _folder(options) as root, Stage() as stage:
-        demo = Demo(options, root, stage, console)
-        data = households_of(options.dataset, options.clients, options.seed or 0)
-        with console.status("starting chain, authorities and edge server"):
-            _start_infrastructure(demo, data)
+    with _folder(options) as root, Stage() as processes:
+        stage = DemoStage(root, processes, options.seed)
+        with console.status("households, chain, key authorities, edge server"):
+            data = households_of(options.dataset, options.clients)
+            start_infrastructure(stage, options)
         with console.status("the manufacturer posts the task with its escrow"):
-            _post_task(demo, data)
-        agents = _start_agents(demo, data)
-        _watch(demo, agents)
+            post_task(stage, options, data)
+        agents = [start_agent(stage, number, household) for number, household in enumerate(data.households)]
+        _watch(stage, options, agents, console)
         with console.status("refund of what nobody earned, then the audit"):
-            demo.stage.run("refund", ["task", "refund", *demo.arguments("manufacturer"), "--task", str(demo.task)],
-                           demo.folder("manufacturer"))
-            report = _audit_and_collect(demo, time.monotonic() - started)
-        print_tables(report, console)
+            manufacturer = stage.folder("manufacturer")
+            stage.run("refund", "manufacturer", "task", "refund", "--task", str(stage.task))
+            verdict = run_auditor(stage)
+            report = _collect(stage, options)
+        print_tables(report, verdict, console)
+        result = _as_json(options, report, verdict, stage, time.monotonic() - started)
+        (manufacturer / "demo.json").write_text(json.dumps(result, indent=2, sort_keys=True) + "\n")
         if options.json_file is not None:
-            options.json_file.write_text(json.dumps(report.as_json(), indent=2, sort_keys=True) + "\n")
+            shutil.copyfile(manufacturer / "demo.json", options.json_file)
         if options.keep is not None:
-            console.print("Audit it again at any time, without the chain:")
-            console.print(
-                f"  hearth audit --evidence {root / 'evidence.json'} --store {demo.store}"
-                f" --ledger {to_hex(demo.ledger)} --task {demo.task}",
-                soft_wrap=True,
-            )
-        return 0 if report.audit["verdict"] == "PASS" and report.all_claimed else 1
+            console.print("Audit it again at any time, with chain and roles gone:")
+            console.print(f"  {audit_command(stage)}", soft_wrap=True, highlight=False)
+        console.print(f"{result['seconds']:.0f} s")
+        return 0 if verdict["verdict"] == "PASS" and report.all_claimed else 1
+
+
+def start_infrastructure(stage: DemoStage, options: DemoOptions) -> None:
+    """Chain with contract and funded accounts, key authorities, edge server; client 0 will be censored."""
+    stage.rpc_url, faucet = start_chain(
+        stage.processes, stage.folder("chain"), options.chain, options.keystore, options.password_file
+    )
+    authorities = [f"authority-{j}" for j in range(1, AUTHORITIES + 1)]
+    roles = ["edge", "manufacturer", *authorities, *(client_name(i) for i in range(options.clients))]
+    for role in roles:
+        stage.make_account(role)
+    stage.ledger, _ = deploy(stage.rpc_url, faucet)
+    bank = EthereumLedger(stage.rpc_url, stage.ledger, faucet)
+    for role in ("edge", "manufacturer", client_name(0)):
+        bank.transfer(stage.addresses[role], GRANT_WEI)
+    bank.close()
+    starting = [stage.start_authority(role) for role in authorities]
+    stage.authority_urls = [stage.url_of(process) for process in starting]
+    edge = stage.start_edge(censored=stage.addresses[client_name(0)])
+    stage.edge_url = stage.url_of(edge)
+
+
+def post_task(stage: DemoStage, options: DemoOptions, data: Households) -> None:
+    folder = stage.folder("manufacturer")
+    (folder / TEST_SET).write_bytes(data.test_set)
+    write_task_file(
+        folder / "task.toml",
+        options.dataset,
+        options.clients,
+        options.rounds,
+        stage.addresses["edge"],
+        stage.authority_urls,
+    )
+    stage.run(
+        "post", "manufacturer", "task", "post", str(folder / "task.toml"),
+        *("--edge", stage.edge_url, "--store", str(stage.store), "--json", str(folder / "posted.json")),
+    )  # fmt: skip
+    stage.task = int(json.loads((folder / "posted.json").read_text())["task"])
+
+
+def start_agent(stage: DemoStage, number: int, household: bytes) -> RoleProcess:
+    role = client_name(number)
+    (stage.folder(role) / "household.safetensors").write_bytes(household)
+    return stage.start_client(role)
+
+
+def run_auditor(stage: DemoStage) -> dict[str, Any]:
+    """``hearth audit`` as its own process with nothing but chain and store; its answer, pass or fail."""
+    folder = stage.folder("auditor")
+    evidence, verdict = stage.root / "evidence.json", folder / "verdict.json"
+    auditor = stage.processes.start(
+        "auditor",
+        [
+            "audit", "--rpc-url", stage.rpc_url, "--ledger", to_hex(stage.ledger), "--store", str(stage.store),
+            "--task", str(stage.task), "--json", str(verdict), "--save-evidence", str(evidence),
+        ],
+        folder,
+    )  # fmt: skip
+    auditor.process.wait()
+    if not verdict.is_file():
+        raise HearthError(f"the auditor gave no verdict:\n{auditor.tail()}")
+    answer: dict[str, Any] = json.loads(verdict.read_text())
+    return answer
+
+
+def audit_command(stage: DemoStage) -> str:
+    """What repeats the audit from the kept evidence alone."""
+    return (
+        f"hearth audit --evidence {stage.root / 'evidence.json'} --store {stage.store}"
+        f" --ledger {to_hex(stage.ledger)} --task {stage.task}"
+    )
 
 
 @contextmanager
@@ -139,111 +159,51 @@ def _folder(options: DemoOptions) -> Iterator[Path]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def _start_infrastructure(demo: Demo, data: Households) -> None:
-    from scripts.testnet import start_chain  # node tools only when anvil is asked for
-
-    options = demo.options
-    demo.rpc_url, faucet = start_chain(demo.stage, demo.folder("chain"), options.chain, options.keystore,
-                                       options.password_file)
-    roles = ["edge", "manufacturer", *(f"authority-{j}" for j in range(1, AUTHORITIES + 1))]
-    accounts = {role: demo.account(role) for role in [*roles, *(_client(i) for i in range(options.clients))]}
-    demo.ledger, _ = deploy(demo.rpc_url, faucet)
-    bank = EthereumLedger(demo.rpc_url, demo.ledger, faucet)
-    for role in ("edge", "manufacturer", _client(0)):
-        bank.transfer(accounts[role].address, GRANT_WEI)
-    authorities = []
-    for j in range(1, AUTHORITIES + 1):
-        role, folder = f"authority-{j}", demo.folder(f"authority-{j}")
-        seed = folder / "seed"
-        seed.write_bytes(demo.randomness.draw(f"seed/{role}", 32))
-        authorities.append(
-            (demo.start(role, "serve", "authority", *demo.arguments(role), "--folder", str(folder / "state"),
-                        "--seed-file", str(seed), "--ready-file", str(folder / "ready")), folder / "ready")
-        )
-    urls = [process.ready(ready) for process, ready in authorities]
-    ready = demo.folder("edge") / "ready"
-    edge = demo.start(
-        "edge", "serve", "edge", *demo.arguments("edge"), "--folder", str(demo.folder("edge") / "state"),
-        "--store", str(demo.store), *[part for url in urls for part in ("--authority", url)],
-        "--ready-file", str(ready), "--censor", to_hex(accounts[_client(0)].address),
-    )
-    demo.edge_url = edge.ready(ready)
-    write_task_file(demo.folder("manufacturer"), options, data, accounts["edge"].address, urls)
-
-
-def _post_task(demo: Demo, data: Households) -> None:
-    folder = demo.folder("manufacturer")
-    (folder / "test-set.safetensors").write_bytes(data.test_set)
-    demo.stage.run(
-        "task post",
-        ["task", "post", str(folder / "task.toml"), *demo.arguments("manufacturer"), "--edge", demo.edge_url,
-         "--store", str(demo.store), "--json", str(folder / "posted.json")],
-        folder,
-    )
-    demo.task = int(json.loads((folder / "posted.json").read_text())["task"])
-
-
-def _client(number: int) -> str:
-    return f"client-{number:02d}"
-
-
-def _start_agents(demo: Demo, data: Households) -> list[RoleProcess]:
-    agents = []
-    for number, household in enumerate(data.households):
-        role, folder = _client(number), demo.folder(_client(number))
-        (folder / "household.safetensors").write_bytes(household)
-        arguments = [
-            "agent", *demo.arguments(role), "--folder", str(folder / "state"), "--edge", demo.edge_url,
-            "--data", str(folder / "household.safetensors"), "--store", str(demo.store), "--task", str(demo.task),
-            "--report", str(folder / "report.json"), "--yes",
-        ]
-        if demo.options.seed is not None:
-            (folder / "seed").write_bytes(demo.randomness.draw(f"seed/{role}", 32))
-            arguments += ["--seed-file", str(folder / "seed")]
-        agents.append(demo.start(role, *arguments))
-    return agents
-
-
-def _watch(demo: Demo, agents: list[RoleProcess]) -> None:
+def _watch(stage: DemoStage, options: DemoOptions, agents: list[RoleProcess], console: Console) -> None:
     """Progress of rounds while the phones work; ends when every phone has claimed and stopped."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=demo.console, disable=not demo.console.is_terminal) as progress:
-        bar = progress.add_task("rounds", total=demo.options.rounds)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("phones enrol", total=options.rounds)
 
         def look() -> None:
-            status = _status(demo)
-            rounds = [entry for entry in status.get("rounds", []) if entry.get("outcome")]
+            rounds = [entry for entry in _status_rounds(stage) if entry.get("outcome")]
             accuracy = [entry["accuracy"] for entry in rounds if entry.get("accuracy") is not None]
             text = f"rounds, accuracy {accuracy[-1]:.3f}" if accuracy else "phones enrol"
             progress.update(bar, completed=len(rounds), description=text)
 
-        demo.stage.await_end(agents, look, tick_seconds=0.5)
+        stage.processes.await_end(agents, look, tick_seconds=0.5)
         look()
 
 
-def _status(demo: Demo) -> dict[str, Any]:
+def _status_rounds(stage: DemoStage) -> list[dict[str, Any]]:
     try:
-        response = httpx2.get(f"{demo.edge_url}/api/v1/tasks/{demo.task}", timeout=5)
-        status = response.json() if response.is_success else {}
+        response = httpx2.get(f"{stage.edge_url}/api/v1/tasks/{stage.task}", timeout=5)
+        rounds = response.json().get("rounds", []) if response.is_success else []
     except (httpx2.HTTPError, ValueError):
-        return {}
-    return status if isinstance(status, dict) else {}
+        return []
+    return list(rounds)
 
 
-def _audit_and_collect(demo: Demo, seconds: float) -> DemoReport:
-    folder, status = demo.folder("auditor"), _status(demo)
-    evidence, verdict = demo.root / "evidence.json", folder / "verdict.json"
-    auditor = demo.start(
-        "auditor", "audit", "--rpc-url", demo.rpc_url, "--ledger", to_hex(demo.ledger), "--store", str(demo.store),
-        "--task", str(demo.task), "--json", str(verdict), "--save-evidence", str(evidence),
-    )
-    auditor.process.wait()
-    if not verdict.is_file():
-        raise HearthError(f"the auditor gave no verdict:\n{auditor.tail()}")
-    byte_reports = [json.loads((demo.folder(_client(i)) / "report.json").read_text())
-                    for i in range(demo.options.clients)]
-    reader = EthereumLedger(demo.rpc_url, demo.ledger, Signer(secrets.token_bytes(31) + b"\1"))
-    return collect(demo.options, reader, demo.store, demo.task, status, byte_reports,
-                   json.loads(verdict.read_text()), seconds)
+def _collect(stage: DemoStage, options: DemoOptions) -> DemoReport:
+    reports = [
+        json.loads((stage.folder(client_name(number)) / "report.json").read_text())["bytes_per_round"]
+        for number in range(options.clients)
+    ]
+    reader = EthereumReader(stage.rpc_url, stage.ledger)
+    return collect(reader, open_store(str(stage.store)), stage.task, _status_rounds(stage), reports)
 
 
+def _as_json(
+    options: DemoOptions, report: DemoReport, verdict: dict[str, Any], stage: DemoStage, seconds: float
+) -> dict[str, Any]:
+    return {
+        "dataset": options.dataset,
+        "clients": options.clients,
+        "rounds": options.rounds,
+        "seed": options.seed,
+        "seconds": round(seconds, 1),
+        **report.figures(),
+        "audit": {name: verdict[name] for name in ("verdict", "checks", "failed")},
+        "chain": options.chain,
+        "store": "filesystem",
+    }

@@ -11,8 +11,8 @@ import numpy as np
 
 from protocol.canonical import decode, encode
 from protocol.errors import HearthError, MalformedError, Party, VerificationError
-from protocol.identifiers import Digest, from_hex, sha256
-from protocol.messages.chain import TaskPosted
+from protocol.identifiers import ZERO_DIGEST, Digest, from_hex, sha256, to_hex
+from protocol.messages.chain import RoundPublished, TaskPosted
 from protocol.messages.task import CommitteeMember, ModelSpec, TaskSpec
 from protocol.model.layout import Layout
 from protocol.planning import terms_of
@@ -20,7 +20,7 @@ from protocol.sparse.codec import MAX_DATASET_BYTES, decode_labelled
 from scripts.task_file import TaskFile
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.ethereum import EthereumLedger, decode_post_task
-from storage.ledger.interface import PreparedTransaction
+from storage.ledger.interface import LedgerReader, PreparedTransaction
 
 MAX_ANSWER_BYTES = 1024 * 1024
 
@@ -67,6 +67,44 @@ def fetch_model(store: ContentStore, spec_digest: Digest, model: Digest) -> tupl
     data = get_document(store, model, layout.max_bytes)
     layout.from_safetensors(data)
     return data, spec.model
+
+
+def published_model(ledger: LedgerReader, task: int, round_number: int) -> Digest:
+    """Digest of the model published in a round (0: the last one that published); zero when there is none."""
+    digest = ZERO_DIGEST
+    for event in ledger.events(task):
+        if isinstance(event, RoundPublished) and round_number in (0, event.round):
+            digest = event.model
+    return digest
+
+
+def task_status(ledger: LedgerReader, task: int) -> dict[str, int | str]:
+    """What the chain itself says; instants in seconds of block time, money in wei."""
+    view = ledger.task(task)
+    status: dict[str, int | str] = {
+        "task": task,
+        "spec": to_hex(view.spec),
+        "manufacturer": to_hex(view.manufacturer),
+        "edge_server": to_hex(view.edge_server),
+        "enrolled": view.enrolled,
+        "max_clients": view.max_clients,
+        "last_round": view.last_round,
+        "rounds": view.rounds,
+        "now": ledger.now(),
+        "enrol_until": view.enrol_until,
+        "task_until": view.task_until,
+        "claim_until": view.claim_until,
+        "escrow_wei": view.escrow,
+        "allocated_wei": view.allocated,
+        "claimed_wei": view.claimed,
+    }
+    if view.last_round:
+        status["last_round_state"] = ledger.round(task, view.last_round).state.name.lower()
+    published = [event for event in ledger.events(task) if isinstance(event, RoundPublished)]
+    if published:
+        status["accuracy"] = f"{published[-1].correct}/{published[-1].examples}"
+        status["model"] = to_hex(published[-1].model)
+    return status
 
 
 def _initial_parameters(parsed: TaskFile) -> bytes:

@@ -1,0 +1,63 @@
+"""The ``hearth`` command: the demonstration, every role, and the tools around them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from protocol.errors import HearthError, MalformedError
+from scripts.commands import accounts, audit, manufacturer, roles
+
+app = typer.Typer(
+    name="hearth",
+    help="Crowdsourced federated learning that anyone can audit.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(roles.serve, name="serve")
+app.command(name="agent")(roles.agent)
+app.add_typer(manufacturer.task, name="task")
+app.add_typer(manufacturer.model, name="model")
+app.command(name="audit")(audit.audit)
+app.command(name="deploy")(accounts.deploy)
+app.add_typer(accounts.key, name="key")
+
+
+@app.command()
+def demo(
+    dataset: Annotated[str, typer.Option(help="digits (bundled) or mnist (from HEARTH_DATA_DIR/mnist)")] = "digits",
+    clients: Annotated[int, typer.Option(min=3, max=100, help="households")] = 10,
+    rounds: Annotated[int, typer.Option(min=1, max=1000)] = 10,
+    chain: Annotated[str, typer.Option(help="memory, anvil, or the RPC URL of a chain")] = "memory",
+    seed: Annotated[int | None, typer.Option(min=0, help="repeats a run; without it the system's randomness")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="where to write the figures")] = None,
+    keep: Annotated[Path | None, typer.Option(help="keep every role's folder and the evidence here")] = None,
+    keystore: Annotated[Path | None, typer.Option(help="funded account, for a chain by URL")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="password of that keystore")] = None,
+) -> None:
+    """One whole task on this machine, every role a process of its own: posted, trained, paid, audited."""
+    from rich.console import Console
+
+    from scripts.demonstration import DemoOptions, run_demo
+
+    if dataset not in ("digits", "mnist"):
+        raise typer.BadParameter(f"{dataset}: digits or mnist")
+    options = DemoOptions(dataset, clients, rounds, chain, seed, json_file, keep, keystore, password_file)
+    raise typer.Exit(run_demo(options, Console()))
+
+
+def main() -> None:
+    """Errors of the house end as one line and code 1 (2 for input that cannot be understood), never as a traceback."""
+    try:
+        app()
+    except HearthError as error:
+        print(f"hearth: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, MalformedError) else 1)
+
+
+if __name__ == "__main__":
+    main()

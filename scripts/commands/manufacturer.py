@@ -1,0 +1,105 @@
+"""``hearth task`` and ``hearth model``: what a manufacturer does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from protocol.identifiers import ZERO_DIGEST, from_hex, to_hex
+from scripts.commands.options import JsonFile, Keystore, Ledger, PasswordFile, RpcUrl, Store, TaskNumber
+
+task = typer.Typer(help="Post a task, watch it, take back what nobody earned.", no_args_is_help=True)
+model = typer.Typer(help="Published models.", no_args_is_help=True)
+
+
+@model.callback()
+def _group() -> None:
+    """A group of its own even while it has one command."""
+
+
+@task.command()
+def post(
+    task_file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="the task as TOML")],
+    rpc_url: RpcUrl,
+    ledger: Ledger,
+    store: Store,
+    keystore: Keystore,
+    password_file: PasswordFile,
+    edge: Annotated[str, typer.Option(help="the edge server's URL; it prepares, you sign")],
+    json_file: JsonFile = None,
+) -> None:
+    """Posts the task with its escrow."""
+    from scripts.manufacturer import post_task
+    from storage.content.open_store import open_store
+    from storage.ledger.ethereum import EthereumLedger
+    from storage.ledger.signer import Signer
+
+    signer = Signer.from_keystore(keystore, password_file)
+    chain = EthereumLedger(rpc_url, from_hex(ledger.lower(), 20), signer)
+    number, gas_used = post_task(task_file, edge, open_store(store), chain)
+    typer.echo(f"task {number}, gas {gas_used}")
+    if json_file is not None:
+        json_file.write_text(json.dumps({"task": number, "gas": gas_used}, sort_keys=True) + "\n")
+
+
+@task.command()
+def status(rpc_url: RpcUrl, ledger: Ledger, task: TaskNumber, json_file: JsonFile = None) -> None:
+    """What the chain knows of a task: rounds, money, deadlines."""
+    from scripts.manufacturer import task_status
+    from storage.ledger.reader import EthereumReader
+
+    result = task_status(EthereumReader(rpc_url, from_hex(ledger.lower(), 20)), task)
+    for name, value in result.items():
+        typer.echo(f"{name:>16}: {value}")
+    if json_file is not None:
+        json_file.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n")
+
+
+@task.command()
+def refund(rpc_url: RpcUrl, ledger: Ledger, keystore: Keystore, password_file: PasswordFile, task: TaskNumber) -> None:
+    """Pays the manufacturer what no client can claim any more."""
+    from protocol.messages.chain import Refunded
+    from storage.ledger.ethereum import EthereumLedger
+    from storage.ledger.interface import TransactionRevertedError
+    from storage.ledger.signer import Signer
+
+    signer = Signer.from_keystore(keystore, password_file)
+    chain = EthereumLedger(rpc_url, from_hex(ledger.lower(), 20), signer)
+    try:
+        receipt = chain.refund(task)
+    except TransactionRevertedError as error:
+        if error.name != "NothingToPay":
+            raise
+        typer.echo("nothing to refund: every wei is earned or already paid")
+        return
+    paid = sum(event.amount for event in receipt.logs if isinstance(event, Refunded))
+    typer.echo(f"refunded {paid} wei, gas {receipt.gas_used}")
+
+
+@model.command()
+def fetch(
+    rpc_url: RpcUrl,
+    ledger: Ledger,
+    store: Store,
+    task: TaskNumber,
+    out: Annotated[Path, typer.Option(help="safetensors file to write; the model's layers go beside it as JSON")],
+    round_number: Annotated[int, typer.Option("--round", min=0, help="0: the last published round")] = 0,
+) -> None:
+    """Fetches published parameters, checked against the digest on chain and the task's layers."""
+    from protocol.canonical import encode
+    from scripts.manufacturer import fetch_model, published_model
+    from storage.content.open_store import open_store
+    from storage.ledger.reader import EthereumReader
+
+    reader = EthereumReader(rpc_url, from_hex(ledger.lower(), 20))
+    digest = published_model(reader, task, round_number)
+    if digest == ZERO_DIGEST:
+        typer.echo("no such published round")
+        raise typer.Exit(1)
+    data, layers = fetch_model(open_store(store), reader.task(task).spec, digest)
+    out.write_bytes(data)
+    out.with_suffix(".json").write_bytes(encode(layers))
+    typer.echo(f"{out}: {len(data)} bytes, digest {to_hex(digest)}")

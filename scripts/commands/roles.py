@@ -1,0 +1,125 @@
+"""``hearth serve`` and ``hearth agent``: one process for each role, as its operator or owner runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from protocol.identifiers import from_hex
+from scripts.commands.options import (
+    Folder,
+    Keystore,
+    Ledger,
+    PasswordFile,
+    Port,
+    ReadyFile,
+    RpcUrl,
+    SeedFile,
+    Store,
+    TaskNumber,
+    read_seed,
+)
+
+serve = typer.Typer(help="Long-running roles.", no_args_is_help=True)
+
+
+@serve.command()
+def edge(
+    rpc_url: RpcUrl,
+    ledger: Ledger,
+    store: Store,
+    keystore: Keystore,
+    password_file: PasswordFile,
+    folder: Folder,
+    authority: Annotated[list[str], typer.Option(help="URL of a key authority; repeat for each")],
+    port: Port = 8000,
+    ready_file: ReadyFile = None,
+    censor: Annotated[list[str] | None, typer.Option(help="ignore this client: for demonstrations")] = None,
+) -> None:
+    """The edge server: runs the rounds of the tasks that name its account."""
+    from backend.main import serve_edge
+    from backend.settings import EdgeSettings
+    from storage.ledger.signer import Signer
+
+    settings = EdgeSettings(
+        folder=folder,
+        rpc_url=rpc_url,
+        ledger=from_hex(ledger.lower(), 20),
+        store=store,
+        authorities=tuple(authority),
+        port=port,
+        censored=frozenset(from_hex(address.lower(), 20) for address in censor or ()),
+    )
+    serve_edge(settings, Signer.from_keystore(keystore, password_file), ready_file)
+
+
+@serve.command()
+def authority(
+    rpc_url: RpcUrl,
+    ledger: Ledger,
+    keystore: Keystore,
+    password_file: PasswordFile,
+    folder: Folder,
+    port: Port = 8100,
+    ready_file: ReadyFile = None,
+    seed_file: SeedFile = None,
+) -> None:
+    """One key authority: answers for what it finds on chain, once per label."""
+    from backend.key_authority.main import serve_authority
+    from backend.key_authority.settings import AuthoritySettings
+    from storage.ledger.signer import Signer
+
+    settings = AuthoritySettings(folder=folder, rpc_url=rpc_url, ledger=from_hex(ledger.lower(), 20), port=port)
+    signer = Signer.from_keystore(keystore, password_file)
+    serve_authority(settings, signer, seed=read_seed(seed_file), ready_file=ready_file)
+
+
+@serve.command()
+def chain(port: Port = 8545, ready_file: ReadyFile = None) -> None:
+    """An in-process development chain over JSON-RPC. Its funded key is public: for this machine only."""
+    from scripts.chain_server import serve_chain
+
+    serve_chain(port, ready_file=ready_file)
+
+
+def agent(
+    rpc_url: RpcUrl,
+    ledger: Ledger,
+    store: Store,
+    keystore: Keystore,
+    password_file: PasswordFile,
+    folder: Folder,
+    edge: Annotated[str, typer.Option(help="the edge server's URL")],
+    data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="the household's examples (safetensors)")],
+    task: TaskNumber,
+    yes: Annotated[bool, typer.Option("--yes", help="agree to what is printed without being asked")] = False,
+    leave: Annotated[bool, typer.Option("--leave", help="leave the task instead of taking part")] = False,
+    report: Annotated[Path | None, typer.Option(help="bytes sent in each round, as JSON, at the end")] = None,
+    seed_file: SeedFile = None,
+) -> None:
+    """The phone of one household: says what it will do, enrols, trains, claims."""
+    from client_agent.main import run_agent
+    from client_agent.settings import AgentSettings
+    from storage.ledger.signer import Signer
+
+    settings = AgentSettings(
+        folder=folder,
+        data=data,
+        edge_url=edge,
+        rpc_url=rpc_url,
+        ledger=from_hex(ledger.lower(), 20),
+        store=store,
+        task=task,
+    )
+    agreed = run_agent(
+        settings,
+        Signer.from_keystore(keystore, password_file),
+        seed=read_seed(seed_file),
+        leave=leave,
+        report=report,
+        tell=typer.echo,
+        agree=lambda: yes or typer.confirm("Enrol this household?"),
+    )
+    raise typer.Exit(0 if agreed else 1)

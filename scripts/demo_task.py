@@ -1,0 +1,94 @@
+"""The demonstration's task, written as the TOML file that a manufacturer would write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+
+from protocol.identifiers import Address, to_hex
+from protocol.messages.task import MICRO, LearningTerms, ModelSpec, PrivacyTerms
+from scripts.presets import digits_terms, mnist_terms
+
+THRESHOLD = 2
+UPDATE_REWARD_WEI = 10**12
+TEST_SET = "test-set.safetensors"
+
+
+def terms_for(dataset: str) -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
+    return mnist_terms() if dataset == "mnist" else digits_terms()
+
+
+def write_task_file(
+    path: Path, dataset: str, clients: int, rounds: int, edge_server: Address, authority_urls: Sequence[str]
+) -> None:
+    """Durations are generous bounds: a round ends as soon as everyone has committed."""
+    model, learning, privacy = terms_for(dataset)
+    lines = [
+        "[task]",
+        f'title = "Which {"digit" if dataset == "digits" else "handwritten digit"} is it? ({dataset})"',
+        f"rounds = {rounds}",
+        f'edge_server = "{to_hex(edge_server)}"',
+        "",
+        "[files]",
+        f'test_set = "{TEST_SET}"',
+        "",
+        "[model]",
+        f"input_shape = [{', '.join(str(size) for size in model.input_shape)}]",
+        f"classes = {model.classes}",
+        "layers = [",
+        *(f"  {_inline({'kind': layer.kind, **layer.arguments})}," for layer in model.layers),
+        "]",
+        "",
+        "[learning]",
+        f"local_steps = {learning.local_steps}",
+        f"sampling_rate = {_decimal(learning.sampling_rate_ppm)}",
+        f"clip = {_decimal(learning.clip_micro)}",
+        f"noise_multiplier = {_decimal(learning.noise_multiplier_micro)}",
+        f"learning_rate = {_decimal(learning.learning_rate_micro)}",
+        f"reference_count = {learning.reference_count}",
+        f"density = {_decimal(learning.density_ppm)}",
+        f"bound = {_decimal(learning.bound_micro)}",
+        f"bits = {learning.bits}",
+        f"fields = {learning.fields}",
+        "",
+        "[privacy]",
+        f"epsilon_budget = {_decimal(privacy.epsilon_budget_micro)}",
+        f"delta_exponent = {privacy.delta_exponent}",
+        "",
+        "[cohort]",
+        f"min_clients = {max(2, clients // 2)}",
+        f"max_clients = {clients}",
+        "max_share = 0.5",
+        "",
+        "[reputation]",
+        "initial = 2",
+        "floor = 2",
+        "maximum = 5",
+        "",
+        "[rewards]",
+        f"update_reward_wei = {UPDATE_REWARD_WEI}",
+        "",
+        "[durations]",
+        "enrolment_seconds = 600",
+        "commit_seconds = 180",
+        "settle_seconds = 180",
+        "task_seconds = 86400",
+        "claim_seconds = 86400",
+        "",
+        "[committee]",
+        f"threshold = {THRESHOLD}",
+        f"members = [{', '.join(_inline({'url': url}) for url in authority_urls)}]",
+    ]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _decimal(millionths: int) -> str:
+    """As TOML float, exactly."""
+    text = format(Decimal(millionths) / MICRO, "f")
+    return text if "." in text else f"{text}.0"
+
+
+def _inline(table: dict[str, int | str] | dict[str, str]) -> str:
+    entries = [f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}" for key, value in table.items()]
+    return f"{{ {', '.join(entries)} }}"
