@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from protocol.identifiers import Address, to_hex
@@ -23,7 +24,7 @@ def client_name(number: int) -> str:
 
 
 class DemoStage:
-    """``root`` holds one folder for each role and the content store; ``launcher`` replaces ``hearth`` in tests."""
+    """``root`` holds one folder for each role and the content store."""
 
     def __init__(self, root: Path, processes: Stage, seed: int | None) -> None:
         self.root, self.processes, self.seed = root, processes, seed
@@ -34,6 +35,8 @@ class DemoStage:
         self.authority_urls: list[str] = []
         self.ledger: Address = b""
         self.task = 0
+        self.route: Callable[[str, str], str] = lambda _role, url: url  # (role, URL) -> the URL that it is given
+        self.launchers: dict[str, list[str]] = {}  # of a role that shall not start as ``hearth``
         self._ports: dict[str, str] = {}  # of a role that listened before: it comes back where it was
         self._randomness: Randomness = (
             _SystemRandomness() if seed is None else SeededRandomness(b"hearth demo" + seed.to_bytes(8, "big"))
@@ -58,7 +61,7 @@ class DemoStage:
         return self._start(role, "serve", "authority", *self._state(role), *self._seed_file(role), *self._listen(role))
 
     def start_edge(self, censored: Address | None) -> RoleProcess:
-        authorities = [part for url in self.authority_urls for part in ("--authority", url)]
+        authorities = [part for url in self.authority_urls for part in ("--authority", self.route("edge", url))]
         censor = ("--censor", to_hex(censored)) if censored else ()
         return self._start(
             "edge",
@@ -75,7 +78,7 @@ class DemoStage:
         folder = self.folder(role)
         return self._start(
             role, "agent", "--yes", *self._state(role), *self._content(), *self._seed_file(role),
-            *("--edge", self.edge_url, "--task", str(self.task), "--report", str(folder / "report.json")),
+            *("--edge", self.route(role, self.edge_url), "--task", str(self.task), "--report", str(folder / "report.json")),
             *("--data", str(folder / "household.safetensors")),
         )  # fmt: skip
 
@@ -90,12 +93,13 @@ class DemoStage:
         self.processes.run(name, [*command, *self._account(role)], self.folder(role))
 
     def _start(self, role: str, *arguments: str) -> RoleProcess:
-        return self.processes.start(role, [*arguments, *self._account(role)], self.folder(role))
+        launcher = self.launchers.get(role, ())
+        return self.processes.start(role, [*arguments, *self._account(role)], self.folder(role), launcher)
 
     def _account(self, role: str) -> list[str]:
         folder = self.folder(role)
         return [
-            *("--rpc-url", self.rpc_url, "--ledger", to_hex(self.ledger)),
+            *("--rpc-url", self.route(role, self.rpc_url), "--ledger", to_hex(self.ledger)),
             *("--keystore", str(folder / "keystore.json"), "--password-file", str(folder / "password")),
         ]
 

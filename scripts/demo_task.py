@@ -20,9 +20,15 @@ def terms_for(dataset: str) -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
 
 
 def write_task_file(
-    path: Path, dataset: str, clients: int, rounds: int, edge_server: Address, authority_urls: Sequence[str]
+    path: Path,
+    dataset: str,
+    clients: int,
+    rounds: int,
+    edge_server: Address,
+    authority_urls: Sequence[str],
+    phase_seconds: int = 180,
 ) -> None:
-    """Durations are generous bounds: a round ends as soon as everyone has committed."""
+    """``phase_seconds`` bounds a round's commit and settle phases; it ends as soon as everyone has committed."""
     model, learning, privacy = terms_for(dataset)
     lines = [
         "[task]",
@@ -71,8 +77,8 @@ def write_task_file(
         "",
         "[durations]",
         "enrolment_seconds = 600",
-        "commit_seconds = 180",
-        "settle_seconds = 180",
+        f"commit_seconds = {phase_seconds}",
+        f"settle_seconds = {phase_seconds}",
         "task_seconds = 86400",
         "claim_seconds = 86400",
         "",

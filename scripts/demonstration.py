@@ -93,7 +93,7 @@ def start_infrastructure(stage: DemoStage, options: DemoOptions) -> None:
     stage.edge_url = stage.url_of(edge)
 
 
-def post_task(stage: DemoStage, options: DemoOptions, data: Households) -> None:
+def post_task(stage: DemoStage, options: DemoOptions, data: Households, phase_seconds: int = 180) -> None:
     folder = stage.folder("manufacturer")
     (folder / TEST_SET).write_bytes(data.test_set)
     write_task_file(
@@ -103,10 +103,11 @@ def post_task(stage: DemoStage, options: DemoOptions, data: Households) -> None:
         options.rounds,
         stage.addresses["edge"],
         stage.authority_urls,
+        phase_seconds,
     )
     stage.run(
         "post", "manufacturer", "task", "post", str(folder / "task.toml"),
-        *("--edge", stage.edge_url, "--store", str(stage.store), "--json", str(folder / "posted.json")),
+        *("--edge", stage.route("manufacturer", stage.edge_url), "--store", str(stage.store), "--json", str(folder / "posted.json")),
     )  # fmt: skip
     stage.task = int(json.loads((folder / "posted.json").read_text())["task"])
 

@@ -112,6 +112,16 @@ class Stage:
         """Runs a role to its end."""
         self.await_end([self.start(name, arguments, folder)], lambda: None)
 
+    def await_until(
+        self, condition: Callable[[], bool], patience_seconds: float = 120.0, tick_seconds: float = 0.1
+    ) -> None:
+        """Raises RoleFailedError when ``condition`` does not become true in time."""
+        deadline = time.monotonic() + patience_seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise RoleFailedError(f"nothing happened in {patience_seconds:.0f} s")
+            time.sleep(tick_seconds)
+
     def await_end(self, roles: Sequence[RoleProcess], meanwhile: Callable[[], None], tick_seconds: float = 0.2) -> None:
         while not all([role.finished() for role in roles]):
             meanwhile()

@@ -1,0 +1,106 @@
+"""A whole task with real processes, held at the points where a test wants to interfere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from protocol.canonical import decode
+from protocol.messages.chain import Event, RoundAbandoned, RoundPublished
+from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
+from protocol.messages.settlement import MAX_RECORD_BYTES, RoundRecord
+from scripts.demo_data import Households, households_of
+from scripts.demo_stage import DemoStage, client_name
+from scripts.demonstration import DemoOptions, post_task, run_auditor, start_agent, start_infrastructure
+from scripts.processes import RoleProcess, Stage
+from storage.content.filesystem import FilesystemStore
+from storage.content.interface import get_document
+from storage.ledger.reader import EthereumReader
+
+E = TypeVar("E", bound=Event)
+KILLED = Path(__file__).with_name("killed.py")
+
+
+class Play:
+    """One task of ``clients`` households over ``rounds`` rounds; client 0 is censored, as in the demonstration."""
+
+    def __init__(self, stage: DemoStage, clients: int, rounds: int, phase_seconds: int) -> None:
+        self.stage, self.clients, self.phase_seconds = stage, clients, phase_seconds
+        self.options = DemoOptions("digits", clients, rounds, "memory", stage.seed, None, None)
+        self.data: Households = households_of("digits", clients)
+        self.agents: dict[int, RoleProcess] = {}
+
+    def prepare(self) -> None:
+        """Everything up to the posted task."""
+        start_infrastructure(self.stage, self.options)
+        post_task(self.stage, self.options, self.data, self.phase_seconds)
+        self.reader = EthereumReader(self.stage.rpc_url, self.stage.ledger)
+        self.store = FilesystemStore(self.stage.store)
+
+    def start_agents(self, numbers: Sequence[int] | None = None) -> None:
+        for number in range(self.clients) if numbers is None else numbers:
+            self.agents[number] = start_agent(self.stage, number, self.data.households[number])
+
+    def finish(self) -> None:
+        """Waits for every phone to end well."""
+        self.stage.processes.await_end(list(self.agents.values()), lambda: None)
+
+    def audit(self) -> dict[str, Any]:
+        return run_auditor(self.stage)
+
+    def events(self, kind: type[E]) -> list[E]:
+        return [event for event in self.reader.events(self.stage.task) if isinstance(event, kind)]
+
+    def await_event(self, kind: type[E], holds: Callable[[E], bool] = lambda _: True) -> E:
+        """The first event of the kind for which ``holds`` is true, once it is there."""
+        found: list[E] = []
+
+        def look() -> bool:
+            found.extend(event for event in self.events(kind) if holds(event))
+            return bool(found)
+
+        self.stage.processes.await_until(look)
+        return found[0]
+
+    def record(self, round_number: int) -> RoundRecord:
+        """Of a round that was published or abandoned."""
+        ended = [e for kind in (RoundPublished, RoundAbandoned) for e in self.events(kind) if e.round == round_number]
+        return decode(RoundRecord, get_document(self.store, ended[0].record, MAX_RECORD_BYTES), MAX_RECORD_BYTES)
+
+    def plan(self, digest: bytes) -> RoundPlan:
+        return decode(RoundPlan, get_document(self.store, digest, MAX_PLAN_BYTES), MAX_PLAN_BYTES)
+
+    def address(self, number: int) -> bytes:
+        return self.stage.addresses[client_name(number)]
+
+    def advance_clock(self, seconds: int) -> None:
+        """Moves the chain's time on."""
+        self.reader.provider.make_request("evm_increaseTime", [seconds])  # type: ignore[arg-type]
+        self.reader.provider.make_request("evm_mine", [])  # type: ignore[arg-type]
+
+    def deaths_of(self, role: str) -> list[int]:
+        """Exit codes of this role's ended processes, in order."""
+        codes = [process.process.poll() for process in self.stage.processes.roles if process.name == role]
+        return [code for code in codes if code is not None]
+
+    def report(self, number: int) -> dict[str, Any]:
+        parsed: dict[str, Any] = json.loads((self.stage.folder(client_name(number)) / "report.json").read_text())
+        return parsed
+
+
+@contextmanager
+def play(
+    root: Path, clients: int = 4, rounds: int = 2, seed: int | None = 7, phase_seconds: int = 180
+) -> Iterator[Play]:
+    """Processes of every role below ``root``; they end with the block."""
+    with Stage() as processes:
+        yield Play(DemoStage(root, processes, seed), clients, rounds, phase_seconds)
+
+
+def killed_launcher(when: str, number: int) -> list[str]:
+    """Starts a role that kills itself at a journal write; see ``killed.py``."""
+    return [sys.executable, str(KILLED), when, str(number)]
