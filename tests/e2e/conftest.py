@@ -1,0 +1,59 @@
+"""One kept, seeded demonstration for all tests that only read it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol.identifiers import from_hex
+from storage.content.filesystem import FilesystemStore
+from storage.ledger.reader import EthereumReader
+from storage.ledger.replay import ReplayProvider
+
+CLIENTS, ROUNDS, SEED = 4, 2, 7
+
+
+@dataclass(frozen=True)
+class KeptDemo:
+    """What ``hearth demo --keep`` left behind; every process of it is gone."""
+
+    folder: Path
+    figures: dict[str, Any]
+    output: str
+
+    @property
+    def reader(self) -> EthereumReader:
+        return EthereumReader(ReplayProvider(self.folder / "evidence.json"), self.ledger)
+
+    @property
+    def ledger(self) -> bytes:
+        words = self.output.split()
+        return from_hex(words[words.index("--ledger") + 1], 20)
+
+    @property
+    def store(self) -> FilesystemStore:
+        return FilesystemStore(self.folder / "store")
+
+
+def run_demo_command(folder: Path, *arguments: str) -> KeptDemo:
+    """Runs the command as its user would; fails with its output."""
+    command = ["demo", "--clients", str(CLIENTS), "--rounds", str(ROUNDS), "--seed", str(SEED)]
+    ran = subprocess.run(
+        [sys.executable, "-m", "scripts.cli", *command, "--keep", str(folder), "--json", f"{folder}.json", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return KeptDemo(folder, json.loads(Path(f"{folder}.json").read_text()), ran.stdout)
+
+
+@pytest.fixture(scope="session")
+def kept_demo(tmp_path_factory: pytest.TempPathFactory) -> KeptDemo:
+    return run_demo_command(tmp_path_factory.mktemp("demo") / "kept")

@@ -1,0 +1,64 @@
+"""Starts ``hearth`` with a phone that leaks: ``leaking.py HOW ARGUMENTS...``. The secrecy tests must notice each.
+
+``update``: the clear update travels in a query string. ``key``: a master key lands in the log. ``count``: the
+submission is padded by the sample count.
+"""
+
+from __future__ import annotations
+
+import base64
+import sys
+from typing import Any
+
+from client_agent.agent import Agent
+from client_agent.edge_client import EdgeClient
+from client_agent.round_session import RoundSession
+from scripts.cli import main
+
+
+def leak_update() -> None:
+    seal = RoundSession.seal
+
+    def leaking(self: RoundSession, values: Any, *arguments: Any) -> Any:
+        clear = base64.urlsafe_b64encode(values.astype("<i4").tobytes()).decode()
+        Agent.leaked = clear[:400]  # type: ignore[attr-defined]
+        return seal(self, values, *arguments)
+
+    RoundSession.seal = leaking  # type: ignore[method-assign]
+    _pad_submissions(lambda agent_class: f"?telemetry={agent_class.leaked}")
+
+
+def leak_key() -> None:
+    enrol = Agent.enrol
+
+    def leaking(self: Agent, spec: Any) -> None:
+        enrol(self, spec)
+        self.edge._send("GET", "/healthz?debug=" + next(iter((self.journal.keys() or {}).values())).hex())
+
+    Agent.enrol = leaking  # type: ignore[method-assign]
+
+
+def leak_count() -> None:
+    init = Agent.__post_init__
+
+    def counting(self: Agent) -> None:
+        init(self)
+        Agent.leaked = "x" * self.examples  # type: ignore[attr-defined]
+
+    Agent.__post_init__ = counting  # type: ignore[method-assign]
+    _pad_submissions(lambda agent_class: f"?version={agent_class.leaked}")
+
+
+def _pad_submissions(suffix: Any) -> None:
+    send = EdgeClient._send
+
+    def padded(self: EdgeClient, method: str, path: str, body: bytes | None = None) -> bytes | None:
+        return send(self, method, path + suffix(Agent) if path.endswith("/commitments") else path, body)
+
+    EdgeClient._send = padded  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    {"update": leak_update, "key": leak_key, "count": leak_count}[sys.argv[1]]()
+    sys.argv = ["hearth", *sys.argv[2:]]
+    main()

@@ -1,0 +1,89 @@
+"""The demonstration as its user runs it: figures, repetition by seed, and the audit of what it keeps."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from protocol.messages.chain import DirectCommitted, RoundPublished
+from tests.e2e.conftest import CLIENTS, ROUNDS, SEED, KeptDemo, run_demo_command
+
+KEYS = {
+    *("dataset", "clients", "rounds", "seed", "seconds", "accuracy", "epsilon", "delta", "accountant"),
+    *("bytes_per_update", "dense_bytes_per_update", "gas_per_round", "gas_per_update", "gas_per_update_all_in"),
+    *("rewards_wei", "reputation", "all_claimed", "audit", "suite", "chain", "store"),
+}
+
+
+def test_figures_are_complete_and_consistent(kept_demo: KeptDemo) -> None:
+    figures = kept_demo.figures
+    assert set(figures) >= KEYS
+    assert (figures["dataset"], figures["clients"], figures["rounds"], figures["seed"]) == (
+        "digits", CLIENTS, ROUNDS, SEED,
+    )  # fmt: skip
+    assert len(figures["accuracy"]) == ROUNDS
+    assert figures["all_claimed"] is True
+    assert figures["audit"]["verdict"] == "PASS"
+    assert figures["audit"]["failed"] == 0
+    assert figures["audit"]["checks"] > 50
+    assert len(figures["rewards_wei"]) == len(figures["reputation"]) == CLIENTS
+    assert len(set(figures["rewards_wei"].values())) == 1
+    assert figures["bytes_per_update"] <= figures["dense_bytes_per_update"] / 2
+    assert figures["gas_per_update_all_in"] > figures["gas_per_update"] > 0
+    assert 0 < figures["epsilon"] < 8
+
+
+def test_the_censored_client_commits_by_itself_and_is_paid(kept_demo: KeptDemo) -> None:
+    directs = [event for event in kept_demo.reader.events() if isinstance(event, DirectCommitted)]
+    assert [event.round for event in directs] == list(range(1, ROUNDS + 1))
+    assert len({event.client for event in directs}) == 1
+    assert kept_demo.figures["rewards_wei"]["0x" + directs[0].client.hex()] > 0
+
+
+def test_the_same_seed_gives_the_same_bytes(kept_demo: KeptDemo, tmp_path: Path) -> None:
+    again = run_demo_command(tmp_path / "again")
+    for name in ("accuracy", "rewards_wei", "reputation", "epsilon"):
+        assert again.figures[name] == kept_demo.figures[name]
+    models = [[e.model for e in demo.reader.events() if isinstance(e, RoundPublished)] for demo in (kept_demo, again)]
+    assert models[0] == models[1]
+    assert _ciphertexts(again) == _ciphertexts(kept_demo)
+
+
+def test_kept_evidence_is_audited_by_the_printed_command(kept_demo: KeptDemo) -> None:
+    command = next(line for line in kept_demo.output.splitlines() if line.strip().startswith("hearth audit"))
+    ran = subprocess.run(
+        [sys.executable, "-m", "scripts.cli", *command.split()[1:]], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "FAIL" not in ran.stdout
+
+
+def test_a_changed_ciphertext_fails_the_audit(kept_demo: KeptDemo, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(kept_demo.folder / "store", store)
+    body = max((path for path in store.rglob("*") if path.is_file()), key=lambda path: path.name)
+    data = bytearray(body.read_bytes())
+    data[len(data) // 2] ^= 1
+    body.chmod(0o600)
+    body.write_bytes(data)
+    verdict = tmp_path / "verdict.json"
+    ran = subprocess.run(
+        [
+            *(sys.executable, "-m", "scripts.cli", "audit", "--evidence", str(kept_demo.folder / "evidence.json")),
+            *("--store", str(store), "--ledger", "0x" + kept_demo.ledger.hex(), "--task", "1"),
+            *("--json", str(verdict)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert json.loads(verdict.read_text())["verdict"] == "FAIL"
+
+
+def _ciphertexts(demo: KeptDemo) -> set[str]:
+    bodies = demo.folder.glob("client-*/state/**/body-*")
+    return {f"{path.parts[-3:]} {path.read_bytes().hex()}" for path in bodies}

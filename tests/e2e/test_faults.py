@@ -1,0 +1,249 @@
+"""Real processes die, lie and disappear: every round still ends in time with the right parties paid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from protocol.canonical import decode, encode
+from protocol.identifiers import Digest, to_hex
+from protocol.messages.chain import (
+    BatchCommitted,
+    Claimed,
+    KeyRequested,
+    Refunded,
+    RoundExpired,
+    RoundOpened,
+    RoundPublished,
+)
+from protocol.messages.keys import KeyRequest, KeyRequestEntry, PlannedKeyRequest
+from protocol.messages.settlement import CORRUPT, Rejection
+from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch, SignedCommitment, Submission
+from protocol.round_state import RoundState
+from scripts.demo_stage import client_name
+from scripts.processes import RoleProcess
+from storage.content.interface import get_document
+from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.interface import TransactionRevertedError
+from storage.ledger.signer import Signer
+from tests.e2e.play import Play, killed_launcher, play
+
+HELD = 2  # the client that stops in the middle of a round; client 0 is the censored one
+CHARGED_FIRST_ROUND = 3  # its third journal entry: keys, envelope, then the charge of round 1
+CHARGED_SECOND_ROUND = 6  # sealed 1, outcome 1, charged 2 come next
+
+
+def test_a_client_that_disappears_costs_nobody_else_anything(tmp_path: Path) -> None:
+    with play(tmp_path / "play", rounds=1, phase_seconds=40) as task:
+        task.prepare()
+        _hold(task, CHARGED_FIRST_ROUND)
+        task.start_agents()
+        lost = task.agents.pop(HELD)
+        _await_death(task, lost)
+        task.finish()
+        published = task.events(RoundPublished)
+        assert [event.round for event in published] == [1]
+        assert published[0].block and task.reader.block_timestamp(published[0].block) <= _opened(task, 1).settle_until
+        paid = {event.client for event in task.events(Claimed)}
+        assert paid == {task.address(number) for number in range(task.clients) if number != HELD}
+        assert task.audit()["verdict"] == "PASS"
+
+
+def test_corrupt_ciphertext_and_wrong_round_replay(tmp_path: Path) -> None:
+    victim = 3
+    with play(tmp_path / "play") as task:
+        task.prepare()
+        _hold(task, CHARGED_FIRST_ROUND)
+        task.start_agents()
+        _await_death(task, task.agents[HELD])
+        body = task.stage.folder(client_name(victim)) / "state"
+        task.stage.processes.await_until(lambda: _sealed(task, victim, 1) is not None)
+        _corrupt(task, _sealed(task, victim, 1) or b"", body)
+
+        # the held client comes back, is held again in round 2, and meanwhile round 1 ended without the victim
+        _hold(task, CHARGED_SECOND_ROUND - CHARGED_FIRST_ROUND)
+        task.start_agents([HELD])
+        _await_death(task, task.agents[HELD])
+        record = task.record(1)
+        assert record.verdict.rejected == (Rejection(task.address(victim), CORRUPT),)
+        assert task.address(victim) not in record.verdict.accepted
+
+        first = _commitment(task, 1, 1)
+        _replay_is_refused(task, first)
+        _unrecorded_request_is_refused(task, first)
+
+        del task.stage.launchers[client_name(HELD)]
+        task.start_agents([HELD])
+        task.finish()
+        reward = task.reader.task(1).update_reward
+        earned = {number: task.reader.claimed_wei(1, task.address(number)) for number in range(task.clients)}
+        assert earned == {0: 2 * reward, 1: 2 * reward, HELD: 2 * reward, victim: reward}
+        answer = task.audit()
+        assert (answer["verdict"], answer["failed"]) == ("PASS", 0)
+
+
+def test_an_authority_is_down_and_the_edge_server_dies_mid_round(tmp_path: Path) -> None:
+    with play(tmp_path / "play") as task:
+        task.prepare()
+        _role(task, "authority-3").kill()
+        _hold(task, CHARGED_FIRST_ROUND)
+        task.start_agents()
+        _await_death(task, task.agents[HELD])
+        _role(task, "edge").kill()
+        del task.stage.launchers[client_name(HELD)]
+        task.start_agents([HELD])
+        edge = task.stage.start_edge(censored=task.address(0))
+        assert task.stage.url_of(edge) == task.stage.edge_url
+        task.finish()
+        assert [event.round for event in task.events(RoundPublished)] == [1, 2]
+        assert [len(task.record(number).keys) for number in (1, 2)] == [2, 2]
+        _everyone_got(task, 2)
+        assert task.audit()["verdict"] == "PASS"
+
+
+def test_an_edge_server_that_never_comes_back_holds_no_money(tmp_path: Path) -> None:
+    with play(tmp_path / "play", rounds=1) as task:
+        task.prepare()
+        _hold(task, CHARGED_FIRST_ROUND)
+        task.start_agents()
+        _await_death(task, task.agents[HELD])
+        _role(task, "edge").kill()
+        opened = _opened(task, 1)
+        ledger = _ledger_of(task, client_name(0))
+        with pytest.raises(TransactionRevertedError, match="TooEarly"):
+            ledger.expire_round(1, 1)
+        task.advance_clock(opened.settle_until - task.reader.now() + 1)
+        ledger.expire_round(1, 1)
+        assert [event.round for event in task.events(RoundExpired)] == [1]
+        assert task.reader.round(1, 1).state is RoundState.EXPIRED
+        task.stage.run("refund", "manufacturer", "task", "refund", "--task", "1")
+        assert sum(event.amount for event in task.events(Refunded)) == task.reader.task(1).update_reward * task.clients
+        assert task.reader.balance_wei(task.stage.ledger) == 0
+        assert task.audit()["verdict"] == "PASS"
+
+
+@pytest.mark.parametrize("when", ["after", "before"])
+def test_sigkill_at_every_journal_write(when: str, tmp_path: Path) -> None:
+    """One phone, the edge server and one authority live for one journal entry at a time."""
+    phone = client_name(1)
+    with play(tmp_path / "play") as task:
+        for role in (phone, "edge", "authority-1"):
+            task.stage.launchers[role] = killed_launcher(when, 1)
+        task.prepare()
+        task.start_agents()
+        current = {role: _role(task, role) for role in ("edge", "authority-1")} | {phone: task.agents[1]}
+
+        def revive() -> None:
+            for role, process in current.items():
+                if process.process.poll() == -9:
+                    current[role] = _start_again(task, role)
+                    if role == phone:
+                        task.agents[1] = current[role]
+
+        task.stage.processes.await_until(lambda: revive() or _all_ended(task), patience_seconds=400)
+        task.finish()
+        assert len(task.deaths_of(phone)) >= 8
+        assert len(task.deaths_of("edge")) >= 8
+        assert len(task.deaths_of("authority-1")) >= 6
+        assert [event.round for event in task.events(RoundPublished)] == [1, 2]
+        assert [len(task.record(number).verdict.accepted) for number in (1, 2)] == [task.clients] * 2
+        _everyone_got(task, 2)
+        assert task.audit()["verdict"] == "PASS"
+
+
+def _all_ended(task: Play) -> bool:
+    return all(agent.process.poll() == 0 for agent in task.agents.values())
+
+
+def _start_again(task: Play, role: str) -> RoleProcess:
+    if role == "edge":
+        return task.stage.start_edge(censored=task.address(0))
+    if role.startswith("authority"):
+        return task.stage.start_authority(role)
+    return task.stage.start_client(role)
+
+
+def _hold(task: Play, entries: int) -> None:
+    task.stage.launchers[client_name(HELD)] = killed_launcher("after", entries)
+
+
+def _role(task: Play, name: str) -> RoleProcess:
+    return [process for process in task.stage.processes.roles if process.name == name][-1]
+
+
+def _await_death(task: Play, process: RoleProcess) -> None:
+    task.stage.processes.await_until(lambda: process.process.poll() is not None)
+    assert process.process.returncode == -9, process.tail()
+
+
+def _opened(task: Play, number: int) -> RoundOpened:
+    return next(event for event in task.events(RoundOpened) if event.round == number)
+
+
+def _everyone_got(task: Play, rewards: int) -> None:
+    reward = task.reader.task(1).update_reward
+    earned = [task.reader.claimed_wei(1, task.address(number)) for number in range(task.clients)]
+    assert earned == [rewards * reward] * task.clients
+
+
+def _sealed(task: Play, number: int, round_number: int) -> bytes | None:
+    """The ciphertext on a phone's disk, once it is also in the content store."""
+    bodies = list((task.stage.folder(client_name(number)) / "state").rglob(f"body-{round_number}"))
+    if not bodies:
+        return None
+    body = bodies[0].read_bytes()
+    return body if _stored(task, body) else None
+
+
+def _stored(task: Play, body: bytes) -> list[Path]:
+    return [path for path in task.stage.store.rglob("*") if path.is_file() and path.read_bytes() == body]
+
+
+def _corrupt(task: Play, body: bytes, folder: Path) -> None:
+    (path,) = _stored(task, body)
+    path.chmod(0o600)
+    path.write_bytes(body[:-1] + bytes([body[-1] ^ 1]))
+    assert folder.is_dir()
+
+
+def _commitment(task: Play, round_number: int, number: int) -> SignedCommitment:
+    event = next(e for e in task.events(BatchCommitted) if e.round == round_number)
+    batch = decode(CommitmentBatch, get_document(task.store, event.batch, MAX_BATCH_BYTES), MAX_BATCH_BYTES)
+    return next(signed for signed in batch.commitments if signed.commitment.client == task.address(number))
+
+
+def _ledger_of(task: Play, role: str) -> EthereumLedger:
+    folder = task.stage.folder(role)
+    signer = Signer.from_keystore(folder / "keystore.json", folder / "password")
+    return EthereumLedger(task.stage.rpc_url, task.stage.ledger, signer)
+
+
+def _replay_is_refused(task: Play, first: SignedCommitment) -> None:
+    """A commitment of round 1 in round 2: by the edge server and by the contract."""
+    task.await_event(RoundOpened, lambda event: event.round == 2)
+    commitment = first.commitment
+    submission = Submission(commitment.client, commitment.nonce, commitment.ciphertext, first.signature)
+    answer = httpx2.post(f"{task.stage.edge_url}/api/v1/tasks/1/rounds/2/commitments", content=encode(submission))
+    assert 400 <= answer.status_code < 500, answer.text
+    assert answer.json()["code"] == "E_VERIFICATION"
+    with pytest.raises(TransactionRevertedError, match="RoundUnexpected"):
+        _ledger_of(task, client_name(0)).commit_direct(first)
+
+
+def _unrecorded_request_is_refused(task: Play, first: SignedCommitment) -> None:
+    """An authority is shown a request for round 1 that is not the one on chain: only one client in it."""
+    plan = task.plan(_opened(task, 1).plan)
+    commitment = first.commitment
+    weight = plan.weight_of(commitment.client) or 0
+    entry = KeyRequestEntry(commitment.client, commitment.nonce, commitment.ciphertext, weight, first.signature)
+    request = KeyRequest(plan.label(), (entry,))
+    recorded: Digest = next(e for e in task.events(KeyRequested) if e.round == 1).request
+    assert request.digest() != recorded, to_hex(recorded)
+    answer = httpx2.post(
+        f"{task.stage.authority_urls[0]}/api/v1/tasks/1/rounds/1/partial-keys",
+        content=encode(PlannedKeyRequest(plan, request)),
+    )
+    assert 400 <= answer.status_code < 500, answer.text
+    assert answer.json()["code"] == "E_NOT_ON_CHAIN"

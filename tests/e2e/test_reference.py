@@ -1,0 +1,85 @@
+"""``protocol/reference_round.py`` and the processes agree bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from client_agent.data.datasets import load_household
+from client_agent.training.torch_trainer import TorchTrainer
+from protocol.canonical import decode
+from protocol.encryption.committee import draw_master_keys
+from protocol.identifiers import sha256
+from protocol.incentives.rewards import first_allocation
+from protocol.messages.chain import BatchCommitted, Enrolled, RoundOpened, RoundPublished
+from protocol.messages.settlement import MAX_RECORD_BYTES, RoundRecord
+from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch
+from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
+from protocol.model.layout import Layout
+from protocol.planning import History
+from protocol.randomness import SeededRandomness
+from protocol.reference_round import Household, run_round
+from protocol.sparse.codec import encode_sums
+from storage.content.cid import CHUNK_BYTES, cid_of
+from storage.content.interface import get_document
+from storage.ledger.signer import load_keystore, read_password
+from tests.e2e.conftest import CLIENTS, ROUNDS, KeptDemo
+
+TASK = 1
+
+
+def test_reference_round_equals_the_processes(kept_demo: KeptDemo) -> None:
+    reader, store = kept_demo.reader, kept_demo.store
+    events = reader.events()
+    spec_bytes = get_document(store, reader.task(TASK).spec, MAX_SPEC_BYTES)
+    spec = decode(TaskSpec, spec_bytes, MAX_SPEC_BYTES)
+    households = [_household(kept_demo.folder / f"client-{number:02d}", spec) for number in range(CLIENTS)]
+    enrolled = {event.client: event.reputation for event in events if isinstance(event, Enrolled)}
+    history = History(tuple(sorted(enrolled)), spec.initial_model)
+    allocation = first_allocation(TASK, enrolled)
+    layout = Layout.of(spec.model)
+    parameters = layout.from_safetensors(get_document(store, spec.initial_model, layout.max_bytes))
+    for number in range(1, ROUNDS + 1):
+        finished = run_round(
+            spec, reader.domain, TASK, number, parameters, history, allocation, households, (1, 2, 3), _digest
+        )
+        opened = next(e for e in events if isinstance(e, RoundOpened) and e.round == number)
+        published = next(e for e in events if isinstance(e, RoundPublished) and e.round == number)
+        batched = next(e for e in events if isinstance(e, BatchCommitted) and e.round == number)
+        record = decode(RoundRecord, get_document(store, published.record, MAX_RECORD_BYTES), MAX_RECORD_BYTES)
+        batch = decode(CommitmentBatch, get_document(store, batched.batch, MAX_BATCH_BYTES), MAX_BATCH_BYTES)
+        assert finished.plan.label() == opened.label
+        ours = {entry.client: (entry.nonce, entry.ciphertext, entry.signature) for entry in finished.request.entries}
+        for signed in batch.commitments:
+            commitment = signed.commitment
+            assert ours[commitment.client] == (commitment.nonce, commitment.ciphertext, signed.signature)
+        assert finished.verdict == record.verdict
+        assert finished.request.digest() == record.request
+        assert _digest(encode_sums(finished.sums)) == record.aggregate
+        assert _digest(layout.to_safetensors(finished.parameters)) == published.model
+        assert finished.allocation_root == published.allocation_root
+        assert np.any(finished.parameters != parameters)
+        parameters, history, allocation = finished.parameters, finished.history, finished.allocation
+
+
+def _household(folder: Path, spec: TaskSpec) -> Household:
+    """What the phone in ``folder`` held, made again from its seed and data."""
+    randomness = SeededRandomness((folder / "seed").read_bytes())
+    images, labels = load_household(folder / "household.safetensors", 2**30)
+    m, t = len(spec.committee.members), spec.committee.threshold
+    return Household(
+        private_key=load_keystore(folder / "keystore.json", read_password(folder / "password")),
+        master_keys=draw_master_keys(randomness, m, t, f"task/{TASK}/enrolment"),
+        trainer=TorchTrainer(spec.model, images, labels),
+        randomness=randomness,
+        residual=np.zeros(Layout.of(spec.model).dimension),
+    )
+
+
+def _digest(data: bytes, chunk_bytes: int | None = None) -> bytes:
+    return cid_of(data, chunk_bytes or CHUNK_BYTES).digest
+
+
+def test_the_digest_of_a_small_object_is_its_sha256() -> None:
+    assert _digest(b"hearth") == sha256(b"hearth")

@@ -1,0 +1,215 @@
+"""Nothing secret leaves its owner: every byte on every wire and in every file is searched for canary values."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from client_agent.data.datasets import load_household
+from client_agent.keystore import decode_master_keys
+from client_agent.training.torch_trainer import TorchTrainer
+from client_agent.update_pipeline import prepare_update
+from protocol.canonical import decode
+from protocol.messages.chain import BatchCommitted, Event, RoundOpened
+from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch, SignedCommitment
+from protocol.messages.task import MAX_SPEC_BYTES, LearningTerms, TaskSpec
+from protocol.model.layout import Layout
+from protocol.randomness import Randomness, SeededRandomness
+from protocol.sparse.codec import decode_index_set, decode_labelled, encode_labelled
+from scripts.demo_stage import client_name
+from storage.content.interface import get_document
+from tests.e2e.canaries import Canary, files_below, key_canary, sightings, vector_canaries
+from tests.e2e.play import Play, play
+from tests.e2e.recording_proxy import RecordingProxy
+
+CLIENTS, ROUNDS = 5, 2
+CHANGED = 1  # the client whose sample count changes, or whose phone leaks
+LEAKING = Path(__file__).with_name("leaking.py")
+
+
+@dataclass
+class Recorded:
+    """A finished play with everything that went over a wire, by (role, server URL)."""
+
+    task: Play
+    wires: dict[tuple[str, str], RecordingProxy]
+    spec: TaskSpec
+    events: list[Event]
+
+    def places(self) -> dict[str, bytes]:
+        """All bytes by where they were seen."""
+        seen = files_below(self.task.stage.root)
+        for (role, url), proxy in self.wires.items():
+            seen[f"wire {role} -> {self.server(url)}"] = b"\n".join(proxy.sent)
+            seen[f"wire {role} <- {self.server(url)}"] = b"\n".join(proxy.received)
+        return seen
+
+    def server(self, url: str) -> str:
+        stage = self.task.stage
+        return "chain" if url == stage.rpc_url else "edge" if url == stage.edge_url else "authority"
+
+    def requests(self, role: str, server: str) -> Counter[tuple[str, int]]:
+        """Requests of one role by (request line, body bytes)."""
+        lines: Counter[tuple[str, int]] = Counter()
+        for (sender, url), proxy in self.wires.items():
+            if (sender, self.server(url)) == (role, server):
+                for stream in proxy.sent:
+                    lines.update(_requests(bytes(stream)))
+        return lines
+
+
+def _requests(stream: bytes) -> list[tuple[str, int]]:
+    found = []
+    while b"\r\n\r\n" in stream:
+        head, _, stream = stream.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: *(\d+)", head)
+        size = int(length[1]) if length else 0
+        found.append((head.split(b"\r\n")[0].decode(), size))
+        stream = stream[size:]
+    return found
+
+
+def record(root: Path, leak: str | None = None, fewer_examples: bool = False) -> Recorded:
+    """Plays a whole seeded task with a recording proxy on every connection between two roles."""
+    wires: dict[tuple[str, str], RecordingProxy] = {}
+
+    def through_proxy(role: str, url: str) -> str:
+        if (role, url) not in wires:
+            wires[role, url] = RecordingProxy(url)
+        return wires[role, url].url
+
+    with play(root, clients=CLIENTS, rounds=ROUNDS) as task:
+        task.stage.route = through_proxy
+        if fewer_examples:
+            images, labels = decode_labelled(task.data.households[CHANGED])
+            task.data.households[CHANGED] = encode_labelled(images[::2], labels[::2])
+        if leak is not None:
+            task.stage.launchers[client_name(CHANGED)] = [sys.executable, str(LEAKING), leak]
+        task.prepare()
+        task.start_agents()
+        task.finish()
+        assert task.audit()["verdict"] == "PASS"
+        spec_bytes = get_document(task.store, task.reader.task(1).spec, MAX_SPEC_BYTES)
+        recorded = Recorded(task, wires, decode(TaskSpec, spec_bytes, MAX_SPEC_BYTES), task.reader.events(1))
+    for proxy in wires.values():
+        proxy.close()
+    return recorded
+
+
+def secrets_of(recorded: Recorded, number: int) -> list[Canary]:
+    """Master keys, and what every round's update was before it was encrypted, made again from the phone's seed."""
+    role, task = client_name(number), recorded.task
+    folder = task.stage.folder(role)
+    (keys_file,) = (folder / "state").rglob("master-keys.json")
+    keys = decode_master_keys(keys_file.read_bytes())
+    canaries = [key_canary(role, f"master key {subset}", key) for subset, key in keys.items()]
+    trainer = _CapturingTrainer(recorded.spec, folder / "household.safetensors")
+    randomness, layout = SeededRandomness((folder / "seed").read_bytes()), Layout.of(recorded.spec.model)
+    residual = np.zeros(layout.dimension)
+    for opened in (event for event in recorded.events if isinstance(event, RoundOpened)):
+        plan = task.plan(opened.plan)
+        parameters = layout.from_safetensors(get_document(task.store, plan.model, layout.max_bytes))
+        indices = decode_index_set(get_document(task.store, plan.index_set, 4 * layout.dimension), layout.dimension)
+        purpose = opened.label.hex()
+        update = prepare_update(trainer, parameters, plan.learning, indices, residual, randomness, purpose)
+        residual = update.residual
+        canaries += vector_canaries(role, f"delta {opened.round}", trainer.last_delta)
+        canaries += vector_canaries(role, f"update {opened.round}", update.values)
+        canaries += vector_canaries(role, f"residual {opened.round}", residual)
+    return canaries
+
+
+class _CapturingTrainer(TorchTrainer):
+    def __init__(self, spec: TaskSpec, household: Path) -> None:
+        super().__init__(spec.model, *load_household(household, 2**30))
+        self.last_delta = np.zeros(0)
+
+    def delta(
+        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
+    ) -> npt.NDArray[np.float64]:
+        self.last_delta = super().delta(parameters, learning, randomness, purpose)
+        return self.last_delta
+
+
+def allowed(owner: str, what: str, place: str) -> bool:
+    """Its own folder, and for a master key the authorities that are not in the key's subset."""
+    if place.startswith(f"{owner}/"):
+        return True
+    if what.startswith("master key") and place.startswith("authority-"):
+        return int(place.partition("/")[0].removeprefix("authority-")) not in _subset(what)
+    return False
+
+
+def _subset(what: str) -> set[int]:
+    return {int(digits) for digits in re.findall(r"\d+", what)}
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    return record(tmp_path_factory.mktemp("honest") / "play")
+
+
+def test_no_secret_leaves_its_owner(honest: Recorded) -> None:
+    canaries = [canary for number in range(CLIENTS) for canary in secrets_of(honest, number)]
+    seen = sightings(canaries, honest.places())
+    assert {sight for sight in seen if not allowed(*sight)} == set()
+    # the search does find what is there: every client's own residual and keys in its own folder
+    for number in range(CLIENTS):
+        own = {what for owner, what, place in seen if owner == client_name(number) and place.startswith(f"{owner}/")}
+        assert any(what.startswith("master key") for what in own)
+        assert any(what.startswith("residual") for what in own)
+
+
+@pytest.mark.parametrize(("leak", "expected"), [("update", "update"), ("key", "master key")])
+def test_a_leaking_phone_is_noticed(leak: str, expected: str, tmp_path: Path) -> None:
+    recorded = record(tmp_path / "play", leak=leak)
+    seen = sightings(secrets_of(recorded, CHANGED), recorded.places())
+    leaked = {(what, place) for owner, what, place in seen if not allowed(owner, what, place)}
+    assert any(what.startswith(expected) and place.endswith("edge") for what, place in leaked)
+
+
+def test_the_sample_count_changes_no_size_and_no_message(honest: Recorded, tmp_path: Path) -> None:
+    changed = record(tmp_path / "play", fewer_examples=True)
+    assert _shape(changed) == _shape(honest)
+    ours, theirs = _first_batch(honest), _first_batch(changed)
+    address = honest.task.address(CHANGED)
+    assert ours.keys() == theirs.keys()
+    assert {client for client in ours if ours[client] != theirs[client]} == {address}
+    before, after = ours[address], theirs[address]
+    assert (before.commitment.label, before.commitment.nonce) == (after.commitment.label, after.commitment.nonce)
+    assert before.commitment.ciphertext != after.commitment.ciphertext
+
+
+def test_a_count_in_a_message_size_is_noticed(honest: Recorded, tmp_path: Path) -> None:
+    leaking = record(tmp_path / "full", leak="count")
+    fewer = record(tmp_path / "fewer", leak="count", fewer_examples=True)
+    assert _shape(leaking) != _shape(fewer)
+
+
+def _shape(recorded: Recorded) -> dict[str, object]:
+    """What of the changed client's messages is the same in every run: polls repeat with the clock, the rest does not."""
+    role = client_name(CHANGED)
+    to_edge, to_chain = recorded.requests(role, "edge"), recorded.requests(role, "chain")
+    state = recorded.task.stage.folder(role) / "state"
+    return {
+        "messages": {line: count for line, count in to_edge.items() if line[0].startswith("POST")},
+        "polls": {line for line in to_edge if line[0].startswith("GET")},
+        "chain": {line for line, _ in to_chain},
+        "ciphertexts": sorted(path.stat().st_size for path in state.rglob("body-*")),
+        "envelopes": sorted(path.stat().st_size for path in state.rglob("envelope*")),
+        "plan": next(event.label for event in recorded.events if isinstance(event, RoundOpened)),
+    }
+
+
+def _first_batch(recorded: Recorded) -> dict[bytes, SignedCommitment]:
+    event = next(event for event in recorded.events if isinstance(event, BatchCommitted))
+    data = get_document(recorded.task.store, event.batch, MAX_BATCH_BYTES)
+    batch = decode(CommitmentBatch, data, MAX_BATCH_BYTES)
+    return {signed.commitment.client: signed for signed in batch.commitments}
