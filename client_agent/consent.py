@@ -16,9 +16,10 @@ def disclosure(spec: TaskSpec, task: int, examples: int, rounds_charged: int) ->
     budget = privacy.epsilon_budget_micro / MICRO
     dimension = dimension_of(spec.model)
     sent = -(-dimension * learning.density_ppm // MICRO)
+    rewards, threshold = f"{spec.rewards.update_reward_wei} wei for each accepted update", spec.committee.threshold
     return f"""Task {task}: {spec.title}
-  {spec.rounds} rounds at most, {spec.rewards.update_reward_wei} wei for each accepted update,
-  edge server {to_hex(spec.edge_server)}, {len(spec.committee.members)} key authorities of which {spec.committee.threshold} together can open a sum.
+  {spec.rounds} rounds at most, {rewards}, edge server {to_hex(spec.edge_server)},
+  {len(spec.committee.members)} key authorities of which {threshold} together can open a sum.
 What is sent in every round you take part in:
   one encrypted update of {sent} of {dimension} numbers, already noised; a signed commitment to it.
   Once, at enrolment: your encryption keys' shares, each sealed to one key authority.
@@ -26,8 +27,8 @@ What is never sent:
   your {examples} examples, how many they are, any single update in the clear, your keys.
 What becomes public, for ever:
   that this account enrolled, in which rounds it delivered, its rewards and reputation, the sum over all clients
-  and the model after every round. If {spec.committee.threshold} key authorities and the edge server collude, they can read your updates,
-  which then still carry your own noise.
+  and the model after every round. If {threshold} key authorities and the edge server collude, they can read
+  your updates, which then still carry your own noise.
 Privacy (differential privacy, delta = 1e-{privacy.delta_exponent}):
   budget {budget:.3f}, spent so far {spent:.3f}, left {budget - spent:.3f}; the whole task costs at most {per_task:.3f}.
   {ASSUMPTIONS}

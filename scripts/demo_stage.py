@@ -78,8 +78,8 @@ class DemoStage:
         folder = self.folder(role)
         return self._start(
             role, "agent", "--yes", *self._state(role), *self._content(), *self._seed_file(role),
-            *("--edge", self.route(role, self.edge_url), "--task", str(self.task), "--report", str(folder / "report.json")),
-            *("--data", str(folder / "household.safetensors")),
+            *("--edge", self.route(role, self.edge_url), "--task", str(self.task)),
+            *("--report", str(folder / "report.json"), "--data", str(folder / "household.safetensors")),
         )  # fmt: skip
 
     def url_of(self, process: RoleProcess) -> str:

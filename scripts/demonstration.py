@@ -107,7 +107,8 @@ def post_task(stage: DemoStage, options: DemoOptions, data: Households, phase_se
     )
     stage.run(
         "post", "manufacturer", "task", "post", str(folder / "task.toml"),
-        *("--edge", stage.route("manufacturer", stage.edge_url), "--store", str(stage.store), "--json", str(folder / "posted.json")),
+        *("--edge", stage.route("manufacturer", stage.edge_url), "--store", str(stage.store)),
+        *("--json", str(folder / "posted.json")),
     )  # fmt: skip
     stage.task = int(json.loads((folder / "posted.json").read_text())["task"])
 

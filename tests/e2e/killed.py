@@ -1,6 +1,7 @@
 """Starts ``hearth`` so that the process kills itself: ``killed.py WHEN NUMBER ARGUMENTS...``.
 
-WHEN is ``after`` or ``before``: SIGKILL right after the NUMBERth journal entry is durable, or right before the one that follows.
+WHEN is ``after`` or ``before``: SIGKILL right after the NUMBERth journal entry is durable, or right before the one
+that follows.
 """
 
 from __future__ import annotations

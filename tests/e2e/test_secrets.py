@@ -194,7 +194,7 @@ def test_a_count_in_a_message_size_is_noticed(honest: Recorded, tmp_path: Path) 
 
 
 def _shape(recorded: Recorded) -> dict[str, object]:
-    """What of the changed client's messages is the same in every run: polls repeat with the clock, the rest does not."""
+    """The changed client's messages: polls repeat with the clock, everything else is counted."""
     role = client_name(CHANGED)
     to_edge, to_chain = recorded.requests(role, "edge"), recorded.requests(role, "chain")
     state = recorded.task.stage.folder(role) / "state"
