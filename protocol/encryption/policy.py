@@ -1,0 +1,81 @@
+"""What every key authority holds against a request before it answers, in the order of ``encryption.md`` 3.8.
+
+Pure functions: whether the digest is on chain, the label unused and the round alive is asked between the two halves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from protocol.commitments import domain_of
+from protocol.encryption.encoding import MAX_WEIGHT, check_budget
+from protocol.encryption.suite import suite
+from protocol.errors import EncryptionError, HearthError, Party
+from protocol.identifiers import to_hex
+from protocol.messages.keys import KeyRequest
+from protocol.messages.round import RoundPlan
+from protocol.messages.submission import Commitment
+from protocol.signing import verify
+
+PPM = 1_000_000
+
+
+def check_parameters(plan: RoundPlan, request: KeyRequest, key_epoch: int = 0) -> None:
+    """Suite, encoding, dimension and label (``E_PARAMS``), then the epoch of the keys (``E_EPOCH``)."""
+    try:
+        suite(plan.suite).encoding_for(plan.learning.bits, plan.learning.fields)
+    except EncryptionError as error:
+        raise _refusal("E_PARAMS", error.args[0]) from error
+    if plan.dimension < 1:
+        raise _refusal("E_PARAMS", "the plan has no coordinates")
+    if request.label != plan.label():
+        raise _refusal("E_PARAMS", "the request is for another label than the plan's")
+    if plan.key_epoch != key_epoch:
+        raise _refusal("E_EPOCH", f"key epoch {plan.key_epoch} where {key_epoch} is held")
+
+
+def check_request(plan: RoundPlan, request: KeyRequest) -> None:
+    """Everything about the accepted set that follows from plan and request alone.
+
+    Raises EncryptionError, in this order: ``E_DUP_CLIENT`` (also for entries out of order), ``E_UNKNOWN_CLIENT``,
+    ``E_BAD_SIG``, ``E_WEIGHT``, ``E_MIN_PARTICIPANTS``, ``E_CONCENTRATION``, ``E_BUDGET``.
+    """
+    clients = [entry.client for entry in request.entries]
+    if any(later <= earlier for earlier, later in zip(clients, clients[1:], strict=False)):
+        raise _refusal("E_DUP_CLIENT", "the clients are not strictly ascending")
+    planned = {entry.client: entry.weight for entry in plan.weights}
+    for client in clients:
+        if client not in planned:
+            raise _refusal("E_UNKNOWN_CLIENT", f"{to_hex(client)} is not in the cohort")
+    _check_signatures(plan, request)
+    for entry in request.entries:
+        if entry.weight != planned[entry.client] or not 1 <= entry.weight <= MAX_WEIGHT:
+            raise _refusal("E_WEIGHT", f"weight {entry.weight} of {to_hex(entry.client)} is not the plan's")
+    weights = [entry.weight for entry in request.entries]
+    check_quorum(weights, plan.min_clients, plan.max_share_ppm)
+    try:
+        check_budget(suite(plan.suite).encoding_for(plan.learning.bits, plan.learning.fields), weights)
+    except EncryptionError as error:
+        raise _refusal(error.code, error.args[0]) from error
+
+
+def check_quorum(weights: Sequence[int], min_clients: int, max_share_ppm: int) -> None:
+    """Raises EncryptionError ``E_MIN_PARTICIPANTS`` or ``E_CONCENTRATION``: a sum of few, or mostly of one, hides nobody."""
+    if len(weights) < max(min_clients, 2):
+        raise _refusal("E_MIN_PARTICIPANTS", f"{len(weights)} clients where {max(min_clients, 2)} are needed")
+    if max(weights) * PPM > max_share_ppm * sum(weights):
+        raise _refusal("E_CONCENTRATION", f"one client has more than {max_share_ppm} ppm of the sum of weights")
+
+
+def _check_signatures(plan: RoundPlan, request: KeyRequest) -> None:
+    domain, label = domain_of(plan), plan.label()
+    for entry in request.entries:
+        commitment = Commitment(plan.task, plan.round, entry.client, label, entry.nonce, entry.ciphertext)
+        try:
+            verify(domain, commitment, entry.signature, entry.client, Party.CLIENT)
+        except HearthError as error:
+            raise _refusal("E_BAD_SIG", f"{to_hex(entry.client)} did not sign this for this round") from error
+
+
+def _refusal(code: str, message: str) -> EncryptionError:
+    return EncryptionError(message, code=code, fault=Party.EDGE_SERVER)
