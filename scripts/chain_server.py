@@ -24,6 +24,8 @@ from starlette.routing import Route
 from scripts.chain_methods import ChainMethods, as_refusal
 from scripts.development_chain import DevelopmentChain
 from storage.durable_file import write_file_atomically
+from storage.ledger.interface import LedgerError
+from storage.ledger.json_answers import parse_json
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 MAX_BATCH = 1000
@@ -36,8 +38,8 @@ def chain_app(chain: DevelopmentChain) -> Starlette:
 
     def answer_all(body: bytes) -> object:
         try:
-            question = json.loads(body)
-        except (ValueError, RecursionError):
+            question = parse_json(body)
+        except LedgerError:
             return _error(None, -32700, "not JSON")
         with lock:
             if isinstance(question, list):

@@ -92,6 +92,8 @@ class DevelopmentChain:
             sender = transaction.sender
         except Exception as error:  # rlp and py-evm share no base class for what hostile bytes can cause
             raise RefusedError(-32602, f"not a transaction: {error}") from error
+        if transaction.chain_id not in (None, CHAIN_ID):
+            raise RefusedError(-32000, f"invalid chain id: {transaction.chain_id}")
         if transaction.hash in self.by_transaction:
             raise RefusedError(-32000, "already known")
         expected = self._state(None).get_nonce(sender)

@@ -25,7 +25,6 @@ _MALFORMED = (
     AttributeError,
     ArithmeticError,
     AssertionError,
-    RecursionError,
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +10,8 @@ from web3.types import RPCEndpoint, RPCResponse
 
 from storage.durable_file import write_file_atomically
 from storage.ledger.interface import LedgerError
-from storage.ledger.rpc import NodeProvider, RpcRefusedError, canonical_json
+from storage.ledger.json_answers import canonical_json, parse_json
+from storage.ledger.rpc import NodeProvider, RpcRefusedError
 
 FORMAT: Final = "hearth-chain-evidence/1"
 MAX_EVIDENCE_BYTES: Final = 64 * 1024 * 1024
@@ -34,7 +34,7 @@ class RecordingProvider(NodeProvider):
         self._inner.close()
 
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        entry: dict[str, Any] = {"method": method, "params": json.loads(canonical_json(params))}
+        entry: dict[str, Any] = {"method": method, "params": parse_json(canonical_json(params))}
         question = _question(entry)
         try:
             answer = self._inner.make_request(method, params)
@@ -94,12 +94,8 @@ def _load(path: Path) -> dict[str, dict[str, Any]]:
         raise LedgerError(f"{path}: {error.strerror}") from error
     if len(content) > MAX_EVIDENCE_BYTES:
         raise LedgerError(f"{path}: larger than {MAX_EVIDENCE_BYTES} bytes")
-    try:
-        evidence = json.loads(content)
-        canonical = canonical_json(evidence) == content
-    except (ValueError, RecursionError) as error:
-        raise LedgerError(f"{path}: not JSON") from error
-    if not canonical or not isinstance(evidence, dict) or evidence.keys() != {"format", "entries"}:
+    evidence = parse_json(content)
+    if canonical_json(evidence) != content or not isinstance(evidence, dict) or evidence.keys() != {"format", "entries"}:
         raise LedgerError(f"{path}: not a canonical evidence file")
     if evidence["format"] != FORMAT or not isinstance(evidence["entries"], list):
         raise LedgerError(f"{path}: not {FORMAT}")

@@ -14,6 +14,7 @@ from web3.providers import BaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from storage.ledger.interface import LedgerError
+from storage.ledger.json_answers import as_hex, parse_json
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
@@ -28,6 +29,10 @@ class RpcRefusedError(LedgerError):
 
 class AnswerTooLargeError(LedgerError):
     """The node's answer exceeds the limit of this client."""
+
+
+class _HungUpError(LedgerError):
+    """The connection ended before any answer."""
 
 
 class NodeProvider(BaseProvider):
@@ -78,12 +83,12 @@ class JsonRpcProvider(NodeProvider):
         number = next(self._ids)
         question = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
         try:
-            body = json.dumps(question, separators=(",", ":"), default=_as_hex).encode()
+            body = json.dumps(question, separators=(",", ":"), default=as_hex).encode()
         except (TypeError, ValueError) as error:
             raise LedgerError(f"{method}: cannot be asked: {error}") from error
         try:
             content = self._exchange(method, body)
-        except httpx2.RemoteProtocolError:
+        except _HungUpError:
             # the node may close an idle connection just as we use it; every request here can be repeated
             content = self._exchange(method, body)
         answer = _parsed(method, content)
@@ -111,9 +116,7 @@ class JsonRpcProvider(NodeProvider):
             finally:
                 response.close()
         except httpx2.RemoteProtocolError as error:
-            if error.args and error.request is request and not received:
-                raise
-            raise LedgerError(f"{method}: {error}") from error
+            raise (LedgerError if received else _HungUpError)(f"{method}: {error}") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             raise LedgerError(f"{method}: {type(error).__name__} {error}") from error
         finally:
@@ -123,14 +126,6 @@ class JsonRpcProvider(NodeProvider):
             if self._on_bytes is not None:
                 self._on_bytes(sent, received)
         return bytes(content)
-
-
-def canonical_json(value: object) -> bytes:
-    """One byte string for equal JSON values; byte strings become hex. Raises LedgerError for anything else."""
-    try:
-        return json.dumps(value, separators=(",", ":"), sort_keys=True, default=_as_hex).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise LedgerError(f"not JSON: {error}") from error
 
 
 def checked_url(url: str) -> str:
@@ -160,17 +155,11 @@ def _size(headers: httpx2.Headers) -> int:
     return sum(len(name) + len(value) + 4 for name, value in headers.raw)
 
 
-def _as_hex(value: object) -> str:
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
-    raise TypeError(f"{type(value).__name__} in a request")
-
-
 def _parsed(method: str, content: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise LedgerError(f"{method}: the answer is not JSON") from error
+        answer = parse_json(content)
+    except LedgerError as error:
+        raise LedgerError(f"{method}: {error}") from error
     if not isinstance(answer, dict):
         raise LedgerError(f"{method}: the answer is not an object")
     return answer

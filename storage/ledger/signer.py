@@ -16,6 +16,8 @@ from protocol.errors import HearthError
 from protocol.identifiers import Address, to_hex
 from protocol.signing import Signable
 from storage.durable_file import write_file_atomically
+from storage.ledger.interface import LedgerError
+from storage.ledger.json_answers import parse_json
 from storage.ledger.public_keys import is_public_key
 from storage.ledger.rpc import is_loopback
 
@@ -69,7 +71,7 @@ class Signer:
 
 
 def write_keystore(path: Path, private_key: bytes, password: str) -> None:
-    """Writes a keystore V3 file (scrypt), mode 0600. Raises KeystoreError when ``path`` exists: keys are not replaced."""
+    """Writes a keystore V3 file (scrypt), mode 0600. Raises KeystoreError when it exists: keys are not replaced."""
     Signer(private_key)
     if not password:
         raise KeystoreError("a keystore needs a password")
@@ -85,12 +87,12 @@ def write_keystore(path: Path, private_key: bytes, password: str) -> None:
 def load_keystore(path: Path, password: str) -> bytes:
     """The 32 key bytes of a keystore V3 file, of any writer. Raises KeystoreError."""
     try:
-        content = json.loads(_read(path))
+        content = parse_json(_read(path))
         parameters = content["crypto"]["kdfparams"]
         if int(parameters.get("n", 1)) * int(parameters.get("r", 8)) > MAX_SCRYPT_N * 8:
             raise KeystoreError(f"{path}: scrypt parameters above n = {MAX_SCRYPT_N}")
         key = decode_keyfile_json(content, password.encode())
-    except (ValueError, TypeError, LookupError, AttributeError, NotImplementedError, RecursionError) as error:
+    except (LedgerError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError) as error:
         raise KeystoreError(f"{path}: not a keystore V3 file that this password opens") from error
     return bytes(key)
 

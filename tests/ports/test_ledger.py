@@ -1,0 +1,295 @@
+"""The ledger port on every chain that can run here: one suite, three implementations of the EVM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple, replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from protocol.domain import Domain
+from protocol.messages import chain as on_chain
+from protocol.messages.chain import Event
+from protocol.round_state import RoundState
+from storage.ledger.ethereum import decode_post_task, prepare_post_task
+from storage.ledger.interface import LedgerError, PreparedTransaction, TransactionReceipt, TransactionRevertedError
+from storage.ledger.reader import EthereumReader
+from storage.ledger.signer import Signer
+from tests.ports.chains import KINDS, RunningChain, running_chain
+from tests.ports.ledger_scene import BATCH, CIPHERTEXT, LABEL, NONCE, PLAN, RECORD, REQUEST, ROOT, Scene
+from tests.samples import private_key
+
+ENVELOPE = b"\x51" * 32
+
+
+@pytest.fixture(params=KINDS)
+def chain(request: pytest.FixtureRequest) -> RunningChain:
+    return running_chain(request.param)
+
+
+@pytest.fixture
+def scene(chain: RunningChain) -> Iterator[Scene]:
+    scene = Scene(chain)
+    yield scene
+    scene.close()
+
+
+def said(receipt: TransactionReceipt, kind: type[Event], **fields: Any) -> tuple[Event, ...]:
+    """The receipt's one event, if it has exactly these fields; the log index alone is the node's."""
+    (event,) = receipt.logs
+    place = {"block": receipt.block, "log_index": event.log_index, "transaction": receipt.transaction}
+    assert event == kind(**place, **({"task": 1} | fields))
+    return receipt.logs
+
+
+def test_every_event_carries_what_was_sent(scene: Scene) -> None:
+    edge, terms, reward = scene.edge, scene.terms, scene.terms.update_reward
+    receipt = scene.post()
+    posted_at = edge.block_timestamp(receipt.block)
+    view = edge.task(1)
+    assert view.enrol_until == posted_at + terms.enrolment_seconds
+    assert view.enrol_until < view.task_until < view.claim_until
+    untils = {"enrol_until": view.enrol_until, "task_until": view.task_until, "claim_until": view.claim_until}
+    sender = scene.manufacturer.sender
+    events = [*said(receipt, on_chain.TaskPosted, manufacturer=sender, terms=terms, escrow=scene.escrow, **untils)]
+
+    receipt = scene.enrol_all()
+    assert receipt.logs == tuple(
+        on_chain.Enrolled(
+            block=receipt.block,
+            log_index=found.log_index,
+            transaction=receipt.transaction,
+            task=1,
+            client=client.address,
+            envelope=ENVELOPE,
+            reputation=terms.initial_reputation,
+            signature=scene.enrolment(client).signature,
+        )
+        for client, found in zip(scene.clients, receipt.logs, strict=True)
+    )
+    events += receipt.logs
+
+    scene.chain.pass_time(terms.enrolment_seconds + 1)
+    receipt = edge.open_round(1, 1, PLAN, LABEL, 3)
+    round_view = edge.round(1, 1)
+    assert round_view.commit_until == edge.block_timestamp(receipt.block) + terms.commit_seconds
+    assert round_view.settle_until == round_view.commit_until + terms.settle_seconds
+    untils = {"commit_until": round_view.commit_until, "settle_until": round_view.settle_until}
+    events += said(receipt, on_chain.RoundOpened, round=1, plan=PLAN, label=LABEL, cohort=3, **untils)
+
+    receipt = edge.commit_batch(1, 1, ROOT, BATCH, 2)
+    events += said(receipt, on_chain.BatchCommitted, round=1, root=ROOT, batch=BATCH, count=2)
+
+    last = scene.clients[2]
+    direct = scene.commitment(last)
+    receipt = edge.commit_direct(direct)
+    committed = {"label": LABEL, "nonce": NONCE, "ciphertext": CIPHERTEXT, "signature": direct.signature}
+    events += said(receipt, on_chain.DirectCommitted, round=1, client=last.address, **committed)
+
+    events += said(edge.request_key(1, 1, REQUEST), on_chain.KeyRequested, round=1, request=REQUEST)
+
+    publication = scene.publication()
+    receipt = edge.publish_round(1, 1, publication)
+    fields = {name: getattr(publication, name) for name in publication.__dataclass_fields__}
+    events += said(receipt, on_chain.RoundPublished, round=1, **fields)
+
+    receipt = edge.leave(scene.leave(last))
+    events += said(receipt, on_chain.Left, client=last.address, signature=scene.leave(last).signature)
+
+    edge.open_round(1, 2, PLAN, LABEL, 2)
+    events += edge.events(1, edge.block_number())
+    scene.chain.pass_time(terms.commit_seconds + 1)
+    root = publication.allocation_root
+    receipt = edge.abandon_round(1, 2, RECORD, root, 3 * reward)
+    abandoned = {"record": RECORD, "allocation_root": root, "allocated": 3 * reward}
+    events += said(receipt, on_chain.RoundAbandoned, round=2, **abandoned)
+
+    edge.open_round(1, 3, PLAN, LABEL, 2)
+    events += edge.events(1, edge.block_number())
+    scene.chain.pass_time(terms.commit_seconds + terms.settle_seconds + 1)
+    events += said(edge.expire_round(1, 3), on_chain.RoundExpired, round=3)
+
+    receipt = scene.claim(edge, last.address)
+    paid = {"amount": reward, "cumulative": reward, "reputation": 3}
+    events += said(receipt, on_chain.Claimed, client=last.address, **paid)
+
+    amount = scene.escrow - 3 * reward
+    events += said(scene.manufacturer.refund(1), on_chain.Refunded, manufacturer=sender, amount=amount)
+    assert edge.balance_wei(scene.address) == 2 * reward
+
+    assert edge.events() == edge.events(1) == events
+    assert edge.events(2) == []
+    assert edge.events(1, events[-1].block) == events[-1:]
+
+
+def test_views_show_the_state_after_each_step(scene: Scene) -> None:
+    edge, terms, first = scene.edge, scene.terms, scene.clients[0].address
+    assert edge.task_count() == 0
+    scene.post()
+    assert edge.task_count() == 1
+    assert edge.enrolment(1, first) == on_chain.EnrolmentView(bytes(32), 0, False)
+    scene.enrol_all()
+    assert edge.enrolment(1, first) == on_chain.EnrolmentView(ENVELOPE, terms.initial_reputation, False)
+    assert edge.round(1, 1).state is RoundState.NONE
+    scene.chain.pass_time(terms.enrolment_seconds + 1)
+    edge.open_round(1, 1, PLAN, LABEL, 3)
+    assert edge.reputation(first) is None
+    edge.commit_direct(scene.commitment(scene.clients[0]))
+    assert edge.has_committed_directly(1, 1, first)
+    assert not edge.has_committed_directly(1, 1, scene.clients[1].address)
+    edge.commit_batch(1, 1, ROOT, BATCH, 2)
+    edge.request_key(1, 1, REQUEST)
+    seen = edge.round(1, 1)
+    assert (seen.state, seen.label, seen.batch_root, seen.request) == (RoundState.REQUESTED, LABEL, ROOT, REQUEST)
+    assert (seen.cohort, seen.batched, seen.direct) == (3, 2, 1)
+    edge.publish_round(1, 1, scene.publication())
+    task = edge.task(1)
+    assert (task.spec, task.manufacturer, task.edge_server) == (terms.spec, scene.manufacturer.sender, edge.sender)
+    assert (task.rounds, task.min_clients, task.max_clients) == (3, 2, 5)
+    assert (task.enrolled, task.last_round, task.update_reward) == (3, 1, 1_000)
+    assert (task.escrow, task.allocated, task.claimed) == (scene.escrow, 3_000, 0)
+    assert task.allocation_root == scene.publication().allocation_root
+    before = edge.balance_wei(first)
+    scene.claim(edge, first)
+    assert edge.balance_wei(first) - before == edge.claimed_wei(1, first) == edge.task(1).claimed == 1_000
+    assert edge.reputation(first) == 3
+    assert edge.domain == Domain(int(scene.chain.ask("eth_chainId"), 16), scene.address)
+    assert len(edge.code()) > 1_000
+
+
+def test_a_refused_call_is_typed_and_nothing_is_sent(scene: Scene) -> None:
+    edge = scene.edge
+
+    def refused(name: str, arguments: tuple[object, ...], call: Any, *parameters: Any) -> None:
+        nonce = scene.chain.ask("eth_getTransactionCount", "0x" + edge.sender.hex(), "latest")
+        with pytest.raises(TransactionRevertedError) as caught:
+            call(*parameters)
+        assert (caught.value.name, caught.value.arguments) == (name, arguments)
+        assert scene.chain.ask("eth_getTransactionCount", "0x" + edge.sender.hex(), "latest") == nonce
+
+    refused("TaskUnknown", (7,), edge.task, 7)
+    refused("TaskUnknown", (7,), edge.refund, 7)
+    refused("EscrowWrong", (scene.escrow - 1, scene.escrow), edge.post_task, scene.terms, scene.escrow - 1)
+    scene.open_first_round()
+    deadline = edge.round(1, 1).commit_until
+    client, other = scene.clients[:2]
+    forged = replace(scene.commitment(client), signature=scene.commitment(other).signature)
+    refused("SignatureInvalid", (client.address,), edge.commit_direct, forged)
+    other_label = scene.commitment(client, label=b"\x77" * 32)
+    refused("LabelWrong", (b"\x77" * 32, LABEL), edge.commit_direct, other_label)
+    refused("TooEarly", (deadline,), edge.request_key, 1, 1, REQUEST)
+    refused("RoundUnexpected", (1, 3, RoundState.NONE.value), edge.open_round, 1, 3, PLAN, LABEL, 3)
+    edge.commit_direct(scene.commitment(client))
+    refused("AlreadyCommitted", (1, 1, client.address), edge.commit_direct, scene.commitment(client))
+    scene.chain.pass_time(scene.terms.commit_seconds + 1)
+    refused("TooLate", (deadline,), edge.commit_batch, 1, 1, ROOT, BATCH, 3)
+
+
+def test_only_the_edge_server_may_and_the_error_names_both(scene: Scene) -> None:
+    scene.post()
+    with pytest.raises(TransactionRevertedError) as caught:
+        scene.manufacturer.open_round(1, 1, PLAN, LABEL, 3)
+    assert caught.value.name == "NotEdgeServer"
+    assert caught.value.arguments == (scene.manufacturer.sender, scene.edge.sender)
+
+
+def test_an_account_without_money_is_an_error_of_the_ledger(scene: Scene) -> None:
+    scene.open_first_round()
+    stranger = scene.chain.ledger(scene.address, Signer(private_key("stranger")))
+    with pytest.raises(LedgerError):
+        stranger.commit_direct(scene.commitment(scene.clients[0]))
+    stranger.close()
+
+
+def test_prepared_post_task(scene: Scene) -> None:
+    prepared = prepare_post_task(scene.address, scene.terms, scene.escrow)
+    assert decode_post_task(prepared) == (scene.terms, scene.escrow)
+    with pytest.raises(LedgerError):
+        scene.manufacturer.send_prepared(PreparedTransaction(b"\x99" * 20, prepared.data, prepared.value_wei))
+    receipt = scene.manufacturer.send_prepared(prepared)
+    assert isinstance(receipt.logs[0], on_chain.TaskPosted) and receipt.gas_used > 21_000
+
+
+def test_money_is_never_sent_to_an_address_without_the_ledger(scene: Scene) -> None:
+    elsewhere = scene.chain.ledger(b"\x98" * 20, scene.manufacturer_signer)
+    with pytest.raises(LedgerError):
+        elsewhere.post_task(scene.terms, scene.escrow)
+    assert scene.edge.balance_wei(b"\x98" * 20) == 0
+    elsewhere.close()
+
+
+def test_transfer(scene: Scene) -> None:
+    to = Signer(private_key("household")).address
+    before = scene.edge.balance_wei(to)
+    receipt = scene.edge.transfer(to, 12_345)
+    assert scene.edge.balance_wei(to) - before == 12_345
+    assert (receipt.gas_used, receipt.logs) == (21_000, ())
+
+
+def test_confirmations_look_back(scene: Scene) -> None:
+    scene.open_first_round()
+    assert scene.edge.round(1, 1).state is RoundState.OPEN
+    assert scene.edge.round(1, 1, confirmations=1).state is RoundState.NONE
+    scene.chain.ask("evm_mine")
+    assert scene.edge.round(1, 1, confirmations=1).state is RoundState.OPEN
+
+
+def test_now_is_the_later_of_chain_and_local_clock(scene: Scene) -> None:
+    scene.chain.ask("evm_mine")
+    latest = scene.edge.block_timestamp(scene.edge.block_number())
+    for local, expected in ((latest - 50, latest), (latest + 50, latest + 50)):
+        reader = EthereumReader(scene.chain.rpc_url, scene.address, clock=partial(float, local + 0.9))
+        assert reader.now() == expected
+        reader.close()
+
+
+def test_threads_of_one_account_get_distinct_nonces(scene: Scene) -> None:
+    to = Signer(private_key("crowd")).address
+    before = scene.edge.balance_wei(to)
+    with ThreadPoolExecutor(6) as pool:
+        receipts = list(pool.map(lambda amount: scene.edge.transfer(to, amount), range(1, 13)))
+    assert len({receipt.transaction for receipt in receipts}) == 12
+    assert scene.edge.balance_wei(to) - before == sum(range(1, 13))
+
+
+def test_two_processes_of_one_account_do_not_collide(scene: Scene) -> None:
+    """A restarted role, or a second one with the same key: the node's count wins over what is in memory."""
+    again = scene.chain.ledger(scene.address, scene.edge_signer)
+    scene.edge.transfer(b"\x97" * 20, 1)
+    again.transfer(b"\x97" * 20, 1)
+    again.transfer(b"\x97" * 20, 1)
+    scene.edge.transfer(b"\x97" * 20, 1)
+    again.transfer(b"\x97" * 20, 1)
+    again.close()
+
+
+def test_what_a_phone_sends_in_a_round(scene: Scene) -> None:
+    """It pays per byte: three small requests, nothing asked besides."""
+    scene.open_first_round()
+    seen: list[tuple[int, int]] = []
+    phone = EthereumReader(scene.chain.rpc_url, scene.address, on_bytes=lambda out, back: seen.append((out, back)))
+    for ask in (lambda: phone.events(1, 1), lambda: phone.round(1, 1), phone.now):
+        ask()
+    print(f"{scene.chain.kind}: getLogs, roundOf, now: {seen}")
+    assert len(seen) == 3
+    assert phone.bytes_sent == sum(out for out, _ in seen) <= 1_000
+    phone.close()
+
+
+def test_ranges_give_the_same_events(scene: Scene) -> None:
+    scene.open_first_round()
+    reader = EthereumReader(scene.chain.rpc_url, scene.address, log_range_blocks=1)
+    everything = reader.events(1)
+    start = everything[0].block
+    assert reader._events_by_ranges(1, start, reader.block_number()) == everything
+    reader.close()
+
+
+def test_the_terms_round_trip_field_by_field(scene: Scene) -> None:
+    receipt = scene.post()
+    (event,) = receipt.logs
+    assert isinstance(event, on_chain.TaskPosted)
+    assert astuple(event.terms) == astuple(scene.terms)

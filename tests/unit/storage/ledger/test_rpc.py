@@ -1,0 +1,130 @@
+"""The JSON-RPC client against nodes that lie, babble or flood."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from web3.types import RPCEndpoint
+
+from storage.ledger.interface import LedgerError
+from storage.ledger.rpc import AnswerTooLargeError, JsonRpcProvider, RpcRefusedError, checked_url, is_loopback
+from tests.unit.storage.ledger.node import node, result
+
+CHAIN_ID = RPCEndpoint("eth_chainId")
+
+
+def answer(**members: Any) -> Callable[[dict[str, Any]], bytes]:
+    return lambda question: json.dumps({"jsonrpc": "2.0", "id": question["id"], **members}).encode()
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        answer(id=77, result="0x1"),
+        answer(id=None, result="0x1"),
+        answer(),
+        lambda question: b"",
+        lambda question: b"not JSON",
+        lambda question: b"[" * 100_000,
+        lambda question: b"\xff\xfe\x00",
+        lambda question: b"[]",
+        lambda question: b"null",
+        lambda question: b"17",
+        lambda question: b'{"id": 1e400}',
+    ],
+)
+def test_nonsense_is_one_error(hostile: Callable[[dict[str, Any]], bytes]) -> None:
+    with node(hostile) as url:
+        provider = JsonRpcProvider(url)
+        with pytest.raises(LedgerError):
+            provider.make_request(CHAIN_ID, [])
+        provider.close()
+
+
+@pytest.mark.parametrize("error", [{"code": "x", "message": 3, "data": []}, "no", 7, [], {"message": None}])
+def test_a_refusal_of_any_shape_is_a_refusal(error: object) -> None:
+    with node(answer(error=error)) as url:
+        provider = JsonRpcProvider(url)
+        with pytest.raises(RpcRefusedError):
+            provider.make_request(CHAIN_ID, [])
+        provider.close()
+
+
+def test_size_before_read() -> None:
+    with node(result("0x" + "00" * 100_000)) as url:
+        provider = JsonRpcProvider(url, max_answer_bytes=10_000)
+        with pytest.raises(AnswerTooLargeError):
+            provider.make_request(CHAIN_ID, [])
+        assert provider.bytes_sent > 0
+        provider.close()
+
+
+def test_a_node_that_is_away() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    provider = JsonRpcProvider(f"http://127.0.0.1:{port}", timeout_seconds=2)
+    with pytest.raises(LedgerError):
+        provider.make_request(CHAIN_ID, [])
+    provider.close()
+
+
+def test_a_node_that_hangs_up_is_asked_twice_at_most() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(5)
+        connections: list[int] = []
+
+        def hang_up() -> None:
+            for _ in range(2):
+                peer, _address = server.accept()
+                peer.recv(65_536)
+                connections.append(1)
+                peer.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        provider = JsonRpcProvider(f"http://127.0.0.1:{server.getsockname()[1]}", timeout_seconds=2)
+        with pytest.raises(LedgerError):
+            provider.make_request(CHAIN_ID, [])
+        thread.join()
+        provider.close()
+    assert len(connections) == 2
+
+
+def test_bytes_are_counted_per_request() -> None:
+    seen: list[tuple[int, int]] = []
+    with node(result("0x1")) as url:
+        provider = JsonRpcProvider(url, on_bytes=lambda sent, received: seen.append((sent, received)))
+        for _ in range(3):
+            assert provider.make_request(CHAIN_ID, [])["result"] == "0x1"
+        provider.close()
+    assert [sent for sent, _ in seen] == [provider.bytes_sent // 3] * 3
+    assert all(received > 30 for _, received in seen) and provider.bytes_sent < 3 * 200
+
+
+@pytest.mark.parametrize("url", ["", "ftp://a", "http://", "http://a:0x1", "http://a:99999999", "file:///etc/passwd"])
+def test_only_http_urls(url: str) -> None:
+    with pytest.raises(LedgerError):
+        checked_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://127.0.0.1:8545", True),
+        ("http://127.8.8.8", True),
+        ("http://[::1]:8545", True),
+        ("http://localhost:1", True),
+        ("http://localhost.example.org", False),
+        ("http://127.0.0.1.example.org", False),
+        ("http://127.0.0.1@example.org", False),
+        ("http://10.0.0.1", False),
+    ],
+)
+def test_loopback_is_this_machine_only(url: str, loopback: bool) -> None:
+    assert is_loopback(url) is loopback
