@@ -6,6 +6,7 @@ Pure functions: whether the digest is on chain, the label unused and the round a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from protocol.commitments import domain_of
 from protocol.encryption.encoding import MAX_WEIGHT, check_budget
@@ -41,7 +42,7 @@ def check_request(plan: RoundPlan, request: KeyRequest) -> None:
     ``E_BAD_SIG``, ``E_WEIGHT``, ``E_MIN_PARTICIPANTS``, ``E_CONCENTRATION``, ``E_BUDGET``.
     """
     clients = [entry.client for entry in request.entries]
-    if any(later <= earlier for earlier, later in zip(clients, clients[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(clients)):
         raise _refusal("E_DUP_CLIENT", "the clients are not strictly ascending")
     planned = {entry.client: entry.weight for entry in plan.weights}
     for client in clients:
