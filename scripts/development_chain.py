@@ -98,7 +98,8 @@ class DevelopmentChain:
             raise RefusedError(-32000, "already known")
         expected = self._state(None).get_nonce(sender)
         if transaction.nonce != expected:
-            raise RefusedError(-32000, f"nonce too {'low' if transaction.nonce < expected else 'high'}: {expected} next")
+            fault = "low" if transaction.nonce < expected else "high"
+            raise RefusedError(-32000, f"nonce too {fault}: {expected} is next")
         self._mine(transaction)
         return bytes(transaction.hash)
 

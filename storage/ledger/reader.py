@@ -10,7 +10,7 @@ from typing import Any
 from eth_typing import BlockNumber
 from hexbytes import HexBytes
 from web3 import Web3
-from web3.types import BlockIdentifier, FilterParams
+from web3.types import BlockIdentifier, FilterParams, TxParams
 
 from protocol.domain import Domain
 from protocol.identifiers import Address, Digest, to_hex
@@ -173,8 +173,9 @@ class EthereumReader:
         return events
 
     def _view(self, name: str, *arguments: object, block: BlockIdentifier = "latest") -> Any:
+        call: TxParams = {"to": self._address, "data": Web3.to_hex(encode_call(name, *arguments))}
         with checked_answers("eth_call", reverts=True):
-            data = bytes(self._eth.call({"to": self._address, "data": Web3.to_hex(encode_call(name, *arguments))}, block))
+            data = bytes(self._eth.call(call, block))
         if not data:
             raise LedgerError(f"no contract at {to_hex(self.ledger)}")
         (value,) = decoded if len(decoded := abi.decode(abi.functions()[name].outputs, data)) == 1 else (decoded,)

@@ -95,10 +95,10 @@ def _load(path: Path) -> dict[str, dict[str, Any]]:
     if len(content) > MAX_EVIDENCE_BYTES:
         raise LedgerError(f"{path}: larger than {MAX_EVIDENCE_BYTES} bytes")
     evidence = parse_json(content)
-    if canonical_json(evidence) != content or not isinstance(evidence, dict) or evidence.keys() != {"format", "entries"}:
-        raise LedgerError(f"{path}: not a canonical evidence file")
-    if evidence["format"] != FORMAT or not isinstance(evidence["entries"], list):
+    if not isinstance(evidence, dict) or evidence.keys() != {"format", "entries"} or evidence["format"] != FORMAT:
         raise LedgerError(f"{path}: not {FORMAT}")
+    if canonical_json(evidence) != content or not isinstance(evidence["entries"], list):
+        raise LedgerError(f"{path}: not a canonical evidence file")
     entries: dict[str, dict[str, Any]] = {}
     for entry in evidence["entries"]:
         _check(entry, path)

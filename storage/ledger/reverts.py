@@ -9,7 +9,10 @@ from storage.ledger.interface import LedgerError, TransactionRevertedError
 from storage.ledger.rpc import RpcRefusedError
 
 PREFIX: Final = "HearthLedger_"
-_BUILT_IN: Final = {bytes.fromhex("08c379a0"): ("Error", ("string",)), bytes.fromhex("4e487b71"): ("Panic", ("uint256",))}
+_BUILT_IN: Final = {
+    bytes.fromhex("08c379a0"): ("Error", ("string",)),
+    bytes.fromhex("4e487b71"): ("Panic", ("uint256",)),
+}
 
 
 def revert_of(error: RpcRefusedError) -> TransactionRevertedError | None:

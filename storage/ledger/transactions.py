@@ -14,7 +14,7 @@ from web3.exceptions import TransactionNotFound
 from web3.types import TxParams, Wei
 
 from protocol.identifiers import Address
-from storage.ledger.decoding import whole
+from storage.ledger.decoding import byte_string, whole
 from storage.ledger.interface import LedgerError, TransactionRevertedError
 from storage.ledger.node_answers import checked_answers
 from storage.ledger.rpc import RpcRefusedError
@@ -167,7 +167,11 @@ class TransactionSender:
                 receipt: Mapping[str, Any] = self._eth.get_transaction_receipt(Web3.to_hex(transaction))
             except TransactionNotFound:
                 return None
-            return receipt if receipt.get("blockNumber") is not None else None
+            if receipt.get("blockNumber") is None:
+                return None
+            if byte_string(receipt.get("transactionHash")) != transaction:
+                raise LedgerError("a receipt of another transaction")
+            return receipt
 
     def _rebroadcast(self, raw: bytes) -> None:
         try:

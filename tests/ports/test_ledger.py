@@ -41,7 +41,8 @@ def said(receipt: TransactionReceipt, kind: type[Event], **fields: Any) -> tuple
     """The receipt's one event, if it has exactly these fields; the log index alone is the node's."""
     (event,) = receipt.logs
     place = {"block": receipt.block, "log_index": event.log_index, "transaction": receipt.transaction}
-    assert event == kind(**place, **({"task": 1} | fields))
+    expected: dict[str, Any] = {**place, "task": 1, **fields}
+    assert event == kind(**expected)
     return receipt.logs
 
 

@@ -1,0 +1,196 @@
+"""Sending one account's transactions to nodes that are slow, forgetful, shared with others, or wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from eth_hash.auto import keccak
+from hexbytes import HexBytes
+from web3 import Web3
+from web3.types import RPCEndpoint, RPCResponse
+
+from storage.ledger.interface import LedgerError, TransactionRevertedError
+from storage.ledger.rpc import NodeProvider, RpcRefusedError
+from storage.ledger.signer import Signer
+from storage.ledger.transactions import MAX_NONCE_ATTEMPTS, TransactionSender
+from tests.samples import private_key
+
+TO = b"\x11" * 20
+
+
+class _Node(NodeProvider):
+    """Mines everything it takes at once; a test replaces single answers."""
+
+    def __init__(self, **answers: Callable[..., Any]) -> None:
+        super().__init__()
+        self.count = 5
+        self.asked: list[str] = []
+        self.sent: list[bytes] = []
+        self.answers = answers
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        self.asked.append(method)
+        answer = self.answers.get(method) or getattr(self, method)
+        return {"jsonrpc": "2.0", "id": 1, "result": answer(*params)}
+
+    def eth_estimateGas(self, call: Any, *_: Any) -> str:
+        return hex(40_000)
+
+    def eth_getBlockByNumber(self, *_: Any) -> dict[str, Any]:
+        return {"baseFeePerGas": hex(100)}
+
+    def eth_maxPriorityFeePerGas(self) -> str:
+        return hex(7)
+
+    def eth_getTransactionCount(self, *_: Any) -> str:
+        return hex(self.count)
+
+    def eth_sendRawTransaction(self, raw: str) -> str:
+        self.sent.append(bytes.fromhex(raw[2:]))
+        self.count += 1
+        return "0x" + keccak(self.sent[-1]).hex()
+
+    def eth_getTransactionReceipt(self, digest: str) -> dict[str, Any]:
+        return {"transactionHash": digest, "blockNumber": "0x1", "status": "0x1", "gasUsed": "0x5208", "logs": []}
+
+    def eth_getTransactionByHash(self, digest: str) -> None:
+        return None
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+def sender(node: NodeProvider) -> TransactionSender:
+    clock = _Clock()
+    signer = Signer(private_key("sender"))
+    return TransactionSender(
+        Web3(node, middleware=[]), signer, lambda: 31337, monotonic=clock.now, sleep=clock.sleep, receipt_seconds=60
+    )
+
+
+def fields(raw: bytes) -> list[int]:
+    """Chain id, nonce, tip, fee and gas of an EIP-1559 transaction."""
+    decoded = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+    return [int(decoded[name]) for name in ("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas", "gas")]
+
+
+def refuse(message: str, data: object = None) -> Any:
+    raise RpcRefusedError("eth_x", -32000, message, data)
+
+
+def test_fees_gas_and_nonces() -> None:
+    node = _Node()
+    one = sender(node)
+    one.send(TO, b"", 3)
+    one.send(TO, b"", 3)
+    assert [fields(raw) for raw in node.sent] == [[31337, nonce, 7, 207, 50_000] for nonce in (5, 6)]
+    assert node.asked.count("eth_getTransactionCount") == 1
+
+
+def test_a_chain_without_eip_1559() -> None:
+    node = _Node(eth_getBlockByNumber=lambda *_: {}, eth_gasPrice=lambda: hex(11))
+    sender(node).send(TO, b"")
+    raw = node.sent[0]
+    assert raw[0] >= 0xC0, "a bare RLP list, no typed transaction"
+    assert raw[2:4] == bytes([5, 11]), "nonce and gas price"
+
+
+def test_a_call_that_would_revert_is_not_sent() -> None:
+    data = "0x08c379a0" + "20".rjust(64, "0") + "2".rjust(64, "0") + b"no".hex().ljust(64, "0")
+    node = _Node(eth_estimateGas=lambda *_: refuse("execution reverted", data))
+    with pytest.raises(TransactionRevertedError) as caught:
+        sender(node).send(TO, b"\1")
+    assert (caught.value.name, caught.value.arguments) == ("Error", ("no",))
+    assert node.sent == []
+
+
+def test_a_nonce_taken_by_another_process_is_left_to_it() -> None:
+    node = _Node()
+    one = sender(node)
+    one.send(TO, b"")
+    node.count += 3
+    taken = iter([True])
+
+    def send(raw: str) -> str:
+        return refuse("nonce too low") if next(taken, False) else node.eth_sendRawTransaction(raw)
+
+    node.answers["eth_sendRawTransaction"] = send
+    one.send(TO, b"")
+    assert [fields(raw)[1] for raw in node.sent] == [5, 9]
+
+
+def test_endless_nonce_trouble_ends() -> None:
+    node = _Node(eth_sendRawTransaction=lambda raw: refuse("nonce too low"))
+    with pytest.raises(LedgerError, match="nonce"):
+        sender(node).send(TO, b"")
+    assert node.asked.count("eth_sendRawTransaction") == MAX_NONCE_ATTEMPTS
+
+
+@pytest.mark.parametrize("message", ["already known", "ALREADY_EXISTS: already known", "known transaction: 12"])
+def test_a_transaction_that_the_node_has_is_awaited(message: str) -> None:
+    node = _Node(eth_sendRawTransaction=lambda raw: refuse(message))
+    assert sender(node).send(TO, b"")["status"] == 1
+
+
+def test_a_mined_repetition_is_not_sent_again() -> None:
+    """The first answer was lost, the repeated request finds its own transaction mined."""
+    node = _Node(
+        eth_sendRawTransaction=lambda raw: refuse("nonce too low"),
+        eth_getTransactionByHash=lambda digest: {"hash": digest, "blockNumber": "0x1"},
+    )
+    assert sender(node).send(TO, b"")["status"] == 1
+    assert node.asked.count("eth_sendRawTransaction") == 1
+
+
+def test_a_missing_receipt_is_asked_for_again_and_the_transaction_repeated() -> None:
+    node = _Node(eth_getTransactionReceipt=lambda digest: None)
+    with pytest.raises(LedgerError, match="no receipt"):
+        sender(node).send(TO, b"")
+    assert len(set(node.sent)) == 1 and 3 <= len(node.sent) <= 5
+    assert node.asked.count("eth_getTransactionReceipt") > 20
+
+
+def test_a_mined_failure_says_why() -> None:
+    def failed(digest: str) -> dict[str, Any]:
+        return {"transactionHash": digest, "blockNumber": "0x1", "status": "0x0"}
+
+    node = _Node(eth_getTransactionReceipt=failed, eth_call=lambda *_: refuse("execution reverted", "0x01020304"))
+    with pytest.raises(TransactionRevertedError) as caught:
+        sender(node).send(TO, b"")
+    assert (caught.value.name, caught.value.arguments) == ("Unknown", (b"\1\2\3\4",))
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"eth_estimateGas": lambda *_: None},
+        {"eth_estimateGas": lambda *_: "many"},
+        {"eth_estimateGas": lambda *_: "-0x1"},
+        {"eth_getBlockByNumber": lambda *_: None},
+        {"eth_getBlockByNumber": lambda *_: []},
+        {"eth_getBlockByNumber": lambda *_: {"baseFeePerGas": hex(2**200)}},
+        {"eth_getBlockByNumber": lambda *_: {"baseFeePerGas": {}}},
+        {"eth_maxPriorityFeePerGas": lambda: []},
+        {"eth_getTransactionCount": lambda *_: "0x" + "f" * 40},
+        {"eth_getTransactionCount": lambda *_: None},
+        {"eth_sendRawTransaction": lambda *_: refuse("insufficient funds")},
+        {"eth_getTransactionReceipt": lambda *_: 7},
+        {"eth_getTransactionReceipt": lambda *_: [1]},
+        {"eth_getTransactionReceipt": lambda *_: {"blockNumber": "0x1", "status": "0x1"}},
+        {"eth_getTransactionReceipt": lambda *_: {"transactionHash": "0x" + "22" * 32, "blockNumber": "0x1"}},
+    ],
+)
+def test_a_wrong_answer_is_one_error(answers: dict[str, Callable[..., Any]]) -> None:
+    with pytest.raises(LedgerError):
+        sender(_Node(**answers)).send(TO, b"")
