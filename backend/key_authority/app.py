@@ -1,0 +1,66 @@
+"""The key authority's HTTP interface (``docs/protocol.md`` section 4): bounded bodies in, canonical messages out."""
+
+from __future__ import annotations
+
+import re
+
+from fastapi import FastAPI, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+
+from backend.key_authority.service import MAX_PLANNED_REQUEST_BYTES, KeyAuthority, RefusedError
+from backend.problem import install, read_body
+from protocol.encryption.envelope import MAX_ENVELOPE_BYTES
+from protocol.errors import MalformedError, Party
+from protocol.identifiers import Address, from_hex
+from protocol.messages.task import MAX_SPEC_BYTES
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,76}", re.ASCII)
+_MAX_ROUND = 2**32 - 1
+
+
+def authority_app(authority: KeyAuthority) -> FastAPI:
+    app = FastAPI(title="Hearth key authority", openapi_url=None)
+    install(app)
+
+    @app.get("/api/v1/identity")
+    async def identity() -> Response:
+        return JSONResponse(authority.identity())
+
+    @app.put("/api/v1/tasks/{task}")
+    async def put_task(task: str, request: Request) -> Response:
+        number = _number(task)
+        body = await read_body(request, MAX_SPEC_BYTES)
+        await run_in_threadpool(authority.accept_task, number, body)
+        return Response(status_code=204)
+
+    @app.put("/api/v1/tasks/{task}/clients/{client}")
+    async def put_client(task: str, client: str, request: Request) -> Response:
+        number, address = _number(task), _address(client)
+        body = await read_body(request, MAX_ENVELOPE_BYTES)
+        return _canonical(await run_in_threadpool(authority.accept_client, number, address, body))
+
+    @app.post("/api/v1/tasks/{task}/rounds/{round_number}/partial-keys")
+    async def post_partial_key(task: str, round_number: str, request: Request) -> Response:
+        in_task, number = _number(task), _number(round_number, _MAX_ROUND)
+        body = await read_body(request, MAX_PLANNED_REQUEST_BYTES)
+        return _canonical(await run_in_threadpool(authority.answer, in_task, number, body))
+
+    return app
+
+
+def _canonical(message: bytes) -> Response:
+    return Response(message, media_type="application/json")
+
+
+def _number(text: str, largest: int = 2**256 - 1) -> int:
+    if not _NUMBER.fullmatch(text) or int(text) > largest:
+        raise RefusedError(f"not a number: {text[:80]!r}", code="E_NOT_FOUND", fault=Party.EDGE_SERVER)
+    return int(text)
+
+
+def _address(text: str) -> Address:
+    try:
+        return from_hex(text, 20)
+    except MalformedError as error:
+        raise RefusedError(f"not an address: {text[:80]!r}", code="E_NOT_FOUND", fault=Party.EDGE_SERVER) from error

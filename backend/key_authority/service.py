@@ -1,0 +1,170 @@
+"""The decisions of a key authority: what it accepts and answers, given the chain and its own records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from backend.key_authority.records import AuthorityRecords
+from protocol.canonical import decode, encode
+from protocol.encryption.committee import subsets, subsets_without
+from protocol.encryption.envelope import MAX_ENVELOPE_BYTES, EncryptionKeyPair, KeyEnvelope, check_envelope, open_share
+from protocol.encryption.functional_key import Entry
+from protocol.encryption.policy import check_parameters, check_request
+from protocol.encryption.suite import suite
+from protocol.errors import EncryptionError, HearthError, Party, VerificationError
+from protocol.identifiers import Address, sha256, to_hex
+from protocol.messages.chain import RoundView, TaskPosted
+from protocol.messages.keys import (
+    MAX_REQUEST_BYTES,
+    KeyAcceptanceStatement,
+    KeyRequest,
+    PartialKeyAnswer,
+    PartialKeyStatement,
+    PlannedKeyRequest,
+    SignedKeyAcceptance,
+    SignedPartialKey,
+)
+from protocol.messages.round import MAX_PLAN_BYTES
+from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
+from protocol.planning import check_plan, terms_of
+from protocol.round_state import RoundState
+from storage.content.cid import cid_of
+from storage.ledger.interface import LedgerReader, TransactionRevertedError
+from storage.ledger.signer import Signer
+
+MAX_PLANNED_REQUEST_BYTES = MAX_PLAN_BYTES + MAX_REQUEST_BYTES
+KEY_EPOCH = 0
+
+_DEAD = (RoundState.ABANDONED, RoundState.EXPIRED)
+
+
+class RefusedError(HearthError):
+    """Nothing is answered: it is not on chain, not known here, or not for this authority. ``code`` says which."""
+
+    code = "E_REFUSED"
+
+
+class KeyAuthority:
+    """One authority. May be shared by threads. Every method raises a HearthError and then changes nothing.
+
+    A chain that cannot be asked is a LedgerError, never an answer.
+    """
+
+    def __init__(
+        self, reader: LedgerReader, records: AuthorityRecords, signer: Signer, key_pair: EncryptionKeyPair
+    ) -> None:
+        self._reader, self._records, self._signer, self._key_pair = reader, records, signer, key_pair
+
+    def identity(self) -> dict[str, str]:
+        return {
+            "address": to_hex(self._signer.address),
+            "encryption_key": to_hex(self._key_pair.public_bytes()),
+        }
+
+    def accept_task(self, task: int, body: bytes) -> None:
+        """Keeps the spec whose digest is on chain, if this authority is in its committee."""
+        with _on_chain(f"task {task}"):
+            recorded = self._reader.task(task).spec
+        if sha256(body) != recorded:
+            raise _not_on_chain(f"the spec of task {task} is another one")
+        spec = decode(TaskSpec, body, MAX_SPEC_BYTES)
+        posted = [event for event in self._reader.events(task) if isinstance(event, TaskPosted)]
+        if [event.terms for event in posted] != [terms_of(spec)]:
+            raise VerificationError("the terms on chain are not the spec's", fault=Party.MANUFACTURER)
+        try:
+            subsets(len(spec.committee.members), spec.committee.threshold)
+            suite(spec.suite)
+        except EncryptionError as error:
+            raise EncryptionError(error.args[0], code=error.code, fault=Party.MANUFACTURER) from error
+        self._number(spec)
+        self._records.keep_task(task, body)
+
+    def accept_client(self, task: int, client: Address, body: bytes) -> bytes:
+        """A SignedKeyAcceptance, once this authority's share of the client's keys is open and on disk."""
+        spec = self._spec(task)
+        with _on_chain(f"an enrolment of {to_hex(client)}"):
+            recorded = self._reader.enrolment(task, client).envelope
+        envelope_digest = cid_of(body).digest
+        if envelope_digest != recorded:
+            raise _not_on_chain(f"this envelope of {to_hex(client)}")
+        domain = self._reader.domain
+        if self._records.envelope(task, client) != envelope_digest:
+            envelope = decode(KeyEnvelope, body, MAX_ENVELOPE_BYTES)
+            members = [member.address for member in spec.committee.members]
+            check_envelope(envelope, task, client, members, spec.committee.threshold)
+            share = open_share(envelope, domain.prefix(), self._number(spec), self._key_pair)
+            self._records.keep_share(task, client, envelope_digest, share)
+        statement = KeyAcceptanceStatement(task, client, envelope_digest, self._signer.address)
+        return encode(SignedKeyAcceptance(statement, self._signer.sign(domain, statement)))
+
+    def answer(self, task: int, round_number: int, body: bytes) -> bytes:
+        """A PartialKeyAnswer: the same bytes for the same request, for ever, and nothing for any other of its label."""
+        shown = decode(PlannedKeyRequest, body, MAX_PLANNED_REQUEST_BYTES)
+        plan, request = shown.plan, shown.request
+        spec, domain, digest = self._spec(task), self._reader.domain, request.digest()
+        view = self._recorded_round(task, round_number, spec.confirmations)
+        if view.request != digest or view.label != request.label:
+            raise _not_on_chain(f"this request for round {round_number}")
+        stored = self._records.answer_to(request.label, digest)
+        if stored is not None:
+            return stored
+        check_parameters(plan, request, KEY_EPOCH)
+        check_plan(plan, spec, domain, task, round_number)
+        if view.state in _DEAD or (view.state is RoundState.REQUESTED and self._reader.now() > view.settle_until):
+            raise EncryptionError("the round is over", code="E_EXPIRED", fault=Party.EDGE_SERVER)
+        check_request(plan, request)
+        residues = self._partial_key(task, spec, request)
+        statement = PartialKeyStatement(
+            task, round_number, plan.label(), digest, self._signer.address, KEY_EPOCH, cid_of(residues).digest
+        )
+        signed = SignedPartialKey(statement, self._signer.sign(domain, statement))
+        return self._records.use_label(request.label, digest, encode(PartialKeyAnswer(signed, residues)))
+
+    def _recorded_round(self, task: int, round_number: int, confirmations: int) -> RoundView:
+        with _on_chain(f"round {round_number} of task {task}"):
+            view = self._reader.round(task, round_number, confirmations)
+        if view.state in (RoundState.NONE, RoundState.OPEN):
+            raise _not_on_chain(f"a request for round {round_number}")
+        return view
+
+    def _partial_key(self, task: int, spec: TaskSpec, request: KeyRequest) -> bytes:
+        m, t, j = len(spec.committee.members), spec.committee.threshold, self._number(spec)
+        held = subsets_without(m, t, j)
+        entries: list[Entry] = []
+        for entry in request.entries:
+            share = self._records.share(task, entry.client, held)
+            if share is None:
+                raise RefusedError(
+                    f"no share of {to_hex(entry.client)} here", code="E_SHARE_MISSING", fault=Party.EDGE_SERVER
+                )
+            entries.append((share, entry.nonce, entry.weight))
+        return suite(spec.suite).partial_key(j, m, t, request.label, entries)
+
+    def _spec(self, task: int) -> TaskSpec:
+        spec = self._records.spec(task)
+        if spec is None:
+            raise RefusedError(f"task {task} is not known here", code="E_NOT_FOUND", fault=Party.EDGE_SERVER)
+        return spec
+
+    def _number(self, spec: TaskSpec) -> int:
+        """This authority's place in the committee, 1..m."""
+        own = (self._signer.address, self._key_pair.public_bytes())
+        members = [(member.address, member.encryption_key) for member in spec.committee.members]
+        if [address for address, _ in members].count(own[0]) != 1 or own not in members:
+            raise RefusedError(
+                "this authority, with its key, is not in the committee once", code="E_COMMITTEE", fault=Party.MANUFACTURER
+            )
+        return members.index(own) + 1
+
+
+@contextmanager
+def _on_chain(what: str) -> Iterator[None]:
+    try:
+        yield
+    except TransactionRevertedError as error:
+        raise _not_on_chain(what) from error
+
+
+def _not_on_chain(what: str) -> RefusedError:
+    return RefusedError(f"not on chain: {what}", code="E_NOT_ON_CHAIN", fault=Party.EDGE_SERVER)

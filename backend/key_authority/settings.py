@@ -1,0 +1,14 @@
+"""Settings of one key authority's process; nothing here is agreed with anybody else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class AuthoritySettings:
+    folder: Path  # label log, encryption key, clients' shares: readable by the owner only
+    rpc_url: str
+    ledger: bytes  # the only contract that this authority believes
+    port: int = 8100  # on loopback; 0 takes a free one
