@@ -66,7 +66,7 @@ class TaskFile:
             return decode(TaskSpec, encode(spec))
         except KeyError as error:
             raise MalformedError(f"task file: {error} is missing", fault=Party.MANUFACTURER) from error
-        except TypeError as error:
+        except (TypeError, AttributeError, ArithmeticError, ValueError) as error:
             raise MalformedError(f"task file: {error}", fault=Party.MANUFACTURER) from error
 
     def _spec(self, initial_model: Digest, test_set: Digest, identify: Identify) -> TaskSpec:

@@ -1,0 +1,65 @@
+"""The manufacturer's TOML file becomes one exact TaskSpec, or one clear error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from protocol.errors import MalformedError
+from protocol.messages.task import CommitteeMember
+from scripts.demo_task import terms_for, write_task_file
+from scripts.task_file import TaskFile
+
+MEMBERS = {f"http://127.0.0.1:{port}": CommitteeMember(bytes([port]) * 20, bytes([port]) * 1216) for port in (1, 2, 3)}
+
+
+def _written(tmp_path: Path, dataset: str = "digits") -> Path:
+    path = tmp_path / "task.toml"
+    write_task_file(path, dataset, 10, 7, b"\x0a" * 20, list(MEMBERS))
+    return path
+
+
+@pytest.mark.parametrize("dataset", ["digits", "mnist"])
+def test_terms_survive_the_file_exactly(dataset: str, tmp_path: Path) -> None:
+    model, learning, privacy = terms_for(dataset)
+    spec = TaskFile(_written(tmp_path, dataset)).spec(b"\1" * 32, b"\2" * 32, MEMBERS.__getitem__)
+    assert (spec.model, spec.learning, spec.privacy) == (model, learning, privacy)
+    assert (spec.rounds, spec.cohort.max_clients, spec.edge_server) == (7, 10, b"\x0a" * 20)
+    assert spec.committee.members == tuple(MEMBERS.values())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("rounds = 7", ""),
+        ("rounds = 7", 'rounds = "seven"'),
+        ("rounds = 7", "rounds = 0"),
+        ("delta_exponent", "delta_exponents"),
+        ("[reputation]", "[reputations]"),
+        ("clip = ", "clip = 0.00000001 # "),
+        ('kind = "linear"', 'kind = "lambda"'),
+        ("[task]", "[task"),
+        ("edge_server = ", "edge_server = 5 # "),
+        ("update_reward_wei = ", "update_reward_wei = -"),
+        ("initial = 2", "initial = 2\nsurprise = 3"),
+        ("members = [", "members = 3 # ["),
+        ("members = [", 'members = ["http://127.0.0.1:1", '),
+        ("layers = [", "layers = 3\nmore = ["),
+        ("commit_seconds = ", "commit_seconds = 1.5 # "),
+    ],
+)
+def test_a_bad_file_is_one_typed_error(old: str, new: str, tmp_path: Path) -> None:
+    path = _written(tmp_path)
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(MalformedError):
+        TaskFile(path).spec(b"\1" * 32, b"\2" * 32, MEMBERS.__getitem__)
+
+
+def test_size_is_checked_before_reading(tmp_path: Path) -> None:
+    path = tmp_path / "task.toml"
+    path.write_bytes(b"#" * (1024 * 1024 + 1))
+    with pytest.raises(MalformedError, match="larger"):
+        TaskFile(path)
