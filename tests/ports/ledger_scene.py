@@ -17,12 +17,11 @@ from protocol.messages.submission import (
     SignedEnrolment,
     SignedLeave,
 )
-from protocol.planning import terms_of
 from storage.ledger.ethereum import EthereumLedger
 from storage.ledger.interface import TransactionReceipt
 from storage.ledger.signer import Signer
 from tests.ports.chains import RunningChain
-from tests.samples import private_key, sample_spec
+from tests.samples import private_key
 
 Kind = TypeVar("Kind", bound=Event)
 
@@ -43,9 +42,23 @@ class Scene:
             chain.fund(self.address, signer.address)
         self.edge = chain.ledger(self.address, self.edge_signer)
         self.manufacturer = chain.ledger(self.address, self.manufacturer_signer)
-        self.spec = sample_spec()
-        self.terms: TaskTerms = terms_of(self.spec)
-        self.escrow = self.spec.budget_wei()
+        self.terms = TaskTerms(
+            spec=b"\x01" * 32,
+            edge_server=self.edge.sender,
+            authorities=tuple(Signer(private_key("authority", number)).address for number in (1, 2, 3)),
+            threshold=2,
+            initial_reputation=2,
+            rounds=3,
+            min_clients=2,
+            max_clients=5,
+            enrolment_seconds=600,
+            commit_seconds=300,
+            settle_seconds=300,
+            task_seconds=86_400,
+            claim_seconds=86_400,
+            update_reward=1_000,
+        )
+        self.escrow = 3 * 5 * 1_000
         self.task = 1
 
     def close(self) -> None:
