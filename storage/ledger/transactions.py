@@ -81,8 +81,9 @@ class TransactionSender:
             call["to"] = Web3.to_checksum_address(to)
         if value_wei:
             call["value"] = Wei(value_wei)
-        gas = self._estimate(call)
-        raw = self._broadcast(call, gas + gas * GAS_MARGIN_PERCENT // 100)
+        with self._lock:  # in order: each estimate sees what the transactions before it have changed
+            gas = self._estimate(call)
+            raw = self._broadcast(call, gas + gas * GAS_MARGIN_PERCENT // 100)
         receipt = self._await_receipt(raw)
         if receipt.get("status") != 1:
             raise self._reason(call, receipt)
@@ -94,25 +95,24 @@ class TransactionSender:
 
     def _broadcast(self, call: TxParams, gas: int) -> bytes:
         fees = self._fees()
-        with self._lock:
-            for _ in range(MAX_NONCE_ATTEMPTS):
-                nonce = self._nonce()
-                fields = {"to": call.get("to", b""), "data": call["data"], "value": int(call.get("value", 0))}
-                raw = self._signer.sign_transaction(
-                    {**fields, **fees.fields(), "gas": gas, "nonce": nonce, "chainId": self._chain_id()}
-                )
-                self._next_nonce = None  # until the node took it, the count is the node's
-                try:
-                    with checked_answers("eth_sendRawTransaction", reverts=True):
-                        self._eth.send_raw_transaction(raw)
-                except RpcRefusedError as error:
-                    if not _says(error, _ALREADY_THERE):
-                        if not _says(error, _NONCE_USED):
-                            raise
-                        if self._transaction_unknown(raw):
-                            continue  # another process of this account was faster
-                self._next_nonce = nonce + 1
-                return raw
+        for _ in range(MAX_NONCE_ATTEMPTS):
+            nonce = self._nonce()
+            fields = {"to": call.get("to", b""), "data": call["data"], "value": int(call.get("value", 0))}
+            raw = self._signer.sign_transaction(
+                {**fields, **fees.fields(), "gas": gas, "nonce": nonce, "chainId": self._chain_id()}
+            )
+            self._next_nonce = None  # until the node took it, the count is the node's
+            try:
+                with checked_answers("eth_sendRawTransaction", reverts=True):
+                    self._eth.send_raw_transaction(raw)
+            except RpcRefusedError as error:
+                if not _says(error, _ALREADY_THERE):
+                    if not _says(error, _NONCE_USED):
+                        raise
+                    if self._transaction_unknown(raw):
+                        continue  # another process of this account was faster
+            self._next_nonce = nonce + 1
+            return raw
         raise LedgerError(f"no free nonce in {MAX_NONCE_ATTEMPTS} attempts")
 
     def _nonce(self) -> int:

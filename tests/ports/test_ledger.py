@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, replace
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from protocol.round_state import RoundState
 from storage.ledger.ethereum import decode_post_task, prepare_post_task
 from storage.ledger.interface import LedgerError, PreparedTransaction, TransactionReceipt, TransactionRevertedError
 from storage.ledger.reader import EthereumReader
+from storage.ledger.replay import RecordingProvider, ReplayProvider
+from storage.ledger.rpc import JsonRpcProvider
 from storage.ledger.signer import Signer
 from tests.ports.chains import KINDS, RunningChain, running_chain
 from tests.ports.ledger_scene import BATCH, CIPHERTEXT, LABEL, NONCE, PLAN, RECORD, REQUEST, ROOT, Scene
@@ -289,8 +292,31 @@ def test_ranges_give_the_same_events(scene: Scene) -> None:
     reader.close()
 
 
-def test_the_terms_round_trip_field_by_field(scene: Scene) -> None:
-    receipt = scene.post()
-    (event,) = receipt.logs
-    assert isinstance(event, on_chain.TaskPosted)
-    assert astuple(event.terms) == astuple(scene.terms)
+def test_nothing_is_new_after_the_last_block(scene: Scene) -> None:
+    scene.post()
+    assert scene.edge.events(1, scene.edge.block_number() + 1) == []
+
+
+def test_recorded_answers_read_the_same_without_the_chain(scene: Scene, tmp_path: Path) -> None:
+    scene.open_first_round()
+    recorder = RecordingProvider(JsonRpcProvider(scene.chain.rpc_url))
+    live = EthereumReader(recorder, scene.address)
+    seen = _everything(live, scene)
+    recorder.save(tmp_path / "evidence.json")
+    live.close()
+    replayed = EthereumReader(ReplayProvider(tmp_path / "evidence.json"), scene.address)
+    assert _everything(replayed, scene) == seen
+    with pytest.raises(LedgerError):
+        replayed.task(2)
+
+
+def _everything(reader: EthereumReader, scene: Scene) -> list[object]:
+    client, last = scene.clients[0].address, reader.events(1)[-1].block
+    with pytest.raises(TransactionRevertedError) as refusal:
+        reader.task(9)
+    return [
+        *(reader.domain, reader.code(), reader.balance_wei(scene.address), reader.task_count(), reader.task(1)),
+        *(reader.round(1, 1), reader.enrolment(1, client), reader.has_committed_directly(1, 1, client)),
+        *(reader.claimed_wei(1, client), reader.reputation(client), reader.block_timestamp(last)),
+        *(reader.events(), reader.events(1), refusal.value.name, refusal.value.arguments),
+    ]
