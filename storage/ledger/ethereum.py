@@ -72,9 +72,7 @@ class EthereumLedger(EthereumReader):
     def open_round(self, task: int, round_number: int, plan: Digest, label: Label, cohort: int) -> TransactionReceipt:
         return self._transact("openRound", task, round_number, plan, label, cohort)
 
-    def commit_batch(
-        self, task: int, round_number: int, root: Digest, batch: Digest, count: int
-    ) -> TransactionReceipt:
+    def commit_batch(self, task: int, round_number: int, root: Digest, batch: Digest, count: int) -> TransactionReceipt:
         return self._transact("commitBatch", task, round_number, root, batch, count)
 
     def commit_direct(self, commitment: SignedCommitment) -> TransactionReceipt:
@@ -94,9 +92,7 @@ class EthereumLedger(EthereumReader):
     def expire_round(self, task: int, round_number: int) -> TransactionReceipt:
         return self._transact("expireRound", task, round_number)
 
-    def claim(
-        self, task: int, index: int, entitlement: Entitlement, proof: Sequence[Digest]
-    ) -> TransactionReceipt:
+    def claim(self, task: int, index: int, entitlement: Entitlement, proof: Sequence[Digest]) -> TransactionReceipt:
         return self._transact(
             "claim", task, index, entitlement.client, entitlement.cumulative_wei, entitlement.reputation, list(proof)
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,10 +19,8 @@ from storage.ledger.interface import LedgerError, PreparedTransaction, Transacti
 from storage.ledger.reader import EthereumReader
 from storage.ledger.replay import RecordingProvider, ReplayProvider
 from storage.ledger.rpc import JsonRpcProvider
-from storage.ledger.signer import Signer
 from tests.ports.chains import KINDS, RunningChain, running_chain
 from tests.ports.ledger_scene import BATCH, CIPHERTEXT, LABEL, NONCE, PLAN, RECORD, REQUEST, ROOT, Scene
-from tests.samples import private_key
 
 ENVELOPE = b"\x51" * 32
 
@@ -200,14 +197,6 @@ def test_only_the_edge_server_may_and_the_error_names_both(scene: Scene) -> None
     assert caught.value.arguments == (scene.manufacturer.sender, scene.edge.sender)
 
 
-def test_an_account_without_money_is_an_error_of_the_ledger(scene: Scene) -> None:
-    scene.open_first_round()
-    stranger = scene.chain.ledger(scene.address, Signer(private_key("stranger")))
-    with pytest.raises(LedgerError):
-        stranger.commit_direct(scene.commitment(scene.clients[0]))
-    stranger.close()
-
-
 def test_prepared_post_task(scene: Scene) -> None:
     prepared = prepare_post_task(scene.address, scene.terms, scene.escrow)
     assert decode_post_task(prepared) == (scene.terms, scene.escrow)
@@ -215,22 +204,6 @@ def test_prepared_post_task(scene: Scene) -> None:
         scene.manufacturer.send_prepared(PreparedTransaction(b"\x99" * 20, prepared.data, prepared.value_wei))
     receipt = scene.manufacturer.send_prepared(prepared)
     assert isinstance(receipt.logs[0], on_chain.TaskPosted) and receipt.gas_used > 21_000
-
-
-def test_money_is_never_sent_to_an_address_without_the_ledger(scene: Scene) -> None:
-    elsewhere = scene.chain.ledger(b"\x98" * 20, scene.manufacturer_signer)
-    with pytest.raises(LedgerError):
-        elsewhere.post_task(scene.terms, scene.escrow)
-    assert scene.edge.balance_wei(b"\x98" * 20) == 0
-    elsewhere.close()
-
-
-def test_transfer(scene: Scene) -> None:
-    to = Signer(private_key("household")).address
-    before = scene.edge.balance_wei(to)
-    receipt = scene.edge.transfer(to, 12_345)
-    assert scene.edge.balance_wei(to) - before == 12_345
-    assert (receipt.gas_used, receipt.logs) == (21_000, ())
 
 
 def test_confirmations_look_back(scene: Scene) -> None:
@@ -248,26 +221,6 @@ def test_now_is_the_later_of_chain_and_local_clock(scene: Scene) -> None:
         reader = EthereumReader(scene.chain.rpc_url, scene.address, clock=partial(float, local + 0.9))
         assert reader.now() == expected
         reader.close()
-
-
-def test_threads_of_one_account_get_distinct_nonces(scene: Scene) -> None:
-    to = Signer(private_key("crowd")).address
-    before = scene.edge.balance_wei(to)
-    with ThreadPoolExecutor(6) as pool:
-        receipts = list(pool.map(lambda amount: scene.edge.transfer(to, amount), range(1, 13)))
-    assert len({receipt.transaction for receipt in receipts}) == 12
-    assert scene.edge.balance_wei(to) - before == sum(range(1, 13))
-
-
-def test_two_processes_of_one_account_do_not_collide(scene: Scene) -> None:
-    """A restarted role, or a second one with the same key: the node's count wins over what is in memory."""
-    again = scene.chain.ledger(scene.address, scene.edge_signer)
-    scene.edge.transfer(b"\x97" * 20, 1)
-    again.transfer(b"\x97" * 20, 1)
-    again.transfer(b"\x97" * 20, 1)
-    scene.edge.transfer(b"\x97" * 20, 1)
-    again.transfer(b"\x97" * 20, 1)
-    again.close()
 
 
 def test_what_a_phone_sends_in_a_round(scene: Scene) -> None:
