@@ -58,7 +58,7 @@ def problem_response(error: HearthError) -> Response:
 
 
 async def read_body(request: Request, max_bytes: int, seconds: float = 30.0) -> bytes:
-    """The body, refused once it is larger than ``max_bytes`` or takes longer than ``seconds``, whatever its headers say."""
+    """The body; refused once it is larger than ``max_bytes`` or takes longer than ``seconds``."""
     body = bytearray()
     try:
         async with asyncio.timeout(seconds):

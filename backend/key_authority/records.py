@@ -1,4 +1,4 @@
-"""What an authority must remember across a kill: tasks, clients' shares, and the label log, durable before any answer."""
+"""What an authority remembers across a kill: tasks, clients' shares, the label log; durable before any answer."""
 
 from __future__ import annotations
 
@@ -122,7 +122,12 @@ class AuthorityRecords:
         match kind, fields:
             case "task", {"task": int(task), "spec": bytes(spec)}:
                 self._tasks[task] = spec
-            case "share", {"task": int(task), "client": bytes(client), "envelope": bytes(envelope), "share": bytes(share)}:
+            case "share", {
+                "task": int(task),
+                "client": bytes(client),
+                "envelope": bytes(envelope),
+                "share": bytes(share),
+            }:
                 self._held[task, client] = Held(envelope, share)
             case "answer", {"label": bytes(label), "request": bytes(request), "answer": bytes(answer)}:
                 self._answered[label] = Answered(request, answer)

@@ -153,7 +153,9 @@ class KeyAuthority:
         members = [(member.address, member.encryption_key) for member in spec.committee.members]
         if [address for address, _ in members].count(own[0]) != 1 or own not in members:
             raise RefusedError(
-                "this authority, with its key, is not in the committee once", code="E_COMMITTEE", fault=Party.MANUFACTURER
+                "this authority, with its key, is not in the committee once",
+                code="E_COMMITTEE",
+                fault=Party.MANUFACTURER,
             )
         return members.index(own) + 1
 

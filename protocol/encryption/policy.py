@@ -61,7 +61,7 @@ def check_request(plan: RoundPlan, request: KeyRequest) -> None:
 
 
 def check_quorum(weights: Sequence[int], min_clients: int, max_share_ppm: int) -> None:
-    """Raises EncryptionError ``E_MIN_PARTICIPANTS`` or ``E_CONCENTRATION``: a sum of few, or mostly of one, hides nobody."""
+    """Raises EncryptionError ``E_MIN_PARTICIPANTS``, ``E_CONCENTRATION``: few, or mostly one, hide nobody."""
     if len(weights) < max(min_clients, 2):
         raise _refusal("E_MIN_PARTICIPANTS", f"{len(weights)} clients where {max(min_clients, 2)} are needed")
     if max(weights) * PPM > max_share_ppm * sum(weights):

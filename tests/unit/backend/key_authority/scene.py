@@ -1,0 +1,198 @@
+"""A 2-of-3 committee, three households and the few facts of a chain that an authority reads, all in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from backend.key_authority.records import AuthorityRecords
+from backend.key_authority.service import KeyAuthority
+from protocol.canonical import encode
+from protocol.domain import Domain
+from protocol.encryption.committee import draw_master_keys
+from protocol.encryption.envelope import EncryptionKeyPair, seal_envelope
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, sha256
+from protocol.messages.chain import EnrolmentView, Event, RoundView, TaskPosted
+from protocol.messages.keys import KeyRequest, KeyRequestEntry, PlannedKeyRequest
+from protocol.messages.round import ClientWeight, RoundPlan
+from protocol.messages.submission import Commitment
+from protocol.messages.task import Committee, CommitteeMember, TaskSpec
+from protocol.planning import terms_of
+from protocol.randomness import SeededRandomness
+from protocol.round_state import RoundState
+from protocol.signing import sign
+from storage.content.cid import cid_of
+from storage.ledger.interface import LedgerError, TransactionRevertedError
+from storage.ledger.signer import Signer
+from tests.samples import DOMAIN, client_address, private_key, sample_spec
+
+TASK = 7
+CLIENTS = tuple(sorted(client_address(number) for number in range(3)))
+KEY_OF = {client_address(number): private_key("client", number) for number in range(3)}
+SECRETS = SeededRandomness(b"key authority tests")
+
+
+@cache
+def key_pair(j: int) -> EncryptionKeyPair:
+    return EncryptionKeyPair(SECRETS.draw(f"authority {j}", 96))
+
+
+def authority_signer(j: int) -> Signer:
+    return Signer(private_key("authority", j))
+
+
+@cache
+def spec() -> TaskSpec:
+    members = [CommitteeMember(authority_signer(j).address, key_pair(j).public_bytes()) for j in (1, 2, 3)]
+    return sample_spec(committee=Committee(2, tuple(members)))
+
+
+def master_keys(client: Address) -> dict[tuple[int, ...], bytes]:
+    return draw_master_keys(SECRETS, 3, 2, f"master keys {client.hex()}")
+
+
+@cache
+def envelope(client: Address) -> bytes:
+    """Sealing draws from the system too, so one envelope per client is made and kept."""
+    members = [(member.address, member.encryption_key) for member in spec().committee.members]
+    fork = SECRETS.fork(client.hex())
+    return encode(seal_envelope(master_keys(client), DOMAIN.prefix(), TASK, client, members, 3, 2, fork))
+
+
+def plan(number: int = 1, **changes: Any) -> RoundPlan:
+    agreed = RoundPlan(
+        suite=spec().suite,
+        chain_id=DOMAIN.chain_id,
+        ledger=DOMAIN.ledger,
+        task=TASK,
+        round=number,
+        spec=sha256(encode(spec())),
+        committee=sha256(encode(spec().committee)),
+        key_epoch=0,
+        previous_label=ZERO_DIGEST,
+        model=b"\1" * 32,
+        index_set=b"\3" * 32,
+        dimension=11,
+        learning=spec().learning,
+        min_clients=spec().cohort.min_clients,
+        max_clients=spec().cohort.max_clients,
+        max_share_ppm=spec().cohort.max_share_ppm,
+        weights=tuple(ClientWeight(client, weight) for client, weight in zip(CLIENTS, (2, 3, 4), strict=True)),
+        commit_seconds=spec().durations.commit_seconds,
+        settle_seconds=spec().durations.settle_seconds,
+    )
+    return replace(agreed, **changes)
+
+
+def entry(under: RoundPlan, client: Address, **changes: Any) -> KeyRequestEntry:
+    nonce, ciphertext = sha256(client)[:16], sha256(b"body" + client)
+    commitment = Commitment(under.task, under.round, client, under.label(), nonce, ciphertext)
+    signature = sign(DOMAIN, commitment, KEY_OF[client])
+    weight = under.weight_of(client) or 1
+    return replace(KeyRequestEntry(client, nonce, ciphertext, weight, signature), **changes)
+
+
+def request(under: RoundPlan, clients: tuple[Address, ...] = CLIENTS) -> KeyRequest:
+    return KeyRequest(under.label(), tuple(entry(under, client) for client in clients))
+
+
+@dataclass
+class FakeLedger:
+    """The calls of LedgerReader that an authority makes, over plain dictionaries. ``down``: nobody answers."""
+
+    domain: Domain = DOMAIN
+    clock: int = 1_000
+    down: bool = False
+    specs: dict[int, Digest] = field(default_factory=dict)
+    posted: list[Event] = field(default_factory=list)
+    envelopes: dict[tuple[int, Address], Digest] = field(default_factory=dict)
+    rounds: dict[tuple[int, int], RoundView] = field(default_factory=dict)
+    confirmations_asked: list[int] = field(default_factory=list)
+
+    def post(self, posted: TaskSpec, terms: TaskSpec | None = None) -> None:
+        self.specs[TASK] = sha256(encode(posted))
+        event = TaskPosted(
+            block=1,
+            log_index=0,
+            transaction=ZERO_DIGEST,
+            task=TASK,
+            manufacturer=b"\1" * 20,
+            terms=terms_of(terms or posted),
+            escrow=1,
+            enrol_until=1,
+            task_until=2,
+            claim_until=3,
+        )
+        self.posted = [event]
+
+    def enrol(self, client: Address) -> None:
+        self.envelopes[TASK, client] = cid_of(envelope(client)).digest
+
+    def record(self, shown: KeyRequest, number: int = 1, state: RoundState = RoundState.REQUESTED) -> None:
+        self.rounds[TASK, number] = RoundView(state, shown.label, ZERO_DIGEST, shown.digest(), 3, 3, 0, 500, 2_000)
+
+    def _ask(self) -> None:
+        if self.down:
+            raise LedgerError("nobody answers")
+
+    def now(self) -> int:
+        self._ask()
+        return self.clock
+
+    def task(self, task: int) -> Any:
+        self._ask()
+        if task not in self.specs:
+            raise TransactionRevertedError("TaskUnknown", (task,))
+        return SimpleNamespace(spec=self.specs[task])
+
+    def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
+        self._ask()
+        return [event for event in self.posted if getattr(event, "task", None) == task]
+
+    def enrolment(self, task: int, client: Address) -> EnrolmentView:
+        self._ask()
+        return EnrolmentView(self.envelopes.get((task, client), ZERO_DIGEST), 2, False)
+
+    def round(self, task: int, round_number: int, confirmations: int = 0) -> RoundView:
+        self._ask()
+        self.confirmations_asked.append(confirmations)
+        none = RoundView(RoundState.NONE, ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, 0, 0, 0, 0, 0)
+        return self.rounds.get((task, round_number), none)
+
+
+class Scene:
+    """One authority over a folder; ``restart`` is what a new process would find there."""
+
+    def __init__(self, folder: Path, j: int = 1) -> None:
+        self.folder, self.j = folder, j
+        self.ledger = FakeLedger()
+        self.records = AuthorityRecords(folder)
+        self.authority = self._authority()
+
+    def _authority(self) -> KeyAuthority:
+        reader: Any = self.ledger
+        return KeyAuthority(reader, self.records, authority_signer(self.j), key_pair(self.j))
+
+    def restart(self) -> None:
+        self.records.close()
+        self.records = AuthorityRecords(self.folder)
+        self.authority = self._authority()
+
+    def prepare(self) -> None:
+        """Task posted and known, everybody enrolled and held."""
+        self.ledger.post(spec())
+        self.authority.accept_task(TASK, encode(spec()))
+        for client in CLIENTS:
+            self.ledger.enrol(client)
+            self.authority.accept_client(TASK, client, envelope(client))
+
+    def ask(self, under: RoundPlan, shown: KeyRequest, number: int = 1) -> bytes:
+        return self.authority.answer(TASK, number, encode(PlannedKeyRequest(under, shown)))
+
+    def ask_recorded(self, under: RoundPlan, shown: KeyRequest, number: int = 1) -> bytes:
+        """The edge server's digest is on chain; what it stands for may still be wrong."""
+        self.ledger.record(shown, number)
+        return self.ask(under, shown, number)
