@@ -47,7 +47,7 @@ def authority_signer(j: int) -> Signer:
 @cache
 def spec() -> TaskSpec:
     members = [CommitteeMember(authority_signer(j).address, key_pair(j).public_bytes()) for j in (1, 2, 3)]
-    return sample_spec(committee=Committee(2, tuple(members)))
+    return sample_spec(committee=Committee(2, tuple(members)), confirmations=3)
 
 
 def master_keys(client: Address) -> dict[tuple[int, ...], bytes]:

@@ -107,7 +107,7 @@ def test_a_label_that_is_not_the_rounds_is_refused(scene: Scene) -> None:
 
 def test_the_chain_is_read_behind_the_tasks_confirmations(scene: Scene) -> None:
     scene.ask_recorded(plan(), request(plan()))
-    assert scene.ledger.confirmations_asked == [spec().confirmations]
+    assert scene.ledger.confirmations_asked == [3]
 
 
 def test_a_chain_that_is_away_is_no_answer(scene: Scene) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx2
 
-from backend.key_authority.identity import derived_key_pair
+from backend.key_authority.identity import derived_key_pair, kept_key_pair
 from protocol.identifiers import from_hex
 from tests.unit.backend.key_authority.scene import authority_signer
 
@@ -54,10 +54,10 @@ def _run(folder: Path, kind: str) -> tuple[str, list[dict[str, object]]]:
     return identity["encryption_key"], [json.loads(line) for line in log.splitlines()]
 
 
-def test_a_process_serves_and_stops_and_keeps_its_key(tmp_path: Path) -> None:
-    first, log = _run(tmp_path, "system")
+def test_a_process_serves_and_stops_and_shows_its_kept_or_its_derived_key(tmp_path: Path) -> None:
+    kept, log = _run(tmp_path, "system")
+    assert from_hex(kept) == kept_key_pair(tmp_path / "state").public_bytes()
     assert [entry["event"] for entry in log] == ["listening", "refused"]
     assert log[1]["code"] == "E_LEDGER"
-    assert _run(tmp_path, "system")[0] == first
     seeded = derived_key_pair(bytes(32), authority_signer(1).address).public_bytes()
     assert from_hex(_run(tmp_path, "seeded")[0]) == seeded
