@@ -182,7 +182,7 @@ def test_a_refused_call_is_typed_and_nothing_is_sent(scene: Scene) -> None:
     other_label = scene.commitment(client, label=b"\x77" * 32)
     refused("LabelWrong", (b"\x77" * 32, LABEL), edge.commit_direct, other_label)
     refused("TooEarly", (deadline,), edge.request_key, 1, 1, REQUEST)
-    refused("RoundUnexpected", (1, 3, RoundState.NONE.value), edge.open_round, 1, 3, PLAN, LABEL, 3)
+    refused("RoundUnexpected", (1, 3, RoundState.OPEN.value), edge.open_round, 1, 3, PLAN, LABEL, 3)
     edge.commit_direct(scene.commitment(client))
     refused("AlreadyCommitted", (1, 1, client.address), edge.commit_direct, scene.commitment(client))
     scene.chain.pass_time(scene.terms.commit_seconds + 1)
