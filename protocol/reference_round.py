@@ -35,7 +35,9 @@ from protocol.signing import address_of, sign
 from protocol.sparse.codec import encode_index_set
 from protocol.sparse.difference import restrict
 
-Put = Callable[[bytes, int | None], Digest]  # stores bytes (in chunks of so many, or the usual ones), gives their digest
+Put = Callable[
+    [bytes, int | None], Digest
+]  # stores bytes (in chunks of so many, or the usual ones), gives their digest
 
 
 class DeltaTrainer(Protocol):
@@ -155,6 +157,4 @@ def run_round(
     paid = settle(spec, allocation, round_number, verdict)
     put(encode(paid), None)
     after = published_history(history, plan, request, indices, opened.sums, model)
-    return FinishedRound(
-        plan, bodies, verdict, request, opened.sums, stepped, after, paid, allocation_root(paid)
-    )
+    return FinishedRound(plan, bodies, verdict, request, opened.sums, stepped, after, paid, allocation_root(paid))

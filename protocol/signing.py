@@ -7,7 +7,8 @@ from typing import Final, get_args, get_type_hints
 
 from eth_hash.auto import keccak
 from eth_keys.datatypes import PrivateKey, Signature
-from eth_keys.exceptions import BadSignature, ValidationError
+from eth_keys.exceptions import BadSignature
+from eth_utils import ValidationError
 
 from protocol.domain import Domain, uint256
 from protocol.errors import MalformedError, Party, VerificationError

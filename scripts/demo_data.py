@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from client_agent.data import datasets
 from client_agent.data.partition import dirichlet_partition, equal_partition
-from protocol.sparse.codec import encode_labelled
+
+from client_agent.data import datasets
+from protocol.model.dataset import encode_labelled
 from scripts.data_folder import data_folder
 
 DIRICHLET_ALPHA = 0.5

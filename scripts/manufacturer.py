@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import numpy as np
 
 from protocol.canonical import decode, encode
 from protocol.errors import HearthError, MalformedError, Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Digest, from_hex, sha256, to_hex
 from protocol.messages.chain import RoundPublished, TaskPosted
 from protocol.messages.task import CommitteeMember, ModelSpec, TaskSpec
+from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
+from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
 from protocol.planning import terms_of
-from protocol.sparse.codec import MAX_DATASET_BYTES, decode_labelled
 from scripts.task_file import TaskFile
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.ethereum import EthereumLedger, decode_post_task
@@ -111,9 +111,7 @@ def _initial_parameters(parsed: TaskFile) -> bytes:
     model, path = parsed.model(), parsed.path("initial_model")
     layout = Layout.of(model)
     if path is None:
-        from protocol.model.architectures import initial_parameters  # torch takes seconds to import
-
-        return layout.to_safetensors(np.asarray(initial_parameters(model), dtype=np.float32))
+        return layout.to_safetensors(initial_parameters(model))
     data = path.read_bytes()
     layout.from_safetensors(data)
     return data

@@ -42,7 +42,7 @@ def sample_spec(**changes: Any) -> TaskSpec:
         version=1,
         title="sample",
         suite="FE64-A/1",
-        model=ModelSpec((6,), 3, (Layer("linear", {"inputs": 6, "outputs": 3, "bias": 1}),)),
+        model=ModelSpec((6,), 3, (Layer("linear", {"outputs": 3, "bias": 1}),)),
         initial_model=b"\1" * 32,
         test_set=b"\2" * 32,
         rounds=3,

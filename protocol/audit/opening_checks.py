@@ -30,7 +30,7 @@ from protocol.messages.settlement import (
     RoundRecord,
     Verdict,
 )
-from protocol.model.architectures import count_correct
+from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
 from protocol.model.step import apply_step
 from protocol.planning import History, key_request, published_history, unpublished_history
@@ -243,5 +243,9 @@ class OpeningAudit:
         derived = settle(spec, before, self.facts.number, record.verdict)
         data = document(self.fetch, record.allocation, MAX_RECORD_BYTES, "allocation")
         same("allocation", data, encode(derived))
-        same("root and amount on chain", (ended.allocation_root, ended.allocated), (allocation_root(derived), total_wei(derived)))
+        same(
+            "root and amount on chain",
+            (ended.allocation_root, ended.allocated),
+            (allocation_root(derived), total_wei(derived)),
+        )
         self.allocation = derived

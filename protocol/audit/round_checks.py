@@ -220,9 +220,7 @@ def _check_direct(
 ) -> SignedCommitment:
     plan = known(facts.plan, "the plan")
     require(event.client in (task.enrolled or {}), "a direct commitment of an outsider")
-    commitment = Commitment(
-        evidence.task, facts.number, event.client, event.label, event.nonce, event.ciphertext
-    )
+    commitment = Commitment(evidence.task, facts.number, event.client, event.label, event.nonce, event.ciphertext)
     signed = SignedCommitment(commitment, event.signature)
     same("label", event.label, plan.label())
     if plan.weight_of(event.client) is not None:

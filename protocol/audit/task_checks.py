@@ -18,11 +18,11 @@ from protocol.identifiers import Address, to_hex
 from protocol.messages.chain import Claimed, Enrolled, Event, Left, TaskPosted
 from protocol.messages.submission import Enrolment, Leave
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
+from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
 from protocol.model.layout import Layout
 from protocol.model.specification import validate
 from protocol.planning import terms_of
 from protocol.signing import verify
-from protocol.sparse.codec import MAX_DATASET_BYTES, decode_labelled
 
 E = TypeVar("E", bound=Event)
 
@@ -42,7 +42,9 @@ class TaskFacts:
 
 def of_task(evidence: ChainEvidence, kind: type[E]) -> list[E]:
     """This task's events of one kind, in chain order."""
-    return [event for event in evidence.events if isinstance(event, kind) and getattr(event, "task", None) == evidence.task]
+    return [
+        event for event in evidence.events if isinstance(event, kind) and getattr(event, "task", None) == evidence.task
+    ]
 
 
 def check_task(report: Report, evidence: ChainEvidence, fetch: Fetch, expected_code: bytes) -> TaskFacts:

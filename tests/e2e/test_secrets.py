@@ -20,9 +20,10 @@ from protocol.canonical import decode
 from protocol.messages.chain import BatchCommitted, Event, RoundOpened
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch, SignedCommitment
 from protocol.messages.task import MAX_SPEC_BYTES, LearningTerms, TaskSpec
+from protocol.model.dataset import decode_labelled, encode_labelled
 from protocol.model.layout import Layout
 from protocol.randomness import Randomness, SeededRandomness
-from protocol.sparse.codec import decode_index_set, decode_labelled, encode_labelled
+from protocol.sparse.codec import decode_index_set
 from scripts.demo_stage import client_name
 from storage.content.interface import get_document
 from tests.e2e.canaries import Canary, files_below, key_canary, sightings, vector_canaries

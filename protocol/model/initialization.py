@@ -1,0 +1,28 @@
+"""The parameters that a task starts from when its manufacturer brings none: the same for everyone."""
+
+from __future__ import annotations
+
+from math import prod, sqrt
+
+import numpy as np
+import numpy.typing as npt
+
+from protocol.messages.task import ModelSpec
+from protocol.model.layout import Layout
+from protocol.randomness import SeededRandomness
+
+
+def initial_parameters(model: ModelSpec) -> npt.NDArray[np.float32]:
+    """Zeros where one linear layer is trained; else uniform in ±sqrt(6 / inputs) (He), biases zero, from a fixed seed."""
+    layout = Layout.of(model)
+    weights = [name for name, _ in layout.shapes if name.endswith(".weight")]
+    if len(weights) == 1:
+        return np.zeros(layout.dimension, dtype=np.float32)
+    randomness, pieces = SeededRandomness(b"hearth/initial-parameters/1"), []
+    for name, shape in layout.shapes:
+        size, piece = prod(shape), np.zeros(prod(shape))
+        if name in weights:
+            draws = np.frombuffer(randomness.draw(name, 8 * size), dtype="<u8") >> np.uint64(11)
+            piece = (draws.astype(np.float64) * 2.0**-52 - 1.0) * sqrt(6.0 / prod(shape[1:]))
+        pieces.append(piece)
+    return np.concatenate(pieces).astype(np.float32)

@@ -1,0 +1,22 @@
+"""The model's step after a round: everybody computes the same bits from the published sums."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from protocol.messages.task import LearningTerms
+from protocol.sparse.quantization import dequantise
+
+
+def apply_step(
+    parameters: npt.NDArray[np.float32],
+    indices: npt.NDArray[np.uint32],
+    sums: npt.NDArray[np.int64],
+    sum_of_weights: int,
+    learning: LearningTerms,
+) -> npt.NDArray[np.float32]:
+    """Parameters plus the weighted mean of the cohort's updates: float64, rounded once to float32."""
+    stepped = parameters.astype(np.float64)
+    stepped[indices] += dequantise(sums, learning) / sum_of_weights
+    return stepped.astype(np.float32)

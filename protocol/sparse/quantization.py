@@ -1,0 +1,34 @@
+"""Real coordinates to small integers and back: bounded, and rounded at random so that nothing is lost on average."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from protocol.encryption.encoding import Encoding
+from protocol.errors import MalformedError
+from protocol.messages.task import MICRO, LearningTerms
+
+_UNIT = 2.0**-53
+
+
+def quantise(values: npt.NDArray[np.float64], learning: LearningTerms, uniform: bytes) -> npt.NDArray[np.int64]:
+    """Integers in ±(2^(bits-1) - 1) for ``values`` cut off at ±bound; ``uniform`` are 8 random bytes per value.
+
+    Rounds up with the probability of the fraction, so the mean is the value itself within the bound.
+    Raises MalformedError for values that are not finite or too few random bytes.
+    """
+    if len(uniform) != 8 * len(values) or not np.isfinite(values).all():
+        raise MalformedError("quantise needs finite values and 8 random bytes for each")
+    largest = Encoding(learning.bits, learning.fields).largest
+    bound = learning.bound_micro / MICRO
+    scaled = np.clip(values, -bound, bound) * (largest / bound)
+    draws = (np.frombuffer(uniform, dtype="<u8") >> np.uint64(11)).astype(np.float64) * _UNIT
+    rounded = np.floor(scaled + draws)
+    return np.clip(rounded, -largest, largest).astype(np.int64)
+
+
+def dequantise(values: npt.NDArray[np.int64], learning: LearningTerms) -> npt.NDArray[np.float64]:
+    """The real numbers that the integers (or a sum of them) stand for."""
+    largest = Encoding(learning.bits, learning.fields).largest
+    return values.astype(np.float64) * (learning.bound_micro / MICRO / largest)
