@@ -1,0 +1,80 @@
+"""Examples from files: a household's own, scikit-learn's digits, MNIST in its original encoding."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from protocol.errors import HearthError, MalformedError
+from protocol.model.dataset import decode_labelled
+
+Examples = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]  # images (N, channels, height, width), labels (N,)
+
+MNIST_FILES = {
+    "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", 60_000),
+    "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz", 10_000),
+}
+_DIGITS_TEST_SHARE = 5  # one in so many
+
+
+class DataMissingError(HearthError):
+    """A data set that is not on this machine."""
+
+    code = "E_DATA_MISSING"
+
+
+def load_household(path: Path, max_bytes: int) -> Examples:
+    """A household's labelled images. Raises MalformedError, or DataMissingError."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        raise DataMissingError(f"{path}: {error.strerror}") from error
+    if len(data) > max_bytes:
+        raise MalformedError(f"{path}: larger than {max_bytes} bytes")
+    return decode_labelled(data)
+
+
+def load_digits() -> tuple[Examples, Examples]:
+    """scikit-learn's 1,797 digits of 8 x 8 pixels from 0 to 16: train and test, every fifth image for testing."""
+    from sklearn.datasets import load_digits as load_bundled  # only demonstrations need scikit-learn
+
+    images, labels = load_bundled(return_X_y=True)
+    images = images.reshape(-1, 1, 8, 8).astype(np.uint8)
+    labels = labels.astype(np.uint8)
+    test = np.arange(len(labels)) % _DIGITS_TEST_SHARE == 0
+    return (images[~test], labels[~test]), (images[test], labels[test])
+
+
+def load_mnist(folder: Path) -> tuple[Examples, Examples]:
+    """The 60,000 train and 10,000 test images of MNIST (28 x 28) from the four gzip files of its authors."""
+    train, test = (_load_pair(folder, *MNIST_FILES[part]) for part in ("train", "test"))
+    return train, test
+
+
+def _load_pair(folder: Path, images_name: str, labels_name: str, count: int) -> Examples:
+    images = _load_idx(folder / images_name, (count, 28, 28))
+    labels = _load_idx(folder / labels_name, (count,))
+    if labels.max() > 9:
+        raise MalformedError(f"{labels_name}: a label above 9")
+    return images[:, None], labels
+
+
+def _load_idx(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    header, size = 4 + 4 * len(shape), int(np.prod(shape))
+    try:
+        with gzip.open(path) as file:
+            data = file.read(header + size + 1)
+    except FileNotFoundError as error:
+        names = ", ".join(name for pair in MNIST_FILES.values() for name in pair[:2])
+        raise DataMissingError(f"{path} is missing: MNIST needs {names} in {path.parent}") from error
+    except (OSError, EOFError) as error:
+        raise MalformedError(f"{path}: not a gzip file: {error}") from error
+    expected = bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
+    if len(data) != header + size or data[:header] != expected:
+        raise MalformedError(f"{path}: not the IDX file of {shape} bytes")
+    return np.frombuffer(data, dtype=np.uint8, offset=header).reshape(shape)

@@ -1,0 +1,38 @@
+"""Dealing a public data set out to households, for demonstrations and experiments; every choice follows from a seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Indices = npt.NDArray[np.int64]
+
+
+def dirichlet_partition(
+    labels: npt.NDArray[np.uint8], parts: int, alpha: float, seed: int, minimum: int
+) -> list[Indices]:
+    """Each class is shared out by proportions from Dirichlet(``alpha``): households differ in size and in kind.
+
+    Draws again until everyone has ``minimum`` examples. Raises ValueError when there are too few for that.
+    """
+    if parts * minimum > len(labels):
+        raise ValueError(f"{len(labels)} examples cannot give {parts} households {minimum} each")
+    generator = np.random.Generator(np.random.PCG64(seed))
+    while True:
+        dealt: list[list[int]] = [[] for _ in range(parts)]
+        for kind in np.unique(labels):
+            members = generator.permutation(np.flatnonzero(labels == kind))
+            cuts = (np.cumsum(generator.dirichlet(np.full(parts, alpha)))[:-1] * len(members)).astype(int)
+            for part, piece in zip(dealt, np.split(members, cuts), strict=True):
+                part.extend(piece.tolist())
+        if min(len(part) for part in dealt) >= minimum:
+            return [np.sort(np.array(part, dtype=np.int64)) for part in dealt]
+        alpha *= 1.05  # many households and few examples: a little more even every time, so that it ends
+
+
+def equal_partition(count: int, parts: int, size: int, seed: int) -> list[Indices]:
+    """``size`` different examples of ``count`` for each part, at random."""
+    if parts * size > count:
+        raise ValueError(f"{count} examples cannot give {parts} households {size} each")
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(count)
+    return [np.sort(order[part * size : (part + 1) * size]) for part in range(parts)]

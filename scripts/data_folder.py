@@ -1,0 +1,19 @@
+"""Where data sets lie on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from client_agent.data.datasets import DataMissingError
+
+
+def data_folder() -> Path:
+    """``HEARTH_DATA_DIR``. Raises DataMissingError when it is not set or not there."""
+    value = os.environ.get("HEARTH_DATA_DIR")
+    if not value:
+        raise DataMissingError("HEARTH_DATA_DIR is not set: it names the folder with mnist/ in it")
+    folder = Path(value).expanduser().resolve()
+    if not folder.is_dir():
+        raise DataMissingError(f"HEARTH_DATA_DIR: no folder {folder}")
+    return folder

@@ -1,0 +1,84 @@
+"""What a preset reaches: training, sparse difference and step as in a task, without encryption; prints JSON.
+
+``python -m scripts.evaluate.learning --dataset digits --seeds 5``
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from client_agent.training.torch_trainer import TorchTrainer
+from client_agent.update_pipeline import prepare_update
+from protocol.messages.task import MICRO
+from protocol.model.dataset import decode_labelled
+from protocol.model.evaluation import count_correct
+from protocol.model.initialization import initial_parameters
+from protocol.model.layout import always_sent
+from protocol.model.specification import dimension_of
+from protocol.model.step import apply_step
+from protocol.privacy.renyi import epsilon_micro
+from protocol.randomness import SeededRandomness
+from protocol.sparse.index_set import select
+from scripts.demo_data import households_of
+from scripts.demo_task import terms_for
+
+DEFAULT_ROUNDS = {"digits": 10, "mnist": 20}
+
+
+def play(dataset: str, clients: int, rounds: int, seed: int) -> Iterator[float]:
+    """Accuracy after each round."""
+    model, learning, _ = terms_for(dataset)
+    data = households_of(dataset, clients)
+    trainers = [TorchTrainer(model, *decode_labelled(household)) for household in data.households]
+    test_images, test_labels = decode_labelled(data.test_set)
+    parameters, dimension = initial_parameters(model), dimension_of(model)
+    residuals = [np.zeros(dimension) for _ in trainers]
+    source = SeededRandomness(seed.to_bytes(8, "big"))
+    accepted, last = [bytes([number]) for number in range(clients)], None
+    for number in range(1, rounds + 1):
+        indices = select(dimension, learning.density_ppm, number, accepted, last, always_sent(model))
+        sums = np.zeros(len(indices), dtype=np.int64)
+        for client, trainer in enumerate(trainers):
+            randomness = source.fork(f"client {client}")
+            update = prepare_update(
+                trainer, parameters, learning, indices, residuals[client], randomness, f"round {number}"
+            )
+            sums, residuals[client] = sums + update.values, update.residual
+        parameters = apply_step(parameters, indices, sums, clients, learning)
+        accepted = [source.draw(f"nonce {client} {number}", 16) for client in range(clients)]
+        last = (indices, sums)
+        yield count_correct(model, parameters, test_images, test_labels) / len(test_labels)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", choices=sorted(DEFAULT_ROUNDS), default="digits")
+    parser.add_argument("--clients", type=int, default=10)
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seeds", type=int, default=5)
+    arguments = parser.parse_args()
+    rounds = arguments.rounds or DEFAULT_ROUNDS[arguments.dataset]
+    _, learning, privacy = terms_for(arguments.dataset)
+    started = time.monotonic()
+    runs = [list(play(arguments.dataset, arguments.clients, rounds, seed)) for seed in range(arguments.seeds)]
+    last = [run[-1] for run in runs]
+    result = {
+        "dataset": arguments.dataset,
+        "clients": arguments.clients,
+        "rounds": rounds,
+        "epsilon": epsilon_micro(learning, rounds, privacy.delta_exponent) / MICRO,
+        "delta": 10.0**-privacy.delta_exponent,
+        "accuracy": runs,
+        "last": {"minimum": min(last), "mean": sum(last) / len(last), "maximum": max(last)},
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
