@@ -10,7 +10,7 @@ MNIST_EXAMPLES = 6_000
 
 def digits_terms() -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
     """8 x 8 digits: every example in the one step of a round; epsilon 7.9 after ten rounds."""
-    model = _linear_on_gradients(8, Layer("oriented_gradients", {"cell": 3, "stride": 1, "padding": 0, "scale": 16}))
+    model = _linear_on_gradients(8, Layer("oriented_gradients", {"cell": 2, "stride": 1, "padding": 0, "scale": 16}))
     learning = LearningTerms(
         local_steps=1,
         sampling_rate_ppm=MICRO,
