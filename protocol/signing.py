@@ -8,7 +8,7 @@ from typing import Final, get_args, get_type_hints
 from eth_hash.auto import keccak
 from eth_keys.datatypes import PrivateKey, Signature
 from eth_keys.exceptions import BadSignature
-from eth_utils import ValidationError
+from eth_utils.exceptions import ValidationError
 
 from protocol.domain import Domain, uint256
 from protocol.errors import MalformedError, Party, VerificationError
@@ -81,7 +81,8 @@ def signing_hash(domain: Domain, message: Signable) -> Digest:
 def sign(domain: Domain, message: Signable, private_key: bytes) -> bytes:
     """Deterministic (RFC 6979) 65-byte signature r || s || v with v in {27, 28} and low s."""
     signature = PrivateKey(private_key).sign_msg_hash(signing_hash(domain, message))
-    return signature.r.to_bytes(32, "big") + signature.s.to_bytes(32, "big") + bytes([signature.v + 27])
+    encoded: bytes = signature.r.to_bytes(32, "big") + signature.s.to_bytes(32, "big") + bytes([signature.v + 27])
+    return encoded
 
 
 def address_of(private_key: bytes) -> Address:

@@ -1,9 +1,10 @@
-"""The auditor's I/O: read one task's evidence from an RPC endpoint and a content store, run the checks, print the lines."""
+"""The auditor's I/O: one task's evidence from an RPC endpoint and a content store, the checks, their lines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from eth_hash.auto import keccak
 
@@ -16,8 +17,8 @@ from protocol.identifiers import Digest
 from protocol.messages.chain import Enrolled, RoundOpened
 from protocol.signing import domain_separator
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
+from storage.content.cid import CHUNK_BYTES
 from storage.content.interface import (
-    CHUNK_BYTES,
     ContentCorruptError,
     ContentMissingError,
     ContentStore,
@@ -99,6 +100,17 @@ def _immutable_words(domain: Domain) -> set[bytes]:
     short_strings |= {text.ljust(31, b"\0") + bytes([len(text)]) for text in texts}
     hashes = {keccak(text) for text in texts}
     return short_strings | hashes | {domain_separator(domain), uint256(domain.chain_id), domain.ledger.rjust(32, b"\0")}
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """``checks`` counts evaluated (check, object) pairs."""
+    return {
+        "verdict": str(report.status),
+        "checks": len(report.lines),
+        "failed": len([line for line in report.lines if line.status is Status.FAIL]),
+        "unknown": len([line for line in report.lines if line.status is Status.UNKNOWN]),
+        "lines": [str(line) for line in report.lines],
+    }
 
 
 def print_report(report: Report, write: Callable[[str], None]) -> None:

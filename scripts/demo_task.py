@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -95,6 +95,6 @@ def _decimal(millionths: int) -> str:
     return text if "." in text else f"{text}.0"
 
 
-def _inline(table: dict[str, int | str] | dict[str, str]) -> str:
+def _inline(table: Mapping[str, object]) -> str:
     entries = [f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}" for key, value in table.items()]
     return f"{{ {', '.join(entries)} }}"

@@ -12,8 +12,9 @@ def check_budget(privacy: PrivacyTerms, learning: LearningTerms, rounds_charged:
     after = epsilon_micro(learning, rounds_charged + 1, privacy.delta_exponent)
     if after > privacy.epsilon_budget_micro:
         spent = epsilon_micro(learning, rounds_charged, privacy.delta_exponent)
+        budget = privacy.epsilon_budget_micro / MICRO
         raise BudgetSpentError(
-            f"{rounds_charged} rounds have spent epsilon {spent / MICRO:.4f} of {privacy.epsilon_budget_micro / MICRO:.4f};"
+            f"{rounds_charged} rounds have spent epsilon {spent / MICRO:.4f} of {budget:.4f};"
             f" one more would make it {after / MICRO:.4f}",
             fault=Party.EDGE_SERVER,
         )

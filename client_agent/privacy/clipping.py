@@ -53,7 +53,8 @@ def _general_sum(model: ModelSpec, parameters: Tensor, inputs: Tensor, labels: T
         return functional.cross_entropy(forward(model, flat, one[None]), label[None])
 
     gradients = vmap(grad(loss), in_dims=(None, 0, 0))(parameters, inputs, labels)
-    return (gradients * _factors(gradients.norm(dim=1), clip)[:, None]).sum(dim=0)
+    summed: Tensor = (gradients * _factors(gradients.norm(dim=1), clip)[:, None]).sum(dim=0)
+    return summed
 
 
 def _factors(norms: Tensor, clip: float) -> Tensor:

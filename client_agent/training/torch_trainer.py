@@ -15,7 +15,7 @@ from protocol.randomness import Randomness
 
 
 class TorchTrainer:
-    """One household's examples; the fixed features are computed once. Raises MalformedError for data that do not fit."""
+    """One household's examples, their fixed features computed once. Raises MalformedError for data that do not fit."""
 
     def __init__(self, model: ModelSpec, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> None:
         if len(labels) and int(labels.max()) >= model.classes:

@@ -22,7 +22,7 @@ def audit(
     json_file: JsonFile = None,
 ) -> None:
     """Recomputes every round, score and payout of a task; prints one line for each check."""
-    from scripts.audit import EXIT_CODES, as_json, audit_ledger, print_report
+    from scripts.audit import EXIT_CODES, as_json, print_report, run_audit
     from storage.content.open_store import open_store
     from storage.ledger.reader import EthereumReader
     from storage.ledger.replay import RecordingProvider, ReplayProvider
@@ -33,7 +33,7 @@ def audit(
     provider = JsonRpcProvider(rpc_url) if rpc_url is not None else ReplayProvider(_existing(evidence))
     recorder = RecordingProvider(provider) if save_evidence is not None else None
     reader = EthereumReader(recorder or provider, from_hex(ledger.lower(), 20))
-    report = audit_ledger(reader, open_store(store), task)
+    report = run_audit(reader, open_store(store), task)
     print_report(report, typer.echo)
     if recorder is not None and save_evidence is not None:
         recorder.save(save_evidence)

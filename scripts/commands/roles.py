@@ -41,7 +41,6 @@ def edge(
     """The edge server: runs the rounds of the tasks that name its account."""
     from backend.main import serve_edge
     from backend.settings import EdgeSettings
-
     from storage.ledger.signer import Signer
 
     settings = EdgeSettings(

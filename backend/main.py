@@ -1,0 +1,33 @@
+"""The edge server as a process: opens journal, chain, content and committee, serves HTTP on loopback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backend.api.app import edge_app
+from backend.process import configure_log, serve
+from backend.rounds.committee_client import CommitteeClient
+from backend.rounds.journal import EdgeJournal
+from backend.rounds.tasks import TaskBoard
+from backend.settings import EdgeSettings
+from storage.content.open_store import open_store
+from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.signer import Signer
+
+
+def serve_edge(settings: EdgeSettings, signer: Signer, ready_file: Path | None) -> None:
+    """Serves until SIGTERM or SIGINT. ``ready_file`` gets the URL once it listens."""
+    configure_log()
+    journal = EdgeJournal(settings.folder)
+    ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
+    store = open_store(settings.store)
+    committee = CommitteeClient(settings.authorities, ledger.domain)
+    board = TaskBoard(ledger, store, journal, committee, settings.censored, settings.tick_seconds)
+    try:
+        board.start()
+        serve(edge_app(ledger, store, board), settings.port, ready_file, signer.address)
+    finally:
+        board.stop()
+        committee.close()
+        ledger.close()
+        journal.close()

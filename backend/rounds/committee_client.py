@@ -1,0 +1,151 @@
+"""The edge server's side of the key authorities' HTTP interface: bounded, verified answers; any may be dead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import httpx2
+import structlog
+
+from protocol.canonical import decode, encode
+from protocol.domain import Domain
+from protocol.errors import HearthError, Party, VerificationError
+from protocol.identifiers import Address, Digest, from_hex, to_hex
+from protocol.messages.keys import (
+    KeyAcceptanceStatement,
+    PartialKeyAnswer,
+    PartialKeyStatement,
+    PlannedKeyRequest,
+    SignedKeyAcceptance,
+)
+from protocol.messages.task import Committee, TaskSpec
+from protocol.signing import verify
+from storage.content.cid import cid_of
+
+MAX_ANSWER_BYTES = 256 * 1024
+TIMEOUT_SECONDS = 10.0
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+
+class AuthorityError(HearthError):
+    """A key authority that is away or refuses; ``code`` is the one it names, if it names one."""
+
+    code = "E_AUTHORITY"
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message, fault=Party.KEY_AUTHORITY, code=code)
+
+
+class CommitteeClient:
+    """All authorities that this server knows; a task uses those whose addresses it names. May be shared by threads."""
+
+    def __init__(self, urls: tuple[str, ...], domain: Domain) -> None:
+        self._urls, self._domain = urls, domain
+        self._url_of: dict[Address, str] = {}
+        self._http = httpx2.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False)
+        self._pool = ThreadPoolExecutor(max_workers=max(1, len(urls)))
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._http.close()
+
+    def show_task(self, task: int, spec: TaskSpec) -> set[Address]:
+        """Shows the spec to every member; those that have it now."""
+        path, body = f"/api/v1/tasks/{task}", encode(spec)
+        return set(self._ask_all(spec.committee, lambda url, _: self._send("PUT", url + path, body)))
+
+    def show_envelopes(
+        self, task: int, committee: Committee, missing: Mapping[Address, Mapping[Address, tuple[Digest, bytes]]]
+    ) -> dict[Address, set[Address]]:
+        """``missing``: authority -> client -> envelope; gives authority -> clients whose shares it now holds."""
+
+        def show(url: str, authority: Address) -> set[Address]:
+            accepted = set()
+            for client, (digest, envelope) in missing.get(authority, {}).items():
+                try:
+                    answer = self._send("PUT", f"{url}/api/v1/tasks/{task}/clients/{to_hex(client)}", envelope)
+                    signed = decode(SignedKeyAcceptance, answer, MAX_ANSWER_BYTES)
+                    expected = KeyAcceptanceStatement(task, client, digest, authority)
+                    self._check(signed.statement, expected, signed.signature, authority)
+                    accepted.add(client)
+                except HearthError as error:
+                    log.warning("no acceptance", client=to_hex(client), error=str(error))
+            return accepted
+
+        return self._ask_all(committee, show)
+
+    def partial_keys(self, committee: Committee, request: PlannedKeyRequest) -> dict[Address, PartialKeyAnswer]:
+        """Verified answers by authority: signed for exactly this request, the share matching its digest."""
+        plan = request.plan
+        path, body = f"/api/v1/tasks/{plan.task}/rounds/{plan.round}/partial-keys", encode(request)
+
+        def ask(url: str, authority: Address) -> PartialKeyAnswer:
+            answer = decode(PartialKeyAnswer, self._send("POST", url + path, body), MAX_ANSWER_BYTES)
+            expected = PartialKeyStatement(
+                plan.task,
+                plan.round,
+                plan.label(),
+                request.request.digest(),
+                authority,
+                plan.key_epoch,
+                cid_of(answer.residues).digest,
+            )
+            self._check(answer.signed.statement, expected, answer.signed.signature, authority)
+            return answer
+
+        return self._ask_all(committee, ask)
+
+    def _check(
+        self,
+        statement: KeyAcceptanceStatement | PartialKeyStatement,
+        expected: KeyAcceptanceStatement | PartialKeyStatement,
+        signature: bytes,
+        authority: Address,
+    ) -> None:
+        if statement != expected:
+            raise VerificationError(f"{to_hex(authority)} signed something else", fault=Party.KEY_AUTHORITY)
+        verify(self._domain, statement, signature, authority, Party.KEY_AUTHORITY)
+
+    def _ask_all(self, committee: Committee, ask: Callable[[str, Address], T]) -> dict[Address, T]:
+        """Answers of the members that gave one; all are asked at the same time."""
+        self._identify()
+        asked = {
+            member.address: self._pool.submit(ask, self._url_of[member.address], member.address)
+            for member in committee.members
+            if member.address in self._url_of
+        }
+        answers = {}
+        for authority, future in asked.items():
+            try:
+                answers[authority] = future.result()
+            except HearthError as error:
+                log.warning("key authority", authority=to_hex(authority), error=str(error))
+        return answers
+
+    def _identify(self) -> None:
+        """Learns the addresses of those that have not answered before."""
+        for url in self._urls:
+            if url not in self._url_of.values():
+                try:
+                    answer = self._http.get(f"{url}/api/v1/identity")
+                    self._url_of[from_hex(str(answer.json()["address"]), 20)] = url
+                except (httpx2.HTTPError, HearthError, ValueError, KeyError, TypeError, RecursionError) as error:
+                    log.info("key authority away", url=url, error=str(error))
+
+    def _send(self, method: str, url: str, body: bytes) -> bytes:
+        content = bytearray()
+        try:
+            with self._http.stream(method, url, content=body) as response:
+                for piece in response.iter_bytes():
+                    content += piece
+                    if len(content) > MAX_ANSWER_BYTES:
+                        raise AuthorityError(f"{url}: answer larger than {MAX_ANSWER_BYTES} bytes")
+                if response.is_success:
+                    return bytes(content)
+                raise AuthorityError(f"{url}: status {response.status_code}: {bytes(content[:300])!r}")
+        except httpx2.HTTPError as error:
+            raise AuthorityError(f"{url}: {type(error).__name__}: {error}") from error

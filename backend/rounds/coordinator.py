@@ -1,0 +1,296 @@
+"""The edge server's main path: drives one task through its rounds.
+
+Every step looks at the chain before it acts, so the server can be killed at any line, started again, and goes on where
+chain, content and journal say that it was. It holds no truth: the auditor derives all of it again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from backend.aggregation.aggregator import open_sum
+from backend.aggregation.verifier import VerifiedUpdate, verify_updates
+from backend.rounds.committee_client import CommitteeClient
+from backend.rounds.desk import Desk
+from backend.rounds.history import RoundFacts, TaskHistory
+from backend.rounds.journal import EdgeJournal
+from backend.rounds.settlement import Settlement
+from protocol.canonical import encode
+from protocol.commitments import batch_of, batch_root, commitment_of
+from protocol.encryption.envelope import MAX_ENVELOPE_BYTES
+from protocol.encryption.policy import check_quorum
+from protocol.errors import EncryptionError, HearthError
+from protocol.identifiers import Address
+from protocol.incentives.reputation import eligible
+from protocol.messages.keys import PlannedKeyRequest
+from protocol.messages.settlement import Verdict
+from protocol.planning import choose_index_set, key_request, plan_round
+from protocol.sparse.codec import encode_index_set
+from storage.content.interface import ContentError, ContentStore, get_document
+from storage.ledger.interface import Ledger, TransactionRevertedError
+
+MARGIN_SECONDS = 5  # before a deadline of the contract, when the server stops waiting for others
+
+log = structlog.get_logger()
+
+
+class StoppedError(HearthError):
+    """The server is shutting down."""
+
+    code = "E_STOPPED"
+
+
+@dataclass
+class Coordinator:
+    """One task. ``run`` is its thread; everything it learns from phones comes through ``desk``."""
+
+    ledger: Ledger
+    store: ContentStore
+    journal: EdgeJournal
+    committee: CommitteeClient
+    history: TaskHistory
+    desk: Desk
+    stop: threading.Event
+    tick_seconds: float
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self.settlement = Settlement(self.ledger, self.store, self.history)
+        self.spec, self.task = self.history.spec, self.history.task
+
+    def run(self) -> None:
+        """The whole task, then claims until the claim period is over. A step that fails is tried again."""
+        steps = (self.admit_clients, self.run_rounds, self.serve_claims)
+        for step in steps:
+            while True:
+                try:
+                    step()
+                    break
+                except StoppedError:
+                    return
+                except HearthError as error:
+                    log.warning("will try again", task=self.task, step=step.__name__, error=str(error))
+                    if self.stop.wait(2 * self.tick_seconds):
+                        return
+
+    def admit_clients(self) -> None:
+        """Relays enrolments and shows every envelope to the key authorities, until enrolment is over."""
+        self.committee.show_task(self.task, self.spec)
+        while True:
+            self.tick()
+            self.collect_acceptances()
+            view = self.history.view
+            full = len(self.history.enrolled) >= view.max_clients
+            if self.history.rounds or full or self.ledger.now() > view.enrol_until:
+                return
+
+    def run_rounds(self) -> None:
+        while True:
+            self.tick()
+            current = self.history.current
+            if current is None and self.task_is_over():
+                self.desk.end()
+                return
+            self.run_round(current or self.open_round())
+
+    def run_round(self, facts: RoundFacts) -> None:
+        """One round from wherever it is to its end."""
+        self.desk.announce(facts)
+        with self.timed(facts, "commit"):
+            self.batch_commitments(facts)
+            self.await_direct_commitments(facts)
+        verdict, updates = self.judge(facts)
+        try:
+            self.request_key(facts, verdict)
+            self.open_and_publish(facts, verdict, updates)
+        except EncryptionError as error:
+            log.warning("abandoned", task=self.task, round=facts.number, error=str(error))
+            self.abandon(facts, verdict)
+        self.tick()
+        self.desk.settle()
+
+    def open_round(self) -> RoundFacts:
+        """The plan, from public data alone; its hash is the label, and the label goes on chain."""
+        number = len(self.history.rounds) + 1
+        started = self.clock()
+        cohort = self.cohort(number)
+        history, _ = self.history.before(number)
+        indices = choose_index_set(self.spec, number, history)
+        index_set = self.store.put(encode_index_set(indices)).digest
+        plan = plan_round(self.spec, self.ledger.domain, self.task, number, cohort, history, index_set, len(indices))
+        digest = self.store.put(encode(plan)).digest
+        self.ledger.open_round(self.task, number, digest, plan.label(), len(plan.weights))
+        self.tick()
+        facts = self.history.rounds[number]
+        self.desk.time(number, "plan", self.clock() - started)
+        return facts
+
+    def cohort(self, number: int) -> dict[Address, int]:
+        """Reputation by client: enrolled, not left, eligible, keys with enough authorities. Waits for a quorum."""
+        while True:
+            _, allocation = self.history.before(number)
+            cohort = {
+                entry.client: entry.reputation
+                for entry in allocation.entitlements
+                if entry.client not in self.history.left
+                and eligible(entry.reputation, self.spec.reputation)
+                and len(self.journal.acceptances(self.task, entry.client)) >= self.spec.committee.threshold
+            }
+            if len(cohort) >= self.spec.cohort.min_clients:
+                return cohort
+            if self.task_is_over():
+                raise HearthError("too few clients, and the task's time is over")
+            self.collect_acceptances()
+            self.tick()
+
+    def collect_acceptances(self) -> None:
+        """Shows every enrolled client's envelope to the authorities that have not confirmed its shares."""
+        missing: dict[Address, dict[Address, tuple[bytes, bytes]]] = {}
+        for client, event in self.history.enrolled.items():
+            accepted = self.journal.acceptances(self.task, client)
+            if len(accepted) == len(self.spec.committee.members):
+                continue
+            if self.history.rounds and len(accepted) >= self.spec.committee.threshold:
+                continue  # enough, and one that is still missing is not asked in every round
+            try:
+                envelope = get_document(self.store, event.envelope, MAX_ENVELOPE_BYTES)
+            except ContentError as error:
+                log.info("envelope not there", error=str(error))
+                continue
+            for member in self.spec.committee.members:
+                if member.address not in accepted:
+                    missing.setdefault(member.address, {})[client] = (event.envelope, envelope)
+        if missing:
+            confirmed = self.committee.show_envelopes(self.task, self.spec.committee, missing)
+            for authority, clients in confirmed.items():
+                for client in sorted(clients):
+                    self.journal.keep_acceptance(self.task, client, authority)
+
+    def batch_commitments(self, facts: RoundFacts) -> None:
+        """One Merkle root for all commitments that arrived before the margin; receipts follow from the batch."""
+        margin = min(MARGIN_SECONDS, max(1, self.spec.durations.commit_seconds // 4))
+        while facts.batch is None and facts.requested is None:
+            late = self.ledger.now() >= facts.opened.commit_until - margin
+            submissions = self.journal.submissions(self.task, facts.number)
+            expected = facts.cohort - facts.directs.keys() - self.desk.censored
+            if late or expected <= submissions.keys():
+                if not submissions or self.ledger.now() > facts.opened.commit_until:
+                    return
+                batch = batch_of(commitment_of(facts.plan, submission) for submission in submissions.values())
+                digest, count = self.store.put(encode(batch)).digest, len(batch.commitments)
+                self.ledger.commit_batch(self.task, facts.number, batch_root(batch), digest, count)
+            self.tick()
+        self.desk.settle()
+
+    def await_direct_commitments(self, facts: RoundFacts) -> None:
+        """Until everyone has committed or the commit phase is over."""
+        while facts.requested is None and facts.cohort - facts.committed().keys():
+            if self.ledger.now() > facts.opened.commit_until:
+                return
+            self.tick()
+
+    def judge(self, facts: RoundFacts) -> tuple[Verdict, dict[Address, VerifiedUpdate]]:
+        """The accepted set, decided once; after a restart the same set is asked for again."""
+        committed = facts.committed()
+        with self.timed(facts, "verify"):
+            verdict, updates = verify_updates(self.store, facts.plan, committed, self.pause)
+        known = self.journal.verdict(self.task, facts.number)
+        if known is None:
+            self.journal.keep_verdict(self.task, facts.number, verdict)
+            return verdict, updates
+        return known, updates
+
+    def request_key(self, facts: RoundFacts, verdict: Verdict) -> None:
+        """Fixes the accepted set on chain. Raises EncryptionError when it must not be opened."""
+        request = key_request(facts.plan, facts.committed(), verdict.accepted) if verdict.accepted else None
+        weights = [entry.weight for entry in request.entries] if request else []
+        check_quorum(weights, facts.plan.min_clients, facts.plan.max_share_ppm)
+        while request is not None and facts.requested is None and facts.ended is None:
+            try:
+                self.ledger.request_key(self.task, facts.number, request.digest())
+            except TransactionRevertedError as error:
+                if error.name != "TooEarly":
+                    raise
+            self.tick()
+
+    def open_and_publish(self, facts: RoundFacts, verdict: Verdict, updates: dict[Address, VerifiedUpdate]) -> None:
+        """The committee's key for exactly this request, the sum, the step; then all of it becomes public."""
+        if facts.ended is not None:
+            return
+        request = key_request(facts.plan, facts.committed(), verdict.accepted)
+        if not set(verdict.accepted) <= updates.keys():
+            raise EncryptionError("an accepted ciphertext is gone", code="E_UNAVAILABLE")
+        position = {member.address: j for j, member in enumerate(self.spec.committee.members, start=1)}
+        with self.timed(facts, "key"):
+            while True:
+                found = self.committee.partial_keys(self.spec.committee, PlannedKeyRequest(facts.plan, request))
+                answers = {position[authority]: answer for authority, answer in found.items()}
+                if len(answers) >= self.spec.committee.threshold:
+                    break
+                if self.ledger.now() >= facts.opened.settle_until - MARGIN_SECONDS:
+                    raise EncryptionError("too few key authorities answer", code="E_SHARES")
+                self.collect_acceptances()
+                self.tick()
+        with self.timed(facts, "aggregate"):
+            partials = {j: answer.residues for j, answer in answers.items()}
+            aggregate = open_sum(
+                facts.plan,
+                self.spec.committee,
+                request,
+                updates,
+                partials,
+                facts.indices,
+                self.history.parameters(facts),
+            )
+        with self.timed(facts, "publish"):
+            self.settlement.publish(facts, verdict, request, answers, aggregate)
+
+    def abandon(self, facts: RoundFacts, verdict: Verdict) -> None:
+        """Ends a round that cannot be opened: in time as abandoned, too late as expired."""
+        while facts.ended is None:
+            now = self.ledger.now()
+            if now > facts.opened.settle_until:
+                self.ledger.expire_round(self.task, facts.number)
+            elif facts.requested is not None or now > facts.opened.commit_until:
+                try:
+                    self.settlement.abandon(facts, verdict)
+                except TransactionRevertedError as error:
+                    if error.name not in ("TooEarly", "TooLate"):
+                        raise
+            self.tick()
+
+    def serve_claims(self) -> None:
+        """Relays what phones ask for until nobody can claim any more."""
+        while self.ledger.now() <= self.history.view.claim_until:
+            self.tick()
+
+    def task_is_over(self) -> bool:
+        last = len(self.history.rounds)
+        return last >= self.spec.rounds or self.ledger.now() > self.history.view.task_until
+
+    def tick(self) -> None:
+        """One look at the chain and at the desk; every wait of this class is made of these."""
+        self.desk.relay(self.ledger, self.settlement)
+        self.history.refresh()
+        current = self.history.current
+        if current is not None and self.ledger.now() > current.opened.settle_until:
+            self.ledger.expire_round(self.task, current.number)
+            self.history.refresh()
+        self.desk.settle()
+        self.pause(self.tick_seconds)
+
+    def pause(self, seconds: float) -> None:
+        if self.stop.wait(seconds):
+            raise StoppedError("stopping")
+
+    @contextmanager
+    def timed(self, facts: RoundFacts, phase: str) -> Iterator[None]:
+        started = self.clock()
+        yield
+        self.desk.time(facts.number, phase, self.clock() - started)

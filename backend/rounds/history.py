@@ -1,0 +1,155 @@
+"""One task as chain and content tell it: a fold over its events that a restarted server repeats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from protocol.canonical import decode
+from protocol.commitments import committed_set
+from protocol.identifiers import ZERO_DIGEST, Address
+from protocol.incentives.rewards import first_allocation
+from protocol.messages.chain import (
+    BatchCommitted,
+    DirectCommitted,
+    Enrolled,
+    Event,
+    KeyRequested,
+    Left,
+    RoundAbandoned,
+    RoundExpired,
+    RoundOpened,
+    RoundPublished,
+)
+from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
+from protocol.messages.settlement import MAX_RECORD_BYTES, Allocation, RoundRecord
+from protocol.messages.submission import MAX_BATCH_BYTES, Commitment, CommitmentBatch, SignedCommitment
+from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
+from protocol.model.layout import Layout
+from protocol.planning import (
+    History,
+    choose_index_set,
+    key_request,
+    published_history,
+    unpublished_history,
+)
+from protocol.sparse.codec import decode_sums
+from storage.content.interface import ContentStore, get_document
+from storage.ledger.interface import LedgerReader
+
+Ended = RoundPublished | RoundAbandoned | RoundExpired
+
+
+@dataclass
+class RoundFacts:
+    """What chain and content say of one round so far."""
+
+    opened: RoundOpened
+    plan: RoundPlan
+    indices: npt.NDArray[np.uint32]
+    batch: CommitmentBatch | None = None
+    directs: dict[Address, SignedCommitment] = field(default_factory=dict)
+    requested: KeyRequested | None = None
+    ended: Ended | None = None
+    record: RoundRecord | None = None
+
+    @property
+    def number(self) -> int:
+        return self.opened.round
+
+    @property
+    def cohort(self) -> frozenset[Address]:
+        return frozenset(entry.client for entry in self.plan.weights)
+
+    def committed(self) -> dict[Address, SignedCommitment]:
+        """By planned client, ascending."""
+        planned = [signed for client, signed in self.directs.items() if client in self.cohort]
+        return committed_set(self.batch or CommitmentBatch(()), planned)
+
+
+class TaskHistory:
+    """Kept up to date by :meth:`refresh`. Documents are checked against their digests on chain when they are read."""
+
+    def __init__(self, ledger: LedgerReader, store: ContentStore, task: int) -> None:
+        self._ledger, self._store, self.task = ledger, store, task
+        self._next_block = 0
+        self.view = ledger.task(task)
+        self.spec = decode(TaskSpec, get_document(store, self.view.spec, MAX_SPEC_BYTES), MAX_SPEC_BYTES)
+        self.layout = Layout.of(self.spec.model)
+        self.enrolled: dict[Address, Enrolled] = {}
+        self.left: set[Address] = set()
+        self.rounds: dict[int, RoundFacts] = {}
+        self._after: dict[int, tuple[History, Allocation]] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        for event in self._ledger.events(self.task, self._next_block):
+            self._apply(event)
+            self._next_block = event.block + 1
+
+    @property
+    def current(self) -> RoundFacts | None:
+        """The round that has not ended."""
+        last = self.rounds.get(len(self.rounds))
+        return last if last is not None and last.ended is None else None
+
+    def before(self, number: int) -> tuple[History, Allocation]:
+        """Public past and allocation at the opening of round ``number``."""
+        if number == 1:
+            reputations = {client: event.reputation for client, event in self.enrolled.items()}
+            history = History(tuple(sorted(self.enrolled)), self.spec.initial_model)
+            return history, first_allocation(self.task, reputations)
+        return self._after[number - 1]
+
+    def allocation(self) -> Allocation | None:
+        """The one whose root is on chain; None before the first."""
+        settled = [facts for facts in self.rounds.values() if isinstance(facts.ended, RoundPublished | RoundAbandoned)]
+        return self.before(settled[-1].number + 1)[1] if settled else None
+
+    def parameters(self, facts: RoundFacts) -> npt.NDArray[np.float32]:
+        """Those that the round starts from."""
+        return self.layout.from_safetensors(get_document(self._store, facts.plan.model, self.layout.max_bytes))
+
+    def _apply(self, event: Event) -> None:
+        match event:
+            case Enrolled():
+                self.enrolled[event.client] = event
+            case Left():
+                self.left.add(event.client)
+            case RoundOpened():
+                plan = decode(RoundPlan, get_document(self._store, event.plan, MAX_PLAN_BYTES), MAX_PLAN_BYTES)
+                history, _ = self.before(event.round)
+                self.rounds[event.round] = RoundFacts(event, plan, choose_index_set(self.spec, event.round, history))
+            case BatchCommitted():
+                data = get_document(self._store, event.batch, MAX_BATCH_BYTES)
+                self.rounds[event.round].batch = decode(CommitmentBatch, data, MAX_BATCH_BYTES)
+            case DirectCommitted():
+                commitment = Commitment(
+                    self.task, event.round, event.client, event.label, event.nonce, event.ciphertext
+                )
+                self.rounds[event.round].directs[event.client] = SignedCommitment(commitment, event.signature)
+            case KeyRequested():
+                self.rounds[event.round].requested = event
+            case RoundPublished() | RoundAbandoned() | RoundExpired():
+                self._end(self.rounds[event.round], event)
+            case _:
+                pass
+
+    def _end(self, facts: RoundFacts, event: Ended) -> None:
+        history, allocation = self.before(facts.number)
+        facts.ended = event
+        if isinstance(event, RoundExpired):
+            self._after[facts.number] = (unpublished_history(history, facts.plan), allocation)
+            return
+        facts.record = decode(RoundRecord, get_document(self._store, event.record, MAX_RECORD_BYTES), MAX_RECORD_BYTES)
+        data = get_document(self._store, facts.record.allocation, MAX_RECORD_BYTES)
+        allocation = decode(Allocation, data, MAX_RECORD_BYTES)
+        after = unpublished_history(history, facts.plan)
+        if isinstance(event, RoundPublished) and facts.record.model != ZERO_DIGEST:
+            request = key_request(facts.plan, facts.committed(), facts.record.verdict.accepted)
+            count = len(facts.indices)
+            sums = decode_sums(get_document(self._store, facts.record.aggregate, 8 * count), count)
+            after = published_history(history, facts.plan, request, facts.indices, sums, event.model)
+        self._after[facts.number] = (after, allocation)

@@ -1,0 +1,113 @@
+"""How a round ends: what is published, who is owed what, and the claims that the server relays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from backend.aggregation.aggregator import Aggregate
+from backend.rounds.history import RoundFacts, TaskHistory
+from protocol.canonical import encode
+from protocol.encryption.suite import suite
+from protocol.identifiers import ZERO_DIGEST, Address, sha256, to_hex
+from protocol.incentives.rewards import allocation_root, claim_proof, settle, total_wei
+from protocol.messages.chain import Publication
+from protocol.messages.keys import KeyRequest, PartialKeyAnswer
+from protocol.messages.settlement import ABANDONED, PUBLISHED, Allocation, RoundRecord, Verdict
+from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
+from protocol.model.evaluation import count_correct
+from protocol.privacy.renyi import epsilon_micro
+from protocol.sparse.codec import encode_sums
+from storage.content.interface import ContentStore, get_document
+from storage.ledger.interface import Ledger, TransactionRevertedError
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Settlement:
+    """Puts the documents of a round's end into content, then their digests on chain."""
+
+    ledger: Ledger
+    store: ContentStore
+    history: TaskHistory
+
+    def publish(
+        self,
+        facts: RoundFacts,
+        verdict: Verdict,
+        request: KeyRequest,
+        answers: dict[int, PartialKeyAnswer],
+        aggregate: Aggregate,
+    ) -> None:
+        """``answers`` by position in the committee; only those that made the key go on record."""
+        spec, store = self.history.spec, self.store
+        used = [answers[j] for j in aggregate.members]
+        for answer in used:
+            store.put(answer.residues)
+        sums = store.put(encode_sums(aggregate.opened.sums))
+        model = store.put(self.history.layout.to_safetensors(aggregate.parameters))
+        test_set = decode_labelled(get_document(store, spec.test_set, MAX_DATASET_BYTES))
+        correct, examples = count_correct(spec.model, aggregate.parameters, *test_set), len(test_set[1])
+        allocation = self._allocation(facts, verdict)
+        record = RoundRecord(
+            label=facts.opened.label,
+            outcome=PUBLISHED,
+            verdict=verdict,
+            request=request.digest(),
+            keys=tuple(answer.signed for answer in used),
+            functional_key=sha256(suite(spec.suite).functional_key_bytes(aggregate.key)),
+            aggregate=sums.digest,
+            max_residual=aggregate.opened.max_residual,
+            model=model.digest,
+            correct=correct,
+            examples=examples,
+            epsilon_micro=self._charge(facts),
+            allocation=store.put(encode(allocation)).digest,
+        )
+        root, allocated = allocation_root(allocation), total_wei(allocation)
+        publication = Publication(model.digest, store.put(encode(record)).digest, root, allocated, correct, examples)
+        self.ledger.publish_round(self.history.task, facts.number, publication)
+
+    def abandon(self, facts: RoundFacts, verdict: Verdict) -> None:
+        """No model: those who delivered are paid all the same."""
+        allocation = self._allocation(facts, verdict)
+        record = RoundRecord(
+            label=facts.opened.label,
+            outcome=ABANDONED,
+            verdict=verdict,
+            request=facts.requested.request if facts.requested else ZERO_DIGEST,
+            keys=(),
+            functional_key=ZERO_DIGEST,
+            aggregate=ZERO_DIGEST,
+            max_residual=0,
+            model=ZERO_DIGEST,
+            correct=0,
+            examples=0,
+            epsilon_micro=self._charge(facts),
+            allocation=self.store.put(encode(allocation)).digest,
+        )
+        digest = self.store.put(encode(record)).digest
+        root, allocated = allocation_root(allocation), total_wei(allocation)
+        self.ledger.abandon_round(self.history.task, facts.number, digest, root, allocated)
+
+    def relay_claim(self, client: Address) -> None:
+        """Sends a client's claim if anything is owed; who is not paid now can still claim by itself."""
+        allocation, task = self.history.allocation(), self.history.task
+        if allocation is None or client not in {entry.client for entry in allocation.entitlements}:
+            return
+        index, entitlement, proof = claim_proof(allocation, client)
+        if entitlement.cumulative_wei <= self.ledger.claimed_wei(task, client):
+            return
+        try:
+            self.ledger.claim(task, index, entitlement, proof)
+        except TransactionRevertedError as error:
+            log.warning("claim refused", client=to_hex(client), error=str(error))
+
+    def _allocation(self, facts: RoundFacts, verdict: Verdict) -> Allocation:
+        _, before = self.history.before(facts.number)
+        return settle(self.history.spec, before, facts.number, verdict)
+
+    def _charge(self, facts: RoundFacts) -> int:
+        return epsilon_micro(facts.plan.learning, facts.number, self.history.spec.privacy.delta_exponent)

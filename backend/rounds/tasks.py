@@ -1,0 +1,82 @@
+"""All tasks that name this edge server: found on chain, each driven by a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+
+from backend.rounds.committee_client import CommitteeClient
+from backend.rounds.coordinator import Coordinator
+from backend.rounds.desk import Desk
+from backend.rounds.history import TaskHistory
+from backend.rounds.journal import EdgeJournal
+from protocol.errors import HearthError
+from protocol.identifiers import Address
+from protocol.messages.chain import TaskPosted
+from storage.content.interface import ContentStore
+from storage.ledger.interface import Ledger
+
+log = structlog.get_logger()
+
+
+class TaskBoard:
+    """Starts a coordinator for every task of this server; a restart finds them all again."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: ContentStore,
+        journal: EdgeJournal,
+        committee: CommitteeClient,
+        censored: frozenset[Address],
+        tick_seconds: float,
+    ) -> None:
+        self._ledger, self._store, self._journal, self._committee = ledger, store, journal, committee
+        self._censored, self._tick_seconds = censored, tick_seconds
+        self._desks: dict[int, Desk] = {}
+        self._waiting: set[int] = set()
+        self._next_block = 0
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._watch, name="tasks")]
+
+    def start(self) -> None:
+        self._threads[0].start()
+
+    def stop(self) -> None:
+        """Returns when every thread has ended."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def desk(self, task: int) -> Desk | None:
+        return self._desks.get(task)
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            try:
+                for event in self._ledger.events(None, self._next_block):
+                    self._next_block = event.block + 1
+                    if isinstance(event, TaskPosted) and event.terms.edge_server == self._ledger.sender:
+                        self._waiting.add(event.task)
+            except HearthError as error:
+                log.warning("no look at the chain", error=str(error))
+            for task in sorted(self._waiting):
+                self._take(task)
+            self._stop.wait(2 * self._tick_seconds)
+
+    def _take(self, task: int) -> None:
+        try:
+            history = TaskHistory(self._ledger, self._store, task)
+        except HearthError as error:
+            log.warning("task cannot be read yet", task=task, error=str(error))
+            return
+        self._waiting.discard(task)
+        desk = Desk(self._ledger.domain, history, self._journal, self._censored)
+        coordinator = Coordinator(
+            self._ledger, self._store, self._journal, self._committee, history, desk, self._stop, self._tick_seconds
+        )
+        thread = threading.Thread(target=coordinator.run, name=f"task {task}")
+        self._desks[task] = desk
+        self._threads.append(thread)
+        thread.start()

@@ -1,0 +1,20 @@
+"""Settings of one edge server's process; nothing here is agreed with anybody else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from protocol.identifiers import Address
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeSettings:
+    folder: Path  # the journal
+    rpc_url: str
+    ledger: Address
+    store: str  # content store: folder, or URL of an IPFS node's RPC
+    authorities: tuple[str, ...]  # URLs of key authorities; which of them a task names is seen by their addresses
+    port: int = 8000  # on loopback; 0 takes a free one
+    censored: frozenset[Address] = frozenset()  # ignored on purpose: for demonstrations of the way round it
+    tick_seconds: float = 0.15  # between two looks at the chain
