@@ -1,4 +1,4 @@
-"""Compiles the contracts into ``contracts/artifacts``: ``python -m contracts.compile [--check]``.
+"""Compiles the contracts into their artifacts: ``python -m contracts.compile [--check] [--node-modules FOLDER]``.
 
 The compiler is the npm package ``solc`` at the version of ``package-lock.json``, run by Node; py-solc-x speaks to it.
 """
@@ -8,33 +8,55 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import stat
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import solcx
 
-FOLDER = Path(__file__).resolve().parent
-CONTRACTS = ("HearthLedger",)
-NODE_MODULES = FOLDER / "node_modules"
+ROOT: Final = Path(__file__).resolve().parent.parent
 
 
-def compile_contract(name: str, node_modules: Path = NODE_MODULES) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """``<name>.sol`` below ``source`` becomes ``<name>.json`` in ``artifacts``."""
+
+    name: str
+    source: Path
+    artifacts: Path
+
+
+CONTRACTS: Final = (
+    Contract("HearthLedger", ROOT / "contracts" / "src", ROOT / "contracts" / "artifacts"),
+    Contract("Reentrant", ROOT / "tests" / "contracts", ROOT / "tests" / "contracts"),
+)
+
+
+def default_node_modules() -> Path:
+    """``HEARTH_NODE_MODULES``, else the first existing of contracts/node_modules and .tools/node_modules."""
+    if "HEARTH_NODE_MODULES" in os.environ:
+        return Path(os.environ["HEARTH_NODE_MODULES"])
+    places = (ROOT / "contracts" / "node_modules", ROOT / ".tools" / "node_modules")
+    return next((place for place in places if place.is_dir()), places[0])
+
+
+def compile_contract(contract: Contract, node_modules: Path) -> dict[str, Any]:
     """ABI, byte codes and the places of immutables in the deployed code as (start, length)."""
+    name, file = contract.name, f"{contract.name}.sol"
     sources = {
-        path.relative_to(FOLDER / "src").as_posix(): {"content": path.read_text()}
-        for path in sorted((FOLDER / "src").rglob("*.sol"))
+        path.relative_to(contract.source).as_posix(): {"content": path.read_text(encoding="utf-8")}
+        for path in sorted(contract.source.rglob("*.sol"))
     }
     settings = {
         "optimizer": {"enabled": True, "runs": 200},
         "evmVersion": "paris",
         "metadata": {"bytecodeHash": "none"},
-        "outputSelection": {f"{name}.sol": {name: ["abi", "evm.bytecode.object", "evm.deployedBytecode"]}},
+        "outputSelection": {file: {name: ["abi", "evm.bytecode.object", "evm.deployedBytecode"]}},
     }
-    output = _run({"language": "Solidity", "sources": sources, "settings": settings}, node_modules)
-    compiled = output["contracts"][f"{name}.sol"][name]
+    question = {"language": "Solidity", "sources": sources, "settings": settings}
+    compiled = _run(question, contract.source, node_modules)["contracts"][file][name]
     deployed = compiled["evm"]["deployedBytecode"]
     places = [place for places in deployed["immutableReferences"].values() for place in places]
     return {
@@ -45,17 +67,17 @@ def compile_contract(name: str, node_modules: Path = NODE_MODULES) -> dict[str, 
     }
 
 
-def _run(question: dict[str, Any], node_modules: Path) -> dict[str, Any]:
+def _run(question: dict[str, Any], source: Path, node_modules: Path) -> dict[str, Any]:
     """py-solc-x wants one executable; solcjs answers standard JSON when it is told to."""
     with tempfile.TemporaryDirectory() as folder:
         binary = Path(folder) / "solc"
         node = os.environ.get("HEARTH_NODE", "node")
-        script = node_modules / "solc" / "solc.js"
-        paths = f'--base-path "{FOLDER / "src"}" --include-path "{node_modules}"'
+        script = node_modules.resolve() / "solc" / "solc.js"
+        paths = f'--base-path "{source}" --include-path "{node_modules.resolve()}"'
         # solcjs cannot read a pipe that is empty for a moment, cuts off what it writes to one, and chats about SMT
         run = f'cat | "{node}" "{script}" {paths} "$@" > "$0.out" || exit $?'
-        binary.write_text(f'#!/bin/sh\n{run}\ngrep -v "^>>>" "$0.out"\n')
-        binary.chmod(binary.stat().st_mode | stat.S_IXUSR)
+        binary.write_text(f'#!/bin/sh\n{run}\ngrep -v "^>>>" "$0.out"\n', encoding="utf-8")
+        binary.chmod(0o700)
         answer: dict[str, Any] = solcx.compile_standard(question, solc_binary=binary)
         return answer
 
@@ -63,19 +85,19 @@ def _run(question: dict[str, Any], node_modules: Path) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="fail when a committed artifact is stale; write nothing")
-    parser.add_argument("--node-modules", type=Path, default=NODE_MODULES)
+    parser.add_argument("--node-modules", type=Path, default=default_node_modules())
     arguments = parser.parse_args()
     stale = []
-    for name in CONTRACTS:
-        path = FOLDER / "artifacts" / f"{name}.json"
-        text = json.dumps(compile_contract(name, arguments.node_modules), indent=1, sort_keys=True) + "\n"
-        if arguments.check:
-            stale += [] if path.is_file() and path.read_text() == text else [name]
-        else:
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(text)
+    for contract in CONTRACTS:
+        path = contract.artifacts / f"{contract.name}.json"
+        compiled = compile_contract(contract, arguments.node_modules)
+        text = json.dumps(compiled, indent=1, sort_keys=True) + "\n"
+        if not arguments.check:
+            path.write_text(text, encoding="utf-8")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+            stale.append(path.relative_to(ROOT).as_posix())
     for name in stale:
-        print(f"contracts/artifacts/{name}.json is not what contracts/src compiles to: run python -m contracts.compile")
+        print(f"{name} is not what its source compiles to: run python -m contracts.compile")
     return 1 if stale else 0
 
 

@@ -213,6 +213,8 @@ contract HearthLedger is IHearthLedger, EIP712, ReentrancyGuard {
     ) external nonReentrant known(task) {
         TaskView storage shown = _task[task].shown;
         if (block.timestamp > shown.claimUntil) revert HearthLedger_TooLate(shown.claimUntil);
+        // whoever never signed up for this task must not get a reputation from its edge server
+        if (_enrolment[task][client].envelope == 0) revert HearthLedger_NotEnrolled(task, client);
         bytes32 inner = keccak256(abi.encode(_ENTITLEMENT_LEAF, task, index, client, cumulative, reputation));
         bytes32 leaf = keccak256(bytes.concat(inner));
         if (!MerkleProof.verifyCalldata(proof, shown.allocationRoot, leaf)) {

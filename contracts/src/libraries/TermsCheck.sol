@@ -21,7 +21,9 @@ library TermsCheck {
         _require(_duration(terms.commitSeconds), "commitSeconds");
         _require(_duration(terms.settleSeconds), "settleSeconds");
         _require(_duration(terms.taskSeconds), "taskSeconds");
-        _require(_duration(terms.claimSeconds), "claimSeconds");
+        // a round opened in the last second of the task must still be paid
+        bool lastRoundPaid = terms.claimSeconds > uint256(terms.commitSeconds) + terms.settleSeconds;
+        _require(_duration(terms.claimSeconds) && lastRoundPaid, "claimSeconds");
         _require(terms.updateReward > 0, "updateReward");
         _authorities(terms.authorities, terms.threshold);
     }

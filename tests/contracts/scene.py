@@ -1,0 +1,152 @@
+"""One task on a ledger and its way through rounds, step by step; every step is also the good case of its test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, replace
+from typing import Any, Final
+
+from protocol.identifiers import Digest
+from protocol.incentives.rewards import allocation_root, claim_proof
+from protocol.messages.chain import Publication, TaskTerms
+from protocol.messages.settlement import Allocation, Entitlement
+from protocol.messages.submission import Commitment, Enrolment, Leave
+from protocol.signing import address_of
+from storage.ledger.signer import Signer
+from tests.contracts.ledger import Ledger, Outcome, Refusal
+from tests.samples import private_key
+
+PLAN, REQUEST, ROOT, BATCH = b"\x11" * 32, b"\x13" * 32, b"\x21" * 32, b"\x22" * 32
+MODEL, RECORD, ENVELOPE = b"\x31" * 32, b"\x32" * 32, b"\x51" * 32
+NONCE, CIPHERTEXT = b"\x41" * 16, b"\x42" * 32
+REWARD: Final = 1_000
+ZERO: Final = bytes(32)
+
+
+def label_of(number: int) -> Digest:
+    return b"\x12" * 31 + bytes([number])
+
+
+def terms_of(edge: Signer) -> TaskTerms:
+    return TaskTerms(
+        spec=b"\x01" * 32,
+        edge_server=edge.address,
+        authorities=tuple(address_of(private_key("authority", number)) for number in (1, 2, 3)),
+        threshold=2,
+        initial_reputation=2,
+        rounds=3,
+        min_clients=2,
+        max_clients=4,
+        enrolment_seconds=600,
+        commit_seconds=300,
+        settle_seconds=200,
+        task_seconds=10_000,
+        claim_seconds=5_000,
+        update_reward=REWARD,
+    )
+
+
+class Scene:
+    """``task`` is the number that the first ``post`` gets. Three of the four clients enrol."""
+
+    def __init__(self, ledger: Ledger, task: int = 1) -> None:
+        self.ledger, self.task = ledger, task
+        self.terms = terms_of(ledger.edge)
+        self.clients = ledger.clients[:3]
+        self.outsider = ledger.clients[3]
+        self.earned = dict.fromkeys((client.address for client in self.clients), 0)
+
+    def by(self, sender: Signer, name: str, *arguments: object, value: int = 0) -> Outcome:
+        return self.ledger.send(sender, name, *arguments, value=value)
+
+    def by_edge(self, name: str, *arguments: object) -> Outcome:
+        return self.ledger.send(self.ledger.edge, name, self.task, *arguments)
+
+    def edge_refusal(self, name: str, *arguments: object) -> Refusal:
+        return self.ledger.refusal(self.ledger.edge, name, self.task, *arguments)
+
+    def escrow(self) -> int:
+        return self.terms.rounds * self.terms.max_clients * self.terms.update_reward
+
+    def post(self, **changes: Any) -> Outcome:
+        self.terms = replace(self.terms, **changes)
+        return self.by(self.ledger.manufacturer, "postTask", astuple(self.terms), value=self.escrow())
+
+    def enrolment(self, client: Signer, **changes: Any) -> tuple[tuple[object, ...], bytes]:
+        message = replace(Enrolment(self.task, client.address, ENVELOPE), **changes)
+        return astuple(message), client.sign(self.ledger.domain, message)
+
+    def enrol(self, *clients: Signer) -> Outcome:
+        messages, signatures = zip(*(self.enrolment(client) for client in clients), strict=True)
+        return self.by(self.ledger.stranger, "enrol", messages, signatures)
+
+    def leave_call(self, client: Signer) -> tuple[object, ...]:
+        return self.task, client.address, client.sign(self.ledger.domain, Leave(self.task, client.address))
+
+    def open(self, number: int = 1, cohort: int = 3) -> Outcome:
+        self.pass_after(self.ledger.task_view(self.task).enrol_until)
+        return self.by_edge("openRound", number, PLAN, label_of(number), cohort)
+
+    def commitment(self, client: Signer, **changes: Any) -> tuple[tuple[object, ...], bytes]:
+        message = Commitment(self.task, 1, client.address, label_of(changes.get("round", 1)), NONCE, CIPHERTEXT)
+        message = replace(message, **changes)
+        return astuple(message), client.sign(self.ledger.domain, message)
+
+    def commit_batch(self, number: int = 1, count: int = 3) -> Outcome:
+        return self.by_edge("commitBatch", number, ROOT, BATCH, count)
+
+    def request(self, number: int = 1) -> Outcome:
+        """All committed, key requested."""
+        self.commit_batch(number)
+        return self.by_edge("requestKey", number, REQUEST)
+
+    def reward(self, *clients: Signer) -> tuple[Digest, int]:
+        """Adds one reward for each to what they earned: root and cumulative amount of the new allocation."""
+        for client in clients:
+            self.earned[client.address] += self.terms.update_reward
+        return allocation_root(self.allocation()), sum(self.earned.values())
+
+    def allocation(self) -> Allocation:
+        entries = (Entitlement(client, amount, 3) for client, amount in sorted(self.earned.items()))
+        return Allocation(self.task, 1, tuple(entries))
+
+    def publish(self, number: int = 1, paid: Sequence[Signer] | None = None) -> Outcome:
+        root, allocated = self.reward(*(self.clients if paid is None else paid))
+        return self.by_edge("publishRound", number, publication(root, allocated))
+
+    def abandon(self, number: int = 1, paid: Sequence[Signer] = ()) -> Outcome:
+        return self.by_edge("abandonRound", number, RECORD, *self.reward(*paid))
+
+    def claim_call(self, client: Signer) -> tuple[object, ...]:
+        index, entry, proof = claim_proof(self.allocation(), client.address)
+        return self.task, index, entry.client, entry.cumulative_wei, entry.reputation, proof
+
+    def claim(self, client: Signer) -> Outcome:
+        return self.by(self.ledger.stranger, "claim", *self.claim_call(client))
+
+    def pass_after(self, instant: int) -> None:
+        """The next block is the first one too late for ``instant``, unless that is long past."""
+        self.ledger.pass_to(max(instant + 1, self.ledger.now))
+
+    # Scenes that tests start from.
+
+    def enrolled(self) -> Scene:
+        self.post()
+        self.enrol(*self.clients)
+        return self
+
+    def opened(self) -> Scene:
+        self.enrolled().open()
+        return self
+
+    def requested(self) -> Scene:
+        self.opened().request()
+        return self
+
+    def published(self) -> Scene:
+        self.requested().publish()
+        return self
+
+
+def publication(root: Digest, allocated: int, model: Digest = MODEL, record: Digest = RECORD) -> tuple[object, ...]:
+    return astuple(Publication(model, record, root, allocated, 8, 10))

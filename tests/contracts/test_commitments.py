@@ -1,0 +1,126 @@
+"""commitBatch and commitDirect.
+
+given an open round
+    when its edge server commits a batch until commitUntil
+        should keep root and count and emit BatchCommitted
+    when it does so again, or with a count outside 1..cohort, or without root or batch, or late
+        should refuse
+    when anyone relays one signed commitment of an enrolled client until commitUntil
+        should count it, once per client, and emit DirectCommitted
+    when the signature is not the client's over exactly this (a copy, another chain, ledger, task, round or label)
+        should refuse
+    when the client is not enrolled, or the ciphertext is missing, or it is late
+        should refuse
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, replace
+
+import pytest
+
+from protocol.messages.submission import Commitment
+from protocol.round_state import RoundState
+from tests.contracts.scene import BATCH, CIPHERTEXT, NONCE, ROOT, ZERO, Scene, label_of
+
+
+def direct_refusal(scene: Scene, call: tuple[tuple[object, ...], bytes]) -> tuple[object, ...]:
+    return scene.ledger.refusal(scene.ledger.stranger, "commitDirect", *call)
+
+
+def test_should_keep_one_batch(opened: Scene) -> None:
+    event = opened.commit_batch(count=2).sole()
+    assert event == {"event": "BatchCommitted", "task": 1, "round": 1, "root": ROOT, "batch": BATCH, "count": 2}
+    shown = opened.ledger.round_view(1, 1)
+    assert (shown.state, shown.batch_root, shown.batched) == (RoundState.OPEN, ROOT, 2)
+    edge = opened.ledger.edge.address
+    assert opened.edge_refusal("commitBatch", 1, ROOT, BATCH, 1) == ("AlreadyCommitted", 1, 1, edge)
+
+
+def test_should_refuse_a_malformed_batch(opened: Scene) -> None:
+    for count in (0, 4, 2**32 - 1):
+        assert opened.edge_refusal("commitBatch", 1, ROOT, BATCH, count) == ("CohortWrong", count, 1, 3)
+    assert opened.edge_refusal("commitBatch", 1, ZERO, BATCH, 2) == ("DigestZero",)
+    assert opened.edge_refusal("commitBatch", 1, ROOT, ZERO, 2) == ("DigestZero",)
+    assert opened.edge_refusal("commitBatch", 2, ROOT, BATCH, 2) == ("RoundUnexpected", 1, 2, RoundState.NONE)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_should_take_commitments_until_commit_until(opened: Scene, late: bool) -> None:
+    until = opened.ledger.round_view(1, 1).commit_until
+    opened.ledger.pass_to(until + late)
+    direct = opened.commitment(opened.clients[0])
+    if late:
+        assert opened.edge_refusal("commitBatch", 1, ROOT, BATCH, 2) == ("TooLate", until)
+        assert direct_refusal(opened, direct) == ("TooLate", until)
+    else:
+        opened.commit_batch(count=2)
+        opened.by(opened.ledger.stranger, "commitDirect", *direct)
+
+
+def test_should_count_a_direct_commitment_once_per_client(opened: Scene) -> None:
+    client, ledger = opened.clients[0], opened.ledger
+    call = opened.commitment(client)
+    event = opened.by(ledger.stranger, "commitDirect", *call).sole()
+    assert event == {
+        "event": "DirectCommitted", "task": 1, "round": 1, "client": client.address, "label": label_of(1),
+        "nonce": NONCE, "ciphertext": CIPHERTEXT, "signature": call[1],
+    }  # fmt: skip
+    assert ledger.view("hasCommittedDirectly", 1, 1, client.address) is True
+    assert ledger.view("hasCommittedDirectly", 1, 1, opened.clients[1].address) is False
+    again = opened.commitment(client, ciphertext=b"\x43" * 32)
+    for repeated in (call, again):
+        assert direct_refusal(opened, repeated) == ("AlreadyCommitted", 1, 1, client.address)
+    opened.by(ledger.stranger, "commitDirect", *opened.commitment(opened.clients[1]))
+    assert ledger.round_view(1, 1).direct == 2
+
+
+def test_should_let_one_who_left_finish_the_round(opened: Scene) -> None:
+    client, ledger = opened.clients[0], opened.ledger
+    opened.by(ledger.stranger, "leave", *opened.leave_call(client))
+    opened.by(ledger.stranger, "commitDirect", *opened.commitment(client))
+
+
+def test_should_refuse_who_is_not_enrolled_and_what_is_empty(opened: Scene) -> None:
+    outsider = opened.outsider
+    assert direct_refusal(opened, opened.commitment(outsider)) == ("NotEnrolled", 1, outsider.address)
+    empty = opened.commitment(opened.clients[0], ciphertext=ZERO)
+    assert direct_refusal(opened, empty) == ("DigestZero",)
+    other_label = opened.commitment(opened.clients[0], label=label_of(2))
+    assert direct_refusal(opened, other_label) == ("LabelWrong", label_of(2), label_of(1))
+    other_round = opened.commitment(opened.clients[0], round=2)
+    assert direct_refusal(opened, other_round) == ("RoundUnexpected", 1, 2, RoundState.NONE)
+
+
+def test_should_refuse_a_copied_commitment(opened: Scene) -> None:
+    """A client without an update of its own takes over another's ciphertext, or even its signature."""
+    victim, thief = opened.clients[:2]
+    (message, signature) = opened.commitment(victim)
+    stolen = (*message[:2], thief.address, *message[3:])
+    assert direct_refusal(opened, (stolen, signature)) == ("SignatureInvalid", thief.address)
+    by_thief = thief.sign(opened.ledger.domain, Commitment(1, 1, victim.address, label_of(1), NONCE, CIPHERTEXT))
+    assert direct_refusal(opened, (message, by_thief)) == ("SignatureInvalid", victim.address)
+
+
+@pytest.mark.parametrize("field", ["task", "round", "label", "nonce", "ciphertext", "chain_id", "ledger"])
+def test_should_refuse_a_signature_over_anything_else(opened: Scene, field: str) -> None:
+    client, domain = opened.clients[0], opened.ledger.domain
+    message = Commitment(1, 1, client.address, label_of(1), NONCE, CIPHERTEXT)
+    signed, where = message, domain
+    if field in ("chain_id", "ledger"):
+        where = replace(domain, chain_id=1) if field == "chain_id" else replace(domain, ledger=bytes(20))
+    else:
+        value = getattr(message, field)
+        signed = replace(message, **{field: value + 1 if isinstance(value, int) else value[:-1] + b"\xff"})
+    call = astuple(message), client.sign(where, signed)
+    assert direct_refusal(opened, call) == ("SignatureInvalid", client.address)
+
+
+def test_should_refuse_a_commitment_replayed_in_the_next_round(published: Scene) -> None:
+    old = published.commitment(published.clients[0])
+    published.open(2)
+    assert direct_refusal(published, old) == ("RoundUnexpected", 1, 1, RoundState.PUBLISHED)
+    moved = ((1, 2, *old[0][2:]), old[1])
+    assert direct_refusal(published, moved) == ("LabelWrong", label_of(1), label_of(2))
+    relabelled = ((1, 2, old[0][2], label_of(2), *old[0][4:]), old[1])
+    assert direct_refusal(published, relabelled) == ("SignatureInvalid", published.clients[0].address)

@@ -1,0 +1,139 @@
+"""postTask.
+
+given terms
+    when a term is out of its bounds
+        should refuse, naming the term
+    when a term is at a bound
+        should accept
+given valid terms
+    when the money is not exactly rounds * maxClients * updateReward
+        should refuse, naming both amounts
+    when it is
+        should number tasks from 1, fix the instants, keep the money and emit TaskPosted
+given a number that no task has
+    when any function or view names it
+        should refuse
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, replace
+from typing import Any
+
+import pytest
+
+from protocol.messages.chain import TaskView
+from storage.ledger import abi
+from tests.contracts.ledger import START
+from tests.contracts.scene import ZERO, Scene
+
+TEN_YEARS = 3650 * 86_400
+NOBODY = bytes(20)
+SEVENTEEN = tuple(bytes([number]) * 20 for number in range(1, 18))
+WRONG: list[tuple[str, dict[str, Any]]] = [
+    ("spec", {"spec": ZERO}),
+    ("edgeServer", {"edge_server": NOBODY}),
+    ("rounds", {"rounds": 0}),
+    ("rounds", {"rounds": 100_001}),
+    ("minClients", {"min_clients": 1}),
+    ("minClients", {"min_clients": 5}),
+    ("maxClients", {"max_clients": 10_001}),
+    ("enrolmentSeconds", {"enrolment_seconds": 0}),
+    ("enrolmentSeconds", {"enrolment_seconds": TEN_YEARS + 1}),
+    ("commitSeconds", {"commit_seconds": 0}),
+    ("commitSeconds", {"commit_seconds": TEN_YEARS + 1}),
+    ("settleSeconds", {"settle_seconds": 0}),
+    ("settleSeconds", {"settle_seconds": TEN_YEARS + 1}),
+    ("taskSeconds", {"task_seconds": 0}),
+    ("taskSeconds", {"task_seconds": TEN_YEARS + 1}),
+    ("claimSeconds", {"claim_seconds": 0}),
+    ("claimSeconds", {"claim_seconds": 500}),
+    ("claimSeconds", {"claim_seconds": TEN_YEARS + 1}),
+    ("updateReward", {"update_reward": 0}),
+    ("authorities", {"authorities": SEVENTEEN[:1], "threshold": 1}),
+    ("authorities", {"authorities": SEVENTEEN}),
+    ("authorities", {"authorities": (*SEVENTEEN[:2], NOBODY)}),
+    ("authorities", {"authorities": (*SEVENTEEN[:2], SEVENTEEN[0])}),
+    ("threshold", {"threshold": 1}),
+    ("threshold", {"threshold": 4}),
+]
+AT_BOUNDS: list[dict[str, Any]] = [
+    {"authorities": SEVENTEEN[:2], "threshold": 2},
+    {"authorities": SEVENTEEN[:16], "threshold": 16},
+    {"rounds": 1, "min_clients": 2, "max_clients": 2},
+    {"rounds": 100_000, "max_clients": 10_000, "min_clients": 10_000},
+    {"task_seconds": TEN_YEARS, "claim_seconds": TEN_YEARS, "enrolment_seconds": TEN_YEARS},
+    {"commit_seconds": 1, "settle_seconds": 1, "claim_seconds": 3},
+]
+
+
+@pytest.mark.parametrize(("term", "change"), WRONG, ids=lambda part: part if isinstance(part, str) else "")
+def test_should_refuse_a_term_out_of_bounds(deployed: Scene, term: str, change: dict[str, Any]) -> None:
+    terms = replace(deployed.terms, **change)
+    value = terms.rounds * terms.max_clients * terms.update_reward
+    refusal = deployed.ledger.refusal(deployed.ledger.manufacturer, "postTask", astuple(terms), value=value)
+    assert refusal == ("TermsInvalid", term)
+
+
+@pytest.mark.parametrize("change", AT_BOUNDS)
+def test_should_accept_terms_at_their_bounds(deployed: Scene, change: dict[str, Any]) -> None:
+    deployed.post(**change)
+    assert deployed.ledger.view("taskCount") == 1
+
+
+@pytest.mark.parametrize("surplus", [-1, 1])
+def test_should_refuse_any_other_amount(deployed: Scene, surplus: int) -> None:
+    escrow = deployed.escrow()
+    arguments = ("postTask", astuple(deployed.terms))
+    refusal = deployed.ledger.refusal(deployed.ledger.manufacturer, *arguments, value=escrow + surplus)
+    assert refusal == ("EscrowWrong", escrow + surplus, escrow)
+
+
+def test_should_refuse_an_escrow_that_the_books_cannot_hold(deployed: Scene) -> None:
+    terms = replace(deployed.terms, update_reward=2**128 - 1)
+    required = terms.rounds * terms.max_clients * terms.update_reward
+    refusal = deployed.ledger.refusal(deployed.ledger.manufacturer, "postTask", astuple(terms), value=0)
+    assert refusal == ("EscrowWrong", 0, required)
+
+
+def test_should_keep_the_money_and_show_the_task(deployed: Scene) -> None:
+    ledger, terms, escrow = deployed.ledger, deployed.terms, deployed.escrow()
+    event = deployed.post().sole()
+    manufacturer = ledger.manufacturer.address
+    until = (START + 600, START + 10_000, START + 15_000)
+    assert event == {
+        "event": "TaskPosted", "task": 1, "manufacturer": manufacturer, "terms": terms, "escrow": escrow,
+        "enrol_until": until[0], "task_until": until[1], "claim_until": until[2],
+    }  # fmt: skip
+    sizes = (terms.rounds, terms.min_clients, terms.max_clients)
+    assert ledger.task_view(1) == TaskView(
+        terms.spec, manufacturer, terms.edge_server, *sizes, 0, 0, *until, terms.update_reward, escrow, 0, 0, ZERO
+    )
+    assert ledger.balance(ledger.address) == escrow
+    assert deployed.post().sole()["task"] == ledger.view("taskCount") == 2
+    assert ledger.balance(ledger.address) == 2 * escrow
+
+
+@pytest.mark.parametrize("task", [0, 2, 2**256 - 1])
+def test_should_refuse_a_number_that_no_task_has(enrolled: Scene, task: int) -> None:
+    ledger, client = enrolled.ledger, enrolled.clients[0]
+    calls = {
+        "enrol": ([(task, client.address, ZERO)], [b""]),
+        "leave": (task, client.address, b""),
+        "openRound": (task, 1, ZERO, ZERO, 3),
+        "commitBatch": (task, 1, ZERO, ZERO, 1),
+        "commitDirect": ((task, 1, client.address, ZERO, bytes(16), ZERO), b""),
+        "requestKey": (task, 1, ZERO),
+        "publishRound": (task, 1, (ZERO, ZERO, ZERO, 0, 0, 0)),
+        "abandonRound": (task, 1, ZERO, ZERO, 0),
+        "expireRound": (task, 1),
+        "claim": (task, 0, client.address, 1, 1, []),
+        "refund": (task,),
+        "taskOf": (task,),
+        "roundOf": (task, 1),
+        "enrolmentOf": (task, client.address),
+    }
+    unbound = {"postTask", "taskCount", "hasCommittedDirectly", "claimedOf", "reputationOf", "domainSeparator"}
+    assert set(abi.functions()) - set(calls) - unbound == {"eip712Domain"}
+    for name, arguments in calls.items():
+        assert ledger.refusal(ledger.edge, name, *arguments) == ("TaskUnknown", task)
