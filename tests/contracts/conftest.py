@@ -24,7 +24,7 @@ def _fresh(step: str) -> Iterator[Scene]:
     snapshot, terms, earned = scene.ledger.chain.snapshot(), scene.terms, dict(scene.earned)
     yield scene
     scene.ledger.chain.revert(snapshot)
-    scene.terms, scene.earned = terms, earned
+    scene.task, scene.terms, scene.earned = 1, terms, earned
 
 
 @pytest.fixture

@@ -95,9 +95,9 @@ class Scene:
     def commit_batch(self, number: int = 1, count: int = 3) -> Outcome:
         return self.by_edge("commitBatch", number, ROOT, BATCH, count)
 
-    def request(self, number: int = 1) -> Outcome:
-        """All committed, key requested."""
-        self.commit_batch(number)
+    def request(self, number: int = 1, count: int = 3) -> Outcome:
+        """All ``count`` of the cohort committed, key requested."""
+        self.commit_batch(number, count)
         return self.by_edge("requestKey", number, REQUEST)
 
     def reward(self, *clients: Signer) -> tuple[Digest, int]:
