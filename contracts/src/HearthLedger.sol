@@ -2,14 +2,13 @@
 pragma solidity 0.8.37;
 
 import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {LedgerState} from "./LedgerState.sol";
 import {IHearthLedger} from "./interfaces/IHearthLedger.sol";
 import {TermsCheck} from "./libraries/TermsCheck.sol";
 
 /// @title Escrow, commitments and rewards of all tasks of one chain. No owner, no upgrade, no pause.
-contract HearthLedger is IHearthLedger, EIP712, ReentrancyGuard {
+contract HearthLedger is LedgerState, ReentrancyGuard {
     bytes32 private constant _ENROLMENT_TYPE = keccak256("Enrolment(uint256 task,address client,bytes32 envelope)");
     bytes32 private constant _LEAVE_TYPE = keccak256("Leave(uint256 task,address client)");
     bytes32 private constant _COMMITMENT_TYPE = keccak256(
@@ -17,33 +16,6 @@ contract HearthLedger is IHearthLedger, EIP712, ReentrancyGuard {
     );
     bytes32 private constant _ENTITLEMENT_LEAF =
         keccak256("HearthEntitlementLeaf(uint256 task,uint256 index,address client,uint256 cumulative,uint256 reputation)");
-
-    struct Task {
-        TaskView shown;
-        uint32 commitSeconds;
-        uint32 settleSeconds;
-        uint8 initialReputation;
-    }
-
-    struct Standing {
-        uint8 reputation;
-        bool known;
-    }
-
-    uint256 private _tasks;
-    mapping(uint256 task => Task) private _task;
-    mapping(uint256 task => mapping(uint64 round => RoundView)) private _round;
-    mapping(uint256 task => mapping(address client => EnrolmentView)) private _enrolment;
-    mapping(uint256 task => mapping(uint64 round => mapping(address client => bool))) private _committed;
-    mapping(uint256 task => mapping(address client => uint128)) private _claimed;
-    mapping(address client => Standing) private _standing;
-
-    constructor() EIP712("Hearth", "1") {}
-
-    modifier known(uint256 task) {
-        if (task == 0 || task > _tasks) revert HearthLedger_TaskUnknown(task);
-        _;
-    }
 
     /// @inheritdoc IHearthLedger
     function postTask(TaskTerms calldata terms) external payable returns (uint256 task) {
@@ -246,47 +218,6 @@ contract HearthLedger is IHearthLedger, EIP712, ReentrancyGuard {
         _pay(shown.manufacturer, amount);
     }
 
-    /// @inheritdoc IHearthLedger
-    function taskCount() external view returns (uint256) {
-        return _tasks;
-    }
-
-    /// @inheritdoc IHearthLedger
-    function taskOf(uint256 task) external view known(task) returns (TaskView memory) {
-        return _task[task].shown;
-    }
-
-    /// @inheritdoc IHearthLedger
-    function roundOf(uint256 task, uint64 round) external view known(task) returns (RoundView memory) {
-        return _round[task][round];
-    }
-
-    /// @inheritdoc IHearthLedger
-    function enrolmentOf(uint256 task, address client) external view known(task) returns (EnrolmentView memory) {
-        return _enrolment[task][client];
-    }
-
-    /// @inheritdoc IHearthLedger
-    function hasCommittedDirectly(uint256 task, uint64 round, address client) external view returns (bool) {
-        return _committed[task][round][client];
-    }
-
-    /// @inheritdoc IHearthLedger
-    function claimedOf(uint256 task, address client) external view returns (uint128) {
-        return _claimed[task][client];
-    }
-
-    /// @inheritdoc IHearthLedger
-    function reputationOf(address client) external view returns (uint8 reputation, bool isKnown) {
-        Standing storage standing = _standing[client];
-        return (standing.reputation, standing.known);
-    }
-
-    /// @inheritdoc IHearthLedger
-    function domainSeparator() external view returns (bytes32) {
-        return _domainSeparatorV4();
-    }
-
     function _enrol(Enrolment calldata enrolment, bytes calldata signature) private known(enrolment.task) {
         (uint256 task, address client) = (enrolment.task, enrolment.client);
         Task storage entered = _task[task];
@@ -322,28 +253,9 @@ contract HearthLedger is IHearthLedger, EIP712, ReentrancyGuard {
         if (!paid) revert HearthLedger_PaymentFailed(payee, amount);
     }
 
-    function _ofEdgeServer(uint256 task) private view returns (TaskView storage shown) {
-        shown = _task[task].shown;
-        if (msg.sender != shown.edgeServer) revert HearthLedger_NotEdgeServer(msg.sender, shown.edgeServer);
-    }
-
-    function _open(uint256 task, uint64 round) private view returns (RoundView storage current) {
-        current = _round[task][round];
-        if (current.state != RoundState.Open) revert HearthLedger_RoundUnexpected(task, round, current.state);
-    }
-
     function _ended(uint256 task, TaskView storage shown) private view returns (bool) {
         if (_running(_round[task][shown.lastRound].state)) return false;
         bool tooFew = block.timestamp > shown.enrolUntil && shown.enrolled < shown.minClients;
         return shown.lastRound == shown.rounds || block.timestamp > shown.taskUntil || tooFew;
-    }
-
-    function _verify(bytes32 structHash, address client, bytes calldata signature) private view {
-        (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecover(_hashTypedDataV4(structHash), signature);
-        if (problem != ECDSA.RecoverError.NoError || signer != client) revert HearthLedger_SignatureInvalid(client);
-    }
-
-    function _running(RoundState state) private pure returns (bool) {
-        return state == RoundState.Open || state == RoundState.Requested;
     }
 }

@@ -67,8 +67,7 @@ class Ledger:
         try:
             self.chain.call(call, None)
         except RefusedError as error:
-            assert error.data is not None, error
-            return decode_refusal(error.data)
+            return decode_refusal(error.data or b"")
         raise AssertionError(f"{name} was not refused")
 
     def transact(self, sender: Signer, to: Address | None, data: bytes, value: int = 0) -> Outcome:

@@ -38,7 +38,7 @@ from protocol.messages.settlement import Allocation, Entitlement
 from scripts.development_chain import DevelopmentChain
 from storage.ledger.calls import encode_call
 from tests.contracts.ledger import START, Ledger
-from tests.contracts.scene import REWARD, ROOT, ZERO, Scene, publication
+from tests.contracts.scene import REWARD, ZERO, Scene, publication
 
 REENTRANT = json.loads((Path(__file__).parent / "Reentrant.json").read_text(encoding="utf-8"))
 

@@ -16,6 +16,7 @@ given an open round
 from __future__ import annotations
 
 from dataclasses import astuple, replace
+from typing import Any
 
 import pytest
 
@@ -111,7 +112,8 @@ def test_should_refuse_a_signature_over_anything_else(opened: Scene, field: str)
         where = replace(domain, chain_id=1) if field == "chain_id" else replace(domain, ledger=bytes(20))
     else:
         value = getattr(message, field)
-        signed = replace(message, **{field: value + 1 if isinstance(value, int) else value[:-1] + b"\xff"})
+        changed: dict[str, Any] = {field: value + 1 if isinstance(value, int) else value[:-1] + b"\xff"}
+        signed = replace(message, **changed)
     call = astuple(message), client.sign(where, signed)
     assert direct_refusal(opened, call) == ("SignatureInvalid", client.address)
 

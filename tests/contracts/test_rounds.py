@@ -32,7 +32,7 @@ from protocol.round_state import RoundState
 from tests.contracts.scene import PLAN, REQUEST, ZERO, Scene, label_of
 
 
-def open_call(number: int = 1, cohort: int = 3) -> tuple[object, ...]:
+def open_call(number: int = 1, cohort: int = 3) -> tuple[str, int, bytes, bytes, int]:
     return "openRound", number, PLAN, label_of(number), cohort
 
 
@@ -124,7 +124,7 @@ def test_should_open_in_the_last_second_of_the_task(enrolled: Scene) -> None:
 
 def test_should_not_race_clients_out_of_a_round(opened: Scene) -> None:
     ledger, until = opened.ledger, opened.ledger.round_view(1, 1).commit_until
-    call = ("requestKey", 1, REQUEST)
+    call: tuple[str, int, bytes] = ("requestKey", 1, REQUEST)
     assert opened.edge_refusal(*call) == ("TooEarly", until)
     opened.commit_batch(count=2)
     assert opened.edge_refusal(*call) == ("TooEarly", until)
