@@ -1,0 +1,91 @@
+"""The house rules that a program can check: sizes, names, depths, and what must not stand in any file."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = [
+    path
+    for name in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    if name and (path := ROOT / name).is_file()
+]
+PACKAGES = ("backend", "client_agent", "contracts", "protocol", "scripts", "storage")
+SOURCES = [path for path in FILES if path.suffix == ".py"]
+TEXTS = [path for path in FILES if path.suffix not in (".png", ".gz") and "locks" not in path.parts]
+
+ALLOWED_AT_TOP = {
+    *PACKAGES,
+    *("docker", "docs", "tests", ".ci", ".gitignore", "pyproject.toml"),
+    *("README.md", "LICENSE", "CHANGELOG.md"),
+}
+BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "misc", "manager", "base"}
+MAX_LINES = 300
+IMPURE = {"os", "socket", "time", "random", "secrets", "datetime", "pathlib", "threading", "subprocess", "asyncio"}
+
+
+def _relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_only_the_agreed_folders_stand_at_the_top() -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in FILES} <= ALLOWED_AT_TOP
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=_relative)
+def test_modules_are_small_and_well_named(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MAX_LINES
+    assert path.stem not in BANNED_NAMES
+    parts = path.relative_to(ROOT).parts
+    if parts[0] in PACKAGES:
+        assert len(parts) <= 4, "at most two folders deep"
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if "tests" not in p.parts and p.name != "__init__.py"], ids=_relative
+)
+def test_modules_say_what_they_are(path: Path) -> None:
+    assert path.read_text().startswith('"""'), "no docstring"
+
+
+def test_nothing_is_unpickled() -> None:
+    pattern = re.compile(
+        r"^\s*(import|from) (pickle|marshal|shelve|dill|joblib)\b|torch\.load\(|allow_pickle=True", re.MULTILINE
+    )
+    assert [_relative(path) for path in SOURCES if path != Path(__file__) and pattern.search(path.read_text())] == []
+
+
+def test_the_agreement_is_pure() -> None:
+    pattern = re.compile(rf"^\s*(import|from) ({'|'.join(sorted(IMPURE))})\b|np\.random|\bopen\(", re.MULTILINE)
+    found = [
+        path for path in SOURCES if path.relative_to(ROOT).parts[0] == "protocol" and pattern.search(path.read_text())
+    ]
+    assert [_relative(path) for path in found] == []
+
+
+def test_tests_do_not_sleep_or_skip() -> None:
+    pattern = re.compile(r"time\.sleep\(|pytest\.mark\.skip\b|pytest\.mark\.xfail|random\.random\(")
+    tests = [path for path in SOURCES if path.relative_to(ROOT).parts[0] == "tests" and path != Path(__file__)]
+    assert [_relative(path) for path in tests if pattern.search(path.read_text())] == []
+
+
+def test_no_file_names_a_machine_or_an_index() -> None:
+    pattern = re.compile(
+        r"/(home|root|work)/[a-z]+/|registry\.npmjs|files\.pythonhosted|pypi\.org/simple|download\.pytorch"
+    )
+    found = [path for path in TEXTS if path != Path(__file__) and pattern.search(path.read_text(errors="replace"))]
+    assert [_relative(path) for path in found] == []
+
+
+def test_locks_are_hashed_and_name_no_index() -> None:
+    for path in (ROOT / "scripts" / "locks").glob("*.txt"):
+        lines = [line for line in path.read_text().splitlines() if line and not line.lstrip().startswith("#")]
+        assert not [line for line in lines if "://" in line]
+        pinned = [line for line in lines if not line.startswith(" ")]
+        assert all("==" in line and line.endswith("\\") for line in pinned)
