@@ -20,7 +20,7 @@ from protocol.messages.submission import SignedCommitment
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import always_sent
 from protocol.model.specification import dimension_of
-from protocol.sparse import index_set
+from protocol.sparse.index_set import select
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def terms_of(spec: TaskSpec) -> TaskTerms:
 def choose_index_set(spec: TaskSpec, round_number: int, history: History) -> npt.NDArray[np.uint32]:
     """The coordinates that every client of the round sends, ascending; see :mod:`protocol.sparse.index_set`."""
     published = history.published
-    return index_set.select(
+    return select(
         dimension_of(spec.model),
         spec.learning.density_ppm,
         round_number,

@@ -29,7 +29,7 @@ class ChainMethods:
             "net_version": lambda: str(CHAIN_ID),
             "net_listening": lambda: True,
             "eth_syncing": lambda: False,
-            "eth_accounts": lambda: [],
+            "eth_accounts": list,
             "eth_chainId": lambda: hex(CHAIN_ID),
             "eth_blockNumber": lambda: hex(chain.height),
             "eth_gasPrice": lambda: hex(self._base_fee() + TIP_WEI),

@@ -123,6 +123,9 @@ class Stage:
             time.sleep(tick_seconds)
 
     def await_end(self, roles: Sequence[RoleProcess], meanwhile: Callable[[], None], tick_seconds: float = 0.2) -> None:
-        while not all([role.finished() for role in roles]):
+        while True:
+            finished = [role.finished() for role in roles]  # every one is looked at: any may have failed
+            if all(finished):
+                return
             meanwhile()
             time.sleep(tick_seconds)

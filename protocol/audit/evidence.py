@@ -13,7 +13,7 @@ from protocol.messages.chain import EnrolmentView, Event, RoundView, TaskView
 
 
 class Absence(Enum):
-    """Why a fetch gave no bytes: not there (nothing follows) or there and not what the digest names (somebody's fault)."""
+    """Why a fetch gave no bytes: not there (nothing follows), or there and not what the digest names."""
 
     MISSING = "missing"
     CORRUPT = "corrupt"
@@ -31,7 +31,7 @@ class MissingEvidenceError(HearthError):
 
 @dataclass(frozen=True, slots=True)
 class ChainEvidence:
-    """One task's events and views, all as the endpoint gave them. ``events`` are those of the whole ledger, in order."""
+    """One task's events and views as the endpoint gave them; ``events`` are those of the whole ledger, in order."""
 
     domain: Domain
     task: int

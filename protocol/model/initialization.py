@@ -13,7 +13,7 @@ from protocol.randomness import SeededRandomness
 
 
 def initial_parameters(model: ModelSpec) -> npt.NDArray[np.float32]:
-    """Zeros where one linear layer is trained; else uniform in ±sqrt(6 / inputs) (He), biases zero, from a fixed seed."""
+    """Zeros where one linear layer is trained; else uniform in ±sqrt(6 / inputs) (He), biases zero, fixed seed."""
     layout = Layout.of(model)
     weights = [name for name, _ in layout.shapes if name.endswith(".weight")]
     if len(weights) == 1:

@@ -53,7 +53,7 @@ class Layout:
         return save({name: np.ascontiguousarray(tensor) for name, tensor in self.tensors(vector).items()})
 
     def from_safetensors(self, data: bytes) -> npt.NDArray[np.float32]:
-        """The flat vector; raises MalformedError unless ``data`` is the one encoding of finite parameters of this layout."""
+        """The flat vector. Raises MalformedError unless ``data`` is the one encoding of finite parameters."""
         try:
             tensors = load(data) if len(data) <= self.max_bytes else {}
         except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:

@@ -113,9 +113,9 @@ def _check(entry: object, path: Path) -> None:
     if isinstance(entry, dict) and isinstance(entry.get("method"), str) and isinstance(entry.get("params"), list):
         if entry.keys() == {"method", "params", "result"}:
             return
-        refusal = entry.get("refusal")
-        if entry.keys() == {"method", "params", "refusal"} and isinstance(refusal, dict):
-            if refusal.keys() == {"code", "reason", "data"}:
-                if type(refusal["code"]) is int and isinstance(refusal["reason"], str):
-                    return
+        refusal: Any = entry.get("refusal")
+        shown = entry.keys() == {"method", "params", "refusal"} and isinstance(refusal, dict)
+        whole = shown and refusal.keys() == {"code", "reason", "data"}
+        if whole and type(refusal["code"]) is int and isinstance(refusal["reason"], str):
+            return
     raise LedgerError(f"{path}: not a question with its answer")

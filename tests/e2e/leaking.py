@@ -24,7 +24,7 @@ def leak_update() -> None:
         Agent.leaked = clear[:400]  # type: ignore[attr-defined]
         return seal(self, values, *arguments)
 
-    RoundSession.seal = leaking  # type: ignore[method-assign]
+    RoundSession.seal = leaking  # type: ignore[method-assign, assignment]
     _pad_submissions(lambda agent_class: f"?telemetry={agent_class.leaked}")
 
 

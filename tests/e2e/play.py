@@ -68,7 +68,8 @@ class Play:
 
     def record(self, round_number: int) -> RoundRecord:
         """Of a round that was published or abandoned."""
-        ended = [e for kind in (RoundPublished, RoundAbandoned) for e in self.events(kind) if e.round == round_number]
+        settled: list[RoundPublished | RoundAbandoned] = [*self.events(RoundPublished), *self.events(RoundAbandoned)]
+        ended = [event for event in settled if event.round == round_number]
         return decode(RoundRecord, get_document(self.store, ended[0].record, MAX_RECORD_BYTES), MAX_RECORD_BYTES)
 
     def plan(self, digest: bytes) -> RoundPlan:

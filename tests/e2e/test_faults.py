@@ -135,14 +135,15 @@ def test_sigkill_at_every_journal_write(when: str, tmp_path: Path) -> None:
         task.start_agents()
         current = {role: _role(task, role) for role in ("edge", "authority-1")} | {phone: task.agents[1]}
 
-        def revive() -> None:
+        def all_ended() -> bool:
             for role, process in current.items():
                 if process.process.poll() == -9:
                     current[role] = _start_again(task, role)
                     if role == phone:
                         task.agents[1] = current[role]
+            return all(agent.process.poll() == 0 for agent in task.agents.values())
 
-        task.stage.processes.await_until(lambda: revive() or _all_ended(task), patience_seconds=400)
+        task.stage.processes.await_until(all_ended, patience_seconds=400)
         task.finish()
         assert len(task.deaths_of(phone)) >= 8
         assert len(task.deaths_of("edge")) >= 8
@@ -151,10 +152,6 @@ def test_sigkill_at_every_journal_write(when: str, tmp_path: Path) -> None:
         assert [len(task.record(number).verdict.accepted) for number in (1, 2)] == [task.clients] * 2
         _everyone_got(task, 2)
         assert task.audit()["verdict"] == "PASS"
-
-
-def _all_ended(task: Play) -> bool:
-    return all(agent.process.poll() == 0 for agent in task.agents.values())
 
 
 def _start_again(task: Play, role: str) -> RoleProcess:

@@ -15,12 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.node_tools import ensure_anvil, ensure_ganache
 from web3.types import RPCEndpoint
 
 from protocol.identifiers import Address
 from scripts.chain_server import chain_in_background
 from scripts.development_chain import FUNDED_KEY
+from scripts.node_tools import ensure_anvil, ensure_ganache
 from storage.ledger.ethereum import EthereumLedger, deploy
 from storage.ledger.interface import LedgerError
 from storage.ledger.rpc import JsonRpcProvider

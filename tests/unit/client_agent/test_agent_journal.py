@@ -10,7 +10,7 @@ import pytest
 from client_agent.journal import AgentJournal, JournalDamagedError
 from protocol.messages.submission import Commitment, SignedCommitment
 
-KEYS = {(1,): b"\1" * 32, (2,): b"\2" * 32, (3,): b"\3" * 32}
+KEYS: dict[tuple[int, ...], bytes] = {(1,): b"\1" * 32, (2,): b"\2" * 32, (3,): b"\3" * 32}
 
 
 def _signed(round_number: int) -> SignedCommitment:

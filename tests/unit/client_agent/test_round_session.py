@@ -10,7 +10,7 @@ import pytest
 from client_agent.round_session import DisorderError, RoundSession
 from protocol.canonical import encode
 from protocol.encryption.committee import draw_master_keys
-from protocol.errors import HearthError
+from protocol.errors import HearthError, Party
 from protocol.identifiers import Digest
 from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.planning import History, choose_index_set, plan_round
@@ -50,7 +50,7 @@ def test_seals_once() -> None:
     commitment = signed.commitment
     assert (commitment.label, commitment.client, commitment.round) == (plan.label(), CLIENTS[0], 1)
     assert commitment.ciphertext == cid_of(body, session.block_bytes).digest
-    verify(DOMAIN, commitment, signed.signature, CLIENTS[0])
+    verify(DOMAIN, commitment, signed.signature, CLIENTS[0], Party.CLIENT)
     with pytest.raises(DisorderError):
         session.seal(values, keys, SIGNER, RANDOMNESS, _digest)
 

@@ -20,8 +20,10 @@ A, B, C, D = (client_address(i) for i in range(4))
 
 @pytest.mark.parametrize(
     ("before", "good", "bad", "after"),
-    [(2, True, False, 3), (5, True, False, 5), (2, False, True, 0), (3, False, True, 2), (4, False, False, 4)]
-    + [(0, True, False, 1), (1, False, True, 2), (0, False, False, 1)],
+    [
+        *((2, True, False, 3), (5, True, False, 5), (2, False, True, 0), (3, False, True, 2), (4, False, False, 4)),
+        *((0, True, False, 1), (1, False, True, 2), (0, False, False, 1)),
+    ],
 )
 def test_reputation_table(before: int, good: bool, bad: bool, after: int) -> None:
     assert next_reputation(before, TERMS, good=good, bad=bad) == after

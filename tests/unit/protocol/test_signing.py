@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 from eth_account import Account
@@ -44,9 +45,10 @@ def test_bound_to_every_field_and_to_the_domain(message: Signable) -> None:
     signature = sign(DOMAIN, message, KEY)
     for field in fields(message):
         value = getattr(message, field.name)
-        changed = value + 1 if isinstance(value, int) else bytes([value[0] ^ 1]) + value[1:]
+        changed: Any = value + 1 if isinstance(value, int) else bytes([value[0] ^ 1]) + value[1:]
+        others: Any = {field.name: changed}
         with pytest.raises(VerificationError):
-            verify(DOMAIN, replace(message, **{field.name: changed}), signature, ME, Party.CLIENT)
+            verify(DOMAIN, replace(message, **others), signature, ME, Party.CLIENT)
     for other in (Domain(1, DOMAIN.ledger), Domain(31337, bytes(20))):
         with pytest.raises(VerificationError):
             verify(other, message, signature, ME, Party.CLIENT)

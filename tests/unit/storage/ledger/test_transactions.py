@@ -181,7 +181,7 @@ def test_a_mined_failure_says_why() -> None:
         {"eth_getBlockByNumber": lambda *_: []},
         {"eth_getBlockByNumber": lambda *_: {"baseFeePerGas": hex(2**200)}},
         {"eth_getBlockByNumber": lambda *_: {"baseFeePerGas": {}}},
-        {"eth_maxPriorityFeePerGas": lambda: []},
+        {"eth_maxPriorityFeePerGas": list},
         {"eth_getTransactionCount": lambda *_: "0x" + "f" * 40},
         {"eth_getTransactionCount": lambda *_: None},
         {"eth_sendRawTransaction": lambda *_: refuse("insufficient funds")},
