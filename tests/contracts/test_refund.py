@@ -107,6 +107,13 @@ def test_should_not_end_when_just_enough_enrolled(deployed: Scene) -> None:
     assert refusal(deployed)[0] == "TooEarly"
 
 
+def test_should_keep_claims_covered_in_their_last_second(published: Scene) -> None:
+    published.ledger.pass_to(published.ledger.task_view(1).claim_until)
+    assert refund(published) == published.escrow() - 3 * REWARD
+    for client in published.clients:
+        published.claim(client)
+
+
 def test_should_return_everything_after_the_time_for_claims(published: Scene) -> None:
     published.pass_after(published.ledger.task_view(1).claim_until)
     assert refund(published) == published.escrow()

@@ -191,7 +191,8 @@ interface IHearthLedger {
     /// @notice Anyone, after settleUntil: a round that its edge server did not finish ends without payment.
     function expireRound(uint256 task, uint64 round) external;
 
-    /// @notice Anyone may send it; pays only the leaf's client, the part of `cumulative` not yet paid. Until claimUntil.
+    /// @notice Anyone may send it; pays only the leaf's client, who must be enrolled, the part of `cumulative` not yet
+    /// paid. Until claimUntil.
     function claim(
         uint256 task,
         uint256 index,
