@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -71,8 +72,10 @@ def _load_idx(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
             data = file.read(header + size + 1)
     except FileNotFoundError as error:
         names = ", ".join(name for pair in MNIST_FILES.values() for name in pair[:2])
-        raise DataMissingError(f"{path} is missing: MNIST needs {names} in {path.parent}") from error
-    except (OSError, EOFError) as error:
+        raise DataMissingError(
+            f"{path} is missing: MNIST needs its four original files {names} in {path.parent}"
+        ) from error
+    except (OSError, EOFError, zlib.error) as error:
         raise MalformedError(f"{path}: not a gzip file: {error}") from error
     expected = bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape)
     if len(data) != header + size or data[:header] != expected:

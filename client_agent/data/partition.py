@@ -13,21 +13,22 @@ def dirichlet_partition(
 ) -> list[Indices]:
     """Each class is shared out by proportions from Dirichlet(``alpha``): households differ in size and in kind.
 
-    Draws again until everyone has ``minimum`` examples. Raises ValueError when there are too few for that.
+    Whoever has fewer than ``minimum`` examples then gets some from the largest household. Raises ValueError when there
+    are too few for that.
     """
     if parts * minimum > len(labels):
         raise ValueError(f"{len(labels)} examples cannot give {parts} households {minimum} each")
     generator = np.random.Generator(np.random.PCG64(seed))
-    while True:
-        dealt: list[list[int]] = [[] for _ in range(parts)]
-        for kind in np.unique(labels):
-            members = generator.permutation(np.flatnonzero(labels == kind))
-            cuts = (np.cumsum(generator.dirichlet(np.full(parts, alpha)))[:-1] * len(members)).astype(int)
-            for part, piece in zip(dealt, np.split(members, cuts), strict=True):
-                part.extend(piece.tolist())
-        if min(len(part) for part in dealt) >= minimum:
-            return [np.sort(np.array(part, dtype=np.int64)) for part in dealt]
-        alpha *= 1.05  # many households and few examples: a little more even every time, so that it ends
+    dealt: list[list[int]] = [[] for _ in range(parts)]
+    for kind in np.unique(labels):
+        members = generator.permutation(np.flatnonzero(labels == kind))
+        cuts = (np.cumsum(generator.dirichlet(np.full(parts, alpha)))[:-1] * len(members)).astype(int)
+        for part, piece in zip(dealt, np.split(members, cuts), strict=True):
+            part.extend(piece.tolist())
+    while len(smallest := min(dealt, key=len)) < minimum:
+        largest = max(dealt, key=len)
+        smallest.append(largest.pop(int(generator.integers(len(largest)))))
+    return [np.sort(np.array(part, dtype=np.int64)) for part in dealt]
 
 
 def equal_partition(count: int, parts: int, size: int, seed: int) -> list[Indices]:

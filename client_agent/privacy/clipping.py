@@ -13,7 +13,7 @@ from protocol.messages.task import ModelSpec
 from protocol.model.architectures import forward
 from protocol.model.specification import fixed_layers
 
-CHUNK_NUMBERS = 32_000_000  # per-example gradients in memory at a time
+CHUNK_NUMBERS = 8_000_000  # per-example gradients in memory at a time
 
 
 def clipped_gradient_sum(
@@ -21,14 +21,17 @@ def clipped_gradient_sum(
 ) -> npt.NDArray[np.float64]:
     """Sum over examples of min(1, clip / |g|) * g, g the gradient of the cross-entropy of one example, shape (d,).
 
-    ``inputs`` are the fixed features. Zero for no examples.
+    ``inputs`` are the fixed features. Norms and sums are float64, so the bound on one example holds to rounding.
+    Zero for no examples.
     """
+    linear = _is_linear(model)
+    width = inputs[:1].numel() if linear else len(parameters)
+    chunk = max(1, CHUNK_NUMBERS // max(1, width))
     total = np.zeros(len(parameters))
-    chunk = len(labels) if _is_linear(model) else max(1, CHUNK_NUMBERS // len(parameters))
-    for start in range(0, len(labels), max(1, chunk)):
+    for start in range(0, len(labels), chunk):
         piece, wanted = inputs[start : start + chunk], labels[start : start + chunk]
-        summed = _linear_sum if _is_linear(model) else _general_sum
-        total += summed(model, parameters, piece, wanted, clip).double().numpy()
+        summed = _linear_sum if linear else _general_sum
+        total += summed(model, parameters, piece, wanted, clip).numpy()
     return total
 
 
@@ -40,10 +43,11 @@ def _is_linear(model: ModelSpec) -> bool:
 def _linear_sum(model: ModelSpec, parameters: Tensor, inputs: Tensor, labels: Tensor, clip: float) -> Tensor:
     """The same without making each gradient: for one linear layer it is the outer product of error and input."""
     errors = torch.softmax(forward(model, parameters, inputs), dim=1)
-    errors = errors - functional.one_hot(labels, model.classes)
+    errors = _finite(errors - functional.one_hot(labels, model.classes)).double()
+    inputs = inputs.double()
     bias = bool(model.layers[-1].arguments["bias"])
     squares = inputs.square().sum(dim=1) + (1.0 if bias else 0.0)
-    scaled = errors * _factors(errors.square().sum(dim=1).mul(squares).sqrt(), clip)[:, None]
+    scaled = errors * _factors((errors.square().sum(dim=1) * squares).sqrt(), clip)[:, None]
     weight = scaled.T @ inputs
     return torch.cat([weight.reshape(-1), scaled.sum(dim=0)]) if bias else weight.reshape(-1)
 
@@ -52,9 +56,13 @@ def _general_sum(model: ModelSpec, parameters: Tensor, inputs: Tensor, labels: T
     def loss(flat: Tensor, one: Tensor, label: Tensor) -> Tensor:
         return functional.cross_entropy(forward(model, flat, one[None]), label[None])
 
-    gradients = vmap(grad(loss), in_dims=(None, 0, 0))(parameters, inputs, labels)
-    summed: Tensor = (gradients * _factors(gradients.norm(dim=1), clip)[:, None]).sum(dim=0)
-    return summed
+    gradients = _finite(vmap(grad(loss), in_dims=(None, 0, 0))(parameters, inputs, labels)).double()
+    return _factors(gradients.norm(dim=1), clip) @ gradients
+
+
+def _finite(values: Tensor) -> Tensor:
+    """A model far out of range overflows for some examples only; a sum that is not a number would tell of them."""
+    return torch.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _factors(norms: Tensor, clip: float) -> Tensor:

@@ -1,0 +1,153 @@
+"""The mechanism measured on the phone's own delta: its noise, its clip, its weight, its sampling."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from client_agent.randomness import SystemRandomness
+from client_agent.training.torch_trainer import TorchTrainer
+from protocol.errors import MalformedError
+from protocol.messages.task import MICRO, Layer, LearningTerms, ModelSpec
+from protocol.model.specification import dimension_of
+from protocol.randomness import Randomness, SeededRandomness
+from tests.unit.client_agent.scene_learning import CONVOLUTION, DEEP, LINEAR, NOISELESS, TERMS, Recorder, examples
+
+WIDE = ModelSpec((5_000,), 10, (Layer("linear", {"outputs": 10, "bias": 0}),))  # 50,000 coordinates
+SEED = SeededRandomness(b"trainer")
+
+
+def _delta(
+    model: ModelSpec,
+    images: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.uint8],
+    learning: LearningTerms,
+    randomness: Randomness = SEED,
+) -> npt.NDArray[np.float64]:
+    parameters = np.zeros(dimension_of(model), dtype=np.float32)
+    return TorchTrainer(model, images, labels).delta(parameters, learning, randomness, "round")
+
+
+@pytest.mark.parametrize(("steps", "rate_ppm"), [(1, MICRO), (5, 100_000)])
+@pytest.mark.parametrize("count", [1, 40])
+def test_with_zero_gradients_the_spread_is_the_plans(steps: int, rate_ppm: int, count: int) -> None:
+    learning = replace(
+        TERMS,
+        local_steps=steps,
+        sampling_rate_ppm=rate_ppm,
+        clip_micro=300_000,
+        noise_multiplier_micro=2_040_000,
+        learning_rate_micro=7 * MICRO,
+        reference_count=144,
+    )
+    blank = np.zeros((count, *WIDE.input_shape), dtype=np.uint8)  # no input, no bias: no gradient
+    delta = _delta(WIDE, blank, np.zeros(count, dtype=np.uint8), learning)
+    planned = 2.04 * 0.3 * 7 / (rate_ppm / MICRO * 144) * np.sqrt(steps)
+    assert delta.std() == pytest.approx(planned, rel=0.02)
+    assert abs(delta.mean()) < 5 * planned / np.sqrt(len(delta))
+
+
+def test_every_step_and_coordinate_has_noise_of_its_own() -> None:
+    blank = np.zeros((1, *WIDE.input_shape), dtype=np.uint8)
+    learning = replace(TERMS, local_steps=1)
+    first, second = (
+        _delta(WIDE, blank, np.zeros(1, dtype=np.uint8), replace(learning, local_steps=steps)) for steps in (1, 2)
+    )
+    assert len(np.unique(first)) == len(first)
+    assert abs(np.corrcoef(first, second - first)[0, 1]) < 5 / np.sqrt(len(first))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    model=st.sampled_from([LINEAR, DEEP, CONVOLUTION]),
+    count=st.integers(1, 8),
+    seed=st.integers(0, 2**32 - 1),
+    clip_micro=st.integers(1_000, 10 * MICRO),
+)
+def test_with_noise_off_one_example_moves_the_sum_by_at_most_the_clip(
+    model: ModelSpec, count: int, seed: int, clip_micro: int
+) -> None:
+    learning = replace(NOISELESS, clip_micro=clip_micro)
+    images, labels = examples(count + 1, seed, model.input_shape)
+    moved = _delta(model, images, labels, learning) - _delta(model, images[:-1], labels[:-1], learning)
+    step = learning.learning_rate_micro / MICRO / learning.reference_count  # of a sum of one
+    assert np.linalg.norm(moved) <= clip_micro / MICRO * step * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("model", [LINEAR, DEEP, CONVOLUTION])
+def test_doubling_the_examples_doubles_the_first_step(model: ModelSpec) -> None:
+    images, labels = examples(30, 1, model.input_shape)
+    once = _delta(model, images, labels, NOISELESS)
+    twice = _delta(model, np.concatenate([images, images]), np.concatenate([labels, labels]), NOISELESS)
+    assert np.linalg.norm(once) > 0
+    np.testing.assert_allclose(twice, 2 * once, rtol=1e-6, atol=1e-9)
+
+
+def test_the_divisor_is_public_and_not_the_own_count() -> None:
+    images, labels = examples(30, 2)
+    usual = _delta(LINEAR, images, labels, NOISELESS)
+    half = _delta(LINEAR, images, labels, replace(NOISELESS, reference_count=2 * NOISELESS.reference_count))
+    np.testing.assert_allclose(half, usual / 2, rtol=1e-9)
+
+
+def test_each_example_is_sampled_by_itself_at_the_public_rate() -> None:
+    """Alike examples give alike steps, so the length of a step counts who took part."""
+    count, rate, steps = 400, 0.1, 200
+    images, labels = np.ones((count, 12), dtype=np.uint8), np.zeros(count, dtype=np.uint8)
+    learning = replace(NOISELESS, sampling_rate_ppm=100_000, learning_rate_micro=1)
+    trainer, parameters = TorchTrainer(LINEAR, images, labels), np.zeros(dimension_of(LINEAR), dtype=np.float32)
+    one = np.linalg.norm(_delta(LINEAR, images[:1], labels[:1], replace(learning, sampling_rate_ppm=MICRO)) / rate)
+    counts = [np.linalg.norm(trainer.delta(parameters, learning, SEED, f"{n}")) / one for n in range(steps)]
+    spread = np.sqrt(count * rate * (1 - rate))
+    assert np.mean(counts) == pytest.approx(count * rate, abs=4 * spread / np.sqrt(steps))
+    assert np.std(counts) == pytest.approx(spread, rel=0.2)  # binomial: a fixed batch would have none
+
+
+def test_what_is_drawn_for_a_step() -> None:
+    images, labels = examples(7, 3)
+    recorder = Recorder(b"recorder")
+    _delta(LINEAR, images, labels, replace(TERMS, local_steps=2), recorder)
+    noise = 8 * (dimension_of(LINEAR) + 1)  # 39 numbers, in pairs
+    assert recorder.drawn == [
+        ("round/sample/0", 56),
+        ("round/noise/0", noise),
+        ("round/sample/1", 56),
+        ("round/noise/1", noise),
+    ]
+
+
+@pytest.mark.parametrize("model", [LINEAR, DEEP, CONVOLUTION])
+def test_the_same_seed_gives_the_same_bytes(model: ModelSpec) -> None:
+    images, labels = examples(20, 4, model.input_shape)
+    learning = replace(TERMS, local_steps=3, sampling_rate_ppm=500_000)
+    first, again = (_delta(model, images, labels, learning, SeededRandomness(b"same")) for _ in range(2))
+    other = _delta(model, images, labels, learning, SeededRandomness(b"other"))
+    assert first.tobytes() == again.tobytes()
+    assert first.dtype == np.float64
+    assert not np.any(first == other)
+
+
+def test_the_systems_randomness_never_repeats() -> None:
+    images, labels = examples(5, 5)
+    first, second = (_delta(LINEAR, images, labels, TERMS, SystemRandomness()) for _ in range(2))
+    assert not np.any(first == second)
+
+
+def test_parameters_are_left_alone() -> None:
+    images, labels = examples(5, 6)
+    parameters = np.ones(dimension_of(LINEAR), dtype=np.float32)
+    TorchTrainer(LINEAR, images, labels).delta(parameters, TERMS, SEED, "round")
+    assert (parameters == 1).all()
+
+
+def test_data_that_do_not_fit_the_model() -> None:
+    images, labels = examples(5, 7)
+    with pytest.raises(MalformedError, match="classes"):
+        TorchTrainer(LINEAR, images, labels + np.uint8(3))
+    with pytest.raises(MalformedError, match="shape"):
+        TorchTrainer(LINEAR, images[:, :-1], labels)
