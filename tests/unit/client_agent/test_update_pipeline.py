@@ -1,0 +1,88 @@
+"""From delta to integers: nothing is lost between update and residual, and both ways of running a round agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from client_agent.training.torch_trainer import TorchTrainer
+from client_agent.update_pipeline import prepare_update
+from protocol.messages.task import MICRO, LearningTerms
+from protocol.model.specification import dimension_of
+from protocol.randomness import Randomness, SeededRandomness
+from protocol.sparse.difference import restrict
+from protocol.sparse.quantization import dequantise
+from tests.unit.client_agent.scene_learning import LINEAR, TERMS, Recorder, examples
+
+DIMENSION = 40
+LARGEST = 2**15 - 1
+STEP = TERMS.bound_micro / MICRO / LARGEST
+NOTHING = np.zeros(DIMENSION, dtype=np.float32)
+
+
+@dataclass
+class Given:
+    """A trainer whose delta is known beforehand."""
+
+    known: npt.NDArray[np.float64]
+
+    def delta(
+        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
+    ) -> npt.NDArray[np.float64]:
+        return self.known
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), scale=st.sampled_from([0.0, 1e-6, 1.0, 20.0]), size=st.integers(0, DIMENSION))
+def test_update_and_residual_together_are_delta_and_old_residual(seed: int, scale: float, size: int) -> None:
+    generator = np.random.default_rng(seed)
+    delta, residual = generator.normal(0, 1, (2, DIMENSION)) * scale
+    indices = np.sort(generator.permutation(DIMENSION)[:size]).astype(np.uint32)
+    before = delta.copy(), residual.copy()
+    update = prepare_update(Given(delta), NOTHING, TERMS, indices, residual, SeededRandomness(b"p"), "round")
+    assert update.values.dtype == np.int64
+    assert update.residual.dtype == np.float64
+    assert len(update.values) == size
+    assert np.abs(update.values).max(initial=0) <= LARGEST
+    restored = update.residual.copy()
+    restored[indices] += dequantise(update.values, TERMS)
+    np.testing.assert_allclose(restored, delta + residual, atol=1e-9)
+    outside = np.setdiff1d(np.arange(DIMENSION), indices)
+    np.testing.assert_array_equal(update.residual[outside], (delta + residual)[outside])
+    np.testing.assert_array_equal((delta, residual), before)
+
+
+def test_within_the_bound_the_residual_is_less_than_a_step() -> None:
+    delta = np.linspace(-9.9, 9.9, DIMENSION)
+    indices = np.arange(DIMENSION, dtype=np.uint32)
+    update = prepare_update(Given(delta), NOTHING, TERMS, indices, np.zeros(DIMENSION), SeededRandomness(b"q"), "r")
+    assert np.abs(update.residual).max() < STEP
+
+
+def test_beyond_the_bound_the_rest_comes_later() -> None:
+    delta, indices = np.full(DIMENSION, 14.0), np.arange(DIMENSION, dtype=np.uint32)
+    first = prepare_update(Given(delta), NOTHING, TERMS, indices, np.zeros(DIMENSION), SeededRandomness(b"r"), "1")
+    assert (first.values == LARGEST).all()
+    np.testing.assert_allclose(first.residual, 4.0)
+    second = prepare_update(Given(0 * delta), NOTHING, TERMS, indices, first.residual, SeededRandomness(b"r"), "2")
+    np.testing.assert_allclose(dequantise(second.values, TERMS), 4.0, atol=STEP)
+
+
+def test_the_same_bits_and_draws_as_in_the_reference_round() -> None:
+    images, labels = examples(20, 1)
+    trainer, dimension = TorchTrainer(LINEAR, images, labels), dimension_of(LINEAR)
+    learning = replace(TERMS, local_steps=2, sampling_rate_ppm=500_000)
+    parameters, residual = np.zeros(dimension, dtype=np.float32), np.linspace(-1, 1, dimension)
+    indices = np.arange(0, dimension, 3, dtype=np.uint32)
+    here, there = Recorder(b"round"), Recorder(b"round")
+    update = prepare_update(trainer, parameters, learning, indices, residual, here, "label")
+    delta = trainer.delta(parameters, learning, there, "label")
+    values, kept = restrict(delta, residual, indices, learning, there, "label")
+    assert update.values.tobytes() == values.tobytes()
+    assert update.residual.tobytes() == kept.tobytes()
+    assert here.drawn == there.drawn
+    assert len({purpose for purpose, _ in here.drawn}) == len(here.drawn)  # no purpose twice under one label

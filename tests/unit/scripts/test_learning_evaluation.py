@@ -1,0 +1,55 @@
+"""The digits preset learns, its households are fixed, and missing data are named."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from client_agent.data.datasets import DataMissingError
+from protocol.model.dataset import decode_labelled
+from scripts.data_folder import data_folder
+from scripts.demo_data import MINIMUM_EXAMPLES, households_of
+from scripts.evaluate import learning
+from scripts.presets import DIGITS_EXAMPLES
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_digits_preset_reaches_its_accuracy(seed: int) -> None:
+    accuracies = list(learning.play("digits", 10, 10, seed))
+    assert len(accuracies) == 10
+    assert accuracies[-1] >= 0.85
+    assert accuracies == list(learning.play("digits", 10, 10, seed))
+
+
+def test_the_command_prints_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["learning", "--clients", "3", "--rounds", "2", "--seeds", "2"])
+    learning.main()
+    result = json.loads(capsys.readouterr().out)
+    assert [len(run) for run in result["accuracy"]] == [2, 2]
+    assert 0 < result["epsilon"] < 8
+    assert result["delta"] == 1e-5
+
+
+def test_households_are_uneven_and_the_same_every_time() -> None:
+    dealt = households_of("digits", 10)
+    assert dealt == households_of("digits", 10)
+    counts = [len(decode_labelled(household)[1]) for household in dealt.households]
+    assert min(counts) >= MINIMUM_EXAMPLES
+    assert max(counts) > 2 * min(counts)
+    assert abs(np.mean(counts) - DIGITS_EXAMPLES) < 1
+
+
+def test_missing_data_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HEARTH_DATA_DIR", raising=False)
+    with pytest.raises(DataMissingError, match="HEARTH_DATA_DIR"):
+        households_of("mnist", 2)
+    monkeypatch.setenv("HEARTH_DATA_DIR", str(tmp_path / "absent"))
+    with pytest.raises(DataMissingError, match="absent"):
+        data_folder()
+    monkeypatch.setenv("HEARTH_DATA_DIR", str(tmp_path))
+    with pytest.raises(DataMissingError, match="train-images-idx3-ubyte"):
+        households_of("mnist", 2)
