@@ -1,0 +1,87 @@
+"""The smallest task that has everything, and a chain for it: 28 parameters, five clients, a committee of three."""
+
+from __future__ import annotations
+
+import atexit
+from contextlib import ExitStack
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from protocol.encryption.envelope import EncryptionKeyPair
+from protocol.identifiers import Address
+from protocol.messages.task import CohortTerms, Committee, CommitteeMember, Layer, LearningTerms, ModelSpec, TaskSpec
+from protocol.model.dataset import encode_labelled
+from protocol.model.initialization import initial_parameters
+from protocol.model.layout import Layout
+from protocol.randomness import Randomness, SeededRandomness
+from protocol.signing import address_of
+from scripts.chain_server import chain_in_background
+from scripts.development_chain import FUNDED_KEY
+from storage.content.memory import MemoryStore
+from storage.ledger.signer import Signer
+from tests.ports.chains import RunningChain
+from tests.samples import private_key, sample_spec
+
+CLIENTS = 5
+EXAMPLES = 32
+_CLEANUP = ExitStack()
+atexit.register(_CLEANUP.close)
+
+
+@cache
+def audited_chain() -> RunningChain:
+    """One chain for all played tasks of the session; its clock moves only when a player moves it."""
+    url = _CLEANUP.enter_context(chain_in_background(lambda: 1_800_000_000.0))
+    return RunningChain("memory", url, Signer(FUNDED_KEY))
+
+
+@cache
+def funded_ledger(name: str) -> Address:
+    """A contract of its own, and money for those who send transactions."""
+    chain = audited_chain()
+    ledger = chain.deploy()
+    for role in ("edge", "manufacturer"):
+        chain.fund(ledger, address_of(private_key(role)))
+    return ledger
+
+
+class TinyTrainer:
+    """A reproducible delta that looks like one: small, different for everyone and in every round."""
+
+    def delta(
+        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
+    ) -> npt.NDArray[np.float64]:
+        draws = np.frombuffer(randomness.draw(f"{purpose}/train", len(parameters)), dtype=np.int8)
+        return draws.astype(np.float64) / 100 + 0.01 * parameters
+
+
+def authority_key(j: int) -> bytes:
+    return private_key("authority", j)
+
+
+def tiny_test_set() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    seeds = SeededRandomness(b"played task")
+    images = np.frombuffer(seeds.draw("images", EXAMPLES * 6), dtype=np.uint8).reshape(EXAMPLES, 6)
+    return images, np.frombuffer(seeds.draw("labels", EXAMPLES), dtype=np.uint8) % 4
+
+
+def tiny_spec(store: MemoryStore, rounds: int) -> TaskSpec:
+    """6 inputs, 4 classes; cohort of 3 to 5."""
+    model = ModelSpec((6,), 4, (Layer("linear", {"outputs": 4, "bias": 1}),))
+    members = tuple(
+        CommitteeMember(
+            address_of(authority_key(j)), EncryptionKeyPair.generate(SeededRandomness(authority_key(j))).public_bytes()
+        )
+        for j in (1, 2, 3)
+    )
+    return sample_spec(
+        title="played",
+        model=model,
+        initial_model=store.put(Layout.of(model).to_safetensors(initial_parameters(model))).digest,
+        test_set=store.put(encode_labelled(*tiny_test_set())).digest,
+        rounds=rounds,
+        committee=Committee(2, members),
+        cohort=CohortTerms(min_clients=3, max_clients=CLIENTS, max_share_ppm=500_000),
+    )
