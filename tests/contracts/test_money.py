@@ -54,9 +54,9 @@ class Money(RuleBasedStateMachine):
         if ready and number < 3 and self.ledger.now <= self.view(which).task_until:
             self.scenes[which].open(number + 1)
 
-    @rule(which=tasks, paid=subsets, lie=st.integers(0, 9), abandon=st.booleans())
+    @rule(which=tasks, paid=subsets, lie=st.integers(0, 2), abandon=st.booleans())
     def settle(self, which: int, paid: set[int], lie: int, abandon: bool) -> None:
-        """One time in ten the tree promises three times what is allocated for the round."""
+        """One time in three the tree promises three times what is allocated for the round."""
         number, state = self.state(which)
         scene, shown = self.scenes[which], self.ledger.round_view(which + 1, number)
         if state is not RoundState.OPEN or self.ledger.now > shown.commit_until:
