@@ -23,6 +23,11 @@ _STATUS: Final = {
     "E_LABEL_USED": 409,
     "E_NOT_ON_CHAIN": 409,
     "E_SHARE_MISSING": 409,
+    "E_FULL": 409,
+    "E_ROUND": 409,
+    "E_SUBMITTED": 409,
+    "E_NOT_INCLUDED": 409,
+    "E_STARTING": 503,
 }
 
 _log = structlog.get_logger()

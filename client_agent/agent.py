@@ -34,10 +34,11 @@ from protocol.randomness import Randomness
 from protocol.sparse.codec import decode_index_set
 from storage.content.cid import cid_of
 from storage.content.interface import ContentStore, get_document
-from storage.ledger.interface import Ledger, TransactionRevertedError
+from storage.ledger.interface import Ledger, LedgerError, TransactionRevertedError
 from storage.ledger.signer import Signer
 
 log = structlog.get_logger()
+ROUND_ATTEMPTS = 3  # chain or content may be away for a moment
 PATIENCE_SECONDS = 0.5  # between two looks at something that must still happen on chain
 
 
@@ -81,18 +82,22 @@ class Agent:
         self.enrol(spec)
         trainer = self.make_trainer(spec)
         self._counted = self.edge.bytes_sent + self.chain.bytes_sent  # what enrolment took belongs to no update
-        last = 0
+        last, attempts = 0, 0
         while True:
             upcoming = self.await_round(last)
             if isinstance(upcoming, TaskEnded):
                 break
-            last = upcoming.round
             try:
                 self.take_part(spec, trainer, upcoming)
             except BudgetSpentError as error:
                 self.tell(f"round {upcoming.round}: this phone refuses to train. {error}")
             except HearthError as error:
-                log.warning("round failed", round=upcoming.round, error=str(error))
+                attempts += 1
+                log.warning("round failed", round=upcoming.round, attempt=attempts, error=str(error))
+                if attempts < ROUND_ATTEMPTS:
+                    self.sleep(PATIENCE_SECONDS)
+                    continue
+            last, attempts = upcoming.round, 0
         self.settle_rounds()
         self.claim()
         return True
@@ -203,34 +208,42 @@ class Agent:
             raise VerificationError("the sealed ciphertext has changed on disk")
         submission = Submission(self.address, commitment.nonce, commitment.ciphertext, signed.signature)
         margin = min(self.direct_margin_seconds, spec.durations.commit_seconds // 4)
-        deadline, submitted = commit_until - margin, False
-        try:
-            while self.ledger.now() < deadline:
-                try:
+        submitted = False
+        while (now := self.ledger.now()) <= commit_until:
+            try:
+                if now < commit_until - margin:
                     if not submitted:
                         self.edge.submit(self.task, commitment.round, submission)
                         submitted = True
                     receipt = self.edge.receipt(self.task, commitment.round, self.address, self.poll_seconds)
-                    if receipt is not None:
-                        verify_receipt(self.ledger.round(self.task, commitment.round).batch_root, signed, receipt)
-                        return len(body)
-                except EdgeUnavailableError:
-                    self.sleep(PATIENCE_SECONDS)
-        except (EdgeRefusedError, VerificationError) as error:
-            log.info("no receipt", round=commitment.round, error=str(error))
-        self.commit_directly(sealed)
+                    if receipt is None:
+                        continue
+                    verify_receipt(self.ledger.round(self.task, commitment.round).batch_root, signed, receipt)
+                    return len(body)
+            except EdgeUnavailableError:
+                self.sleep(PATIENCE_SECONDS)
+                continue
+            except (EdgeRefusedError, VerificationError) as error:
+                log.info("no receipt", round=commitment.round, error=str(error))
+                submitted = False
+            if self.commit_directly(sealed):
+                break
+            self.sleep(PATIENCE_SECONDS)
         return len(body)
 
-    def commit_directly(self, sealed: Sealed) -> None:
-        """The way round a censoring or absent edge server; costs this account gas."""
+    def commit_directly(self, sealed: Sealed) -> bool:
+        """The way round a censoring or absent edge server; costs gas. False when it may still work later."""
         commitment = sealed.commitment.commitment
-        if self.ledger.has_committed_directly(self.task, commitment.round, self.address):
-            return
         try:
-            self.ledger.commit_direct(sealed.commitment)
-            self.tell(f"round {commitment.round}: committed directly on chain")
+            if not self.ledger.has_committed_directly(self.task, commitment.round, self.address):
+                self.ledger.commit_direct(sealed.commitment)
+                self.tell(f"round {commitment.round}: committed directly on chain")
         except TransactionRevertedError as error:
             log.warning("direct commitment refused", round=commitment.round, error=str(error))
+        except LedgerError as error:
+            log.warning("no direct commitment", round=commitment.round, error=str(error))
+            return False
+        return True
 
     def settle_rounds(self) -> None:
         """Learn from the chain how earlier rounds ended, so that the right residual is carried on."""

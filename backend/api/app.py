@@ -11,7 +11,7 @@ from fastapi import FastAPI, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from backend.problem import RequestError, install, read_body
+from backend.problem import install, read_body
 from backend.rounds.desk import Desk
 from backend.rounds.tasks import TaskBoard
 from protocol.canonical import decode, encode
@@ -57,23 +57,23 @@ def edge_app(ledger: Ledger, store: ContentStore, board: TaskBoard) -> FastAPI:
 
     @app.get("/api/v1/tasks/{task}")
     async def status(task: TaskNumber) -> Response:
-        return JSONResponse(await run_in_threadpool(_desk(board, task).status))
+        return JSONResponse(await run_in_threadpool(board.desk(task).status))
 
     @app.post("/api/v1/tasks/{task}/enrolments")
     async def enrol(task: TaskNumber, request: Request) -> Response:
         signed = decode(SignedEnrolment, await read_body(request, MAX_MESSAGE_BYTES), MAX_MESSAGE_BYTES)
-        await run_in_threadpool(_desk(board, task).enrol, signed)
+        await run_in_threadpool(board.desk(task).enrol, signed)
         return Response(status_code=202)
 
     @app.post("/api/v1/tasks/{task}/leaves")
     async def leave(task: TaskNumber, request: Request) -> Response:
         signed = decode(SignedLeave, await read_body(request, MAX_MESSAGE_BYTES), MAX_MESSAGE_BYTES)
-        await run_in_threadpool(_desk(board, task).leave, signed)
+        await run_in_threadpool(board.desk(task).leave, signed)
         return Response(status_code=202)
 
     @app.get("/api/v1/tasks/{task}/rounds/next")
     async def next_round(task: TaskNumber, after: Annotated[int, Query(ge=0)], wait: Wait = 0) -> Response:
-        desk = _desk(board, task)
+        desk = board.desk(task)
         announced = await _wait_for(desk, lambda: desk.next_round(after), wait)
         if announced is None:
             return Response(status_code=204)
@@ -84,12 +84,12 @@ def edge_app(ledger: Ledger, store: ContentStore, board: TaskBoard) -> FastAPI:
     @app.post("/api/v1/tasks/{task}/rounds/{number}/commitments")
     async def commit(task: TaskNumber, number: RoundNumber, request: Request) -> Response:
         submission = decode(Submission, await read_body(request, MAX_MESSAGE_BYTES), MAX_MESSAGE_BYTES)
-        await run_in_threadpool(_desk(board, task).submit, number, submission)
+        await run_in_threadpool(board.desk(task).submit, number, submission)
         return Response(status_code=202)
 
     @app.get("/api/v1/tasks/{task}/rounds/{number}/receipts/{client}")
     async def receipt(task: TaskNumber, number: RoundNumber, client: str, wait: Wait = 0) -> Response:
-        desk, address = _desk(board, task), _address(client)
+        desk, address = board.desk(task), _address(client)
         found = await _wait_for(desk, lambda: desk.receipt(number, address), wait)
         if found is None:
             return Response(status_code=204)
@@ -97,7 +97,7 @@ def edge_app(ledger: Ledger, store: ContentStore, board: TaskBoard) -> FastAPI:
 
     @app.post("/api/v1/tasks/{task}/claims/{client}")
     async def claim(task: TaskNumber, client: str) -> Response:
-        _desk(board, task).claim(_address(client))
+        board.desk(task).claim(_address(client))
         return Response(status_code=202)
 
     return app
@@ -128,13 +128,6 @@ def _prepare(ledger: Ledger, store: ContentStore, body: bytes) -> dict[str, str 
         "value_wei": prepared.value_wei,
         "spec": to_hex(digest),
     }
-
-
-def _desk(board: TaskBoard, task: int) -> Desk:
-    desk = board.desk(task)
-    if desk is None:
-        raise RequestError(f"no task {task} here", fault=Party.CLIENT, code="E_NOT_FOUND")
-    return desk
 
 
 def _address(text: str) -> Address:

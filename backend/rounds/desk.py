@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 class DeskError(HearthError):
-    """A request that cannot be taken, by its code: ``E_FULL``, ``E_ROUND``, ``E_NOT_INCLUDED``, ``E_SUBMITTED``."""
+    """A request that cannot be taken: ``E_FULL``, ``E_ROUND``, ``E_NOT_INCLUDED``, ``E_SUBMITTED``, ``E_STARTING``."""
 
     code = "E_DESK"
 
@@ -113,6 +113,8 @@ class Desk:
     def submit(self, round_number: int, submission: Submission) -> None:
         """Durable when it returns: it will be in the batch, or the phone is told in time that it is not."""
         facts = self._announced
+        if facts is None and self._history.current is not None:
+            raise DeskError("the server has just come back", code="E_STARTING")
         if facts is None or facts.number != round_number or facts.batch is not None or facts.ended is not None:
             raise DeskError(f"round {round_number} takes no commitments", fault=Party.CLIENT, code="E_ROUND")
         verify_commitment(facts.plan, commitment_of(facts.plan, submission))
@@ -206,7 +208,7 @@ class Desk:
     def _queue(self, waiting: dict[Address, Any], client: Address, signed: object) -> None:
         with self._lock:
             if len(waiting) >= MAX_WAITING:
-                raise DeskError("too many requests wait", fault=Party.OURS, code="E_BUSY")
+                raise DeskError("too many requests wait", code="E_STARTING")
             waiting[client] = signed
 
     def _own_task(self, task: int) -> None:

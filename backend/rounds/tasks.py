@@ -6,12 +6,13 @@ import threading
 
 import structlog
 
+from backend.problem import RequestError
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.coordinator import Coordinator
 from backend.rounds.desk import Desk
 from backend.rounds.history import TaskHistory
 from backend.rounds.journal import EdgeJournal
-from protocol.errors import HearthError
+from protocol.errors import HearthError, Party
 from protocol.identifiers import Address
 from protocol.messages.chain import TaskPosted
 from storage.content.interface import ContentStore
@@ -37,6 +38,7 @@ class TaskBoard:
         self._desks: dict[int, Desk] = {}
         self._waiting: set[int] = set()
         self._next_block = 0
+        self._looked = threading.Event()
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._watch, name="tasks")]
 
@@ -49,8 +51,13 @@ class TaskBoard:
         for thread in self._threads:
             thread.join()
 
-    def desk(self, task: int) -> Desk | None:
-        return self._desks.get(task)
+    def desk(self, task: int) -> Desk:
+        """Raises RequestError: ``E_NOT_FOUND``, or ``E_STARTING`` while the tasks on chain are not read yet."""
+        desk = self._desks.get(task)
+        if desk is None:
+            code = "E_NOT_FOUND" if self._looked.is_set() and task not in self._waiting else "E_STARTING"
+            raise RequestError(f"no task {task} here", fault=Party.CLIENT, code=code)
+        return desk
 
     def _watch(self) -> None:
         while not self._stop.is_set():
@@ -61,8 +68,10 @@ class TaskBoard:
                         self._waiting.add(event.task)
             except HearthError as error:
                 log.warning("no look at the chain", error=str(error))
-            for task in sorted(self._waiting):
-                self._take(task)
+            else:
+                for task in sorted(self._waiting):
+                    self._take(task)
+                self._looked.set()
             self._stop.wait(2 * self._tick_seconds)
 
     def _take(self, task: int) -> None:
