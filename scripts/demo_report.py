@@ -131,14 +131,10 @@ def _collect_rewards(report: DemoReport, ledger: EthereumReader, store: ContentS
 
 
 def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console) -> None:
-    phases = sorted({name for entry in report.seconds_by_phase for name in entry})
-    rounds = Table(title="Rounds")
-    for heading in ("round", "accuracy", "epsilon", "bytes/update", "of dense", "gas", *(f"{p} s" for p in phases)):
-        rounds.add_column(heading, justify="right")
+    rounds = _table("Rounds", "round", "accuracy", "epsilon", "bytes/update", "of dense", "gas")
     accuracies = iter(report.accuracy)
     for index, record in enumerate(report.records):
         sent = report.bytes_by_round[index]
-        seconds = report.seconds_by_phase[index] if index < len(report.seconds_by_phase) else {}
         rounds.add_row(
             str(index + 1),
             f"{next(accuracies):.4f}" if record.examples else "abandoned",
@@ -146,12 +142,14 @@ def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console)
             f"{sent:,.0f}",
             f"{sent / report.dense_bytes:.0%}",
             f"{report.gas_by_round[index]:,}",
-            *(f"{seconds.get(phase, 0):.2f}" for phase in phases),
         )
     console.print(rounds)
-    clients = Table(title="Clients")
-    for heading in ("client", "reward (wei)", "reputation"):
-        clients.add_column(heading, justify="right")
+    phases = sorted({name for entry in report.seconds_by_phase for name in entry})
+    seconds = _table("Seconds per phase", "round", *phases)
+    for number, entry in enumerate(report.seconds_by_phase, start=1):
+        seconds.add_row(str(number), *(f"{entry.get(phase, 0):.2f}" for phase in phases))
+    console.print(seconds)
+    clients = _table("Clients", "client", "reward (wei)", "reputation")
     for client, reward in report.rewards_wei.items():
         clients.add_row(client, f"{reward:,}", str(report.reputation[client]))
     console.print(clients)
@@ -166,3 +164,10 @@ def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console)
     verdict = audit["verdict"]
     style = "bold green" if verdict == "PASS" else "bold red"
     console.print(f"audit: [{style}]{verdict}[/], {audit['checks']} checks, {audit['failed']} failed")
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title)
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
