@@ -75,12 +75,15 @@ class DemoStage:
         )
 
     def start_client(self, role: str) -> RoleProcess:
-        folder = self.folder(role)
-        return self._start(
-            role, "agent", "--yes", *self._state(role), *self._content(), *self._seed_file(role),
-            *("--edge", self.route(role, self.edge_url), "--task", str(self.task)),
-            *("--report", str(folder / "report.json"), "--data", str(folder / "household.safetensors")),
-        )  # fmt: skip
+        report = ("--report", str(self.folder(role) / "report.json"))
+        return self._start(role, *self.agent_command(role), "--yes", *report, *self._seed_file(role))
+
+    def agent_command(self, role: str) -> list[str]:
+        """``hearth agent`` for this household and task, without its account."""
+        data = self.folder(role) / "household.safetensors"
+        edge_url = self.route(role, self.edge_url)
+        where = ["--edge", edge_url, "--task", str(self.task), "--data", str(data)]
+        return ["agent", *where, *self._state(role), *self._content()]
 
     def url_of(self, process: RoleProcess) -> str:
         """Waits until a listening role answers."""

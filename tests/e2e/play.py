@@ -83,6 +83,11 @@ class Play:
         self.reader.provider.make_request("evm_increaseTime", [seconds])  # type: ignore[arg-type]
         self.reader.provider.make_request("evm_mine", [])  # type: ignore[arg-type]
 
+    def leave(self, number: int) -> None:
+        """Beside the running phone, as its owner would."""
+        role = client_name(number)
+        self.stage.run("leave", role, *self.stage.agent_command(role), "--leave")
+
     def deaths_of(self, role: str) -> list[int]:
         """Exit codes of this role's ended processes, in order."""
         codes = [process.process.poll() for process in self.stage.processes.roles if process.name == role]

@@ -51,9 +51,9 @@ def test_a_client_that_disappears_costs_nobody_else_anything(tmp_path: Path) -> 
         assert task.audit()["verdict"] == "PASS"
 
 
-def test_corrupt_ciphertext_and_wrong_round_replay(tmp_path: Path) -> None:
-    victim = 3
-    with play(tmp_path / "play") as task:
+def test_corrupt_ciphertext_wrong_round_replay_and_a_client_that_leaves(tmp_path: Path) -> None:
+    victim, leaver = 3, 1
+    with play(tmp_path / "play", rounds=3) as task:
         task.prepare()
         _hold(task, CHARGED_FIRST_ROUND)
         task.start_agents()
@@ -70,16 +70,18 @@ def test_corrupt_ciphertext_and_wrong_round_replay(tmp_path: Path) -> None:
         assert record.verdict.rejected == (Rejection(task.address(victim), CORRUPT),)
         assert task.address(victim) not in record.verdict.accepted
 
-        first = _commitment(task, 1, 1)
+        first = _commitment(task, 1, leaver)
         _replay_is_refused(task, first)
         _unrecorded_request_is_refused(task, first)
+        task.leave(leaver)
 
         del task.stage.launchers[client_name(HELD)]
         task.start_agents([HELD])
         task.finish()
         reward = task.reader.task(1).update_reward
         earned = {number: task.reader.claimed_wei(1, task.address(number)) for number in range(task.clients)}
-        assert earned == {0: 2 * reward, 1: 2 * reward, HELD: 2 * reward, victim: reward}
+        assert earned == {0: 3 * reward, leaver: 2 * reward, HELD: 3 * reward, victim: 2 * reward}
+        assert task.plan(_opened(task, 3).plan).weight_of(task.address(leaver)) is None
         answer = task.audit()
         assert (answer["verdict"], answer["failed"]) == ("PASS", 0)
 

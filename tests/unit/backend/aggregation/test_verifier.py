@@ -1,0 +1,59 @@
+"""Only present, unchanged ciphertexts of the right length become verified updates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backend.aggregation.verifier import NotVerifiedError, VerifiedUpdate, verify_updates
+from protocol.messages.settlement import CORRUPT, MALFORMED, UNAVAILABLE, Rejection
+from storage.content.filesystem import FilesystemStore
+from storage.content.interface import StoreUnavailableError
+from tests.unit.backend.rounds.scene_round import CLIENTS, SIGNERS, PlannedRound
+
+
+def _no_wait(_: float) -> None:
+    pass
+
+
+def test_all_present() -> None:
+    scene = PlannedRound()
+    verdict, updates = verify_updates(scene.store, scene.plan, scene.committed, _no_wait)
+    assert verdict.accepted == tuple(CLIENTS)
+    assert verdict.rejected == ()
+    assert [len(updates[client].body) for client in CLIENTS] == [scene.encoding.body_bytes(scene.plan.dimension)] * 3
+
+
+def test_each_reason_and_no_other_client_is_touched(tmp_path: Path) -> None:
+    scene = PlannedRound(store=FilesystemStore(tmp_path))
+    scene.committed[CLIENTS[0]] = scene.commit_bytes(SIGNERS[0], b"never stored", b"\1" * 16, stored=False)
+    scene.committed[CLIENTS[1]] = scene.commit_bytes(SIGNERS[1], b"too short", b"\1" * 16)
+    body = scene.encoding.body_bytes(scene.plan.dimension)
+    (path,) = [p for p in tmp_path.iterdir() if p.stat().st_size == body and _is(scene, p, 2)]
+    path.write_bytes(bytes(body))
+    verdict, updates = verify_updates(scene.store, scene.plan, scene.committed, _no_wait)
+    expected = [Rejection(CLIENTS[0], UNAVAILABLE), Rejection(CLIENTS[1], MALFORMED), Rejection(CLIENTS[2], CORRUPT)]
+    assert list(verdict.rejected) == expected
+    assert updates == {}
+
+
+def _is(scene: PlannedRound, path: Path, number: int) -> bool:
+    wanted = scene.committed[CLIENTS[number]].commitment.ciphertext
+    return (
+        scene.commit_bytes(SIGNERS[number], path.read_bytes(), b"\0" * 16, stored=False).commitment.ciphertext == wanted
+    )
+
+
+def test_a_store_that_is_away_is_no_clients_doing(tmp_path: Path) -> None:
+    scene = PlannedRound()
+    pauses: list[float] = []
+    with pytest.raises(StoreUnavailableError):
+        verify_updates(FilesystemStore(tmp_path / "nothing"), scene.plan, scene.committed, pauses.append)
+    assert pauses
+
+
+def test_nobody_else_makes_verified_updates() -> None:
+    scene = PlannedRound()
+    with pytest.raises(NotVerifiedError):
+        VerifiedUpdate(scene.committed[CLIENTS[0]], b"body")

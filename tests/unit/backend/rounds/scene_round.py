@@ -1,0 +1,94 @@
+"""One planned round with three clients that really encrypt, for tests of the edge server's parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from protocol.commitments import batch_of
+from protocol.encryption.committee import authority_share, draw_master_keys
+from protocol.encryption.suite import suite
+from protocol.identifiers import Address
+from protocol.messages.chain import RoundOpened
+from protocol.messages.keys import KeyRequest
+from protocol.messages.round import RoundPlan
+from protocol.messages.submission import Commitment, CommitmentBatch, SignedCommitment, Submission
+from protocol.messages.task import TaskSpec
+from protocol.planning import History, choose_index_set, key_request, plan_round
+from protocol.randomness import SeededRandomness
+from storage.content.cid import cid_of
+from storage.content.interface import ContentStore
+from storage.content.memory import MemoryStore
+from storage.ledger.signer import Signer
+from tests.samples import DOMAIN, private_key, sample_spec
+
+M, T = 3, 2
+SIGNERS = sorted((Signer(private_key("client", number)) for number in range(3)), key=lambda signer: signer.address)
+CLIENTS = [signer.address for signer in SIGNERS]
+
+
+@dataclass
+class PlannedRound:
+    """Everything is deterministic; ``store`` holds the three ciphertexts."""
+
+    spec: TaskSpec = field(default_factory=sample_spec)
+    store: ContentStore = field(default_factory=MemoryStore)
+
+    def __post_init__(self) -> None:
+        history = History(tuple(CLIENTS), self.spec.initial_model)
+        self.indices = choose_index_set(self.spec, 1, history)
+        reputations = dict.fromkeys(CLIENTS, 2) | {CLIENTS[0]: 4}
+        self.plan: RoundPlan = plan_round(self.spec, DOMAIN, 1, 1, reputations, history, b"\7" * 32, len(self.indices))
+        self.scheme = suite(self.plan.suite)
+        self.encoding = self.scheme.encoding_for(self.spec.learning.bits, self.spec.learning.fields)
+        self.keys = {}
+        self.values: dict[Address, npt.NDArray[np.int64]] = {}
+        self.committed: dict[Address, SignedCommitment] = {}
+        for number, signer in enumerate(SIGNERS):
+            randomness = SeededRandomness(bytes([number]))
+            self.keys[signer.address] = draw_master_keys(randomness, M, T, "keys")
+            self.values[signer.address] = np.arange(self.plan.dimension, dtype=np.int64) * (number + 1) - 5
+            self.committed[signer.address] = self.commit(signer, self.values[signer.address], bytes([number]) * 16)
+
+    def commit(self, signer: Signer, values: npt.NDArray[np.int64], nonce: bytes) -> SignedCommitment:
+        keys = self.keys[signer.address]
+        body = self.scheme.encrypt(keys, self.plan.label(), nonce, values, self.encoding, bytes(32))
+        return self.commit_bytes(signer, body, nonce)
+
+    def commit_bytes(self, signer: Signer, body: bytes, nonce: bytes, stored: bool = True) -> SignedCommitment:
+        """A commitment to any bytes."""
+        digest = cid_of(body, self.scheme.block_bytes).digest
+        if stored:
+            self.store.put(body, self.scheme.block_bytes)
+        commitment = Commitment(1, 1, signer.address, self.plan.label(), nonce, digest)
+        return SignedCommitment(commitment, signer.sign(DOMAIN, commitment))
+
+    def submission(self, number: int) -> Submission:
+        signed = self.committed[CLIENTS[number]]
+        return Submission(CLIENTS[number], signed.commitment.nonce, signed.commitment.ciphertext, signed.signature)
+
+    def batch(self) -> CommitmentBatch:
+        return batch_of(self.committed.values())
+
+    def request(self) -> KeyRequest:
+        return key_request(self.plan, self.committed, CLIENTS)
+
+    def partial(self, j: int) -> bytes:
+        entries = [(authority_share(self.keys[e.client], j), e.nonce, e.weight) for e in self.request().entries]
+        return self.scheme.partial_key(j, M, T, self.plan.label(), entries)
+
+    def opened(self) -> RoundOpened:
+        return RoundOpened(
+            block=5,
+            log_index=0,
+            transaction=b"\1" * 32,
+            task=1,
+            round=1,
+            plan=b"\2" * 32,
+            label=self.plan.label(),
+            cohort=3,
+            commit_until=1_000,
+            settle_until=2_000,
+        )
