@@ -112,8 +112,10 @@ class Agent:
         """Draw master keys once, seal them to the committee, sign, and wait until the chain knows."""
         if self.journal.envelope is None:
             m, t = len(spec.committee.members), spec.committee.threshold
-            keys = self.journal.keys() or draw_master_keys(self.randomness, m, t, f"task/{self.task}/enrolment")
-            self.journal.keep_keys(keys)
+            keys = self.journal.keys()
+            if keys is None:
+                keys = draw_master_keys(self.randomness, m, t, f"task/{self.task}/enrolment")
+                self.journal.keep_keys(keys)
             members = [(member.address, member.encryption_key) for member in spec.committee.members]
             envelope = encode(
                 seal_envelope(
