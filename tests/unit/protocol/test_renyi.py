@@ -1,0 +1,62 @@
+"""The accountant against Google's dp-accounting, and the figures that stand in the documents."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import dp_accounting
+import pytest
+from dp_accounting import rdp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protocol.messages.task import MICRO
+from protocol.privacy.renyi import ORDERS, NoPrivacyError, epsilon, epsilon_micro
+from scripts.presets import digits_terms, mnist_terms
+from tests.samples import sample_spec
+
+LEARNING = sample_spec().learning
+
+
+@pytest.mark.parametrize("rate_ppm", [1_000, 10_000, 100_000, 500_000, MICRO])
+@pytest.mark.parametrize("sigma_micro", [600_000, 1_100_000, 2_040_000, 6_000_000, 40_000_000])
+@pytest.mark.parametrize(("rounds", "steps"), [(1, 1), (10, 1), (20, 10), (100, 10)])
+@pytest.mark.parametrize("delta_exponent", [5, 10])
+def test_agrees_with_dp_accounting(
+    rate_ppm: int, sigma_micro: int, rounds: int, steps: int, delta_exponent: int
+) -> None:
+    learning = replace(LEARNING, sampling_rate_ppm=rate_ppm, noise_multiplier_micro=sigma_micro, local_steps=steps)
+    peer = rdp.RdpAccountant(
+        orders=list(ORDERS), neighboring_relation=dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE
+    )
+    gaussian = dp_accounting.GaussianDpEvent(sigma_micro / MICRO)
+    peer.compose(dp_accounting.PoissonSampledDpEvent(rate_ppm / MICRO, gaussian), rounds * steps)
+    expected = peer.get_epsilon(10.0**-delta_exponent)
+    assert epsilon(learning, rounds, delta_exponent) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+def test_the_presets() -> None:
+    _, digits, _ = digits_terms()
+    _, mnist, _ = mnist_terms()
+    assert epsilon_micro(digits, 10, 5) == 7_893_800
+    assert epsilon_micro(mnist, 20, 5) == 978_900
+
+
+@given(st.integers(1, 60), st.integers(500_000, 20_000_000))
+@settings(max_examples=30)
+def test_on_record_is_never_less_than_spent_and_grows(rounds: int, sigma_micro: int) -> None:
+    learning = replace(LEARNING, noise_multiplier_micro=sigma_micro)
+    recorded = epsilon_micro(learning, rounds, 5)
+    assert recorded >= epsilon(learning, rounds, 5) * MICRO
+    assert recorded - epsilon(learning, rounds, 5) * MICRO < 101
+    assert recorded % 100 == 0
+    assert epsilon_micro(learning, rounds + 1, 5) > recorded
+
+
+def test_without_noise_there_is_no_figure() -> None:
+    with pytest.raises(NoPrivacyError):
+        epsilon(replace(LEARNING, noise_multiplier_micro=0), 1, 5)
+
+
+def test_nothing_spent_is_zero() -> None:
+    assert epsilon(LEARNING, 0, 5) == 0.0
