@@ -39,6 +39,7 @@ from storage.ledger.signer import Signer
 
 log = structlog.get_logger()
 ROUND_ATTEMPTS = 3  # chain or content may be away for a moment
+LOOKS_PER_REQUEST = 20  # at the chain, before the edge server is asked again for what it has taken
 PATIENCE_SECONDS = 0.5  # between two looks at something that must still happen on chain
 
 
@@ -128,8 +129,11 @@ class Agent:
         assert envelope_digest is not None
         enrolment = Enrolment(self.task, self.address, envelope_digest)
         signed = SignedEnrolment(enrolment, self.signer.sign(self.ledger.domain, enrolment))
+        looks = 0
         while self.ledger.enrolment(self.task, self.address).envelope != envelope_digest:
-            if not self._politely(lambda: self.edge.enrol(signed)):
+            taken = looks % LOOKS_PER_REQUEST != 0 or self._politely(lambda: self.edge.enrol(signed))
+            looks += 1 if taken else 0
+            if not taken:
                 view = self.ledger.task(self.task)
                 if self.ledger.now() > view.enrol_until or view.enrolled >= view.max_clients:
                     raise EnrolmentOverError(f"task {self.task} takes no more clients", fault=Party.EDGE_SERVER)
@@ -261,11 +265,11 @@ class Agent:
         if owed is None:
             return
         index, entitlement, proof = owed
-        for attempt in range(40):
+        for look in range(4 * LOOKS_PER_REQUEST):
             if self.ledger.claimed_wei(self.task, self.address) >= entitlement.cumulative_wei:
                 self.tell(f"received {entitlement.cumulative_wei} wei, reputation {entitlement.reputation}")
                 return
-            if attempt % 10 == 0:
+            if look % LOOKS_PER_REQUEST == 0:
                 self._politely(lambda: self.edge.request_claim(self.task, self.address))
             self.sleep(PATIENCE_SECONDS)
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,8 @@ from protocol.canonical import decode, encode
 from protocol.errors import HearthError, MalformedError, Party
 from protocol.identifiers import Address, Digest, from_hex, to_hex
 from protocol.messages.submission import Receipt, SignedEnrolment, SignedLeave, Submission
+from storage.ledger.interface import LedgerError
+from storage.ledger.json_answers import parse_json
 
 MAX_ANSWER_BYTES = 64 * 1024
 
@@ -117,8 +118,8 @@ class EdgeClient:
 
 def _object(content: bytes) -> dict[str, Any]:
     try:
-        parsed = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        parsed = parse_json(content)
+    except LedgerError as error:
         raise MalformedError("the edge server's answer is not JSON", fault=Party.EDGE_SERVER) from error
     if not isinstance(parsed, dict):
         raise MalformedError("the edge server's answer is not an object", fault=Party.EDGE_SERVER)

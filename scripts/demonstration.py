@@ -26,6 +26,7 @@ from scripts.processes import RoleProcess, Stage
 from scripts.testnet import start_chain
 from storage.content.open_store import open_store
 from storage.ledger.ethereum import EthereumLedger, deploy
+from storage.ledger.json_answers import parse_json
 from storage.ledger.reader import EthereumReader
 
 GRANT_WEI = 10**17  # what the faucet gives to a role that pays gas
@@ -180,8 +181,8 @@ def _watch(stage: DemoStage, options: DemoOptions, agents: list[RoleProcess], co
 def _status_rounds(stage: DemoStage) -> list[dict[str, Any]]:
     try:
         response = httpx2.get(f"{stage.edge_url}/api/v1/tasks/{stage.task}", timeout=5)
-        rounds = response.json().get("rounds", []) if response.is_success else []
-    except (httpx2.HTTPError, ValueError):
+        rounds = parse_json(response.content).get("rounds", []) if response.is_success else []
+    except (httpx2.HTTPError, HearthError):
         return []
     return list(rounds)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from scripts.task_file import TaskFile
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.ethereum import EthereumLedger, decode_post_task
 from storage.ledger.interface import LedgerReader, PreparedTransaction
+from storage.ledger.json_answers import parse_json
 
 MAX_ANSWER_BYTES = 1024 * 1024
 
@@ -147,7 +147,7 @@ def _json(method: str, url: str, body: bytes | None) -> dict[str, Any]:
         raise ApiError(f"{url}: {error}", fault=Party.EDGE_SERVER) from error
     if not response.is_success or len(content) > MAX_ANSWER_BYTES:
         raise ApiError(f"{url}: status {response.status_code}: {content[:500]!r}", fault=Party.EDGE_SERVER)
-    answer = json.loads(content)
+    answer = parse_json(content)
     if not isinstance(answer, dict):
         raise ApiError(f"{url}: not an object", fault=Party.EDGE_SERVER)
     return answer

@@ -23,6 +23,7 @@ from protocol.messages.keys import (
 from protocol.messages.task import Committee, TaskSpec
 from protocol.signing import verify
 from storage.content.cid import cid_of
+from storage.ledger.json_answers import parse_json
 
 MAX_ANSWER_BYTES = 256 * 1024
 TIMEOUT_SECONDS = 10.0
@@ -131,9 +132,9 @@ class CommitteeClient:
         for url in self._urls:
             if url not in self._url_of.values():
                 try:
-                    answer = self._http.get(f"{url}/api/v1/identity")
-                    self._url_of[from_hex(str(answer.json()["address"]), 20)] = url
-                except (httpx2.HTTPError, HearthError, ValueError, KeyError, TypeError, RecursionError) as error:
+                    answer = parse_json(self._send("GET", f"{url}/api/v1/identity", b""))
+                    self._url_of[from_hex(str(answer["address"]), 20)] = url
+                except (HearthError, KeyError, TypeError) as error:
                     log.info("key authority away", url=url, error=str(error))
 
     def _send(self, method: str, url: str, body: bytes) -> bytes:
