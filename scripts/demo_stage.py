@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from client_agent.randomness import SystemRandomness
 from protocol.identifiers import Address, to_hex
 from protocol.randomness import Randomness, SeededRandomness
 from scripts.processes import RoleProcess, Stage
 from storage.ledger.signer import Signer, write_keystore
 
 AUTHORITIES = 3
-
-
-class _SystemRandomness:
-    def draw(self, purpose: str, size: int) -> bytes:
-        return secrets.token_bytes(size)
 
 
 def client_name(number: int) -> str:
@@ -39,7 +34,7 @@ class DemoStage:
         self.launchers: dict[str, list[str]] = {}  # of a role that shall not start as ``hearth``
         self._ports: dict[str, str] = {}  # of a role that listened before: it comes back where it was
         self._randomness: Randomness = (
-            _SystemRandomness() if seed is None else SeededRandomness(b"hearth demo" + seed.to_bytes(8, "big"))
+            SystemRandomness() if seed is None else SeededRandomness(b"hearth demo" + seed.to_bytes(8, "big"))
         )
 
     def folder(self, role: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import httpx2
@@ -21,9 +22,12 @@ from protocol.messages.chain import (
 from protocol.messages.keys import KeyRequest, KeyRequestEntry, PlannedKeyRequest
 from protocol.messages.settlement import CORRUPT, Rejection
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch, SignedCommitment, Submission
+from protocol.messages.task import ModelSpec
 from protocol.round_state import RoundState
 from scripts.demo_stage import client_name
+from scripts.presets import digits_terms
 from scripts.processes import RoleProcess
+from storage.content.cid import cid_of
 from storage.content.interface import get_document
 from storage.ledger.ethereum import EthereumLedger
 from storage.ledger.interface import TransactionRevertedError
@@ -103,6 +107,7 @@ def test_an_authority_is_down_and_the_edge_server_dies_mid_round(tmp_path: Path)
         assert [len(task.record(number).keys) for number in (1, 2)] == [2, 2]
         _everyone_got(task, 2)
         assert task.audit()["verdict"] == "PASS"
+        _the_manufacturer_sees_status_and_model(task, tmp_path)
 
 
 def test_an_edge_server_that_never_comes_back_holds_no_money(tmp_path: Path) -> None:
@@ -154,6 +159,19 @@ def test_sigkill_at_every_journal_write(when: str, tmp_path: Path) -> None:
         assert [len(task.record(number).verdict.accepted) for number in (1, 2)] == [task.clients] * 2
         _everyone_got(task, 2)
         assert task.audit()["verdict"] == "PASS"
+
+
+def _the_manufacturer_sees_status_and_model(task: Play, folder: Path) -> None:
+    """``hearth task status`` and ``hearth model fetch`` as their user runs them, without any key."""
+    where = ["--rpc-url", task.stage.rpc_url, "--ledger", to_hex(task.stage.ledger), "--task", "1"]
+    run = task.stage.processes.run
+    run("status", ["task", "status", *where, "--json", str(folder / "status.json")], folder / "status")
+    status = json.loads((folder / "status.json").read_text())
+    assert (status["last_round"], status["last_round_state"], status["enrolled"]) == (2, "published", task.clients)
+    out = folder / "model.safetensors"
+    run("fetch", ["model", "fetch", *where, "--store", str(task.stage.store), "--out", str(out)], folder / "fetch")
+    assert to_hex(cid_of(out.read_bytes()).digest) == status["model"]
+    assert decode(ModelSpec, out.with_suffix(".json").read_bytes()) == digits_terms()[0]
 
 
 def _start_again(task: Play, role: str) -> RoleProcess:
