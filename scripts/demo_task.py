@@ -8,15 +8,16 @@ from pathlib import Path
 
 from protocol.identifiers import Address, to_hex
 from protocol.messages.task import MICRO, LearningTerms, ModelSpec, PrivacyTerms
-from scripts.presets import digits_terms, mnist_terms
+from scripts.presets import digits_terms, mnist_terms, with_enough_noise
 
 THRESHOLD = 2
 UPDATE_REWARD_WEI = 10**12
 TEST_SET = "test-set.safetensors"
 
 
-def terms_for(dataset: str) -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
-    return mnist_terms() if dataset == "mnist" else digits_terms()
+def terms_for(dataset: str, rounds: int) -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
+    model, learning, privacy = mnist_terms() if dataset == "mnist" else digits_terms()
+    return model, with_enough_noise(learning, privacy, rounds), privacy
 
 
 def write_task_file(
@@ -29,7 +30,7 @@ def write_task_file(
     phase_seconds: int = 180,
 ) -> None:
     """``phase_seconds`` bounds a round's commit and settle phases; it ends as soon as everyone has committed."""
-    model, learning, privacy = terms_for(dataset)
+    model, learning, privacy = terms_for(dataset, rounds)
     lines = [
         "[task]",
         f'title = "Which {"digit" if dataset == "digits" else "handwritten digit"} is it? ({dataset})"',

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from protocol.messages.task import MICRO, Layer, LearningTerms, ModelSpec, PrivacyTerms
+from protocol.privacy.renyi import epsilon_micro
 
 DIGITS_EXAMPLES = 144  # of a typical household in the demonstration
 MNIST_EXAMPLES = 6_000
@@ -42,6 +45,13 @@ def mnist_terms() -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
         fields=2,
     )
     return model, learning, PrivacyTerms(epsilon_budget_micro=MICRO, delta_exponent=5)
+
+
+def with_enough_noise(learning: LearningTerms, privacy: PrivacyTerms, rounds: int) -> LearningTerms:
+    """The same settings with as much more noise as keeps ``rounds`` rounds within the budget."""
+    while epsilon_micro(learning, rounds, privacy.delta_exponent) > privacy.epsilon_budget_micro:
+        learning = replace(learning, noise_multiplier_micro=learning.noise_multiplier_micro + 20_000)
+    return learning
 
 
 def _linear_on_gradients(side: int, gradients: Layer) -> ModelSpec:

@@ -32,7 +32,7 @@ DEFAULT_ROUNDS = {"digits": 10, "mnist": 20}
 
 def play(dataset: str, clients: int, rounds: int, seed: int) -> Iterator[float]:
     """Accuracy after each round."""
-    model, learning, _ = terms_for(dataset)
+    model, learning, _ = terms_for(dataset, rounds)
     data = households_of(dataset, clients)
     trainers = [TorchTrainer(model, *decode_labelled(household)) for household in data.households]
     test_images, test_labels = decode_labelled(data.test_set)
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
     rounds = arguments.rounds or DEFAULT_ROUNDS[arguments.dataset]
-    _, learning, privacy = terms_for(arguments.dataset)
+    _, learning, privacy = terms_for(arguments.dataset, rounds)
     started = time.monotonic()
     runs = [list(play(arguments.dataset, arguments.clients, rounds, seed)) for seed in range(arguments.seeds)]
     last = [run[-1] for run in runs]

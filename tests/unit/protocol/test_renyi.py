@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from protocol.messages.task import MICRO
 from protocol.privacy.renyi import ORDERS, NoPrivacyError, epsilon, epsilon_micro
-from scripts.presets import digits_terms, mnist_terms
+from scripts.presets import digits_terms, mnist_terms, with_enough_noise
 from tests.samples import sample_spec
 
 LEARNING = sample_spec().learning
@@ -51,6 +51,14 @@ def test_on_record_is_never_less_than_spent_and_grows(rounds: int, sigma_micro: 
     assert recorded - epsilon(learning, rounds, 5) * MICRO < 101
     assert recorded % 100 == 0
     assert epsilon_micro(learning, rounds + 1, 5) > recorded
+
+
+def test_more_rounds_take_more_noise() -> None:
+    _, learning, privacy = digits_terms()
+    assert with_enough_noise(learning, privacy, 10) == learning
+    more = with_enough_noise(learning, privacy, 40)
+    assert epsilon_micro(more, 40, privacy.delta_exponent) <= privacy.epsilon_budget_micro
+    assert more.noise_multiplier_micro > learning.noise_multiplier_micro
 
 
 def test_without_noise_there_is_no_figure() -> None:

@@ -22,7 +22,7 @@ def _written(tmp_path: Path, dataset: str = "digits") -> Path:
 
 @pytest.mark.parametrize("dataset", ["digits", "mnist"])
 def test_terms_survive_the_file_exactly(dataset: str, tmp_path: Path) -> None:
-    model, learning, privacy = terms_for(dataset)
+    model, learning, privacy = terms_for(dataset, 7)
     spec = TaskFile(_written(tmp_path, dataset)).spec(b"\1" * 32, b"\2" * 32, MEMBERS.__getitem__)
     assert (spec.model, spec.learning, spec.privacy) == (model, learning, privacy)
     assert (spec.rounds, spec.cohort.max_clients, spec.edge_server) == (7, 10, b"\x0a" * 20)
