@@ -1,0 +1,120 @@
+"""Key authorities may be dead, slow of wit or liars: what counts is what they have signed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx2
+import pytest
+
+from backend.rounds.committee_client import MAX_ANSWER_BYTES, CommitteeClient
+from protocol.canonical import encode
+from protocol.identifiers import Address, to_hex
+from protocol.messages.keys import (
+    KeyAcceptanceStatement,
+    PartialKeyAnswer,
+    PartialKeyStatement,
+    PlannedKeyRequest,
+    SignedKeyAcceptance,
+    SignedPartialKey,
+)
+from storage.content.cid import cid_of
+from storage.ledger.signer import Signer
+from tests.samples import DOMAIN, private_key
+from tests.unit.backend.rounds.scene_round import CLIENTS, PlannedRound
+
+AUTHORITIES = [Signer(private_key("authority", j)) for j in (1, 2, 3)]
+URLS = tuple(f"http://authority-{j}" for j in (1, 2, 3))
+SCENE = PlannedRound()
+REQUEST = PlannedKeyRequest(SCENE.plan, SCENE.request())
+Answer = Callable[[httpx2.Request, int], httpx2.Response]
+
+
+def _client(answer: Answer) -> CommitteeClient:
+    """``answer`` says what authority number 1 to 3 replies to all but the question who it is."""
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        number = int(request.url.host[-1])
+        if request.url.path.endswith("/identity"):
+            return httpx2.Response(200, json={"address": to_hex(AUTHORITIES[number - 1].address)})
+        return answer(request, number)
+
+    client = CommitteeClient(URLS, DOMAIN)
+    client._http = httpx2.Client(transport=httpx2.MockTransport(handle))
+    return client
+
+
+def _partial(number: int, **changes: object) -> bytes:
+    residues = SCENE.partial(number)
+    fields: dict[str, object] = {
+        "task": 1,
+        "round": 1,
+        "label": SCENE.plan.label(),
+        "request": SCENE.request().digest(),
+        "authority": AUTHORITIES[number - 1].address,
+        "key_epoch": 0,
+        "residues": cid_of(residues).digest,
+    }
+    statement = PartialKeyStatement(**(fields | changes))  # type: ignore[arg-type]
+    signature = AUTHORITIES[number - 1].sign(DOMAIN, statement)
+    return encode(PartialKeyAnswer(SignedPartialKey(statement, signature), residues))
+
+
+def _ok(content: bytes) -> httpx2.Response:
+    return httpx2.Response(200, content=content)
+
+
+def test_all_answers() -> None:
+    found = _client(lambda _, number: _ok(_partial(number))).partial_keys(SCENE.spec.committee, REQUEST)
+    assert set(found) == {authority.address for authority in AUTHORITIES}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda: _ok(_partial(2, round=2)),
+        lambda: _ok(_partial(2, request=b"\1" * 32)),
+        lambda: _ok(_partial(2, residues=b"\1" * 32)),
+        lambda: _ok(_partial(2, authority=AUTHORITIES[0].address)),
+        lambda: _ok(_partial(3)),
+        lambda: _ok(_partial(2)[:-1]),
+        lambda: _ok(b"x" * (MAX_ANSWER_BYTES + 1)),
+        lambda: _ok(b"[" * 100_000),
+        lambda: httpx2.Response(409, json={"code": "E_NOT_ON_CHAIN"}),
+        lambda: httpx2.Response(500),
+    ],
+)
+def test_one_bad_answer_costs_only_itself(bad: Callable[[], httpx2.Response]) -> None:
+    client = _client(lambda _, number: bad() if number == 2 else _ok(_partial(number)))
+    found = client.partial_keys(SCENE.spec.committee, REQUEST)
+    assert set(found) == {AUTHORITIES[0].address, AUTHORITIES[2].address}
+
+
+def test_a_dead_authority_is_asked_again_later() -> None:
+    dead = True
+
+    def answer(request: httpx2.Request, number: int) -> httpx2.Response:
+        if dead and number == 3:
+            raise httpx2.ConnectError("refused", request=request)
+        return _ok(_partial(number))
+
+    client = _client(answer)
+    assert len(client.partial_keys(SCENE.spec.committee, REQUEST)) == 2
+    dead = False
+    assert len(client.partial_keys(SCENE.spec.committee, REQUEST)) == 3
+
+
+def test_acceptances_are_for_the_very_envelope() -> None:
+    digest, other = b"\5" * 32, b"\6" * 32
+
+    def answer(_: httpx2.Request, number: int) -> httpx2.Response:
+        said = other if number == 2 else digest
+        statement = KeyAcceptanceStatement(1, CLIENTS[0], said, AUTHORITIES[number - 1].address)
+        signed = SignedKeyAcceptance(statement, AUTHORITIES[number - 1].sign(DOMAIN, statement))
+        return _ok(encode(signed))
+
+    missing: dict[Address, dict[Address, tuple[bytes, bytes]]] = {
+        authority.address: {CLIENTS[0]: (digest, b"envelope")} for authority in AUTHORITIES
+    }
+    found = _client(answer).show_envelopes(1, SCENE.spec.committee, missing)
+    assert [found[authority.address] for authority in AUTHORITIES] == [{CLIENTS[0]}, set(), {CLIENTS[0]}]
