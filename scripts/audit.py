@@ -10,11 +10,11 @@ from eth_hash.auto import keccak
 
 from contracts import artifact
 from protocol.audit.audit import audit_task
-from protocol.audit.evidence import Absence, ChainEvidence, Fetch
+from protocol.audit.evidence import Absence, ChainEvidence, Fetch, MissingEvidenceError
 from protocol.audit.report import Report, Status
 from protocol.domain import Domain, uint256
 from protocol.identifiers import Digest
-from protocol.messages.chain import Enrolled, RoundOpened
+from protocol.messages.chain import Enrolled, RoundOpened, TaskPosted
 from protocol.signing import domain_separator
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
 from storage.content.cid import CHUNK_BYTES
@@ -25,7 +25,7 @@ from storage.content.interface import (
     ContentTooLargeError,
     get_document,
 )
-from storage.ledger.interface import LedgerReader
+from storage.ledger.interface import LedgerError, LedgerReader, TransactionRevertedError
 
 EXIT_CODES = {Status.PASS: 0, Status.FAIL: 1, Status.UNKNOWN: 3}
 
@@ -53,6 +53,8 @@ def gather_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
     """Everything the chain shows of one task. Raises LedgerError when the endpoint cannot or will not answer."""
     events = tuple(ledger.events())
     task_view = ledger.task(task)
+    task_count = ledger.task_count()
+    posts = len([e for e in events if isinstance(e, TaskPosted)])
     clients = sorted({e.client for e in events if isinstance(e, Enrolled) and e.task == task})
     opened = [e.round for e in events if isinstance(e, RoundOpened) and e.task == task]
     numbers = sorted({*opened, *range(1, min(task_view.last_round, len(events)) + 1)})
@@ -61,7 +63,8 @@ def gather_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
         task=task,
         code=ledger.code(),
         balance_wei=ledger.balance_wei(ledger.domain.ledger),
-        escrows_wei={number: ledger.task(number).escrow for number in range(1, ledger.task_count() + 1)},
+        task_count=task_count,
+        escrows_wei={number: ledger.task(number).escrow for number in range(1, min(task_count, posts) + 1)},
         events=events,
         timestamps={block: ledger.block_timestamp(block) for block in sorted({e.block for e in events})},
         task_view=task_view,
@@ -74,7 +77,14 @@ def gather_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
 
 
 def run_audit(ledger: LedgerReader, store: ContentStore, task: int) -> Report:
-    evidence = gather_evidence(ledger, task)
+    """All lines. An endpoint that cannot or will not answer leaves one, UNKNOWN."""
+    try:
+        evidence = gather_evidence(ledger, task)
+    except (LedgerError, TransactionRevertedError) as error:
+        report = Report()
+        with report.check(1, "ledger"):
+            raise MissingEvidenceError(f"the endpoint's answers: {error}") from error
+        return report
     fetch: Fetch = AuditFetch(store)
     return audit_task(evidence, fetch, expected_code(evidence.code, evidence.domain))
 

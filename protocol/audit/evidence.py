@@ -37,7 +37,8 @@ class ChainEvidence:
     task: int
     code: bytes
     balance_wei: int
-    escrows_wei: Mapping[int, int]  # of every task of the ledger
+    task_count: int
+    escrows_wei: Mapping[int, int]  # of every posted task of the ledger
     events: tuple[Event, ...]
     timestamps: Mapping[int, int]  # by block number, for every block with an event
     task_view: TaskView

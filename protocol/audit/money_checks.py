@@ -16,6 +16,7 @@ from protocol.messages.chain import (
     RoundExpired,
     RoundOpened,
     RoundPublished,
+    TaskPosted,
 )
 from protocol.messages.settlement import Allocation, Entitlement
 
@@ -38,17 +39,18 @@ def _check_claims(report: Report, evidence: ChainEvidence, allocations: Mapping[
     claimed: dict[Address, int] = {}
     settled = [event for event in evidence.events if isinstance(event, Settled) and event.task == evidence.task]
     for event in of_task(evidence, Claimed):
+        paid_before = claimed.get(event.client, 0)
+        claimed[event.client] = event.cumulative
         with report.check(22, f"claim of {to_hex(event.client)} in block {event.block}"):
             latest = [s for s in settled if _position(s) < _position(event)]
             require(bool(latest), "a claim before anything was allocated")
             allocation = known(allocations.get(latest[-1].round), f"the allocation of round {latest[-1].round}")
             leaf = Entitlement(event.client, event.cumulative, event.reputation)
             require(leaf in allocation.entitlements, "paid what no leaf of the standing allocation says")
-            same("amount", event.amount, event.cumulative - claimed.get(event.client, 0))
+            same("amount", event.amount, event.cumulative - paid_before)
             require(event.amount > 0, "an empty claim")
             in_time = evidence.timestamps[event.block] <= evidence.task_view.claim_until
             require(in_time, "a claim after the deadline")
-            claimed[event.client] = event.cumulative
     for client, amount in sorted(evidence.claimed_wei.items()):
         with report.check(22, f"client {to_hex(client)} view"):
             same("claimed in the view", amount, claimed.get(client, 0))
@@ -69,6 +71,8 @@ def _check_books(evidence: ChainEvidence, task: TaskFacts) -> None:
     require(claims <= allocated <= posted.escrow, "more claimed than allocated, or more allocated than posted")
     opened = of_task(evidence, RoundOpened)
     same("rounds opened", [event.round for event in opened], list(range(1, view.last_round + 1)))
+    posts = [event for event in evidence.events if isinstance(event, TaskPosted)]
+    same("number of tasks", evidence.task_count, len(posts))
     # Anybody can force ether into a contract, so only a shortfall says something.
     same("escrow in the ledger's total", evidence.escrows_wei.get(evidence.task), view.escrow)
     owed = sum(evidence.escrows_wei.values())

@@ -175,8 +175,8 @@ class OpeningAudit:
             partials = self._check_partial_keys()
         with self.report.check(16, subject):
             committee, record = known(self.task.spec, "the spec").committee, known(self.record, "the record")
-            require(bool(partials), "no valid partial key")
-            key = self._scheme().combine(partials, len(committee.members), committee.threshold)
+            shares = known(partials or None, "valid partial keys")
+            key = self._scheme().combine(shares, len(committee.members), committee.threshold)
             same("functional key", record.functional_key, sha256(functional_key_bytes(key)))
             self.functional_key = key
         with self.report.check(17, subject):

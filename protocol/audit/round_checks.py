@@ -143,6 +143,7 @@ def _check_states(evidence: ChainEvidence, facts: RoundFacts) -> None:
             case KeyRequested():
                 early = time <= opened.commit_until
                 require(not early or committed >= opened.cohort, "key requested before everyone could commit")
+                require(time <= opened.settle_until, "key requested after the settle deadline")
             case RoundPublished() | RoundAbandoned():
                 require(time <= opened.settle_until, "settled after the deadline")
             case RoundExpired():

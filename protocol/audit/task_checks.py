@@ -56,7 +56,7 @@ def check_task(report: Report, evidence: ChainEvidence, fetch: Fetch, expected_c
         validate(spec.model)
         facts.spec = spec
     with report.check(2, subject):
-        facts.posted = _check_terms(evidence, known(facts.spec, "the spec"))
+        facts.posted = _check_terms(evidence, facts.spec)
     with report.check(3, f"{subject} initial model"):
         spec = known(facts.spec, "the spec")
         layout = Layout.of(spec.model)
@@ -80,9 +80,11 @@ def check_envelopes(report: Report, facts: TaskFacts, fetch: Fetch, planned: Ite
             document(fetch, enrolled.envelope, MAX_ENVELOPE_BYTES, "key envelope")
 
 
-def _check_terms(evidence: ChainEvidence, spec: TaskSpec) -> TaskPosted:
+def _check_terms(evidence: ChainEvidence, known_spec: TaskSpec | None) -> TaskPosted:
     posts, view = of_task(evidence, TaskPosted), evidence.task_view
     require(len(posts) == 1, f"{len(posts)} TaskPosted events")
+    same("spec in view and event", view.spec, posts[0].terms.spec)
+    spec = known(known_spec, "the spec")
     posted, terms, durations = posts[0], terms_of(spec), spec.durations
     same("terms", posted.terms, terms)
     same("escrow", posted.escrow, spec.budget_wei())

@@ -1,0 +1,164 @@
+"""A lying RPC endpoint: every decoded field of every answer that an audit uses, changed one at a time."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from eth_abi.abi import decode, encode
+from web3.types import RPCEndpoint, RPCResponse
+
+from storage.ledger import abi
+from storage.ledger.interface import LedgerError
+from storage.ledger.json_answers import canonical_json, parse_json
+from storage.ledger.rpc import NodeProvider, RpcRefusedError
+
+Entries = dict[str, dict[str, Any]]
+
+
+class Told(NodeProvider):
+    """Answers from a table; ``asked`` collects new answers of ``inner`` when there is one."""
+
+    def __init__(self, entries: Entries, inner: NodeProvider | None = None) -> None:
+        super().__init__()
+        self.entries, self._inner = entries, inner
+
+    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        question = canonical_json([method, params]).decode()
+        if question not in self.entries:
+            if self._inner is None:
+                raise LedgerError(f"{method}: this endpoint does not answer")
+            self.entries[question] = self._ask(self._inner, method, params)
+        entry = self.entries[question]
+        if "refusal" in entry:
+            raise RpcRefusedError(method, *entry["refusal"])
+        return {"jsonrpc": "2.0", "id": 0, "result": copy.deepcopy(entry["result"])}
+
+    def _ask(self, inner: NodeProvider, method: RPCEndpoint, params: Any) -> dict[str, Any]:
+        entry: dict[str, Any] = {"method": method, "params": parse_json(canonical_json(params))}
+        try:
+            return entry | {"result": parse_json(canonical_json(inner.make_request(method, params)["result"]))}
+        except RpcRefusedError as error:
+            return entry | {"refusal": (error.rpc_code, error.reason, error.data)}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field of one answer: where it stands in words, and the whole changed answer."""
+
+    what: str  # e.g. ``RoundPublished.correct`` or ``taskOf.escrow``
+    question: str
+    result: Any
+
+
+def changes(entries: Entries) -> Iterator[Change]:
+    """Every change of one decoded field of one answer."""
+    for question, entry in entries.items():
+        method: str = entry["method"]
+        result: Any = entry.get("result")
+        if method == "eth_getLogs":
+            for place, log in enumerate(result):
+                for what, changed in _log_changes(log):
+                    yield Change(what, question, [*result[:place], changed, *result[place + 1 :]])
+                yield Change(f"{_event(log).name} left out", question, result[:place] + result[place + 1 :])
+        elif method == "eth_call" and result is not None:
+            yield from _view_changes(question, entry["params"][0], result)
+        elif method == "eth_getBalance":
+            yield Change("balance +1", question, hex(int(result, 16) + 1))
+            yield Change("balance -1", question, hex(int(result, 16) - 1))
+        elif method == "eth_chainId":
+            yield Change("chain id", question, hex(int(result, 16) + 1))
+        elif method == "eth_getCode":
+            yield Change("code", question, _flipped(result, len(result) // 4))
+        elif method == "eth_getBlockByNumber":
+            for seconds in (-1, 1, 100_000):
+                stamp = hex(int(result["timestamp"], 16) + seconds)
+                yield Change(f"block timestamp {seconds:+d}", question, result | {"timestamp": stamp})
+
+
+def _event(log: dict[str, Any]) -> abi.Entry:
+    return abi.events()[bytes.fromhex(log["topics"][0][2:])]
+
+
+def _log_changes(log: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    entry, names = _event(log), _names("event", _event(log).name)
+    topic = 1
+    plain = [i for i, indexed in enumerate(entry.indexed) if not indexed]
+    types = [entry.inputs[i] for i in plain]
+    values = list(decode(types, bytes.fromhex(log["data"][2:])))
+    for i, indexed in enumerate(entry.indexed):
+        if indexed:
+            yield (
+                f"{entry.name}.{names[i][0]}",
+                log | {"topics": _replaced(log["topics"], topic, _bump(log["topics"][topic]))},
+            )
+            topic += 1
+    for position, i in enumerate(plain):
+        for name, changed in _leaves(names[i], entry.inputs[i], values[position]):
+            data = encode(types, _replaced(values, position, changed))
+            yield f"{entry.name}.{name}", log | {"data": "0x" + data.hex()}
+    for name in ("blockNumber", "logIndex"):
+        yield f"{entry.name} {name}", log | {name: hex(int(log[name], 16) + 1)}
+    yield f"{entry.name} transactionHash", log | {"transactionHash": _flipped(log["transactionHash"], 5)}
+    yield f"{entry.name} address", log | {"address": _flipped(log["address"], 5)}
+
+
+def _view_changes(question: str, call: dict[str, Any], result: str) -> Iterator[Change]:
+    selector = bytes.fromhex(call["data"][2:10])
+    (entry,) = [found for found in abi.functions().values() if found.hash[:4] == selector]
+    names = _names("function", entry.name)
+    values = list(decode(entry.outputs, bytes.fromhex(result[2:])))
+    for position, kind in enumerate(entry.outputs):
+        for name, changed in _leaves(names[position], kind, values[position]):
+            data = encode(entry.outputs, _replaced(values, position, changed))
+            yield Change(f"{entry.name}.{name}".rstrip("."), question, "0x" + data.hex())
+
+
+Names = tuple[str, list[Any]]  # of a value and, for a struct, of its members
+
+
+def _names(kind: str, name: str) -> list[Names]:
+    (item,) = [i for i in abi.contract_abi() if i["type"] == kind and i["name"] == name]
+    return [_name(p) for p in item["inputs" if kind == "event" else "outputs"]]
+
+
+def _name(parameter: dict[str, Any]) -> Names:
+    return parameter["name"], [_name(part) for part in parameter.get("components", [])]
+
+
+def _leaves(names: Names, kind: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Every field of a value with the value in which only it is changed."""
+    name, members = names
+    if kind.startswith("("):
+        for place, part in enumerate(kind[1:-1].split(",")):
+            for inner, changed in _leaves(members[place], part, value[place]):
+                yield inner, tuple(_replaced(list(value), place, changed))
+    elif kind.endswith("[]"):
+        for place, item in enumerate(value):
+            for inner, changed in _leaves((name, members), kind[:-2], item):
+                yield inner, tuple(_replaced(list(value), place, changed))
+    elif kind == "bool":
+        yield name, not value
+    elif kind == "address":
+        yield name, _flipped(value, 7)
+    elif kind.startswith("bytes"):
+        yield name, bytes([value[0] ^ 1]) + value[1:]
+    else:
+        bits = int(kind.removeprefix("uint"))
+        yield name, value + 1 if value + 1 < 2**bits else value - 1
+
+
+def _replaced(items: list[Any], place: int, value: Any) -> list[Any]:
+    return [*items[:place], value, *items[place + 1 :]]
+
+
+def _flipped(text: str, place: int) -> str:
+    """A hex text with one digit changed."""
+    place += 2
+    return text[:place] + format(int(text[place], 16) ^ 1, "x") + text[place + 1 :]
+
+
+def _bump(word: str) -> str:
+    return "0x" + (int(word, 16) ^ 1).to_bytes(32, "big").hex()

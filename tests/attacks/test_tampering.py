@@ -1,0 +1,318 @@
+"""Whatever is changed, in an object or in an answer of the chain, the audit names the check that notices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from protocol.audit.audit import audit_task
+from protocol.audit.report import Report, Status
+from protocol.canonical import decode, encode
+from protocol.identifiers import Digest, sha256
+from protocol.messages.chain import BatchCommitted, DirectCommitted, Enrolled, RoundOpened, RoundPublished
+from protocol.messages.round import ClientWeight, RoundPlan
+from protocol.messages.settlement import ABANDONED, MALFORMED, Allocation, Rejection, RoundRecord
+from protocol.messages.submission import CommitmentBatch
+from scripts.audit import AuditFetch, expected_code, gather_evidence, run_audit
+from storage.content.cid import Cid
+from storage.content.interface import get_document
+from storage.content.memory import MemoryStore
+from storage.ledger.reader import EthereumReader
+from storage.ledger.rpc import JsonRpcProvider
+from tests.attacks.tampering import Change, Entries, Told, changes
+from tests.played_task import EXPIRED, Conduct, Player
+from tests.tiny_task import funded_ledger
+from tests.unit.storage.ledger.node import node
+
+# The check that must be among the failed ones, by changed field.
+NOTICED: Mapping[str, int] = {
+    "TaskPosted": 2,
+    "Enrolled": 4,
+    "Left": 5,
+    "RoundOpened": 6,
+    "RoundOpened.label": 7,
+    "BatchCommitted": 10,
+    "DirectCommitted": 11,
+    "KeyRequested": 14,
+    "RoundPublished": 6,
+    "RoundPublished.model": 18,
+    "RoundPublished.correct": 19,
+    "RoundPublished.examples": 19,
+    "RoundPublished.allocationRoot": 21,
+    "RoundPublished.allocated": 21,
+    "Claimed": 22,
+    "Refunded": 23,
+    "Refunded.manufacturer": 24,
+    "taskOf": 2,
+    "taskOf.enrolled": 4,
+    "taskOf.lastRound": 6,
+    "taskOf.escrow": 23,
+    "taskOf.allocated": 23,
+    "taskOf.claimed": 23,
+    "taskOf.allocationRoot": 23,
+    "taskCount": 23,
+    "balance -1": 23,
+    "chain id": 1,
+    "code": 1,
+    "roundOf": 6,
+    "roundOf.batchRoot": 10,
+    "roundOf.batched": 10,
+    "roundOf.direct": 11,
+    "enrolmentOf": 4,
+    "enrolmentOf.left": 5,
+    "hasCommittedDirectly": 11,
+    "claimedOf": 22,
+    "reputationOf": 22,
+}
+# A changed digest that leaves nothing to fetch: nothing follows.
+NOTHING_TO_FETCH = {"RoundOpened.plan", "BatchCommitted.batch", "RoundPublished.record"}
+# Fields that claim nothing.
+CLAIMS_NOTHING: Mapping[str, str] = {
+    "blockNumber": "orders and dates an event; what it must not change is the order, and the timestamp is checked",
+    "logIndex": "orders events within a block",
+    "transactionHash": "says where to look; nothing is derived from it",
+    "balance +1": "anybody can force ether into a contract, so only a shortfall says something",
+}
+# Blocks whose events have no deadline that a day crosses.
+TIMELESS = {"Claimed", "Refunded", "Left"}
+
+
+@dataclass
+class Audited:
+    """A finished task of 5 clients and 2 rounds, and every answer of the chain that its audit used."""
+
+    player: Player
+    entries: Entries
+    chain: JsonRpcProvider
+
+    def audit(self, change: Change | None = None, store: MemoryStore | None = None) -> Report:
+        entries = dict(self.entries)
+        if change is not None:
+            entries[change.question] = entries[change.question] | {"result": change.result}
+        reader = EthereumReader(Told(entries, self.chain), self.player.reader.ledger)
+        return run_audit(reader, store or self.player.store, self.player.task)
+
+
+@pytest.fixture(scope="module")
+def audited() -> Iterator[Audited]:
+    player = Player(funded_ledger("tampering"), rounds=2)
+    player.play(1, Conduct(direct=(0,)))
+    player.claim(0, 1, 2, 3, 4)
+    player.play(2, Conduct(direct=(1,), leaving=(4,), malformed=(3,)))
+    player.claim(0, 1)  # so that the contract still owes something
+    player.refund()
+    chain, entries = JsonRpcProvider(player.chain.rpc_url), Entries()
+    made = Audited(player, entries, chain)
+    report = run_audit(EthereumReader(Told(entries, chain), player.reader.ledger), player.store, player.task)
+    assert report.status is Status.PASS, report.failed
+    assert {line.number for line in report.lines} == set(range(1, 25))
+    yield made
+    chain.close()
+
+
+def _failed(report: Report) -> set[int]:
+    return {line.number for line in report.lines if line.status is Status.FAIL}
+
+
+def _noticed_by(what: str) -> int:
+    """The most specific entry: of the field, or of its event or view."""
+    return NOTICED[what] if what in NOTICED else NOTICED[what.replace(" ", ".").partition(".")[0]]
+
+
+def test_every_changed_field_of_every_answer(audited: Audited) -> None:
+    seen: set[str] = set()
+    for change in changes(audited.entries):
+        what = change.what
+        if what.startswith("block timestamp"):
+            continue
+        seen.add(what)
+        report = audited.audit(change)
+        if what in CLAIMS_NOTHING or what.rpartition(" ")[2] in CLAIMS_NOTHING:
+            assert report.status is not Status.FAIL, (what, report.failed)
+        elif what in NOTHING_TO_FETCH:
+            assert report.status is Status.UNKNOWN, (what, report.failed)
+        else:
+            assert report.status is Status.FAIL, what
+            assert _noticed_by(what) in _failed(report), (what, report.failed)
+    assert len(seen) > 120
+    assert {name for name in NOTICED if "." in name or " " in name} <= seen
+
+
+def test_every_changed_timestamp(audited: Audited) -> None:
+    """One second matters where a deadline starts; a day wherever one ends."""
+    evidence = gather_evidence(audited.player.reader, audited.player.task)
+    kinds: dict[int, set[str]] = {}
+    for event in evidence.events:
+        kinds.setdefault(event.block, set()).add(type(event).__name__)
+    for change in changes(audited.entries):
+        if not change.what.startswith("block timestamp"):
+            continue
+        block = int(json.loads(change.question)[1][0], 16)
+        report = audited.audit(change)
+        starts, day = kinds[block] & {"TaskPosted", "RoundOpened"}, change.what.endswith("+100000")
+        if starts or (day and not kinds[block] <= TIMELESS):
+            assert report.status is Status.FAIL, (change.what, kinds[block])
+            assert _failed(report) & {2, 4, 6, 7}
+        else:
+            assert report.status is Status.PASS, (change.what, kinds[block], report.failed)
+
+
+def test_every_changed_byte_of_every_object(audited: Audited) -> None:
+    player = audited.player
+    expected = _objects(player)
+    evidence, fetch = gather_evidence(player.reader, player.task), AuditFetch(player.store)
+    audit_task(evidence, fetch, expected_code(evidence.code, evidence.domain))
+    assert {digest for digest, _ in fetch.seen} == set(expected)
+    places_of = {Cid("raw", digest).text: check for digest, check in expected.items()}
+    places_of |= {Cid("dag-pb", digest).text: check for digest, check in expected.items()}
+    assert set(player.store.objects) <= set(places_of), "an object that no check looks at"
+    for text, data in player.store.objects.items():
+        for place in {0, len(data) // 2, len(data) - 1}:
+            changed = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+            report = audited.audit(store=_with(player.store, {text: changed}))
+            assert report.status is Status.FAIL, (places_of[text], text, place)
+            assert places_of[text] in _failed(report), (places_of[text], report.failed)
+        kept = {name: other for name, other in player.store.objects.items() if name != text}
+        absent = MemoryStore()
+        absent.objects = kept
+        assert audited.audit(store=absent).status is Status.UNKNOWN, places_of[text]
+
+
+def _with(store: MemoryStore, changed: dict[str, bytes]) -> MemoryStore:
+    copy = MemoryStore()
+    copy.objects = {**store.objects, **changed}
+    return copy
+
+
+def _objects(player: Player) -> dict[Digest, int]:
+    """Every object that the task refers to, and the check that reads it."""
+    spec = player.spec
+    found: dict[Digest, int] = {sha256(encode(spec)): 3, spec.initial_model: 3, spec.test_set: 3}
+    for event in player.reader.events(player.task):
+        match event:
+            case Enrolled():
+                found[event.envelope] = 4
+            case RoundOpened():
+                found[event.plan] = 7
+                found[decode(RoundPlan, get_document(player.store, event.plan, 2**20)).index_set] = 9
+            case BatchCommitted():
+                found[event.batch] = 10
+                batch = decode(CommitmentBatch, get_document(player.store, event.batch, 2**20))
+                found |= {signed.commitment.ciphertext: 12 for signed in batch.commitments}
+            case DirectCommitted():
+                found[event.ciphertext] = 12
+            case RoundPublished():
+                record = decode(RoundRecord, get_document(player.store, event.record, 2**20))
+                found |= {event.record: 13, record.aggregate: 17, event.model: 18, record.allocation: 21}
+                found |= {signed.statement.residues: 15 for signed in record.keys}
+            case _:
+                pass
+    return found
+
+
+LIES: Mapping[str, tuple[int, Conduct]] = {
+    "a better accuracy": (19, Conduct(lies={"record": lambda record: replace(record, correct=record.correct + 1)})),
+    "less privacy spent": (20, Conduct(lies={"record": lambda record: replace(record, epsilon_micro=1)})),
+    "a smaller residual": (17, Conduct(lies={"record": lambda record: replace(record, max_residual=0)})),
+    "a client robbed of its place": (
+        13,
+        Conduct(lies={"verdict": lambda verdict: replace(verdict, accepted=verdict.accepted[1:])}),
+    ),
+    "a client rejected as malformed": (
+        13,
+        Conduct(
+            lies={
+                "verdict": lambda verdict: replace(
+                    verdict,
+                    accepted=verdict.accepted[1:],
+                    rejected=(Rejection(verdict.accepted[0], MALFORMED),),
+                )
+            }
+        ),
+    ),
+    "a favourite's weight": (8, Conduct(lies={"plan": lambda plan: replace(plan, weights=_heavier(plan.weights))})),
+    "an index set of its own": (9, Conduct(lies={"indices": lambda indices: _others(indices)})),
+    "a root over other commitments": (10, Conduct(lies={"root": lambda root: bytes([root[0] ^ 1]) + root[1:]})),
+    "a model of its own": (18, Conduct(lies={"parameters": lambda parameters: parameters + np.float32(0.5)})),
+    "a favourite's reward": (21, Conduct(lies={"allocation": lambda allocation: _favoured(allocation)})),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_every_lie_of_the_edge_server(lie: str) -> None:
+    """Signed and settled on the real chain, as a lying server would; the audit names the check."""
+    check, conduct = LIES[lie]
+    player = Player(funded_ledger(lie), rounds=1)
+    player.play(1, conduct)
+    report = run_audit(player.reader, player.store, player.task)
+    assert report.status is Status.FAIL
+    assert check in _failed(report), report.failed
+
+
+def _others(indices: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """As many coordinates, and none of them."""
+    return np.setdiff1d(np.arange(2 * len(indices), dtype=np.uint32), indices)[: len(indices)]
+
+
+def _heavier(weights: tuple[ClientWeight, ...]) -> tuple[ClientWeight, ...]:
+    return (replace(weights[0], weight=weights[0].weight + 1), *weights[1:])
+
+
+def _favoured(allocation: Allocation) -> Allocation:
+    """One reward from the last client to the first: the total is right."""
+    first, *others, last = allocation.entitlements
+    reward = last.cumulative_wei
+    return replace(
+        allocation,
+        entitlements=(
+            replace(first, cumulative_wei=first.cumulative_wei + reward),
+            *others,
+            replace(last, cumulative_wei=0),
+        ),
+    )
+
+
+def test_through_a_real_lying_node(audited: Audited) -> None:
+    """The same over HTTP, as the auditor's process would meet it."""
+    lie = next(change for change in changes(audited.entries) if change.what == "RoundPublished.correct")
+    entries = dict(audited.entries)
+    entries[lie.question] = entries[lie.question] | {"result": lie.result}
+    told = Told(entries)
+
+    def answer(question: dict[str, Any]) -> bytes:
+        found = told.make_request(question["method"], question["params"])
+        return json.dumps({"jsonrpc": "2.0", "id": question["id"], "result": found["result"]}).encode()
+
+    with node(answer) as url:
+        report = run_audit(EthereumReader(url, audited.player.reader.ledger), audited.player.store, audited.player.task)
+    assert _failed(report) == {19}
+
+
+def test_an_endpoint_that_does_not_answer_is_unknown(audited: Audited) -> None:
+    report = run_audit(EthereumReader(Told({}), audited.player.reader.ledger), audited.player.store, 1)
+    assert report.status is Status.UNKNOWN
+    assert len(report.lines) == 1
+
+
+def test_what_the_verdict_calls_absent_cannot_be_refuted_and_changes_nothing() -> None:
+    player = Player(funded_ledger("absent"), rounds=2)
+    player.play(1, Conduct(unavailable=(1,), corrupt=(2,)))
+    player.play(2, Conduct(silent=(0, 1, 2), requested=False, end=ABANDONED))
+    report = run_audit(player.reader, player.store, player.task)
+    assert report.status is Status.PASS, report.failed
+    remarks = [line.detail for line in report.lines if "cannot be refuted" in line.detail]
+    assert len(remarks) == 2
+
+
+def test_expired_rounds_pass() -> None:
+    player = Player(funded_ledger("expired"), rounds=2)
+    player.play(1, Conduct(silent=(0,), end=EXPIRED))
+    player.play(2, Conduct(direct=(2,), twice=(3,)))
+    report = run_audit(player.reader, player.store, player.task)
+    assert report.status is Status.PASS, report.failed
