@@ -1,0 +1,32 @@
+"""The MNIST promise of the README's command, on anvil, with 6,000 examples on each of ten phones."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MISSING = "HEARTH_DATA_DIR names no folder with mnist/ in it: the MNIST demonstration is not tested"
+
+
+@pytest.mark.skipif(not (Path(os.environ.get("HEARTH_DATA_DIR", "/nowhere")) / "mnist").is_dir(), reason=MISSING)
+def test_the_mnist_demonstration_keeps_its_promise(tmp_path: Path) -> None:
+    figures_file = tmp_path / "figures.json"
+    command = ["demo", "--dataset", "mnist", "--chain", "anvil", "--rounds", "20", "--seed", "1"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "scripts.cli", *command, "--json", str(figures_file)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    figures = json.loads(figures_file.read_text())
+    assert figures["accuracy"][-1] >= 0.95
+    assert figures["epsilon"] <= 1
+    assert figures["delta"] == 1e-5
+    assert figures["bytes_per_update"] <= figures["dense_bytes_per_update"] / 2
+    assert (figures["audit"]["verdict"], figures["all_claimed"]) == ("PASS", True)
