@@ -40,7 +40,7 @@ CHARGED_SECOND_ROUND = 6  # sealed 1, outcome 1, charged 2 come next
 
 
 def test_a_client_that_disappears_costs_nobody_else_anything(tmp_path: Path) -> None:
-    with play(tmp_path / "play", rounds=1, phase_seconds=40) as task:
+    with play(tmp_path / "play", rounds=1, phase_seconds=60) as task:
         task.prepare()
         _hold(task, CHARGED_FIRST_ROUND)
         task.start_agents()
