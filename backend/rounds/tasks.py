@@ -12,7 +12,7 @@ from backend.rounds.coordinator import Coordinator
 from backend.rounds.desk import Desk
 from backend.rounds.history import TaskHistory
 from backend.rounds.journal import EdgeJournal
-from protocol.errors import HearthError, Party
+from protocol.errors import HearthError, MalformedError, Party
 from protocol.identifiers import Address
 from protocol.messages.chain import TaskPosted
 from storage.content.interface import ContentStore
@@ -77,6 +77,10 @@ class TaskBoard:
     def _take(self, task: int) -> None:
         try:
             history = TaskHistory(self._ledger, self._store, task)
+        except MalformedError as error:
+            log.error("task refused", task=task, error=str(error))
+            self._waiting.discard(task)
+            return
         except HearthError as error:
             log.warning("task cannot be read yet", task=task, error=str(error))
             return

@@ -1,0 +1,89 @@
+"""The server finds the tasks that name it, and only those; a malformed one disturbs nobody."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from backend.problem import RequestError
+from backend.rounds.committee_client import CommitteeClient
+from backend.rounds.journal import EdgeJournal
+from backend.rounds.tasks import TaskBoard
+from protocol.canonical import encode
+from protocol.messages.task import Layer, TaskSpec
+from protocol.planning import terms_of
+from storage.content.memory import MemoryStore
+from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.signer import Signer
+from tests.ports.chains import running_chain
+from tests.samples import private_key, sample_spec
+from tests.unit.backend.rounds.test_coordinator import PlayedCommittee
+
+Scene = tuple[TaskBoard, EthereumLedger, MemoryStore]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    chain = running_chain("memory")
+    address = chain.deploy()
+    edge, manufacturer = Signer(private_key("edge")), Signer(private_key("manufacturer"))
+    for signer in (edge, manufacturer):
+        chain.fund(address, signer.address)
+    ledger, poster = chain.ledger(address, edge), chain.ledger(address, manufacturer)
+    journal, store = EdgeJournal(tmp_path), MemoryStore()
+    committee = cast(CommitteeClient, PlayedCommittee(ledger.domain))
+    board = TaskBoard(ledger, store, journal, committee, frozenset(), 0.01)
+    yield board, poster, store
+    board.stop()
+    journal.close()
+    ledger.close()
+    poster.close()
+
+
+def _post(scene: Scene, spec: TaskSpec, stored: bool = True) -> None:
+    _, poster, store = scene
+    if stored:
+        store.put(encode(spec))
+    poster.post_task(terms_of(spec), spec.budget_wei())
+
+
+def _code(board: TaskBoard, task: int) -> str | None:
+    try:
+        board.desk(task)
+    except RequestError as error:
+        return error.code
+    return None
+
+
+def _until(board: TaskBoard, task: int, code: str | None) -> None:
+    pause = threading.Event()
+    for _ in range(2_000):
+        if _code(board, task) == code:
+            return
+        pause.wait(0.01)
+    raise AssertionError(_code(board, task))
+
+
+def test_each_kind_of_task(scene: Scene) -> None:
+    board, _, store = scene
+    good = sample_spec()
+    malformed = sample_spec(model=replace(good.model, layers=(Layer("lambda", {}),)))
+    hidden = sample_spec(title="not in the store yet")
+    _post(scene, malformed)
+    _post(scene, sample_spec(edge_server=b"\x09" * 20))
+    _post(scene, hidden, stored=False)
+    _post(scene, good)
+    assert _code(board, 4) == "E_STARTING"
+    board.start()
+    _until(board, 4, None)
+    _until(board, 1, "E_NOT_FOUND")
+    assert [_code(board, task) for task in (2, 5)] == ["E_NOT_FOUND", "E_NOT_FOUND"]
+    assert _code(board, 3) == "E_STARTING"
+    store.put(encode(hidden))
+    _until(board, 3, None)
+    assert board.desk(4).status()["state"] == "enrolling"
