@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 
 from protocol.audit.audit import audit_task
@@ -16,8 +14,8 @@ from protocol.audit.report import Report, Status
 from protocol.canonical import decode, encode
 from protocol.identifiers import Digest, sha256
 from protocol.messages.chain import BatchCommitted, DirectCommitted, Enrolled, RoundOpened, RoundPublished
-from protocol.messages.round import ClientWeight, RoundPlan
-from protocol.messages.settlement import ABANDONED, MALFORMED, Allocation, Rejection, RoundRecord
+from protocol.messages.round import RoundPlan
+from protocol.messages.settlement import RoundRecord
 from protocol.messages.submission import CommitmentBatch
 from scripts.audit import AuditFetch, expected_code, gather_evidence, run_audit
 from storage.content.cid import Cid
@@ -26,7 +24,7 @@ from storage.content.memory import MemoryStore
 from storage.ledger.reader import EthereumReader
 from storage.ledger.rpc import JsonRpcProvider
 from tests.attacks.tampering import Change, Entries, Told, changes
-from tests.played_task import EXPIRED, Conduct, Player
+from tests.played_task import Conduct, Player
 from tests.tiny_task import funded_ledger
 from tests.unit.storage.ledger.node import node
 
@@ -216,68 +214,6 @@ def _objects(player: Player) -> dict[Digest, int]:
     return found
 
 
-LIES: Mapping[str, tuple[int, Conduct]] = {
-    "a better accuracy": (19, Conduct(lies={"record": lambda record: replace(record, correct=record.correct + 1)})),
-    "less privacy spent": (20, Conduct(lies={"record": lambda record: replace(record, epsilon_micro=1)})),
-    "a smaller residual": (17, Conduct(lies={"record": lambda record: replace(record, max_residual=0)})),
-    "a client robbed of its place": (
-        13,
-        Conduct(lies={"verdict": lambda verdict: replace(verdict, accepted=verdict.accepted[1:])}),
-    ),
-    "a client rejected as malformed": (
-        13,
-        Conduct(
-            lies={
-                "verdict": lambda verdict: replace(
-                    verdict,
-                    accepted=verdict.accepted[1:],
-                    rejected=(Rejection(verdict.accepted[0], MALFORMED),),
-                )
-            }
-        ),
-    ),
-    "a favourite's weight": (8, Conduct(lies={"plan": lambda plan: replace(plan, weights=_heavier(plan.weights))})),
-    "an index set of its own": (9, Conduct(lies={"indices": lambda indices: _others(indices)})),
-    "a root over other commitments": (10, Conduct(lies={"root": lambda root: bytes([root[0] ^ 1]) + root[1:]})),
-    "a model of its own": (18, Conduct(lies={"parameters": lambda parameters: parameters + np.float32(0.5)})),
-    "a favourite's reward": (21, Conduct(lies={"allocation": lambda allocation: _favoured(allocation)})),
-}
-
-
-@pytest.mark.parametrize("lie", LIES)
-def test_every_lie_of_the_edge_server(lie: str) -> None:
-    """Signed and settled on the real chain, as a lying server would; the audit names the check."""
-    check, conduct = LIES[lie]
-    player = Player(funded_ledger(lie), rounds=1)
-    player.play(1, conduct)
-    report = run_audit(player.reader, player.store, player.task)
-    assert report.status is Status.FAIL
-    assert check in _failed(report), report.failed
-
-
-def _others(indices: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-    """As many coordinates, and none of them."""
-    return np.setdiff1d(np.arange(2 * len(indices), dtype=np.uint32), indices)[: len(indices)]
-
-
-def _heavier(weights: tuple[ClientWeight, ...]) -> tuple[ClientWeight, ...]:
-    return (replace(weights[0], weight=weights[0].weight + 1), *weights[1:])
-
-
-def _favoured(allocation: Allocation) -> Allocation:
-    """One reward from the last client to the first: the total is right."""
-    first, *others, last = allocation.entitlements
-    reward = last.cumulative_wei
-    return replace(
-        allocation,
-        entitlements=(
-            replace(first, cumulative_wei=first.cumulative_wei + reward),
-            *others,
-            replace(last, cumulative_wei=0),
-        ),
-    )
-
-
 def test_through_a_real_lying_node(audited: Audited) -> None:
     """The same over HTTP, as the auditor's process would meet it."""
     lie = next(change for change in changes(audited.entries) if change.what == "RoundPublished.correct")
@@ -298,21 +234,3 @@ def test_an_endpoint_that_does_not_answer_is_unknown(audited: Audited) -> None:
     report = run_audit(EthereumReader(Told({}), audited.player.reader.ledger), audited.player.store, 1)
     assert report.status is Status.UNKNOWN
     assert len(report.lines) == 1
-
-
-def test_what_the_verdict_calls_absent_cannot_be_refuted_and_changes_nothing() -> None:
-    player = Player(funded_ledger("absent"), rounds=2)
-    player.play(1, Conduct(unavailable=(1,), corrupt=(2,)))
-    player.play(2, Conduct(silent=(0, 1, 2), requested=False, end=ABANDONED))
-    report = run_audit(player.reader, player.store, player.task)
-    assert report.status is Status.PASS, report.failed
-    remarks = [line.detail for line in report.lines if "cannot be refuted" in line.detail]
-    assert len(remarks) == 2
-
-
-def test_expired_rounds_pass() -> None:
-    player = Player(funded_ledger("expired"), rounds=2)
-    player.play(1, Conduct(silent=(0,), end=EXPIRED))
-    player.play(2, Conduct(direct=(2,), twice=(3,)))
-    report = run_audit(player.reader, player.store, player.task)
-    assert report.status is Status.PASS, report.failed
