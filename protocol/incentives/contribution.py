@@ -2,7 +2,7 @@
 
 Updates are encrypted, so nobody can look into one. What everyone can see is how many right answers the model gives on
 the public test set, and who has a long good record. After the reputation-scaled payments of Zhang and van der Schaar
-(INFOCOM 2012); docs/adr/0008-contribution-from-the-gain.md says why this and not a divided pool.
+(INFOCOM 2012); docs/adr/0010-contribution-from-the-gain.md says why this and not a divided pool.
 """
 
 from __future__ import annotations
