@@ -162,10 +162,10 @@ def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console)
     for number, entry in enumerate(report.seconds_by_phase, start=1):
         seconds.add_row(str(number), *(f"{entry.get(phase, 0):.2f}" for phase in phases))
     console.print(seconds)
-    clients = _table("Clients, in wei", "client", "participation", "contribution", "claimed", "reputation")
-    for client, reward in report.rewards_wei.items():
-        shares = report.participation_wei[client], report.contribution_wei[client], reward
-        clients.add_row(client, *(f"{wei:,}" for wei in shares), str(report.reputation[client]))
+    clients = _table("Clients", "client", "participation (wei)", "contribution (wei)", "reputation")
+    for client, reputation in report.reputation.items():
+        shares = report.participation_wei[client], report.contribution_wei[client]
+        clients.add_row(f"{client[:10]}..{client[-4:]}", *(f"{wei:,}" for wei in shares), str(reputation))
     console.print(clients)
     escrow, claimed = report.spec.budget_wei(), sum(report.rewards_wei.values())
     console.print(
