@@ -53,7 +53,7 @@ class Settlement:
         sums = store.put(encode_sums(aggregate.opened.sums))
         model = store.put(self.history.layout.to_safetensors(aggregate.parameters))
         correct, examples = self._count(aggregate.parameters)
-        progress = Progress(self._best_before(facts.number), correct, examples)
+        progress = Progress(self._best_so_far(), correct, examples)
         allocation = self._allocation(facts, verdict, progress)
         record = RoundRecord(
             label=facts.opened.label,
@@ -113,9 +113,9 @@ class Settlement:
         _, before = self.history.before(facts.number)
         return settle(self.history.spec, before, facts.number, verdict, progress)
 
-    def _best_before(self, number: int) -> int:
-        """Most right answers of any model before round ``number``."""
-        ends = [facts.ended for facts in self.history.rounds.values() if facts.number < number]
+    def _best_so_far(self) -> int:
+        """Most right answers of any published model, the initial one included."""
+        ends = [facts.ended for facts in self.history.rounds.values()]
         return max([self._initial_correct, *(end.correct for end in ends if isinstance(end, RoundPublished))])
 
     @cached_property

@@ -28,9 +28,9 @@ def contribution_wei(weight: int, maximum: int, progress: Progress, rewards: Rew
     ``target_gain_ppm`` on, and paid in proportion to the weight. One division, rounded down: what is left over, like
     everything not released, stays in the escrow and is the manufacturer's at the refund.
     """
-    gain = progress.correct - progress.best
-    if gain <= 0 or progress.examples == 0:
+    if progress.examples == 0:
         return 0
+    gain = max(0, progress.correct - progress.best)
     target = rewards.target_gain_ppm * progress.examples
     released = min(gain * MICRO, target)
     return rewards.contribution_wei * released * weight // (target * maximum)

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import merkle
+from protocol.audit.money_checks import same_allocation
 from protocol.domain import entitlement_leaf
-from protocol.identifiers import Address
+from protocol.errors import VerificationError
+from protocol.identifiers import Address, to_hex
 from protocol.incentives.contribution import Progress, contribution_wei
 from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_wei
 from protocol.messages.settlement import CORRUPT, MALFORMED, UNAVAILABLE, Allocation, Rejection, Verdict
@@ -155,6 +157,22 @@ def test_every_wei_of_the_escrow_is_paid_or_left_for_the_refund(
     remainder = exact - total_wei(allocation)
     assert 0 <= remainder <= updates
     assert total_wei(allocation) <= spec.budget_wei()
+
+
+def test_the_auditor_names_the_client_that_is_paid_wrongly() -> None:
+    derived = first_allocation(1, dict.fromkeys([A, B], 3))
+    first, second = derived.entitlements
+    wrong = {
+        f"earned by {to_hex(first.client)}: 1 is claimed, 0": (replace(first, cumulative_wei=1), second),
+        f"reputation of {to_hex(second.client)}: 4 is claimed, 3": (first, replace(second, reputation=4)),
+        "clients of the allocation": (second, first),
+    }
+    for message, entitlements in wrong.items():
+        with pytest.raises(VerificationError, match=message):
+            same_allocation(replace(derived, entitlements=entitlements), derived)
+    with pytest.raises(VerificationError, match="allocation: "):
+        same_allocation(replace(derived, round=1), derived)
+    same_allocation(derived, derived)
 
 
 def test_every_entitlement_has_a_proof_under_the_root() -> None:
