@@ -87,7 +87,7 @@ def plan_round(
 ) -> RoundPlan:
     """The plan for ``cohort`` (client -> reputation); ineligible clients are left out."""
     weights = [
-        ClientWeight(client, weight_of(cohort[client]))
+        ClientWeight(client, weight_of(cohort[client], spec.reputation))
         for client in sorted(cohort)
         if eligible(cohort[client], spec.reputation)
     ]

@@ -20,12 +20,14 @@ from protocol.encryption.committee import Subset, authority_share
 from protocol.encryption.policy import check_quorum
 from protocol.encryption.suite import suite
 from protocol.identifiers import Address, Digest
+from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, settle
 from protocol.messages.keys import KeyRequest
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation, Verdict
 from protocol.messages.submission import Commitment, SignedCommitment
 from protocol.messages.task import LearningTerms, TaskSpec
+from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
 from protocol.model.step import apply_step
 from protocol.planning import History, choose_index_set, key_request, plan_round, published_history
@@ -71,6 +73,7 @@ class FinishedRound:
     request: KeyRequest
     sums: npt.NDArray[np.int64]
     parameters: npt.NDArray[np.float32]
+    correct: int  # right answers on the test set
     history: History
     allocation: Allocation
     allocation_root: Digest
@@ -86,12 +89,14 @@ def run_round(
     allocation: Allocation,
     households: Sequence[Household],
     answering: Sequence[int],
+    test_set: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],
+    best: int,
     put: Put,
 ) -> FinishedRound:
     """One published round. ``answering`` are the key authorities (1..m) that answer; raises when the round would fail.
 
-    ``history`` and ``allocation`` are those before the round; every household has enrolled and delivers. Residuals of
-    the households move on.
+    ``history`` and ``allocation`` are those before the round, ``best`` the most right answers on the ``test_set`` of
+    any model so far; every household has enrolled and delivers. Residuals of the households move on.
     """
     scheme = suite(spec.suite)
     m, t = len(spec.committee.members), spec.committee.threshold
@@ -159,7 +164,10 @@ def run_round(
     model = put(Layout.of(spec.model).to_safetensors(stepped), None)
 
     # Chain: model, record and allocation root; everyone can claim.
-    paid = settle(spec, allocation, round_number, verdict)
+    correct = count_correct(spec.model, stepped, *test_set)
+    paid = settle(spec, allocation, round_number, verdict, Progress(best, correct, len(test_set[1])))
     put(encode(paid), None)
     after = published_history(history, plan, request, indices, opened.sums, model)
-    return FinishedRound(plan, bodies, verdict, request, opened.sums, stepped, after, paid, allocation_root(paid))
+    return FinishedRound(
+        plan, bodies, verdict, request, opened.sums, stepped, correct, after, paid, allocation_root(paid)
+    )

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from protocol.identifiers import Address, to_hex
 from protocol.messages.task import MICRO, LearningTerms, ModelSpec, PrivacyTerms
-from scripts.presets import digits_terms, mnist_terms, with_enough_noise
+from scripts.presets import DEMO_REPUTATION, DEMO_REWARDS, digits_terms, mnist_terms, with_enough_noise
 
 THRESHOLD = 2
-UPDATE_REWARD_WEI = 10**12
 TEST_SET = "test-set.safetensors"
 
 
@@ -69,12 +68,15 @@ def write_task_file(
         "max_share = 0.5",
         "",
         "[reputation]",
-        "initial = 2",
-        "floor = 2",
-        "maximum = 5",
+        f"initial = {DEMO_REPUTATION.initial}",
+        f"floor = {DEMO_REPUTATION.floor}",
+        f"maximum = {DEMO_REPUTATION.maximum}",
+        f"waiting_rounds = {DEMO_REPUTATION.waiting_rounds}",
         "",
         "[rewards]",
-        f"update_reward_wei = {UPDATE_REWARD_WEI}",
+        f"participation_wei = {DEMO_REWARDS.participation_wei}",
+        f"contribution_wei = {DEMO_REWARDS.contribution_wei}",
+        f"target_gain = {_decimal(DEMO_REWARDS.target_gain_ppm)}",
         "",
         "[durations]",
         "enrolment_seconds = 600",
