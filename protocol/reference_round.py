@@ -16,7 +16,7 @@ import numpy.typing as npt
 from protocol.canonical import encode
 from protocol.commitments import batch_of, batch_root, committed_set, receipt_for, verify_batch, verify_receipt
 from protocol.domain import Domain
-from protocol.encryption.committee import Subset, authority_share
+from protocol.encryption.committee import Subset, authority_share, ratchet
 from protocol.encryption.policy import check_quorum
 from protocol.encryption.suite import suite
 from protocol.identifiers import Address, Digest
@@ -55,7 +55,7 @@ class Household:
     """One client with everything that never leaves its phone."""
 
     private_key: bytes
-    master_keys: Mapping[Subset, bytes]
+    master_keys: Mapping[Subset, bytes]  # as enrolled
     trainer: DeltaTrainer
     randomness: Randomness
     residual: npt.NDArray[np.float64]
@@ -119,7 +119,8 @@ def run_round(
         values, household.residual = restrict(delta, household.residual, indices, plan.learning, randomness, purpose)
         nonce = randomness.draw(f"{purpose}/nonce", 16)
         noise_key = randomness.draw(f"{purpose}/encryption-noise", 32)
-        body = scheme.encrypt(household.master_keys, label, nonce, values, encoding, noise_key)
+        keys = ratchet(household.master_keys, plan.key_epoch)
+        body = scheme.encrypt(keys, label, nonce, values, encoding, noise_key)
         ciphertext = put(body, encoding.block_bytes)
         commitment = Commitment(task, round_number, household.address, label, nonce, ciphertext)
         commitments.append(SignedCommitment(commitment, sign(domain, commitment, household.private_key)))
@@ -141,7 +142,7 @@ def run_round(
     check_quorum(weights, plan.min_clients, plan.max_share_ppm)
 
     # Key authorities: each its share of the functional key for this request, once per label.
-    master_keys = {household.address: household.master_keys for household in households}
+    master_keys = {household.address: ratchet(household.master_keys, plan.key_epoch) for household in households}
     partials = {
         j: scheme.partial_key(
             j,

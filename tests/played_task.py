@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from protocol.canonical import encode
 from protocol.commitments import batch_of, batch_root, committed_set
-from protocol.encryption.committee import authority_share, draw_master_keys
+from protocol.encryption.committee import authority_share, draw_master_keys, ratchet
 from protocol.encryption.envelope import seal_envelope
 from protocol.encryption.port import Opened
 from protocol.encryption.suite import suite
@@ -240,7 +240,8 @@ class Player:
         values, household.residual = restrict(delta, household.residual, indices, plan.learning, randomness, purpose)
         nonce = randomness.draw(f"{purpose}/nonce", 16)
         noise_key = randomness.draw(f"{purpose}/encryption-noise", 32)
-        body = self.scheme.encrypt(household.master_keys, plan.label(), nonce, values, self.encoding, noise_key)
+        keys = ratchet(household.master_keys, plan.key_epoch)
+        body = self.scheme.encrypt(keys, plan.label(), nonce, values, self.encoding, noise_key)
         if client in conduct.malformed:
             body = body[:-8]
         found: bytes | Absent = body
@@ -259,7 +260,7 @@ class Player:
         self, plan: RoundPlan, request: KeyRequest, bodies: Mapping[Address, bytes | Absent]
     ) -> tuple[tuple[SignedPartialKey, ...], bytes, Opened]:
         m, t = len(self.spec.committee.members), self.spec.committee.threshold
-        keys = {household.address: household.master_keys for household in self.households}
+        keys = {household.address: ratchet(household.master_keys, plan.key_epoch) for household in self.households}
         partials, signed = {}, []
         for j in ANSWERING:
             entries = [(authority_share(keys[e.client], j), e.nonce, e.weight) for e in request.entries]

@@ -262,4 +262,4 @@ def _unrecorded_request_is_refused(task: Play, first: SignedCommitment) -> None:
         content=encode(PlannedKeyRequest(plan, request)),
     )
     assert 400 <= answer.status_code < 500, answer.text
-    assert answer.json()["code"] == "E_NOT_ON_CHAIN"
+    assert answer.json()["code"] == "E_NOT_RECORDED"
