@@ -2,7 +2,7 @@
 
 numba names a cached kernel by the digest of the file it stands in, its types, the processor and numba's own version. So
 everything that a kernel calls stands in the kernel's own file, and what it reads comes through its arguments. The cache
-is beside the source where that can be written to, else in the user's cache directory, or where ``NUMBA_CACHE_DIR`` says.
+is beside the source where that can be written to, else in the user's cache directory; ``NUMBA_CACHE_DIR`` goes before.
 """
 
 from __future__ import annotations
