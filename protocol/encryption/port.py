@@ -13,6 +13,7 @@ from protocol.encryption.committee import Subset
 from protocol.errors import EncryptionError
 
 Entry = tuple[Mapping[Subset, bytes], bytes, int]  # a client's share at one authority, its nonce, its weight
+Body = bytes | memoryview  # of a ciphertext, or one leaf of it
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,11 @@ class Encoding(Protocol):
 class Aggregator(Protocol):
     """A running weighted sum of ciphertext bodies; the order does not matter and memory is that of one sum."""
 
-    def fold(self, body: bytes, weight: int) -> None:
+    def fold(self, body: Body, weight: int) -> None:
         """Add ``weight`` times a body, or nothing: MalformedError (fault: client) for a wrong size, ``E_WEIGHT``."""
         ...
 
-    def fold_all(self, bodies: Sequence[bytes], weights: Sequence[int]) -> None:
+    def fold_all(self, bodies: Sequence[Body], weights: Sequence[int]) -> None:
         """All of them, or nothing; several bodies are read in one pass over the sum."""
         ...
 
@@ -81,6 +82,10 @@ class Suite(Protocol):
 
     Never two plaintexts under one (label, nonce), never two functional keys for one label: callers see to both.
     """
+
+    def prepare(self) -> None:
+        """Loads what the rest needs, compiling it on a machine that never did; else the first use of it does."""
+        ...
 
     def encoding_for(self, bits: int, packing: int) -> Encoding:
         """Raises EncryptionError ``E_PARAMS`` for what the suite does not offer."""
@@ -142,7 +147,7 @@ class Suite(Protocol):
     def open_block(
         self,
         block: int,
-        leaves: Sequence[bytes],
+        leaves: Sequence[Body],
         label: bytes,
         functional_key: bytes,
         encoding: Encoding,
@@ -161,9 +166,14 @@ def largest_value(bits: int) -> int:
     return (1 << (bits - 1)) - 1
 
 
-def check_vector(values: npt.NDArray[np.int64], largest: int) -> None:
-    """Raises EncryptionError ``E_PARAMS`` for another shape or type, ``E_RANGE`` for a value beyond ±``largest``."""
+def check_shape(values: npt.NDArray[np.int64]) -> None:
+    """Raises EncryptionError ``E_PARAMS`` for another shape or type, or no values."""
     if values.ndim != 1 or values.dtype != np.int64 or not len(values):
         raise EncryptionError("values must be a non-empty int64 vector", code="E_PARAMS")
+
+
+def check_vector(values: npt.NDArray[np.int64], largest: int) -> None:
+    """Raises EncryptionError ``E_PARAMS`` for another shape or type, ``E_RANGE`` for a value beyond ±``largest``."""
+    check_shape(values)
     if int(values.max()) > largest or int(values.min()) < -largest:
         raise EncryptionError(f"a value is beyond ±{largest}", code="E_RANGE")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +13,7 @@ from protocol.encryption.committee import Subset
 from protocol.encryption.fe64.encoding import BLOCK_WORDS, Fe64Encoding, own_encoding, residual_bound
 from protocol.encryption.fe64.functional_key import decode_key, interpolate, key_bytes, sharing_coefficient
 from protocol.encryption.fe64.ring import PLAINTEXT_MODULUS, Residues, Words, reduce
-from protocol.encryption.port import Encoding, Entry, Opened
+from protocol.encryption.port import Body, Encoding, Entry, Opened
 from protocol.encryption.running_sum import RunningSum
 from protocol.encryption.shares import derive, held_by, interpolate_agreed
 from protocol.errors import EncryptionError
@@ -40,7 +40,7 @@ class Arithmetic(Protocol):
         """
         ...
 
-    def add(self, total: Words, bodies: Sequence[bytes], weights: Sequence[int]) -> None:
+    def add(self, total: Words, bodies: Sequence[Body], weights: Sequence[int]) -> None:
         """Adds the weighted words of ``bodies`` to ``total``, in place, modulo 2^64."""
         ...
 
@@ -51,9 +51,18 @@ class Arithmetic(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class Fe64:
-    arithmetic: Arithmetic
+    """``load`` gives the arithmetic when it is first needed."""
+
+    def __init__(self, load: Callable[[], Arithmetic]) -> None:
+        self._load = load
+
+    @cached_property
+    def arithmetic(self) -> Arithmetic:
+        return self._load()
+
+    def prepare(self) -> None:
+        self.arithmetic  # noqa: B018
 
     def encoding_for(self, bits: int, packing: int) -> Fe64Encoding:
         return Fe64Encoding(bits, packing)
@@ -114,7 +123,7 @@ class Fe64:
     def open_block(
         self,
         block: int,
-        leaves: Sequence[bytes],
+        leaves: Sequence[Body],
         label: bytes,
         functional_key: bytes,
         encoding: Encoding,
