@@ -1,0 +1,70 @@
+"""Mistake 1: little noise under weighted sums. The opened sum's noise, modulo a weight, is one client's noise.
+
+The server knows z = y_1 e_1 + y_2 e_2 exactly, since it opens the sum. One block of the victim that it can guess (zero
+padding) then gives the victim's secret, and with it every other block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from protocol.encryption.client import noise_block
+from protocol.encryption.encoding import MAX_WEIGHT, NOISE_VARIANCE
+from protocol.encryption.ring import DELTA, MODULUS
+from tests.attacks.encryption.toy_ring import DEGREE, Element, centred, divided, integers, rounded, times, uniform
+
+OTHER_WEIGHT = 100
+Noise = Callable[[int], Element]
+
+
+def _gaussian(sigma: float) -> Noise:
+    rng = np.random.default_rng(11)
+    return lambda _: integers(np.rint(rng.normal(0, sigma, DEGREE)))
+
+
+def _ours(purpose: int) -> Element:
+    return integers(noise_block(bytes([purpose]) * 32, purpose)[:DEGREE])
+
+
+def coordinates_recovered(noise: Noise) -> int:
+    """How many of 64 coordinates of the victim (weight 1) the server reads, next to one client of weight 100."""
+    rng = np.random.default_rng(7)
+    publics = [uniform(rng), uniform(rng)]
+    secrets = [uniform(rng), uniform(rng)]
+    messages = [[integers(np.zeros(DEGREE)), uniform(rng, 1 << 16)], [uniform(rng, 1 << 16), uniform(rng, 1 << 16)]]
+    ciphertexts = [
+        [
+            (times(a, secret) + noise(2 * client + t) + DELTA * messages[client][t]) % MODULUS
+            for t, a in enumerate(publics)
+        ]
+        for client, secret in enumerate(secrets)
+    ]
+    functional_key = (secrets[0] + OTHER_WEIGHT * secrets[1]) % MODULUS
+
+    # From here on only what the server has: ciphertexts, weights, the functional key and public elements.
+    total = (ciphertexts[0][0] + OTHER_WEIGHT * ciphertexts[1][0] - times(publics[0], functional_key)) % MODULUS
+    summed_noise = total - DELTA * rounded(total, DELTA)
+    victims_noise = centred(summed_noise, OTHER_WEIGHT)
+    secret = divided((ciphertexts[0][0] - victims_noise) % MODULUS, publics[0])
+    read = rounded((ciphertexts[0][1] - times(publics[1], secret)) % MODULUS, DELTA)
+    return int(np.sum(read == messages[0][1]))
+
+
+def test_noise_of_3_2_is_a_full_break() -> None:
+    assert coordinates_recovered(_gaussian(3.2)) == DEGREE
+
+
+@pytest.mark.parametrize("noise", [_gaussian(6.4 * OTHER_WEIGHT), _ours], ids=["6.4 times the weight", "ours"])
+def test_noise_in_proportion_to_the_weights_gives_nothing(noise: Noise) -> None:
+    assert coordinates_recovered(noise) == 0
+
+
+def test_our_noise_covers_the_largest_weight() -> None:
+    """sigma >= 2 sigma_0 y_max with sigma_0 = 3.2, in the constant that the bounds use and in what is drawn."""
+    assert NOISE_VARIANCE * 100 >= (64 * MAX_WEIGHT) ** 2
+    drawn = np.concatenate([noise_block(bytes(32), t) for t in range(8)])
+    assert abs(float(np.mean(drawn.astype(np.float64) ** 2)) / NOISE_VARIANCE - 1) < 0.05
+    assert abs(float(drawn.mean())) < 40  # 32,768 draws: four standard errors are 36
