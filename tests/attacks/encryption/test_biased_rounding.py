@@ -1,4 +1,4 @@
-"""Mistake 7: a switch whose truncated constants are not made up for. Each word is off by little, all in one direction."""
+"""Mistake 7: a switch whose truncated constants are not made up for. Words are off by little, all one way."""
 
 from __future__ import annotations
 

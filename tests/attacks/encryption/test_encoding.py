@@ -33,7 +33,7 @@ def summed_noise(unit: int, plaintext_modulus: int, values: list[Element], noise
 
 
 def _two_worlds() -> tuple[list[Element], list[Element], list[Element]]:
-    """Two pairs of inputs with one weighted sum: in the first the victim's coordinates are negative, in the second not."""
+    """Two pairs of inputs with one weighted sum: only in the first are the victim's coordinates negative."""
     rng = np.random.default_rng(6)
     victim, other = integers(rng.integers(-90, 0, DEGREE)), integers(rng.integers(2, 50, DEGREE))
     noise = [integers(np.rint(rng.normal(0, 1642, DEGREE))) for _ in range(2)]
@@ -44,9 +44,10 @@ def test_a_modulus_that_does_not_divide_q_shows_whose_coordinates_are_negative()
     negative, positive, noise = _two_worlds()
     plaintext_modulus = 1 << 54
     unit = rounded(np.array([MODULUS], dtype=object), plaintext_modulus)[0]
-    seen = summed_noise(unit, plaintext_modulus, negative, noise) - summed_noise(unit, plaintext_modulus, positive, noise)
+    worlds = [summed_noise(unit, plaintext_modulus, values, noise) for values in (negative, positive)]
+    seen = worlds[0] - worlds[1]
     excess = (unit * plaintext_modulus - MODULUS) % unit
-    assert np.all(centred(np.asarray(seen), unit) == centred(integers([excess] * DEGREE), unit))
+    assert np.all(centred(seen, unit) == centred(integers([excess] * DEGREE), unit))
     assert abs(int(centred(integers([excess]), unit)[0])) > 100 * 1642 * 101  # far above the noise: certain, not likely
 
 
@@ -73,7 +74,7 @@ def test_a_message_added_after_rounding_shows_in_the_words() -> None:
 
 @pytest.mark.parametrize("fields", [1, 2])
 def test_ours_adds_the_message_before_rounding(fields: int) -> None:
-    """One key and noise, two messages: the words differ by the message's share of 2^64, rounded up in some, down in others."""
+    """One key and noise, two messages: words differ by the message's share of 2^64, rounded up or down."""
     keys = draw_master_keys(SeededRandomness(b"encoding"), 3, 2, "keys")
     label, encoding = hashlib.sha256(b"encoding").digest(), Encoding(16, fields)
     words = [

@@ -34,7 +34,9 @@ def test_the_smallest_noise_on_a_functional_key_is_no_key() -> None:
     aggregator = Aggregator(encoding, len(values))
     for client, weight in zip(keys, weights, strict=True):
         aggregator.fold(encrypt(client, LABEL, NONCE, values, encoding, bytes(32)), weight)
-    exact = reduce(client_secret(keys[0], LABEL, NONCE) * np.uint64(2) + client_secret(keys[1], LABEL, NONCE) * np.uint64(3))
+    exact = reduce(
+        client_secret(keys[0], LABEL, NONCE) * np.uint64(2) + client_secret(keys[1], LABEL, NONCE) * np.uint64(3)
+    )
     opened = decrypt(aggregator.words, LABEL, exact, encoding, len(values), weights)
     assert opened.sums.tolist() == (5 * values).tolist()
     flooded = reduce(exact + np.uint64(1))  # the constant polynomial 1 is 1 at every point
@@ -96,7 +98,7 @@ def test_with_uniform_secrets_the_key_is_independent_of_all_but_one() -> None:
 
 
 def test_our_secrets_are_uniform() -> None:
-    """A chi-squared of 64 equal parts over each prime: about 63 with a standard deviation of 11 for a uniform sampler."""
+    """Chi-squared of 64 equal parts of each prime: 63 with a standard deviation of 11 for a uniform sampler."""
     secret = client_secret(draw_master_keys(SEEDS, 3, 2, "chi"), LABEL, NONCE)
     for limb, prime in zip(secret, PRIMES, strict=True):
         counts = np.bincount((limb.astype(np.int64) * 64) // prime, minlength=64)

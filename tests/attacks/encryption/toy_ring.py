@@ -1,4 +1,4 @@
-"""R_q = Z_q[X]/(X^64 + 1) over the real q, in exact integers: small enough to attack, close enough to mean something."""
+"""R_q = Z_q[X]/(X^64 + 1) over the real q, in exact integers: small enough to attack in a test."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _INTERPOLATE: Final = _matrix(pow(_root(), -1, MODULUS)).T * pow(DEGREE, -1, MOD
 
 def times(a: Element, b: Element) -> Element:
     """The negacyclic product."""
-    return _INTERPOLATE @ ((_EVALUATE @ a) * (_EVALUATE @ b) % MODULUS) % MODULUS
+    return np.asarray(_INTERPOLATE @ ((_EVALUATE @ a) * (_EVALUATE @ b) % MODULUS) % MODULUS)
 
 
 def divided(b: Element, a: Element) -> Element:
     """The x with a x = b; almost every ``a`` is invertible."""
     inverses = np.array([pow(int(value), -1, MODULUS) for value in _EVALUATE @ a % MODULUS], dtype=object)
-    return _INTERPOLATE @ ((_EVALUATE @ b) * inverses % MODULUS) % MODULUS
+    return np.asarray(_INTERPOLATE @ ((_EVALUATE @ b) * inverses % MODULUS) % MODULUS)
 
 
 def uniform(rng: np.random.Generator, modulus: int = MODULUS) -> Element:
