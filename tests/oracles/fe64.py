@@ -57,7 +57,10 @@ def expanded(key: bytes, label: bytes, nonce: bytes) -> Element:
 def combination(elements: Sequence[Element], factors: Sequence[Sequence[int]]) -> Element:
     """Sum of factor times element; a factor is one number for each prime."""
     return [
-        [sum(f[i] * x for f, x in zip(factors, column, strict=True)) % q for column in zip(*(e[i] for e in elements))]
+        [
+            sum(f[i] * x for f, x in zip(factors, column, strict=True)) % q
+            for column in zip(*(e[i] for e in elements), strict=True)
+        ]
         for i, q in enumerate(Q)
     ]
 
@@ -129,7 +132,9 @@ def masks(label: bytes, element: Element, count: int) -> list[Element]:
     products = []
     for t in range(-(-count // N)):
         a = public(label, t)
-        products.append(coefficients([[x * y % q for x, y in zip(a[i], element[i])] for i, q in enumerate(Q)]))
+        products.append(
+            coefficients([[x * y % q for x, y in zip(a[i], element[i], strict=True)] for i, q in enumerate(Q)])
+        )
     return products
 
 
@@ -140,7 +145,7 @@ def encrypt(
     plain, words = plain_words(values, bits, fields), []
     for t, mask in enumerate(masks(label, secret(keys, label, nonce), len(plain))):
         block = plain[N * t : N * (t + 1)]
-        element = [[(c + DELTA * m) % q for c, m in zip(mask[i], block)] for i, q in enumerate(Q)]
+        element = [[(c + DELTA * m) % q for c, m in zip(mask[i], block, strict=False)] for i, q in enumerate(Q)]
         words += switch(element)
     return words
 
@@ -150,7 +155,7 @@ def opened(
 ) -> list[int]:
     """Centred weighted sums of ``words``, the weighted sum of ciphertexts; no check of any bound."""
     mask = [word for element in masks(label, key, len(words)) for word in switch(element)]
-    plain = [((a - b) % 2**64 * T + 2**63) // 2**64 % T for a, b in zip(words, mask)]
+    plain = [((a - b) % 2**64 * T + 2**63) // 2**64 % T for a, b in zip(words, mask, strict=False)]
     width = WIDTHS[fields]
     sums = [(word >> (width * f)) % (1 << width) for f in range(fields) for word in plain]
     return [value - 2 ** (bits - 1) * sum(weights) for value in sums[:d]]

@@ -1,6 +1,6 @@
-"""``PAD/1`` of ``encryption.md`` section 7 in Python integers, one coordinate at a time: slow, and written from the text.
+"""``PAD/1`` of ``encryption.md`` section 7 in Python integers, one at a time: slow, and written from the text.
 
-Shares no line with ``protocol/encryption``. A prime, called ``p``, names the variant: 2^32 - 5 (w = 4), 2^48 - 59 (w = 6).
+Shares no line with ``protocol/encryption``. ``width`` is w, the bytes of a coordinate.
 """
 
 from __future__ import annotations
