@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import prod
 from typing import Final
 
@@ -50,19 +51,18 @@ def public(label: bytes, t: int) -> Element:
     return uniform(ctr(hashlib.sha256(b"FE64/a" + label).digest()[:16], 3 * LIMB_BYTES, 3 * LIMB_BYTES * t))
 
 
+@lru_cache(64)
 def expanded(key: bytes, label: bytes, nonce: bytes) -> Element:
     return uniform(ctr(hmac.digest(key, b"FE64/s" + label + nonce, hashlib.sha256), 3 * LIMB_BYTES))
 
 
 def combination(elements: Sequence[Element], factors: Sequence[Sequence[int]]) -> Element:
     """Sum of factor times element; a factor is one number for each prime."""
-    return [
-        [
-            sum(f[i] * x for f, x in zip(factors, column, strict=True)) % q
-            for column in zip(*(e[i] for e in elements), strict=True)
-        ]
-        for i, q in enumerate(Q)
-    ]
+    total = [[0] * N for _ in Q]
+    for element, factor in zip(elements, factors, strict=True):
+        for i, row in enumerate(element):
+            total[i] = [so_far + factor[i] * x for so_far, x in zip(total[i], row, strict=True)]
+    return [[x % q for x in row] for row, q in zip(total, Q, strict=True)]
 
 
 def secret(keys: Mapping[Subset, bytes], label: bytes, nonce: bytes) -> Element:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import combinations
 from math import prod
 from typing import Final
@@ -49,6 +50,7 @@ def accepted_words(data: bytes, d: int, width: int) -> list[int]:
     return words
 
 
+@lru_cache(64)
 def stream(key: bytes, label: bytes, nonce: bytes, d: int, width: int) -> list[int]:
     pad_key = hmac.digest(key, b"PAD/main/1" + label + nonce, hashlib.sha256)
     return accepted_words(aes_ctr(pad_key, stream_bytes(d, width)), d, width)
