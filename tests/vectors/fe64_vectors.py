@@ -109,7 +109,7 @@ def good() -> Json:
         "known_answer": known_answer(),
         "rounds": [
             round_case(_SMALL, 3, 2, 2, 16, 7, [2, 3]),
-            round_case("two clients, 3 of 4, k = 1, b = 30", 4, 3, 1, 30, 3, [255, 1]),
+            round_case("two clients, 3 of 4, k = 1, b = 30", 4, 3, 1, 30, 3, [190, 1]),
             round_case("two clients, 2 of 5, k = 3, b = 11", 5, 2, 3, 11, 7, [60, 67]),
             round_case("three clients, 2 of 3, k = 4, b = 6", 3, 2, 4, 6, 9, [60, 60, 10]),
         ],

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from protocol.encryption.encoding import residual_bound
-from protocol.encryption.ring import MODULUS, PRIMES, Residues, Words, reduce, switch_to_words
+from protocol.encryption.fe64.encoding import residual_bound
+from protocol.encryption.fe64.ring import MODULUS, PRIMES, Residues, Words, reduce, switch_to_words
 
 CLIENTS, WORDS = 10_000, 1024
 _Q = np.array(PRIMES, np.uint64)[:, None]

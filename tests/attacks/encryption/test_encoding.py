@@ -8,10 +8,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from protocol.encryption.client import encrypt
 from protocol.encryption.committee import draw_master_keys
-from protocol.encryption.encoding import Encoding
-from protocol.encryption.ring import DELTA, MODULUS, PLAINTEXT_MODULUS
+from protocol.encryption.fe64.ring import DELTA, MODULUS, PLAINTEXT_MODULUS
+from protocol.encryption.suite import FE64, suite
 from protocol.randomness import SeededRandomness
 from tests.attacks.encryption.toy_ring import DEGREE, Element, centred, integers, rounded, times, uniform
 
@@ -76,10 +75,11 @@ def test_a_message_added_after_rounding_shows_in_the_words() -> None:
 def test_ours_adds_the_message_before_rounding(fields: int) -> None:
     """One key and noise, two messages: words differ by the message's share of 2^64, rounded up or down."""
     keys = draw_master_keys(SeededRandomness(b"encoding"), 3, 2, "keys")
-    label, encoding = hashlib.sha256(b"encoding").digest(), Encoding(16, fields)
+    scheme, label = suite(FE64), hashlib.sha256(b"encoding").digest()
+    encoding = scheme.encoding_for(16, fields)
     words = [
-        np.frombuffer(encrypt(keys, label, bytes(16), np.full(2048, value, np.int64), encoding, bytes(32)), "<u8")
-        for value in (0, 1)
+        np.frombuffer(scheme.encrypt(keys, label, bytes(16), values, encoding, bytes(32)), "<u8")
+        for values in (np.zeros(2048, np.int64), np.ones(2048, np.int64))
     ]
     difference = set((words[1] - words[0]).tolist())
     step = ((1 << 64) * (1 if fields == 1 else 1 + (1 << 27))) // PLAINTEXT_MODULUS

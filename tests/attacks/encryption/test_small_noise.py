@@ -11,9 +11,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from protocol.encryption.client import noise_block
-from protocol.encryption.encoding import MAX_WEIGHT, NOISE_VARIANCE
-from protocol.encryption.ring import DELTA, MODULUS
+from protocol.encryption.fe64.encoding import NOISE_VARIANCE
+from protocol.encryption.fe64.gaussian import noise_block
+from protocol.encryption.fe64.ring import DELTA, MODULUS
+from protocol.encryption.weights import MAX_WEIGHT
 from tests.attacks.encryption.toy_ring import DEGREE, Element, centred, divided, integers, rounded, times, uniform
 
 OTHER_WEIGHT = 100

@@ -21,7 +21,7 @@ from tests.unit.backend.key_authority.scene import CLIENTS, Scene, master_keys, 
 
 PLAN = plan()
 SUITE = suite(PLAN.suite)
-ENCODING = SUITE.encoding_for(PLAN.learning.bits, PLAN.learning.fields)
+ENCODING = SUITE.encoding_for(PLAN.learning.bits, PLAN.learning.packing)
 VICTIM = CLIENTS[1]
 UPDATES = {client: np.arange(11, dtype=np.int64) * (i + 3) - 30 for i, client in enumerate(CLIENTS)}
 EVERYBODY, WITHOUT_VICTIM = request(PLAN), request(PLAN, tuple(client for client in CLIENTS if client != VICTIM))
@@ -33,7 +33,7 @@ def colluding(j: int) -> Authority:
 
     def answer(shown: KeyRequest) -> bytes:
         held = [(authority_share(master_keys(e.client), j), e.nonce, e.weight) for e in shown.entries]
-        return SUITE.partial_key(j, 3, 2, shown.label, held)
+        return SUITE.partial_key(j, 3, 2, shown.label, held, ENCODING, PLAN.dimension)
 
     return answer
 
@@ -56,7 +56,7 @@ def opened(shown: KeyRequest, partials: dict[int, bytes]) -> npt.NDArray[np.int6
         keys = master_keys(entry.client)
         body = SUITE.encrypt(keys, shown.label, entry.nonce, UPDATES[entry.client], ENCODING, entry.client[:1] * 32)
         running.fold(body, entry.weight)
-    key = SUITE.combine(partials, 3, 2)
+    key = SUITE.combine(partials, 3, 2, ENCODING, PLAN.dimension)
     weights = [entry.weight for entry in shown.entries]
     return SUITE.decrypt(running.words, shown.label, key, ENCODING, PLAN.dimension, weights).sums
 

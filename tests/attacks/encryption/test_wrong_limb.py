@@ -12,12 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from protocol.encryption.aggregate import Aggregator, decrypt
-from protocol.encryption.client import encrypt
 from protocol.encryption.committee import authority_share, draw_master_keys
-from protocol.encryption.encoding import BLOCK_WORDS, Encoding, residual_bound
-from protocol.encryption.functional_key import combine, decode_functional_key, functional_key_bytes, partial_key
-from protocol.encryption.ring import (
+from protocol.encryption.fe64.encoding import BLOCK_WORDS, residual_bound
+from protocol.encryption.fe64.functional_key import decode_key, key_bytes
+from protocol.encryption.fe64.ring import (
     DEGREE,
     DELTA,
     MODULUS,
@@ -31,10 +29,12 @@ from protocol.encryption.ring import (
     reduce,
     switch_to_words,
 )
+from protocol.encryption.suite import FE64, suite
 from protocol.errors import EncryptionError
 from protocol.randomness import SeededRandomness
 
-LABEL, WEIGHTS, ENCODING = hashlib.sha256(b"wrong limb").digest(), [3, 5], Encoding(16, 2)
+SUITE, LABEL, WEIGHTS = suite(FE64), hashlib.sha256(b"wrong limb").digest(), [3, 5]
+ENCODING = SUITE.encoding_for(16, 2)
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,11 @@ class Round:
     words: npt.NDArray[np.uint64]
     partials: dict[int, bytes]
 
-    def open(self, key: Residues) -> npt.NDArray[np.int64]:
-        return decrypt(self.words, LABEL, key, ENCODING, len(self.values[0]), WEIGHTS).sums
+    def key(self, partials: dict[int, bytes]) -> bytes:
+        return SUITE.combine(partials, 3, 2, ENCODING, len(self.values[0]))
+
+    def open(self, key: bytes) -> npt.NDArray[np.int64]:
+        return SUITE.decrypt(self.words, LABEL, key, ENCODING, len(self.values[0]), WEIGHTS).sums
 
     @property
     def expected(self) -> list[int]:
@@ -57,13 +60,14 @@ def played(dimension: int) -> Round:
     rng, seeds = np.random.default_rng(dimension), SeededRandomness(b"wrong limb")
     keys = [draw_master_keys(seeds, 3, 2, f"client {i}") for i in range(2)]
     values = [rng.integers(-30_000, 30_000, dimension) for _ in keys]
-    aggregator = Aggregator(ENCODING, dimension)
+    aggregator = SUITE.aggregator(ENCODING, dimension)
     for i, (client, x) in enumerate(zip(keys, values, strict=True)):
-        aggregator.fold(encrypt(client, LABEL, bytes(16), x, ENCODING, bytes([i]) * 32), WEIGHTS[i])
-    entries = {
-        j: [(authority_share(k, j), bytes(16), y) for k, y in zip(keys, WEIGHTS, strict=True)] for j in (1, 2, 3)
-    }
-    return Round(values, aggregator.words, {j: partial_key(j, 3, 2, LABEL, entries[j]) for j in entries})
+        aggregator.fold(SUITE.encrypt(client, LABEL, bytes(16), x, ENCODING, bytes([i]) * 32), WEIGHTS[i])
+    partials = {}
+    for j in (1, 2, 3):
+        entries = [(authority_share(k, j), bytes(16), y) for k, y in zip(keys, WEIGHTS, strict=True)]
+        partials[j] = SUITE.partial_key(j, 3, 2, LABEL, entries, ENCODING, dimension)
+    return Round(values, aggregator.words, partials)
 
 
 def largest_residual(words: npt.NDArray[np.uint64], key: Residues) -> float:
@@ -77,14 +81,14 @@ def largest_residual(words: npt.NDArray[np.uint64], key: Residues) -> float:
 @pytest.mark.parametrize(("limb", "code"), [(0, "E_RANGE"), (1, "E_RANGE"), (2, "E_RESIDUAL")])
 def test_a_wrong_limb_is_caught_by_the_range_where_the_residual_is_blind(limb: int, code: str) -> None:
     game = played(600)
-    key = combine({j: game.partials[j] for j in (1, 2)}, 3, 2)
+    key = game.key({j: game.partials[j] for j in (1, 2)})
     assert game.open(key).tolist() == game.expected
-    wrong = key.copy()
+    wrong = decode_key(key)
     wrong[limb] = (wrong[limb] + np.uint64(1)) % np.uint64(PRIMES[limb])
     accepted_by_the_naive_check = largest_residual(game.words, wrong) <= residual_bound(WEIGHTS)
     assert accepted_by_the_naive_check == (limb != 2)
     with pytest.raises(EncryptionError) as caught:
-        game.open(wrong)
+        game.open(key_bytes(wrong))
     assert caught.value.code == code
 
 
@@ -111,23 +115,23 @@ def lie(wanted: dict[int, int]) -> bytes:
     shift = evaluated([wanted.get(n, 0) * DELTA % MODULUS for n in range(max(wanted) + 1)])
     public = public_block(LABEL, 0)
     inverse = np.array([[pow(int(v), -1, p) for v in row] for row, p in zip(public, PRIMES, strict=True)], np.uint64)
-    return functional_key_bytes(multiply(shift, inverse))
+    return key_bytes(multiply(shift, inverse))
 
 
 def told(game: Round, added: bytes) -> dict[int, bytes]:
-    answer = reduce(decode_functional_key(game.partials[2]) + decode_functional_key(added))
-    return game.partials | {2: functional_key_bytes(answer)}
+    answer = reduce(decode_key(game.partials[2]) + decode_key(added))
+    return game.partials | {2: key_bytes(answer)}
 
 
 def test_a_chosen_lie_passes_residual_and_range_on_one_block_and_only_a_further_answer_catches_it() -> None:
     """With exactly t answers an authority moves single coordinates of a short model as it likes."""
     game = played(600)
     partials = told(game, lie({0: 1000, 7: -5}))
-    key = combine({j: partials[j] for j in (1, 2)}, 3, 2)
+    key = game.key({j: partials[j] for j in (1, 2)})
     moved = np.array(game.open(key)) - np.array(game.expected)
     assert {int(i): int(moved[i]) for i in np.flatnonzero(moved)} == {0: 1000, 7: -5}
     with pytest.raises(EncryptionError, match="E_SHARE_INCONSISTENT"):
-        combine(partials, 3, 2)
+        game.key(partials)
 
 
 def test_the_same_lie_makes_every_other_block_uniform() -> None:
@@ -135,4 +139,4 @@ def test_the_same_lie_makes_every_other_block_uniform() -> None:
     game = played(2 * BLOCK_WORDS + 600)
     partials = told(game, lie({0: 1000}))
     with pytest.raises(EncryptionError, match="E_RANGE"):
-        game.open(combine({j: partials[j] for j in (1, 2)}, 3, 2))
+        game.open(game.key({j: partials[j] for j in (1, 2)}))

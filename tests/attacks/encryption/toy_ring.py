@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from protocol.encryption.ring import MODULUS, PRIMES, ROOTS
+from protocol.encryption.fe64.ring import MODULUS, PRIMES, ROOTS
 
 DEGREE: Final = 64
 Element = npt.NDArray[Any]  # shape (64,), Python integers in [0, q): coefficients
