@@ -1,7 +1,7 @@
 """Section 7's proof of PAD/1, checked exhaustively modulo 7: a coalition's view depends on the opened sum alone.
 
 Committee 2 of 3, authority 1 corrupt: of each client it lacks only the stream of the subset {1}. Its view of one
-coordinate is every ciphertext and every authority's answer for the surviving set; coordinates have streams of their own.
+coordinate is every ciphertext and every authority's answer for the surviving set; no two coordinates share a stream.
 """
 
 from __future__ import annotations
