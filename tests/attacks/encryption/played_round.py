@@ -23,12 +23,13 @@ BITS = 16
 
 @dataclass(frozen=True)
 class Round:
-    """``epoch`` names the master keys, ``number`` the label and the nonces."""
+    """``epoch`` names the master keys, ``number`` the nonces and, with ``relabelled``, the label."""
 
     name: str
     dimension: int
     number: int = 1
     epoch: int = 0
+    relabelled: int = 0
 
     @property
     def scheme(self) -> Suite:
@@ -40,7 +41,7 @@ class Round:
 
     @property
     def label(self) -> bytes:
-        return hashlib.sha256(f"round {self.number}".encode()).digest()
+        return hashlib.sha256(f"round {self.number} {self.relabelled}".encode()).digest()
 
     def nonce(self, client: int) -> bytes:
         return hashlib.sha256(f"nonce {self.number} {client}".encode()).digest()[:16]

@@ -105,8 +105,8 @@ def test_reordered_blocks_do_not_open(name: str) -> None:
 @every_suite
 @pytest.mark.parametrize(
     "other",
-    [{"number": 2}, {"epoch": 1}, {"number": 2, "epoch": 1}],
-    ids=["of another label", "of other keys", "of both"],
+    [{"number": 2}, {"relabelled": 1}, {"epoch": 1}, {"number": 2, "epoch": 1}],
+    ids=["of another round", "of another label with its nonces", "of other keys", "of both"],
 )
 def test_a_ciphertext_of_another_round_or_epoch_does_not_open(name: str, other: dict[str, int]) -> None:
     """Replayed whole: right length, honestly made, and uniform under this round's key."""

@@ -27,7 +27,8 @@ def _reordered(played: Round) -> bytes:
 
 
 LIES: Mapping[str, Callable[[Round], bytes]] = {
-    "of another label": lambda played: replace(played, number=2).partials[2],
+    "of another round": lambda played: replace(played, number=2).partials[2],
+    "of another label with its nonces": lambda played: replace(played, relabelled=1).partials[2],
     "of another epoch": lambda played: replace(played, epoch=1).partials[2],
     "for a smaller set": lambda played: played.partial(2, clients=(0, 2)),
     "of authority 1, shown as that of 2": lambda played: played.partials[1],
