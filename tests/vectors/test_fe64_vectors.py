@@ -25,7 +25,7 @@ from tests.vectors import write_encryption
 GOOD = json.loads((write_encryption.FOLDER / "fe64.json").read_text())
 BROKEN = json.loads((write_encryption.FOLDER / "fe64_broken.json").read_text())
 ROUNDS = {case["name"]: case for case in GOOD["rounds"]}
-SUITES = {"default": suite(FE64), "reference": Fe64(Reference())}
+SUITES = {"default": suite(FE64), "reference": Fe64(Reference)}
 Json = dict[str, Any]
 every_suite = pytest.mark.parametrize("scheme", SUITES.values(), ids=SUITES)
 

@@ -22,7 +22,7 @@ from tests.vectors import write_encryption
 
 GOOD = json.loads((write_encryption.FOLDER / "pad.json").read_text())
 BROKEN = json.loads((write_encryption.FOLDER / "pad_broken.json").read_text())
-SUITES = {"default": suite(PAD), "reference": Pad(PadReference())}
+SUITES = {"default": suite(PAD), "reference": Pad(PadReference)}
 Json = dict[str, Any]
 every_suite = pytest.mark.parametrize("scheme", SUITES.values(), ids=SUITES)
 
