@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from protocol.errors import EncryptionError, HearthError, MalformedError, Party
@@ -122,6 +123,18 @@ def test_everything_of_one_round_opened_as_another(name: str) -> None:
     if name == "fe64":
         refused(played, "E_RESIDUAL", label=replace(played, number=2).label)
     refused(played, MISMATCH[name], quorum={j: replace(played, number=2).partials[j] for j in (1, 2)})
+
+
+@every_suite
+def test_garbage_of_the_right_length_kills_the_sum_and_is_not_traced(name: str) -> None:
+    """A limit: whichever client sent it, the same error comes, and no sum without it may be opened under the label."""
+    played, errors = Round(name, 500), set()
+    garbage = np.random.default_rng(8).bytes(len(played.body(0)))
+    for sender in range(3):
+        with pytest.raises(EncryptionError) as caught:
+            played.open(bodies=[garbage if i == sender else played.body(i) for i in range(3)])
+        errors.add(str(caught.value))
+    assert len(errors) == 1
 
 
 @every_suite

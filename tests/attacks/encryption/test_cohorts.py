@@ -73,6 +73,17 @@ def test_a_set_that_is_too_small_is_refused(name: str) -> None:
 
 
 @every_suite
+def test_one_owner_of_all_the_others_is_not_noticed(name: str) -> None:
+    """A limit: every check passes, and whoever sent the other updates subtracts them (docs/adr/0013)."""
+    under = planned(name, (2, 2, 2))
+    check_request(under, request(under))
+    rng = np.random.default_rng(5)
+    victim, *own = rng.integers(-32_767, 32_768, (3, 100))
+    summed = 2 * (victim + own[0] + own[1])
+    assert np.array_equal(summed // 2 - own[0] - own[1], victim)
+
+
+@every_suite
 def test_a_client_twice_is_not_two_clients(name: str) -> None:
     under = planned(name, (2, 2, 2))
     assert refused(under, request(under, (CLIENTS[0], CLIENTS[0], CLIENTS[1]))) == "E_DUP_CLIENT"

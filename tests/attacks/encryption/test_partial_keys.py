@@ -112,6 +112,15 @@ def test_fewer_than_t_answers_open_nothing(name: str) -> None:
 
 
 @every_suite
+def test_t_authorities_open_any_single_update(name: str) -> None:
+    """The limit of the whole design: nothing but their own rules keeps t of them from it."""
+    played = Round(name, 500)
+    alone = {j: played.partial(j, clients=(1,)) for j in (1, 3)}
+    opened = played.open(bodies=[played.body(1)], weights=[3], quorum=alone)
+    assert opened == (3 * played.values(1)).tolist()
+
+
+@every_suite
 @pytest.mark.parametrize("j", [0, 4, -1])
 def test_an_authority_beyond_the_committee_is_refused(name: str, j: int) -> None:
     """Number 0 would be the key itself."""
