@@ -175,3 +175,17 @@ def test_weights_that_are_none(name: str, weight: int) -> None:
     with pytest.raises(HearthError) as caught:
         running.fold(played.body(0), weight)
     assert caught.value.code == "E_WEIGHT"
+
+
+@every_suite
+def test_the_largest_words_of_many_clients_do_not_overflow_the_sum(name: str) -> None:
+    """PAD/1 takes words of p and more as what they are congruent to; 600 of them at weight 255 still add up exactly."""
+    played, many = Round(name, 50), 600
+    body, width = b"\xff" * len(played.body(0)), 8 if name == "fe64" else played.encoding.packing
+    modulus = 2**64 if name == "fe64" else PRIME_OF_WIDTH[width]
+    together, one_by_one = (played.scheme.aggregator(played.encoding, 50) for _ in range(2))
+    together.fold_all([body] * many, [255] * many)
+    for _ in range(many):
+        one_by_one.fold(body, 255)
+    assert set(together.words.tolist()) == set(one_by_one.words.tolist())
+    assert set(together.words.tolist()) == {(2 ** (8 * width) - 1) * 255 * many % modulus}
