@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from protocol.encryption.committee import Subset, authority_share
+from protocol.encryption.pad import kernels
 from protocol.encryption.pad import reference as pad_reference
 from protocol.encryption.pad.encoding import PadEncoding
 from protocol.encryption.pad.reference import Reference as PadReference
 from protocol.encryption.pad.suite import Pad
 from protocol.encryption.port import Encoding, Suite
 from protocol.encryption.suite import PAD, suite
-from protocol.errors import HearthError
+from protocol.errors import EncryptionError, HearthError
 from tests.vectors import write_encryption
 
 GOOD = json.loads((write_encryption.FOLDER / "pad.json").read_text())
@@ -86,16 +87,29 @@ def test_budgets(case: Json) -> None:
     PadEncoding(case["bits"], case["width"]).check_budget(case["weights"])
 
 
-@every(GOOD["samplers"])
-def test_samplers(case: Json, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _sampled(case, monkeypatch) == case["words"]
-
-
-def _sampled(case: Json, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def _sampled_by_reference(case: Json, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     data = bytes.fromhex(case["stream"])
     monkeypatch.setattr(pad_reference, "ctr_stream", lambda key, size, offset: data[offset : offset + size])
     words: list[int] = pad_reference.stream(bytes(32), case["dimension"], PadEncoding(8, case["width"])).tolist()
     return words
+
+
+def _sampled_by_kernel(case: Json, _: pytest.MonkeyPatch) -> list[int]:
+    item, add = {4: ("<u4", kernels.add_stream_4), 6: ("<u2", kernels.add_stream_6)}[case["width"]]
+    total = np.zeros(case["dimension"], np.int64)
+    if add(np.frombuffer(bytearray.fromhex(case["stream"]), item), 1, total):
+        raise EncryptionError("the kernel says so", code="E_SAMPLER")
+    words: list[int] = total.tolist()
+    return words
+
+
+every_sampler = pytest.mark.parametrize("sampled", [_sampled_by_reference, _sampled_by_kernel])
+
+
+@every_sampler
+@every(GOOD["samplers"])
+def test_samplers(case: Json, sampled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sampled(case, monkeypatch) == case["words"]
 
 
 def _encoding(case: Json, scheme: Suite) -> Encoding:
@@ -140,8 +154,9 @@ def test_broken(scheme: Suite, case: Json) -> None:
     assert caught.value.code == case["error"]
 
 
+@every_sampler
 @every([case for case in BROKEN["cases"] if case["step"] == "sampler"])
-def test_broken_samplers(case: Json, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_samplers(case: Json, sampled: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HearthError) as caught:
-        _sampled(case, monkeypatch)
+        sampled(case, monkeypatch)
     assert caught.value.code == case["error"]

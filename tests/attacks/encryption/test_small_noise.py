@@ -14,8 +14,10 @@ import pytest
 from protocol.encryption.fe64.encoding import NOISE_VARIANCE
 from protocol.encryption.fe64.gaussian import noise_block
 from protocol.encryption.fe64.ring import DELTA, MODULUS
+from protocol.encryption.suite import FE64, suite
 from protocol.encryption.weights import MAX_WEIGHT
 from tests.attacks.encryption.toy_ring import DEGREE, Element, centred, divided, integers, rounded, times, uniform
+from tests.oracles import fe64
 
 OTHER_WEIGHT = 100
 Noise = Callable[[int], Element]
@@ -69,3 +71,17 @@ def test_our_noise_covers_the_largest_weight() -> None:
     drawn = np.concatenate([noise_block(bytes(32), t) for t in range(8)])
     assert abs(float(np.mean(drawn.astype(np.float64) ** 2)) / NOISE_VARIANCE - 1) < 0.05
     assert abs(float(drawn.mean())) < 40  # 32,768 draws: four standard errors are 36
+
+
+def test_the_noise_is_in_our_ciphertexts() -> None:
+    """Against the oracle's words without noise under the same keys.
+
+    A word stands for 2^18 of q, so noise of 1642 hides below it: rounding turns out otherwise in one word of a hundred.
+    """
+    keys: dict[tuple[int, ...], bytes] = {(j,): bytes([j]) * 32 for j in (1, 2, 3)}
+    scheme, values, label, nonce = suite(FE64), np.arange(16_384, dtype=np.int64), bytes(32), bytes(16)
+    body = scheme.encrypt(keys, label, nonce, values, scheme.encoding_for(16, 2), bytes(32))
+    exact = np.array(fe64.encrypt(keys, label, nonce, values.tolist(), 16, 2), np.uint64)
+    moved = (np.frombuffer(body, "<u8") - exact).view(np.int64)
+    assert set(moved.tolist()) == {-1, 0, 1}
+    assert 40 < np.count_nonzero(moved) < 130  # about 82 of 8192
