@@ -17,7 +17,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from scripts.bench.timing import Timing, repeat
+from scripts.bench.timing import REPETITIONS, Timing, repeat
 
 BUFFER_BYTES = 1 << 30
 _BUSY = 0.25  # load average of one minute, per core
@@ -54,7 +54,7 @@ def available_bytes() -> int:
     return 0
 
 
-def read_bandwidth(buffer_bytes: int = BUFFER_BYTES, repetitions: int = 5) -> dict[int, float]:
+def read_bandwidth(buffer_bytes: int, repetitions: int = REPETITIONS) -> dict[int, float]:
     """GB/s (10^9 bytes) by number of threads, one and all cores: the best of the repetitions."""
     words = np.arange(buffer_bytes // 8, dtype=np.uint64)
     expected = int(words.sum())  # modulo 2^64, as the kernel's

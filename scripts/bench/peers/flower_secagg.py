@@ -122,9 +122,7 @@ def _run(network: _Network, workload: Workload) -> Any:
         return None, {}
 
     nothing = ndarrays_to_parameters([np.zeros(1)])
-    instructions = [
-        (SimpleNamespace(node_id=node), FitIns(nothing, {})) for node in range(1, workload.clients + 1)
-    ]
+    instructions = [(SimpleNamespace(node_id=node), FitIns(nothing, {})) for node in range(1, workload.clients + 1)]
     strategy = SimpleNamespace(configure_fit=lambda *_: instructions, aggregate_fit=aggregate_fit)
     state = RecordDict({"config": ConfigRecord({"current_round": 1})})
     state.array_records["parameters"] = parameters_to_arrayrecord(nothing, keep_input=True)

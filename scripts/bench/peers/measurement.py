@@ -10,7 +10,7 @@ import importlib
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 from scripts.bench.timing import Timing
 from scripts.bench.workload import Workload, heaviest_for
@@ -30,7 +30,6 @@ class Measurement:
     functional_key_bytes: int | None = None
     rounds: int = 1
     notes: str = ""
-    more: Mapping[str, float] = field(default_factory=dict)
 
 
 def check_error(error: float, tolerance: float) -> float:
