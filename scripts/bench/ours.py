@@ -104,6 +104,7 @@ class ServerTimings:
     aggregate: Timing
     combine: Timing
     decrypt: Timing
+    aggregate_decrypt: Timing
     whole: Timing
 
 
@@ -119,7 +120,8 @@ def measure_server(played: Round, repetitions: int) -> tuple[ServerTimings, Timi
     partials = {1: first} | {j: played.partial_key(j) for j in range(2, played.system.t + 1)}
     seconds = [_open(played, partials) for _ in range(repetitions)]
     aggregate, combine, decrypt = (Timing.of(column) for column in zip(*seconds, strict=True))
-    return ServerTimings(aggregate, combine, decrypt, Timing.of(map(sum, seconds))), authority, len(first)
+    opened = Timing.of(aggregating + decrypting for aggregating, _, decrypting in seconds)
+    return ServerTimings(aggregate, combine, decrypt, opened, Timing.of(map(sum, seconds))), authority, len(first)
 
 
 def _open(played: Round, partials: Mapping[int, bytes]) -> tuple[float, float, float]:
