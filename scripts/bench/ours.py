@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from protocol.encryption.committee import Subset, authority_share, draw_master_keys
-from protocol.encryption.encoding import Encoding
-from protocol.encryption.functional_key import Entry
-from protocol.encryption.suite import FunctionalKey, Suite, suite
+from protocol.encryption.port import Encoding, Entry, Suite
+from protocol.encryption.suite import PAD, suite
+from protocol.encryption.suite import FE64 as FE64_SUITE
 from protocol.identifiers import sha256
 from protocol.randomness import SeededRandomness
 from scripts.bench.systems import Row, row
-from scripts.bench.targets import FE64, FE64_6, FE64_11
+from scripts.bench.targets import FE64, FE64_6, FE64_11, PAD4, PAD6
 from scripts.bench.timing import REPETITIONS, Timing, clock, repeat
 from scripts.bench.workload import Integers, Workload, heaviest_for
 
@@ -31,7 +32,7 @@ class System:
     m: int
     t: int
     bits: int
-    fields: int
+    packing: int
     most_clients: int
     weighted: bool = True
 
@@ -41,17 +42,19 @@ class System:
 
     @property
     def encoding(self) -> Encoding:
-        return self.scheme.encoding_for(self.bits, self.fields)
+        return self.scheme.encoding_for(self.bits, self.packing)
 
     def workload(self, clients: int, dimension: int) -> Workload:
         return Workload(clients, dimension, self.bits, heaviest_for(clients) if self.weighted else 1)
 
 
-FE64_SYSTEM: Final = System(FE64, "FE64-A/1", 4, 3, 16, 2, 2000)
+FE64_SYSTEM: Final = System(FE64, FE64_SUITE, 4, 3, 16, 2, 2000)
 SYSTEMS: Final = (
     FE64_SYSTEM,
-    System(FE64_11, "FE64-A/1", 4, 3, 11, 3, 127, weighted=False),
-    System(FE64_6, "FE64-A/1", 4, 3, 6, 4, 130, weighted=False),
+    System(FE64_11, FE64_SUITE, 4, 3, 11, 3, 127, weighted=False),
+    System(FE64_6, FE64_SUITE, 4, 3, 6, 4, 130, weighted=False),
+    System(PAD4, PAD, 5, 2, 16, 4, 2000),
+    System(PAD6, PAD, 5, 2, 16, 6, 2000),
 )
 
 
@@ -90,7 +93,8 @@ class Round:
             (authority_share(keys, authority), nonce, weight)
             for keys, nonce, weight in zip(self.keys, self.nonces, self.workload.weights, strict=True)
         ]
-        return self.scheme.partial_key(authority, self.system.m, self.system.t, LABEL, entries)
+        system, dimension = self.system, self.workload.dimension
+        return self.scheme.partial_key(authority, system.m, system.t, LABEL, entries, self.encoding, dimension)
 
     def check(self, sums: Integers) -> None:
         if not np.array_equal(sums, self.expected):
@@ -128,14 +132,13 @@ def _open(played: Round, partials: Mapping[int, bytes]) -> tuple[float, float, f
     """Seconds of aggregation, key combination and decryption; raises when the sum is wrong."""
     scheme, encoding, workload, system = played.scheme, played.encoding, played.workload, played.system
 
-    def aggregate() -> FunctionalKey:
+    def aggregate() -> npt.NDArray[np.uint64]:
         aggregator = scheme.aggregator(encoding, workload.dimension)
-        for body, weight in zip(played.bodies, workload.weights, strict=True):
-            aggregator.fold(body, weight)
+        aggregator.fold_all(played.bodies, workload.weights)
         return aggregator.words
 
     aggregating, words = clock(aggregate)
-    combining, key = clock(lambda: scheme.combine(partials, system.m, system.t))
+    combining, key = clock(lambda: scheme.combine(partials, system.m, system.t, encoding, workload.dimension))
     decrypting, opened = clock(
         lambda: scheme.decrypt(words, LABEL, key, encoding, workload.dimension, workload.weights)
     )

@@ -43,13 +43,13 @@ def stream(clients: int, dimension: int) -> dict[str, Any]:
 def _play(clients: int, dimension: int) -> tuple[float, int]:
     """Seconds from the first ciphertext to the opened sum, clients included, and bytes beyond one ciphertext."""
     system, scheme, encoding = STREAMED_SYSTEM, STREAMED_SYSTEM.scheme, STREAMED_SYSTEM.encoding
-    partials = {j: _read_all("authority", j, clients) for j in range(1, system.t + 1)}
+    partials = {j: _read_all("authority", j, clients, dimension) for j in range(1, system.t + 1)}
     _RESET.write_text("5")  # the peak starts anew
     before, started = _resident("VmRSS"), time.perf_counter()
     aggregator = scheme.aggregator(encoding, dimension)
     for body in _arrivals(clients, dimension, encoding.body_bytes(dimension)):
         aggregator.fold(body, 1)
-    key = scheme.combine(partials, system.m, system.t)
+    key = scheme.combine(partials, system.m, system.t, encoding, dimension)
     sums = scheme.decrypt(aggregator.words, LABEL, key, encoding, dimension, [1] * clients).sums
     seconds, extra = time.perf_counter() - started, _resident("VmHWM") - before
     if not np.array_equal(sums, _expected(clients, dimension)):

@@ -1,7 +1,7 @@
 """The other processes of the streamed round: clients that write ciphertexts and authorities that write partial keys.
 
-``python -m scripts.bench.streaming_parties clients FIRST LAST STEP DIMENSION`` or ``authority NUMBER CLIENTS``;
-bytes to standard output. Every client has its own keys, nonce and noise; the values repeat after ``PATTERNS`` clients.
+``python -m scripts.bench.streaming_parties clients FIRST LAST STEP DIMENSION`` or ``authority NUMBER CLIENTS
+DIMENSION``; bytes to standard output. Every client has its own keys, nonce and noise; the values repeat after ``PATTERNS`` clients.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import sys
 from typing import Final
 
 from protocol.encryption.committee import Subset, authority_share, draw_master_keys
+from protocol.encryption.suite import FE64 as SUITE
 from protocol.randomness import SeededRandomness
 from scripts.bench.ours import LABEL, System
 from scripts.bench.targets import FE64
 from scripts.bench.workload import Integers, Workload
 
 PATTERNS: Final = 16
-STREAMED_SYSTEM: Final = System(FE64, "FE64-A/1", 4, 3, 13, 2, 16_000, weighted=False)
+STREAMED_SYSTEM: Final = System(FE64, SUITE, 4, 3, 13, 2, 16_000, weighted=False)
 
 _RANDOMNESS: Final = SeededRandomness(b"streamed")
 
@@ -35,10 +36,12 @@ def write_ciphertexts(first: int, last: int, step: int, dimension: int) -> None:
         sys.stdout.buffer.write(body)
 
 
-def write_partial_key(authority: int, clients: int) -> None:
+def write_partial_key(authority: int, clients: int, dimension: int) -> None:
     entries = [(authority_share(_keys(client), authority), _nonce(client), 1) for client in range(clients)]
     system = STREAMED_SYSTEM
-    sys.stdout.buffer.write(system.scheme.partial_key(authority, system.m, system.t, LABEL, entries))
+    sys.stdout.buffer.write(
+        system.scheme.partial_key(authority, system.m, system.t, LABEL, entries, system.encoding, dimension)
+    )
 
 
 def _keys(client: int) -> dict[Subset, bytes]:
