@@ -210,7 +210,8 @@ class Agent:
         signed = sealed.commitment
         commitment = signed.commitment
         body = self.journal.body(commitment.round)
-        if self.store.put(body, suite(spec.suite).block_bytes).digest != commitment.ciphertext:
+        encoding = suite(spec.suite).encoding_for(spec.learning.bits, spec.learning.packing)
+        if self.store.put(body, encoding.block_bytes).digest != commitment.ciphertext:
             raise VerificationError("the sealed ciphertext has changed on disk")
         submission = Submission(self.address, commitment.nonce, commitment.ciphertext, signed.signature)
         margin = min(self.direct_margin_seconds, spec.durations.commit_seconds // 4)

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from protocol.canonical import decode
 from protocol.domain import Domain
 from protocol.encryption.committee import Subset
-from protocol.encryption.encoding import check_budget
 from protocol.encryption.suite import suite
 from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import Address, Digest, Label
@@ -50,8 +49,8 @@ class RoundSession:
         check_plan(self.plan, spec, domain, task, round_number)
         self._spec, self._domain, self._client = spec, domain, client
         self._scheme = suite(self.plan.suite)
-        self._encoding = self._scheme.encoding_for(self.plan.learning.bits, self.plan.learning.fields)
-        check_budget(self._encoding, [entry.weight for entry in self.plan.weights])
+        self._encoding = self._scheme.encoding_for(self.plan.learning.bits, self.plan.learning.packing)
+        self._encoding.check_budget([entry.weight for entry in self.plan.weights])
         weight = self.plan.weight_of(client)
         self.planned = weight is not None
         if weight is not None and weight != weight_of(reputation):
@@ -78,10 +77,15 @@ class RoundSession:
         noise_key = randomness.draw(f"{purpose}/encryption-noise", 32)
         body = self._scheme.encrypt(master_keys, self.label, nonce, values, self._encoding, noise_key)
         commitment = Commitment(
-            self.plan.task, self.plan.round, self._client, self.label, nonce, digest_of(body, self._scheme.block_bytes)
+            self.plan.task,
+            self.plan.round,
+            self._client,
+            self.label,
+            nonce,
+            digest_of(body, self._encoding.block_bytes),
         )
         return body, SignedCommitment(commitment, signer.sign(self._domain, commitment))
 
     @property
     def block_bytes(self) -> int:
-        return self._scheme.block_bytes
+        return self._encoding.block_bytes

@@ -95,7 +95,7 @@ def run_round(
     """
     scheme = suite(spec.suite)
     m, t = len(spec.committee.members), spec.committee.threshold
-    encoding = scheme.encoding_for(spec.learning.bits, spec.learning.fields)
+    encoding = scheme.encoding_for(spec.learning.bits, spec.learning.packing)
 
     # Edge server: the plan, from public data alone. Its hash is the label, and the label goes on chain.
     indices = choose_index_set(spec, round_number, history)
@@ -115,7 +115,7 @@ def run_round(
         nonce = randomness.draw(f"{purpose}/nonce", 16)
         noise_key = randomness.draw(f"{purpose}/encryption-noise", 32)
         body = scheme.encrypt(household.master_keys, label, nonce, values, encoding, noise_key)
-        ciphertext = put(body, scheme.block_bytes)
+        ciphertext = put(body, encoding.block_bytes)
         commitment = Commitment(task, round_number, household.address, label, nonce, ciphertext)
         commitments.append(SignedCommitment(commitment, sign(domain, commitment, household.private_key)))
         bodies[household.address] = body
@@ -139,16 +139,21 @@ def run_round(
     master_keys = {household.address: household.master_keys for household in households}
     partials = {
         j: scheme.partial_key(
-            j, m, t, label, [(authority_share(master_keys[e.client], j), e.nonce, e.weight) for e in request.entries]
+            j,
+            m,
+            t,
+            label,
+            [(authority_share(master_keys[e.client], j), e.nonce, e.weight) for e in request.entries],
+            encoding,
+            plan.dimension,
         )
         for j in answering
     }
 
     # Edge server (or anyone): the weighted sum, opened; one update is never seen. Then the model's step.
     aggregator = scheme.aggregator(encoding, plan.dimension)
-    for entry in request.entries:
-        aggregator.fold(bodies[entry.client], entry.weight)
-    functional_key = scheme.combine(partials, m, t)
+    aggregator.fold_all([bodies[entry.client] for entry in request.entries], weights)
+    functional_key = scheme.combine(partials, m, t, encoding, plan.dimension)
     opened = scheme.decrypt(aggregator.words, label, functional_key, encoding, plan.dimension, weights)
     stepped = apply_step(parameters, indices, opened.sums, sum(weights), plan.learning)
     model = put(Layout.of(spec.model).to_safetensors(stepped), None)

@@ -57,7 +57,7 @@ def write_task_file(
         f"density = {_decimal(learning.density_ppm)}",
         f"bound = {_decimal(learning.bound_micro)}",
         f"bits = {learning.bits}",
-        f"fields = {learning.fields}",
+        f"packing = {learning.packing}",
         "",
         "[privacy]",
         f"epsilon_budget = {_decimal(privacy.epsilon_budget_micro)}",

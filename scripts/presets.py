@@ -24,7 +24,7 @@ def digits_terms() -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
         density_ppm=250_000,
         bound_micro=40 * MICRO,
         bits=16,
-        fields=2,
+        packing=2,
     )
     return model, learning, PrivacyTerms(epsilon_budget_micro=8 * MICRO, delta_exponent=5)
 
@@ -42,7 +42,7 @@ def mnist_terms() -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
         density_ppm=250_000,
         bound_micro=40 * MICRO,
         bits=16,
-        fields=2,
+        packing=2,
     )
     return model, learning, PrivacyTerms(epsilon_budget_micro=MICRO, delta_exponent=5)
 

@@ -93,7 +93,7 @@ class TaskFile:
                 density_ppm=_scaled(learning.get("density", Decimal("0.25"))),
                 bound_micro=_scaled(learning["bound"]),
                 bits=learning.get("bits", 16),
-                fields=learning.get("fields", 2),
+                packing=learning.get("packing", 2),
             ),
             privacy=PrivacyTerms(_scaled(privacy["epsilon_budget"]), privacy["delta_exponent"]),
             cohort=CohortTerms(

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from protocol.canonical import encode
 from protocol.commitments import batch_of, batch_root, committed_set
-from protocol.encryption.aggregate import Opened
 from protocol.encryption.committee import authority_share, draw_master_keys
 from protocol.encryption.envelope import seal_envelope
+from protocol.encryption.port import Opened
 from protocol.encryption.suite import suite
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, sha256
 from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_wei
@@ -86,7 +86,7 @@ class Player:
         self.domain = self.reader.domain
         self.spec = tiny_spec(self.store, rounds)
         self.scheme = suite(self.spec.suite)
-        self.encoding = self.scheme.encoding_for(self.spec.learning.bits, self.spec.learning.fields)
+        self.encoding = self.scheme.encoding_for(self.spec.learning.bits, self.spec.learning.packing)
         self.put(encode(self.spec))
         self.manufacturer.post_task(terms_of(self.spec), self.spec.budget_wei())
         self.task = self.reader.task_count()
@@ -236,14 +236,14 @@ class Player:
         if client in conduct.malformed:
             body = body[:-8]
         found: bytes | Absent = body
-        cid = cid_of(body, self.scheme.block_bytes)
+        cid = cid_of(body, self.encoding.block_bytes)
         if client in conduct.unavailable:
             found = Absent.UNAVAILABLE
         elif client in conduct.corrupt:
             found = Absent.CORRUPT
             self.store.objects[cid.text] = body[:-1] + bytes([body[-1] ^ 1])
         else:
-            self.put(body, self.scheme.block_bytes)
+            self.put(body, self.encoding.block_bytes)
         commitment = Commitment(self.task, number, household.address, plan.label(), nonce, cid.digest)
         return SignedCommitment(commitment, sign(self.domain, commitment, household.private_key)), found
 
@@ -255,13 +255,13 @@ class Player:
         partials, signed = {}, []
         for j in ANSWERING:
             entries = [(authority_share(keys[e.client], j), e.nonce, e.weight) for e in request.entries]
-            partials[j] = self.scheme.partial_key(j, m, t, plan.label(), entries)
+            partials[j] = self.scheme.partial_key(j, m, t, plan.label(), entries, self.encoding, plan.dimension)
             statement = PartialKeyStatement(
                 self.task, plan.round, plan.label(), request.digest(), self.spec.committee.members[j - 1].address,
                 plan.key_epoch, self.put(partials[j]),
             )  # fmt: skip
             signed.append(SignedPartialKey(statement, sign(self.domain, statement, authority_key(j))))
-        key = self.scheme.combine(partials, m, t)
+        key = self.scheme.combine(partials, m, t, self.encoding, plan.dimension)
         aggregator = self.scheme.aggregator(self.encoding, plan.dimension)
         for entry in request.entries:
             body = bodies[entry.client]
@@ -269,4 +269,4 @@ class Player:
             aggregator.fold(body, entry.weight)
         weights = [entry.weight for entry in request.entries]
         opened = self.scheme.decrypt(aggregator.words, plan.label(), key, self.encoding, plan.dimension, weights)
-        return tuple(signed), self.scheme.functional_key_bytes(key), opened
+        return tuple(signed), key, opened

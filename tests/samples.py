@@ -59,7 +59,7 @@ def sample_spec(**changes: Any) -> TaskSpec:
             density_ppm=500_000,
             bound_micro=10_000_000,
             bits=16,
-            fields=2,
+            packing=2,
         ),
         privacy=PrivacyTerms(epsilon_budget_micro=20_000_000, delta_exponent=5),
         cohort=CohortTerms(min_clients=2, max_clients=5, max_share_ppm=700_000),

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.aggregation.verifier import VerifiedUpdate
-from protocol.encryption.aggregate import Opened
-from protocol.encryption.suite import FunctionalKey, suite
+from protocol.encryption.port import Opened
+from protocol.encryption.suite import suite
 from protocol.errors import EncryptionError, Party
 from protocol.identifiers import Address
 from protocol.messages.keys import KeyRequest
@@ -25,7 +25,7 @@ class Aggregate:
     """What the round's publication is made of. ``members`` are the positions (from 1) whose shares made the key."""
 
     opened: Opened
-    key: FunctionalKey
+    key: bytes
     members: tuple[int, ...]
     parameters: npt.NDArray[np.float32]
 
@@ -44,15 +44,16 @@ def open_sum(
     With a wrong share among them, the largest set of shares that agree and open the sum is taken.
     """
     scheme, weights = suite(plan.suite), [entry.weight for entry in request.entries]
-    encoding = scheme.encoding_for(plan.learning.bits, plan.learning.fields)
+    encoding = scheme.encoding_for(plan.learning.bits, plan.learning.packing)
     running = scheme.aggregator(encoding, plan.dimension)
-    for entry in request.entries:
-        running.fold(updates[entry.client].body, entry.weight)
+    running.fold_all([updates[entry.client].body for entry in request.entries], weights)
     words, m = running.words, len(committee.members)
     for size in range(len(partials), committee.threshold - 1, -1):
         for members in combinations(sorted(partials), size):
             try:
-                key = scheme.combine({j: partials[j] for j in members}, m, committee.threshold)
+                key = scheme.combine(
+                    {j: partials[j] for j in members}, m, committee.threshold, encoding, plan.dimension
+                )
                 opened = scheme.decrypt(words, request.label, key, encoding, plan.dimension, weights)
             except EncryptionError:
                 continue

@@ -57,10 +57,10 @@ def verify_updates(
     The signatures of ``committed`` were checked when it was made. Raises StoreUnavailableError when the store
     as a whole cannot be asked, since that is no client's doing.
     """
-    scheme = suite(plan.suite)
-    expected = scheme.encoding_for(plan.learning.bits, plan.learning.fields).body_bytes(plan.dimension)
+    encoding = suite(plan.suite).encoding_for(plan.learning.bits, plan.learning.packing)
+    expected = encoding.body_bytes(plan.dimension)
     bodies = {
-        client: _fetch(store, signed, 16 * expected + 65_536, scheme.block_bytes, sleep)
+        client: _fetch(store, signed, 16 * expected + 65_536, encoding.block_bytes, sleep)
         for client, signed in committed.items()
     }
     verdict = decide(plan, committed, bodies, expected)

@@ -9,8 +9,8 @@ from backend.key_authority.records import AuthorityRecords
 from protocol.canonical import decode, encode
 from protocol.encryption.committee import subsets, subsets_without
 from protocol.encryption.envelope import MAX_ENVELOPE_BYTES, EncryptionKeyPair, KeyEnvelope, check_envelope, open_share
-from protocol.encryption.functional_key import Entry
 from protocol.encryption.policy import check_parameters, check_request
+from protocol.encryption.port import Entry
 from protocol.encryption.suite import suite
 from protocol.errors import EncryptionError, HearthError, Party, VerificationError
 from protocol.identifiers import Address, sha256, to_hex
@@ -25,7 +25,7 @@ from protocol.messages.keys import (
     SignedKeyAcceptance,
     SignedPartialKey,
 )
-from protocol.messages.round import MAX_PLAN_BYTES
+from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.planning import check_plan, terms_of
 from protocol.round_state import RoundState
@@ -114,7 +114,7 @@ class KeyAuthority:
         if view.state in _DEAD or (view.state is RoundState.REQUESTED and self._reader.now() > view.settle_until):
             raise EncryptionError("the round is over", code="E_EXPIRED", fault=Party.EDGE_SERVER)
         check_request(plan, request)
-        residues = self._partial_key(task, spec, request)
+        residues = self._partial_key(task, spec, plan, request)
         statement = PartialKeyStatement(
             task, round_number, plan.label(), digest, self._signer.address, KEY_EPOCH, cid_of(residues).digest
         )
@@ -128,7 +128,7 @@ class KeyAuthority:
             raise _not_on_chain(f"a request for round {round_number}")
         return view
 
-    def _partial_key(self, task: int, spec: TaskSpec, request: KeyRequest) -> bytes:
+    def _partial_key(self, task: int, spec: TaskSpec, plan: RoundPlan, request: KeyRequest) -> bytes:
         m, t, j = len(spec.committee.members), spec.committee.threshold, self._number(spec)
         held = subsets_without(m, t, j)
         entries: list[Entry] = []
@@ -139,7 +139,9 @@ class KeyAuthority:
                     f"no share of {to_hex(entry.client)} here", code="E_SHARE_MISSING", fault=Party.EDGE_SERVER
                 )
             entries.append((share, entry.nonce, entry.weight))
-        return suite(spec.suite).partial_key(j, m, t, request.label, entries)
+        scheme = suite(plan.suite)
+        encoding = scheme.encoding_for(plan.learning.bits, plan.learning.packing)
+        return scheme.partial_key(j, m, t, request.label, entries, encoding, plan.dimension)
 
     def _spec(self, task: int) -> TaskSpec:
         spec = self._records.spec(task)

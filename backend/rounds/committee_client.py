@@ -11,6 +11,7 @@ import structlog
 
 from protocol.canonical import decode, encode
 from protocol.domain import Domain
+from protocol.encryption.suite import suite
 from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import Address, Digest, from_hex, to_hex
 from protocol.messages.keys import (
@@ -25,7 +26,7 @@ from protocol.signing import verify
 from storage.content.cid import cid_of
 from storage.ledger.json_answers import parse_json
 
-MAX_ANSWER_BYTES = 256 * 1024
+MAX_STATEMENT_BYTES = 16 * 1024
 TIMEOUT_SECONDS = 10.0
 T = TypeVar("T")
 
@@ -57,7 +58,9 @@ class CommitteeClient:
     def show_task(self, task: int, spec: TaskSpec) -> set[Address]:
         """Shows the spec to every member; those that have it now."""
         path, body = f"/api/v1/tasks/{task}", encode(spec)
-        return set(self._ask_all(spec.committee, lambda url, _: self._send("PUT", url + path, body)))
+        return set(
+            self._ask_all(spec.committee, lambda url, _: self._send("PUT", url + path, body, MAX_STATEMENT_BYTES))
+        )
 
     def show_envelopes(
         self, task: int, committee: Committee, missing: Mapping[Address, Mapping[Address, tuple[Digest, bytes]]]
@@ -68,8 +71,9 @@ class CommitteeClient:
             accepted = set()
             for client, (digest, envelope) in missing.get(authority, {}).items():
                 try:
-                    answer = self._send("PUT", f"{url}/api/v1/tasks/{task}/clients/{to_hex(client)}", envelope)
-                    signed = decode(SignedKeyAcceptance, answer, MAX_ANSWER_BYTES)
+                    path = f"{url}/api/v1/tasks/{task}/clients/{to_hex(client)}"
+                    answer = self._send("PUT", path, envelope, MAX_STATEMENT_BYTES)
+                    signed = decode(SignedKeyAcceptance, answer, MAX_STATEMENT_BYTES)
                     expected = KeyAcceptanceStatement(task, client, digest, authority)
                     self._check(signed.statement, expected, signed.signature, authority)
                     accepted.add(client)
@@ -84,8 +88,11 @@ class CommitteeClient:
         plan = request.plan
         path, body = f"/api/v1/tasks/{plan.task}/rounds/{plan.round}/partial-keys", encode(request)
 
+        encoding = suite(plan.suite).encoding_for(plan.learning.bits, plan.learning.packing)
+        max_bytes = MAX_STATEMENT_BYTES + 2 * encoding.functional_key_bytes(plan.dimension)  # in hexadecimal
+
         def ask(url: str, authority: Address) -> PartialKeyAnswer:
-            answer = decode(PartialKeyAnswer, self._send("POST", url + path, body), MAX_ANSWER_BYTES)
+            answer = decode(PartialKeyAnswer, self._send("POST", url + path, body, max_bytes), max_bytes)
             expected = PartialKeyStatement(
                 plan.task,
                 plan.round,
@@ -132,19 +139,19 @@ class CommitteeClient:
         for url in self._urls:
             if url not in self._url_of.values():
                 try:
-                    answer = parse_json(self._send("GET", f"{url}/api/v1/identity", b""))
+                    answer = parse_json(self._send("GET", f"{url}/api/v1/identity", b"", MAX_STATEMENT_BYTES))
                     self._url_of[from_hex(str(answer["address"]), 20)] = url
                 except (HearthError, KeyError, TypeError) as error:
                     log.info("key authority away", url=url, error=str(error))
 
-    def _send(self, method: str, url: str, body: bytes) -> bytes:
+    def _send(self, method: str, url: str, body: bytes, max_bytes: int) -> bytes:
         content = bytearray()
         try:
             with self._http.stream(method, url, content=body) as response:
                 for piece in response.iter_bytes():
                     content += piece
-                    if len(content) > MAX_ANSWER_BYTES:
-                        raise AuthorityError(f"{url}: answer larger than {MAX_ANSWER_BYTES} bytes")
+                    if len(content) > max_bytes:
+                        raise AuthorityError(f"{url}: answer larger than {max_bytes} bytes")
                 if response.is_success:
                     return bytes(content)
                 raise AuthorityError(f"{url}: status {response.status_code}: {bytes(content[:300])!r}")

@@ -9,7 +9,6 @@ import structlog
 from backend.aggregation.aggregator import Aggregate
 from backend.rounds.history import RoundFacts, TaskHistory
 from protocol.canonical import encode
-from protocol.encryption.suite import suite
 from protocol.identifiers import ZERO_DIGEST, Address, sha256, to_hex
 from protocol.incentives.rewards import allocation_root, claim_proof, settle, total_wei
 from protocol.messages.chain import Publication
@@ -57,7 +56,7 @@ class Settlement:
             verdict=verdict,
             request=request.digest(),
             keys=tuple(answer.signed for answer in used),
-            functional_key=sha256(suite(spec.suite).functional_key_bytes(aggregate.key)),
+            functional_key=sha256(aggregate.key),
             aggregate=sums.digest,
             max_residual=aggregate.opened.max_residual,
             model=model.digest,

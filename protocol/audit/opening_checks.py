@@ -12,14 +12,15 @@ from protocol.audit.report import Report, document, known, require, same
 from protocol.audit.round_checks import RoundFacts
 from protocol.audit.task_checks import TaskFacts
 from protocol.canonical import decode, encode
-from protocol.encryption.functional_key import functional_key_bytes
 from protocol.encryption.policy import check_quorum
-from protocol.encryption.suite import Suite, suite
+from protocol.encryption.port import Encoding, Suite
+from protocol.encryption.suite import suite
 from protocol.errors import Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, sha256, to_hex
 from protocol.incentives.rewards import allocation_root, settle, total_wei
 from protocol.messages.chain import RoundAbandoned, RoundPublished
 from protocol.messages.keys import KeyRequest
+from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import (
     ABANDONED,
     CORRUPT,
@@ -62,7 +63,7 @@ class OpeningAudit:
         self.before, self.parameters = before, parameters
         self.record: RoundRecord | None = None
         self.request: KeyRequest | None = None
-        self.functional_key: npt.NDArray[np.uint64] | None = None
+        self.functional_key: bytes | None = None
         self.sums: npt.NDArray[np.int64] | None = None
         self.allocation: Allocation | None = None
 
@@ -114,16 +115,19 @@ class OpeningAudit:
     def _scheme(self) -> Suite:
         return suite(known(self.task.spec, "the spec").suite)
 
+    def _encoding(self, plan: RoundPlan) -> Encoding:
+        return self._scheme().encoding_for(plan.learning.bits, plan.learning.packing)
+
     def _check_ciphertexts(self) -> Bodies:
         bodies: dict[Address, bytes | Absence] = {}
         committed = self.facts.committed or {}
         rejected = {entry.client: entry.reason for entry in self.record.verdict.rejected} if self.record else {}
         for client, signed in committed.items():
             with self.report.check(12, f"{self.facts.subject} client {to_hex(client)}") as remarks:
-                scheme, plan = self._scheme(), known(self.facts.plan, "the plan")
-                expected = scheme.encoding_for(plan.learning.bits, plan.learning.fields).body_bytes(plan.dimension)
+                plan = known(self.facts.plan, "the plan")
+                encoding = self._encoding(plan)
                 digest, reason = signed.commitment.ciphertext, rejected.get(client)
-                found = self.fetch(digest, 16 * expected + 65_536, scheme.block_bytes)
+                found = self.fetch(digest, 16 * encoding.body_bytes(plan.dimension) + 65_536, encoding.block_bytes)
                 bodies[client] = found
                 if reason in (UNAVAILABLE, CORRUPT):
                     remarks.append(_IRREFUTABLE.format(reason))
@@ -138,8 +142,7 @@ class OpeningAudit:
         committed = known(self.facts.committed, "the committed set")
         excused = {e.client: e.reason for e in record.verdict.rejected if e.reason in (UNAVAILABLE, CORRUPT)}
         require(set(excused) <= set(committed), "the verdict rejects a client that did not commit")
-        encoding = self._scheme().encoding_for(plan.learning.bits, plan.learning.fields)
-        expected = encoding.body_bytes(plan.dimension)
+        expected = self._encoding(plan).body_bytes(plan.dimension)
         judged = {}
         for client in committed:
             body = bodies.get(client)
@@ -175,9 +178,10 @@ class OpeningAudit:
             partials = self._check_partial_keys()
         with self.report.check(16, subject):
             committee, record = known(self.task.spec, "the spec").committee, known(self.record, "the record")
-            shares = known(partials or None, "valid partial keys")
-            key = self._scheme().combine(shares, len(committee.members), committee.threshold)
-            same("functional key", record.functional_key, sha256(functional_key_bytes(key)))
+            plan, shares = known(self.facts.plan, "the plan"), known(partials or None, "valid partial keys")
+            m, t = len(committee.members), committee.threshold
+            key = self._scheme().combine(shares, m, t, self._encoding(plan), plan.dimension)
+            same("functional key", record.functional_key, sha256(key))
             self.functional_key = key
         with self.report.check(17, subject):
             self._check_aggregate(bodies)
@@ -199,25 +203,27 @@ class OpeningAudit:
         order = [position.get(signed.statement.authority, 0) for signed in record.keys]
         require(0 not in order and order == sorted(set(order)), "keys not ascending by committee member")
         require(len(order) >= spec.committee.threshold, "fewer keys than the threshold")
+        size = self._encoding(plan).functional_key_bytes(plan.dimension)
         for j, signed in zip(order, record.keys, strict=True):
             statement = signed.statement
             where = (statement.task, statement.round, statement.label, statement.request, statement.key_epoch)
             same("statement", where, (plan.task, plan.round, plan.label(), record.request, plan.key_epoch))
             verify(self.evidence.domain, statement, signed.signature, statement.authority, Party.KEY_AUTHORITY)
-            partials[j] = document(self.fetch, statement.residues, 65_536, "partial key")
+            partials[j] = document(self.fetch, statement.residues, size, "partial key")
         return partials
 
     def _check_aggregate(self, bodies: Bodies) -> None:
         plan, record = known(self.facts.plan, "the plan"), known(self.record, "the record")
         request, scheme = known(self.request, "the key request"), self._scheme()
-        encoding = scheme.encoding_for(plan.learning.bits, plan.learning.fields)
-        aggregator = scheme.aggregator(encoding, plan.dimension)
+        encoding, found = self._encoding(plan), []
         for entry in request.entries:
             body = bodies.get(entry.client)
             if not isinstance(body, bytes):
                 raise MissingEvidenceError(f"needs the ciphertext of {to_hex(entry.client)}")
-            aggregator.fold(body, entry.weight)
+            found.append(body)
         weights = [entry.weight for entry in request.entries]
+        aggregator = scheme.aggregator(encoding, plan.dimension)
+        aggregator.fold_all(found, weights)
         key = known(self.functional_key, "the functional key")
         opened = scheme.decrypt(aggregator.words, plan.label(), key, encoding, plan.dimension, weights)
         data = document(self.fetch, record.aggregate, 8 * plan.dimension, "aggregate")

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from protocol.commitments import domain_of
-from protocol.encryption.encoding import MAX_WEIGHT, check_budget
 from protocol.encryption.suite import suite
+from protocol.encryption.weights import MAX_WEIGHT
 from protocol.errors import EncryptionError, HearthError, Party
 from protocol.identifiers import to_hex
 from protocol.messages.keys import KeyRequest
@@ -24,7 +24,7 @@ PPM = 1_000_000
 def check_parameters(plan: RoundPlan, request: KeyRequest, key_epoch: int = 0) -> None:
     """Suite, encoding, dimension and label (``E_PARAMS``), then the epoch of the keys (``E_EPOCH``)."""
     try:
-        suite(plan.suite).encoding_for(plan.learning.bits, plan.learning.fields)
+        suite(plan.suite).encoding_for(plan.learning.bits, plan.learning.packing)
     except EncryptionError as error:
         raise _refusal("E_PARAMS", error.args[0]) from error
     if plan.dimension < 1:
@@ -55,7 +55,7 @@ def check_request(plan: RoundPlan, request: KeyRequest) -> None:
     weights = [entry.weight for entry in request.entries]
     check_quorum(weights, plan.min_clients, plan.max_share_ppm)
     try:
-        check_budget(suite(plan.suite).encoding_for(plan.learning.bits, plan.learning.fields), weights)
+        suite(plan.suite).encoding_for(plan.learning.bits, plan.learning.packing).check_budget(weights)
     except EncryptionError as error:
         raise _refusal(error.code, error.args[0]) from error
 

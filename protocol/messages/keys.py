@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.canonical import encode
-from protocol.identifiers import Address, Digest, Label, Nonce, Range, Signature, Size, Word, sha256
+from protocol.identifiers import Address, Digest, Label, Nonce, Range, Signature, Word, sha256
 from protocol.messages.round import RoundPlan
 
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
+MAX_PARTIAL_KEY_BYTES = 64 * 1024 * 1024  # PAD/1: 6 bytes for each of ten million coordinates
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,10 @@ class PlannedKeyRequest:
 
 @dataclass(frozen=True, slots=True)
 class PartialKeyAnswer:
-    """An authority's signed statement and the share itself (3 x 4096 residues, u32 little-endian)."""
+    """An authority's signed statement and the share itself, as the plan's suite encodes it."""
 
     signed: SignedPartialKey
-    residues: Annotated[bytes, Size(49_152)]
+    residues: Annotated[bytes, Range(1, MAX_PARTIAL_KEY_BYTES)]
 
 
 @dataclass(frozen=True, slots=True)

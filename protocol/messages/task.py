@@ -50,7 +50,8 @@ class LearningTerms:
     density_ppm: Annotated[int, Range(1, 1_000_000)]  # share of coordinates in a round's index set
     bound_micro: Micro  # the quantiser's range is [-bound, bound]
     bits: Annotated[int, Range(2, 30)]
-    fields: Annotated[int, Range(1, 4)]  # plaintext fields per ciphertext word (k)
+    # FE64-A/1: coordinates per 64-bit ciphertext word (k), 1 to 4. PAD/1: bytes per coordinate (w), 4 or 6
+    packing: Annotated[int, Range(1, 6)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class Committee:
 class TaskSpec:
     version: Annotated[int, Range(1, 1)]
     title: ShortText
-    suite: ShortText  # encryption suite, ``FE64-A/1``
+    suite: ShortText  # encryption suite, ``FE64-A/1`` or ``PAD/1``
     model: ModelSpec
     initial_model: Digest  # content digest of the safetensors parameters
     test_set: Digest  # content digest of the public test set

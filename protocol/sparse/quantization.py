@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from protocol.encryption.encoding import Encoding
+from protocol.encryption.port import largest_value
 from protocol.errors import MalformedError
 from protocol.messages.task import MICRO, LearningTerms
 
@@ -20,7 +20,7 @@ def quantise(values: npt.NDArray[np.float64], learning: LearningTerms, uniform: 
     """
     if len(uniform) != 8 * len(values) or not np.isfinite(values).all():
         raise MalformedError("quantise needs finite values and 8 random bytes for each")
-    largest = Encoding(learning.bits, learning.fields).largest
+    largest = largest_value(learning.bits)
     bound = learning.bound_micro / MICRO
     scaled = np.clip(values, -bound, bound) * (largest / bound)
     draws = (np.frombuffer(uniform, dtype="<u8") >> np.uint64(11)).astype(np.float64) * _UNIT
@@ -30,5 +30,5 @@ def quantise(values: npt.NDArray[np.float64], learning: LearningTerms, uniform: 
 
 def dequantise(values: npt.NDArray[np.int64], learning: LearningTerms) -> npt.NDArray[np.float64]:
     """The real numbers that the integers (or a sum of them) stand for."""
-    largest = Encoding(learning.bits, learning.fields).largest
+    largest = largest_value(learning.bits)
     return values.astype(np.float64) * (learning.bound_micro / MICRO / largest)

@@ -40,7 +40,7 @@ TERMS = LearningTerms(
     density_ppm=500_000,
     bound_micro=10 * MICRO,
     bits=16,
-    fields=2,
+    packing=2,
 )
 NOISELESS = replace(TERMS, noise_multiplier_micro=0)
 

@@ -144,7 +144,7 @@ def test_too_few_or_mostly_one() -> None:
 
 
 def test_sums_that_would_overflow() -> None:
-    for learning in ({"bits": 26}, {"bits": 13, "fields": 4}):
+    for learning in ({"bits": 26}, {"bits": 13, "packing": 4}):
         plan = _plan(learning=replace(sample_spec().learning, **learning))
         assert _refused(plan, _request(plan, 0, 1, 2)) == "E_BUDGET"
     heavy = tuple(ClientWeight(client, 255) for client in CLIENTS[:3])

@@ -13,7 +13,6 @@ import pytest
 
 from protocol.canonical import decode
 from protocol.encryption.committee import authority_share
-from protocol.encryption.functional_key import partial_key
 from protocol.encryption.suite import suite
 from protocol.errors import HearthError, Party
 from protocol.identifiers import sha256
@@ -40,7 +39,7 @@ from tests.unit.backend.key_authority.scene import (
 
 def test_two_answers_open_the_weighted_sum_of_real_ciphertexts(tmp_path: Path) -> None:
     agreed, scheme = plan(), suite("FE64-A/1")
-    encoding = scheme.encoding_for(agreed.learning.bits, agreed.learning.fields)
+    encoding = scheme.encoding_for(agreed.learning.bits, agreed.learning.packing)
     values = {client: np.arange(11, dtype=np.int64) * (i + 1) - 9 for i, client in enumerate(CLIENTS)}
     aggregator, shown = scheme.aggregator(encoding, 11), request(agreed)
     for part in shown.entries:
@@ -54,7 +53,7 @@ def test_two_answers_open_the_weighted_sum_of_real_ciphertexts(tmp_path: Path) -
         scene.prepare()
         partials[j] = decode(PartialKeyAnswer, scene.ask_recorded(agreed, shown)).residues
         scene.records.close()
-    key = scheme.combine(partials, 3, 2)
+    key = scheme.combine(partials, 3, 2, encoding, 11)
     opened = scheme.decrypt(aggregator.words, agreed.label(), key, encoding, 11, [2, 3, 4])
     expected = sum(part.weight * values[part.client] for part in shown.entries)
     assert opened.sums.tolist() == np.asarray(expected).tolist()
@@ -71,7 +70,9 @@ def test_the_answer_is_signed_over_request_and_residues(scene: Scene) -> None:
     assert (statement.label, statement.request) == (agreed.label(), shown.digest())
     assert statement.residues == cid_of(answer.residues).digest
     own = [(authority_share(master_keys(e.client), 1), e.nonce, e.weight) for e in shown.entries]
-    assert answer.residues == partial_key(1, 3, 2, agreed.label(), own)
+    scheme = suite(agreed.suite)
+    encoding = scheme.encoding_for(agreed.learning.bits, agreed.learning.packing)
+    assert answer.residues == scheme.partial_key(1, 3, 2, agreed.label(), own, encoding, agreed.dimension)
 
 
 def refused(scene: Scene, code: str, under: RoundPlan, shown: KeyRequest, number: int = 1) -> HearthError:

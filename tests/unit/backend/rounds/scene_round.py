@@ -42,7 +42,7 @@ class PlannedRound:
         reputations = dict.fromkeys(CLIENTS, 2) | {CLIENTS[0]: 4}
         self.plan: RoundPlan = plan_round(self.spec, DOMAIN, 1, 1, reputations, history, b"\7" * 32, len(self.indices))
         self.scheme = suite(self.plan.suite)
-        self.encoding = self.scheme.encoding_for(self.spec.learning.bits, self.spec.learning.fields)
+        self.encoding = self.scheme.encoding_for(self.spec.learning.bits, self.spec.learning.packing)
         self.keys = {}
         self.values: dict[Address, npt.NDArray[np.int64]] = {}
         self.committed: dict[Address, SignedCommitment] = {}
@@ -59,9 +59,9 @@ class PlannedRound:
 
     def commit_bytes(self, signer: Signer, body: bytes, nonce: bytes, stored: bool = True) -> SignedCommitment:
         """A commitment to any bytes."""
-        digest = cid_of(body, self.scheme.block_bytes).digest
+        digest = cid_of(body, self.encoding.block_bytes).digest
         if stored:
-            self.store.put(body, self.scheme.block_bytes)
+            self.store.put(body, self.encoding.block_bytes)
         commitment = Commitment(1, 1, signer.address, self.plan.label(), nonce, digest)
         return SignedCommitment(commitment, signer.sign(DOMAIN, commitment))
 
@@ -77,7 +77,7 @@ class PlannedRound:
 
     def partial(self, j: int) -> bytes:
         entries = [(authority_share(self.keys[e.client], j), e.nonce, e.weight) for e in self.request().entries]
-        return self.scheme.partial_key(j, M, T, self.plan.label(), entries)
+        return self.scheme.partial_key(j, M, T, self.plan.label(), entries, self.encoding, self.plan.dimension)
 
     def opened(self) -> RoundOpened:
         return RoundOpened(

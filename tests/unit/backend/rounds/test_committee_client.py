@@ -7,7 +7,7 @@ from collections.abc import Callable
 import httpx2
 import pytest
 
-from backend.rounds.committee_client import MAX_ANSWER_BYTES, CommitteeClient
+from backend.rounds.committee_client import MAX_STATEMENT_BYTES, CommitteeClient
 from protocol.canonical import encode
 from protocol.identifiers import Address, to_hex
 from protocol.messages.keys import (
@@ -78,7 +78,7 @@ def test_all_answers() -> None:
         lambda: _ok(_partial(2, authority=AUTHORITIES[0].address)),
         lambda: _ok(_partial(3)),
         lambda: _ok(_partial(2)[:-1]),
-        lambda: _ok(b"x" * (MAX_ANSWER_BYTES + 1)),
+        lambda: _ok(b"x" * (MAX_STATEMENT_BYTES + 2 * 49_152 + 1)),
         lambda: _ok(b"[" * 100_000),
         lambda: httpx2.Response(409, json={"code": "E_NOT_ON_CHAIN"}),
         lambda: httpx2.Response(500),

@@ -58,7 +58,9 @@ class PlayedCommittee:
     def _answer(self, j: int, shown: PlannedKeyRequest) -> PartialKeyAnswer:
         plan, signer = shown.plan, Signer(private_key("authority", j))
         entries = [(authority_share(KEYS[e.client], j), e.nonce, e.weight) for e in shown.request.entries]
-        residues = suite(plan.suite).partial_key(j, 3, 2, plan.label(), entries)
+        scheme = suite(plan.suite)
+        encoding = scheme.encoding_for(plan.learning.bits, plan.learning.packing)
+        residues = scheme.partial_key(j, 3, 2, plan.label(), entries, encoding, plan.dimension)
         statement = PartialKeyStatement(
             plan.task, plan.round, plan.label(), shown.request.digest(), signer.address, 0, cid_of(residues).digest
         )
@@ -123,10 +125,10 @@ class Scene:
         plan, scheme = facts.plan, suite(self.spec.suite)
         values = np.zeros(plan.dimension, dtype=np.int64)
         values[number] = 1
-        encoding = scheme.encoding_for(plan.learning.bits, plan.learning.fields)
+        encoding = scheme.encoding_for(plan.learning.bits, plan.learning.packing)
         nonce = bytes([round_number, number]) * 8
         body = scheme.encrypt(KEYS[signer.address], plan.label(), nonce, values, encoding, bytes(32))
-        digest = self.store.put(body, scheme.block_bytes).digest
+        digest = self.store.put(body, encoding.block_bytes).digest
         commitment = Commitment(1, round_number, signer.address, plan.label(), nonce, digest)
         return Submission(signer.address, nonce, digest, signer.sign(self.ledger.domain, commitment))
 

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from protocol.encryption.streams import ctr_stream
 from protocol.errors import EncryptionError
 
 Residues = npt.NDArray[np.uint64]  # shape (3, 4096), row i below PRIMES[i]
@@ -26,7 +26,6 @@ ROOTS: Final = (51707741, 43901320, 69502239)  # psi, primitive 8192-th roots of
 
 RESERVE_WORDS: Final = 64
 STREAM_BYTES: Final = len(PRIMES) * (DEGREE + RESERVE_WORDS) * 4
-_AES_BLOCK: Final = 16
 
 _Q: Final = np.array(PRIMES, np.uint64)[:, None]
 _MASKS: Final = np.array([(1 << p.bit_length()) - 1 for p in PRIMES], np.uint32)[:, None]
@@ -37,12 +36,6 @@ _SCALE: Final = np.array([(1 << 64) // p for p in PRIMES], np.uint64)[:, None]
 _FRACTION: Final = np.array([((1 << 64) % p << 32) // p for p in PRIMES], np.uint64)[:, None]
 _ROUNDING: Final = (1 << 31) + sum((((1 << 64) % p << 32) % p) * (p - 1) // (2 * p) for p in PRIMES)
 _COFACTOR: Final = np.array([pow(MODULUS // p, -1, p) for p in PRIMES], np.uint64)[:, None]
-
-
-def ctr_stream(key: bytes, size: int, first_block: int = 0) -> bytes:
-    """``size`` bytes of AES-CTR under ``key`` (16 or 32 bytes); counter, big-endian, from ``first_block``."""
-    counter = first_block.to_bytes(_AES_BLOCK, "big")
-    return Cipher(algorithms.AES(key), modes.CTR(counter)).encryptor().update(bytes(size))
 
 
 def uniform_limbs(stream: bytes) -> Residues:
@@ -63,8 +56,12 @@ def uniform_limbs(stream: bytes) -> Residues:
 
 def public_block(label: bytes, t: int) -> Residues:
     """a_{r,t}: the public uniform element of block ``t`` under ``label``, in evaluation order; any block by itself."""
-    key = hashlib.sha256(b"FE64/a" + label).digest()[:16]
-    return uniform_limbs(ctr_stream(key, STREAM_BYTES, t * STREAM_BYTES // _AES_BLOCK))
+    return uniform_limbs(ctr_stream(public_key_of(label), STREAM_BYTES, t * STREAM_BYTES))
+
+
+def public_key_of(label: bytes) -> bytes:
+    """The AES-128 key, known to everybody, that the public elements of a label are expanded from."""
+    return hashlib.sha256(b"FE64/a" + label).digest()[:16]
 
 
 def multiply(a: Residues, b: Residues) -> Residues:
