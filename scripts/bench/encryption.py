@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scripts.bench import large, machine, ratios, targets
+from scripts.bench import large, machine, ratios, spot_audit, start_up, targets
 from scripts.bench.environments import PEERS, PeerMissingError, measure_peer
 from scripts.bench.ours import SYSTEMS, measure_system
 from scripts.bench.systems import Row, peer_row, significant
@@ -64,6 +64,8 @@ def _measure_peers(clients: int, dimension: int, peers: Sequence[str], missing: 
 
 
 def _measure_large(result: dict[str, Any], bandwidth_gb_s: float, say: Say) -> None:
+    say("first and second process start")
+    result["start_up"] = start_up.measure()
     say("streamed round, {:,} x {:,}".format(*targets.STREAMED))
     command = [sys.executable, "-m", "scripts.bench.streaming", *map(str, targets.STREAMED)]
     result["streaming"] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
@@ -71,7 +73,10 @@ def _measure_large(result: dict[str, Any], bandwidth_gb_s: float, say: Say) -> N
         result["missing"]["the large round"] = f"it needs {large.NEEDED_BYTES / 1e9:.0f} GB of free memory"
         return
     say("FE64, {:,} x {:,}".format(*targets.LARGE))
-    row, shares = large.measure(large.play(), bandwidth_gb_s)
+    played = large.play()
+    row, shares = large.measure(played, bandwidth_gb_s)
+    say("spot audit")
+    result["spot_audit"] = spot_audit.measure(played)
     result["systems"].append(row)
     result["large"] = shares
     result["bandwidth_fraction"] = shares["aggregate"]

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from protocol.encryption.committee import Subset, authority_share, draw_master_keys
 from protocol.encryption.port import Encoding, Entry, Suite
-from protocol.encryption.suite import PAD, suite
 from protocol.encryption.suite import FE64 as FE64_SUITE
+from protocol.encryption.suite import PAD, suite
 from protocol.identifiers import sha256
 from protocol.randomness import SeededRandomness
 from scripts.bench.systems import Row, row

@@ -1,7 +1,8 @@
 """The other processes of the streamed round: clients that write ciphertexts and authorities that write partial keys.
 
 ``python -m scripts.bench.streaming_parties clients FIRST LAST STEP DIMENSION`` or ``authority NUMBER CLIENTS
-DIMENSION``; bytes to standard output. Every client has its own keys, nonce and noise; the values repeat after ``PATTERNS`` clients.
+DIMENSION``; bytes to standard output. Every client has its own keys, nonce and noise; the values repeat after
+``PATTERNS`` clients.
 """
 
 from __future__ import annotations

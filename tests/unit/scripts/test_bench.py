@@ -112,13 +112,24 @@ def test_less_is_better_where_it_says_so() -> None:
     assert judged["spot audit of 8 blocks over full verification"]["met"] is False
 
 
-def test_a_peer_whose_lock_cannot_be_installed_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "broken.txt").write_text("this is no requirement at all\n")
+INTERPRETER_WITHOUT_INDEX = """#!/bin/sh
+if [ "$2" = venv ]; then mkdir -p "$4/bin" && cp "$0" "$4/bin/python"; exit; fi
+echo "ERROR: No matching distribution found for broken at https://index.example/broken" >&2; exit 1
+"""
+
+
+def test_a_peer_that_cannot_be_installed_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken.txt").write_text("broken==1\n")
+    python = tmp_path / "python"
+    python.write_text(INTERPRETER_WITHOUT_INDEX)
+    python.chmod(0o700)
     monkeypatch.setattr(environments, "_LOCKS", tmp_path)
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(python))
     monkeypatch.setattr(environments, "PEERS", {"broken": Peer("Broken", "broken", "broken")})
-    with pytest.raises(PeerMissingError, match="the installation failed: ERROR"):
+    with pytest.raises(PeerMissingError) as missing:
         measure_peer("broken", 3, 10)
+    assert str(missing.value) == "the installation failed: ERROR: No matching distribution found for broken at …"
 
 
 def test_a_reason_names_no_address_and_no_path() -> None:
