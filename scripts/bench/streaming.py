@@ -52,7 +52,7 @@ def _play(clients: int, dimension: int) -> tuple[float, int]:
     key = scheme.combine(partials, system.m, system.t, encoding, dimension)
     sums = scheme.decrypt(aggregator.words, LABEL, key, encoding, dimension, [1] * clients).sums
     seconds, extra = time.perf_counter() - started, _resident("VmHWM") - before
-    if not np.array_equal(sums, _expected(clients, dimension)):
+    if not np.array_equal(sums, expected_sum(clients, dimension)):
         raise ArithmeticError("the streamed sum is not the plain one")
     return seconds, extra - encoding.body_bytes(dimension)
 
@@ -88,7 +88,8 @@ def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:
     return process.stdout
 
 
-def _expected(clients: int, dimension: int) -> Integers:
+def expected_sum(clients: int, dimension: int) -> Integers:
+    """The plain sum of what the streamed clients send."""
     total = np.zeros(dimension, np.int64)
     for number, values in enumerate(patterns(dimension)):
         total += values * len(range(number, clients, PATTERNS))

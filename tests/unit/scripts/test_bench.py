@@ -16,6 +16,9 @@ from scripts.bench.environments import Peer, PeerMissingError, measure_peer, rea
 from scripts.bench.ours import FE64_SYSTEM, Round, measure_server
 from scripts.bench.peers.measurement import check_error
 from scripts.bench.ratios import ratios
+from scripts.bench.spot_audit import Audit
+from scripts.bench.streaming import expected_sum
+from scripts.bench.streaming_parties import patterns
 from scripts.bench.systems import peer_row, row
 from scripts.bench.timing import Timing, repeat
 from scripts.bench.workload import Workload, heaviest_for
@@ -174,3 +177,20 @@ def test_the_page_names_missing_peers_and_missed_targets(tiny: dict[str, Any]) -
     assert page.unexplained({"targets": missed}, {}) == [what]
     assert page.unexplained({"targets": missed}, {what: "because"}) == []
     assert f"**Missed: {what}.** because" in page.page(tiny | {"targets": missed}, {what: "because"})
+
+
+def test_both_audits_pass_and_both_notice_a_changed_block() -> None:
+    system = FE64_SYSTEM
+    played = Round(system, system.workload(3, 20_000))  # three blocks
+    audit = Audit(played)
+    audit.full()
+    audit.spot()
+    played.bodies[1] = played.bodies[1][:-1] + bytes([played.bodies[1][-1] ^ 1])
+    for check in (audit.full, audit.spot):
+        with pytest.raises(ArithmeticError):
+            check()
+
+
+def test_what_the_streamed_clients_send_adds_up_to_what_is_expected() -> None:
+    sent = patterns(5)
+    assert np.array_equal(expected_sum(40, 5), sum(sent[client % len(sent)] for client in range(40)))
