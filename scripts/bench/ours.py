@@ -88,13 +88,20 @@ class Round:
         noise = self._randomness.draw(f"noise {client}", 32)
         return self.scheme.encrypt(self.keys[client], LABEL, self.nonces[client], values, self.encoding, noise)
 
-    def partial_key(self, authority: int) -> bytes:
-        entries: list[Entry] = [
+    def entries(self, authority: int) -> list[Entry]:
+        """What an authority has at hand: its keys of every client, nonces and weights."""
+        return [
             (authority_share(keys, authority), nonce, weight)
             for keys, nonce, weight in zip(self.keys, self.nonces, self.workload.weights, strict=True)
         ]
+
+    def partial_key(self, authority: int, entries: list[Entry]) -> bytes:
         system, dimension = self.system, self.workload.dimension
         return self.scheme.partial_key(authority, system.m, system.t, LABEL, entries, self.encoding, dimension)
+
+    def partial_keys(self) -> dict[int, bytes]:
+        """The answers of as many authorities as are needed."""
+        return {j: self.partial_key(j, self.entries(j)) for j in range(1, self.system.t + 1)}
 
     def check(self, sums: Integers) -> None:
         if not np.array_equal(sums, self.expected):
@@ -114,18 +121,17 @@ class ServerTimings:
 
 def measure_server(played: Round, repetitions: int) -> tuple[ServerTimings, Timing, int]:
     """The server's and one authority's timings, and the size of the functional key."""
-    first = played.partial_key(1)
+    partials, entries = played.partial_keys(), played.entries(1)
 
     def same(answer: bytes) -> None:
-        if answer != first:
+        if answer != partials[1]:
             raise ArithmeticError("an authority's answers differ")
 
-    authority = repeat(lambda: played.partial_key(1), same, repetitions)
-    partials = {1: first} | {j: played.partial_key(j) for j in range(2, played.system.t + 1)}
+    authority = repeat(lambda: played.partial_key(1, entries), same, repetitions)
     seconds = [_open(played, partials) for _ in range(repetitions)]
     aggregate, combine, decrypt = (Timing.of(column) for column in zip(*seconds, strict=True))
     opened = Timing.of(aggregating + decrypting for aggregating, _, decrypting in seconds)
-    return ServerTimings(aggregate, combine, decrypt, opened, Timing.of(map(sum, seconds))), authority, len(first)
+    return ServerTimings(aggregate, combine, decrypt, opened, Timing.of(map(sum, seconds))), authority, len(partials[1])
 
 
 def _open(played: Round, partials: Mapping[int, bytes]) -> tuple[float, float, float]:

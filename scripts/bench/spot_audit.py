@@ -26,8 +26,7 @@ class Audit:
     def __init__(self, played: Round) -> None:
         self._played, self._encoding = played, played.encoding
         system, workload = played.system, played.workload
-        partials = {j: played.partial_key(j) for j in range(1, system.t + 1)}
-        self._key = played.scheme.combine(partials, system.m, system.t, self._encoding, workload.dimension)
+        self._key = played.scheme.combine(played.partial_keys(), system.m, system.t, self._encoding, workload.dimension)
         self._nodes = [list(blocks_of(body, self._encoding.block_bytes))[-1] for body in played.bodies]
         self._digests: list[Digest] = [node.cid.digest for node in self._nodes]
 
