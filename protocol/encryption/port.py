@@ -161,9 +161,14 @@ def largest_value(bits: int) -> int:
     return (1 << (bits - 1)) - 1
 
 
-def check_vector(values: npt.NDArray[np.int64], largest: int) -> None:
-    """Raises EncryptionError ``E_PARAMS`` for another shape or type, ``E_RANGE`` for a value beyond ±``largest``."""
+def check_shape(values: npt.NDArray[np.int64]) -> None:
+    """Raises EncryptionError ``E_PARAMS`` for another shape or type, or no values."""
     if values.ndim != 1 or values.dtype != np.int64 or not len(values):
         raise EncryptionError("values must be a non-empty int64 vector", code="E_PARAMS")
+
+
+def check_vector(values: npt.NDArray[np.int64], largest: int) -> None:
+    """Raises EncryptionError ``E_PARAMS`` for another shape or type, ``E_RANGE`` for a value beyond ±``largest``."""
+    check_shape(values)
     if int(values.max()) > largest or int(values.min()) < -largest:
         raise EncryptionError(f"a value is beyond ±{largest}", code="E_RANGE")

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -32,10 +34,12 @@ _MASKS: Final = np.array([(1 << p.bit_length()) - 1 for p in PRIMES], np.uint32)
 _HALF: Final = np.uint64(32)
 
 # The switch: K_i + F_i / 2^32 approximates 2^64 / q_i; RC centres the error that truncating K_i and F_i makes.
-_SCALE: Final = np.array([(1 << 64) // p for p in PRIMES], np.uint64)[:, None]
-_FRACTION: Final = np.array([((1 << 64) % p << 32) // p for p in PRIMES], np.uint64)[:, None]
-_ROUNDING: Final = (1 << 31) + sum((((1 << 64) % p << 32) % p) * (p - 1) // (2 * p) for p in PRIMES)
-_COFACTOR: Final = np.array([pow(MODULUS // p, -1, p) for p in PRIMES], np.uint64)[:, None]
+SCALES: Final = tuple((1 << 64) // p for p in PRIMES)
+FRACTIONS: Final = tuple(((1 << 64) % p << 32) // p for p in PRIMES)
+ROUNDING: Final = (1 << 31) + sum((((1 << 64) % p << 32) % p) * (p - 1) // (2 * p) for p in PRIMES)
+COFACTORS: Final = tuple(pow(MODULUS // p, -1, p) for p in PRIMES)
+
+_SCALE, _FRACTION, _COFACTOR = (np.array(row, np.uint64)[:, None] for row in (SCALES, FRACTIONS, COFACTORS))
 
 
 def uniform_limbs(stream: bytes) -> Residues:
@@ -79,29 +83,42 @@ def reduce_signed(a: npt.NDArray[np.int64]) -> Residues:
     return (a % _Q.astype(np.int64)).astype(np.uint64)
 
 
-def _tables() -> tuple[npt.NDArray[np.float64], Residues, Residues]:
-    """The 64-point transforms, the twiddles between them, and N^-1 psi^-n, one per prime.
+@cache
+def _powers() -> Residues:
+    """psi^-n for n below 8192, one row per prime."""
+    rows = []
+    for prime, root in zip(PRIMES, ROOTS, strict=True):
+        inverse = pow(root, -1, prime)
+        rows.append(list(accumulate(range(2 * DEGREE - 1), lambda power, _, i=inverse, p=prime: power * i % p, initial=1)))
+    return np.array(rows, np.uint64)
+
+
+def _exponents() -> npt.NDArray[np.int64]:
+    """i * rev6(j) for the 64-point transforms.
 
     Array position 64 r + c holds the value at psi^(2k+1), k = kc + 64 kr, kc = rev6(c), kr = rev6(r). For coefficient
     n = 64 a + b, psi^(-2nk) = psi^(-128 a kc) * psi^(-2 b kc) * psi^(-128 b kr), because psi^8192 = 1.
     """
-    n, index = np.arange(DEGREE), np.arange(64)
-    reversed_bits = sum(((index >> i) & 1) << (5 - i) for i in range(6))
-    exponents = np.outer(index, reversed_bits)
-    transforms, twiddles, scales = [], [], []
-    for prime, root in zip(PRIMES, ROOTS, strict=True):
-        inverse = pow(root, -1, prime)
-        powers = [1]
-        for _ in range(2 * DEGREE - 1):
-            powers.append(powers[-1] * inverse % prime)
-        table = np.array(powers, np.uint64)
-        transforms.append(table[128 * exponents % (2 * DEGREE)])
-        twiddles.append(table[2 * exponents % (2 * DEGREE)])
-        scales.append(table[n] * np.uint64(pow(DEGREE, -1, prime)) % np.uint64(prime))
-    return np.array(transforms).astype(np.float64), np.array(twiddles), np.array(scales)
+    index = np.arange(64)
+    return np.outer(index, sum(((index >> i) & 1) << (5 - i) for i in range(6)))
 
 
-_TRANSFORM, _TWIDDLES, _UNSCALE = _tables()
+@cache
+def _roots() -> npt.NDArray[np.float64]:
+    return _powers()[:, 128 * _exponents() % (2 * DEGREE)].astype(np.float64)
+
+
+@cache
+def twiddles() -> Residues:
+    """The factors between the two passes of 64-point transforms, shape (3, 64, 64)."""
+    return _powers()[:, 2 * _exponents() % (2 * DEGREE)]
+
+
+@cache
+def unscale() -> Residues:
+    """N^-1 psi^-n, the factors after them."""
+    inverse = np.array([[pow(DEGREE, -1, prime)] for prime in PRIMES], np.uint64)
+    return _powers()[:, :DEGREE] * inverse % _Q
 
 
 def _transform(values: Residues) -> Residues:
@@ -111,21 +128,21 @@ def _transform(values: Residues) -> Residues:
     exact and no order of summation matters.
     """
     low_bits = np.uint64(14)
-    high = (_TRANSFORM @ (values >> low_bits).astype(np.float64)).astype(np.uint64) % _Q[:, :, None]
-    low = (_TRANSFORM @ (values & np.uint64(0x3FFF)).astype(np.float64)).astype(np.uint64)
+    high = (_roots() @ (values >> low_bits).astype(np.float64)).astype(np.uint64) % _Q[:, :, None]
+    low = (_roots() @ (values & np.uint64(0x3FFF)).astype(np.float64)).astype(np.uint64)
     return ((high << low_bits) + low) % _Q[:, :, None]
 
 
 def inverse_ntt(values: Residues) -> Residues:
     """Coefficients 0..4095 of the element with these values in evaluation order (3.1)."""
     columns = _transform(values.reshape(len(PRIMES), 64, 64))  # [b, c]
-    rows = _transform((columns * _TWIDDLES % _Q[:, :, None]).transpose(0, 2, 1))  # [a, b]
-    return rows.reshape(len(PRIMES), DEGREE) * _UNSCALE % _Q
+    rows = _transform((columns * twiddles() % _Q[:, :, None]).transpose(0, 2, 1))  # [a, b]
+    return rows.reshape(len(PRIMES), DEGREE) * unscale() % _Q
 
 
 def switch_to_words(coefficients: Residues) -> Words:
     """f (3.4): each coefficient, scaled from Z_q to Z_(2^64) and rounded; shape (4096,)."""
     v = coefficients * _COFACTOR % _Q
-    carry = ((v * _FRACTION).sum(axis=0, dtype=np.uint64) + np.uint64(_ROUNDING)) >> _HALF
+    carry = ((v * _FRACTION).sum(axis=0, dtype=np.uint64) + np.uint64(ROUNDING)) >> _HALF
     words: Words = (v * _SCALE).sum(axis=0, dtype=np.uint64) + carry
     return words
