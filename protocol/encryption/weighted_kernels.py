@@ -13,7 +13,6 @@ _TILE = 2048
 _LOW = np.uint64(0xFFFFFFFF)
 
 
-
 @intrinsic
 def pointer(typing, address, array):
     """Where ``address`` points to, of the items of ``array``; numba calls it with types."""
@@ -25,24 +24,68 @@ def pointer(typing, address, array):
     return pointer(address, array), generate
 
 
-@kernel("void(u8[::1],u8[::1],u8[::1],i8,i8)")
-def add_words(total, addresses, weights, start, end):
+@kernel("void(u8[::1],u8[::1],u8[::1],u8[::1],i8,i8)")
+def add_words(total, item, addresses, weights, start, end):
     """total += weight * words of 8 bytes, modulo 2^64, from ``start`` to ``end``."""
     n, size = len(addresses), len(total)
     for tile in range(start, end, _TILE):
         stop = min(tile + _TILE, end)
+        target = total[tile:stop]
         k = 0
         while k + 4 <= n:
-            a = carray(pointer(addresses[k], total), size)
-            b = carray(pointer(addresses[k + 1], total), size)
-            c = carray(pointer(addresses[k + 2], total), size)
-            d = carray(pointer(addresses[k + 3], total), size)
+            a = carray(pointer(addresses[k], item), size)[tile:stop]
+            b = carray(pointer(addresses[k + 1], item), size)[tile:stop]
+            c = carray(pointer(addresses[k + 2], item), size)[tile:stop]
+            d = carray(pointer(addresses[k + 3], item), size)[tile:stop]
             u, v, w, x = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
-            for i in range(tile, stop):
-                total[i] += a[i] * u + b[i] * v + c[i] * w + d[i] * x
+            for i in range(len(target)):
+                target[i] += a[i] * u + b[i] * v + c[i] * w + d[i] * x
             k += 4
         while k < n:
-            a, u = carray(pointer(addresses[k], total), size), weights[k]
-            for i in range(tile, stop):
-                total[i] += a[i] * u
+            a, u = carray(pointer(addresses[k], item), size)[tile:stop], weights[k]
+            for i in range(len(target)):
+                target[i] += a[i] * u
             k += 1
+
+
+@kernel("void(u8[::1],u4[::1],u8[::1],u8[::1],i8,i8)")
+def add_four_bytes(total, item, addresses, weights, start, end):
+    """total += weight * words of 4 bytes, from ``start`` to ``end``; ``item``: any array of such words."""
+    n, size = len(addresses), len(total)
+    for tile in range(start, end, _TILE):
+        stop = min(tile + _TILE, end)
+        target = total[tile:stop]
+        k = 0
+        while k + 4 <= n:
+            a = carray(pointer(addresses[k], item), size)[tile:stop]
+            b = carray(pointer(addresses[k + 1], item), size)[tile:stop]
+            c = carray(pointer(addresses[k + 2], item), size)[tile:stop]
+            d = carray(pointer(addresses[k + 3], item), size)[tile:stop]
+            u, v, w, x = weights[k] & _LOW, weights[k + 1] & _LOW, weights[k + 2] & _LOW, weights[k + 3] & _LOW
+            for i in range(len(target)):
+                target[i] += np.uint64(a[i]) * u + np.uint64(b[i]) * v + np.uint64(c[i]) * w + np.uint64(d[i]) * x
+            k += 4
+        while k < n:
+            a, u = carray(pointer(addresses[k], item), size)[tile:stop], weights[k] & _LOW
+            for i in range(len(target)):
+                target[i] += np.uint64(a[i]) * u
+            k += 1
+
+
+@kernel("void(u8[::1],u2[::1],u8[::1],u8[::1],i8,i8)")
+def add_six_bytes(total, item, addresses, weights, start, end):
+    """total += weight * words of 6 bytes, then folded once below 2^49; fewer than 2^15 of weight at a time."""
+    n, size = len(addresses), 3 * len(total)
+    mask, bits = np.uint64(2**48 - 1), np.uint64(48)
+    for tile in range(start, end, _TILE):
+        stop = min(tile + _TILE, end)
+        target = total[tile:stop]
+        k = 0
+        while k < n:
+            a, u = carray(pointer(addresses[k], item), size)[3 * tile : 3 * stop], weights[k]
+            for i in range(len(target)):
+                low = np.uint64(a[3 * i]) | np.uint64(a[3 * i + 1]) << np.uint64(16)
+                target[i] += (low | np.uint64(a[3 * i + 2]) << np.uint64(32)) * u
+            k += 1
+        for i in range(len(target)):
+            target[i] = (target[i] >> bits) * np.uint64(59) + (target[i] & mask)

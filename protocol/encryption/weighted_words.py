@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,8 @@ import numpy.typing as npt
 from protocol.encryption import weighted_kernels
 from protocol.encryption.workers import in_parts
 
-_LEAST = 1 << 16  # words that are worth a thread
+_LEAST: Final = 1 << 16  # words that are worth a thread
+_TOGETHER: Final = 64  # 64 weights of 255 and a sum below 2^49 fit 64 bits with words of 48
 
 
 def add_weighted(total: npt.NDArray[np.uint64], bodies: Sequence[bytes], weights: Sequence[int], width: int) -> None:
@@ -19,11 +21,21 @@ def add_weighted(total: npt.NDArray[np.uint64], bodies: Sequence[bytes], weights
     Bodies have exactly the size of ``total`` in such words. With 6 bytes the sum is congruent modulo 2^48 - 59 and
     below 2^49 before and after.
     """
+    add, item = {
+        8: (weighted_kernels.add_words, np.uint64),
+        6: (weighted_kernels.add_six_bytes, np.uint16),
+        4: (weighted_kernels.add_four_bytes, np.uint32),
+    }[width]
     held = [_aligned(body) for body in bodies]  # what the addresses point to lives until the end
     addresses = np.array([array.__array_interface__["data"][0] for array in held], np.uint64)
-    factors = np.array(weights, np.uint64)
-    add = {8: weighted_kernels.add_words}[width]
-    in_parts(lambda start, end: add(total, addresses, factors, start, end), len(total), _LEAST)
+    factors, example = np.array(weights, np.uint64), np.empty(0, item)
+
+    def part(start: int, end: int) -> None:
+        for k in range(0, len(held), _TOGETHER):
+            several = slice(k, k + _TOGETHER)
+            add(total, example, addresses[several], factors[several], start, end)
+
+    in_parts(part, len(total), _LEAST)
 
 
 def _aligned(body: bytes) -> npt.NDArray[np.uint8]:

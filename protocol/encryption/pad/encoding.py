@@ -14,7 +14,9 @@ from protocol.encryption.weights import check_weights
 from protocol.errors import EncryptionError
 
 BLOCK: Final = 8192  # coordinates
-MODULI: Final = {4: 2**32 - 5, 6: 2**48 - 59}
+RESERVE: Final = 8  # words of the key stream after each block
+EXCESS: Final = {4: 5, 6: 59}
+MODULI: Final = {width: 2 ** (8 * width) - excess for width, excess in EXCESS.items()}  # both prime
 
 Words = npt.NDArray[np.uint64]
 
@@ -33,6 +35,11 @@ class PadEncoding:
     @property
     def modulus(self) -> int:
         return MODULI[self.packing]
+
+    @property
+    def excess(self) -> int:
+        """The modulus is 2^(8 w) - excess."""
+        return EXCESS[self.packing]
 
     @property
     def largest(self) -> int:

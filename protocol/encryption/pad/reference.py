@@ -9,12 +9,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from protocol.encryption.pad.encoding import BLOCK, PadEncoding, Words, pack_words, unpack_words
+from protocol.encryption.pad.encoding import BLOCK, RESERVE, PadEncoding, Words, pack_words, unpack_words
 from protocol.encryption.port import check_vector
 from protocol.encryption.streams import ctr_stream
 from protocol.errors import EncryptionError
 
-RESERVE: Final = 8
 
 
 def stream(key: bytes, dimension: int, encoding: PadEncoding) -> Words:
