@@ -82,6 +82,10 @@ class Suite(Protocol):
     Never two plaintexts under one (label, nonce), never two functional keys for one label: callers see to both.
     """
 
+    def prepare(self) -> None:
+        """Loads what the rest needs, compiling it on a machine that never did; else the first use of it does."""
+        ...
+
     def encoding_for(self, bits: int, packing: int) -> Encoding:
         """Raises EncryptionError ``E_PARAMS`` for what the suite does not offer."""
         ...

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from protocol.encryption.fe64.reference import Reference as Fe64Reference
+from protocol.encryption.fe64.suite import Arithmetic as Fe64Arithmetic
 from protocol.encryption.fe64.suite import Fe64
-from protocol.encryption.pad.reference import Reference as PadReference
+from protocol.encryption.pad.suite import Arithmetic as PadArithmetic
 from protocol.encryption.pad.suite import Pad
 from protocol.encryption.port import Suite
 from protocol.errors import EncryptionError
@@ -14,7 +14,20 @@ from protocol.errors import EncryptionError
 FE64: Final = "FE64-A/1"
 PAD: Final = "PAD/1"
 
-_SUITES: Final[dict[str, Suite]] = {FE64: Fe64(Fe64Reference()), PAD: Pad(PadReference())}
+
+def _fe64() -> Fe64Arithmetic:
+    from protocol.encryption.fe64.compiled import Compiled  # not above: numba takes a second or two to import
+
+    return Compiled()
+
+
+def _pad() -> PadArithmetic:
+    from protocol.encryption.pad.compiled import Compiled
+
+    return Compiled()
+
+
+_SUITES: Final[dict[str, Suite]] = {FE64: Fe64(_fe64), PAD: Pad(_pad)}
 
 
 def suite(name: str) -> Suite:

@@ -9,7 +9,7 @@ from numba.extending import intrinsic
 
 from protocol.encryption.compilation import kernel
 
-_TILE = 2048
+_TILE = 16384
 _LOW = np.uint64(0xFFFFFFFF)
 
 
@@ -74,18 +74,36 @@ def add_four_bytes(total, item, addresses, weights, start, end):
 
 @kernel("void(u8[::1],u2[::1],u8[::1],u8[::1],i8,i8)")
 def add_six_bytes(total, item, addresses, weights, start, end):
-    """total += weight * words of 6 bytes, then folded once below 2^49; fewer than 2^15 of weight at a time."""
+    """total += weight * words of 6 bytes, then folded once below 2^49; at most 64 bodies at a time.
+
+    The three parts of 16 bits are added up apart, in 32 bits each.
+    """
     n, size = len(addresses), 3 * len(total)
     mask, bits = np.uint64(2**48 - 1), np.uint64(48)
+    parts = np.empty(3 * _TILE, np.uint32)
     for tile in range(start, end, _TILE):
         stop = min(tile + _TILE, end)
-        target = total[tile:stop]
+        sums, target = parts[: 3 * (stop - tile)], total[tile:stop]
+        sums[:] = np.uint32(0)
         k = 0
+        while k + 4 <= n:
+            a = carray(pointer(addresses[k], item), size)[3 * tile : 3 * stop]
+            b = carray(pointer(addresses[k + 1], item), size)[3 * tile : 3 * stop]
+            c = carray(pointer(addresses[k + 2], item), size)[3 * tile : 3 * stop]
+            d = carray(pointer(addresses[k + 3], item), size)[3 * tile : 3 * stop]
+            u, v = np.uint32(weights[k]), np.uint32(weights[k + 1])
+            w, x = np.uint32(weights[k + 2]), np.uint32(weights[k + 3])
+            for i in range(len(sums)):
+                first = np.uint32(np.uint32(a[i]) * u) + np.uint32(np.uint32(b[i]) * v)
+                second = np.uint32(np.uint32(c[i]) * w) + np.uint32(np.uint32(d[i]) * x)
+                sums[i] += np.uint32(first + second)
+            k += 4
         while k < n:
-            a, u = carray(pointer(addresses[k], item), size)[3 * tile : 3 * stop], weights[k]
-            for i in range(len(target)):
-                low = np.uint64(a[3 * i]) | np.uint64(a[3 * i + 1]) << np.uint64(16)
-                target[i] += (low | np.uint64(a[3 * i + 2]) << np.uint64(32)) * u
+            a, u = carray(pointer(addresses[k], item), size)[3 * tile : 3 * stop], np.uint32(weights[k])
+            for i in range(len(sums)):
+                sums[i] += np.uint32(np.uint32(a[i]) * u)
             k += 1
         for i in range(len(target)):
-            target[i] = (target[i] >> bits) * np.uint64(59) + (target[i] & mask)
+            high = np.uint64(sums[3 * i + 1]) << np.uint64(16)
+            word = target[i] + np.uint64(sums[3 * i]) + high + (np.uint64(sums[3 * i + 2]) << np.uint64(32))
+            target[i] = (word >> bits) * np.uint64(59) + (word & mask)

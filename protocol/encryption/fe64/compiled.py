@@ -47,7 +47,7 @@ class Compiled:
         noise_key: bytes | None,
     ) -> bytes:
         check_shape(values)
-        values, words = np.ascontiguousarray(values), encoding.words(len(values))
+        values, words = np.require(values, requirements="CW"), encoding.words(len(values))
         block, work, noise = np.empty(BLOCK_WORDS, "<u8"), np.empty(_WORK, np.uint32), np.zeros(BLOCK_WORDS, np.int32)
         blocks = []
         stream, public, factor = _stream(STREAM_BYTES), KeyStream(public_key_of(label)), with_quotients(secret)
@@ -75,6 +75,7 @@ class Compiled:
         self, words: Words, first_block: int, label: bytes, key: Residues, encoding: Fe64Encoding
     ) -> tuple[npt.NDArray[np.int64], int]:
         fields = np.empty((encoding.packing, len(words)), np.int64)
+        words = np.require(words, requirements="CW")
         factor, width = with_quotients(key), WIDTHS[encoding.packing]
 
         def part(first: int, end: int) -> npt.NDArray[np.int64]:
@@ -90,7 +91,9 @@ class Compiled:
         extremes = in_parts(part, -(-len(words) // BLOCK_WORDS), 8)
         return fields, max(max(int(high), -int(low)) for _, high, low in extremes)
 
-    def _transform(self, stream: npt.NDArray[np.uint32], factor: npt.NDArray[np.uint32], work: npt.NDArray[np.uint32]) -> None:
+    def _transform(
+        self, stream: npt.NDArray[np.uint32], factor: npt.NDArray[np.uint32], work: npt.NDArray[np.uint32]
+    ) -> None:
         if kernels.sample_uniform(stream, _PRIMES):
             raise _exhausted()
         kernels.transform(stream, factor, self._tables, _PRIMES, work, work[5])

@@ -1,4 +1,4 @@
-"""Exact discrete Gaussian noise: e = x1 + 20 x2, x1 and x2 from D_{Z,82} by the alias method (``encryption.md`` 3.3)."""
+"""Exact discrete Gaussian noise: e = x1 + 20 x2, both from D_{Z,82} by the alias method (``encryption.md`` 3.3)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ def gaussian(words: npt.NDArray[np.uint32], ties: npt.NDArray[np.uint32]) -> npt
     """
     thresholds, aliases = alias_table()
     tops = np.array([threshold >> _TIE_BITS for threshold in thresholds], np.int64)
-    bins, parts = (words >> np.uint32(21)).astype(np.int64), (words >> np.uint32(1) & np.uint32(0xFFFFF)).astype(np.int64)
+    bins, parts = (
+        (words >> np.uint32(21)).astype(np.int64),
+        (words >> np.uint32(1) & np.uint32(0xFFFFF)).astype(np.int64),
+    )
     own = parts < tops[bins]
     for taken, i in enumerate(np.flatnonzero(parts == tops[bins])):
         if taken == len(ties) // _TIE_WORDS:

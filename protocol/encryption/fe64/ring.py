@@ -89,7 +89,9 @@ def _powers() -> Residues:
     rows = []
     for prime, root in zip(PRIMES, ROOTS, strict=True):
         inverse = pow(root, -1, prime)
-        rows.append(list(accumulate(range(2 * DEGREE - 1), lambda power, _, i=inverse, p=prime: power * i % p, initial=1)))
+        rows.append(
+            list(accumulate(range(2 * DEGREE - 1), lambda power, _, i=inverse, p=prime: power * i % p, initial=1))
+        )
     return np.array(rows, np.uint64)
 
 

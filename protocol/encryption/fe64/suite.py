@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -51,9 +51,18 @@ class Arithmetic(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class Fe64:
-    arithmetic: Arithmetic
+    """``load`` gives the arithmetic when it is first needed."""
+
+    def __init__(self, load: Callable[[], Arithmetic]) -> None:
+        self._load = load
+
+    @cached_property
+    def arithmetic(self) -> Arithmetic:
+        return self._load()
+
+    def prepare(self) -> None:
+        self.arithmetic  # noqa: B018
 
     def encoding_for(self, bits: int, packing: int) -> Fe64Encoding:
         return Fe64Encoding(bits, packing)

@@ -28,7 +28,7 @@ class Compiled:
         encoding: PadEncoding,
     ) -> bytes:
         check_shape(values)
-        values, width = np.ascontiguousarray(values), encoding.packing
+        values, width = np.require(values, requirements="CW"), encoding.packing
         block, blocks = np.empty(BLOCK * width, np.uint8), []
         for start, total in _weighted_streams(keys, coefficients, 0, len(values), encoding):
             part = block[: width * len(total)]

@@ -97,7 +97,7 @@ def seal(total, values, largest, bits, excess, block):
 
 @kernel("void(i8[::1],i8,u8,u8,u8,u8[::1])")
 def add_share(total, bias, weight, bits, excess, sums):
-    """sums += weight * (total modulo the modulus), below the modulus; ``bias``: a multiple that makes total positive."""
+    """sums += weight * total, below the modulus; ``bias``: a multiple of the modulus that makes total positive."""
     for i in range(len(sums)):
         share = _reduced(np.uint64(total[i] + bias), bits, excess)
         sums[i] = _reduced(sums[i] + share * weight, bits, excess)

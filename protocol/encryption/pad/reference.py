@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,6 @@ from protocol.encryption.pad.encoding import BLOCK, RESERVE, PadEncoding, Words,
 from protocol.encryption.port import check_vector
 from protocol.encryption.streams import ctr_stream
 from protocol.errors import EncryptionError
-
 
 
 def stream(key: bytes, dimension: int, encoding: PadEncoding) -> Words:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Final, Protocol
 
 import numpy as np
@@ -49,9 +48,18 @@ class Arithmetic(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class Pad:
-    arithmetic: Arithmetic
+    """``load`` gives the arithmetic when it is first needed."""
+
+    def __init__(self, load: Callable[[], Arithmetic]) -> None:
+        self._load = load
+
+    @cached_property
+    def arithmetic(self) -> Arithmetic:
+        return self._load()
+
+    def prepare(self) -> None:
+        self.arithmetic  # noqa: B018
 
     def encoding_for(self, bits: int, packing: int) -> PadEncoding:
         return PadEncoding(bits, packing)

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from protocol.encryption.committee import subsets, subsets_without
+from protocol.encryption.fe64.compiled import Compiled as Fe64Compiled
 from protocol.encryption.fe64.encoding import Fe64Encoding
 from protocol.encryption.fe64.reference import Reference as Fe64Reference
 from protocol.encryption.fe64.ring import inverse_ntt, multiply, public_block, switch_to_words
 from protocol.encryption.fe64.suite import Arithmetic as Fe64Arithmetic
+from protocol.encryption.pad.compiled import Compiled as PadCompiled
 from protocol.encryption.pad.encoding import PadEncoding, pack_words
 from protocol.encryption.pad.reference import Reference as PadReference
 from protocol.encryption.pad.reference import stream
@@ -37,7 +39,7 @@ def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-@pytest.mark.parametrize("arithmetic", [Fe64Reference()])
+@pytest.mark.parametrize("arithmetic", [Fe64Reference(), Fe64Compiled()])
 def test_fe64(arithmetic: Fe64Arithmetic) -> None:
     secret = arithmetic.expand_sum([derive(bytes(range(32)), b"FE64/s", FE64_LABEL, NONCE)], [1])
     assert secret[:, 0].tolist() == [89028201, 77048485, 10091928]
@@ -80,7 +82,7 @@ def test_pad_stream(width: int, first: list[int], in_second_block: int, digest: 
     assert sha(pack_words(words, width)) == digest
 
 
-@pytest.mark.parametrize("arithmetic", [PadReference()])
+@pytest.mark.parametrize("arithmetic", [PadReference(), PadCompiled()])
 @pytest.mark.parametrize(
     ("width", "m", "t", "digest"),
     [
@@ -92,19 +94,19 @@ def test_pad_stream(width: int, first: list[int], in_second_block: int, digest: 
 )
 def test_pad_ciphertext(arithmetic: PadArithmetic, width: int, m: int, t: int, digest: str) -> None:
     # -32768 is a value of 17 bits; the encoding of a ciphertext does not depend on how many there are
-    body = Pad(arithmetic).encrypt(pad_keys(m, t), PAD_LABEL, NONCE, VALUES, PadEncoding(17, width), bytes(32))
+    body = Pad(lambda: arithmetic).encrypt(pad_keys(m, t), PAD_LABEL, NONCE, VALUES, PadEncoding(17, width), bytes(32))
     assert sha(body) == digest
 
 
-@pytest.mark.parametrize("arithmetic", [PadReference()])
+@pytest.mark.parametrize("arithmetic", [PadReference(), PadCompiled()])
 def test_pad_itself(arithmetic: PadArithmetic) -> None:
-    body = Pad(arithmetic).encrypt(
+    body = Pad(lambda: arithmetic).encrypt(
         pad_keys(5, 2), PAD_LABEL, NONCE, np.zeros(D, np.int64), PadEncoding(16, 4), bytes(32)
     )
     assert sha(body) == "4d878743dc5847b6969353100cc3cf3380952016faf5dbe410fbe5e06dcc09e9"
 
 
-@pytest.mark.parametrize("arithmetic", [PadReference()])
+@pytest.mark.parametrize("arithmetic", [PadReference(), PadCompiled()])
 @pytest.mark.parametrize(
     ("width", "m", "t", "j", "digest"),
     [
@@ -115,5 +117,5 @@ def test_pad_itself(arithmetic: PadArithmetic) -> None:
 )
 def test_pad_share(arithmetic: PadArithmetic, width: int, m: int, t: int, j: int, digest: str) -> None:
     share = {subset: key for subset, key in pad_keys(m, t).items() if subset in subsets_without(m, t, j)}
-    data = Pad(arithmetic).partial_key(j, m, t, PAD_LABEL, [(share, NONCE, 1)], PadEncoding(16, width), D)
+    data = Pad(lambda: arithmetic).partial_key(j, m, t, PAD_LABEL, [(share, NONCE, 1)], PadEncoding(16, width), D)
     assert sha(data) == digest
