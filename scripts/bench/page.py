@@ -1,6 +1,7 @@
 """docs/benchmarks.md from docs/benchmarks.json and the notes beside it: ``python -m scripts.bench.page [--check]``.
 
-``--check`` writes nothing and fails when the page is not what result and notes give, or when a missed aim has no note.
+``--check`` writes nothing and fails when the page is not what result and notes give, when a missed aim has no note, and
+when a note explains what is not missed.
 """
 
 from __future__ import annotations
@@ -81,6 +82,11 @@ def unexplained(result: Mapping[str, Any], notes: Mapping[str, str]) -> list[str
     return [target["what"] for target in _misses(result) if target["what"] not in notes]
 
 
+def surplus(result: Mapping[str, Any], notes: Mapping[str, str]) -> list[str]:
+    """Notes that explain nothing any more."""
+    return sorted(notes.keys() - {target["what"] for target in _misses(result)})
+
+
 def _misses(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [target for target in result["targets"] if False in (target["met"], target["aim_met"])]
 
@@ -144,6 +150,7 @@ def main(arguments: Sequence[str]) -> int:
         target.write_text(text)
         return 0
     faults = [f"no note on the missed target: {what}" for what in unexplained(result, notes)]
+    faults += [f"a note on a target that is not missed: {what}" for what in surplus(result, notes)]
     if not target.exists() or target.read_text() != text:
         faults.append("docs/benchmarks.md is stale: python -m scripts.bench.page")
     for fault in faults:

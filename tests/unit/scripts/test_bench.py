@@ -176,6 +176,7 @@ def test_the_page_names_missing_peers_and_missed_targets(tiny: dict[str, Any]) -
     what = missed[0]["what"]
     assert page.unexplained({"targets": missed}, {}) == [what]
     assert page.unexplained({"targets": missed}, {what: "because"}) == []
+    assert page.surplus({"targets": missed}, {what: "because", "another": "for no reason"}) == ["another"]
     assert f"**Missed: {what}.** because" in page.page(tiny | {"targets": missed}, {what: "because"})
 
 
