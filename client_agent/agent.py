@@ -81,6 +81,7 @@ class Agent:
         if self.journal.envelope is None and not self.agree():
             return False
         self.enrol(spec)
+        suite(spec.suite).prepare()  # compiles while others enrol, or loads: the first round need not wait for it
         trainer = self.make_trainer(spec)
         self._counted = self.edge.bytes_sent + self.chain.bytes_sent  # what enrolment took belongs to no update
         last, attempts = 0, 0

@@ -29,6 +29,14 @@ app.add_typer(bench.bench, name="bench")
 
 
 @app.command()
+def prepare() -> None:
+    """Compile the loops of encryption for this processor, which the first use of them would do otherwise."""
+    from protocol.encryption.suite import prepare
+
+    prepare()
+
+
+@app.command()
 def demo(
     dataset: Annotated[str, typer.Option(help="digits (bundled) or mnist (from HEARTH_DATA_DIR/mnist)")] = "digits",
     clients: Annotated[int, typer.Option(min=3, max=100, help="households")] = 10,

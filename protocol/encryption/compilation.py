@@ -2,34 +2,34 @@
 
 numba names a cached kernel by the digest of the file it stands in, its types, the processor and numba's own version. So
 everything that a kernel calls stands in the kernel's own file, and what it reads comes through its arguments. The cache
-is beside the source where that can be written to, else in the user's cache directory (or ``NUMBA_CACHE_DIR``).
+is beside the source where that can be written to, else in the user's cache directory; ``NUMBA_CACHE_DIR`` goes before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 
-F = TypeVar("F", bound=Callable[..., Any])
+Loop = Callable[..., Any]
 
 
-def kernel(signature: str) -> Callable[[F], F]:
+def kernel(signature: str) -> Callable[[Loop], Loop]:
     """Compiles (or loads) at once, for these types alone; runs without the interpreter's lock."""
-    return lambda function: _jit(function, signature)
 
+    def compiled(function: Loop) -> Loop:
+        options = {"nogil": True, "error_model": "numpy"}
+        try:
+            loop: Loop = numba.njit(signature, cache=True, **options)(function)
+        except RuntimeError:  # no directory can be written to
+            loop = numba.njit(signature, **options)(function)
+        return loop
 
-def _jit(function: F, signature: str) -> F:
-    options = {"nogil": True, "error_model": "numpy"}
-    try:
-        compiled: F = numba.njit(signature, cache=True, **options)(function)
-    except RuntimeError:  # no directory can be written to
-        compiled = numba.njit(signature, **options)(function)
     return compiled
 
 
-def inlined(function: F) -> F:
+def inlined(function: Loop) -> Loop:
     """A part of kernels."""
-    part: F = numba.njit(forceinline=True, error_model="numpy")(function)
+    part: Loop = numba.njit(forceinline=True, error_model="numpy")(function)
     return part

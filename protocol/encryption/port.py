@@ -13,6 +13,7 @@ from protocol.encryption.committee import Subset
 from protocol.errors import EncryptionError
 
 Entry = tuple[Mapping[Subset, bytes], bytes, int]  # a client's share at one authority, its nonce, its weight
+Body = bytes | memoryview  # of a ciphertext, or one leaf of it
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,11 @@ class Encoding(Protocol):
 class Aggregator(Protocol):
     """A running weighted sum of ciphertext bodies; the order does not matter and memory is that of one sum."""
 
-    def fold(self, body: bytes, weight: int) -> None:
+    def fold(self, body: Body, weight: int) -> None:
         """Add ``weight`` times a body, or nothing: MalformedError (fault: client) for a wrong size, ``E_WEIGHT``."""
         ...
 
-    def fold_all(self, bodies: Sequence[bytes], weights: Sequence[int]) -> None:
+    def fold_all(self, bodies: Sequence[Body], weights: Sequence[int]) -> None:
         """All of them, or nothing; several bodies are read in one pass over the sum."""
         ...
 
@@ -146,7 +147,7 @@ class Suite(Protocol):
     def open_block(
         self,
         block: int,
-        leaves: Sequence[bytes],
+        leaves: Sequence[Body],
         label: bytes,
         functional_key: bytes,
         encoding: Encoding,

@@ -24,7 +24,7 @@ class KeyStream:
 
     def fill(self, target: npt.NDArray[Any]) -> None:
         """The next bytes, as many as ``target`` has: at most 65,536."""
-        self._encryptor.update_into(_ZEROS[: target.nbytes], memoryview(target).cast("B"))
+        self._encryptor.update_into(_ZEROS[: target.nbytes], target.data.cast("B"))
 
 
 def ctr_stream(key: bytes, size: int, offset: int = 0) -> bytes:

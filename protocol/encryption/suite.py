@@ -30,6 +30,12 @@ def _pad() -> PadArithmetic:
 _SUITES: Final[dict[str, Suite]] = {FE64: Fe64(_fe64), PAD: Pad(_pad)}
 
 
+def prepare() -> None:
+    """Every suite's ``prepare``, for a process that answers whatever task it is shown."""
+    for scheme in _SUITES.values():
+        scheme.prepare()
+
+
 def suite(name: str) -> Suite:
     """The suite of that name. Raises EncryptionError ``E_PARAMS`` for an unknown one."""
     try:

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.encryption import weighted_kernels
+from protocol.encryption.port import Body
 from protocol.encryption.workers import in_parts
 
 _LEAST: Final = 1 << 16  # words that are worth a thread
 _TOGETHER: Final = 64  # 64 weights of 255 and a sum below 2^49 fit 64 bits with words of 48
 
 
-def add_weighted(total: npt.NDArray[np.uint64], bodies: Sequence[bytes], weights: Sequence[int], width: int) -> None:
+def add_weighted(total: npt.NDArray[np.uint64], bodies: Sequence[Body], weights: Sequence[int], width: int) -> None:
     """Adds weight times the little-endian words of ``width`` bytes (8, 6 or 4) of every body to ``total``, in place.
 
     Bodies have exactly the size of ``total`` in such words. With 6 bytes the sum is congruent modulo 2^48 - 59 and
@@ -38,6 +39,6 @@ def add_weighted(total: npt.NDArray[np.uint64], bodies: Sequence[bytes], weights
     in_parts(part, len(total), _LEAST)
 
 
-def _aligned(body: bytes) -> npt.NDArray[np.uint8]:
+def _aligned(body: Body) -> npt.NDArray[np.uint8]:
     array = np.frombuffer(body, np.uint8)
     return array if array.__array_interface__["data"][0] % 8 == 0 else array.copy()

@@ -77,7 +77,7 @@ def _bandwidth(words: npt.NDArray[np.uint64], threads: int, expected: int, repet
     return words.nbytes / timing.minimum / 1e6
 
 
-@numba.njit(nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+@numba.njit(nogil=True)  # type: ignore[untyped-decorator]
 def _sum(words: npt.NDArray[np.uint64]) -> np.uint64:
     total = np.uint64(0)
     for word in words:

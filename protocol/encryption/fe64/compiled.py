@@ -14,7 +14,7 @@ from protocol.encryption.fe64.encoding import BLOCK_WORDS, WIDTHS, Fe64Encoding
 from protocol.encryption.fe64.gaussian import NOISE_STREAM_BYTES, alias_table
 from protocol.encryption.fe64.ring import PRIMES, STREAM_BYTES, Residues, Words, public_key_of, reduce
 from protocol.encryption.fe64.tables import constants, field_factors, transform_tables, with_quotients
-from protocol.encryption.port import check_shape
+from protocol.encryption.port import Body, check_shape
 from protocol.encryption.streams import KeyStream
 from protocol.encryption.weighted_words import add_weighted
 from protocol.encryption.workers import in_parts
@@ -36,7 +36,8 @@ class Compiled:
                     raise _exhausted()
             return total
 
-        return reduce(sum(in_parts(part, len(keys), 32)).reshape(len(PRIMES), BLOCK_WORDS))
+        total: Residues = sum(in_parts(part, len(keys), 32), np.zeros(1, np.uint64))
+        return reduce(total.reshape(len(PRIMES), BLOCK_WORDS))
 
     def encrypt(
         self,
@@ -47,7 +48,7 @@ class Compiled:
         noise_key: bytes | None,
     ) -> bytes:
         check_shape(values)
-        values, words = np.require(values, requirements="CW"), encoding.words(len(values))
+        values, words = np.require(values, requirements=["C", "W"]), encoding.words(len(values))
         block, work, noise = np.empty(BLOCK_WORDS, "<u8"), np.empty(_WORK, np.uint32), np.zeros(BLOCK_WORDS, np.int32)
         blocks = []
         stream, public, factor = _stream(STREAM_BYTES), KeyStream(public_key_of(label)), with_quotients(secret)
@@ -68,14 +69,14 @@ class Compiled:
             blocks.append(part.tobytes())
         return b"".join(blocks)
 
-    def add(self, total: Words, bodies: Sequence[bytes], weights: Sequence[int]) -> None:
+    def add(self, total: Words, bodies: Sequence[Body], weights: Sequence[int]) -> None:
         add_weighted(total, bodies, weights, 8)
 
     def unmask(
         self, words: Words, first_block: int, label: bytes, key: Residues, encoding: Fe64Encoding
     ) -> tuple[npt.NDArray[np.int64], int]:
         fields = np.empty((encoding.packing, len(words)), np.int64)
-        words = np.require(words, requirements="CW")
+        words = np.require(words, requirements=["C", "W"])
         factor, width = with_quotients(key), WIDTHS[encoding.packing]
 
         def part(first: int, end: int) -> npt.NDArray[np.int64]:

@@ -25,7 +25,7 @@ from protocol.encryption.fe64.ring import (
     switch_to_words,
     uniform_limbs,
 )
-from protocol.encryption.port import check_vector
+from protocol.encryption.port import Body, check_vector
 from protocol.encryption.streams import ctr_stream
 
 _HALF: Final = np.uint64(32)
@@ -65,7 +65,7 @@ class Reference:
             body[start : start + count] = switch_to_words(masked)[:count]
         return body.tobytes()
 
-    def add(self, total: Words, bodies: Sequence[bytes], weights: Sequence[int]) -> None:
+    def add(self, total: Words, bodies: Sequence[Body], weights: Sequence[int]) -> None:
         for body, weight in zip(bodies, weights, strict=True):
             total += np.frombuffer(body, "<u8").astype(np.uint64) * np.uint64(weight)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -88,10 +87,10 @@ def _powers() -> Residues:
     """psi^-n for n below 8192, one row per prime."""
     rows = []
     for prime, root in zip(PRIMES, ROOTS, strict=True):
-        inverse = pow(root, -1, prime)
-        rows.append(
-            list(accumulate(range(2 * DEGREE - 1), lambda power, _, i=inverse, p=prime: power * i % p, initial=1))
-        )
+        inverse, row = pow(root, -1, prime), [1]
+        for _ in range(2 * DEGREE - 1):
+            row.append(row[-1] * inverse % prime)
+        rows.append(row)
     return np.array(rows, np.uint64)
 
 

@@ -13,7 +13,7 @@ from protocol.encryption.committee import Subset
 from protocol.encryption.fe64.encoding import BLOCK_WORDS, Fe64Encoding, own_encoding, residual_bound
 from protocol.encryption.fe64.functional_key import decode_key, interpolate, key_bytes, sharing_coefficient
 from protocol.encryption.fe64.ring import PLAINTEXT_MODULUS, Residues, Words, reduce
-from protocol.encryption.port import Encoding, Entry, Opened
+from protocol.encryption.port import Body, Encoding, Entry, Opened
 from protocol.encryption.running_sum import RunningSum
 from protocol.encryption.shares import derive, held_by, interpolate_agreed
 from protocol.errors import EncryptionError
@@ -40,7 +40,7 @@ class Arithmetic(Protocol):
         """
         ...
 
-    def add(self, total: Words, bodies: Sequence[bytes], weights: Sequence[int]) -> None:
+    def add(self, total: Words, bodies: Sequence[Body], weights: Sequence[int]) -> None:
         """Adds the weighted words of ``bodies`` to ``total``, in place, modulo 2^64."""
         ...
 
@@ -123,7 +123,7 @@ class Fe64:
     def open_block(
         self,
         block: int,
-        leaves: Sequence[bytes],
+        leaves: Sequence[Body],
         label: bytes,
         functional_key: bytes,
         encoding: Encoding,

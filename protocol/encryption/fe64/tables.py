@@ -42,7 +42,7 @@ def transform_tables() -> Words32:
 
 def _roots() -> Words32:
     """Per prime and group of eight rows, the 1 + 2 + 4 factors of three levels, each a pair w, w'."""
-    pairs = []
+    pairs: list[int] = []
     for prime, root in zip(PRIMES, ROOTS, strict=True):
         unit = pow(root, -128, prime)  # of order 64
         for j in range(8):
@@ -66,7 +66,7 @@ def constants() -> npt.NDArray[np.uint64]:
 
 def field_factors(packing: int) -> Words32:
     """For every field and the primes of T: Delta * 2^(width * field) * cofactor, w and w'. Delta is 0 modulo q2."""
-    pairs = []
+    pairs: list[int] = []
     for field in range(packing):
         for prime, cofactor in list(zip(PRIMES, COFACTORS, strict=True))[:2]:
             pairs += _pair(DELTA * cofactor * pow(2, WIDTHS[packing] * field, prime) % prime, prime)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from protocol.encryption.pad import kernels
 from protocol.encryption.pad.encoding import BLOCK, RESERVE, PadEncoding, Words, unpack_words
-from protocol.encryption.port import check_shape
+from protocol.encryption.port import Body, check_shape
 from protocol.encryption.streams import KeyStream
 from protocol.encryption.weighted_words import add_weighted
 from protocol.encryption.workers import in_parts
@@ -28,7 +28,7 @@ class Compiled:
         encoding: PadEncoding,
     ) -> bytes:
         check_shape(values)
-        values, width = np.require(values, requirements="CW"), encoding.packing
+        values, width = np.require(values, requirements=["C", "W"]), encoding.packing
         block, blocks = np.empty(BLOCK * width, np.uint8), []
         for start, total in _weighted_streams(keys, coefficients, 0, len(values), encoding):
             part = block[: width * len(total)]
@@ -50,7 +50,7 @@ class Compiled:
 
         in_parts(part, -(-len(total) // BLOCK), 4)
 
-    def add(self, total: Words, bodies: Sequence[bytes], weights: Sequence[int], encoding: PadEncoding) -> None:
+    def add(self, total: Words, bodies: Sequence[Body], weights: Sequence[int], encoding: PadEncoding) -> None:
         add_weighted(total, bodies, weights, encoding.packing)
 
     def unmask(self, words: Words, key: bytes, encoding: PadEncoding) -> npt.NDArray[np.int64]:

@@ -16,7 +16,7 @@ from protocol.errors import EncryptionError
 BLOCK: Final = 8192  # coordinates
 RESERVE: Final = 8  # words of the key stream after each block
 EXCESS: Final = {4: 5, 6: 59}
-MODULI: Final = {width: 2 ** (8 * width) - excess for width, excess in EXCESS.items()}  # both prime
+MODULI: Final[dict[int, int]] = {width: 2 ** (8 * width) - excess for width, excess in EXCESS.items()}  # both prime
 
 Words = npt.NDArray[np.uint64]
 
@@ -76,7 +76,7 @@ def pack_words(words: Words, width: int) -> bytes:
     return words.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width].tobytes()
 
 
-def unpack_words(data: bytes, width: int) -> Words:
+def unpack_words(data: bytes | memoryview, width: int) -> Words:
     """Inverse of :func:`pack_words`."""
     padded = np.zeros((len(data) // width, 8), np.uint8)
     padded[:, :width] = np.frombuffer(data, np.uint8).reshape(-1, width)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.encryption.pad.encoding import BLOCK, RESERVE, PadEncoding, Words, pack_words, unpack_words
-from protocol.encryption.port import check_vector
+from protocol.encryption.port import Body, check_vector
 from protocol.encryption.streams import ctr_stream
 from protocol.errors import EncryptionError
 
@@ -52,7 +52,7 @@ class Reference:
         total += share * np.uint64(weight)
         total %= np.uint64(encoding.modulus)
 
-    def add(self, total: Words, bodies: Sequence[bytes], weights: Sequence[int], encoding: PadEncoding) -> None:
+    def add(self, total: Words, bodies: Sequence[Body], weights: Sequence[int], encoding: PadEncoding) -> None:
         for body, weight in zip(bodies, weights, strict=True):
             total += unpack_words(body, encoding.packing) * np.uint64(weight)
             total %= np.uint64(encoding.modulus)

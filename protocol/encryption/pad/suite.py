@@ -12,7 +12,7 @@ import numpy.typing as npt
 from protocol.encryption.committee import Subset
 from protocol.encryption.pad.encoding import BLOCK, PadEncoding, Words, own_encoding, pack_words, unpack_words
 from protocol.encryption.pad.sharing import committee_of, interpolator, share_coefficients
-from protocol.encryption.port import Encoding, Entry, Opened
+from protocol.encryption.port import Body, Encoding, Entry, Opened
 from protocol.encryption.running_sum import RunningSum
 from protocol.encryption.shares import derive, held_by, interpolate_agreed
 from protocol.errors import EncryptionError, MalformedError, Party
@@ -39,7 +39,7 @@ class Arithmetic(Protocol):
         """Adds weight * sum of coefficient * stream(key) to ``total``, in place, below the modulus: ``E_SAMPLER``."""
         ...
 
-    def add(self, total: Words, bodies: Sequence[bytes], weights: Sequence[int], encoding: PadEncoding) -> None:
+    def add(self, total: Words, bodies: Sequence[Body], weights: Sequence[int], encoding: PadEncoding) -> None:
         """Adds the weighted words of ``bodies`` to ``total``, in place; congruent, and below 2^50 before and after."""
         ...
 
@@ -116,7 +116,7 @@ class Pad:
     def open_block(
         self,
         block: int,
-        leaves: Sequence[bytes],
+        leaves: Sequence[Body],
         label: bytes,
         functional_key: bytes,
         encoding: Encoding,
