@@ -12,6 +12,7 @@ SYSTEM_HEADINGS: Final = (
     *("system", "suite", "clients", "coordinates", "client ms", "bytes/coordinate", "server ms", "weighted ms"),
     *("authority ms", "key bytes", "exact"),
 )
+PART_HEADINGS: Final = ("system", "clients", "coordinates", "aggregate ms", "combine keys ms", "decrypt ms")
 RATIO_HEADINGS: Final = ("peer / FE64", "client", "bytes", "server", "server, weighted")
 
 
@@ -45,6 +46,20 @@ def system_rows(result: Result) -> list[tuple[str, ...]]:
             "yes" if row["exact"] else "no",
         )
         for row in result["systems"]
+    ]
+
+
+def part_rows(result: Result) -> list[tuple[str, ...]]:
+    """What the server's time of our own systems consists of."""
+    return [
+        (
+            row["name"],
+            number(row["clients"]),
+            number(row["dimension"]),
+            *(_timing(row, f"{part}_ms") for part in ("aggregate", "combine", "decrypt")),
+        )
+        for row in result["systems"]
+        if "combine_ms" in row
     ]
 
 
