@@ -78,7 +78,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class _Subtree:
+class Subtree:
     cid: Cid
     file_bytes: int  # of the file's content below this block
     stored_bytes: int  # of this block and all blocks below it
@@ -93,20 +93,20 @@ def blocks_of(data: bytes, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Block]:
     """Yields every block of the file's tree: the leaves in order, then level by level; the root comes last."""
     if not 0 < chunk_bytes <= MAX_CHUNK_BYTES:
         raise MalformedError(f"chunk size {chunk_bytes} is not in [1, {MAX_CHUNK_BYTES}]")
-    level: list[_Subtree] = []
+    level: list[Subtree] = []
     for offset in range(0, max(len(data), 1), chunk_bytes):
         leaf = data[offset : offset + chunk_bytes]
         cid = Cid("raw", sha256(leaf))
-        level.append(_Subtree(cid, len(leaf), len(leaf)))
+        level.append(Subtree(cid, len(leaf), len(leaf)))
         yield Block(cid, leaf)
     while len(level) > 1:
-        parents: list[_Subtree] = []
+        parents: list[Subtree] = []
         for start in range(0, len(level), LINKS_PER_NODE):
             children = level[start : start + LINKS_PER_NODE]
-            node = _node_bytes(children)
+            node = node_bytes(children)
             cid = Cid("dag-pb", sha256(node))
             stored = len(node) + sum(child.stored_bytes for child in children)
-            parents.append(_Subtree(cid, sum(child.file_bytes for child in children), stored))
+            parents.append(Subtree(cid, sum(child.file_bytes for child in children), stored))
             yield Block(cid, node)
         level = parents
 
@@ -134,7 +134,7 @@ def file_bytes_of(node: bytes) -> int:
     return _read_varint(node, position + 3)[0]
 
 
-def _node_bytes(children: list[_Subtree]) -> bytes:
+def node_bytes(children: list[Subtree]) -> bytes:
     """A UnixFS file node; dag-pb puts the links (field 2) before the data (field 1)."""
     links = b"".join(
         _field(2, _field(1, child.cid.binary) + _field(2, b"") + _number(3, child.stored_bytes)) for child in children

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.encryption.pad import kernels
-from protocol.encryption.pad.encoding import BLOCK, RESERVE, PadEncoding, Words, unpack_words
+from protocol.encryption.pad.encoding import BLOCK, RESERVE, PadEncoding, Words
 from protocol.encryption.port import Body, check_shape
 from protocol.encryption.streams import KeyStream
 from protocol.encryption.weighted_words import add_weighted
@@ -53,11 +53,25 @@ class Compiled:
     def add(self, total: Words, bodies: Sequence[Body], weights: Sequence[int], encoding: PadEncoding) -> None:
         add_weighted(total, bodies, weights, encoding.packing)
 
-    def unmask(self, words: Words, key: bytes, encoding: PadEncoding) -> npt.NDArray[np.int64]:
-        p = encoding.modulus
-        sums = words.astype(np.int64) - unpack_words(key, encoding.packing).astype(np.int64)
-        sums[sums > p // 2] -= p
-        sums[sums < -(p // 2)] += p
+    def reduced(self, total: Words, encoding: PadEncoding) -> Words:
+        words = np.empty_like(total)
+        kernels.reduce(total, 8 * encoding.packing, encoding.excess, words)
+        return words
+
+    def unpacked(self, data: bytes, encoding: PadEncoding) -> Words:
+        words = np.empty(len(data) // encoding.packing, np.uint64)
+        kernels.unpack(np.frombuffer(data, np.uint8).copy(), encoding.packing, words)
+        return words
+
+    def scaled_sum(self, rows: Sequence[Words], factors: Sequence[int], encoding: PadEncoding) -> Words:
+        total = np.zeros_like(rows[0])
+        for row, factor in zip(rows, factors, strict=True):
+            kernels.add_multiple(row, factor, 8 * encoding.packing, encoding.excess, total)
+        return total
+
+    def unmask(self, words: Words, key: Words, encoding: PadEncoding) -> npt.NDArray[np.int64]:
+        sums = np.empty(len(words), np.int64)
+        kernels.subtract(np.require(words, requirements=["C", "W"]), key, encoding.modulus, sums)
         return sums
 
 

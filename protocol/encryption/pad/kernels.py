@@ -101,3 +101,47 @@ def add_share(total, bias, weight, bits, excess, sums):
     for i in range(len(sums)):
         share = _reduced(np.uint64(total[i] + bias), bits, excess)
         sums[i] = _reduced(sums[i] + share * weight, bits, excess)
+
+
+@kernel("void(u8[::1],u8,u8,u8[::1])")
+def reduce(total, bits, excess, words):
+    """Words below 2^63, below the modulus."""
+    mask = (np.uint64(1) << bits) - np.uint64(1)
+    for i in range(len(total)):
+        words[i] = _reduced((total[i] >> bits) * excess + (total[i] & mask), bits, excess)
+
+
+@kernel("void(u1[::1],i8,u8[::1])")
+def unpack(data, width, words):
+    """Little-endian words of ``width`` bytes, 4 or 6."""
+    if width == 4:
+        whole = data.view(np.uint32)
+        for i in range(len(words)):
+            words[i] = np.uint64(whole[i])
+    else:
+        halves = data.view(np.uint16)
+        for i in range(len(words)):
+            words[i] = np.uint64(_word6(halves, i))
+
+
+@kernel("void(u8[::1],u8,u8,u8,u8[::1])")
+def add_multiple(row, factor, bits, excess, total):
+    """total += factor * row, all below the modulus; the factor is taken 16 bits at a time from the top."""
+    low = np.uint64(0xFFFF)
+    high, middle, last = factor >> np.uint64(32), (factor >> np.uint64(16)) & low, factor & low
+    for i in range(len(row)):
+        word = row[i]
+        product = _reduced(word * high, bits, excess) << np.uint64(16)
+        product = _reduced(product, bits, excess) + _reduced(word * middle, bits, excess)
+        product = _reduced(_reduced(product, bits, excess) << np.uint64(16), bits, excess)
+        total[i] = _reduced(total[i] + product + _reduced(word * last, bits, excess), bits, excess)
+
+
+@kernel("void(u8[::1],u8[::1],i8,i8[::1])")
+def subtract(words, key, modulus, sums):
+    """words - key, both below the modulus, centred."""
+    half = modulus // 2
+    for i in range(len(words)):
+        difference = np.int64(words[i]) - np.int64(key[i])
+        difference = difference - modulus if difference > half else difference
+        sums[i] = difference + modulus if difference < -half else difference

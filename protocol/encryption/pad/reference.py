@@ -57,9 +57,26 @@ class Reference:
             total += unpack_words(body, encoding.packing) * np.uint64(weight)
             total %= np.uint64(encoding.modulus)
 
-    def unmask(self, words: Words, key: bytes, encoding: PadEncoding) -> npt.NDArray[np.int64]:
+    def reduced(self, total: Words, encoding: PadEncoding) -> Words:
+        return total % np.uint64(encoding.modulus)
+
+    def unpacked(self, data: bytes, encoding: PadEncoding) -> Words:
+        return unpack_words(data, encoding.packing)
+
+    def scaled_sum(self, rows: Sequence[Words], factors: Sequence[int], encoding: PadEncoding) -> Words:
+        p = np.uint64(encoding.modulus)
+        total = np.zeros_like(rows[0])
+        for row, factor in zip(rows, factors, strict=True):
+            product = np.zeros_like(row)
+            for shift in (32, 16, 0):  # a word below 2^48 times 16 bits fits 64
+                limb = np.uint64(factor >> shift & 0xFFFF)
+                product = ((product << np.uint64(16)) % p + row * limb % p) % p
+            total = (total + product) % p
+        return total
+
+    def unmask(self, words: Words, key: Words, encoding: PadEncoding) -> npt.NDArray[np.int64]:
         p = encoding.modulus
-        sums = (words.astype(np.int64) - unpack_words(key, encoding.packing).astype(np.int64)) % p
+        sums = (words.astype(np.int64) - key.astype(np.int64)) % p
         return np.where(sums > p // 2, sums - p, sums)
 
 

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from math import prod
-from typing import Final
-
-import numpy as np
 
 from protocol.encryption.committee import Subset, subsets, subsets_without
-from protocol.encryption.pad.encoding import MODULI, Words
+from protocol.encryption.pad.encoding import MODULI
 from protocol.errors import EncryptionError
-
-_LIMB: Final = 16  # a word below 2^48 times 16 bits fits 64
 
 
 @cache
@@ -39,21 +34,11 @@ def committee_of(master_keys: Mapping[Subset, bytes]) -> tuple[int, int]:
     return m, t
 
 
-def interpolator(width: int, shares: Mapping[int, Words], points: Sequence[int], x: int) -> Words:
-    """The value at ``x`` of the polynomial through the shares at ``points``, each word below the modulus."""
-    modulus = MODULI[width]
-    value = np.zeros(len(shares[points[0]]), np.uint64)
+def lagrange_factors(points: Sequence[int], x: int, modulus: int) -> list[int]:
+    """What the shares at ``points`` are multiplied by to give the value at ``x``."""
+    factors = []
     for j in points:
         others = [point for point in points if point != j]
-        weight = prod(p - x for p in others) * pow(prod(p - j for p in others), -1, modulus) % modulus
-        value = (value + _times(shares[j], weight, modulus)) % np.uint64(modulus)
-    return value
-
-
-def _times(words: Words, factor: int, modulus: int) -> Words:
-    """Product modulo ``modulus``, the factor taken 16 bits at a time from the top."""
-    product, p = np.zeros_like(words), np.uint64(modulus)
-    for shift in (32, 16, 0):
-        limb = np.uint64(factor >> shift & 0xFFFF)
-        product = ((product << np.uint64(_LIMB)) % p + words * limb % p) % p
-    return product
+        inverse = pow(prod(p - j for p in others), -1, modulus)
+        factors.append(prod(p - x for p in others) * inverse % modulus)
+    return factors

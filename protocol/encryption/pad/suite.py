@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.encryption.committee import Subset
-from protocol.encryption.pad.encoding import BLOCK, PadEncoding, Words, own_encoding, pack_words, unpack_words
-from protocol.encryption.pad.sharing import committee_of, interpolator, share_coefficients
+from protocol.encryption.pad.encoding import BLOCK, PadEncoding, Words, own_encoding, pack_words
+from protocol.encryption.pad.sharing import committee_of, lagrange_factors, share_coefficients
 from protocol.encryption.port import Body, Encoding, Entry, Opened
 from protocol.encryption.running_sum import RunningSum
 from protocol.encryption.shares import derive, held_by, interpolate_agreed
@@ -43,7 +43,19 @@ class Arithmetic(Protocol):
         """Adds the weighted words of ``bodies`` to ``total``, in place; congruent, and below 2^50 before and after."""
         ...
 
-    def unmask(self, words: Words, key: bytes, encoding: PadEncoding) -> npt.NDArray[np.int64]:
+    def reduced(self, total: Words, encoding: PadEncoding) -> Words:
+        """Words below 2^63, below the modulus."""
+        ...
+
+    def unpacked(self, data: bytes, encoding: PadEncoding) -> Words:
+        """Inverse of ``pack_words``."""
+        ...
+
+    def scaled_sum(self, rows: Sequence[Words], factors: Sequence[int], encoding: PadEncoding) -> Words:
+        """The sum of factor * row modulo the modulus, rows and factors below it."""
+        ...
+
+    def unmask(self, words: Words, key: Words, encoding: PadEncoding) -> npt.NDArray[np.int64]:
         """words - key, both below the modulus, centred."""
         ...
 
@@ -93,8 +105,13 @@ class Pad:
 
     def combine(self, partials: Mapping[int, bytes], m: int, t: int, encoding: Encoding, dimension: int) -> bytes:
         own = own_encoding(encoding)
-        shares = {j: _decode_key(data, own, dimension) for j, data in partials.items()}
-        return pack_words(interpolate_agreed(shares, m, t, partial(interpolator, own.packing)), own.packing)
+        shares = {j: self._decode_key(data, own, dimension) for j, data in partials.items()}
+
+        def value_at(given: Mapping[int, Words], points: Sequence[int], x: int) -> Words:
+            factors = lagrange_factors(points, x, own.modulus)
+            return self.arithmetic.scaled_sum([given[j] for j in points], factors, own)
+
+        return pack_words(interpolate_agreed(shares, m, t, value_at), own.packing)
 
     def aggregator(self, encoding: Encoding, dimension: int) -> RunningSum:
         own = own_encoding(encoding)
@@ -110,8 +127,7 @@ class Pad:
         weights: Sequence[int],
     ) -> Opened:
         own = own_encoding(encoding)
-        _decode_key(functional_key, own, dimension)
-        return self._open(words, label, functional_key, own, weights)
+        return self._open(words, label, self._decode_key(functional_key, own, dimension), own, weights)
 
     def open_block(
         self,
@@ -130,20 +146,19 @@ class Pad:
         running = self._running(own, end - start)
         running.fold_all(leaves, weights)
         part = functional_key[own.packing * start : own.packing * end]
-        _decode_key(part, own, end - start)
-        return self._open(running.words, label, part, own, weights)
+        return self._open(running.words, label, self._decode_key(part, own, end - start), own, weights)
 
     def _running(self, encoding: PadEncoding, dimension: int) -> RunningSum:
         return RunningSum(
             encoding.body_bytes(dimension),
             np.zeros(dimension, np.uint64),
             partial(self.arithmetic.add, encoding=encoding),
-            lambda total: total % np.uint64(encoding.modulus),
+            partial(self.arithmetic.reduced, encoding=encoding),
         )
 
-    def _open(self, words: Words, label: bytes, key: bytes, encoding: PadEncoding, weights: Sequence[int]) -> Opened:
+    def _open(self, words: Words, label: bytes, key: Words, encoding: PadEncoding, weights: Sequence[int]) -> Opened:
         encoding.check_budget(weights)
-        if words.shape != (len(key) // encoding.packing,) or words.dtype != np.uint64 or len(label) != 32:
+        if words.shape != key.shape or words.dtype != np.uint64 or len(label) != 32:
             raise EncryptionError(f"{words.shape} words for another key or label", code="E_PARAMS")
         sums = self.arithmetic.unmask(words, key, encoding)
         # A wrong key or a corrupt ciphertext makes coordinates uniform.
@@ -152,13 +167,12 @@ class Pad:
             raise EncryptionError("a decrypted coordinate is out of range", code="E_RANGE")
         return Opened(sums, 0)
 
-
-def _decode_key(data: bytes, encoding: PadEncoding, dimension: int) -> Words:
-    """Raises MalformedError (fault: key authority)."""
-    expected = encoding.functional_key_bytes(dimension)
-    if len(data) != expected:
-        raise MalformedError(f"a key of {len(data)} bytes, {expected} expected", fault=Party.KEY_AUTHORITY)
-    words = unpack_words(data, encoding.packing)
-    if int(words.max()) >= encoding.modulus:
-        raise MalformedError("a key's word is not below the modulus", fault=Party.KEY_AUTHORITY)
-    return words
+    def _decode_key(self, data: bytes, encoding: PadEncoding, dimension: int) -> Words:
+        """Raises MalformedError (fault: key authority)."""
+        expected = encoding.functional_key_bytes(dimension)
+        if len(data) != expected:
+            raise MalformedError(f"a key of {len(data)} bytes, {expected} expected", fault=Party.KEY_AUTHORITY)
+        words = self.arithmetic.unpacked(data, encoding)
+        if int(words.max()) >= encoding.modulus:
+            raise MalformedError("a key's word is not below the modulus", fault=Party.KEY_AUTHORITY)
+        return words

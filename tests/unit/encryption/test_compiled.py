@@ -69,7 +69,15 @@ def test_pad_encrypts_shares_and_opens_alike(encoding: PadEncoding, size: int, s
         plain.add_share(expected, weight, keys, signed, encoding)
         assert np.array_equal(sums, expected)
     words = rng.integers(0, encoding.modulus, size, dtype=np.uint64)
-    assert np.array_equal(fast.unmask(words, body, encoding), plain.unmask(words, body, encoding))
+    key = plain.unpacked(body, encoding)
+    assert np.array_equal(fast.unpacked(body, encoding), key)
+    assert np.array_equal(fast.unmask(words, key, encoding), plain.unmask(words, key, encoding))
+    factors = [int(f) for f in rng.integers(0, encoding.modulus, 2)]
+    assert np.array_equal(
+        fast.scaled_sum([words, key], factors, encoding), plain.scaled_sum([words, key], factors, encoding)
+    )
+    large = rng.integers(0, 2**63, size, dtype=np.uint64)
+    assert np.array_equal(fast.reduced(large, encoding), plain.reduced(large, encoding))
 
 
 @settings(max_examples=20)
