@@ -14,7 +14,7 @@ from protocol.commitments import batch_of, batch_root, committed_set
 from protocol.encryption.committee import authority_share, draw_master_keys, ratchet
 from protocol.encryption.envelope import seal_envelope
 from protocol.encryption.port import Opened
-from protocol.encryption.suite import suite
+from protocol.encryption.suite import FE64, suite
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, sha256
 from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_wei
@@ -78,14 +78,22 @@ class Conduct:
 class Player:
     """Manufacturer, edge server, authorities and clients of one task, one after the other."""
 
-    def __init__(self, ledger: Address, rounds: int, lies: Mapping[str, Callable[[Any], Any]] | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Address,
+        rounds: int,
+        lies: Mapping[str, Callable[[Any], Any]] | None = None,
+        scheme: tuple[str, int] = (FE64, 2),
+    ) -> None:
+        """``scheme``: the encryption suite and its packing."""
         self.chain = audited_chain()
         self.store, self.lies = MemoryStore(), dict(lies or {})
         self.edge = EthereumLedger(self.chain.rpc_url, ledger, Signer(private_key("edge")))
         self.manufacturer = EthereumLedger(self.chain.rpc_url, ledger, Signer(private_key("manufacturer")))
         self.reader = EthereumReader(self.chain.rpc_url, ledger)
         self.domain = self.reader.domain
-        self.spec = tiny_spec(self.store, rounds)
+        spec, (name, packing) = tiny_spec(self.store, rounds), scheme
+        self.spec = replace(spec, suite=name, learning=replace(spec.learning, packing=packing))
         self.scheme = suite(self.spec.suite)
         self.encoding = self.scheme.encoding_for(self.spec.learning.bits, self.spec.learning.packing)
         self.put(encode(self.spec))

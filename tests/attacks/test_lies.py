@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from protocol.audit.report import Status
+from protocol.encryption.suite import PAD
 from protocol.identifiers import to_hex
 from protocol.messages.round import ClientWeight
 from protocol.messages.settlement import ABANDONED, MALFORMED, Allocation, Rejection
@@ -119,6 +120,16 @@ def test_what_the_verdict_calls_absent_cannot_be_refuted_and_changes_nothing() -
     assert report.status is Status.PASS, report.failed
     remarks = [line.detail for line in report.lines if "cannot be refuted" in line.detail]
     assert len(remarks) == 2
+
+
+@pytest.mark.parametrize("packing", [4, 6])
+def test_a_task_under_the_one_time_pad_passes_and_a_wrong_sum_does_not(packing: int) -> None:
+    player = Player(funded_ledger(f"pad {packing}"), rounds=2, scheme=(PAD, packing))
+    player.play(1, Conduct(malformed=(1,)))
+    assert run_audit(player.reader, player.store, player.task).status is Status.PASS
+    player.play(2, Conduct(lies={"record": lambda record: replace(record, aggregate=record.model)}))
+    report = run_audit(player.reader, player.store, player.task)
+    assert 17 in {line.number for line in report.lines if line.status is Status.FAIL}, report.failed
 
 
 def test_expired_rounds_pass() -> None:
