@@ -59,15 +59,12 @@ class RunningChain:
     @contextmanager
     def mining_held(self) -> Iterator[None]:
         """Transactions wait until ``evm_mine``; not on the in-process chain, which mines each as it comes."""
-        hold, release = {
-            "anvil": (("evm_setAutomine", False), ("evm_setAutomine", True)),
-            "ganache": (("miner_stop",), ("miner_start",)),
-        }[self.kind]
-        self.ask(*hold)
+        anvil = self.kind == "anvil"
+        self.ask("evm_setAutomine", False) if anvil else self.ask("miner_stop")
         try:
             yield
         finally:
-            self.ask(*release)
+            self.ask("evm_setAutomine", True) if anvil else self.ask("miner_start")
 
     def ask(self, method: str, *parameters: Any) -> Any:
         provider = JsonRpcProvider(self.rpc_url, timeout_seconds=30)
