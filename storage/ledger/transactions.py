@@ -27,6 +27,7 @@ GAS_MARGIN_PERCENT: Final = 25  # state may move between the estimate and the bl
 GAS_MARK: Final = 1_000
 MAX_ATTEMPTS: Final = 6  # at a free nonce, and at a nonce that nobody takes away
 MAX_REPLACEMENTS: Final = 6  # each a quarter dearer: at most four times the first price, or what the market asks
+OVERTAKEN_POLLS: Final = 8  # nodes count a transaction a moment before they know its receipt
 MAX_CLEARED: Final = 16
 FIRST_POLL_SECONDS: Final = 0.02
 LONGEST_POLL_SECONDS: Final = 2.0
@@ -154,14 +155,14 @@ class TransactionSender:
         """The receipt once it is deep enough; None when another transaction has the nonce, as deep."""
         since = tried = self._pace.monotonic()
         seen: tuple[object, int] | None = None
-        pause = FIRST_POLL_SECONDS
+        pause, overtaken = FIRST_POLL_SECONDS, 0
         while True:
             head = self._block_number() if confirmations else 0
             receipt = self._receipt(sent)
-            if receipt is None and self._count_at(head, confirmations) > sent.nonce:
-                receipt = self._receipt(sent)  # it may have been mined between the two questions
-                if receipt is None:
-                    return None
+            if receipt is not None or self._count_at(head, confirmations) <= sent.nonce:
+                overtaken = 0
+            elif (overtaken := overtaken + 1) == OVERTAKEN_POLLS:
+                return None
             if receipt is not None and (not confirmations or head >= _block_of(receipt) + confirmations):
                 return receipt
             now = self._pace.monotonic()

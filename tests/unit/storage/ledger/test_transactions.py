@@ -15,7 +15,14 @@ from web3.types import RPCEndpoint, RPCResponse
 from storage.ledger.interface import LedgerError, TransactionRevertedError
 from storage.ledger.rpc import NodeProvider, RpcRefusedError
 from storage.ledger.signer import Signer
-from storage.ledger.transactions import GAS_MARK, MAX_ATTEMPTS, MAX_REPLACEMENTS, Pace, TransactionSender
+from storage.ledger.transactions import (
+    GAS_MARK,
+    MAX_ATTEMPTS,
+    MAX_REPLACEMENTS,
+    OVERTAKEN_POLLS,
+    Pace,
+    TransactionSender,
+)
 from tests.samples import private_key
 
 TO = b"\x11" * 20
@@ -227,3 +234,28 @@ def test_a_mined_failure_says_why() -> None:
 def test_a_wrong_answer_is_one_error(answers: dict[str, Callable[..., Any]]) -> None:
     with pytest.raises(LedgerError):
         sender(_Node(**answers)).send(TO, b"")
+
+
+def test_a_receipt_that_comes_after_the_count_is_awaited() -> None:
+    """A node that has counted the transaction and not yet indexed it is no reason to send it twice."""
+    answers = iter([None] * (OVERTAKEN_POLLS - 1))
+
+    def late(digest: str) -> dict[str, Any] | None:
+        return next(answers, _Node.eth_getTransactionReceipt(node, digest))
+
+    node = _Node(eth_getTransactionReceipt=late)
+    sender(node).send(TO, b"")
+    assert len(node.sent) == 1
+
+
+def test_a_transaction_whose_nonce_another_process_used_is_sent_at_the_next() -> None:
+    lost = "0x"
+
+    def never_the_first(digest: str) -> dict[str, Any] | None:
+        nonlocal lost
+        lost = "0x" + keccak(node.sent[0]).hex()
+        return None if digest == lost else _Node.eth_getTransactionReceipt(node, digest)
+
+    node = _Node(eth_getTransactionReceipt=never_the_first)
+    assert sender(node).send(TO, b"")["transactionHash"] == keccak(node.sent[1])
+    assert [fields(raw)[1] for raw in node.sent] == [5, 6]
