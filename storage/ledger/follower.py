@@ -38,11 +38,8 @@ class EventFollower(Generic[Kind]):
         start = self._checkpoints[-1][0] + 1 if self._checkpoints else 0
         known = tuple(event for event in self.events if event.block < start)
         if tip is not None and head >= start:
-            known += tuple(
-                event
-                for event in self._ledger.events(self._task, start)
-                if isinstance(event, self._kind) and event.block <= head
-            )
+            # those of blocks after ``head`` are read once more next time, when their block is known
+            known += tuple(e for e in self._ledger.events(self._task, start) if isinstance(e, self._kind))
             self._checkpoints = [*self._checkpoints[-MAX_CHECKPOINTS + 1 :], (head, tip)]
         standing = _common(self.events, known)
         self.events = known

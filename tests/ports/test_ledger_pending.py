@@ -82,6 +82,7 @@ def test_a_transaction_that_fell_out_is_sent_again_and_counts_once(scene: Scene)
     assert _nonce(scene, edge.sender) == nonce + 1
     assert edge.gas_used(receipt.transaction) == 21_000
     assert edge.block_number() == receipt.block + 2
+    assert waits.count <= 4, "sent again at once"
     edge.close()
 
 
