@@ -203,13 +203,13 @@ class TransactionSender:
             for nonce in foreign[:MAX_CLEARED]:
                 nothing = {"to": self._address, "data": b"", "value": 0, "gas": TRANSFER_GAS, "nonce": nonce}
                 self._replace(_Sent(nothing, sent.fees))
-        elif len(sent.raws) <= MAX_REPLACEMENTS:
+        else:
             self._replace(sent)
         self._repeat(sent)
 
     def _replace(self, sent: _Sent) -> None:
         market = current_fees(self._eth)
-        for _ in range(MAX_REPLACEMENTS):
+        while len(sent.raws) <= MAX_REPLACEMENTS:
             sent.fees = sent.fees.raised().at_least(market)
             try:
                 self._submit(sent)

@@ -7,12 +7,15 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from typer.testing import CliRunner
 
 from scripts import deployment
+from scripts.cli import app
 from scripts.deployment import DeploymentError, artifact_hash, created_address, deploy_once, read_deployment
 from storage.ledger.ethereum import deploy
-from storage.ledger.signer import PublicKeyError, Signer
+from storage.ledger.signer import PublicKeyError, Signer, write_keystore
 from tests.ports.chains import KINDS, RunningChain, running_chain
+from tests.samples import private_key
 
 
 @pytest.fixture(params=KINDS)
@@ -121,3 +124,17 @@ def test_a_published_key_deploys_on_loopback_only(file: Path) -> None:
     with pytest.raises(PublicKeyError):
         deploy_once("https://rpc.example.org", running_chain("memory").faucet, file)
     assert not file.exists()
+
+
+def test_the_command_says_what_it_did(file: Path, tmp_path: Path) -> None:
+    chain, key = running_chain("memory"), private_key("deployer")
+    chain.fund(b"\x95" * 20, Signer(key).address)
+    write_keystore(tmp_path / "keystore", key, "secret")
+    (tmp_path / "password").write_text("secret")
+    arguments = ["--rpc-url", chain.rpc_url, "--keystore", str(tmp_path / "keystore"), "--json", str(file)]
+    arguments += ["--password-file", str(tmp_path / "password")]
+    first, again = (CliRunner().invoke(app, ["deploy", *arguments]) for _ in range(2))
+    ledger = read_deployment(file).ledger
+    assert first.exit_code == again.exit_code == 0
+    assert ledger in first.output and "gas" in first.output
+    assert ledger in again.output and "nothing was sent" in again.output

@@ -259,3 +259,19 @@ def test_a_transaction_whose_nonce_another_process_used_is_sent_at_the_next() ->
     node = _Node(eth_getTransactionReceipt=never_the_first)
     assert sender(node).send(TO, b"")["transactionHash"] == keccak(node.sent[1])
     assert [fields(raw)[1] for raw in node.sent] == [5, 6]
+
+
+def test_a_node_that_always_wants_more_does_not_get_it() -> None:
+    def send(raw: str) -> str:
+        return node.eth_sendRawTransaction(raw) if not node.sent else refuse("replacement transaction underpriced", raw)
+
+    node = _Node(
+        eth_getTransactionReceipt=lambda _: None, eth_getTransactionCount=lambda *_: hex(5), eth_sendRawTransaction=send
+    )
+    one = sender(node)
+    signed: list[int] = []
+    sign = one._signer.sign_transaction
+    one._signer.sign_transaction = lambda offer: signed.append(offer["maxFeePerGas"]) or sign(offer)  # type: ignore[method-assign,func-returns-value]
+    with pytest.raises(LedgerError, match="nothing heard"):
+        one.send(TO, b"")
+    assert len(signed) == MAX_REPLACEMENTS + 1 and signed[-1] < 5 * signed[0]
