@@ -20,6 +20,7 @@ from storage.ledger.decoding import byte_string, whole
 from storage.ledger.fees import Fees, current_fees
 from storage.ledger.interface import LedgerError, TransactionRevertedError
 from storage.ledger.node_answers import checked_answers
+from storage.ledger.reverts import revert_of
 from storage.ledger.rpc import RpcRefusedError
 from storage.ledger.signer import Signer
 
@@ -141,15 +142,23 @@ class TransactionSender:
         raise LedgerError(f"no free nonce in {MAX_ATTEMPTS} attempts")
 
     def _submit(self, sent: _Sent) -> None:
-        """Signs and sends with the fees of ``sent``. Raises RpcRefusedError unless the node takes it or has it."""
+        """Signs and sends with the fees of ``sent``.
+
+        Raises RpcRefusedError unless the node takes or has it, TransactionRevertedError from nodes that mine at once.
+        """
         raw = self._signer.sign_transaction({**sent.fields, **sent.fees.fields(), "chainId": self._chain_id()})
         sent.raws.append(raw)
         try:
-            with checked_answers("eth_sendRawTransaction", reverts=True):
+            with checked_answers("eth_sendRawTransaction"):
                 self._eth.send_raw_transaction(raw)
         except RpcRefusedError as error:
-            if not _says(error, _ALREADY_THERE):
-                raise
+            if _says(error, _ALREADY_THERE):
+                return
+            # ganache gives data with either refusal
+            revert = None if _says(error, (*_NONCE_USED, *_UNDERPRICED)) else revert_of(error)
+            if revert is not None:
+                raise revert from error
+            raise
 
     def _await(self, sent: _Sent, confirmations: int) -> Mapping[str, Any] | None:
         """The receipt once it is deep enough; None when another transaction has the nonce, as deep."""
@@ -216,6 +225,8 @@ class TransactionSender:
             except RpcRefusedError as error:
                 if _says(error, _UNDERPRICED):
                     continue
+            except TransactionRevertedError:
+                pass
             return  # taken, or refused because it is mined or the money is short: what was sent before still stands
 
     def _repeat(self, sent: _Sent) -> None:

@@ -261,17 +261,35 @@ def test_a_transaction_whose_nonce_another_process_used_is_sent_at_the_next() ->
     assert [fields(raw)[1] for raw in node.sent] == [5, 6]
 
 
-def test_a_node_that_always_wants_more_does_not_get_it() -> None:
+def test_a_node_that_always_wants_more_does_not_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def send(raw: str) -> str:
-        return node.eth_sendRawTransaction(raw) if not node.sent else refuse("replacement transaction underpriced", raw)
+        return refuse("replacement transaction underpriced") if node.sent else node.eth_sendRawTransaction(raw)
 
     node = _Node(
         eth_getTransactionReceipt=lambda _: None, eth_getTransactionCount=lambda *_: hex(5), eth_sendRawTransaction=send
     )
-    one = sender(node)
-    signed: list[int] = []
-    sign = one._signer.sign_transaction
-    one._signer.sign_transaction = lambda offer: signed.append(offer["maxFeePerGas"]) or sign(offer)  # type: ignore[method-assign,func-returns-value]
+    signed: list[bytes] = []
+
+    class _Watched(Signer):
+        def sign_transaction(self, transaction: Any) -> bytes:
+            signed.append(super().sign_transaction(transaction))
+            return signed[-1]
+
+    monkeypatch.setattr(f"{__name__}.Signer", _Watched)
     with pytest.raises(LedgerError, match="nothing heard"):
-        one.send(TO, b"")
-    assert len(signed) == MAX_REPLACEMENTS + 1 and signed[-1] < 5 * signed[0]
+        sender(node).send(TO, b"")
+    assert len(signed) == MAX_REPLACEMENTS + 1
+    assert fields(signed[-1])[3] < 5 * fields(signed[0])[3]
+
+
+def test_a_refusal_with_data_about_the_nonce_is_no_revert() -> None:
+    """Ganache's: the data is the transaction's hash."""
+    refusals = iter(["VM Exception: the tx doesn't have the correct nonce. account has nonce of: 66"])
+
+    def send(raw: str) -> str:
+        refusal = next(refusals, None)
+        return refuse(refusal, "0x" + "b4" * 32) if refusal else node.eth_sendRawTransaction(raw)
+
+    node = _Node(eth_sendRawTransaction=send)
+    sender(node).send(TO, b"")
+    assert len(node.sent) == 1
