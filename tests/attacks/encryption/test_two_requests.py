@@ -32,7 +32,10 @@ def colluding(j: int) -> Authority:
     """Its shares are real, and it answers whatever it is asked."""
 
     def answer(shown: KeyRequest) -> bytes:
-        held = [(authority_share(ratchet(master_keys(e.client), PLAN.key_epoch), j), e.nonce, e.weight) for e in shown.entries]
+        held = [
+            (authority_share(ratchet(master_keys(e.client), PLAN.key_epoch), j), e.nonce, e.weight)
+            for e in shown.entries
+        ]
         return SUITE.partial_key(j, 3, 2, shown.label, held, ENCODING, PLAN.dimension)
 
     return answer
