@@ -146,10 +146,11 @@ class TaskHistory:
                 pass
 
     def _end(self, facts: RoundFacts, event: Ended) -> None:
+        """``ended`` comes last: other threads take it as a sign that everything else is there."""
         history, allocation = self.before(facts.number)
-        facts.ended = event
         if isinstance(event, RoundExpired):
             self._after[facts.number] = (unpublished_history(history, facts.plan), allocation)
+            facts.ended = event
             return
         facts.record = decode(RoundRecord, get_document(self._store, event.record, MAX_RECORD_BYTES), MAX_RECORD_BYTES)
         data = get_document(self._store, facts.record.allocation, MAX_RECORD_BYTES)
@@ -161,3 +162,4 @@ class TaskHistory:
             sums = decode_sums(get_document(self._store, facts.record.aggregate, 8 * count), count)
             after = published_history(history, facts.plan, request, facts.indices, sums, event.model)
         self._after[facts.number] = (after, allocation)
+        facts.ended = event

@@ -41,6 +41,12 @@ export function unpack(data, width) {
   return words;
 }
 
+// A master key so many rounds later.
+export function ratchet(key, steps) {
+  for (let i = 0; i < steps; i += 1) key = createHmac("sha256", key).update("FE64/ratchet").digest();
+  return key;
+}
+
 // The first `dimension` words below p: for each block, its main words, then 8 in reserve.
 export function acceptedWords(data, dimension, width) {
   const p = PRIMES[width];

@@ -35,6 +35,8 @@ for (const c of good.known_answers) {
   }
 }
 
+for (const c of good.ratchet) same(pad.ratchet(hex(c.key), c.steps).toString("hex"), c.result, "ratchet");
+
 for (const c of good.samplers) {
   same(pad.acceptedWords(hex(c.stream), c.dimension, c.width).map(Number), c.words, c.name);
 }

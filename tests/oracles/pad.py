@@ -31,6 +31,13 @@ def aes_ctr(key: bytes, size: int) -> bytes:
     return Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor().update(bytes(size))
 
 
+def ratcheted(key: bytes, steps: int) -> bytes:
+    """A master key so many rounds later (3.2)."""
+    for _ in range(steps):
+        key = hmac.digest(key, b"FE64/ratchet", hashlib.sha256)
+    return key
+
+
 def stream_bytes(d: int, width: int) -> int:
     return width * (d + RESERVE * -(-d // BLOCK))
 

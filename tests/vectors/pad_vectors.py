@@ -134,6 +134,10 @@ def good() -> Json:
     return {
         "suite": "PAD/1",
         "known_answers": [_known_answer(w, m, t) for w in (4, 6) for m, t in ((5, 2), (7, 3))] + [_rejection()],
+        "ratchet": [
+            {"key": bytes(range(32)).hex(), "steps": steps, "result": pad.ratcheted(bytes(range(32)), steps).hex()}
+            for steps in (0, 1, 5)
+        ],
         "samplers": [
             _sampler("nothing refused", 4, 3, range(11)),
             _sampler("p - 1 stays, p and all ones go", 4, 3, [p[4] - 1, p[4], 2**32 - 1, p[4], 7, *range(20, 26)]),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocol.encryption.committee import Subset, authority_share
+from protocol.encryption.committee import Subset, authority_share, ratchet
 from protocol.encryption.pad import kernels
 from protocol.encryption.pad import reference as pad_reference
 from protocol.encryption.pad.encoding import PadEncoding
@@ -80,6 +80,11 @@ def test_rounds(scheme: Suite, case: Json) -> None:
         key = scheme.combine({j: answers[j] for j in quorum}, m, t, encoding, d)
         assert key.hex() == case["key"]
     assert scheme.decrypt(running.words, label, key, encoding, d, weights).sums.tolist() == case["opened"]
+
+
+@every(GOOD["ratchet"])
+def test_ratchet(case: Json) -> None:
+    assert ratchet({(1,): bytes.fromhex(case["key"])}, case["steps"]) == {(1,): bytes.fromhex(case["result"])}
 
 
 @every(GOOD["budgets"])

@@ -13,9 +13,10 @@ import numpy.typing as npt
 import pytest
 
 from protocol.canonical import decode
-from protocol.encryption.committee import authority_share, ratchet
+from protocol.encryption.committee import Subset, authority_share, ratchet
 from protocol.encryption.suite import suite
 from protocol.errors import EncryptionError, HearthError
+from protocol.identifiers import Address
 from protocol.messages.keys import KeyRequest, PartialKeyAnswer
 from tests.unit.backend.key_authority.scene import CLIENTS, Scene, master_keys, plan, request
 
@@ -28,14 +29,15 @@ EVERYBODY, WITHOUT_VICTIM = request(PLAN), request(PLAN, tuple(client for client
 Authority = Callable[[KeyRequest], bytes]
 
 
+def round_keys(client: Address) -> dict[Subset, bytes]:
+    return ratchet(master_keys(client), PLAN.key_epoch)
+
+
 def colluding(j: int) -> Authority:
     """Its shares are real, and it answers whatever it is asked."""
 
     def answer(shown: KeyRequest) -> bytes:
-        held = [
-            (authority_share(ratchet(master_keys(e.client), PLAN.key_epoch), j), e.nonce, e.weight)
-            for e in shown.entries
-        ]
+        held = [(authority_share(round_keys(e.client), j), e.nonce, e.weight) for e in shown.entries]
         return SUITE.partial_key(j, 3, 2, shown.label, held, ENCODING, PLAN.dimension)
 
     return answer
@@ -56,7 +58,7 @@ def naive(j: int) -> Authority:
 def opened(shown: KeyRequest, partials: dict[int, bytes]) -> npt.NDArray[np.int64]:
     running = SUITE.aggregator(ENCODING, PLAN.dimension)
     for entry in shown.entries:
-        keys = ratchet(master_keys(entry.client), PLAN.key_epoch)
+        keys = round_keys(entry.client)
         body = SUITE.encrypt(keys, shown.label, entry.nonce, UPDATES[entry.client], ENCODING, entry.client[:1] * 32)
         running.fold(body, entry.weight)
     key = SUITE.combine(partials, 3, 2, ENCODING, PLAN.dimension)
@@ -103,7 +105,7 @@ def test_ours_answers_only_the_digest_on_chain(committee: dict[int, Scene]) -> N
 
 
 def test_a_chain_that_changes_its_mind_finds_the_keys_erased(committee: dict[int, Scene]) -> None:
-    """Even when the second digest is shown as recorded later, who answered once answers nothing else."""
+    """Even when the second digest is shown as recorded later: who answered has moved on to the next round's keys."""
     for scene in committee.values():
         scene.ask(PLAN, EVERYBODY)
         scene.ledger.record(WITHOUT_VICTIM)
