@@ -1,0 +1,35 @@
+"""What the first and the second process start cost: from nothing to the first ciphertext of a small update.
+
+``python -m scripts.bench.start_up`` is such a process. The first of two finds no compiled kernels in its cache, as on a
+machine that has just installed Hearth; the second finds those of the first.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+from scripts.bench.timing import clock
+
+
+def measure() -> dict[str, Any]:
+    """Seconds of whole processes, interpreter and imports included, and of one that only imports."""
+    with tempfile.TemporaryDirectory() as cache:
+        first, second = _process(cache, "encrypt"), _process(cache, "encrypt")
+        return {"first_seconds": first, "second_seconds": second, "imports_alone_seconds": _process(cache, "import")}
+
+
+def _process(cache: str, what: str) -> float:
+    command = [sys.executable, "-m", "scripts.bench.start_up", what]
+    surroundings = os.environ | {"NUMBA_CACHE_DIR": cache}
+    return round(clock(lambda: subprocess.run(command, env=surroundings, check=True))[0], 2)
+
+
+if __name__ == "__main__":
+    from scripts.bench.ours import FE64_SYSTEM, Round
+
+    if sys.argv[1] == "encrypt":
+        Round(FE64_SYSTEM, FE64_SYSTEM.workload(1, 1000))

@@ -1,0 +1,54 @@
+"""Timings: each is repeated, each result is checked against plain integers, minimum and median are kept.
+
+Standard library only: the peers' environments use this module too.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import TypeVar
+
+REPETITIONS = 5
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of ``repetitions`` runs of one thing."""
+
+    minimum: float
+    median: float
+    repetitions: int
+
+    @classmethod
+    def of(cls, seconds: Iterable[float]) -> Timing:
+        runs = sorted(seconds)
+        return cls(1000 * runs[0], 1000 * statistics.median(runs), len(runs))
+
+    def times(self, factor: float) -> Timing:
+        """The same, extrapolated linearly."""
+        return Timing(self.minimum * factor, self.median * factor, self.repetitions)
+
+    def as_json(self) -> dict[str, float]:
+        return asdict(self)
+
+
+def clock(function: Callable[[], T]) -> tuple[float, T]:
+    """Seconds that one call took, and what it returned."""
+    started = time.perf_counter()
+    result = function()
+    return time.perf_counter() - started, result
+
+
+def repeat(function: Callable[[], T], check: Callable[[T], None], repetitions: int = REPETITIONS) -> Timing:
+    """Time ``function``; ``check`` (not timed) raises when a result is wrong, so a wrong answer has no timing."""
+    seconds = []
+    for _ in range(repetitions):
+        elapsed, result = clock(function)
+        check(result)
+        seconds.append(elapsed)
+    return Timing.of(seconds)

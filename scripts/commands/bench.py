@@ -1,0 +1,44 @@
+"""``hearth bench``: how fast the encryption is, here and beside its peers; exit 1 when a promise is missed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from scripts.commands.options import JsonFile
+
+bench = typer.Typer(help="Measures this machine and Hearth on it.", no_args_is_help=True)
+
+
+@bench.callback()
+def _group() -> None:
+    """Keeps ``encryption`` a subcommand of its own."""
+
+
+@bench.command()
+def encryption(
+    clients: Annotated[int, typer.Option(min=3, max=2000, help="households in a round")] = 100,
+    dimension: Annotated[int, typer.Option(min=1, max=10_000_000, help="coordinates of an update")] = 100_000,
+    peers: Annotated[str, typer.Option(help="any of tenseal,flower,pymife,phe: installed beside, then measured")] = "",
+    large: Annotated[
+        bool, typer.Option(help="also a thousand clients and a million coordinates: 5 GB, minutes")
+    ] = True,
+    json_file: JsonFile = None,
+) -> None:
+    """Client, server and authority time, bytes and exactness of our suites and of their peers, in one run."""
+    from rich.console import Console
+
+    from scripts.bench.encryption import run
+    from scripts.bench.report import print_result
+    from scripts.bench.targets import missed
+
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    names = [name.strip() for name in peers.split(",") if name.strip()]
+    result = run(clients, dimension, names, large, Console(stderr=True).print)
+    print_result(result, console)
+    if json_file is not None:
+        json_file.write_text(json.dumps(result, indent=2) + "\n")
+    raise typer.Exit(1 if missed(result["targets"]) else 0)

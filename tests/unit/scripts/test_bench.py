@@ -1,0 +1,197 @@
+"""The benchmark's arithmetic, its words, and one tiny run. No timing is asserted anywhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from scripts.bench import environments, machine, page, targets
+from scripts.bench.environments import Peer, PeerMissingError, measure_peer, reason_of
+from scripts.bench.ours import FE64_SYSTEM, Round, measure_server
+from scripts.bench.peers.measurement import check_error
+from scripts.bench.ratios import ratios
+from scripts.bench.spot_audit import Audit
+from scripts.bench.streaming import expected_sum
+from scripts.bench.streaming_parties import patterns
+from scripts.bench.systems import peer_row, row
+from scripts.bench.timing import Timing, repeat
+from scripts.bench.workload import Workload, heaviest_for
+from scripts.cli import app
+
+NAMED_BY_THE_ISSUE = {"machine", "read_bandwidth_gb_s", "systems", "ratios", "bandwidth_fraction"}
+NAMED_OF_A_SYSTEM = {
+    *("name", "suite", "clients", "dimension", "client_ms", "bytes_per_coordinate", "server_ms", "authority_ms"),
+    *("functional_key_bytes", "exact", "extrapolated"),
+}
+
+
+def _measured(dimension: int) -> dict[str, Any]:
+    timing = {"minimum": 2.0, "median": 3.0, "repetitions": 5}
+    return {
+        "suite": "a suite",
+        "dimension": dimension,
+        "bytes_per_client": 50 * dimension,
+        "timings": {"client_ms": timing, "server_ms": timing, "authority_ms": timing},
+        "error": 0,
+        "tolerance": 0,
+        "versions": {"library": "1"},
+        "functional_key_bytes": None,
+        "rounds": 1,
+        "notes": "a note",
+    }
+
+
+def test_a_peer_that_ran_the_whole_size_is_not_extrapolated() -> None:
+    whole = peer_row("x", 10, 400, _measured(400))
+    assert (whole["client_ms"], whole["client_ms_median"], whole["extrapolated"]) == (2, 3, False)
+
+
+def test_a_peer_that_ran_a_part_is_extrapolated_and_its_key_is_not() -> None:
+    part = peer_row("x", 10, 400, _measured(4))
+    assert (part["client_ms"], part["server_ms"], part["extrapolated"]) == (200, 200, True)
+    assert (part["authority_ms"], part["bytes_per_coordinate"], part["measured_dimension"]) == (2, 50, 4)
+
+
+def test_ratios_are_the_peers_best_over_our_best() -> None:
+    ours = row("FE64", "s", 10, 400, {"client_ms": Timing(0.5, 9, 5), "server_ms": Timing(0.25, 9, 5)}, 4, 1)
+    peer = peer_row("x", 10, 400, _measured(400)) | {"server_weighted_ms": 8.0}
+    assert ratios(ours, [peer]) == {"x": {"client": 4, "bytes": 12.5, "server": 8, "server_weighted": 32}}
+
+
+def test_a_wrong_result_has_no_timing() -> None:
+    with pytest.raises(ArithmeticError):
+        repeat(lambda: 3.0, lambda error: void(check_error(error, 2)))
+    with pytest.raises(ArithmeticError):
+        check_error(float("nan"), 2)
+
+
+def void(_: object) -> None:
+    """Checks return nothing."""
+
+
+def test_the_opened_sum_is_compared_with_the_plain_one() -> None:
+    played = Round(FE64_SYSTEM, FE64_SYSTEM.workload(3, 20))
+    assert np.array_equal(played.expected, Workload(3, 20, 16, 20).weighted_sum)
+    played.expected[7] += 1
+    with pytest.raises(ArithmeticError):
+        measure_server(played, 1)
+
+
+@pytest.mark.parametrize("clients", [3, 100, 127, 1000, 2000])
+def test_weights_stay_within_the_budget_of_16_bits(clients: int) -> None:
+    weights = Workload(clients, 1, heaviest=heaviest_for(clients)).weights
+    assert sum(weights) <= 2045
+    assert min(weights) == 1
+
+
+def _report(**sections: Any) -> dict[str, Any]:
+    return {"systems": [], "ratios": {}, **sections}
+
+
+def test_targets_hold_at_their_size_only() -> None:
+    fast = {"client_ms": Timing(1, 1, 5), "server_ms": Timing(1, 1, 5)}
+    for size, measured in (((100, 100_000), 1.0), ((100, 1000), None)):
+        report = _report(systems=[row(targets.PAD4, "PAD/1", *size, fast, 4, 1)])
+        judged = {target["what"]: target for target in targets.judge(report)}
+        assert judged["PAD client, w=4, (5,2), 100 k"]["measured"] == measured
+        assert judged["PAD client, w=4, (5,2), 100 k"]["met"] is (None if measured is None else True)
+
+
+@pytest.mark.parametrize(("measured", "met", "aim_met"), [(0.79, False, False), (0.8, True, False), (0.95, True, True)])
+def test_a_promise_kept_and_missed(measured: float, met: bool, aim_met: bool) -> None:
+    judged = targets.judge(_report(large={"aggregate": measured}))
+    assert (judged[0]["met"], judged[0]["aim_met"]) == (met, aim_met)
+    assert targets.missed(judged) == ([] if met else [judged[0]["what"]])
+
+
+def test_less_is_better_where_it_says_so() -> None:
+    judged = {t["what"]: t for t in targets.judge(_report(spot_audit={"ratio": 0.11}))}
+    assert judged["spot audit of 8 blocks over full verification"]["met"] is False
+
+
+INTERPRETER_WITHOUT_INDEX = """#!/bin/sh
+if [ "$2" = venv ]; then mkdir -p "$4/bin" && cp "$0" "$4/bin/python"; exit; fi
+echo "ERROR: No matching distribution found for broken at https://index.example/broken" >&2; exit 1
+"""
+
+
+def test_a_peer_that_cannot_be_installed_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken.txt").write_text("broken==1\n")
+    python = tmp_path / "python"
+    python.write_text(INTERPRETER_WITHOUT_INDEX)
+    python.chmod(0o700)
+    monkeypatch.setattr(environments, "_LOCKS", tmp_path)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(environments, "PEERS", {"broken": Peer("Broken", "broken", "broken")})
+    with pytest.raises(PeerMissingError) as missing:
+        measure_peer("broken", 3, 10)
+    assert str(missing.value) == "the installation failed: ERROR: No matching distribution found for broken at …"
+
+
+def test_a_reason_names_no_address_and_no_path() -> None:
+    errors = "Traceback\nERROR: no matching distribution at https://index.example/simple for /tmp/x/y thing\n  tail\n"
+    assert reason_of(errors) == "ERROR: no matching distribution at … for … thing"
+    assert reason_of("\n") == ""
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the command writes for three clients; one peer is asked for that nobody has."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(machine, "BUFFER_BYTES", 1 << 20)
+    file = tmp_path_factory.mktemp("bench") / "out.json"
+    arguments = ["--clients", "3", "--dimension", "500", "--no-large", "--peers", "nobody", "--json", str(file)]
+    answer = CliRunner().invoke(app, ["bench", "encryption", *arguments])
+    patch.undo()
+    assert answer.exit_code == 0, answer.output
+    assert "missing peer nobody" in answer.output
+    result: dict[str, Any] = json.loads(file.read_text())
+    return result
+
+
+def test_a_tiny_run_has_every_key_and_is_exact(tiny: dict[str, Any]) -> None:
+    assert set(tiny) >= NAMED_BY_THE_ISSUE
+    assert tiny["read_bandwidth_gb_s"] > 0
+    for system in tiny["systems"]:
+        assert set(system) >= NAMED_OF_A_SYSTEM
+        assert system["exact"] is True
+        assert system["extrapolated"] is False
+        assert min(system["client_ms"], system["server_ms"], system["authority_ms"]) > 0
+        assert system["client_ms_repetitions"] >= 5
+    assert tiny["systems"][0]["functional_key_bytes"] == 49_152
+
+
+def test_the_page_names_missing_peers_and_missed_targets(tiny: dict[str, Any]) -> None:
+    missed = targets.judge(_report(large={"aggregate": 0.7}))
+    text = page.page(tiny | {"targets": missed}, {})
+    assert "* nobody is **missing**: no such peer" in text
+    assert "| ≥ 0.8 | 0.9 | 0.7 |  | MISSED |" in text
+    what = missed[0]["what"]
+    assert page.unexplained({"targets": missed}, {}) == [what]
+    assert page.unexplained({"targets": missed}, {what: "because"}) == []
+    assert page.surplus({"targets": missed}, {what: "because", "another": "for no reason"}) == ["another"]
+    assert f"**Missed: {what}.** because" in page.page(tiny | {"targets": missed}, {what: "because"})
+
+
+def test_both_audits_pass_and_both_notice_a_changed_block() -> None:
+    system = FE64_SYSTEM
+    played = Round(system, system.workload(3, 20_000))  # three blocks
+    audit = Audit(played)
+    audit.full()
+    audit.spot()
+    played.bodies[1] = played.bodies[1][:-1] + bytes([played.bodies[1][-1] ^ 1])
+    for check in (audit.full, audit.spot):
+        with pytest.raises(ArithmeticError):
+            check()
+
+
+def test_what_the_streamed_clients_send_adds_up_to_what_is_expected() -> None:
+    sent = patterns(5)
+    assert np.array_equal(expected_sum(40, 5), sum(sent[client % len(sent)] for client in range(40)))
