@@ -1,0 +1,108 @@
+"""Mistake 6: one key per round by a threshold alone. Two quorums see two requests; the difference is one update.
+
+Authority 2 of 3 works with the server and answers anything; 1 and 3 are honest, and t = 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from protocol.canonical import decode
+from protocol.encryption.committee import authority_share
+from protocol.encryption.suite import suite
+from protocol.errors import EncryptionError, HearthError
+from protocol.messages.keys import KeyRequest, PartialKeyAnswer
+from tests.unit.backend.key_authority.scene import CLIENTS, Scene, master_keys, plan, request
+
+PLAN = plan()
+SUITE = suite(PLAN.suite)
+ENCODING = SUITE.encoding_for(PLAN.learning.bits, PLAN.learning.packing)
+VICTIM = CLIENTS[1]
+UPDATES = {client: np.arange(11, dtype=np.int64) * (i + 3) - 30 for i, client in enumerate(CLIENTS)}
+EVERYBODY, WITHOUT_VICTIM = request(PLAN), request(PLAN, tuple(client for client in CLIENTS if client != VICTIM))
+Authority = Callable[[KeyRequest], bytes]
+
+
+def colluding(j: int) -> Authority:
+    """Its shares are real, and it answers whatever it is asked."""
+
+    def answer(shown: KeyRequest) -> bytes:
+        held = [(authority_share(master_keys(e.client), j), e.nonce, e.weight) for e in shown.entries]
+        return SUITE.partial_key(j, 3, 2, shown.label, held, ENCODING, PLAN.dimension)
+
+    return answer
+
+
+def naive(j: int) -> Authority:
+    """Honest, with a log of its own and nothing else: one answer for each label, to the first request it sees."""
+    answered: dict[bytes, bytes] = {}
+
+    def answer(shown: KeyRequest) -> bytes:
+        if answered.setdefault(shown.label, shown.digest()) != shown.digest():
+            raise EncryptionError("the label was used", code="E_LABEL_USED")
+        return colluding(j)(shown)
+
+    return answer
+
+
+def opened(shown: KeyRequest, partials: dict[int, bytes]) -> npt.NDArray[np.int64]:
+    running = SUITE.aggregator(ENCODING, PLAN.dimension)
+    for entry in shown.entries:
+        keys = master_keys(entry.client)
+        body = SUITE.encrypt(keys, shown.label, entry.nonce, UPDATES[entry.client], ENCODING, entry.client[:1] * 32)
+        running.fold(body, entry.weight)
+    key = SUITE.combine(partials, 3, 2, ENCODING, PLAN.dimension)
+    weights = [entry.weight for entry in shown.entries]
+    return SUITE.decrypt(running.words, shown.label, key, ENCODING, PLAN.dimension, weights).sums
+
+
+def attack(first: Authority, third: Authority) -> npt.NDArray[np.int64]:
+    """The victim's update, from a sum with it and a sum without it under one label."""
+    second = colluding(2)
+    with_victim = opened(EVERYBODY, {1: first(EVERYBODY), 2: second(EVERYBODY)})
+    without = opened(WITHOUT_VICTIM, {3: third(WITHOUT_VICTIM), 2: second(WITHOUT_VICTIM)})
+    difference: npt.NDArray[np.int64] = (with_victim - without) // (PLAN.weight_of(VICTIM) or 1)
+    return difference
+
+
+@pytest.fixture
+def committee(tmp_path: Path) -> Iterator[dict[int, Scene]]:
+    """The two honest authorities, each with its own records, both reading one chain."""
+    scenes = {j: Scene(tmp_path / str(j), j) for j in (1, 3)}
+    for scene in scenes.values():
+        scene.prepare()
+        scene.ledger.record(EVERYBODY)
+    yield scenes
+    for scene in scenes.values():
+        scene.records.close()
+
+
+def _ours(scene: Scene) -> Authority:
+    return lambda shown: decode(PartialKeyAnswer, scene.ask(PLAN, shown)).residues
+
+
+def test_with_a_log_for_each_authority_the_victims_update_is_read() -> None:
+    assert attack(naive(1), naive(3)).tolist() == UPDATES[VICTIM].tolist()
+
+
+def test_ours_answers_only_the_digest_on_chain(committee: dict[int, Scene]) -> None:
+    with pytest.raises(HearthError) as caught:
+        attack(_ours(committee[1]), _ours(committee[3]))
+    assert caught.value.code == "E_NOT_ON_CHAIN"
+    key = {j: _ours(committee[j])(EVERYBODY) for j in committee}  # and the honest request is not hurt by the attempt
+    expected = sum((entry.weight * UPDATES[entry.client] for entry in EVERYBODY.entries), np.zeros(11, np.int64))
+    assert opened(EVERYBODY, key).tolist() == expected.tolist()
+
+
+def test_a_chain_that_changes_its_mind_finds_the_label_used(committee: dict[int, Scene]) -> None:
+    """Even when the second digest is shown as recorded later, who answered once answers nothing else."""
+    for scene in committee.values():
+        scene.ask(PLAN, EVERYBODY)
+        scene.ledger.record(WITHOUT_VICTIM)
+        with pytest.raises(EncryptionError, match="E_LABEL_USED"):
+            scene.ask(PLAN, WITHOUT_VICTIM)
