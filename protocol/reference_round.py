@@ -136,7 +136,9 @@ def run_round(
 
     # Edge server: the accepted set, then the request for exactly that set; its digest goes on chain.
     committed = committed_set(batch, directs=())
-    verdict = decide(plan, committed, bodies, encoding.body_bytes(plan.dimension))
+    verdict = decide(
+        plan, committed, {client: len(body) for client, body in bodies.items()}, encoding.body_bytes(plan.dimension)
+    )
     request = key_request(plan, committed, verdict.accepted)
     weights = [entry.weight for entry in request.entries]
     check_quorum(weights, plan.min_clients, plan.max_share_ppm)

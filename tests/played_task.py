@@ -157,7 +157,8 @@ class Player:
             self.edge.expire_round(self.task, number)
             self.history = unpublished_history(self.history, plan)
             return
-        verdict = self.said("verdict", decide(plan, committed, bodies, self.encoding.body_bytes(plan.dimension)))
+        sizes = {client: len(body) if isinstance(body, bytes) else body for client, body in bodies.items()}
+        verdict = self.said("verdict", decide(plan, committed, sizes, self.encoding.body_bytes(plan.dimension)))
         request = None
         if conduct.requested:
             request = self.said("request", key_request(plan, committed, verdict.accepted))

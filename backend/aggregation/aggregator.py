@@ -9,11 +9,10 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from backend.aggregation.verifier import VerifiedUpdate
+from backend.aggregation.verifier import VerifiedSum
 from protocol.encryption.port import Opened
 from protocol.encryption.suite import suite
 from protocol.errors import EncryptionError, Party
-from protocol.identifiers import Address
 from protocol.messages.keys import KeyRequest
 from protocol.messages.round import RoundPlan
 from protocol.messages.task import Committee
@@ -34,7 +33,7 @@ def open_sum(
     plan: RoundPlan,
     committee: Committee,
     request: KeyRequest,
-    updates: Mapping[Address, VerifiedUpdate],
+    total: VerifiedSum,
     partials: Mapping[int, bytes],
     indices: npt.NDArray[np.uint32],
     parameters: npt.NDArray[np.float32],
@@ -45,16 +44,14 @@ def open_sum(
     """
     scheme, weights = suite(plan.suite), [entry.weight for entry in request.entries]
     encoding = scheme.encoding_for(plan.learning.bits, plan.learning.packing)
-    running = scheme.aggregator(encoding, plan.dimension)
-    running.fold_all([updates[entry.client].body for entry in request.entries], weights)
-    words, m = running.words, len(committee.members)
+    m = len(committee.members)
     for size in range(len(partials), committee.threshold - 1, -1):
         for members in combinations(sorted(partials), size):
             try:
                 key = scheme.combine(
                     {j: partials[j] for j in members}, m, committee.threshold, encoding, plan.dimension
                 )
-                opened = scheme.decrypt(words, request.label, key, encoding, plan.dimension, weights)
+                opened = scheme.decrypt(total.words, request.label, key, encoding, plan.dimension, weights)
             except EncryptionError:
                 continue
             stepped = apply_step(parameters, indices, opened.sums, sum(weights), plan.learning)

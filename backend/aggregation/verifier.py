@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from protocol.encryption.suite import suite
 from protocol.errors import HearthError
 from protocol.identifiers import Address
@@ -28,22 +31,25 @@ _KEY: Final = object()
 
 
 class NotVerifiedError(HearthError):
-    """An update that did not come through :func:`verify_updates`."""
+    """A sum that did not come through :func:`verify_updates`."""
 
     code = "E_NOT_VERIFIED"
 
 
 @dataclass(frozen=True, slots=True)
-class VerifiedUpdate:
-    """A body of the right length whose digest a planned client has signed under this label."""
+class VerifiedSum:
+    """The weighted sum of bodies of the right length whose digests planned clients have signed under this label.
 
-    signed: SignedCommitment
-    body: bytes
+    Each was folded in when it was fetched: memory is that of one ciphertext and one sum, however many there are.
+    """
+
+    clients: frozenset[Address]
+    words: npt.NDArray[np.uint64]
     key: object = None
 
     def __post_init__(self) -> None:
         if self.key is not _KEY:
-            raise NotVerifiedError("only the verifier makes verified updates")
+            raise NotVerifiedError("only the verifier makes verified sums")
 
 
 def verify_updates(
@@ -51,25 +57,28 @@ def verify_updates(
     plan: RoundPlan,
     committed: Mapping[Address, SignedCommitment],
     sleep: Callable[[float], None],
-) -> tuple[Verdict, dict[Address, VerifiedUpdate]]:
-    """Fetches every committed ciphertext; the verdict, and the accepted updates by client.
+    decided: Verdict | None = None,
+) -> tuple[Verdict, VerifiedSum]:
+    """Fetches every committed ciphertext; the verdict, and the sum of the accepted updates.
 
-    The signatures of ``committed`` were checked when it was made. Raises StoreUnavailableError when the store
-    as a whole cannot be asked, since that is no client's doing.
+    After ``decided`` only what it accepts is added. The signatures of ``committed`` were checked when it was made.
+    Raises StoreUnavailableError when the store as a whole cannot be asked, since that is no client's doing.
     """
-    encoding = suite(plan.suite).encoding_for(plan.learning.bits, plan.learning.packing)
-    expected = encoding.body_bytes(plan.dimension)
-    bodies = {
-        client: _fetch(store, signed, 16 * expected + 65_536, encoding.block_bytes, sleep)
-        for client, signed in committed.items()
-    }
-    verdict = decide(plan, committed, bodies, expected)
-    updates = {}
-    for client in verdict.accepted:
-        body = bodies[client]
-        assert isinstance(body, bytes)
-        updates[client] = VerifiedUpdate(committed[client], body, _KEY)
-    return verdict, updates
+    scheme = suite(plan.suite)
+    encoding = scheme.encoding_for(plan.learning.bits, plan.learning.packing)
+    expected, running = encoding.body_bytes(plan.dimension), scheme.aggregator(encoding, plan.dimension)
+    sizes: dict[Address, int | Absent] = {}
+    added = set()
+    for client, signed in committed.items():
+        body = _fetch(store, signed, 16 * expected + 65_536, encoding.block_bytes, sleep)
+        sizes[client] = len(body) if isinstance(body, bytes) else body
+        weight = plan.weight_of(client)
+        wanted = decided is None or client in decided.accepted
+        if isinstance(body, bytes) and len(body) == expected and wanted and weight is not None:
+            running.fold(body, weight)
+            added.add(client)
+    verdict = decided or decide(plan, committed, sizes, expected)
+    return verdict, VerifiedSum(frozenset(added), running.words, _KEY)
 
 
 def _fetch(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from backend.aggregation.aggregator import open_sum
-from backend.aggregation.verifier import VerifiedUpdate, verify_updates
+from backend.aggregation.verifier import VerifiedSum, verify_updates
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.desk import Desk
 from backend.rounds.history import RoundFacts, TaskHistory
@@ -105,10 +105,10 @@ class Coordinator:
         with self.timed(facts, "commit"):
             self.batch_commitments(facts)
             self.await_direct_commitments(facts)
-        verdict, updates = self.judge(facts)
+        verdict, total = self.judge(facts)
         try:
             self.request_key(facts, verdict)
-            self.open_and_publish(facts, verdict, updates)
+            self.open_and_publish(facts, verdict, total)
         except EncryptionError as error:
             log.warning("abandoned", task=self.task, round=facts.number, error=str(error))
             self.abandon(facts, verdict)
@@ -195,16 +195,14 @@ class Coordinator:
                 return
             self.tick()
 
-    def judge(self, facts: RoundFacts) -> tuple[Verdict, dict[Address, VerifiedUpdate]]:
-        """The accepted set, decided once; after a restart the same set is asked for again."""
-        committed = facts.committed()
+    def judge(self, facts: RoundFacts) -> tuple[Verdict, VerifiedSum]:
+        """The accepted set, decided once, and its sum; after a restart the same set is added again."""
+        decided = self.journal.verdict(self.task, facts.number)
         with self.timed(facts, "verify"):
-            verdict, updates = verify_updates(self.store, facts.plan, committed, self.pause)
-        known = self.journal.verdict(self.task, facts.number)
-        if known is None:
+            verdict, total = verify_updates(self.store, facts.plan, facts.committed(), self.pause, decided)
+        if decided is None:
             self.journal.keep_verdict(self.task, facts.number, verdict)
-            return verdict, updates
-        return known, updates
+        return verdict, total
 
     def request_key(self, facts: RoundFacts, verdict: Verdict) -> None:
         """Fixes the accepted set on chain. Raises EncryptionError when it must not be opened."""
@@ -219,13 +217,13 @@ class Coordinator:
                     raise
             self.tick()
 
-    def open_and_publish(self, facts: RoundFacts, verdict: Verdict, updates: dict[Address, VerifiedUpdate]) -> None:
+    def open_and_publish(self, facts: RoundFacts, verdict: Verdict, total: VerifiedSum) -> None:
         """The committee's key for exactly this request, the sum, the step; then all of it becomes public."""
         if facts.ended is not None:
             return
-        request = key_request(facts.plan, facts.committed(), verdict.accepted)
-        if not set(verdict.accepted) <= updates.keys():
+        if total.clients != set(verdict.accepted):
             raise EncryptionError("an accepted ciphertext is gone", code="E_UNAVAILABLE")
+        request = key_request(facts.plan, facts.committed(), verdict.accepted)
         position = {member.address: j for j, member in enumerate(self.spec.committee.members, start=1)}
         with self.timed(facts, "key"):
             while True:
@@ -243,7 +241,7 @@ class Coordinator:
                 facts.plan,
                 self.spec.committee,
                 request,
-                updates,
+                total,
                 partials,
                 facts.indices,
                 self.history.parameters(facts),

@@ -155,7 +155,7 @@ class OpeningAudit:
             if client not in excused and not isinstance(body, bytes):
                 raise MissingEvidenceError(f"needs the ciphertext of {to_hex(client)}")
             if isinstance(body, bytes):
-                judged[client] = body
+                judged[client] = len(body)
         present = {client: signed for client, signed in committed.items() if client not in excused}
         derived = decide(plan, present, judged, expected)
         rejected = tuple(e for e in record.verdict.rejected if e.client not in excused)

@@ -21,19 +21,19 @@ class Absent(Enum):
 def decide(
     plan: RoundPlan,
     committed: Mapping[Address, SignedCommitment],
-    bodies: Mapping[Address, bytes | Absent],
+    sizes: Mapping[Address, int | Absent],
     body_bytes: int,
 ) -> Verdict:
     """Accept every planned client whose ciphertext is there, matches its digest and has ``body_bytes`` bytes.
 
-    ``bodies`` holds what the content store gave for each committed client, its digest already checked.
+    ``sizes``: of what the content store gave for each committed client, its digest already checked.
     """
     accepted, rejected = [], []
     for client in sorted(committed):
-        body = bodies[client]
-        if isinstance(body, Absent):
-            rejected.append(Rejection(client, body.value))
-        elif len(body) != body_bytes:
+        size = sizes[client]
+        if isinstance(size, Absent):
+            rejected.append(Rejection(client, size.value))
+        elif size != body_bytes:
             rejected.append(Rejection(client, MALFORMED))
         else:
             accepted.append(client)

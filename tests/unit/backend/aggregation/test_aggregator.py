@@ -13,9 +13,9 @@ from tests.unit.backend.rounds.scene_round import CLIENTS, PlannedRound
 
 
 def _open(scene: PlannedRound, partials: dict[int, bytes]) -> Aggregate:
-    _, updates = verify_updates(scene.store, scene.plan, scene.committed, lambda _: None)
+    _, total = verify_updates(scene.store, scene.plan, scene.committed, lambda _: None)
     parameters = np.zeros(Layout.of(scene.spec.model).dimension, dtype=np.float32)
-    return open_sum(scene.plan, scene.spec.committee, scene.request(), updates, partials, scene.indices, parameters)
+    return open_sum(scene.plan, scene.spec.committee, scene.request(), total, partials, scene.indices, parameters)
 
 
 def _plain(scene: PlannedRound) -> list[int]:

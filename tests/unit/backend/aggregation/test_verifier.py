@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from backend.aggregation.verifier import NotVerifiedError, VerifiedUpdate, verify_updates
-from protocol.messages.settlement import CORRUPT, MALFORMED, UNAVAILABLE, Rejection
+from backend.aggregation.verifier import NotVerifiedError, VerifiedSum, verify_updates
+from protocol.messages.settlement import CORRUPT, MALFORMED, UNAVAILABLE, Rejection, Verdict
 from storage.content.filesystem import FilesystemStore
 from storage.content.interface import StoreUnavailableError
 from tests.unit.backend.rounds.scene_round import CLIENTS, SIGNERS, PlannedRound
@@ -19,10 +20,20 @@ def _no_wait(_: float) -> None:
 
 def test_all_present() -> None:
     scene = PlannedRound()
-    verdict, updates = verify_updates(scene.store, scene.plan, scene.committed, _no_wait)
+    verdict, total = verify_updates(scene.store, scene.plan, scene.committed, _no_wait)
     assert verdict.accepted == tuple(CLIENTS)
     assert verdict.rejected == ()
-    assert [len(updates[client].body) for client in CLIENTS] == [scene.encoding.body_bytes(scene.plan.dimension)] * 3
+    assert total.clients == set(CLIENTS)
+
+
+def test_after_a_verdict_only_what_it_accepts_is_added() -> None:
+    scene = PlannedRound()
+    decided = Verdict(scene.plan.label(), tuple(CLIENTS[1:]), (Rejection(CLIENTS[0], UNAVAILABLE),))
+    verdict, total = verify_updates(scene.store, scene.plan, scene.committed, _no_wait, decided)
+    assert verdict == decided
+    assert total.clients == set(CLIENTS[1:])
+    fewer = {client: scene.committed[client] for client in CLIENTS[1:]}
+    assert np.array_equal(total.words, verify_updates(scene.store, scene.plan, fewer, _no_wait)[1].words)
 
 
 def test_each_reason_and_no_other_client_is_touched(tmp_path: Path) -> None:
@@ -32,10 +43,11 @@ def test_each_reason_and_no_other_client_is_touched(tmp_path: Path) -> None:
     body = scene.encoding.body_bytes(scene.plan.dimension)
     (path,) = [p for p in tmp_path.iterdir() if p.stat().st_size == body and _is(scene, p, 2)]
     path.write_bytes(bytes(body))
-    verdict, updates = verify_updates(scene.store, scene.plan, scene.committed, _no_wait)
+    verdict, total = verify_updates(scene.store, scene.plan, scene.committed, _no_wait)
     expected = [Rejection(CLIENTS[0], UNAVAILABLE), Rejection(CLIENTS[1], MALFORMED), Rejection(CLIENTS[2], CORRUPT)]
     assert list(verdict.rejected) == expected
-    assert updates == {}
+    assert total.clients == set()
+    assert not total.words.any()
 
 
 def _is(scene: PlannedRound, path: Path, number: int) -> bool:
@@ -53,7 +65,6 @@ def test_a_store_that_is_away_is_no_clients_doing(tmp_path: Path) -> None:
     assert pauses
 
 
-def test_nobody_else_makes_verified_updates() -> None:
-    scene = PlannedRound()
+def test_nobody_else_makes_verified_sums() -> None:
     with pytest.raises(NotVerifiedError):
-        VerifiedUpdate(scene.committed[CLIENTS[0]], b"body")
+        VerifiedSum(frozenset(CLIENTS), np.zeros(1, np.uint64))
