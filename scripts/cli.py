@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from protocol.errors import HearthError, MalformedError
-from scripts.commands import accounts, audit, bench, manufacturer, roles
+from scripts.commands import accounts, audit, bench, manufacturer, roles, testnet
 
 app = typer.Typer(
     name="hearth",
@@ -25,6 +25,7 @@ app.add_typer(manufacturer.model, name="model")
 app.command(name="audit")(audit.audit)
 app.command(name="deploy")(accounts.deploy)
 app.add_typer(accounts.key, name="key")
+app.add_typer(testnet.testnet, name="testnet")
 app.add_typer(bench.bench, name="bench")
 
 

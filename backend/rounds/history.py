@@ -37,6 +37,7 @@ from protocol.planning import (
 )
 from protocol.sparse.codec import decode_sums
 from storage.content.interface import ContentStore, get_document
+from storage.ledger.follower import EventFollower
 from storage.ledger.interface import LedgerReader
 
 Ended = RoundPublished | RoundAbandoned | RoundExpired
@@ -73,21 +74,28 @@ class TaskHistory:
     """Kept up to date by :meth:`refresh`. Documents are checked against their digests on chain when they are read."""
 
     def __init__(self, ledger: LedgerReader, store: ContentStore, task: int) -> None:
-        self._ledger, self._store, self.task = ledger, store, task
-        self._next_block = 0
+        self._store, self.task = store, task
+        self._follower = EventFollower(ledger, task, Event)
         self.view = ledger.task(task)
         self.spec = decode(TaskSpec, get_document(store, self.view.spec, MAX_SPEC_BYTES), MAX_SPEC_BYTES)
         self.layout = Layout.of(self.spec.model)
+        self._start_over()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Reads on; from the start when the chain took back something that was read before."""
+        if self._follower.refresh() < self._applied:
+            self._start_over()
+        for event in self._follower.events[self._applied :]:
+            self._apply(event)
+            self._applied += 1
+
+    def _start_over(self) -> None:
+        self._applied = 0
         self.enrolled: dict[Address, Enrolled] = {}
         self.left: set[Address] = set()
         self.rounds: dict[int, RoundFacts] = {}
         self._after: dict[int, tuple[History, Allocation]] = {}
-        self.refresh()
-
-    def refresh(self) -> None:
-        for event in self._ledger.events(self.task, self._next_block):
-            self._apply(event)
-            self._next_block = event.block + 1
 
     @property
     def current(self) -> RoundFacts | None:

@@ -16,6 +16,7 @@ from protocol.errors import HearthError, MalformedError, Party
 from protocol.identifiers import Address
 from protocol.messages.chain import TaskPosted
 from storage.content.interface import ContentStore
+from storage.ledger.follower import EventFollower
 from storage.ledger.interface import Ledger
 
 log = structlog.get_logger()
@@ -37,7 +38,8 @@ class TaskBoard:
         self._censored, self._tick_seconds = censored, tick_seconds
         self._desks: dict[int, Desk] = {}
         self._waiting: set[int] = set()
-        self._next_block = 0
+        self._refused: list[TaskPosted] = []
+        self._posted = EventFollower(ledger, None, TaskPosted)
         self._looked = threading.Event()
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._watch, name="tasks")]
@@ -62,34 +64,45 @@ class TaskBoard:
     def _watch(self) -> None:
         while not self._stop.is_set():
             try:
-                for event in self._ledger.events(None, self._next_block):
-                    self._next_block = event.block + 1
-                    if isinstance(event, TaskPosted) and event.terms.edge_server == self._ledger.sender:
-                        self._waiting.add(event.task)
+                self._posted.refresh()
             except HearthError as error:
                 log.warning("no look at the chain", error=str(error))
             else:
-                for task in sorted(self._waiting):
-                    self._take(task)
+                ours = [event for event in self._posted.events if event.terms.edge_server == self._ledger.sender]
+                waiting = [event for event in ours if event.task not in self._desks and event not in self._refused]
+                self._waiting = {event.task for event in waiting}
+                for event in waiting:
+                    self._take(event)
                 self._looked.set()
             self._stop.wait(2 * self._tick_seconds)
 
-    def _take(self, task: int) -> None:
+    def _take(self, posted: TaskPosted) -> None:
+        task = posted.task
         try:
             history = TaskHistory(self._ledger, self._store, task)
+            if self._ledger.block_number() < posted.block + history.spec.confirmations:
+                return
         except MalformedError as error:
             log.error("task refused", task=task, error=str(error))
             self._waiting.discard(task)
+            self._refused.append(posted)
             return
         except HearthError as error:
             log.warning("task cannot be read yet", task=task, error=str(error))
             return
-        self._waiting.discard(task)
         desk = Desk(self._ledger.domain, history, self._journal, self._censored)
         coordinator = Coordinator(
-            self._ledger, self._store, self._journal, self._committee, history, desk, self._stop, self._tick_seconds
+            self._ledger.confirmed(history.spec.confirmations),
+            self._store,
+            self._journal,
+            self._committee,
+            history,
+            desk,
+            self._stop,
+            self._tick_seconds,
         )
         thread = threading.Thread(target=coordinator.run, name=f"task {task}")
         self._desks[task] = desk
         self._threads.append(thread)
+        self._waiting.discard(task)
         thread.start()

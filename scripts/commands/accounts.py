@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from protocol.identifiers import to_hex
-from scripts.commands.options import JsonFile, Keystore, PasswordFile, RpcUrl
+from scripts.commands.options import Keystore, PasswordFile, RpcUrl
 
 key = typer.Typer(help="Chain accounts as keystore V3 files.", no_args_is_help=True)
 
@@ -33,13 +32,22 @@ def new(
     typer.echo(to_hex(Signer(private_key).address))
 
 
-def deploy(rpc_url: RpcUrl, keystore: Keystore, password_file: PasswordFile, json_file: JsonFile = None) -> None:
-    """Deploys the HearthLedger contract and prints its address."""
-    from storage.ledger.ethereum import deploy as deploy_contract
+def deploy(
+    rpc_url: RpcUrl,
+    keystore: Keystore,
+    password_file: PasswordFile,
+    json_file: Annotated[
+        Path,
+        typer.Option("--json", help="deployment file; completed when it is there already"),
+    ] = Path("deployment.json"),
+    confirmations: Annotated[int, typer.Option(min=0, max=1000, help="blocks upon the deployment's own")] = 0,
+) -> None:
+    """Deploys the HearthLedger contract and writes where it is."""
+    from scripts.deployment import deploy_once
     from storage.ledger.signer import Signer
 
-    address, receipt = deploy_contract(rpc_url, Signer.from_keystore(keystore, password_file))
-    typer.echo(f"{to_hex(address)} (block {receipt.block}, gas {receipt.gas_used})")
-    if json_file is not None:
-        result = {"ledger": to_hex(address), "block": receipt.block, "gas": receipt.gas_used}
-        json_file.write_text(json.dumps(result, sort_keys=True) + "\n")
+    done, sent = deploy_once(rpc_url, Signer.from_keystore(keystore, password_file), json_file, confirmations)
+    if sent:
+        typer.echo(f"{done.ledger} (chain {done.chain_id}, block {done.block}, gas {done.gas}), written to {json_file}")
+    else:
+        typer.echo(f"{done.ledger} (chain {done.chain_id}): {json_file} tells of it already, nothing was sent")

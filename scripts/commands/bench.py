@@ -1,4 +1,4 @@
-"""``hearth bench``: how fast the encryption is, here and beside its peers; exit 1 when a promise is missed."""
+"""``hearth bench``: the encryption beside its peers, the gas of the contract; exit 1 when a promise is missed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Annotated
 
 import typer
 
+from scripts.commands.bench_gas import gas
 from scripts.commands.options import JsonFile
 
 bench = typer.Typer(help="Measures this machine and Hearth on it.", no_args_is_help=True)
 
 
-@bench.callback()
-def _group() -> None:
-    """Keeps ``encryption`` a subcommand of its own."""
+bench.command()(gas)
 
 
 @bench.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import astuple
 from typing import Any
 
@@ -21,7 +22,7 @@ from storage.ledger.node_answers import checked_answers
 from storage.ledger.reader import EthereumReader
 from storage.ledger.rpc import JsonRpcProvider
 from storage.ledger.signer import Signer
-from storage.ledger.transactions import TransactionSender
+from storage.ledger.transactions import DEFAULT_PACE, Pace, TransactionSender
 
 __all__ = ["EthereumLedger", "EthereumReader", "decode_post_task", "deploy", "prepare_post_task"]
 
@@ -30,7 +31,7 @@ class EthereumLedger(EthereumReader):
     """May be shared by threads; transactions go out in the order in which they are called.
 
     Before its first transaction it makes sure that a HearthLedger answers at the address: money sent elsewhere is gone.
-    ``receipt_seconds`` bounds the wait for each receipt. Raises PublicKeyError for a development key off loopback.
+    ``pace`` is handed to the TransactionSender. Raises PublicKeyError for a development key off loopback.
     """
 
     def __init__(
@@ -41,22 +42,26 @@ class EthereumLedger(EthereumReader):
         *,
         clock: Callable[[], float] = time.time,
         timeout_seconds: float = 10.0,
-        receipt_seconds: float = 120.0,
         first_block: int = 0,
         on_bytes: Callable[[int, int], None] | None = None,
+        pace: Pace = DEFAULT_PACE,
     ) -> None:
         signer.require_private(rpc_url)
         super().__init__(
             rpc_url, ledger, clock=clock, timeout_seconds=timeout_seconds, first_block=first_block, on_bytes=on_bytes
         )
         self._signer = signer
-        self._sender = TransactionSender(
-            self._web3, signer, lambda: self.domain.chain_id, receipt_seconds=receipt_seconds
-        )
+        self._sender = TransactionSender(self._web3, signer, lambda: self.domain.chain_id, pace)
+        self._confirmations = 0
 
     @property
     def sender(self) -> Address:
         return self._signer.address
+
+    def confirmed(self, confirmations: int) -> EthereumLedger:
+        other = copy(self)
+        other._confirmations = confirmations
+        return other
 
     def post_task(self, terms: TaskTerms, escrow_wei: int) -> TransactionReceipt:
         return self.send_prepared(prepare_post_task(self.ledger, terms, escrow_wei))
@@ -105,18 +110,21 @@ class EthereumLedger(EthereumReader):
         if prepared.to != self.ledger:
             raise LedgerError("the prepared transaction goes to another address than the ledger")
         self.verify_contract()
-        return _receipt(self._sender.send(prepared.to, prepared.data, prepared.value_wei), self.ledger)
+        return self._send(prepared.to, prepared.data, prepared.value_wei)
 
     def transfer(self, to: Address, amount_wei: int) -> TransactionReceipt:
         """Sends plain money, e.g. to fund a client's account."""
-        return _receipt(self._sender.send(to, b"", amount_wei), self.ledger)
+        return self._send(to, b"", amount_wei)
 
     def _transact(self, name: str, *arguments: object) -> TransactionReceipt:
         return self.send_prepared(PreparedTransaction(self.ledger, encode_call(name, *arguments), 0))
 
+    def _send(self, to: Address, data: bytes, value_wei: int) -> TransactionReceipt:
+        return _receipt(self._sender.send(to, data, value_wei, self._confirmations), self.ledger)
+
 
 def deploy(
-    rpc_url: str, signer: Signer, *, timeout_seconds: float = 30.0, receipt_seconds: float = 120.0
+    rpc_url: str, signer: Signer, *, timeout_seconds: float = 30.0, confirmations: int = 0
 ) -> tuple[Address, TransactionReceipt]:
     """Creates a HearthLedger on the node's chain: its address and the receipt. Raises LedgerError."""
     signer.require_private(rpc_url)
@@ -128,8 +136,7 @@ def deploy(
             return whole(web3.eth.chain_id, 2**256)
 
     try:
-        sender = TransactionSender(web3, signer, chain_id, receipt_seconds=receipt_seconds)
-        mined = sender.send(None, abi.bytecode())
+        mined = TransactionSender(web3, signer, chain_id).send(None, abi.bytecode(), confirmations=confirmations)
     finally:
         provider.close()
     address = address_of(mined.get("contractAddress"))

@@ -63,6 +63,10 @@ class LedgerReader(Protocol):
 
     def block_timestamp(self, block: int) -> int: ...
 
+    def block_hash(self, block: int) -> Digest | None:
+        """None when the chain has no such block (any more)."""
+        ...
+
     def code(self) -> bytes:
         """Deployed byte code of the ledger contract."""
         ...
@@ -100,6 +104,10 @@ class Ledger(LedgerReader, Protocol):
 
     @property
     def sender(self) -> Address: ...
+
+    def confirmed(self, confirmations: int) -> Ledger:
+        """The same ledger and account; its calls wait until so many blocks lie upon the transaction's own."""
+        ...
 
     def post_task(self, terms: TaskTerms, escrow_wei: int) -> TransactionReceipt: ...
 

@@ -10,6 +10,7 @@ from typing import Any
 from eth_typing import BlockNumber
 from hexbytes import HexBytes
 from web3 import Web3
+from web3.exceptions import BlockNotFound
 from web3.types import BlockIdentifier, FilterParams, TxParams
 
 from protocol.domain import Domain
@@ -88,6 +89,13 @@ class EthereumReader:
 
     def block_timestamp(self, block: int) -> int:
         return self._timestamp(BlockNumber(block))
+
+    def block_hash(self, block: int) -> Digest | None:
+        with checked_answers("eth_getBlockByNumber"):
+            try:
+                return byte_string(self._eth.get_block(BlockNumber(block))["hash"], 32)
+            except BlockNotFound:
+                return None
 
     def code(self) -> bytes:
         with checked_answers("eth_getCode"):

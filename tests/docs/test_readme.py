@@ -30,8 +30,8 @@ def test_commands_exist(command: str) -> None:
         assert answer.exit_code == 0, answer.output
 
 
-@pytest.mark.parametrize("script", ["scripts/demo", "scripts/test"])
-def test_the_two_commands_are_executable(script: str) -> None:
+@pytest.mark.parametrize("script", ["scripts/demo", "scripts/test", "scripts/deploy"])
+def test_the_shell_commands_are_executable(script: str) -> None:
     assert f"./{script}" in README
     assert os.access(ROOT / script, os.X_OK)
 

@@ -56,6 +56,16 @@ class RunningChain:
         self.ask("evm_increaseTime", seconds)
         self.ask("evm_mine")
 
+    @contextmanager
+    def mining_held(self) -> Iterator[None]:
+        """Transactions wait until ``evm_mine``; not on the in-process chain, which mines each as it comes."""
+        anvil = self.kind == "anvil"
+        self.ask("evm_setAutomine", False) if anvil else self.ask("miner_stop")
+        try:
+            yield
+        finally:
+            self.ask("evm_setAutomine", True) if anvil else self.ask("miner_start")
+
     def ask(self, method: str, *parameters: Any) -> Any:
         provider = JsonRpcProvider(self.rpc_url, timeout_seconds=30)
         try:
@@ -66,12 +76,14 @@ class RunningChain:
 
 @cache
 def running_chain(kind: str) -> RunningChain:
-    """Starts the chain at the first call of the session; it ends with the process."""
+    """Starts the chain at the first call of the session; it ends with the process. ``legacy``: before EIP-1559."""
     if kind == "memory":
         url = _PROCESSES.enter_context(chain_in_background())
     else:
         port = _free_port()
-        command = [str(ensure_anvil()), "--port", str(port)] if kind == "anvil" else _ganache(port)
+        command = _ganache(port) if kind == "ganache" else [str(ensure_anvil()), "--port", str(port)]
+        if kind == "legacy":  # the last fork without a base fee
+            command += ["--hardfork", "berlin"]
         url = f"http://127.0.0.1:{port}"
         _PROCESSES.enter_context(_process(command, url))
     return RunningChain(kind, url, Signer(FUNDED_KEY))

@@ -30,7 +30,7 @@ def planned(name: str, weights: Sequence[int], bits: int = 16, **changes: Any) -
 
 
 def refused(under: RoundPlan, shown: KeyRequest) -> str:
-    check_parameters(under, shown)
+    check_parameters(under, shown, 0)
     with pytest.raises(EncryptionError) as caught:
         check_request(under, shown)
     assert caught.value.fault is Party.EDGE_SERVER
@@ -40,7 +40,7 @@ def refused(under: RoundPlan, shown: KeyRequest) -> str:
 @every_suite
 def test_an_honest_request_passes(name: str) -> None:
     under = planned(name, (2, 3, 4))
-    check_parameters(under, request(under))
+    check_parameters(under, request(under), 0)
     check_request(under, request(under))
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from protocol.canonical import decode
-from protocol.encryption.committee import authority_share
+from protocol.encryption.committee import authority_share, ratchet
 from protocol.encryption.suite import suite
 from protocol.errors import EncryptionError, HearthError
 from protocol.messages.keys import KeyRequest, PartialKeyAnswer
@@ -32,7 +32,10 @@ def colluding(j: int) -> Authority:
     """Its shares are real, and it answers whatever it is asked."""
 
     def answer(shown: KeyRequest) -> bytes:
-        held = [(authority_share(master_keys(e.client), j), e.nonce, e.weight) for e in shown.entries]
+        held = [
+            (authority_share(ratchet(master_keys(e.client), PLAN.key_epoch), j), e.nonce, e.weight)
+            for e in shown.entries
+        ]
         return SUITE.partial_key(j, 3, 2, shown.label, held, ENCODING, PLAN.dimension)
 
     return answer
@@ -53,7 +56,7 @@ def naive(j: int) -> Authority:
 def opened(shown: KeyRequest, partials: dict[int, bytes]) -> npt.NDArray[np.int64]:
     running = SUITE.aggregator(ENCODING, PLAN.dimension)
     for entry in shown.entries:
-        keys = master_keys(entry.client)
+        keys = ratchet(master_keys(entry.client), PLAN.key_epoch)
         body = SUITE.encrypt(keys, shown.label, entry.nonce, UPDATES[entry.client], ENCODING, entry.client[:1] * 32)
         running.fold(body, entry.weight)
     key = SUITE.combine(partials, 3, 2, ENCODING, PLAN.dimension)
@@ -93,16 +96,16 @@ def test_with_a_log_for_each_authority_the_victims_update_is_read() -> None:
 def test_ours_answers_only_the_digest_on_chain(committee: dict[int, Scene]) -> None:
     with pytest.raises(HearthError) as caught:
         attack(_ours(committee[1]), _ours(committee[3]))
-    assert caught.value.code == "E_NOT_ON_CHAIN"
+    assert caught.value.code == "E_NOT_RECORDED"
     key = {j: _ours(committee[j])(EVERYBODY) for j in committee}  # and the honest request is not hurt by the attempt
     expected = sum((entry.weight * UPDATES[entry.client] for entry in EVERYBODY.entries), np.zeros(11, np.int64))
     assert opened(EVERYBODY, key).tolist() == expected.tolist()
 
 
-def test_a_chain_that_changes_its_mind_finds_the_label_used(committee: dict[int, Scene]) -> None:
+def test_a_chain_that_changes_its_mind_finds_the_keys_erased(committee: dict[int, Scene]) -> None:
     """Even when the second digest is shown as recorded later, who answered once answers nothing else."""
     for scene in committee.values():
         scene.ask(PLAN, EVERYBODY)
         scene.ledger.record(WITHOUT_VICTIM)
-        with pytest.raises(EncryptionError, match="E_LABEL_USED"):
+        with pytest.raises(EncryptionError, match="E_EPOCH"):
             scene.ask(PLAN, WITHOUT_VICTIM)

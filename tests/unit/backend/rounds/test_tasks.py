@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
+from unittest import mock
 
 import pytest
 
 from backend.problem import RequestError
 from backend.rounds.committee_client import CommitteeClient
+from backend.rounds.coordinator import Coordinator
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.tasks import TaskBoard
 from protocol.canonical import encode
@@ -87,3 +89,31 @@ def test_each_kind_of_task(scene: Scene) -> None:
     store.put(encode(hidden))
     _until(board, 3, None)
     assert board.desk(4).status()["state"] == "enrolling"
+
+
+def test_a_task_is_taken_once_it_has_the_confirmations_that_it_asks_for(scene: Scene) -> None:
+    board, _, _ = scene
+    _post(scene, sample_spec(confirmations=2))
+    chain = running_chain("memory")
+    with mock.patch("backend.rounds.tasks.Coordinator", wraps=Coordinator) as made:
+        board.start()
+        for _ in range(2):
+            _until(board, 9, "E_NOT_FOUND")  # it has looked
+            assert _code(board, 1) == "E_STARTING"
+            chain.ask("evm_mine")
+        _until(board, 1, None)
+    assert made.call_args.args[0]._confirmations == 2, "its own transactions wait as long"
+
+
+def test_a_task_that_the_chain_took_back_is_forgotten(scene: Scene) -> None:
+    board, _, _ = scene
+    chain = running_chain("memory")
+    snapshot = chain.ask("evm_snapshot")
+    _post(scene, sample_spec(confirmations=3))
+    board.start()
+    _until(board, 9, "E_NOT_FOUND")
+    assert _code(board, 1) == "E_STARTING"
+    chain.ask("evm_revert", snapshot)
+    for _ in range(5):
+        chain.ask("evm_mine")
+    _until(board, 1, "E_NOT_FOUND")

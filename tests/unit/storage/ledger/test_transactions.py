@@ -15,7 +15,14 @@ from web3.types import RPCEndpoint, RPCResponse
 from storage.ledger.interface import LedgerError, TransactionRevertedError
 from storage.ledger.rpc import NodeProvider, RpcRefusedError
 from storage.ledger.signer import Signer
-from storage.ledger.transactions import MAX_NONCE_ATTEMPTS, TransactionSender
+from storage.ledger.transactions import (
+    GAS_MARK,
+    MAX_ATTEMPTS,
+    MAX_REPLACEMENTS,
+    OVERTAKEN_POLLS,
+    Pace,
+    TransactionSender,
+)
 from tests.samples import private_key
 
 TO = b"\x11" * 20
@@ -74,9 +81,8 @@ class _Clock:
 def sender(node: NodeProvider) -> TransactionSender:
     clock = _Clock()
     signer = Signer(private_key("sender"))
-    return TransactionSender(
-        Web3(node, middleware=[]), signer, lambda: 31337, monotonic=clock.now, sleep=clock.sleep, receipt_seconds=60
-    )
+    pace = Pace(receipt_seconds=60, stuck_seconds=15, monotonic=clock.now, sleep=clock.sleep)
+    return TransactionSender(Web3(node, middleware=[]), signer, lambda: 31337, pace)
 
 
 def fields(raw: bytes) -> list[int]:
@@ -94,8 +100,16 @@ def test_fees_gas_and_nonces() -> None:
     one = sender(node)
     one.send(TO, b"", 3)
     one.send(TO, b"", 3)
-    assert [fields(raw) for raw in node.sent] == [[31337, nonce, 7, 207, 50_000] for nonce in (5, 6)]
-    assert node.asked.count("eth_getTransactionCount") == 1
+    assert [fields(raw)[:4] for raw in node.sent] == [[31337, nonce, 7, 207] for nonce in (5, 6)]
+    assert all(0 <= fields(raw)[4] - 50_000 < GAS_MARK for raw in node.sent)
+
+
+def test_two_processes_never_sign_the_same_transaction() -> None:
+    """Else both would take the one that is mined for their own, and a payment would be lost."""
+    node = _Node(eth_getTransactionCount=lambda *_: hex(5))
+    for _ in range(8):
+        sender(node).send(TO, b"", 3)
+    assert len(set(node.sent)) > 1
 
 
 def test_a_chain_without_eip_1559() -> None:
@@ -134,7 +148,7 @@ def test_endless_nonce_trouble_ends() -> None:
     node = _Node(eth_sendRawTransaction=lambda raw: refuse("nonce too low"))
     with pytest.raises(LedgerError, match="nonce"):
         sender(node).send(TO, b"")
-    assert node.asked.count("eth_sendRawTransaction") == MAX_NONCE_ATTEMPTS
+    assert node.asked.count("eth_sendRawTransaction") == MAX_ATTEMPTS
 
 
 @pytest.mark.parametrize("message", ["already known", "ALREADY_EXISTS: already known", "known transaction: 12"])
@@ -153,12 +167,38 @@ def test_a_mined_repetition_is_not_sent_again() -> None:
     assert node.asked.count("eth_sendRawTransaction") == 1
 
 
-def test_a_missing_receipt_is_asked_for_again_and_the_transaction_repeated() -> None:
-    node = _Node(eth_getTransactionReceipt=lambda digest: None)
-    with pytest.raises(LedgerError, match="no receipt"):
+def test_a_transaction_that_nobody_mines_is_offered_more_and_repeated() -> None:
+    """Same nonce, same call; dearer by a quarter each time, and not for ever."""
+    node = _Node(eth_getTransactionReceipt=lambda digest: None, eth_getTransactionCount=lambda *_: hex(5))
+    with pytest.raises(LedgerError, match="nothing heard"):
         sender(node).send(TO, b"")
-    assert len(set(node.sent)) == 1 and 3 <= len(node.sent) <= 5
-    assert node.asked.count("eth_getTransactionReceipt") > 20
+    offers = list(dict.fromkeys(node.sent))
+    assert [fields(raw)[1:4] for raw in offers[:3]] == [[5, 7, 207], [5, 9, 259], [5, 12, 324]]
+    assert 3 <= len(offers) <= MAX_REPLACEMENTS + 1
+    assert set(node.sent[-len(offers) :]) == set(offers), "a node that forgot them gets all of them again"
+
+
+def test_an_older_offer_that_is_mined_counts() -> None:
+    node = _Node(eth_getTransactionCount=lambda *_: hex(5))
+
+    def receipt(digest: str) -> dict[str, Any] | None:
+        first = "0x" + keccak(node.sent[0]).hex()
+        return _Node.eth_getTransactionReceipt(node, digest) if len(node.sent) > 2 and digest == first else None
+
+    node.answers["eth_getTransactionReceipt"] = receipt
+    assert sender(node).send(TO, b"")["transactionHash"] == keccak(node.sent[0])
+
+
+def test_an_underpriced_offer_is_raised() -> None:
+    refusals = iter(["transaction underpriced", "max fee per gas less than block base fee"])
+
+    def send(raw: str) -> str:
+        refusal = next(refusals, None)
+        return refuse(refusal) if refusal else node.eth_sendRawTransaction(raw)
+
+    node = _Node(eth_sendRawTransaction=send)
+    sender(node).send(TO, b"")
+    assert [fields(raw)[1:4] for raw in node.sent] == [[5, 12, 324]]
 
 
 def test_a_mined_failure_says_why() -> None:
@@ -194,3 +234,62 @@ def test_a_mined_failure_says_why() -> None:
 def test_a_wrong_answer_is_one_error(answers: dict[str, Callable[..., Any]]) -> None:
     with pytest.raises(LedgerError):
         sender(_Node(**answers)).send(TO, b"")
+
+
+def test_a_receipt_that_comes_after_the_count_is_awaited() -> None:
+    """A node that has counted the transaction and not yet indexed it is no reason to send it twice."""
+    answers = iter([None] * (OVERTAKEN_POLLS - 1))
+
+    def late(digest: str) -> dict[str, Any] | None:
+        return next(answers, _Node.eth_getTransactionReceipt(node, digest))
+
+    node = _Node(eth_getTransactionReceipt=late)
+    sender(node).send(TO, b"")
+    assert len(node.sent) == 1
+
+
+def test_a_transaction_whose_nonce_another_process_used_is_sent_at_the_next() -> None:
+    lost = "0x"
+
+    def never_the_first(digest: str) -> dict[str, Any] | None:
+        nonlocal lost
+        lost = "0x" + keccak(node.sent[0]).hex()
+        return None if digest == lost else _Node.eth_getTransactionReceipt(node, digest)
+
+    node = _Node(eth_getTransactionReceipt=never_the_first)
+    assert sender(node).send(TO, b"")["transactionHash"] == keccak(node.sent[1])
+    assert [fields(raw)[1] for raw in node.sent] == [5, 6]
+
+
+def test_a_node_that_always_wants_more_does_not_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def send(raw: str) -> str:
+        return refuse("replacement transaction underpriced") if node.sent else node.eth_sendRawTransaction(raw)
+
+    node = _Node(
+        eth_getTransactionReceipt=lambda _: None, eth_getTransactionCount=lambda *_: hex(5), eth_sendRawTransaction=send
+    )
+    signed: list[bytes] = []
+
+    class _Watched(Signer):
+        def sign_transaction(self, transaction: Any) -> bytes:
+            signed.append(super().sign_transaction(transaction))
+            return signed[-1]
+
+    monkeypatch.setattr(f"{__name__}.Signer", _Watched)
+    with pytest.raises(LedgerError, match="nothing heard"):
+        sender(node).send(TO, b"")
+    assert len(signed) == MAX_REPLACEMENTS + 1
+    assert fields(signed[-1])[3] < 5 * fields(signed[0])[3]
+
+
+def test_a_refusal_with_data_about_the_nonce_is_no_revert() -> None:
+    """Ganache's: the data is the transaction's hash."""
+    refusals = iter(["VM Exception: the tx doesn't have the correct nonce. account has nonce of: 66"])
+
+    def send(raw: str) -> str:
+        refusal = next(refusals, None)
+        return refuse(refusal, "0x" + "b4" * 32) if refusal else node.eth_sendRawTransaction(raw)
+
+    node = _Node(eth_sendRawTransaction=send)
+    sender(node).send(TO, b"")
+    assert len(node.sent) == 1

@@ -1,0 +1,160 @@
+"""``hearth bench gas``: what every contract function costs, and an update with all its transactions."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from scripts.bench.gas_scene import Bank, GasTask
+from scripts.node_tools import ToolMissingError
+from scripts.processes import Stage
+from scripts.testnet import start_chain
+from storage.ledger import abi
+from storage.ledger.signer import Signer
+
+ROUNDS: Final = 10
+CLAIMS_MEASURED: Final = 10
+Step = Callable[[GasTask], object]
+
+# Three small tasks, one after the other; a new function of the contract is measured by adding steps that call it.
+# Each function must come at least twice: its first use, where storage is new, and a later one.
+SCENARIOS: Final[dict[str, tuple[int, int, tuple[Step, ...]]]] = {
+    "published": (  # clients, rounds, steps
+        6,
+        2,
+        (
+            GasTask.post,
+            lambda task: task.enrol(task.clients[:1]),
+            lambda task: task.enrol(task.clients[1:2]),
+            lambda task: task.enrol(task.clients[2:]),
+            lambda task: task.open(1),
+            lambda task: task.commit_directly(1, task.clients[0]),
+            lambda task: task.commit_directly(1, task.clients[1]),
+            lambda task: task.commit_batch(1, 4),
+            lambda task: task.request(1),
+            lambda task: task.publish(1),
+            lambda task: task.claim(task.clients[0]),
+            lambda task: task.leave(task.clients[4]),
+            lambda task: task.leave(task.clients[5]),
+            lambda task: task.round(2),
+            lambda task: task.claim(task.clients[0]),
+            GasTask.end,
+            GasTask.refund,
+        ),
+    ),
+    "abandoned": (
+        4,
+        2,
+        (
+            GasTask.post,
+            GasTask.enrol,
+            lambda task: task.open(1),
+            lambda task: task.abandon(1),
+            lambda task: task.open(2),
+            lambda task: task.abandon(2),
+        ),
+    ),
+    "expired": (
+        4,
+        2,
+        (
+            GasTask.post,
+            GasTask.enrol,
+            lambda task: task.open(1),
+            lambda task: task.expire(1),
+            lambda task: task.open(2),
+            lambda task: task.expire(2),
+            GasTask.end,
+            GasTask.refund,
+        ),
+    ),
+}
+
+
+def state_changing_functions() -> set[str]:
+    """Those of the contract that cost gas."""
+    items = (item for item in abi.contract_abi() if item["type"] == "function")
+    return {item["name"] for item in items if item["stateMutability"] in ("nonpayable", "payable")}
+
+
+@contextmanager
+def local_chain() -> Iterator[tuple[str, Signer]]:
+    """URL and funded account of a fresh chain: anvil, or the one in a Python process where there is no anvil."""
+    with tempfile.TemporaryDirectory(prefix="hearth-gas-") as folder, Stage() as stage:
+        try:
+            yield start_chain(stage, Path(folder) / "anvil", "anvil", None, None)
+        except ToolMissingError:
+            yield start_chain(stage, Path(folder) / "memory", "memory", None, None)
+
+
+def run(sizes: Sequence[int], rpc_url: str, faucet: Signer, say: Callable[[str], object]) -> dict[str, Any]:
+    """All measurements on one chain, in gas. ``sizes``: numbers of clients, each with a task of its own."""
+    bank = Bank(rpc_url, faucet)
+    try:
+        result: dict[str, Any] = {"evm": bank.client_version(), "rounds": ROUNDS, "deployment": bank.deployment_gas}
+        result |= {"functions": measure_functions(bank), "claims": measure_claims(bank)}
+        result |= {"round": {}, "per_update": {}, "per_update_all_in": {}, "claims_measured": {}}
+        for clients in sizes:
+            started = time.monotonic()
+            _measure_task(bank, clients, result)
+            say(f"{clients} clients, {ROUNDS} rounds: {time.monotonic() - started:.0f} s")
+        return result
+    finally:
+        bank.close()
+
+
+def measure_functions(bank: Bank) -> dict[str, dict[str, int]]:
+    """``first`` and ``later``: the first two uses of each function over all scenarios."""
+    uses: dict[str, list[int]] = {}
+    for name, (clients, rounds, steps) in SCENARIOS.items():
+        task = GasTask(bank, name, clients, rounds)
+        bank.taken()
+        for step in steps:
+            step(task)
+        for function, gas in bank.taken():
+            uses.setdefault(function, []).append(gas)
+    return {function: dict(zip(("first", "later"), gas, strict=False)) for function, gas in uses.items()}
+
+
+def measure_claims(bank: Bank) -> dict[str, int]:
+    """One claim of two rounds by an account that has money, and by one that was never used."""
+    task = GasTask(bank, "claims", 100, 2)
+    task.post()
+    task.enrol()
+    for number in (1, 2):
+        task.round(number)
+    bank.give(task.clients[0].address, 1)
+    bank.taken()
+    for client in task.clients[:2]:
+        task.claim(client)
+    (_, existing), (_, empty) = bank.taken()
+    return {"existing_account": existing, "empty_account": empty}
+
+
+def _measure_task(bank: Bank, clients: int, result: dict[str, Any]) -> None:
+    """Posts, enrols, ten rounds, and as many claims as show what one costs; every client's update is accepted."""
+    key, updates = str(clients), clients * ROUNDS
+    task = GasTask(bank, f"{clients} clients", clients, ROUNDS)
+    bank.taken()
+    task.post()
+    task.enrol()
+    before = sum(gas for _, gas in bank.taken())
+    rounds: list[dict[str, int]] = []
+    for number in range(1, ROUNDS + 1):
+        task.round(number)
+        rounds.append(dict(bank.taken()))
+    claimants = task.clients[:: -(-clients // CLAIMS_MEASURED)]
+    for client in claimants:
+        task.claim(client)
+    claims = [gas for _, gas in bank.taken()]
+    in_rounds = sum(sum(gas.values()) for gas in rounds)
+    dearest = max(rounds, key=lambda gas: sum(gas.values()))
+    if sum(dearest.values()) > sum(result["round"].values()):
+        result["round"] = dearest
+    result["per_update"][key] = round(in_rounds / updates, 1)
+    result["per_update_all_in"][key] = round((before + in_rounds + sum(claims) / len(claims) * clients) / updates, 1)
+    result["claims_measured"][key] = len(claims)

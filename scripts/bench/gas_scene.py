@@ -1,0 +1,194 @@
+"""A task on a local chain whose every transaction is metered by the contract function that it calls."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from web3.types import RPCEndpoint
+
+from protocol.identifiers import Address, Digest
+from protocol.incentives.rewards import allocation_root, claim_proof
+from protocol.messages.chain import Publication, TaskTerms
+from protocol.messages.settlement import Allocation, Entitlement
+from protocol.messages.submission import Commitment, Enrolment, Leave, SignedCommitment, SignedEnrolment, SignedLeave
+from storage.ledger import abi
+from storage.ledger.ethereum import EthereumLedger, deploy
+from storage.ledger.interface import PreparedTransaction, TransactionReceipt
+from storage.ledger.rpc import JsonRpcProvider
+from storage.ledger.signer import Signer
+
+REWARD_WEI = 10**15
+FUNDS_WEI = 10**20
+ENROLMENTS_PER_TRANSACTION = 100
+
+
+class MeteredLedger(EthereumLedger):
+    """Notes name and gas of every call of the contract, whichever method of the port made it."""
+
+    def __init__(self, rpc_url: str, ledger: Address, signer: Signer, meter: list[tuple[str, int]]) -> None:
+        super().__init__(rpc_url, ledger, signer, timeout_seconds=60)
+        self._meter = meter
+        self._names = {entry.hash[:4]: entry.name for entry in abi.functions().values()}
+
+    def send_prepared(self, prepared: PreparedTransaction) -> TransactionReceipt:
+        receipt = super().send_prepared(prepared)
+        self._meter.append((self._names[prepared.data[:4]], receipt.gas_used))
+        return receipt
+
+
+class Bank:
+    """One deployment, its parties, and a clock that can be moved. ``meter``: what was measured since the last look."""
+
+    def __init__(self, rpc_url: str, faucet: Signer) -> None:
+        self.rpc_url = rpc_url
+        self.meter: list[tuple[str, int]] = []
+        self.ledger, created = deploy(rpc_url, faucet)
+        self.deployment_gas = created.gas_used
+        self._funder = EthereumLedger(rpc_url, self.ledger, faucet)
+        self.edge, self.manufacturer = (self._party(name) for name in ("edge", "manufacturer"))
+
+    def _party(self, name: str) -> MeteredLedger:
+        signer = Signer(_key(name))
+        self._funder.transfer(signer.address, FUNDS_WEI)
+        return MeteredLedger(self.rpc_url, self.ledger, signer, self.meter)
+
+    def give(self, address: Address, amount_wei: int) -> None:
+        """Plain money: the account exists afterwards."""
+        self._funder.transfer(address, amount_wei)
+
+    def pass_to(self, instant: int) -> None:
+        """The next block is later than ``instant``."""
+        node = JsonRpcProvider(self.rpc_url)
+        wait = max(0, instant - self.edge.block_timestamp(self.edge.block_number())) + 1
+        node.make_request(RPCEndpoint("evm_increaseTime"), [wait])
+        node.make_request(RPCEndpoint("evm_mine"), [])
+        node.close()
+
+    def client_version(self) -> str:
+        node = JsonRpcProvider(self.rpc_url)
+        version = str(node.make_request(RPCEndpoint("web3_clientVersion"), [])["result"])
+        node.close()
+        return version
+
+    def taken(self) -> list[tuple[str, int]]:
+        """What was measured since the last call."""
+        taken, self.meter[:] = list(self.meter), []
+        return taken
+
+    def close(self) -> None:
+        for ledger in (self._funder, self.edge, self.manufacturer):
+            ledger.close()
+
+
+class GasTask:
+    """One task in native coin without stake. Every method sends what its name says; digests are random bytes."""
+
+    def __init__(self, bank: Bank, name: str, clients: int, rounds: int) -> None:
+        self.bank, self.edge, self.rounds = bank, bank.edge, rounds
+        self.clients = sorted((Signer(_key(f"{name} client {n}")) for n in range(clients)), key=lambda one: one.address)
+        self.number = bank.edge.task_count() + 1
+        self.earned = dict.fromkeys((client.address for client in self.clients), 0)
+
+    def terms(self) -> TaskTerms:
+        return TaskTerms(
+            spec=_digest("spec"),
+            edge_server=self.edge.sender,
+            authorities=tuple(Signer(_key(f"authority {number}")).address for number in (1, 2, 3)),
+            threshold=2,
+            initial_reputation=2,
+            rounds=self.rounds,
+            min_clients=2,
+            max_clients=len(self.clients),
+            enrolment_seconds=3_600,
+            commit_seconds=3_600,
+            settle_seconds=3_600,
+            task_seconds=30 * 86_400,
+            claim_seconds=30 * 86_400,
+            update_reward=REWARD_WEI,
+        )
+
+    def post(self) -> None:
+        self.bank.manufacturer.post_task(self.terms(), self.rounds * len(self.clients) * REWARD_WEI)
+
+    def enrol(self, clients: Sequence[Signer] | None = None) -> None:
+        waiting = list(self.clients if clients is None else clients)
+        for start in range(0, len(waiting), ENROLMENTS_PER_TRANSACTION):
+            self.edge.enrol([self._enrolment(client) for client in waiting[start : start + ENROLMENTS_PER_TRANSACTION]])
+
+    def _enrolment(self, client: Signer) -> SignedEnrolment:
+        message = Enrolment(self.number, client.address, _digest(f"envelope {client.address.hex()}"))
+        return SignedEnrolment(message, client.sign(self.edge.domain, message))
+
+    def leave(self, client: Signer) -> None:
+        message = Leave(self.number, client.address)
+        self.edge.leave(SignedLeave(message, client.sign(self.edge.domain, message)))
+
+    def open(self, number: int) -> None:
+        if number == 1:
+            self.bank.pass_to(self.edge.task(self.number).enrol_until)
+        self.edge.open_round(self.number, number, _digest(f"plan {number}"), self._label(number), len(self.clients))
+
+    def _label(self, number: int) -> Digest:
+        return _digest(f"label {self.number} {number}")
+
+    def commit_directly(self, number: int, client: Signer) -> None:
+        nonce, ciphertext = _digest("nonce")[:16], _digest("ciphertext")
+        message = Commitment(self.number, number, client.address, self._label(number), nonce, ciphertext)
+        self.edge.commit_direct(SignedCommitment(message, client.sign(self.edge.domain, message)))
+
+    def commit_batch(self, number: int, count: int | None = None) -> None:
+        root, batch = _digest(f"root {number}"), _digest(f"batch {number}")
+        self.edge.commit_batch(self.number, number, root, batch, len(self.clients) if count is None else count)
+
+    def request(self, number: int) -> None:
+        self.edge.request_key(self.number, number, _digest(f"request {number}"))
+
+    def publish(self, number: int) -> None:
+        """Everybody was accepted."""
+        root, allocated = self._reward(number)
+        digests = _digest(f"model {number}"), _digest(f"record {number}")
+        self.edge.publish_round(self.number, number, Publication(*digests, root, allocated, 900, 1_000))
+
+    def abandon(self, number: int) -> None:
+        """Everybody is paid all the same."""
+        self.bank.pass_to(self.edge.round(self.number, number).commit_until)
+        self.edge.abandon_round(self.number, number, _digest(f"record {number}"), *self._reward(number))
+
+    def expire(self, number: int) -> None:
+        self.bank.pass_to(self.edge.round(self.number, number).settle_until)
+        self.edge.expire_round(self.number, number)
+
+    def round(self, number: int) -> None:
+        """The usual one: no direct commitment, published."""
+        self.open(number)
+        self.commit_batch(number)
+        self.request(number)
+        self.publish(number)
+
+    def claim(self, client: Signer) -> None:
+        index, entitlement, proof = claim_proof(self._allocation(self.rounds), client.address)
+        self.edge.claim(self.number, index, entitlement, proof)
+
+    def end(self) -> None:
+        """No claim is possible any more."""
+        self.bank.pass_to(self.edge.task(self.number).claim_until)
+
+    def refund(self) -> None:
+        self.bank.manufacturer.refund(self.number)
+
+    def _reward(self, number: int) -> tuple[Digest, int]:
+        for client in self.earned:
+            self.earned[client] += REWARD_WEI
+        return allocation_root(self._allocation(number)), sum(self.earned.values())
+
+    def _allocation(self, number: int) -> Allocation:
+        return Allocation(self.number, number, tuple(Entitlement(*pair, 3) for pair in sorted(self.earned.items())))
+
+
+def _key(name: str) -> bytes:
+    return hashlib.sha256(f"hearth bench gas: {name}".encode()).digest()
+
+
+def _digest(name: str) -> Digest:
+    return _key(f"digest of {name}")

@@ -1,0 +1,140 @@
+"""Deployments on every chain that can run here: once, completed after a crash, never over another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from typer.testing import CliRunner
+
+from scripts import deployment
+from scripts.cli import app
+from scripts.deployment import DeploymentError, artifact_hash, created_address, deploy_once, read_deployment
+from storage.ledger.ethereum import deploy
+from storage.ledger.signer import PublicKeyError, Signer, write_keystore
+from tests.ports.chains import KINDS, RunningChain, running_chain
+from tests.samples import private_key
+
+
+@pytest.fixture(params=KINDS)
+def chain(request: pytest.FixtureRequest) -> RunningChain:
+    return running_chain(request.param)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "deployment.json"
+
+
+def _crash(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_deployment_is_written_down_and_found_again(chain: RunningChain, file: Path) -> None:
+    done, sent = deploy_once(chain.rpc_url, chain.faucet, file)
+    assert sent
+    content = json.loads(file.read_text())
+    assert content["chain_id"] == int(chain.ask("eth_chainId"), 16)
+    assert content["ledger"] == "0x" + created_address(chain.faucet.address, done.nonce).hex()
+    assert (content["state"], content["block"], content["artifact"]) == ("done", done.block, artifact_hash())
+    code = chain.ask("eth_getCode", content["ledger"], "latest")
+    assert len(code) > 1_000
+    assert deploy_once(chain.rpc_url, chain.faucet, file) == (done, False)
+    assert json.loads(file.read_text()) == content
+
+
+def test_a_crash_before_the_transaction_leads_to_the_same_address(chain: RunningChain, file: Path) -> None:
+    with mock.patch.object(deployment, "deploy", _crash), pytest.raises(KeyboardInterrupt):
+        deploy_once(chain.rpc_url, chain.faucet, file)
+    begun = read_deployment(file)
+    assert begun.state == "sent"
+    done, sent = deploy_once(chain.rpc_url, chain.faucet, file)
+    assert sent and (done.ledger, done.state) == (begun.ledger, "done")
+
+
+def test_a_crash_after_the_transaction_finds_what_it_created(chain: RunningChain, file: Path) -> None:
+    real = deploy
+
+    def sent_and_killed(*arguments: object, **options: object) -> None:
+        real(*arguments, **options)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    with mock.patch.object(deployment, "deploy", sent_and_killed), pytest.raises(KeyboardInterrupt):
+        deploy_once(chain.rpc_url, chain.faucet, file)
+    count = chain.ask("eth_getTransactionCount", "0x" + chain.faucet.address.hex(), "latest")
+    done, sent = deploy_once(chain.rpc_url, chain.faucet, file)
+    assert not sent and read_deployment(file) == done and done.state == "done"
+    assert chain.ask("eth_getTransactionCount", "0x" + chain.faucet.address.hex(), "latest") == count
+    ledger = chain.ledger(done.address, chain.faucet, first_block=done.block)
+    ledger.verify_contract()
+    ledger.close()
+
+
+def test_a_deployment_that_cannot_be_completed_is_said(chain: RunningChain, file: Path) -> None:
+    with mock.patch.object(deployment, "deploy", _crash), pytest.raises(KeyboardInterrupt):
+        deploy_once(chain.rpc_url, chain.faucet, file)
+    begun = file.read_bytes()
+    bank = chain.ledger(b"\x95" * 20, chain.faucet)
+    bank.transfer(b"\x95" * 20, 1)  # takes the nonce
+    bank.close()
+    with pytest.raises(DeploymentError, match="failed or was replaced"):
+        deploy_once(chain.rpc_url, chain.faucet, file)
+    assert file.read_bytes() == begun
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"chain_id": 5}, "chain 5"),
+        ({"artifact": "00" * 32}, "another version"),
+        ({"ledger": "0x" + "97" * 20}, "no contract"),
+        ({"state": "sent", "ledger": "0x" + "97" * 20, "deployer": "0x" + "98" * 20}, "another account"),
+        ({"state": "begun"}, "not one that tells"),
+        ({"note": "mine"}, "not one that tells"),
+    ],
+)
+def test_a_file_of_something_else_is_not_written_over(file: Path, change: dict[str, object], complaint: str) -> None:
+    chain = running_chain("memory")
+    deploy_once(chain.rpc_url, chain.faucet, file)
+    content = json.dumps({**json.loads(file.read_text()), **change})
+    file.write_text(content)
+    with pytest.raises(DeploymentError, match=complaint):
+        deploy_once(chain.rpc_url, chain.faucet, file)
+    assert file.read_text() == content
+
+
+def test_a_contract_of_another_kind_is_not_taken_for_ours(file: Path) -> None:
+    chain = running_chain("memory")
+    deploy_once(chain.rpc_url, chain.faucet, file)
+    with mock.patch.object(deployment, "expected_code", return_value=b"another"):
+        with pytest.raises(DeploymentError, match="not this contract"):
+            deploy_once(chain.rpc_url, chain.faucet, file)
+
+
+def test_addresses_of_creations() -> None:
+    """Known ones: those of the first contracts of anvil's first account, as its manual prints them."""
+    faucet = Signer(bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")).address
+    assert created_address(faucet, 0).hex() == "5fbdb2315678afecb367f032d93f642f64180aa3"
+    assert created_address(faucet, 1).hex() == "e7f1725e7734ce288f8367e1bb143e90bb3f0512"
+
+
+def test_a_published_key_deploys_on_loopback_only(file: Path) -> None:
+    with pytest.raises(PublicKeyError):
+        deploy_once("https://rpc.example.org", running_chain("memory").faucet, file)
+    assert not file.exists()
+
+
+def test_the_command_says_what_it_did(file: Path, tmp_path: Path) -> None:
+    chain, key = running_chain("memory"), private_key("deployer")
+    chain.fund(b"\x95" * 20, Signer(key).address)
+    write_keystore(tmp_path / "keystore", key, "secret")
+    (tmp_path / "password").write_text("secret")
+    arguments = ["--rpc-url", chain.rpc_url, "--keystore", str(tmp_path / "keystore"), "--json", str(file)]
+    arguments += ["--password-file", str(tmp_path / "password")]
+    first, again = (CliRunner().invoke(app, ["deploy", *arguments]) for _ in range(2))
+    ledger = read_deployment(file).ledger
+    assert first.exit_code == again.exit_code == 0
+    assert ledger in first.output and "gas" in first.output
+    assert ledger in again.output and "nothing was sent" in again.output
