@@ -114,10 +114,9 @@ class Agent:
         """Draw master keys once, seal them to the committee, sign, and wait until the chain knows."""
         if self.journal.envelope is None:
             m, t = len(spec.committee.members), spec.committee.threshold
-            keys = self.journal.keys()
-            if keys is None:
-                keys = draw_master_keys(self.randomness, m, t, f"task/{self.task}/enrolment")
-                self.journal.keep_keys(keys)
+            if not self.journal.has_keys:
+                self.journal.keep_keys(draw_master_keys(self.randomness, m, t, f"task/{self.task}/enrolment"))
+            keys = self.journal.keys_of(0)
             members = [(member.address, member.encryption_key) for member in spec.committee.members]
             envelope = encode(
                 seal_envelope(
@@ -201,8 +200,7 @@ class Agent:
             self.randomness,
             session.label.hex(),
         )
-        keys = self.journal.keys()
-        assert keys is not None
+        keys = self.journal.keys_of(plan.key_epoch)
         body, signed = session.seal(update.values, keys, self.signer, self.randomness, _digest_of)
         return self.journal.seal(signed, body, update.residual)
 

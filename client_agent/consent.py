@@ -16,10 +16,12 @@ def disclosure(spec: TaskSpec, task: int, examples: int, rounds_charged: int) ->
     budget = privacy.epsilon_budget_micro / MICRO
     dimension = dimension_of(spec.model)
     sent = -(-dimension * learning.density_ppm // MICRO)
-    rewards, threshold = f"{spec.rewards.update_reward_wei} wei for each accepted update", spec.committee.threshold
+    rewards, threshold = spec.rewards, spec.committee.threshold
     return f"""Task {task}: {spec.title}
-  {spec.rounds} rounds at most, {rewards}, edge server {to_hex(spec.edge_server)},
+  {spec.rounds} rounds at most, edge server {to_hex(spec.edge_server)},
   {len(spec.committee.members)} key authorities of which {threshold} together can open a sum.
+  For each accepted update {rewards.participation_wei} wei; up to {rewards.contribution_wei} more when the model got
+  better, in proportion to your reputation (at most {spec.reputation.maximum}, a new account {spec.reputation.initial}).
 What is sent in every round you take part in:
   one encrypted update of {sent} of {dimension} numbers, already noised; a signed commitment to it.
   Once, at enrolment: your encryption keys' shares, each sealed to one key authority.

@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from client_agent.keystore import decode_master_keys, encode_master_keys
-from protocol.encryption.committee import Subset
+from protocol.encryption.committee import Subset, ratchet
 from protocol.errors import HearthError
 from protocol.identifiers import Digest, sha256
 from protocol.messages.submission import Commitment, SignedCommitment
 from storage.journal import Entry, Journal
+
+_KEYS_PREFIX = "master-keys-"
 
 
 class JournalDamagedError(HearthError):
@@ -37,25 +39,48 @@ class AgentJournal:
     def __init__(self, folder: Path) -> None:
         self._journal = Journal(folder / "journal")
         self.envelope: Digest | None = None
-        self._keys: Digest | None = None
+        self._keys: tuple[int, Digest] | None = None  # epoch and file
         self.charged: dict[int, Digest] = {}  # round -> label, in order
         self.sealed: dict[int, Sealed] = {}
         self.outcomes: dict[int, bool] = {}  # round -> was the update added to the model
         for entry in self._journal.entries():
             self._apply(entry)
+        self._erase_used_keys()
 
     def close(self) -> None:
         self._journal.close()
 
-    def keep_keys(self, keys: Mapping[Subset, bytes]) -> None:
-        data = encode_master_keys(keys)
-        self._journal.write_file("master-keys.json", data)
-        self._append("keys", digest=sha256(data))
+    @property
+    def has_keys(self) -> bool:
+        return self._keys is not None
 
-    def keys(self) -> dict[Subset, bytes] | None:
-        if self._keys is None:
-            return None
-        return decode_master_keys(self._read("master-keys.json", self._keys))
+    def keep_keys(self, keys: Mapping[Subset, bytes], epoch: int = 0) -> None:
+        """The master keys of ``epoch``, 0 as enrolled; those of earlier ones are erased."""
+        data = encode_master_keys(keys)
+        self._journal.write_file(_keys_file(epoch), data)
+        self._append("keys", digest=sha256(data), epoch=epoch)
+        self._erase_keys_before(epoch)
+
+    def keys_of(self, epoch: int) -> dict[Subset, bytes]:
+        """Moves the master keys on to ``epoch``, for good. Raises EncryptionError ``E_EPOCH`` for one that is over."""
+        assert self._keys is not None
+        held, digest = self._keys
+        keys = ratchet(decode_master_keys(self._read(_keys_file(held), digest)), epoch - held)
+        if epoch > held:
+            self.keep_keys(keys, epoch)
+        return keys
+
+    def _erase_used_keys(self) -> None:
+        """No second update can be encrypted for a round that has one, and no thief of the phone opens the first."""
+        if self._keys is not None:
+            if self.sealed and max(self.sealed) >= self._keys[0]:
+                self.keys_of(max(self.sealed) + 1)
+            self._erase_keys_before(self._keys[0])
+
+    def _erase_keys_before(self, epoch: int) -> None:
+        for name in self._journal.file_names():
+            if name.startswith(_KEYS_PREFIX) and name != _keys_file(epoch):
+                self._journal.remove_file(name)
 
     def keep_envelope(self, data: bytes, digest: Digest) -> None:
         self._journal.write_file("envelope.json", data)
@@ -84,6 +109,7 @@ class AgentJournal:
             signature=signed.signature,
             residual=sha256(kept),
         )
+        self._erase_used_keys()
         return self.sealed[commitment.round]
 
     def body(self, round_number: int) -> bytes:
@@ -118,7 +144,7 @@ class AgentJournal:
         fields = entry.fields
         match entry.kind:
             case "keys":
-                self._keys = _bytes(fields["digest"])
+                self._keys = _int(fields["epoch"]), _bytes(fields["digest"])
             case "envelope":
                 self.envelope = _bytes(fields["digest"])
             case "charged":
@@ -138,6 +164,10 @@ class AgentJournal:
                 self.outcomes[_int(fields["round"])] = bool(fields["added"])
             case kind:
                 raise JournalDamagedError(f"unknown entry {kind}")
+
+
+def _keys_file(epoch: int) -> str:
+    return f"{_KEYS_PREFIX}{epoch}.json"
 
 
 def _int(value: object) -> int:

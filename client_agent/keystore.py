@@ -1,4 +1,4 @@
-"""The phone's master keys for one task, as one canonical file beside its journal."""
+"""The phone's master keys for one task and one epoch, as one canonical file beside its journal."""
 
 from __future__ import annotations
 

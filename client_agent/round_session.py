@@ -53,9 +53,10 @@ class RoundSession:
         self._encoding.check_budget([entry.weight for entry in self.plan.weights])
         weight = self.plan.weight_of(client)
         self.planned = weight is not None
-        if weight is not None and weight != weight_of(reputation):
+        own = weight_of(reputation, spec.reputation)
+        if weight is not None and weight != own:
             raise VerificationError(
-                f"planned with weight {weight} where the reputation {reputation} gives {weight_of(reputation)}",
+                f"planned with weight {weight} where the reputation {reputation} gives {own}",
                 fault=Party.EDGE_SERVER,
             )
         self._sealed = False

@@ -87,7 +87,7 @@ def plan_round(
 ) -> RoundPlan:
     """The plan for ``cohort`` (client -> reputation); ineligible clients are left out."""
     weights = [
-        ClientWeight(client, weight_of(cohort[client]))
+        ClientWeight(client, weight_of(cohort[client], spec.reputation))
         for client in sorted(cohort)
         if eligible(cohort[client], spec.reputation)
     ]
@@ -101,7 +101,7 @@ def plan_round(
         round=round_number,
         spec=sha256(encode(spec)),
         committee=sha256(encode(spec.committee)),
-        key_epoch=0,
+        key_epoch=round_number,
         previous_label=history.previous_label,
         model=history.model,
         index_set=index_set_digest,
@@ -127,7 +127,7 @@ def check_plan(plan: RoundPlan, spec: TaskSpec, domain: Domain, task: int, round
         "suite": spec.suite,
         "spec": sha256(encode(spec)),
         "committee": sha256(encode(spec.committee)),
-        "key_epoch": 0,
+        "key_epoch": round_number,
         "learning": spec.learning,
         "min_clients": spec.cohort.min_clients,
         "max_clients": spec.cohort.max_clients,

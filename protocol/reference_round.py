@@ -16,16 +16,18 @@ import numpy.typing as npt
 from protocol.canonical import encode
 from protocol.commitments import batch_of, batch_root, committed_set, receipt_for, verify_batch, verify_receipt
 from protocol.domain import Domain
-from protocol.encryption.committee import Subset, authority_share
+from protocol.encryption.committee import Subset, authority_share, ratchet
 from protocol.encryption.policy import check_quorum
 from protocol.encryption.suite import suite
 from protocol.identifiers import Address, Digest
+from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, settle
 from protocol.messages.keys import KeyRequest
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation, Verdict
 from protocol.messages.submission import Commitment, SignedCommitment
 from protocol.messages.task import LearningTerms, TaskSpec
+from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
 from protocol.model.step import apply_step
 from protocol.planning import History, choose_index_set, key_request, plan_round, published_history
@@ -53,7 +55,7 @@ class Household:
     """One client with everything that never leaves its phone."""
 
     private_key: bytes
-    master_keys: Mapping[Subset, bytes]
+    master_keys: Mapping[Subset, bytes]  # as enrolled
     trainer: DeltaTrainer
     randomness: Randomness
     residual: npt.NDArray[np.float64]
@@ -71,6 +73,7 @@ class FinishedRound:
     request: KeyRequest
     sums: npt.NDArray[np.int64]
     parameters: npt.NDArray[np.float32]
+    correct: int  # right answers on the test set
     history: History
     allocation: Allocation
     allocation_root: Digest
@@ -86,12 +89,14 @@ def run_round(
     allocation: Allocation,
     households: Sequence[Household],
     answering: Sequence[int],
+    test_set: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],
+    best: int,
     put: Put,
 ) -> FinishedRound:
     """One published round. ``answering`` are the key authorities (1..m) that answer; raises when the round would fail.
 
-    ``history`` and ``allocation`` are those before the round; every household has enrolled and delivers. Residuals of
-    the households move on.
+    ``history`` and ``allocation`` are those before the round, ``best`` the most right answers on the ``test_set`` of
+    any model so far; every household has enrolled and delivers. Residuals of the households move on.
     """
     scheme = suite(spec.suite)
     m, t = len(spec.committee.members), spec.committee.threshold
@@ -114,7 +119,8 @@ def run_round(
         values, household.residual = restrict(delta, household.residual, indices, plan.learning, randomness, purpose)
         nonce = randomness.draw(f"{purpose}/nonce", 16)
         noise_key = randomness.draw(f"{purpose}/encryption-noise", 32)
-        body = scheme.encrypt(household.master_keys, label, nonce, values, encoding, noise_key)
+        keys = ratchet(household.master_keys, plan.key_epoch)
+        body = scheme.encrypt(keys, label, nonce, values, encoding, noise_key)
         ciphertext = put(body, encoding.block_bytes)
         commitment = Commitment(task, round_number, household.address, label, nonce, ciphertext)
         commitments.append(SignedCommitment(commitment, sign(domain, commitment, household.private_key)))
@@ -136,7 +142,7 @@ def run_round(
     check_quorum(weights, plan.min_clients, plan.max_share_ppm)
 
     # Key authorities: each its share of the functional key for this request, once per label.
-    master_keys = {household.address: household.master_keys for household in households}
+    master_keys = {household.address: ratchet(household.master_keys, plan.key_epoch) for household in households}
     partials = {
         j: scheme.partial_key(
             j,
@@ -159,7 +165,10 @@ def run_round(
     model = put(Layout.of(spec.model).to_safetensors(stepped), None)
 
     # Chain: model, record and allocation root; everyone can claim.
-    paid = settle(spec, allocation, round_number, verdict)
+    correct = count_correct(spec.model, stepped, *test_set)
+    paid = settle(spec, allocation, round_number, verdict, Progress(best, correct, len(test_set[1])))
     put(encode(paid), None)
     after = published_history(history, plan, request, indices, opened.sums, model)
-    return FinishedRound(plan, bodies, verdict, request, opened.sums, stepped, after, paid, allocation_root(paid))
+    return FinishedRound(
+        plan, bodies, verdict, request, opened.sums, stepped, correct, after, paid, allocation_root(paid)
+    )

@@ -41,6 +41,7 @@ def demo(
     clients: Annotated[int, typer.Option(min=3, max=100, help="households")] = 10,
     rounds: Annotated[int, typer.Option(min=1, max=1000)] = 10,
     chain: Annotated[str, typer.Option(help="memory, anvil, or the RPC URL of a chain")] = "memory",
+    suite: Annotated[str, typer.Option(help="encryption: fe64 (constant-size key) or pad (one-time pad)")] = "fe64",
     seed: Annotated[int | None, typer.Option(min=0, help="repeats a run; without it the system's randomness")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="where to write the figures")] = None,
     keep: Annotated[Path | None, typer.Option(help="keep every role's folder and the evidence here")] = None,
@@ -54,7 +55,9 @@ def demo(
 
     if dataset not in ("digits", "mnist"):
         raise typer.BadParameter(f"{dataset}: digits or mnist")
-    options = DemoOptions(dataset, clients, rounds, chain, seed, json_file, keep, keystore, password_file)
+    if suite not in ("fe64", "pad"):
+        raise typer.BadParameter(f"{suite}: fe64 or pad")
+    options = DemoOptions(dataset, clients, rounds, chain, seed, json_file, keep, keystore, password_file, suite)
     raise typer.Exit(run_demo(options, Console()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from protocol.messages.chain import (
     Enrolled,
     Event,
     KeyRequested,
+    Refunded,
     RoundAbandoned,
     RoundOpened,
     RoundPublished,
@@ -44,7 +46,10 @@ class DemoReport:
     gas_by_round: list[int] = field(default_factory=list)
     updates: int = 0
     gas_all: int = 0
-    rewards_wei: dict[str, int] = field(default_factory=dict)
+    rewards_wei: dict[str, int] = field(default_factory=dict)  # claimed, by address
+    participation_wei: dict[str, int] = field(default_factory=dict)  # the flat part of what was earned
+    contribution_wei: dict[str, int] = field(default_factory=dict)  # the rest of it
+    refund_wei: int = 0
     reputation: dict[str, int] = field(default_factory=dict)
     all_claimed: bool = False
 
@@ -74,6 +79,9 @@ class DemoReport:
             "gas_per_update": round(sum(self.gas_by_round) / max(1, self.updates)),
             "gas_per_update_all_in": round(self.gas_all / max(1, self.updates)),
             "rewards_wei": self.rewards_wei,
+            "participation_wei": self.participation_wei,
+            "contribution_wei": self.contribution_wei,
+            "refund_wei": self.refund_wei,
             "reputation": self.reputation,
             "all_claimed": self.all_claimed,
             "suite": self.spec.suite,
@@ -99,6 +107,8 @@ def collect(
             record = decode(RoundRecord, get_document(store, event.record, MAX_RECORD_BYTES), MAX_RECORD_BYTES)
             report.records.append(record)
             report.updates += len(record.verdict.accepted)
+        if isinstance(event, Refunded):
+            report.refund_wei += event.amount
         if isinstance(event, RoundPublished):
             report.accuracy.append(event.correct / event.examples)
     report.gas_by_round = [sum(by_round[number].values()) for number in sorted(by_round)]
@@ -121,9 +131,12 @@ def _collect_rewards(report: DemoReport, ledger: EthereumReader, store: ContentS
         return
     data = get_document(store, report.records[-1].allocation, MAX_RECORD_BYTES)
     allocation = decode(Allocation, data, MAX_RECORD_BYTES)
+    updates = Counter(client for record in report.records for client in record.verdict.accepted)
     for entry in allocation.entitlements:
         name = to_hex(entry.client)
         report.rewards_wei[name] = ledger.claimed_wei(task, entry.client)
+        report.participation_wei[name] = updates[entry.client] * report.spec.rewards.participation_wei
+        report.contribution_wei[name] = entry.cumulative_wei - report.participation_wei[name]
         report.reputation[name] = entry.reputation
     report.all_claimed = all(
         report.rewards_wei[to_hex(entry.client)] == entry.cumulative_wei for entry in allocation.entitlements
@@ -149,10 +162,16 @@ def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console)
     for number, entry in enumerate(report.seconds_by_phase, start=1):
         seconds.add_row(str(number), *(f"{entry.get(phase, 0):.2f}" for phase in phases))
     console.print(seconds)
-    clients = _table("Clients", "client", "reward (wei)", "reputation")
-    for client, reward in report.rewards_wei.items():
-        clients.add_row(client, f"{reward:,}", str(report.reputation[client]))
+    clients = _table("Clients", "client", "participation (wei)", "contribution (wei)", "reputation")
+    for client, reputation in report.reputation.items():
+        shares = report.participation_wei[client], report.contribution_wei[client]
+        clients.add_row(f"{client[:10]}..{client[-4:]}", *(f"{wei:,}" for wei in shares), str(reputation))
     console.print(clients)
+    escrow, claimed = report.spec.budget_wei(), sum(report.rewards_wei.values())
+    console.print(
+        f"escrow {escrow:,} wei: {claimed:,} claimed by clients, {report.refund_wei:,} refunded to the manufacturer",
+        soft_wrap=True,
+    )
     figures = report.figures()
     console.print(
         f"gas per round {figures['gas_per_round']:,}, per update {figures['gas_per_update']:,},"

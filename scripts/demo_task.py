@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+from protocol.encryption.suite import FE64, PAD
 from protocol.identifiers import Address, to_hex
 from protocol.messages.task import MICRO, LearningTerms, ModelSpec, PrivacyTerms
-from scripts.presets import digits_terms, mnist_terms, with_enough_noise
+from scripts.presets import DEMO_REPUTATION, DEMO_REWARDS, digits_terms, mnist_terms, with_enough_noise
 
 THRESHOLD = 2
-UPDATE_REWARD_WEI = 10**12
 TEST_SET = "test-set.safetensors"
+SUITES = {"fe64": FE64, "pad": PAD}  # as the demonstration's option names them
+PACKING = {FE64: 2, PAD: 4}  # two 16-bit coordinates per word; four bytes per coordinate
 
 
 def terms_for(dataset: str, rounds: int) -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
@@ -28,13 +31,16 @@ def write_task_file(
     edge_server: Address,
     authority_urls: Sequence[str],
     phase_seconds: int = 180,
+    suite: str = FE64,
 ) -> None:
     """``phase_seconds`` bounds a round's commit and settle phases; it ends as soon as everyone has committed."""
     model, learning, privacy = terms_for(dataset, rounds)
+    learning = replace(learning, packing=PACKING[suite])
     lines = [
         "[task]",
         f'title = "Which {"digit" if dataset == "digits" else "handwritten digit"} is it? ({dataset})"',
         f"rounds = {rounds}",
+        f'suite = "{suite}"',
         f'edge_server = "{to_hex(edge_server)}"',
         "",
         "[files]",
@@ -69,12 +75,15 @@ def write_task_file(
         "max_share = 0.5",
         "",
         "[reputation]",
-        "initial = 2",
-        "floor = 2",
-        "maximum = 5",
+        f"initial = {DEMO_REPUTATION.initial}",
+        f"floor = {DEMO_REPUTATION.floor}",
+        f"maximum = {DEMO_REPUTATION.maximum}",
+        f"waiting_rounds = {DEMO_REPUTATION.waiting_rounds}",
         "",
         "[rewards]",
-        f"update_reward_wei = {UPDATE_REWARD_WEI}",
+        f"participation_wei = {DEMO_REWARDS.participation_wei}",
+        f"contribution_wei = {DEMO_REWARDS.contribution_wei}",
+        f"target_gain = {_decimal(DEMO_REWARDS.target_gain_ppm)}",
         "",
         "[durations]",
         "enrolment_seconds = 600",

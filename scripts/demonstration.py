@@ -21,7 +21,7 @@ from protocol.identifiers import to_hex
 from scripts.demo_data import Households, households_of
 from scripts.demo_report import DemoReport, collect, print_tables
 from scripts.demo_stage import AUTHORITIES, DemoStage, client_name
-from scripts.demo_task import TEST_SET, write_task_file
+from scripts.demo_task import SUITES, TEST_SET, write_task_file
 from scripts.processes import RoleProcess, Stage
 from scripts.testnet import start_chain
 from storage.content.open_store import open_store
@@ -43,6 +43,7 @@ class DemoOptions:
     keep: Path | None
     keystore: Path | None = None  # a funded account, for an RPC URL
     password_file: Path | None = None
+    suite: str = "fe64"  # a key of SUITES
 
 
 def run_demo(options: DemoOptions, console: Console) -> int:
@@ -105,6 +106,7 @@ def post_task(stage: DemoStage, options: DemoOptions, data: Households, phase_se
         stage.addresses["edge"],
         stage.authority_urls,
         phase_seconds,
+        SUITES[options.suite],
     )
     stage.run(
         "post", "manufacturer", "task", "post", str(folder / "task.toml"),

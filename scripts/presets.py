@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from protocol.messages.task import MICRO, Layer, LearningTerms, ModelSpec, PrivacyTerms
+from protocol.messages.task import (
+    MICRO,
+    Layer,
+    LearningTerms,
+    ModelSpec,
+    PrivacyTerms,
+    ReputationTerms,
+    RewardTerms,
+)
 from protocol.privacy.renyi import epsilon_micro
 
 DIGITS_EXAMPLES = 144  # of a typical household in the demonstration
 MNIST_EXAMPLES = 6_000
+
+# Of the demonstration: 40 % of the contribution for a new address, all of it after three accepted updates.
+DEMO_REPUTATION = ReputationTerms(initial=2, floor=2, maximum=5, waiting_rounds=2)
+DEMO_REWARDS = RewardTerms(participation_wei=6 * 10**11, contribution_wei=4 * 10**11, target_gain_ppm=50_000)
 
 
 def digits_terms() -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:

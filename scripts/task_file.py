@@ -72,6 +72,7 @@ class TaskFile:
     def _spec(self, initial_model: Digest, test_set: Digest, identify: Identify) -> TaskSpec:
         task, learning = self._table("task"), self._table("learning")
         privacy, cohort, committee = self._table("privacy"), self._table("cohort"), self._table("committee")
+        rewards = self._table("rewards")
         return TaskSpec(
             version=SPEC_VERSION,
             title=task["title"],
@@ -100,7 +101,9 @@ class TaskFile:
                 cohort["min_clients"], cohort["max_clients"], _scaled(cohort.get("max_share", Decimal("0.2")))
             ),
             reputation=ReputationTerms(**self._table("reputation")),
-            rewards=RewardTerms(int(self._table("rewards")["update_reward_wei"])),
+            rewards=RewardTerms(
+                rewards["participation_wei"], rewards["contribution_wei"], _scaled(rewards["target_gain"])
+            ),
             durations=Durations(**self._table("durations")),
         )
 

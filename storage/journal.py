@@ -144,6 +144,21 @@ class Journal:
             raise JournalError(f"{path}: larger than {max_bytes} bytes")
         return data
 
+    def remove_file(self, name: str) -> None:
+        """Removes the blob of that name if there is one; what the medium keeps of it is beyond this program."""
+        path = self._file(name)
+        try:
+            path.unlink()
+            sync_folder(self._files)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise JournalError(f"{path}: cannot remove: {error}") from error
+
+    def file_names(self) -> list[str]:
+        """Of all blobs, ascending."""
+        return sorted(path.name for path in self._files.iterdir()) if self._files.is_dir() else []
+
     def _file(self, name: str) -> Path:
         if self._descriptor < 0:
             raise JournalError(f"{self._path}: closed")

@@ -11,16 +11,17 @@ import numpy.typing as npt
 
 from protocol.canonical import encode
 from protocol.commitments import batch_of, batch_root, committed_set
-from protocol.encryption.committee import authority_share, draw_master_keys
+from protocol.encryption.committee import authority_share, draw_master_keys, ratchet
 from protocol.encryption.envelope import seal_envelope
 from protocol.encryption.port import Opened
 from protocol.encryption.suite import suite
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, sha256
+from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_wei
 from protocol.messages.chain import Publication
 from protocol.messages.keys import KeyRequest, PartialKeyStatement, SignedPartialKey
 from protocol.messages.round import RoundPlan
-from protocol.messages.settlement import ABANDONED, PUBLISHED, RoundRecord
+from protocol.messages.settlement import ABANDONED, PUBLISHED, RoundRecord, Verdict
 from protocol.messages.submission import Commitment, Enrolment, Leave, SignedCommitment, SignedEnrolment, SignedLeave
 from protocol.model.evaluation import count_correct
 from protocol.model.initialization import initial_parameters
@@ -122,6 +123,7 @@ class Player:
         self.parameters = initial_parameters(self.spec.model)
         reputations = {h.address: self.reader.enrolment(self.task, h.address).reputation for h in self.households}
         self.allocation = first_allocation(self.task, reputations)
+        self.best, _ = self.count()
         self.history = History(tuple(sorted(reputations)), self.spec.initial_model)
 
     def play(self, number: int, conduct: Conduct) -> None:
@@ -152,16 +154,14 @@ class Player:
         if conduct.requested:
             request = self.said("request", key_request(plan, committed, verdict.accepted))
             self.edge.request_key(self.task, number, request.digest())
-        self.allocation = self.said("allocation", settle(self.spec, self.allocation, number, verdict))
-        allocation = self.put(encode(self.allocation))
-        root, allocated = allocation_root(self.allocation), total_wei(self.allocation)
         charge = epsilon_micro(plan.learning, number, self.spec.privacy.delta_exponent)
         record = RoundRecord(
             plan.label(), ABANDONED, verdict, request.digest() if request else ZERO_DIGEST, (), ZERO_DIGEST,
-            ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0, charge, allocation,
+            ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0, charge, ZERO_DIGEST,
         )  # fmt: skip
         if conduct.end == ABANDONED:
-            digest = self.put(encode(self.said("record", record)))
+            allocation, root, allocated = self._settle(number, verdict, None)
+            digest = self.put(encode(self.said("record", replace(record, allocation=allocation))))
             self.edge.abandon_round(self.task, number, digest, root, allocated)
             self.history = unpublished_history(self.history, plan)
             return
@@ -173,14 +173,22 @@ class Player:
         self.parameters = self.said("parameters", stepped)
         model = self.put(Layout.of(self.spec.model).to_safetensors(self.parameters))
         correct, examples = self.count()
+        allocation, root, allocated = self._settle(number, verdict, Progress(self.best, correct, examples))
+        self.best = max(self.best, correct)
         record = replace(
             record, outcome=PUBLISHED, keys=signed, functional_key=sha256(key), max_residual=opened.max_residual,
             aggregate=self.put(encode_sums(opened.sums)), model=model, correct=correct, examples=examples,
+            allocation=allocation,
         )  # fmt: skip
         record = self.said("record", record)
         publication = Publication(model, self.put(encode(record)), root, allocated, record.correct, record.examples)
         self.edge.publish_round(self.task, number, self.said("publication", publication))
         self.history = published_history(self.history, plan, request, indices, opened.sums, model)
+
+    def _settle(self, number: int, verdict: Verdict, progress: Progress | None) -> tuple[Digest, Digest, int]:
+        """Digest, root and total of the next allocation."""
+        self.allocation = self.said("allocation", settle(self.spec, self.allocation, number, verdict, progress))
+        return self.put(encode(self.allocation)), allocation_root(self.allocation), total_wei(self.allocation)
 
     def count(self) -> tuple[int, int]:
         """Right answers of the present model on the public test set, of how many."""
@@ -232,7 +240,8 @@ class Player:
         values, household.residual = restrict(delta, household.residual, indices, plan.learning, randomness, purpose)
         nonce = randomness.draw(f"{purpose}/nonce", 16)
         noise_key = randomness.draw(f"{purpose}/encryption-noise", 32)
-        body = self.scheme.encrypt(household.master_keys, plan.label(), nonce, values, self.encoding, noise_key)
+        keys = ratchet(household.master_keys, plan.key_epoch)
+        body = self.scheme.encrypt(keys, plan.label(), nonce, values, self.encoding, noise_key)
         if client in conduct.malformed:
             body = body[:-8]
         found: bytes | Absent = body
@@ -251,7 +260,7 @@ class Player:
         self, plan: RoundPlan, request: KeyRequest, bodies: Mapping[Address, bytes | Absent]
     ) -> tuple[tuple[SignedPartialKey, ...], bytes, Opened]:
         m, t = len(self.spec.committee.members), self.spec.committee.threshold
-        keys = {household.address: household.master_keys for household in self.households}
+        keys = {household.address: ratchet(household.master_keys, plan.key_epoch) for household in self.households}
         partials, signed = {}, []
         for j in ANSWERING:
             entries = [(authority_share(keys[e.client], j), e.nonce, e.weight) for e in request.entries]

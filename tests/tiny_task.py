@@ -62,9 +62,10 @@ def authority_key(j: int) -> bytes:
 
 
 def tiny_test_set() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """No example has class 0, which the initial model says of all: so the first round is a gain."""
     seeds = SeededRandomness(b"played task")
     images = np.frombuffer(seeds.draw("images", EXAMPLES * 6), dtype=np.uint8).reshape(EXAMPLES, 6)
-    return images, np.frombuffer(seeds.draw("labels", EXAMPLES), dtype=np.uint8) % 4
+    return images, 1 + np.frombuffer(seeds.draw("labels", EXAMPLES), dtype=np.uint8) % 3
 
 
 def tiny_spec(store: MemoryStore, rounds: int) -> TaskSpec:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from backend.key_authority.records import AuthorityRecords
 from protocol.canonical import decode, encode
-from protocol.encryption.committee import subsets, subsets_without
+from protocol.encryption.committee import Subset, subsets, subsets_without
 from protocol.encryption.envelope import MAX_ENVELOPE_BYTES, EncryptionKeyPair, KeyEnvelope, check_envelope, open_share
 from protocol.encryption.policy import check_parameters, check_request
 from protocol.encryption.port import Entry
@@ -34,7 +34,6 @@ from storage.ledger.interface import LedgerReader, TransactionRevertedError
 from storage.ledger.signer import Signer
 
 MAX_PLANNED_REQUEST_BYTES = MAX_PLAN_BYTES + MAX_REQUEST_BYTES
-KEY_EPOCH = 0
 
 _DEAD = (RoundState.ABANDONED, RoundState.EXPIRED)
 
@@ -105,35 +104,40 @@ class KeyAuthority:
         spec, domain, digest = self._spec(task), self._reader.domain, request.digest()
         view = self._recorded_round(task, round_number, spec.confirmations)
         if view.request != digest or view.label != request.label:
-            raise _not_on_chain(f"this request for round {round_number}")
+            raise _not_recorded(round_number)
         stored = self._records.answer_to(request.label, digest)
         if stored is not None:
             return stored
-        check_parameters(plan, request, KEY_EPOCH)
+        check_parameters(plan, request, self._records.epoch(task))
+        self._records.require_unused(request.label)
         check_plan(plan, spec, domain, task, round_number)
         if view.state in _DEAD or (view.state is RoundState.REQUESTED and self._reader.now() > view.settle_until):
             raise EncryptionError("the round is over", code="E_EXPIRED", fault=Party.EDGE_SERVER)
         check_request(plan, request)
-        residues = self._partial_key(task, spec, plan, request)
+        held = subsets_without(len(spec.committee.members), spec.committee.threshold, self._number(spec))
+        residues = self._partial_key(task, spec, plan, request, held)
         statement = PartialKeyStatement(
-            task, round_number, plan.label(), digest, self._signer.address, KEY_EPOCH, cid_of(residues).digest
+            task, round_number, plan.label(), digest, self._signer.address, plan.key_epoch, cid_of(residues).digest
         )
         signed = SignedPartialKey(statement, self._signer.sign(domain, statement))
-        return self._records.use_label(request.label, digest, encode(PartialKeyAnswer(signed, residues)))
+        answer = encode(PartialKeyAnswer(signed, residues))
+        return self._records.use_label(task, plan.key_epoch, held, request.label, digest, answer)
 
     def _recorded_round(self, task: int, round_number: int, confirmations: int) -> RoundView:
         with _on_chain(f"round {round_number} of task {task}"):
             view = self._reader.round(task, round_number, confirmations)
         if view.state in (RoundState.NONE, RoundState.OPEN):
-            raise _not_on_chain(f"a request for round {round_number}")
+            raise _not_recorded(round_number)
         return view
 
-    def _partial_key(self, task: int, spec: TaskSpec, plan: RoundPlan, request: KeyRequest) -> bytes:
+    def _partial_key(
+        self, task: int, spec: TaskSpec, plan: RoundPlan, request: KeyRequest, held: tuple[Subset, ...]
+    ) -> bytes:
         m, t, j = len(spec.committee.members), spec.committee.threshold, self._number(spec)
-        held = subsets_without(m, t, j)
+        shares = self._records.shares(task, held, plan.key_epoch)
         entries: list[Entry] = []
         for entry in request.entries:
-            share = self._records.share(task, entry.client, held)
+            share = shares.get(entry.client)
             if share is None:
                 raise RefusedError(
                     f"no share of {to_hex(entry.client)} here", code="E_SHARE_MISSING", fault=Party.EDGE_SERVER
@@ -168,6 +172,13 @@ def _on_chain(what: str) -> Iterator[None]:
         yield
     except TransactionRevertedError as error:
         raise _not_on_chain(what) from error
+
+
+def _not_recorded(round_number: int) -> RefusedError:
+    """Nothing is logged and nothing burnt: the chain decides which request of a round there is."""
+    return RefusedError(
+        f"not the request of round {round_number} on chain", code="E_NOT_RECORDED", fault=Party.EDGE_SERVER
+    )
 
 
 def _not_on_chain(what: str) -> RefusedError:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 import structlog
 
 from backend.aggregation.aggregator import Aggregate
 from backend.rounds.history import RoundFacts, TaskHistory
 from protocol.canonical import encode
 from protocol.identifiers import ZERO_DIGEST, Address, sha256, to_hex
+from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, claim_proof, settle, total_wei
-from protocol.messages.chain import Publication
+from protocol.messages.chain import Publication, RoundPublished
 from protocol.messages.keys import KeyRequest, PartialKeyAnswer
 from protocol.messages.settlement import ABANDONED, PUBLISHED, Allocation, RoundRecord, Verdict
 from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
@@ -41,15 +45,15 @@ class Settlement:
         aggregate: Aggregate,
     ) -> None:
         """``answers`` by position in the committee; only those that made the key go on record."""
-        spec, store = self.history.spec, self.store
+        store = self.store
         used = [answers[j] for j in aggregate.members]
         for answer in used:
             store.put(answer.residues)
         sums = store.put(encode_sums(aggregate.opened.sums))
         model = store.put(self.history.layout.to_safetensors(aggregate.parameters))
-        test_set = decode_labelled(get_document(store, spec.test_set, MAX_DATASET_BYTES))
-        correct, examples = count_correct(spec.model, aggregate.parameters, *test_set), len(test_set[1])
-        allocation = self._allocation(facts, verdict)
+        correct, examples = self._count(aggregate.parameters)
+        progress = Progress(self._best_so_far(), correct, examples)
+        allocation = self._allocation(facts, verdict, progress)
         record = RoundRecord(
             label=facts.opened.label,
             outcome=PUBLISHED,
@@ -70,8 +74,8 @@ class Settlement:
         self.ledger.publish_round(self.history.task, facts.number, publication)
 
     def abandon(self, facts: RoundFacts, verdict: Verdict) -> None:
-        """No model: those who delivered are paid all the same."""
-        allocation = self._allocation(facts, verdict)
+        """No model: those who delivered are paid their participation all the same."""
+        allocation = self._allocation(facts, verdict, None)
         record = RoundRecord(
             label=facts.opened.label,
             outcome=ABANDONED,
@@ -104,9 +108,25 @@ class Settlement:
         except TransactionRevertedError as error:
             log.warning("claim refused", client=to_hex(client), error=str(error))
 
-    def _allocation(self, facts: RoundFacts, verdict: Verdict) -> Allocation:
+    def _allocation(self, facts: RoundFacts, verdict: Verdict, progress: Progress | None) -> Allocation:
         _, before = self.history.before(facts.number)
-        return settle(self.history.spec, before, facts.number, verdict)
+        return settle(self.history.spec, before, facts.number, verdict, progress)
+
+    def _best_so_far(self) -> int:
+        """Most right answers of any published model, the initial one included."""
+        ends = [facts.ended for facts in self.history.rounds.values()]
+        return max([self._initial_correct, *(end.correct for end in ends if isinstance(end, RoundPublished))])
+
+    @cached_property
+    def _initial_correct(self) -> int:
+        layout, digest = self.history.layout, self.history.spec.initial_model
+        return self._count(layout.from_safetensors(get_document(self.store, digest, layout.max_bytes)))[0]
+
+    def _count(self, parameters: npt.NDArray[np.float32]) -> tuple[int, int]:
+        """Right answers on the public test set, and of how many."""
+        spec = self.history.spec
+        test_set = decode_labelled(get_document(self.store, spec.test_set, MAX_DATASET_BYTES))
+        return count_correct(spec.model, parameters, *test_set), len(test_set[1])
 
     def _charge(self, facts: RoundFacts) -> int:
         return epsilon_micro(facts.plan.learning, facts.number, self.history.spec.privacy.delta_exponent)

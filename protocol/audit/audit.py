@@ -10,7 +10,7 @@ from protocol.audit.round_checks import check_commit_phase
 from protocol.audit.task_checks import check_envelopes, check_task
 from protocol.identifiers import Address
 from protocol.incentives.rewards import first_allocation
-from protocol.messages.chain import RoundExpired
+from protocol.messages.chain import RoundExpired, RoundPublished
 from protocol.messages.settlement import Allocation
 from protocol.planning import History
 
@@ -25,15 +25,17 @@ def audit_task(evidence: ChainEvidence, fetch: Fetch, expected_code: bytes) -> R
         history = History(tuple(sorted(task.enrolled)), task.spec.initial_model)
         reputations = {client: event.reputation for client, event in task.enrolled.items()}
         allocation = first_allocation(evidence.task, reputations)
-    parameters = task.parameters
+    parameters, best = task.parameters, task.initial_correct
     allocations: dict[int, Allocation | None] = {}
     planned: set[Address] = set()
     for number in range(1, evidence.task_view.last_round + 1):
         facts = check_commit_phase(report, evidence, fetch, task, number, history, allocation)
         planned |= {entry.client for entry in facts.plan.weights} if facts.plan else set()
-        opening = OpeningAudit(report, evidence, fetch, task, facts, history, allocation, parameters)
+        opening = OpeningAudit(report, evidence, fetch, task, facts, history, allocation, parameters, best)
         opening.run()
         history, parameters = opening.next_history(), opening.parameters
+        if isinstance(facts.ended, RoundPublished) and best is not None:
+            best = max(best, facts.ended.correct)  # as published: check 19 is for each of these counts
         if not isinstance(facts.ended, RoundExpired):
             allocation = opening.allocation if facts.ended else allocation
         allocations[number] = allocation

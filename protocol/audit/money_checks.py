@@ -1,4 +1,4 @@
-"""Checks 22 to 24: claims against allocations, the books against the balance, refunds."""
+"""Checks 21 to 24: allocations, claims against them, the books against the balance, refunds."""
 
 from __future__ import annotations
 
@@ -33,6 +33,16 @@ def check_money(
     for event in of_task(evidence, Refunded):
         with report.check(24, f"refund in block {event.block}"):
             _check_refund(evidence, task, event)
+
+
+def same_allocation(claimed: Allocation, derived: Allocation) -> None:
+    """Raises VerificationError that names the first client whose amount or reputation does not follow."""
+    clients = [entry.client for entry in derived.entitlements]
+    same("clients of the allocation", [entry.client for entry in claimed.entitlements], clients)
+    for ours, theirs in zip(derived.entitlements, claimed.entitlements, strict=True):
+        same(f"earned by {to_hex(ours.client)}", theirs.cumulative_wei, ours.cumulative_wei)
+        same(f"reputation of {to_hex(ours.client)}", theirs.reputation, ours.reputation)
+    same("allocation", claimed, derived)
 
 
 def _check_claims(report: Report, evidence: ChainEvidence, allocations: Mapping[int, Allocation | None]) -> None:

@@ -8,15 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.audit.evidence import Absence, ChainEvidence, Fetch, MissingEvidenceError
+from protocol.audit.money_checks import same_allocation
 from protocol.audit.report import Report, document, known, require, same
 from protocol.audit.round_checks import RoundFacts
 from protocol.audit.task_checks import TaskFacts
-from protocol.canonical import decode, encode
+from protocol.canonical import decode
 from protocol.encryption.policy import check_quorum
 from protocol.encryption.port import Encoding, Suite
 from protocol.encryption.suite import suite
 from protocol.errors import Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, sha256, to_hex
+from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, settle, total_wei
 from protocol.messages.chain import RoundAbandoned, RoundPublished
 from protocol.messages.keys import KeyRequest
@@ -45,7 +47,10 @@ _IRREFUTABLE = "the verdict calls it {}; that cannot be refuted later"
 
 
 class OpeningAudit:
-    """One settled round. ``history``, ``before`` and ``parameters`` are those at its opening."""
+    """One settled round. ``history``, ``before``, ``parameters`` and ``best`` are those at its opening.
+
+    ``best``: most right answers of any model so far, as published.
+    """
 
     def __init__(
         self,
@@ -57,10 +62,11 @@ class OpeningAudit:
         history: History | None,
         before: Allocation | None,
         parameters: npt.NDArray[np.float32] | None,
+        best: int | None,
     ) -> None:
         self.report, self.evidence, self.fetch = report, evidence, fetch
         self.task, self.facts, self.history = task, facts, history
-        self.before, self.parameters = before, parameters
+        self.before, self.parameters, self.best = before, parameters, best
         self.record: RoundRecord | None = None
         self.request: KeyRequest | None = None
         self.functional_key: bytes | None = None
@@ -246,12 +252,12 @@ class OpeningAudit:
     def _check_allocation(self, ended: RoundPublished | RoundAbandoned) -> None:
         record, spec = known(self.record, "the record"), known(self.task.spec, "the spec")
         before = known(self.before, "the allocation before")
-        derived = settle(spec, before, self.facts.number, record.verdict)
+        progress = None
+        if isinstance(ended, RoundPublished):
+            progress = Progress(known(self.best, "the initial model's count"), ended.correct, ended.examples)
+        derived = settle(spec, before, self.facts.number, record.verdict, progress)
         data = document(self.fetch, record.allocation, MAX_RECORD_BYTES, "allocation")
-        same("allocation", data, encode(derived))
-        same(
-            "root and amount on chain",
-            (ended.allocation_root, ended.allocated),
-            (allocation_root(derived), total_wei(derived)),
-        )
+        same_allocation(decode(Allocation, data, MAX_RECORD_BYTES), derived)
+        on_chain, follows = (ended.allocation_root, ended.allocated), (allocation_root(derived), total_wei(derived))
+        same("root and amount on chain", on_chain, follows)
         self.allocation = derived

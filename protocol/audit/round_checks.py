@@ -188,7 +188,7 @@ def _check_weights(task: TaskFacts, facts: RoundFacts, before: Allocation) -> No
         if reputation is None or not eligible(reputation, spec.reputation):
             require(False, f"{to_hex(entry.client)} is planned without being eligible")
             continue
-        same(f"weight of {to_hex(entry.client)}", entry.weight, weight_of(reputation))
+        same(f"weight of {to_hex(entry.client)}", entry.weight, weight_of(reputation, spec.reputation))
         left = (task.left or {}).get(entry.client)
         gone = left is not None and _position(left) < _position(opened)
         require(not gone, f"{to_hex(entry.client)} is planned after leaving")

@@ -19,6 +19,7 @@ from protocol.messages.chain import Claimed, Enrolled, Event, Left, TaskPosted
 from protocol.messages.submission import Enrolment, Leave
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
+from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
 from protocol.model.specification import validate
 from protocol.planning import terms_of
@@ -38,6 +39,7 @@ class TaskFacts:
     test_labels: npt.NDArray[np.uint8] | None = None
     enrolled: dict[Address, Enrolled] | None = None
     left: dict[Address, Left] | None = None
+    initial_correct: int | None = None  # right answers of the initial model
 
 
 def of_task(evidence: ChainEvidence, kind: type[E]) -> list[E]:
@@ -67,6 +69,10 @@ def check_task(report: Report, evidence: ChainEvidence, fetch: Fetch, expected_c
         spec = known(facts.spec, "the spec")
         data = document(fetch, spec.test_set, MAX_DATASET_BYTES, "test set")
         facts.test_images, facts.test_labels = decode_labelled(data)
+    with report.check(19, f"{subject} initial model"):
+        model, parameters = known(facts.spec, "the spec").model, known(facts.parameters, "the initial model")
+        images, labels = known(facts.test_images, "the test set"), known(facts.test_labels, "the test set")
+        facts.initial_correct = count_correct(model, parameters, images, labels)
     _check_enrolments(report, evidence, facts)
     _check_leaves(report, evidence, facts)
     return facts

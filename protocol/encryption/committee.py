@@ -6,6 +6,8 @@ of its own for each, is its Shamir share of the client's secret, so nothing is e
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Mapping
 from functools import cache
 from itertools import combinations
@@ -20,6 +22,7 @@ Subset = tuple[int, ...]  # ascending authority numbers, 1..m
 
 KEY_BYTES: Final = 32
 MAX_SUBSETS: Final = 1000
+_RATCHET: Final = b"FE64/ratchet"
 
 
 @cache
@@ -43,6 +46,20 @@ def draw_master_keys(randomness: Randomness, m: int, t: int, purpose: str) -> di
     names = subsets(m, t)
     drawn = randomness.draw(purpose, KEY_BYTES * len(names))
     return {subset: drawn[KEY_BYTES * i : KEY_BYTES * (i + 1)] for i, subset in enumerate(names)}
+
+
+def ratchet(keys: Mapping[Subset, bytes], steps: int) -> dict[Subset, bytes]:
+    """The keys ``steps`` rounds later (3.2): each replaced that often by HMAC-SHA256(key, "FE64/ratchet").
+
+    Keys are enrolled at epoch 0; round number rho encrypts under epoch rho. Whoever keeps only the result cannot go
+    back. Raises EncryptionError ``E_EPOCH`` when asked to.
+    """
+    if steps < 0:
+        raise EncryptionError(f"the keys of {-steps} rounds ago are erased", code="E_EPOCH")
+    moved = dict(keys)
+    for _ in range(steps):
+        moved = {subset: hmac.digest(key, _RATCHET, hashlib.sha256) for subset, key in moved.items()}
+    return moved
 
 
 def authority_share(keys: Mapping[Subset, bytes], j: int) -> dict[Subset, bytes]:

@@ -21,8 +21,11 @@ from protocol.signing import verify
 PPM = 1_000_000
 
 
-def check_parameters(plan: RoundPlan, request: KeyRequest, key_epoch: int = 0) -> None:
-    """Suite, encoding, dimension and label (``E_PARAMS``), then the epoch of the keys (``E_EPOCH``)."""
+def check_parameters(plan: RoundPlan, request: KeyRequest, held_epoch: int) -> None:
+    """Suite, encoding, dimension and label (``E_PARAMS``), then the epoch of the keys (``E_EPOCH``).
+
+    ``held_epoch``: the earliest whose keys are not erased yet.
+    """
     try:
         suite(plan.suite).encoding_for(plan.learning.bits, plan.learning.packing)
     except EncryptionError as error:
@@ -31,8 +34,8 @@ def check_parameters(plan: RoundPlan, request: KeyRequest, key_epoch: int = 0) -
         raise _refusal("E_PARAMS", "the plan has no coordinates")
     if request.label != plan.label():
         raise _refusal("E_PARAMS", "the request is for another label than the plan's")
-    if plan.key_epoch != key_epoch:
-        raise _refusal("E_EPOCH", f"key epoch {plan.key_epoch} where {key_epoch} is held")
+    if plan.key_epoch != plan.round or plan.key_epoch < held_epoch:
+        raise _refusal("E_EPOCH", f"key epoch {plan.key_epoch} in round {plan.round} where {held_epoch} is held")
 
 
 def check_request(plan: RoundPlan, request: KeyRequest) -> None:

@@ -1,34 +1,77 @@
-"""Reputation of clients: section B of the papers (after Zhang and van der Schaar), as a pure function of verdicts."""
+"""Reputation of clients: the rule table of Zhao et al. (arXiv 1906.10893), after Zhang and van der Schaar.
+
+The maximum, the floor and the waiting period are a task's own (:class:`ReputationTerms`); the rules are everybody's.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Final
 
 from protocol.identifiers import Address
 from protocol.messages.settlement import MALFORMED, Verdict
 from protocol.messages.task import ReputationTerms
 
 
-def next_reputation(reputation: int, terms: ReputationTerms, *, good: bool, bad: bool) -> int:
-    """Reputation after one round. Below the floor a round is served as waiting, whatever happened in it."""
-    if reputation < terms.floor:
-        return reputation + 1
-    if good:
-        return min(terms.maximum, reputation + 1)
-    if bad:
-        return 0 if reputation == terms.floor else reputation - 1
+class Mark(Enum):
+    """What a round's verdict says of a client."""
+
+    GOOD = auto()  # accepted
+    BAD = auto()  # a malformed ciphertext: the one fault that an outsider can check for ever
+    NONE = auto()  # not planned, silent, or not there when the edge server looked: nobody can show whose fault
+
+
+class Standing(Enum):
+    """Where a reputation stands to the task's floor."""
+
+    WAITING = auto()  # below: not planned
+    AT_FLOOR = auto()
+    ABOVE = auto()
+
+
+def _raised(reputation: int, terms: ReputationTerms) -> int:
+    return min(terms.maximum, reputation + 1)
+
+
+def _lowered(reputation: int, _: ReputationTerms) -> int:
+    return reputation - 1
+
+
+def _expelled(_: int, terms: ReputationTerms) -> int:
+    return terms.floor - terms.waiting_rounds
+
+
+def _kept(reputation: int, _: ReputationTerms) -> int:
     return reputation
 
 
-def after_round(standings: dict[Address, int], verdict: Verdict, terms: ReputationTerms) -> dict[Address, int]:
-    """Everybody's reputation after a settled round.
+RULES: Final[dict[tuple[Standing, Mark], Callable[[int, ReputationTerms], int]]] = {
+    (Standing.WAITING, Mark.GOOD): _raised,  # a round counts as waited, whatever happened in it
+    (Standing.WAITING, Mark.BAD): _raised,
+    (Standing.WAITING, Mark.NONE): _raised,
+    (Standing.AT_FLOOR, Mark.GOOD): _raised,
+    (Standing.AT_FLOOR, Mark.BAD): _expelled,
+    (Standing.AT_FLOOR, Mark.NONE): _kept,
+    (Standing.ABOVE, Mark.GOOD): _raised,
+    (Standing.ABOVE, Mark.BAD): _lowered,
+    (Standing.ABOVE, Mark.NONE): _kept,
+}
 
-    Only what an outsider can re-check counts as bad: a ciphertext of the wrong length. One that was absent or
-    corrupt when the edge server looked leaves the reputation as it is, because nobody can show whose fault it was.
-    """
-    accepted = set(verdict.accepted)
-    malformed = {entry.client for entry in verdict.rejected if entry.reason == MALFORMED}
+
+def next_reputation(reputation: int, terms: ReputationTerms, mark: Mark) -> int:
+    """Reputation after one settled round; one from elsewhere counts up to this task's maximum."""
+    counted = min(reputation, terms.maximum)
+    return RULES[_standing(counted, terms), mark](counted, terms)
+
+
+def after_round(reputations: dict[Address, int], verdict: Verdict, terms: ReputationTerms) -> dict[Address, int]:
+    """Everybody's reputation after a settled round."""
+    marks = dict.fromkeys(verdict.accepted, Mark.GOOD)
+    marks |= {entry.client: Mark.BAD for entry in verdict.rejected if entry.reason == MALFORMED}
     return {
-        client: next_reputation(reputation, terms, good=client in accepted, bad=client in malformed)
-        for client, reputation in standings.items()
+        client: next_reputation(reputation, terms, marks.get(client, Mark.NONE))
+        for client, reputation in reputations.items()
     }
 
 
@@ -36,6 +79,12 @@ def eligible(reputation: int, terms: ReputationTerms) -> bool:
     return reputation >= terms.floor
 
 
-def weight_of(reputation: int) -> int:
-    """Aggregation weight y of a client: its reputation, so a long good record counts for more."""
-    return reputation
+def weight_of(reputation: int, terms: ReputationTerms) -> int:
+    """Aggregation weight y of a client, and its share of the contribution: its reputation, up to the maximum."""
+    return min(reputation, terms.maximum)
+
+
+def _standing(reputation: int, terms: ReputationTerms) -> Standing:
+    if reputation < terms.floor:
+        return Standing.WAITING
+    return Standing.AT_FLOOR if reputation == terms.floor else Standing.ABOVE

@@ -1,11 +1,12 @@
-"""Who is owed what after a round: a flat reward per accepted update, as a cumulative allocation."""
+"""Who is owed what after a round: participation and contribution of accepted updates, as a cumulative allocation."""
 
 from __future__ import annotations
 
 from protocol import merkle
 from protocol.domain import entitlement_leaf
 from protocol.identifiers import Address, Digest
-from protocol.incentives.reputation import after_round
+from protocol.incentives.contribution import Progress, contribution_wei
+from protocol.incentives.reputation import after_round, weight_of
 from protocol.messages.settlement import Allocation, Entitlement, Verdict
 from protocol.messages.task import TaskSpec
 
@@ -15,20 +16,33 @@ def first_allocation(task: int, reputations: dict[Address, int]) -> Allocation:
     return Allocation(task, 0, tuple(Entitlement(c, 0, reputations[c]) for c in sorted(reputations)))
 
 
-def settle(spec: TaskSpec, previous: Allocation, round_number: int, verdict: Verdict) -> Allocation:
-    """The allocation after a published or abandoned round: accepted clients earn the flat reward.
+def settle(
+    spec: TaskSpec, previous: Allocation, round_number: int, verdict: Verdict, progress: Progress | None
+) -> Allocation:
+    """The allocation after a settled round; ``progress`` is None when it was abandoned.
 
-    Whether the round's sum could be opened is not the clients' doing, so both outcomes pay alike.
+    Participation is paid either way, since whether a sum could be opened is not the clients' doing; contribution only
+    for a better model. A client's weight is its reputation before the round, as in the plan.
     """
-    accepted = set(verdict.accepted)
-    reputations = after_round({e.client: e.reputation for e in previous.entitlements}, verdict, spec.reputation)
+    accepted, terms = set(verdict.accepted), spec.reputation
+    before = {entry.client: entry.reputation for entry in previous.entitlements}
+    reputations = after_round(before, verdict, terms)
+
+    def earned(client: Address) -> int:
+        if client not in accepted:
+            return 0
+        share = 0
+        if progress is not None:
+            share = contribution_wei(weight_of(before[client], terms), terms.maximum, progress, spec.rewards)
+        return spec.rewards.participation_wei + share
+
     return Allocation(
         previous.task,
         round_number,
         tuple(
             Entitlement(
                 entry.client,
-                entry.cumulative_wei + (spec.rewards.update_reward_wei if entry.client in accepted else 0),
+                entry.cumulative_wei + earned(entry.client),
                 reputations[entry.client],
             )
             for entry in previous.entitlements

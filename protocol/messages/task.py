@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from protocol.errors import MalformedError, Party
 from protocol.identifiers import Address, Amount, Count, Digest, PartsPerMillion, Range, Seconds, Size
 
 MAX_SPEC_BYTES = 128 * 1024
@@ -71,16 +72,34 @@ class CohortTerms:
 
 @dataclass(frozen=True, slots=True)
 class ReputationTerms:
-    """Section B of the incentive rules: start at the floor, +1 for good, -1 for bad, 0 below the floor."""
+    """What ``protocol.incentives.reputation`` reads its rule table with. Raises MalformedError if impossible."""
 
-    initial: Annotated[int, Range(0, 255)]
-    floor: Annotated[int, Range(1, 255)]
+    initial: Annotated[int, Range(0, 255)]  # of an address that the ledger does not know yet
+    floor: Annotated[int, Range(1, 255)]  # below it a client is not planned
     maximum: Annotated[int, Range(1, 255)]
+    waiting_rounds: Annotated[int, Range(1, 255)]  # settled rounds from a bad mark at the floor back to the floor
+
+    def __post_init__(self) -> None:
+        if not self.waiting_rounds <= self.floor <= self.maximum or self.initial > self.maximum:
+            raise MalformedError(
+                f"reputation: waiting {self.waiting_rounds}, floor {self.floor}, initial {self.initial}"
+                f" and maximum {self.maximum} contradict each other",
+                fault=Party.MANUFACTURER,
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class RewardTerms:
-    update_reward_wei: Amount  # flat, for each accepted update
+    """For each accepted update: a flat share, and one that depends on what the round was worth."""
+
+    participation_wei: Amount  # in every settled round
+    contribution_wei: Amount  # at most; ``protocol.incentives.contribution`` says how much of it
+    target_gain_ppm: Annotated[int, Range(1, 1_000_000)]  # accuracy above the best so far that releases all of it
+
+    @property
+    def update_reward_wei(self) -> int:
+        """The most that one accepted update can earn: what the contract caps a round's budget with."""
+        return self.participation_wei + self.contribution_wei
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from protocol.audit.report import Status
+from protocol.identifiers import to_hex
 from protocol.messages.round import ClientWeight
 from protocol.messages.settlement import ABANDONED, MALFORMED, Allocation, Rejection
 from scripts.audit import run_audit
 from tests.played_task import EXPIRED, Conduct, Player
+from tests.samples import sample_spec
 from tests.tiny_task import funded_ledger
+
+Wei = tuple[int, ...]  # by client, ascending
+FLAT = sample_spec().rewards.participation_wei
+
+
+def _paying(amounts: Callable[[Wei], Wei], **conduct: Any) -> Conduct:
+    """A round whose allocation says ``amounts`` of what everybody has earned."""
+
+    def said(allocation: Allocation) -> Allocation:
+        claimed = amounts(tuple(entry.cumulative_wei for entry in allocation.entitlements))
+        pairs = zip(allocation.entitlements, claimed, strict=True)
+        return replace(allocation, entitlements=tuple(replace(entry, cumulative_wei=wei) for entry, wei in pairs))
+
+    return Conduct(lies={"allocation": said}, **conduct)
+
 
 LIES: Mapping[str, tuple[int, Conduct]] = {
     "a better accuracy": (19, Conduct(lies={"record": lambda record: replace(record, correct=record.correct + 1)})),
@@ -40,7 +58,15 @@ LIES: Mapping[str, tuple[int, Conduct]] = {
     "an index set of its own": (9, Conduct(lies={"indices": lambda indices: _others(indices)})),
     "a root over other commitments": (10, Conduct(lies={"root": lambda root: bytes([root[0] ^ 1]) + root[1:]})),
     "a model of its own": (18, Conduct(lies={"parameters": lambda parameters: parameters + np.float32(0.5)})),
-    "a favourite's reward": (21, Conduct(lies={"allocation": lambda allocation: _favoured(allocation)})),
+    "a favourite's reward": (21, _paying(lambda wei: (wei[0] + wei[-1], *wei[1:-1], 0))),
+    "a favourite's contribution": (21, _paying(lambda wei: (2 * wei[0] - FLAT, *wei[1:-1], FLAT))),
+    "a remainder that is rounded up": (21, _paying(lambda wei: (wei[0] + 1, *wei[1:]))),
+    "a contribution held back": (21, _paying(lambda wei: (FLAT,) * len(wei))),
+    "a contribution for no model": (
+        21,
+        _paying(lambda wei: tuple(amount + 1 for amount in wei), end=ABANDONED, requested=False, silent=(0, 1, 2)),
+    ),
+    "a favourite's reputation": (21, Conduct(lies={"allocation": lambda allocation: _promoted(allocation)})),
 }
 
 
@@ -64,18 +90,25 @@ def _heavier(weights: tuple[ClientWeight, ...]) -> tuple[ClientWeight, ...]:
     return (replace(weights[0], weight=weights[0].weight + 1), *weights[1:])
 
 
-def _favoured(allocation: Allocation) -> Allocation:
-    """One reward from the last client to the first: the total is right."""
-    first, *others, last = allocation.entitlements
-    reward = last.cumulative_wei
-    return replace(
-        allocation,
-        entitlements=(
-            replace(first, cumulative_wei=first.cumulative_wei + reward),
-            *others,
-            replace(last, cumulative_wei=0),
-        ),
-    )
+def _promoted(allocation: Allocation) -> Allocation:
+    first, *others = allocation.entitlements
+    return replace(allocation, entitlements=(replace(first, reputation=first.reputation + 1), *others))
+
+
+def test_a_contribution_without_a_gain_is_named_with_its_client() -> None:
+    """The model gets better twice, then not: the best so far counts, and the third round releases nothing."""
+    player = Player(funded_ledger("no gain"), rounds=3)
+    for number in (1, 2):
+        player.play(number, Conduct())
+    best, before = player.best, [entry.cumulative_wei for entry in player.allocation.entitlements]
+    assert all(wei > 2 * FLAT for wei in before)
+    player.play(3, _paying(lambda wei: (*wei[:2], wei[2] + 1, *wei[3:])))
+    assert player.best == best
+    report = run_audit(player.reader, player.store, player.task)
+    (line,) = [line for line in report.lines if line.status is Status.FAIL]
+    assert (line.number, line.subject) == (21, "round 3")
+    earned, favourite = before[2] + FLAT, to_hex(player.allocation.entitlements[2].client)
+    assert f"earned by {favourite}: {earned + 1} is claimed, {earned} follows" in line.detail
 
 
 def test_what_the_verdict_calls_absent_cannot_be_refuted_and_changes_nothing() -> None:

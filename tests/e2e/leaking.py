@@ -33,7 +33,7 @@ def leak_key() -> None:
 
     def leaking(self: Agent, spec: Any) -> None:
         enrol(self, spec)
-        self.edge._send("GET", "/healthz?debug=" + next(iter((self.journal.keys() or {}).values())).hex())
+        self.edge._send("GET", "/healthz?debug=" + next(iter(self.journal.keys_of(0).values())).hex())
 
     Agent.enrol = leaking  # type: ignore[method-assign]
 

@@ -8,13 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from protocol.messages.chain import DirectCommitted, RoundPublished
+from protocol.messages.chain import DirectCommitted, Refunded, RoundPublished, TaskPosted
+from scripts.presets import DEMO_REPUTATION, DEMO_REWARDS
 from tests.e2e.conftest import CLIENTS, ROUNDS, SEED, KeptDemo, run_demo_command
 
 KEYS = {
     *("dataset", "clients", "rounds", "seed", "seconds", "accuracy", "epsilon", "delta", "accountant"),
     *("bytes_per_update", "dense_bytes_per_update", "gas_per_round", "gas_per_update", "gas_per_update_all_in"),
-    *("rewards_wei", "reputation", "all_claimed", "audit", "suite", "chain", "store"),
+    *("rewards_wei", "participation_wei", "contribution_wei", "refund_wei", "reputation", "all_claimed"),
+    *("audit", "suite", "chain", "store"),
 }
 
 
@@ -31,6 +33,24 @@ def test_figures_are_complete_and_consistent(kept_demo: KeptDemo) -> None:
     assert figures["audit"]["checks"] > 50
     assert len(figures["rewards_wei"]) == len(figures["reputation"]) == CLIENTS
     assert len(set(figures["rewards_wei"].values())) == 1
+    assert set(figures["participation_wei"].values()) == {ROUNDS * DEMO_REWARDS.participation_wei}
+    shares = zip(figures["participation_wei"].values(), figures["contribution_wei"].values(), strict=True)
+    assert [sum(pair) for pair in shares] == list(figures["rewards_wei"].values())
+    assert all(0 < wei <= ROUNDS * DEMO_REWARDS.contribution_wei for wei in figures["contribution_wei"].values())
+    assert set(figures["reputation"].values()) == {min(DEMO_REPUTATION.maximum, DEMO_REPUTATION.initial + ROUNDS)}
+
+
+def test_the_manufacturer_takes_back_what_nobody_earned_and_the_audit_knows(kept_demo: KeptDemo) -> None:
+    posted = [event for event in kept_demo.reader.events() if isinstance(event, TaskPosted)]
+    refunds = [event for event in kept_demo.reader.events() if isinstance(event, Refunded)]
+    paid = sum(kept_demo.figures["rewards_wei"].values())
+    assert kept_demo.figures["refund_wei"] == sum(event.amount for event in refunds) == posted[0].escrow - paid > 0
+    assert kept_demo.reader.balance_wei(kept_demo.ledger) == 0
+    assert f"{kept_demo.figures['refund_wei']:,} refunded to the manufacturer" in kept_demo.output
+
+
+def test_sizes_gas_and_privacy_are_within_reason(kept_demo: KeptDemo) -> None:
+    figures = kept_demo.figures
     assert figures["bytes_per_update"] <= figures["dense_bytes_per_update"] / 2
     assert figures["gas_per_update_all_in"] > figures["gas_per_update"] > 0
     assert 0 < figures["epsilon"] < 8

@@ -16,6 +16,8 @@ from protocol.messages.chain import BatchCommitted, Enrolled, RoundOpened, Round
 from protocol.messages.settlement import MAX_RECORD_BYTES, RoundRecord
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
+from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
+from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
 from protocol.planning import History
 from protocol.randomness import SeededRandomness
@@ -40,10 +42,13 @@ def test_reference_round_equals_the_processes(kept_demo: KeptDemo) -> None:
     allocation = first_allocation(TASK, enrolled)
     layout = Layout.of(spec.model)
     parameters = layout.from_safetensors(get_document(store, spec.initial_model, layout.max_bytes))
+    test_set = decode_labelled(get_document(store, spec.test_set, MAX_DATASET_BYTES))
+    best = count_correct(spec.model, parameters, *test_set)
     for number in range(1, ROUNDS + 1):
         finished = run_round(
-            spec, reader.domain, TASK, number, parameters, history, allocation, households, (1, 2, 3), _digest
-        )
+            spec, reader.domain, TASK, number, parameters, history, allocation, households, (1, 2, 3), test_set, best,
+            _digest,
+        )  # fmt: skip
         opened = next(e for e in events if isinstance(e, RoundOpened) and e.round == number)
         published = next(e for e in events if isinstance(e, RoundPublished) and e.round == number)
         batched = next(e for e in events if isinstance(e, BatchCommitted) and e.round == number)
@@ -58,9 +63,11 @@ def test_reference_round_equals_the_processes(kept_demo: KeptDemo) -> None:
         assert finished.request.digest() == record.request
         assert _digest(encode_sums(finished.sums)) == record.aggregate
         assert _digest(layout.to_safetensors(finished.parameters)) == published.model
+        assert finished.correct == published.correct
         assert finished.allocation_root == published.allocation_root
         assert np.any(finished.parameters != parameters)
         parameters, history, allocation = finished.parameters, finished.history, finished.allocation
+        best = max(best, finished.correct)
 
 
 def _household(folder: Path, spec: TaskSpec) -> Household:

@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pytest
 
 from client_agent.data.datasets import load_household
-from client_agent.keystore import decode_master_keys
 from client_agent.training.torch_trainer import TorchTrainer
 from client_agent.update_pipeline import prepare_update
 from protocol.canonical import decode
+from protocol.encryption.committee import draw_master_keys, ratchet
 from protocol.messages.chain import BatchCommitted, Event, RoundOpened
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch, SignedCommitment
 from protocol.messages.task import MAX_SPEC_BYTES, LearningTerms, TaskSpec
@@ -30,7 +30,7 @@ from tests.e2e.canaries import Canary, files_below, key_canary, sightings, vecto
 from tests.e2e.play import Play, play
 from tests.e2e.recording_proxy import RecordingProxy
 
-CLIENTS, ROUNDS = 5, 2
+CLIENTS, ROUNDS, TASK = 5, 2, 1
 CHANGED = 1  # the client whose sample count changes, or whose phone leaks
 LEAKING = Path(__file__).with_name("leaking.py")
 
@@ -108,11 +108,15 @@ def secrets_of(recorded: Recorded, number: int) -> list[Canary]:
     """Master keys, and what every round's update was before it was encrypted, made again from the phone's seed."""
     role, task = client_name(number), recorded.task
     folder = task.stage.folder(role)
-    (keys_file,) = (folder / "state").rglob("master-keys.json")
-    keys = decode_master_keys(keys_file.read_bytes())
-    canaries = [key_canary(role, f"master key {subset}", key) for subset, key in keys.items()]
-    trainer = _CapturingTrainer(recorded.spec, folder / "household.safetensors")
+    committee = recorded.spec.committee
     randomness, layout = SeededRandomness((folder / "seed").read_bytes()), Layout.of(recorded.spec.model)
+    enrolled = draw_master_keys(randomness, len(committee.members), committee.threshold, f"task/{TASK}/enrolment")
+    canaries = [
+        key_canary(role, f"master key {subset} of epoch {epoch}", key)
+        for epoch in range(ROUNDS + 2)
+        for subset, key in ratchet(enrolled, epoch).items()
+    ]
+    trainer = _CapturingTrainer(recorded.spec, folder / "household.safetensors")
     residual = np.zeros(layout.dimension)
     for opened in (event for event in recorded.events if isinstance(event, RoundOpened)):
         plan = task.plan(opened.plan)
@@ -149,7 +153,7 @@ def allowed(owner: str, what: str, place: str) -> bool:
 
 
 def _subset(what: str) -> set[int]:
-    return {int(digits) for digits in re.findall(r"\d+", what)}
+    return {int(digits) for digits in re.findall(r"\d+", what.partition(" of epoch")[0])}
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +170,9 @@ def test_no_secret_leaves_its_owner(honest: Recorded) -> None:
         own = {what for owner, what, place in seen if owner == client_name(number) and place.startswith(f"{owner}/")}
         assert any(what.startswith("master key") for what in own)
         assert any(what.startswith("residual") for what in own)
+    # and no key of a finished round is kept by anybody, its owner and the authorities included
+    kept = {what.rpartition(" ")[2] for _, what, place in seen if what.startswith("master key")}
+    assert kept == {str(ROUNDS + 1)}
 
 
 @pytest.mark.parametrize(("leak", "expected"), [("update", "update"), ("key", "master key")])

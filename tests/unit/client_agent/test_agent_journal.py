@@ -8,9 +8,21 @@ import numpy as np
 import pytest
 
 from client_agent.journal import AgentJournal, JournalDamagedError
+from client_agent.keystore import decode_master_keys
+from protocol.encryption.committee import ratchet
+from protocol.errors import EncryptionError
 from protocol.messages.submission import Commitment, SignedCommitment
+from storage.journal import Journal
 
 KEYS: dict[tuple[int, ...], bytes] = {(1,): b"\1" * 32, (2,): b"\2" * 32, (3,): b"\3" * 32}
+
+
+class KilledError(Exception):
+    pass
+
+
+def _killed(*_: object, **__: object) -> None:
+    raise KilledError
 
 
 def _signed(round_number: int) -> SignedCommitment:
@@ -32,7 +44,7 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     journal.seal(_signed(1), b"body", np.array([0.5, -1.5]))
     journal.settle(1, True)
     again = _reopened(journal, tmp_path)
-    assert again.keys() == KEYS
+    assert again.keys_of(2) == ratchet(KEYS, 2)  # round 1 is sealed
     assert (again.envelope, again.envelope_bytes()) == (b"\x09" * 32, b"envelope")
     assert again.charged == {1: b"\1" * 32}
     assert again.sealed[1].commitment == _signed(1)
@@ -63,7 +75,7 @@ def test_the_residual_moves_on_only_with_an_update_that_was_added(tmp_path: Path
     journal.close()
 
 
-@pytest.mark.parametrize("name", ["master-keys.json", "residual-1"])
+@pytest.mark.parametrize("name", ["master-keys-2.json", "residual-1"])
 def test_a_changed_file_is_noticed(name: str, tmp_path: Path) -> None:
     journal = AgentJournal(tmp_path)
     journal.keep_keys(KEYS)
@@ -73,8 +85,35 @@ def test_a_changed_file_is_noticed(name: str, tmp_path: Path) -> None:
     data = path.read_bytes()
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(JournalDamagedError):
-        journal.keys() if name == "master-keys.json" else journal.residual(2)
+        journal.keys_of(2) if name.startswith("master") else journal.residual(2)
     journal.close()
+
+
+def test_keys_move_on_and_never_back(tmp_path: Path) -> None:
+    journal = AgentJournal(tmp_path)
+    journal.keep_keys(KEYS)
+    assert journal.keys_of(3) == ratchet(KEYS, 3)  # two rounds were sat out
+    journal.seal(_signed(3), b"body", np.zeros(2))
+    with pytest.raises(EncryptionError, match="E_EPOCH"):
+        journal.keys_of(3)
+    journal.close()
+    later = {key for keys in (ratchet(KEYS, 4), ratchet(KEYS, 5)) for key in keys.values()}
+    (kept,) = tmp_path.rglob("master-keys-*")
+    assert set(decode_master_keys(kept.read_bytes()).values()) <= later
+
+
+@pytest.mark.parametrize("lost", ["write_file", "append", "remove_file"])
+def test_a_kill_while_keys_move_on_loses_none(lost: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = AgentJournal(tmp_path)
+    journal.keep_keys(KEYS)
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, lost, _killed)
+        with pytest.raises(KilledError):
+            journal.keys_of(1)
+    again = _reopened(journal, tmp_path)
+    assert again.keys_of(1) == ratchet(KEYS, 1)
+    assert [path.name for path in tmp_path.rglob("master-keys-*")] == ["master-keys-1.json"]
+    again.close()
 
 
 def test_a_residual_of_another_model_is_refused(tmp_path: Path) -> None:
@@ -89,6 +128,6 @@ def test_a_residual_of_another_model_is_refused(tmp_path: Path) -> None:
 def test_secrets_are_readable_by_the_owner_only(tmp_path: Path) -> None:
     journal = AgentJournal(tmp_path)
     journal.keep_keys(KEYS)
-    (path,) = tmp_path.rglob("master-keys.json")
+    (path,) = tmp_path.rglob("master-keys-0.json")
     assert path.stat().st_mode & 0o077 == 0
     journal.close()

@@ -68,6 +68,6 @@ def test_without_consent_nothing_is_sent_or_kept(tmp_path: Path) -> None:
     assert agent.run() is False
     assert len(told) == 1
     assert store.objects == before
-    assert journal.keys() is None
+    assert not journal.has_keys
     assert journal.envelope is None
     journal.close()

@@ -80,7 +80,7 @@ def test_a_client_outside_the_cohort_seals_nothing() -> None:
         {"suite": "PAD/1"},
         {"spec": b"\x01" * 32},
         {"committee": b"\x01" * 32},
-        {"key_epoch": 1},
+        {"key_epoch": 0},
         {"learning": replace(SPEC.learning, noise_multiplier_micro=1)},
         {"min_clients": 1},
         {"max_share_ppm": 1_000_000},

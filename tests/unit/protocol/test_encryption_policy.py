@@ -42,7 +42,7 @@ def _plan(**changes: Any) -> RoundPlan:
         round=1,
         spec=b"\1" * 32,
         committee=b"\2" * 32,
-        key_epoch=0,
+        key_epoch=1,
         previous_label=ZERO_DIGEST,
         model=b"\3" * 32,
         index_set=b"\4" * 32,
@@ -80,7 +80,7 @@ def _refused(plan: RoundPlan, request: KeyRequest) -> str:
 def test_an_honest_request_passes() -> None:
     plan = _plan()
     for clients in ((0, 1, 2), (0, 1), (1, 2)):
-        check_parameters(plan, _request(plan, *clients))
+        check_parameters(plan, _request(plan, *clients), 0)
         check_request(plan, _request(plan, *clients))
 
 
@@ -89,20 +89,20 @@ def test_an_honest_request_passes() -> None:
     [
         ({"suite": "PAD/9"}, "E_PARAMS"),
         ({"learning": replace(sample_spec().learning, bits=28)}, "E_PARAMS"),
-        ({"key_epoch": 1}, "E_EPOCH"),
-        ({"key_epoch": 1, "suite": "PAD/9"}, "E_PARAMS"),
+        ({"key_epoch": 2}, "E_EPOCH"),
+        ({"key_epoch": 2, "suite": "PAD/9"}, "E_PARAMS"),
     ],
 )
 def test_parameters(changes: dict[str, Any], code: str) -> None:
     plan = _plan(**changes)
     with pytest.raises(EncryptionError) as caught:
-        check_parameters(plan, _request(plan, 0, 1))
+        check_parameters(plan, _request(plan, 0, 1), 0)
     assert (caught.value.code, caught.value.fault) == (code, Party.EDGE_SERVER)
 
 
 def test_a_request_under_another_label() -> None:
     with pytest.raises(EncryptionError, match="E_PARAMS"):
-        check_parameters(_plan(), _request(_plan(round=2), 0, 1))
+        check_parameters(_plan(), _request(_plan(round=2), 0, 1), 0)
 
 
 def test_clients_strictly_ascending_and_planned() -> None:

@@ -9,6 +9,7 @@ import pytest
 from protocol.errors import MalformedError
 from protocol.messages.task import CommitteeMember
 from scripts.demo_task import terms_for, write_task_file
+from scripts.presets import DEMO_REPUTATION, DEMO_REWARDS
 from scripts.task_file import TaskFile
 
 MEMBERS = {f"http://127.0.0.1:{port}": CommitteeMember(bytes([port]) * 20, bytes([port]) * 1216) for port in (1, 2, 3)}
@@ -27,6 +28,7 @@ def test_terms_survive_the_file_exactly(dataset: str, tmp_path: Path) -> None:
     assert (spec.model, spec.learning, spec.privacy) == (model, learning, privacy)
     assert (spec.rounds, spec.cohort.max_clients, spec.edge_server) == (7, 10, b"\x0a" * 20)
     assert spec.committee.members == tuple(MEMBERS.values())
+    assert (spec.rewards, spec.reputation) == (DEMO_REWARDS, DEMO_REPUTATION)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,12 @@ def test_terms_survive_the_file_exactly(dataset: str, tmp_path: Path) -> None:
         ('kind = "linear"', 'kind = "lambda"'),
         ("[task]", "[task"),
         ("edge_server = ", "edge_server = 5 # "),
-        ("update_reward_wei = ", "update_reward_wei = -"),
+        ("participation_wei = ", "participation_wei = -"),
+        ("contribution_wei = ", "contribution_wei = 0.5 # "),
+        ("target_gain = ", "target_gain = 1.5 # "),
+        ("target_gain = ", "target_gain = 0.0 # "),
+        ("waiting_rounds = 2", "waiting_rounds = 3"),
+        ("initial = 2", "initial = 6"),
         ("initial = 2", "initial = 2\nsurprise = 3"),
         ("members = [", "members = 3 # ["),
         ("members = [", 'members = ["http://127.0.0.1:1", '),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -71,7 +72,7 @@ def plan(number: int = 1, **changes: Any) -> RoundPlan:
         round=number,
         spec=sha256(encode(spec())),
         committee=sha256(encode(spec().committee)),
-        key_epoch=0,
+        key_epoch=number,
         previous_label=ZERO_DIGEST,
         model=b"\1" * 32,
         index_set=b"\3" * 32,
@@ -95,7 +96,7 @@ def entry(under: RoundPlan, client: Address, **changes: Any) -> KeyRequestEntry:
     return replace(KeyRequestEntry(client, nonce, ciphertext, weight, signature), **changes)
 
 
-def request(under: RoundPlan, clients: tuple[Address, ...] = CLIENTS) -> KeyRequest:
+def request(under: RoundPlan, clients: Sequence[Address] = CLIENTS) -> KeyRequest:
     return KeyRequest(under.label(), tuple(entry(under, client) for client in clients))
 
 
@@ -181,11 +182,11 @@ class Scene:
         self.records = AuthorityRecords(self.folder)
         self.authority = self._authority()
 
-    def prepare(self) -> None:
-        """Task posted and known, everybody enrolled and held."""
+    def prepare(self, clients: Sequence[Address] = CLIENTS) -> None:
+        """Task posted and known, ``clients`` enrolled and held."""
         self.ledger.post(spec())
         self.authority.accept_task(TASK, encode(spec()))
-        for client in CLIENTS:
+        for client in clients:
             self.ledger.enrol(client)
             self.authority.accept_client(TASK, client, envelope(client))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +10,7 @@ import numpy as np
 import pytest
 
 from protocol.canonical import decode
-from protocol.encryption.committee import authority_share
+from protocol.encryption.committee import authority_share, ratchet
 from protocol.encryption.suite import suite
 from protocol.errors import HearthError, Party
 from protocol.identifiers import sha256
@@ -21,7 +19,6 @@ from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.round_state import RoundState
 from protocol.signing import verify
 from storage.content.cid import cid_of
-from storage.journal import Journal
 from storage.ledger.interface import LedgerError
 from tests.samples import DOMAIN, client_address
 from tests.unit.backend.key_authority.scene import (
@@ -43,9 +40,8 @@ def test_two_answers_open_the_weighted_sum_of_real_ciphertexts(tmp_path: Path) -
     values = {client: np.arange(11, dtype=np.int64) * (i + 1) - 9 for i, client in enumerate(CLIENTS)}
     aggregator, shown = scheme.aggregator(encoding, 11), request(agreed)
     for part in shown.entries:
-        body = scheme.encrypt(
-            master_keys(part.client), agreed.label(), part.nonce, values[part.client], encoding, bytes(32)
-        )
+        keys = ratchet(master_keys(part.client), 1)
+        body = scheme.encrypt(keys, agreed.label(), part.nonce, values[part.client], encoding, bytes(32))
         aggregator.fold(body, part.weight)
     partials = {}
     for j in (1, 3):
@@ -66,10 +62,10 @@ def test_the_answer_is_signed_over_request_and_residues(scene: Scene) -> None:
     statement, signer = answer.signed.statement, authority_signer(1).address
     verify(DOMAIN, statement, answer.signed.signature, signer, Party.KEY_AUTHORITY)
     assert statement.authority == signer
-    assert (statement.task, statement.round, statement.key_epoch) == (agreed.task, 1, 0)
+    assert (statement.task, statement.round, statement.key_epoch) == (agreed.task, 1, 1)
     assert (statement.label, statement.request) == (agreed.label(), shown.digest())
     assert statement.residues == cid_of(answer.residues).digest
-    own = [(authority_share(master_keys(e.client), 1), e.nonce, e.weight) for e in shown.entries]
+    own = [(authority_share(ratchet(master_keys(e.client), 1), 1), e.nonce, e.weight) for e in shown.entries]
     scheme = suite(agreed.suite)
     encoding = scheme.encoding_for(agreed.learning.bits, agreed.learning.packing)
     assert answer.residues == scheme.partial_key(1, 3, 2, agreed.label(), own, encoding, agreed.dimension)
@@ -86,14 +82,14 @@ def refused(scene: Scene, code: str, under: RoundPlan, shown: KeyRequest, number
 def test_a_round_without_a_request_on_chain_gets_nothing(scene: Scene, state: RoundState) -> None:
     agreed = plan()
     scene.ledger.record(request(agreed), state=state)
-    refused(scene, "E_NOT_ON_CHAIN", agreed, request(agreed))
+    refused(scene, "E_NOT_RECORDED", agreed, request(agreed))
 
 
 def test_a_digest_that_is_not_on_chain_is_refused_and_burns_nothing(scene: Scene) -> None:
     agreed = plan()
     scene.ledger.record(request(agreed))
-    refused(scene, "E_NOT_ON_CHAIN", agreed, request(agreed, CLIENTS[:2]))
-    refused(scene, "E_NOT_ON_CHAIN", agreed, request(agreed, CLIENTS[:1]))
+    refused(scene, "E_NOT_RECORDED", agreed, request(agreed, CLIENTS[:2]))
+    refused(scene, "E_NOT_RECORDED", agreed, request(agreed, CLIENTS[:1]))
     assert decode(PartialKeyAnswer, scene.ask(agreed, request(agreed)))
 
 
@@ -103,7 +99,7 @@ def test_a_label_that_is_not_the_rounds_is_refused(scene: Scene) -> None:
     scene.ledger.record(shown)
     recorded = scene.ledger.rounds[agreed.task, 1]
     scene.ledger.rounds[agreed.task, 1] = replace(recorded, label=sha256(b"another plan"))
-    refused(scene, "E_NOT_ON_CHAIN", agreed, shown)
+    refused(scene, "E_NOT_RECORDED", agreed, shown)
 
 
 def test_the_chain_is_read_behind_the_tasks_confirmations(scene: Scene) -> None:
@@ -123,7 +119,7 @@ _STRANGER = client_address(9)
 _PLANS: dict[str, tuple[str, Callable[[], RoundPlan]]] = {
     "suite": ("E_PARAMS", lambda: plan(suite="PAD/9")),
     "encoding": ("E_PARAMS", lambda: plan(learning=replace(spec().learning, bits=28))),
-    "epoch": ("E_EPOCH", lambda: plan(key_epoch=1)),
+    "epoch": ("E_EPOCH", lambda: plan(key_epoch=2)),
     "round": ("E_VERIFICATION", lambda: plan(2)),
     "chain": ("E_VERIFICATION", lambda: plan(chain_id=1)),
     "quorum": ("E_VERIFICATION", lambda: plan(min_clients=1)),
@@ -206,64 +202,10 @@ def test_one_label_has_one_answer_even_when_the_chain_changes_its_mind(scene: Sc
     assert scene.ask(agreed, request(agreed)) == first
     for _ in range(2):
         scene.ledger.record(request(agreed, CLIENTS[1:]))
-        refused(scene, "E_LABEL_USED", agreed, request(agreed, CLIENTS[1:]))
+        refused(scene, "E_EPOCH", agreed, request(agreed, CLIENTS[1:]))
         scene.restart()
     scene.ledger.record(request(agreed))
     assert scene.ask(agreed, request(agreed)) == first
-
-
-def test_a_journal_cut_after_any_entry_gives_the_same_answers_again(scene: Scene) -> None:
-    rounds = (1, 2)
-    answers = {number: scene.ask_recorded(plan(number), request(plan(number)), number) for number in rounds}
-    lines = (scene.folder / "journal").read_bytes().splitlines(keepends=True)
-    assert len(lines) == 1 + len(CLIENTS) + len(rounds)
-    for kept in range(len(lines) + 1):
-        for torn in (b"", lines[kept][:-7] if kept < len(lines) else b""):
-            scene.records.close()
-            (scene.folder / "journal").write_bytes(b"".join(lines[:kept]) + torn)
-            scene.restart()
-            scene.prepare()
-            for number in rounds:
-                assert scene.ask(plan(number), request(plan(number)), number) == answers[number]
-            assert len((scene.folder / "journal").read_bytes().splitlines()) == len(lines)
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_killed_around_the_log_it_never_gives_a_second_answer(
-    scene: Scene, when: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A process that dies right before or right after the entry is durable; then the chain shows another request."""
-    agreed, append = plan(), Journal.append
-    scene.ledger.record(request(agreed))
-    scene.records.close()
-
-    def dying(self: Journal, kind: str, /, **fields: int | str | bytes) -> None:
-        if when == "after":
-            append(self, kind, **fields)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    child = os.fork()
-    if child == 0:
-        try:
-            monkeypatch.setattr(Journal, "append", dying)
-            scene.restart()
-            scene.ask(agreed, request(agreed))
-        finally:
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    assert os.WTERMSIG(status) == signal.SIGKILL
-    scene.restart()
-    other = request(agreed, CLIENTS[:2])
-    scene.ledger.record(other)
-    if when == "before":
-        assert decode(PartialKeyAnswer, scene.ask(agreed, other)).signed.statement.request == other.digest()
-        scene.ledger.record(request(agreed))
-        refused(scene, "E_LABEL_USED", agreed, request(agreed))
-    else:
-        refused(scene, "E_LABEL_USED", agreed, other)
-        scene.ledger.record(request(agreed))
-        statement = decode(PartialKeyAnswer, scene.ask(agreed, request(agreed))).signed.statement
-        assert statement.request == request(agreed).digest()
 
 
 def test_a_damaged_answer_or_share_is_an_error_of_its_own(scene: Scene) -> None:

@@ -85,9 +85,8 @@ def test_an_acceptance_is_signed_once_the_share_is_on_disk(scene: Scene) -> None
     verify(DOMAIN, statement, signed.signature, authority_signer(1).address, Party.KEY_AUTHORITY)
     assert (statement.task, statement.client) == (TASK, CLIENTS[0])
     assert statement.envelope == cid_of(envelope(CLIENTS[0])).digest
-    for client in CLIENTS:
-        held = scene.records.share(TASK, client, subsets_without(3, 2, 1))
-        assert held == authority_share(master_keys(client), 1)
+    shares = scene.records.shares(TASK, subsets_without(3, 2, 1), 0)
+    assert shares == {client: authority_share(master_keys(client), 1) for client in CLIENTS}
 
 
 def test_accepting_again_gives_the_same_bytes_also_after_a_restart(scene: Scene) -> None:

@@ -65,16 +65,16 @@ def test_a_task_from_its_posting_to_a_key(empty: Scene, http: TestClient) -> Non
         assert decode(SignedKeyAcceptance, answers[0].content).statement.client == client
     agreed = plan()
     shown = encode(PlannedKeyRequest(agreed, request(agreed)))
-    problem(http.post(KEY_PATH, content=shown), 409, "E_NOT_ON_CHAIN")
+    problem(http.post(KEY_PATH, content=shown), 409, "E_NOT_RECORDED")
     empty.ledger.record(request(agreed))
     keys = [http.post(KEY_PATH, content=shown) for _ in range(2)]
     assert keys[0].headers["content-type"] == "application/json"
     assert keys[0].content == keys[1].content
     assert decode(PartialKeyAnswer, keys[0].content).signed.statement.request == request(agreed).digest()
     other = request(agreed, CLIENTS[:2])
-    problem(http.post(KEY_PATH, content=encode(PlannedKeyRequest(agreed, other))), 409, "E_NOT_ON_CHAIN")
+    problem(http.post(KEY_PATH, content=encode(PlannedKeyRequest(agreed, other))), 409, "E_NOT_RECORDED")
     empty.ledger.record(other)
-    problem(http.post(KEY_PATH, content=encode(PlannedKeyRequest(agreed, other))), 409, "E_LABEL_USED")
+    problem(http.post(KEY_PATH, content=encode(PlannedKeyRequest(agreed, other))), 409, "E_EPOCH")
 
 
 def test_a_chain_that_cannot_be_asked_is_503_everywhere(empty: Scene, http: TestClient) -> None:

@@ -52,7 +52,7 @@ def _partial(number: int, **changes: object) -> bytes:
         "label": SCENE.plan.label(),
         "request": SCENE.request().digest(),
         "authority": AUTHORITIES[number - 1].address,
-        "key_epoch": 0,
+        "key_epoch": 1,
         "residues": cid_of(residues).digest,
     }
     statement = PartialKeyStatement(**(fields | changes))  # type: ignore[arg-type]

@@ -35,6 +35,11 @@ from tests.ports.chains import RunningChain, running_chain
 from tests.samples import private_key, sample_spec
 
 PATIENCE_SECONDS = 60
+FLAT = sample_spec().rewards.participation_wei
+FIRST_GAIN = (
+    80  # 401 / 2 * 2 / 5, rounded down: one right answer more of four is half the target gain; reputation 2 of 5
+)
+
 CLIENTS = sorted((Signer(private_key("client", number)) for number in range(3)), key=lambda signer: signer.address)
 KEYS = {s.address: draw_master_keys(SeededRandomness(s.address), 3, 2, "keys") for s in CLIENTS}
 
@@ -79,7 +84,9 @@ class Scene:
         self.ledger = chain.ledger(address, edge)
         spec = sample_spec(rounds=2)
         layout = Layout.of(spec.model)
-        initial = self.store.put(layout.to_safetensors(np.zeros(layout.dimension, dtype=np.float32))).digest
+        parameters = np.zeros(layout.dimension, dtype=np.float32)
+        layout.tensors(parameters)["0.bias"][1] = 1e-6  # says class 1, and class 0 after any published round
+        initial = self.store.put(layout.to_safetensors(parameters)).digest
         images = np.arange(24, dtype=np.uint8).reshape(4, 6)
         test_set = self.store.put(encode_labelled(images, np.array([0, 1, 2, 0], dtype=np.uint8))).digest
         cohort = spec.cohort
@@ -173,8 +180,9 @@ def test_two_rounds_and_the_claims(scene: Scene) -> None:
         assert not published.sums[3:].any()
     scene.until(lambda: scene.desk.next_round(2))
     scene.desk.claim(CLIENTS[0].address)
-    scene.until(lambda: scene.ledger.claimed_wei(1, CLIENTS[0].address) == 2 * 1_000)
-    assert scene.owed() == {signer.address: 2_000 for signer in CLIENTS}
+    earned = 2 * FLAT + FIRST_GAIN
+    scene.until(lambda: scene.ledger.claimed_wei(1, CLIENTS[0].address) == earned)
+    assert scene.owed() == {signer.address: earned for signer in CLIENTS}
 
 
 def test_too_few_deliver_and_those_who_did_are_paid(scene: Scene) -> None:
@@ -183,7 +191,7 @@ def test_too_few_deliver_and_those_who_did_are_paid(scene: Scene) -> None:
     scene.until(lambda: scene.history.rounds[1].batch)
     scene.chain.pass_time(4)
     scene.ended(RoundAbandoned, 1)
-    assert scene.owed() == {signer.address: 1_000 * (signer is CLIENTS[1]) for signer in CLIENTS}
+    assert scene.owed() == {signer.address: FLAT * (signer is CLIENTS[1]) for signer in CLIENTS}
     scene.submit(2)
     scene.ended(RoundPublished, 2)
 
@@ -194,7 +202,7 @@ def test_a_committee_that_does_not_answer_costs_the_model_not_the_reward(scene: 
     scene.until(lambda: scene.history.rounds[1].requested)
     scene.chain.pass_time(_until_commits_end(scene) + scene.spec.durations.settle_seconds - 4)
     scene.ended(RoundAbandoned, 1)
-    assert scene.owed() == {signer.address: 1_000 for signer in CLIENTS}
+    assert scene.owed() == {signer.address: FLAT for signer in CLIENTS}
 
 
 def test_a_round_nobody_finished_in_time_expires(scene: Scene) -> None:

@@ -1,0 +1,17 @@
+"""A whole task with the one-time-pad suite: the same processes, phones and auditor, another encryption."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.e2e.conftest import CLIENTS, KeptDemo, run_demo_command
+
+
+def test_pad_from_end_to_end(tmp_path: Path, kept_demo: KeptDemo) -> None:
+    kept = run_demo_command(tmp_path / "pad", "--suite", "pad")
+    assert (kept.figures["suite"], kept_demo.figures["suite"]) == ("PAD/1", "FE64-A/1")
+    assert (kept.figures["audit"]["verdict"], kept.figures["all_claimed"]) == ("PASS", True)
+    assert kept.figures["audit"]["checks"] == kept_demo.figures["audit"]["checks"]
+    # four bytes for each coordinate with both suites, whatever is sent besides
+    assert abs(kept.figures["bytes_per_update"] - kept_demo.figures["bytes_per_update"]) < 4 * CLIENTS
+    assert len(kept.figures["accuracy"]) == len(kept_demo.figures["accuracy"])

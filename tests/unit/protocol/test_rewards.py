@@ -1,0 +1,185 @@
+"""Participation and contribution: exact, bounded, monotone, and the same for everyone who computes them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol import merkle
+from protocol.audit.money_checks import same_allocation
+from protocol.domain import entitlement_leaf
+from protocol.errors import VerificationError
+from protocol.identifiers import Address, to_hex
+from protocol.incentives.contribution import Progress, contribution_wei
+from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_wei
+from protocol.messages.settlement import CORRUPT, MALFORMED, UNAVAILABLE, Allocation, Rejection, Verdict
+from protocol.messages.task import RewardTerms, TaskSpec
+from tests.samples import client_address, sample_spec
+
+REWARDS = RewardTerms(participation_wei=599, contribution_wei=401, target_gain_ppm=100_000)
+A, B, C, D = (client_address(i) for i in range(4))
+MAXIMUM = 5
+
+counts = st.integers(1, 10_000).flatmap(
+    lambda examples: st.builds(Progress, st.integers(0, examples), st.integers(0, examples), st.just(examples))
+)
+terms = st.builds(RewardTerms, st.integers(0, 2**90), st.integers(0, 2**90), st.integers(1, 1_000_000))
+
+
+@pytest.mark.parametrize(
+    ("weight", "best", "correct", "paid"),
+    [
+        (5, 20, 30, 401),  # ten of a hundred more: the target, at the largest weight
+        (5, 20, 90, 401),  # more than the target earns no more
+        (5, 20, 25, 200),  # half of it, rounded down
+        (4, 20, 30, 320),  # 401 * 4 / 5, rounded down
+        (2, 20, 21, 16),  # 401 / 10 * 2 / 5
+        (5, 20, 20, 0),
+        (5, 20, 10, 0),
+        (0, 20, 30, 0),
+    ],
+)
+def test_contribution_by_hand(weight: int, best: int, correct: int, paid: int) -> None:
+    assert contribution_wei(weight, MAXIMUM, Progress(best, correct, 100), REWARDS) == paid
+
+
+def test_counts_of_nothing_release_nothing() -> None:
+    assert contribution_wei(5, MAXIMUM, Progress(0, 7, 0), REWARDS) == 0
+
+
+@given(st.integers(1, 255), st.data(), counts, terms)
+def test_contribution_is_the_exact_share_rounded_down(
+    maximum: int, data: st.DataObject, progress: Progress, rewards: RewardTerms
+) -> None:
+    weight = data.draw(st.integers(0, maximum))
+    gain = max(Fraction(0), Fraction(progress.correct - progress.best, progress.examples))
+    released = min(Fraction(1), gain / Fraction(rewards.target_gain_ppm, 10**6))
+    exact = rewards.contribution_wei * released * Fraction(weight, maximum)
+    paid = contribution_wei(weight, maximum, progress, rewards)
+    assert isinstance(paid, int)
+    assert 0 <= exact - paid < 1
+    assert paid <= rewards.contribution_wei
+
+
+@given(st.integers(1, 255), st.data(), counts, terms)
+def test_more_weight_or_a_better_model_never_earns_less(
+    maximum: int, data: st.DataObject, progress: Progress, rewards: RewardTerms
+) -> None:
+    less, more = sorted(data.draw(st.lists(st.integers(0, maximum), min_size=2, max_size=2)))
+    better = replace(progress, correct=data.draw(st.integers(progress.correct, progress.examples)))
+    paid = contribution_wei(less, maximum, progress, rewards)
+    assert paid <= contribution_wei(more, maximum, progress, rewards)
+    assert paid <= contribution_wei(less, maximum, better, rewards)
+
+
+def _spec(rewards: RewardTerms = REWARDS) -> TaskSpec:
+    return sample_spec(rewards=rewards)
+
+
+def _accepting(*clients: Address) -> Verdict:
+    return Verdict(bytes(32), tuple(sorted(clients)), ())
+
+
+def _earned(allocation: Allocation) -> dict[Address, int]:
+    return {entry.client: entry.cumulative_wei for entry in allocation.entitlements}
+
+
+def test_accepted_clients_earn_by_reputation_and_nobody_else_anything() -> None:
+    start = first_allocation(1, {D: 4, B: 4, A: 3, C: 255})
+    rejected = (Rejection(B, MALFORMED),)
+    after = settle(_spec(), start, 1, replace(_accepting(A, C), rejected=rejected), Progress(20, 30, 100))
+    assert [entry.client for entry in after.entitlements] == sorted([A, B, C, D])
+    assert _earned(after) == {A: 599 + 240, B: 0, C: 599 + 401, D: 0}
+    assert {entry.client: entry.reputation for entry in after.entitlements} == {A: 4, B: 3, C: 5, D: 4}
+
+
+def test_an_abandoned_round_pays_participation_alone() -> None:
+    start = first_allocation(1, dict.fromkeys([A, B, C, D], 5))
+    rejected = (Rejection(C, CORRUPT), Rejection(D, UNAVAILABLE))
+    after = settle(_spec(), start, 1, replace(_accepting(A, B), rejected=rejected), None)
+    assert _earned(after) == {A: 599, B: 599, C: 0, D: 0}
+
+
+def test_what_is_won_back_is_not_paid_twice() -> None:
+    """Falling behind the best model and catching up releases nothing."""
+    allocation, best, paid = first_allocation(1, dict.fromkeys([A, B], 5)), 20, []
+    for number, correct in enumerate((25, 15, 25, 24, 26), start=1):
+        before = total_wei(allocation)
+        allocation = settle(_spec(), allocation, number, _accepting(A, B), Progress(best, correct, 100))
+        best = max(best, correct)
+        paid.append(total_wei(allocation) - before - 2 * 599)
+    assert paid == [2 * 200, 0, 0, 0, 2 * 40]
+
+
+rounds = st.lists(st.tuples(st.sets(st.integers(0, 3)), st.none() | counts), max_size=6)
+standings = st.fixed_dictionaries({client: st.integers(0, 255) for client in (A, B, C, D)})
+
+
+@given(rounds, standings, terms, st.randoms(use_true_random=False))
+def test_every_round_stays_within_its_budget_whatever_the_order(
+    played: list[tuple[set[int], Progress | None]], reputations: dict[Address, int], rewards: RewardTerms, order: object
+) -> None:
+    spec, allocation = _spec(rewards), first_allocation(1, reputations)
+    shuffled = list(reputations.items())
+    order.shuffle(shuffled)  # type: ignore[attr-defined]
+    again = first_allocation(1, dict(shuffled))
+    for number, (accepted, progress) in enumerate(played, start=1):
+        clients = [client_address(i) for i in accepted]
+        before = _earned(allocation)
+        allocation = settle(spec, allocation, number, _accepting(*clients), progress)
+        again = settle(spec, again, number, _accepting(*reversed(clients)), progress)
+        gained = {client: wei - before[client] for client, wei in _earned(allocation).items()}
+        for client, wei in gained.items():
+            low, high = rewards.participation_wei, rewards.update_reward_wei
+            assert low <= wei <= high if client in clients else wei == 0
+        assert sum(gained.values()) <= len(clients) * rewards.update_reward_wei
+    assert allocation == again
+
+
+@given(rounds, terms)
+def test_every_wei_of_the_escrow_is_paid_or_left_for_the_refund(
+    played: list[tuple[set[int], Progress | None]], rewards: RewardTerms
+) -> None:
+    """The remainder of every division stays in the escrow: less than one wei for each accepted update."""
+    spec = sample_spec(rewards=rewards, rounds=6)
+    allocation, exact, updates = first_allocation(1, dict.fromkeys([A, B, C, D], MAXIMUM)), Fraction(0), 0
+    for number, (accepted, progress) in enumerate(played, start=1):
+        clients = [client_address(i) for i in accepted]
+        allocation = settle(spec, allocation, number, _accepting(*clients), progress)
+        gain = max(0, progress.correct - progress.best) if progress else 0
+        share = Fraction(gain * 10**6, progress.examples * rewards.target_gain_ppm) if progress else Fraction(0)
+        exact += len(clients) * (rewards.participation_wei + min(Fraction(1), share) * rewards.contribution_wei)
+        updates += len(clients)
+    remainder = exact - total_wei(allocation)
+    assert 0 <= remainder <= updates
+    assert total_wei(allocation) <= spec.budget_wei()
+
+
+def test_the_auditor_names_the_client_that_is_paid_wrongly() -> None:
+    derived = first_allocation(1, dict.fromkeys([A, B], 3))
+    first, second = derived.entitlements
+    wrong = {
+        f"earned by {to_hex(first.client)}: 1 is claimed, 0": (replace(first, cumulative_wei=1), second),
+        f"reputation of {to_hex(second.client)}: 4 is claimed, 3": (first, replace(second, reputation=4)),
+        "clients of the allocation": (second, first),
+    }
+    for message, entitlements in wrong.items():
+        with pytest.raises(VerificationError, match=message):
+            same_allocation(replace(derived, entitlements=entitlements), derived)
+    with pytest.raises(VerificationError, match="allocation: "):
+        same_allocation(replace(derived, round=1), derived)
+    same_allocation(derived, derived)
+
+
+def test_every_entitlement_has_a_proof_under_the_root() -> None:
+    allocation = first_allocation(9, {client_address(i): i for i in range(7)})
+    root = allocation_root(allocation)
+    for entry in allocation.entitlements:
+        index, leaf, path = claim_proof(allocation, entry.client)
+        merkle.verify(root, entitlement_leaf(9, index, leaf), path)
+    with pytest.raises(KeyError):
+        claim_proof(allocation, bytes(20))
