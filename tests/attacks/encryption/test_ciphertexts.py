@@ -160,9 +160,9 @@ def test_the_key_opens_its_own_set_and_weights_alone(name: str) -> None:
 def test_the_verdict_of_hostile_bodies(name: str) -> None:
     """Present and of another length is the client's fault; missing or changed on the way is nobody's."""
     played = Round(name, 500)
-    body = played.body(0)
-    found = dict(zip(CLIENTS, (body, body[:-1], Absent.CORRUPT), strict=True))
-    verdict = decide(plan(), dict.fromkeys(CLIENTS), found, len(body))  # type: ignore[arg-type]
+    size = len(played.body(0))
+    found = dict(zip(CLIENTS, (size, size - 1, Absent.CORRUPT), strict=True))
+    verdict = decide(plan(), dict.fromkeys(CLIENTS), found, size)  # type: ignore[arg-type]
     assert verdict.accepted == (CLIENTS[0],)
     assert [entry.client for entry in verdict.rejected] == list(CLIENTS[1:])
 
