@@ -13,7 +13,6 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from protocol.encryption.suite import prepare
 from protocol.identifiers import Address, to_hex
 from storage.durable_file import write_file_atomically
 
@@ -37,11 +36,7 @@ def configure_log() -> None:
 
 
 def serve(app: FastAPI, port: int, ready_file: Path | None, address: Address) -> None:
-    """Serves until SIGTERM or SIGINT; ``ready_file`` gets the URL once it listens, ``port`` 0 takes a free one.
-
-    Loops are compiled or loaded before: the first request for a key or a sum must not wait for a compiler.
-    """
-    prepare()
+    """Serves until SIGTERM or SIGINT; ``ready_file`` gets the URL once it listens, ``port`` 0 takes a free one."""
     _Server(app, port, ready_file, address).run()
 
 

@@ -21,7 +21,7 @@ from client_agent.training.trainer import Trainer
 from client_agent.update_pipeline import prepare_update
 from protocol.canonical import decode, encode
 from protocol.commitments import verify_receipt
-from protocol.encryption.committee import draw_master_keys
+from protocol.encryption.committee import draw_master_keys, subsets
 from protocol.encryption.envelope import seal_envelope
 from protocol.encryption.suite import suite
 from protocol.errors import BudgetSpentError, HearthError, Party, VerificationError
@@ -30,6 +30,7 @@ from protocol.messages.round import MAX_PLAN_BYTES
 from protocol.messages.submission import Enrolment, SignedEnrolment, Submission
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.layout import Layout
+from protocol.model.specification import dimension_of
 from protocol.randomness import Randomness
 from protocol.sparse.codec import decode_index_set
 from storage.content.cid import cid_of
@@ -81,7 +82,8 @@ class Agent:
         if self.journal.envelope is None and not self.agree():
             return False
         self.enrol(spec)
-        suite(spec.suite).prepare()  # compiles while others enrol, or loads: the first round need not wait for it
+        keys = len(subsets(len(spec.committee.members), spec.committee.threshold))
+        suite(spec.suite).prepare(keys * dimension_of(spec.model))  # while others enrol: no round waits for a compiler
         trainer = self.make_trainer(spec)
         self._counted = self.edge.bytes_sent + self.chain.bytes_sent  # what enrolment took belongs to no update
         last, attempts = 0, 0

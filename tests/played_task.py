@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from protocol.canonical import encode
 from protocol.commitments import batch_of, batch_root, committed_set
+from protocol.encryption.agreement import liars
 from protocol.encryption.committee import authority_share, draw_master_keys, ratchet
 from protocol.encryption.envelope import seal_envelope
 from protocol.encryption.port import Opened
@@ -72,27 +73,22 @@ class Conduct:
     batched: bool = True
     requested: bool = True  # a key, before the round is abandoned or expires
     end: str = PUBLISHED
+    lying: tuple[int, ...] = ()  # key authorities; then all of them answer
     lies: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
 
 class Player:
     """Manufacturer, edge server, authorities and clients of one task, one after the other."""
 
-    def __init__(
-        self,
-        ledger: Address,
-        rounds: int,
-        lies: Mapping[str, Callable[[Any], Any]] | None = None,
-        scheme: tuple[str, int] = (FE64, 2),
-    ) -> None:
+    def __init__(self, ledger: Address, rounds: int, scheme: tuple[str, int] = (FE64, 2), authorities: int = 3) -> None:
         """``scheme``: the encryption suite and its packing."""
         self.chain = audited_chain()
-        self.store, self.lies = MemoryStore(), dict(lies or {})
+        self.store, self.lies = MemoryStore(), dict[str, Callable[[Any], Any]]()
         self.edge = EthereumLedger(self.chain.rpc_url, ledger, Signer(private_key("edge")))
         self.manufacturer = EthereumLedger(self.chain.rpc_url, ledger, Signer(private_key("manufacturer")))
         self.reader = EthereumReader(self.chain.rpc_url, ledger)
         self.domain = self.reader.domain
-        spec, (name, packing) = tiny_spec(self.store, rounds), scheme
+        spec, (name, packing) = tiny_spec(self.store, rounds, authorities), scheme
         self.spec = replace(spec, suite=name, learning=replace(spec.learning, packing=packing))
         self.scheme = suite(self.spec.suite)
         self.encoding = self.scheme.encoding_for(self.spec.learning.bits, self.spec.learning.packing)
@@ -165,7 +161,7 @@ class Player:
             self.edge.request_key(self.task, number, request.digest())
         charge = epsilon_micro(plan.learning, number, self.spec.privacy.delta_exponent)
         record = RoundRecord(
-            plan.label(), ABANDONED, verdict, request.digest() if request else ZERO_DIGEST, (), ZERO_DIGEST,
+            plan.label(), ABANDONED, verdict, request.digest() if request else ZERO_DIGEST, (), (), ZERO_DIGEST,
             ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0, charge, ZERO_DIGEST,
         )  # fmt: skip
         if conduct.end == ABANDONED:
@@ -175,7 +171,7 @@ class Player:
             self.history = unpublished_history(self.history, plan)
             return
         assert request is not None
-        signed, key, opened = self._open(plan, request, bodies)
+        signed, accused, key, opened = self._open(plan, request, bodies, conduct.lying)
         stepped = apply_step(
             self.parameters, indices, opened.sums, sum(entry.weight for entry in request.entries), plan.learning
         )
@@ -185,9 +181,9 @@ class Player:
         allocation, root, allocated = self._settle(number, verdict, Progress(self.best, correct, examples))
         self.best = max(self.best, correct)
         record = replace(
-            record, outcome=PUBLISHED, keys=signed, functional_key=sha256(key), max_residual=opened.max_residual,
-            aggregate=self.put(encode_sums(opened.sums)), model=model, correct=correct, examples=examples,
-            allocation=allocation,
+            record, outcome=PUBLISHED, keys=signed, accused=accused, functional_key=sha256(key), model=model,
+            max_residual=opened.max_residual, aggregate=self.put(encode_sums(opened.sums)), correct=correct,
+            examples=examples, allocation=allocation,
         )  # fmt: skip
         record = self.said("record", record)
         publication = Publication(model, self.put(encode(record)), root, allocated, record.correct, record.examples)
@@ -266,20 +262,33 @@ class Player:
         return SignedCommitment(commitment, sign(self.domain, commitment, household.private_key)), found
 
     def _open(
-        self, plan: RoundPlan, request: KeyRequest, bodies: Mapping[Address, bytes | Absent]
-    ) -> tuple[tuple[SignedPartialKey, ...], bytes, Opened]:
+        self,
+        plan: RoundPlan,
+        request: KeyRequest,
+        bodies: Mapping[Address, bytes | Absent],
+        lying: tuple[int, ...],
+    ) -> tuple[tuple[SignedPartialKey, ...], tuple[SignedPartialKey, ...], bytes, Opened]:
+        """Signed partial keys, signed lies, the functional key and what it opens."""
         m, t = len(self.spec.committee.members), self.spec.committee.threshold
         keys = {household.address: ratchet(household.master_keys, plan.key_epoch) for household in self.households}
-        partials, signed = {}, []
-        for j in ANSWERING:
+        partials, signed = {}, {}
+        for j in range(1, m + 1) if lying else ANSWERING:
             entries = [(authority_share(keys[e.client], j), e.nonce, e.weight) for e in request.entries]
             partials[j] = self.scheme.partial_key(j, m, t, plan.label(), entries, self.encoding, plan.dimension)
+            if j in lying:
+                partials[j] = bytes([partials[j][0] ^ 1]) + partials[j][1:]
             statement = PartialKeyStatement(
                 self.task, plan.round, plan.label(), request.digest(), self.spec.committee.members[j - 1].address,
                 plan.key_epoch, self.put(partials[j]),
             )  # fmt: skip
-            signed.append(SignedPartialKey(statement, sign(self.domain, statement, authority_key(j))))
-        key = self.scheme.combine(partials, m, t, self.encoding, plan.dimension)
+            signed[j] = SignedPartialKey(statement, sign(self.domain, statement, authority_key(j)))
+
+        def combine(answers: Mapping[int, bytes]) -> bytes:
+            return self.scheme.combine(answers, m, t, self.encoding, plan.dimension)
+
+        accused = liars(partials, t, combine)
+        used = [j for j in partials if j not in lying]
+        key = combine({j: partials[j] for j in used})
         aggregator = self.scheme.aggregator(self.encoding, plan.dimension)
         for entry in request.entries:
             body = bodies[entry.client]
@@ -287,4 +296,4 @@ class Player:
             aggregator.fold(body, entry.weight)
         weights = [entry.weight for entry in request.entries]
         opened = self.scheme.decrypt(aggregator.words, plan.label(), key, self.encoding, plan.dimension, weights)
-        return tuple(signed), key, opened
+        return tuple(signed[j] for j in used), tuple(signed[j] for j in accused), key, opened

@@ -68,14 +68,14 @@ def tiny_test_set() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     return images, 1 + np.frombuffer(seeds.draw("labels", EXAMPLES), dtype=np.uint8) % 3
 
 
-def tiny_spec(store: MemoryStore, rounds: int) -> TaskSpec:
-    """6 inputs, 4 classes; cohort of 3 to 5."""
+def tiny_spec(store: MemoryStore, rounds: int, authorities: int = 3) -> TaskSpec:
+    """6 inputs, 4 classes; cohort of 3 to 5; two authorities suffice."""
     model = ModelSpec((6,), 4, (Layer("linear", {"outputs": 4, "bias": 1}),))
     members = tuple(
         CommitteeMember(
             address_of(authority_key(j)), EncryptionKeyPair.generate(SeededRandomness(authority_key(j))).public_bytes()
         )
-        for j in (1, 2, 3)
+        for j in range(1, authorities + 1)
     )
     return sample_spec(
         title="played",

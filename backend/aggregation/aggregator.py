@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.aggregation.verifier import VerifiedSum
+from protocol.encryption.agreement import liars
 from protocol.encryption.port import Opened
 from protocol.encryption.suite import suite
-from protocol.errors import EncryptionError, Party
+from protocol.errors import EncryptionError, MalformedError, Party
 from protocol.messages.keys import KeyRequest
 from protocol.messages.round import RoundPlan
 from protocol.messages.task import Committee
@@ -21,11 +22,14 @@ from protocol.model.step import apply_step
 
 @dataclass(frozen=True)
 class Aggregate:
-    """What the round's publication is made of. ``members`` are the positions (from 1) whose shares made the key."""
+    """What the round's publication is made of. Authorities by position (from 1): ``members`` made the key, ``accused``
+    signed something else, provably.
+    """
 
     opened: Opened
     key: bytes
     members: tuple[int, ...]
+    accused: tuple[int, ...]
     parameters: npt.NDArray[np.float32]
 
 
@@ -40,20 +44,35 @@ def open_sum(
 ) -> Aggregate:
     """Raises EncryptionError when no ``threshold`` of ``partials`` open the sum of exactly the requested updates.
 
-    With a wrong share among them, the largest set of shares that agree and open the sum is taken.
+    With a wrong share among them, the largest set of shares that agree and open the sum is taken. When sets of that
+    size open it with different keys, nothing tells which is right: ``E_SHARE_INCONSISTENT``.
     """
     scheme, weights = suite(plan.suite), [entry.weight for entry in request.entries]
     encoding = scheme.encoding_for(plan.learning.bits, plan.learning.packing)
-    m = len(committee.members)
-    for size in range(len(partials), committee.threshold - 1, -1):
+    words, m, t = total.words, len(committee.members), committee.threshold
+
+    def combine(chosen: Mapping[int, bytes]) -> bytes:
+        return scheme.combine(chosen, m, t, encoding, plan.dimension)
+
+    for size in range(len(partials), t - 1, -1):
+        found: dict[bytes, tuple[tuple[int, ...], Opened]] = {}
         for members in combinations(sorted(partials), size):
             try:
-                key = scheme.combine(
-                    {j: partials[j] for j in members}, m, committee.threshold, encoding, plan.dimension
-                )
-                opened = scheme.decrypt(total.words, request.label, key, encoding, plan.dimension, weights)
-            except EncryptionError:
+                key = combine({j: partials[j] for j in members})
+                opened = scheme.decrypt(words, request.label, key, encoding, plan.dimension, weights)
+            except (EncryptionError, MalformedError):
                 continue
+            found[key] = members, opened
+        if len(found) > 1:
+            raise EncryptionError(
+                f"partial keys of {sorted(partials)} open the sum in {len(found)} ways",
+                code="E_SHARE_INCONSISTENT",
+                fault=Party.KEY_AUTHORITY,
+            )
+        for key, (members, opened) in found.items():
+            accused = liars(partials, t, combine)
+            if set(members) != partials.keys() - set(accused):
+                accused = ()  # those who agree do not open the sum: who lies remains open
             stepped = apply_step(parameters, indices, opened.sums, sum(weights), plan.learning)
-            return Aggregate(opened, key, members, stepped)
+            return Aggregate(opened, key, members, accused, stepped)
     raise EncryptionError("no set of partial keys opens the sum", code="E_COMMITTEE", fault=Party.KEY_AUTHORITY)

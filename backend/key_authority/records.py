@@ -26,9 +26,10 @@ class RecordsDamagedError(HearthError):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One client's share as enrolled, in a file of its own until the first answer after its enrolment."""
+    """One client's share in a file of its own, as of ``epoch``, until the first answer after it came."""
 
     envelope: Digest
+    epoch: int
     share: Digest
 
 
@@ -82,11 +83,14 @@ class AuthorityRecords:
         return None if digest is None else decode(TaskSpec, self._read(f"task-{task}", digest))
 
     def keep_share(self, task: int, client: Address, envelope: Digest, share: Mapping[Subset, bytes]) -> None:
+        """``share`` as enrolled; one that comes late is kept as of the task's epoch, like all others."""
         with self._mutex:
-            keys = b"".join(share[subset] for subset in sorted(share))
-            if self._held.get((task, client)) != (held := Held(envelope, sha256(keys))):
+            epoch = self.epoch(task)
+            moved = ratchet(share, epoch)
+            keys = b"".join(moved[subset] for subset in sorted(moved))
+            if self._held.get((task, client)) != Held(envelope, epoch, sha256(keys)):
                 self._journal.write_file(_share_file(task, client), keys)
-                self._append("share", task=task, client=client, envelope=held.envelope, share=held.share)
+                self._append("share", task=task, client=client, envelope=envelope, epoch=epoch, share=sha256(keys))
 
     def envelope(self, task: int, client: Address) -> Digest | None:
         """Of the envelope whose share is held."""
@@ -111,7 +115,8 @@ class AuthorityRecords:
                     found[client] = ratchet(_split(keys, held), epoch - moved.epoch)
             for (of_task, client), entry in self._held.items():
                 if of_task == task:
-                    found[client] = ratchet(_split(self._read(_share_file(task, client), entry.share), held), epoch)
+                    data = self._read(_share_file(task, client), entry.share)
+                    found[client] = ratchet(_split(data, held), epoch - entry.epoch)
         return found
 
     def answer_to(self, label: Label, request: Digest) -> bytes | None:
@@ -181,9 +186,10 @@ class AuthorityRecords:
                 "task": int(task),
                 "client": bytes(client),
                 "envelope": bytes(envelope),
+                "epoch": int(epoch),
                 "share": bytes(share),
             }:
-                self._held[task, client] = Held(envelope, share)
+                self._held[task, client] = Held(envelope, epoch, share)
                 self._envelopes[task, client] = envelope
             case "answer", {
                 "label": bytes(label),

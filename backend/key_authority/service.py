@@ -27,6 +27,7 @@ from protocol.messages.keys import (
 )
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
+from protocol.model.specification import dimension_of
 from protocol.planning import check_plan, terms_of
 from protocol.round_state import RoundState
 from storage.content.cid import cid_of
@@ -72,8 +73,8 @@ class KeyAuthority:
         if [event.terms for event in posted] != [terms_of(spec)]:
             raise VerificationError("the terms on chain are not the spec's", fault=Party.MANUFACTURER)
         try:
-            subsets(len(spec.committee.members), spec.committee.threshold)
-            suite(spec.suite)
+            keys = len(subsets(len(spec.committee.members), spec.committee.threshold))
+            suite(spec.suite).prepare(keys * spec.cohort.max_clients * dimension_of(spec.model))
         except EncryptionError as error:
             raise EncryptionError(error.args[0], code=error.code, fault=Party.MANUFACTURER) from error
         self._number(spec)

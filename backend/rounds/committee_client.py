@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import httpx2
@@ -42,6 +43,14 @@ class AuthorityError(HearthError):
         super().__init__(message, fault=Party.KEY_AUTHORITY, code=code)
 
 
+@dataclass
+class Word:
+    """What one authority said of clients' envelopes."""
+
+    accepted: set[Address] = field(default_factory=set)
+    refused: set[Address] = field(default_factory=set)  # not what the envelope's public digests say
+
+
 class CommitteeClient:
     """All authorities that this server knows; a task uses those whose addresses it names. May be shared by threads."""
 
@@ -64,11 +73,11 @@ class CommitteeClient:
 
     def show_envelopes(
         self, task: int, committee: Committee, missing: Mapping[Address, Mapping[Address, tuple[Digest, bytes]]]
-    ) -> dict[Address, set[Address]]:
-        """``missing``: authority -> client -> envelope; gives authority -> clients whose shares it now holds."""
+    ) -> dict[Address, Word]:
+        """``missing``: authority -> client -> envelope; gives what each authority that is there says of them."""
 
-        def show(url: str, authority: Address) -> set[Address]:
-            accepted = set()
+        def show(url: str, authority: Address) -> Word:
+            word = Word()
             for client, (digest, envelope) in missing.get(authority, {}).items():
                 try:
                     path = f"{url}/api/v1/tasks/{task}/clients/{to_hex(client)}"
@@ -76,10 +85,12 @@ class CommitteeClient:
                     signed = decode(SignedKeyAcceptance, answer, MAX_STATEMENT_BYTES)
                     expected = KeyAcceptanceStatement(task, client, digest, authority)
                     self._check(signed.statement, expected, signed.signature, authority)
-                    accepted.add(client)
+                    word.accepted.add(client)
                 except HearthError as error:
                     log.warning("no acceptance", client=to_hex(client), error=str(error))
-            return accepted
+                    if error.code == "E_ENROLMENT":
+                        word.refused.add(client)
+            return word
 
         return self._ask_all(committee, show)
 
@@ -89,7 +100,8 @@ class CommitteeClient:
         path, body = f"/api/v1/tasks/{plan.task}/rounds/{plan.round}/partial-keys", encode(request)
 
         encoding = suite(plan.suite).encoding_for(plan.learning.bits, plan.learning.packing)
-        max_bytes = MAX_STATEMENT_BYTES + 2 * encoding.functional_key_bytes(plan.dimension)  # in hexadecimal
+        key_bytes = encoding.functional_key_bytes(plan.dimension)
+        max_bytes = MAX_STATEMENT_BYTES + 2 * key_bytes  # in hexadecimal
 
         def ask(url: str, authority: Address) -> PartialKeyAnswer:
             answer = decode(PartialKeyAnswer, self._send("POST", url + path, body, max_bytes), max_bytes)
@@ -103,6 +115,11 @@ class CommitteeClient:
                 cid_of(answer.residues).digest,
             )
             self._check(answer.signed.statement, expected, answer.signed.signature, authority)
+            if len(answer.residues) != key_bytes:
+                raise VerificationError(
+                    f"{to_hex(authority)} signed {len(answer.residues)} bytes, {key_bytes} expected",
+                    fault=Party.KEY_AUTHORITY,
+                )
             return answer
 
         return self._ask_all(committee, ask)
@@ -154,6 +171,15 @@ class CommitteeClient:
                         raise AuthorityError(f"{url}: answer larger than {max_bytes} bytes")
                 if response.is_success:
                     return bytes(content)
-                raise AuthorityError(f"{url}: status {response.status_code}: {bytes(content[:300])!r}")
+                message = f"{url}: status {response.status_code}: {bytes(content[:300])!r}"
+                raise AuthorityError(message, _code_of(bytes(content)))
         except httpx2.HTTPError as error:
             raise AuthorityError(f"{url}: {type(error).__name__}: {error}") from error
+
+
+def _code_of(problem: bytes) -> str | None:
+    """The code of a problem document; None for anything else."""
+    try:
+        return str(parse_json(problem)["code"])
+    except (HearthError, KeyError, TypeError):
+        return None

@@ -132,7 +132,7 @@ class Coordinator:
         return facts
 
     def cohort(self, number: int) -> dict[Address, int]:
-        """Reputation by client: enrolled, not left, eligible, keys with enough authorities. Waits for a quorum."""
+        """Reputation by client: enrolled, not left, eligible, keys with enough authorities, refused by none. Waits."""
         while True:
             _, allocation = self.history.before(number)
             cohort = {
@@ -140,6 +140,7 @@ class Coordinator:
                 for entry in allocation.entitlements
                 if entry.client not in self.history.left
                 and eligible(entry.reputation, self.spec.reputation)
+                and not self.journal.refused(self.task, entry.client)
                 and len(self.journal.acceptances(self.task, entry.client)) >= self.spec.committee.threshold
             }
             if len(cohort) >= self.spec.cohort.min_clients:
@@ -154,7 +155,7 @@ class Coordinator:
         missing: dict[Address, dict[Address, tuple[bytes, bytes]]] = {}
         for client, event in self.history.enrolled.items():
             accepted = self.journal.acceptances(self.task, client)
-            if len(accepted) == len(self.spec.committee.members):
+            if len(accepted) == len(self.spec.committee.members) or self.journal.refused(self.task, client):
                 continue
             if self.history.rounds and len(accepted) >= self.spec.committee.threshold:
                 continue  # enough, and one that is still missing is not asked in every round
@@ -168,9 +169,8 @@ class Coordinator:
                     missing.setdefault(member.address, {})[client] = (event.envelope, envelope)
         if missing:
             confirmed = self.committee.show_envelopes(self.task, self.spec.committee, missing)
-            for authority, clients in confirmed.items():
-                for client in sorted(clients):
-                    self.journal.keep_acceptance(self.task, client, authority)
+            for authority, word in confirmed.items():
+                self.journal.keep_word(self.task, authority, word.accepted, word.refused)
 
     def batch_commitments(self, facts: RoundFacts) -> None:
         """One Merkle root for all commitments that arrived before the margin; receipts follow from the batch."""

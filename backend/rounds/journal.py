@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from protocol.canonical import decode, encode
@@ -16,13 +17,14 @@ MAX_VERDICT_BYTES = 8 * 1024 * 1024
 
 
 class EdgeJournal:
-    """Submissions before they are in a batch, acceptances of key authorities, verdicts. May be shared by threads."""
+    """Submissions before they are in a batch, word of key authorities, verdicts. May be shared by threads."""
 
     def __init__(self, folder: Path) -> None:
         self._journal = Journal(folder / "journal")
         self._lock = threading.Lock()
         self._submissions: dict[tuple[int, int], dict[Address, Submission]] = {}
         self._acceptances: dict[tuple[int, Address], set[Address]] = {}
+        self._refused: set[tuple[int, Address]] = set()
         self._verdicts: dict[tuple[int, int], bytes] = {}
         for entry in self._journal.entries():
             self._apply(entry)
@@ -49,10 +51,20 @@ class EdgeJournal:
         with self._lock:
             return frozenset(self._acceptances.get((task, client), ()))
 
-    def keep_acceptance(self, task: int, client: Address, authority: Address) -> None:
+    def refused(self, task: int, client: Address) -> bool:
+        """An authority found that this client's envelope is not what its digests say."""
         with self._lock:
-            if authority not in self._acceptances.get((task, client), ()):
-                self._append("acceptance", task=task, client=client, authority=authority)
+            return (task, client) in self._refused
+
+    def keep_word(self, task: int, authority: Address, accepted: Iterable[Address], refused: Iterable[Address]) -> None:
+        """What an authority said of clients' envelopes."""
+        with self._lock:
+            for client in sorted(accepted):
+                if authority not in self._acceptances.get((task, client), ()):
+                    self._append("acceptance", task=task, client=client, authority=authority)
+            for client in sorted(refused):
+                if (task, client) not in self._refused:
+                    self._append("refusal", task=task, client=client, authority=authority)
 
     def verdict(self, task: int, round_number: int) -> Verdict | None:
         """The verdict already taken; the accepted set must not change once its key is requested."""
@@ -83,6 +95,8 @@ class EdgeJournal:
                 self._submissions.setdefault((task, number), {})[submission.client] = submission
             case "acceptance", {"task": int(task), "client": bytes(client), "authority": bytes(authority)}:
                 self._acceptances.setdefault((task, client), set()).add(authority)
+            case "refusal", {"task": int(task), "client": bytes(client)}:
+                self._refused.add((task, client))
             case "verdict", {"task": int(task), "round": int(number), "digest": bytes(digest)}:
                 self._verdicts[task, number] = digest
             case kind, _:

@@ -44,11 +44,13 @@ class Settlement:
         answers: dict[int, PartialKeyAnswer],
         aggregate: Aggregate,
     ) -> None:
-        """``answers`` by position in the committee; only those that made the key go on record."""
+        """``answers`` by position in the committee; those that made the key and those that lie go on record."""
         store = self.store
-        used = [answers[j] for j in aggregate.members]
-        for answer in used:
+        used, accused = ([answers[j] for j in positions] for positions in (aggregate.members, aggregate.accused))
+        for answer in (*used, *accused):
             store.put(answer.residues)
+        for answer in accused:
+            log.warning("a key authority lied", authority=to_hex(answer.signed.statement.authority))
         sums = store.put(encode_sums(aggregate.opened.sums))
         model = store.put(self.history.layout.to_safetensors(aggregate.parameters))
         correct, examples = self._count(aggregate.parameters)
@@ -60,6 +62,7 @@ class Settlement:
             verdict=verdict,
             request=request.digest(),
             keys=tuple(answer.signed for answer in used),
+            accused=tuple(answer.signed for answer in accused),
             functional_key=sha256(aggregate.key),
             aggregate=sums.digest,
             max_residual=aggregate.opened.max_residual,
@@ -82,6 +85,7 @@ class Settlement:
             verdict=verdict,
             request=facts.requested.request if facts.requested else ZERO_DIGEST,
             keys=(),
+            accused=(),
             functional_key=ZERO_DIGEST,
             aggregate=ZERO_DIGEST,
             max_residual=0,

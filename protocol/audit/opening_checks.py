@@ -1,4 +1,4 @@
-"""Checks 12 to 21: from the committed set to the model, the accuracy, the charge and the allocation."""
+"""Checks 12 to 21 and 25: from the committed set to the model, the accuracy, the charge and the allocation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.audit.evidence import Absence, ChainEvidence, Fetch, MissingEvidenceError
+from protocol.audit.key_checks import KeyAudit
 from protocol.audit.money_checks import same_allocation
 from protocol.audit.report import Report, document, known, require, same
 from protocol.audit.round_checks import RoundFacts
@@ -16,7 +17,7 @@ from protocol.canonical import decode
 from protocol.encryption.policy import check_quorum
 from protocol.encryption.port import Encoding, Suite
 from protocol.encryption.suite import suite
-from protocol.errors import Party, VerificationError
+from protocol.errors import VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, sha256, to_hex
 from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, settle, total_wei
@@ -39,7 +40,6 @@ from protocol.model.step import apply_step
 from protocol.planning import History, key_request, published_history, unpublished_history
 from protocol.privacy.renyi import epsilon_micro
 from protocol.screening.verdict import decide
-from protocol.signing import verify
 from protocol.sparse.codec import encode_sums
 
 Bodies = Mapping[Address, bytes | Absence]
@@ -93,7 +93,7 @@ class OpeningAudit:
         else:
             with self.report.check(18, subject):
                 record = known(self.record, "the record")
-                same("keys", record.keys, ())
+                same("keys", (record.keys, record.accused), ((), ()))
                 zeros = (record.functional_key, record.aggregate, record.model)
                 same("digests of an abandoned round", zeros, (ZERO_DIGEST,) * 3)
                 counts = (record.max_residual, record.correct, record.examples)
@@ -181,14 +181,13 @@ class OpeningAudit:
         subject = self.facts.subject
         partials: dict[int, bytes] = {}
         with self.report.check(15, subject):
-            partials = self._check_partial_keys()
+            partials = self._keys().partial_keys()
         with self.report.check(16, subject):
-            committee, record = known(self.task.spec, "the spec").committee, known(self.record, "the record")
-            plan, shares = known(self.facts.plan, "the plan"), known(partials or None, "valid partial keys")
-            m, t = len(committee.members), committee.threshold
-            key = self._scheme().combine(shares, m, t, self._encoding(plan), plan.dimension)
-            same("functional key", record.functional_key, sha256(key))
+            key = self._combine(known(partials or None, "valid partial keys"))
+            same("functional key", known(self.record, "the record").functional_key, sha256(key))
             self.functional_key = key
+        with self.report.check(25, subject) as remarks:
+            remarks += self._keys().check_accusation(known(partials or None, "valid partial keys"), self._combine)
         with self.report.check(17, subject):
             self._check_aggregate(bodies)
         stepped: npt.NDArray[np.float32] | None = None
@@ -202,21 +201,15 @@ class OpeningAudit:
             same("on chain", (ended.correct, ended.examples), (correct, len(labels)))
             same("in the record", (record.correct, record.examples), (correct, len(labels)))
 
-    def _check_partial_keys(self) -> dict[int, bytes]:
-        record, plan = known(self.record, "the record"), known(self.facts.plan, "the plan")
-        spec, partials = known(self.task.spec, "the spec"), {}
-        position = {member.address: j for j, member in enumerate(spec.committee.members, start=1)}
-        order = [position.get(signed.statement.authority, 0) for signed in record.keys]
-        require(0 not in order and order == sorted(set(order)), "keys not ascending by committee member")
-        require(len(order) >= spec.committee.threshold, "fewer keys than the threshold")
+    def _keys(self) -> KeyAudit:
+        plan, committee = known(self.facts.plan, "the plan"), known(self.task.spec, "the spec").committee
         size = self._encoding(plan).functional_key_bytes(plan.dimension)
-        for j, signed in zip(order, record.keys, strict=True):
-            statement = signed.statement
-            where = (statement.task, statement.round, statement.label, statement.request, statement.key_epoch)
-            same("statement", where, (plan.task, plan.round, plan.label(), record.request, plan.key_epoch))
-            verify(self.evidence.domain, statement, signed.signature, statement.authority, Party.KEY_AUTHORITY)
-            partials[j] = document(self.fetch, statement.residues, size, "partial key")
-        return partials
+        return KeyAudit(self.evidence.domain, self.fetch, committee, plan, known(self.record, "the record"), size)
+
+    def _combine(self, partials: Mapping[int, bytes]) -> bytes:
+        plan, committee = known(self.facts.plan, "the plan"), known(self.task.spec, "the spec").committee
+        m, t = len(committee.members), committee.threshold
+        return self._scheme().combine(partials, m, t, self._encoding(plan), plan.dimension)
 
     def _check_aggregate(self, bodies: Bodies) -> None:
         plan, record = known(self.facts.plan, "the plan"), known(self.record, "the record")

@@ -83,8 +83,8 @@ class Suite(Protocol):
     Never two plaintexts under one (label, nonce), never two functional keys for one label: callers see to both.
     """
 
-    def prepare(self) -> None:
-        """Loads what the rest needs, compiling it on a machine that never did; else the first use of it does."""
+    def prepare(self, words: int) -> None:
+        """Loads what work on so many words needs, compiling it on a machine that never did; else its first use does."""
         ...
 
     def encoding_for(self, bits: int, packing: int) -> Encoding:

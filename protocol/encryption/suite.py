@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from protocol.encryption.fe64.reference import Reference as Fe64Reference
 from protocol.encryption.fe64.suite import Arithmetic as Fe64Arithmetic
 from protocol.encryption.fe64.suite import Fe64
+from protocol.encryption.graded import WORTH_LOADING, Graded
+from protocol.encryption.pad.reference import Reference as PadReference
 from protocol.encryption.pad.suite import Arithmetic as PadArithmetic
 from protocol.encryption.pad.suite import Pad
 from protocol.encryption.port import Suite
@@ -27,13 +30,16 @@ def _pad() -> PadArithmetic:
     return Compiled()
 
 
-_SUITES: Final[dict[str, Suite]] = {FE64: Fe64(_fe64), PAD: Pad(_pad)}
+_SUITES: Final[dict[str, Suite]] = {
+    FE64: Fe64(Graded(Fe64Reference(), _fe64)),
+    PAD: Pad(Graded(PadReference(), _pad)),
+}
 
 
 def prepare() -> None:
-    """Every suite's ``prepare``, for a process that answers whatever task it is shown."""
+    """Every suite's compiled loops, whatever the work."""
     for scheme in _SUITES.values():
-        scheme.prepare()
+        scheme.prepare(WORTH_LOADING)
 
 
 def suite(name: str) -> Suite:

@@ -57,7 +57,7 @@ class Allocation:
 class RoundRecord:
     """Everything about a finished round that an auditor cannot derive from the plan alone.
 
-    An abandoned round has no key, aggregate or model: their digests are zero and ``keys`` is empty.
+    An abandoned round has no key, aggregate or model: their digests are zero, ``keys`` and ``accused`` empty.
     """
 
     label: Label
@@ -65,6 +65,7 @@ class RoundRecord:
     verdict: Verdict
     request: Digest
     keys: Annotated[tuple[SignedPartialKey, ...], Range(0, 16)]  # ascending by position in the committee
+    accused: Annotated[tuple[SignedPartialKey, ...], Range(0, 16)]  # signed lies, in the same order
     functional_key: Digest  # SHA-256 of the combined key's bytes
     aggregate: Digest  # content digest of the decrypted sums (i64 little-endian)
     max_residual: Annotated[int, Range(0, 2**64 - 1)]  # in ciphertext words, rounded up

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from protocol.encryption.suite import prepare
 from scripts.bench import large, machine, ratios, spot_audit, start_up, targets
 from scripts.bench.environments import PEERS, PeerMissingError, measure_peer
 from scripts.bench.ours import SYSTEMS, measure_system
@@ -21,6 +22,7 @@ def run(clients: int, dimension: int, peers: Sequence[str], with_large: bool, sa
     result: dict[str, Any] = {"machine": machine.describe()}
     if machine.is_busy():
         say(f"load average {result['machine']['load_average']}: something else computes here, all timings are too long")
+    prepare()
     say("read bandwidth")
     bandwidth = machine.read_bandwidth(machine.BUFFER_BYTES)
     fastest = max(bandwidth.values())

@@ -1,4 +1,4 @@
-"""What the first and the second process start cost: from nothing to the first ciphertext of a small update.
+"""What the first and the second process start cost: from nothing to the first ciphertext by compiled loops.
 
 ``python -m scripts.bench.start_up`` is such a process. The first of two finds no compiled kernels in its cache, as on a
 machine that has just installed Hearth; the second finds those of the first.
@@ -29,7 +29,9 @@ def _process(cache: str, what: str) -> float:
 
 
 if __name__ == "__main__":
+    from protocol.encryption.suite import prepare
     from scripts.bench.ours import FE64_SYSTEM, Round
 
     if sys.argv[1] == "encrypt":
+        prepare()
         Round(FE64_SYSTEM, FE64_SYSTEM.workload(1, 1000))

@@ -59,6 +59,35 @@ LIES: Mapping[str, tuple[int, Conduct]] = {
     "an index set of its own": (9, Conduct(lies={"indices": lambda indices: _others(indices)})),
     "a root over other commitments": (10, Conduct(lies={"root": lambda root: bytes([root[0] ^ 1]) + root[1:]})),
     "a model of its own": (18, Conduct(lies={"parameters": lambda parameters: parameters + np.float32(0.5)})),
+    "an honest authority accused": (
+        25,
+        Conduct(
+            lying=(4,),
+            lies={"record": lambda record: replace(record, keys=record.keys[:2], accused=record.keys[2:])},
+        ),
+    ),
+    "an honest authority accused with the liar": (
+        25,
+        Conduct(
+            lying=(4,),
+            lies={
+                "record": lambda record: replace(
+                    record, keys=record.keys[:2], accused=(record.keys[2], *record.accused)
+                )
+            },
+        ),
+    ),
+    "an accusation that the liar did not sign": (
+        25,
+        Conduct(
+            lying=(4,),
+            lies={
+                "record": lambda record: replace(
+                    record, accused=(replace(record.accused[0], signature=record.keys[0].signature),)
+                )
+            },
+        ),
+    ),
     "a favourite's reward": (21, _paying(lambda wei: (wei[0] + wei[-1], *wei[1:-1], 0))),
     "a favourite's contribution": (21, _paying(lambda wei: (2 * wei[0] - FLAT, *wei[1:-1], FLAT))),
     "a remainder that is rounded up": (21, _paying(lambda wei: (wei[0] + 1, *wei[1:]))),
@@ -75,7 +104,7 @@ LIES: Mapping[str, tuple[int, Conduct]] = {
 def test_every_lie_of_the_edge_server(lie: str) -> None:
     """Signed and settled on the real chain, as a lying server would; the audit names the check."""
     check, conduct = LIES[lie]
-    player = Player(funded_ledger(lie), rounds=1)
+    player = Player(funded_ledger(lie), rounds=1, authorities=4)
     player.play(1, conduct)
     report = run_audit(player.reader, player.store, player.task)
     assert report.status is Status.FAIL

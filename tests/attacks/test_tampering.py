@@ -99,8 +99,8 @@ class Audited:
 
 @pytest.fixture(scope="module")
 def audited() -> Iterator[Audited]:
-    player = Player(funded_ledger("tampering"), rounds=2)
-    player.play(1, Conduct(direct=(0,)))
+    player = Player(funded_ledger("tampering"), rounds=2, authorities=4)
+    player.play(1, Conduct(direct=(0,), lying=(2,)))
     player.claim(0, 1, 2, 3, 4)
     player.play(2, Conduct(direct=(1,), leaving=(4,), malformed=(3,)))
     player.claim(0, 1)  # so that the contract still owes something
@@ -109,7 +109,7 @@ def audited() -> Iterator[Audited]:
     made = Audited(player, entries, chain)
     report = run_audit(EthereumReader(Told(entries, chain), player.reader.ledger), player.store, player.task)
     assert report.status is Status.PASS, report.failed
-    assert {line.number for line in report.lines} == set(range(1, 25))
+    assert {line.number for line in report.lines} == set(range(1, 26))
     yield made
     chain.close()
 
@@ -209,6 +209,7 @@ def _objects(player: Player) -> dict[Digest, int]:
                 record = decode(RoundRecord, get_document(player.store, event.record, 2**20))
                 found |= {event.record: 13, record.aggregate: 17, event.model: 18, record.allocation: 21}
                 found |= {signed.statement.residues: 15 for signed in record.keys}
+                found |= {signed.statement.residues: 25 for signed in record.accused}
             case _:
                 pass
     return found

@@ -17,6 +17,7 @@ from protocol.encryption.fe64.functional_key import decode_key, key_bytes
 from protocol.encryption.fe64.reference import Reference
 from protocol.encryption.fe64.ring import PRIMES, inverse_ntt, multiply, public_block, switch_to_words
 from protocol.encryption.fe64.suite import Fe64
+from protocol.encryption.graded import Graded
 from protocol.encryption.shares import derive
 from protocol.encryption.suite import FE64, suite
 from protocol.errors import HearthError
@@ -25,7 +26,7 @@ from tests.vectors import write_encryption
 GOOD = json.loads((write_encryption.FOLDER / "fe64.json").read_text())
 BROKEN = json.loads((write_encryption.FOLDER / "fe64_broken.json").read_text())
 ROUNDS = {case["name"]: case for case in GOOD["rounds"]}
-SUITES = {"default": suite(FE64), "reference": Fe64(Reference)}
+SUITES = {"default": suite(FE64), "reference": Fe64(Graded(Reference(), Reference))}
 Json = dict[str, Any]
 every_suite = pytest.mark.parametrize("scheme", SUITES.values(), ids=SUITES)
 
@@ -78,9 +79,11 @@ def test_rounds(scheme: Fe64, case: Json) -> None:
     running, weights = scheme.aggregator(encoding, d), [client["weight"] for client in case["clients"]]
     for client in case["clients"]:
         derived = [derive(key, b"FE64/s", label, bytes.fromhex(client["nonce"])) for key in keys_of(client).values()]
-        secret = scheme.arithmetic.expand_sum(derived, [1] * len(derived))
+        secret = scheme.arithmetic.for_words(0).expand_sum(derived, [1] * len(derived))
         assert sha(key_bytes(secret)) == client["secret_sha256"]
-        body = scheme.arithmetic.encrypt(secret, label, np.array(client["values"], np.int64), encoding, None)
+        body = scheme.arithmetic.for_words(0).encrypt(
+            secret, label, np.array(client["values"], np.int64), encoding, None
+        )
         assert body.hex() == client["ciphertext"]
         running.fold(body, client["weight"])
     assert np.array_equal(running.words, summed(case))

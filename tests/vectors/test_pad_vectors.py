@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from protocol.encryption.committee import Subset, authority_share, ratchet
+from protocol.encryption.graded import Graded
 from protocol.encryption.pad import kernels
 from protocol.encryption.pad import reference as pad_reference
 from protocol.encryption.pad.encoding import PadEncoding
@@ -23,7 +24,7 @@ from tests.vectors import write_encryption
 
 GOOD = json.loads((write_encryption.FOLDER / "pad.json").read_text())
 BROKEN = json.loads((write_encryption.FOLDER / "pad_broken.json").read_text())
-SUITES = {"default": suite(PAD), "reference": Pad(PadReference)}
+SUITES = {"default": suite(PAD), "reference": Pad(Graded(PadReference(), PadReference))}
 Json = dict[str, Any]
 every_suite = pytest.mark.parametrize("scheme", SUITES.values(), ids=SUITES)
 

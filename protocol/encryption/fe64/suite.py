@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +12,7 @@ from protocol.encryption.committee import Subset
 from protocol.encryption.fe64.encoding import BLOCK_WORDS, Fe64Encoding, own_encoding, residual_bound
 from protocol.encryption.fe64.functional_key import decode_key, interpolate, key_bytes, sharing_coefficient
 from protocol.encryption.fe64.ring import PLAINTEXT_MODULUS, Residues, Words, reduce
+from protocol.encryption.graded import Graded
 from protocol.encryption.port import Body, Encoding, Entry, Opened
 from protocol.encryption.running_sum import RunningSum
 from protocol.encryption.shares import derive, held_by, interpolate_agreed
@@ -52,17 +52,11 @@ class Arithmetic(Protocol):
 
 
 class Fe64:
-    """``load`` gives the arithmetic when it is first needed."""
+    def __init__(self, arithmetic: Graded[Arithmetic]) -> None:
+        self.arithmetic = arithmetic
 
-    def __init__(self, load: Callable[[], Arithmetic]) -> None:
-        self._load = load
-
-    @cached_property
-    def arithmetic(self) -> Arithmetic:
-        return self._load()
-
-    def prepare(self) -> None:
-        self.arithmetic  # noqa: B018
+    def prepare(self, words: int) -> None:
+        self.arithmetic.for_words(words)
 
     def encoding_for(self, bits: int, packing: int) -> Fe64Encoding:
         return Fe64Encoding(bits, packing)
@@ -79,9 +73,11 @@ class Fe64:
         if not master_keys:
             raise EncryptionError("no master keys", code="E_PARAMS")
         keys = [derive(key, b"FE64/s", label, nonce) for key in master_keys.values()]
-        secret = self.arithmetic.expand_sum(keys, [1] * len(keys))
+        own = own_encoding(encoding)
+        arithmetic = self.arithmetic.for_words(own.words(len(values)) + BLOCK_WORDS * len(keys))
+        secret = arithmetic.expand_sum(keys, [1] * len(keys))
         noise = derive(noise_key, b"FE64/e", label, nonce)
-        return self.arithmetic.encrypt(secret, label, values, own_encoding(encoding), noise)
+        return arithmetic.encrypt(secret, label, values, own, noise)
 
     def partial_key(
         self, j: int, m: int, t: int, label: bytes, entries: Sequence[Entry], encoding: Encoding, dimension: int
@@ -90,9 +86,10 @@ class Fe64:
         held = held_by(j, m, t, entries)
         weights = [weight for _, _, weight in entries]
         total = np.zeros(1, np.uint64)
+        arithmetic = self.arithmetic.for_words(BLOCK_WORDS * len(held) * len(entries))
         for subset in held:
             keys = [derive(share[subset], b"FE64/s", label, nonce) for share, nonce, _ in entries]
-            total = total + reduce(self.arithmetic.expand_sum(keys, weights) * sharing_coefficient(subset, j))
+            total = total + reduce(arithmetic.expand_sum(keys, weights) * sharing_coefficient(subset, j))
         return key_bytes(reduce(total))
 
     def combine(self, partials: Mapping[int, bytes], m: int, t: int, encoding: Encoding, dimension: int) -> bytes:
@@ -103,7 +100,7 @@ class Fe64:
     def aggregator(self, encoding: Encoding, dimension: int) -> RunningSum:
         own = own_encoding(encoding)
         total = np.zeros(own.words(dimension), np.uint64)
-        return RunningSum(own.body_bytes(dimension), total, self.arithmetic.add, np.copy)
+        return RunningSum(own.body_bytes(dimension), total, self.arithmetic.for_words(len(total)).add, np.copy)
 
     def decrypt(
         self,
@@ -134,7 +131,8 @@ class Fe64:
         start, end = BLOCK_WORDS * block, min(BLOCK_WORDS * (block + 1), own.words(dimension))
         if not 0 <= start < end:
             raise EncryptionError(f"there is no block {block}", code="E_PARAMS")
-        running = RunningSum(8 * (end - start), np.zeros(end - start, np.uint64), self.arithmetic.add, np.copy)
+        add = self.arithmetic.for_words((end - start) * len(leaves)).add
+        running = RunningSum(8 * (end - start), np.zeros(end - start, np.uint64), add, np.copy)
         running.fold_all(leaves, weights)
         fields, residual = self._open(running.words, block, label, functional_key, own, weights)
         return Opened(fields.reshape(-1)[: len(own.block_coordinates(block, dimension))], residual)
@@ -145,7 +143,8 @@ class Fe64:
         encoding.check_budget(weights)
         if words.dtype != np.uint64 or len(label) != 32:
             raise EncryptionError("an aggregate is of 64-bit words and a label of 32 bytes", code="E_PARAMS")
-        fields, largest = self.arithmetic.unmask(words, block, label, decode_key(key), encoding)
+        arithmetic = self.arithmetic.for_words(len(words))
+        fields, largest = arithmetic.unmask(words, block, label, decode_key(key), encoding)
         if largest > residual_bound(weights) * PLAINTEXT_MODULUS:
             raise EncryptionError("the noise left after decryption is above its bound", code="E_RESIDUAL")
         # A wrong residue of the key or a corrupt ciphertext makes fields uniform.

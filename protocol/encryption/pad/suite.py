@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from protocol.encryption.committee import Subset
+from protocol.encryption.graded import Graded
 from protocol.encryption.pad.encoding import BLOCK, PadEncoding, Words, own_encoding, pack_words
 from protocol.encryption.pad.sharing import committee_of, lagrange_factors, share_coefficients
 from protocol.encryption.port import Body, Encoding, Entry, Opened
@@ -61,17 +62,11 @@ class Arithmetic(Protocol):
 
 
 class Pad:
-    """``load`` gives the arithmetic when it is first needed."""
+    def __init__(self, arithmetic: Graded[Arithmetic]) -> None:
+        self.arithmetic = arithmetic
 
-    def __init__(self, load: Callable[[], Arithmetic]) -> None:
-        self._load = load
-
-    @cached_property
-    def arithmetic(self) -> Arithmetic:
-        return self._load()
-
-    def prepare(self) -> None:
-        self.arithmetic  # noqa: B018
+    def prepare(self, words: int) -> None:
+        self.arithmetic.for_words(words)
 
     def encoding_for(self, bits: int, packing: int) -> PadEncoding:
         return PadEncoding(bits, packing)
@@ -89,7 +84,8 @@ class Pad:
         own = own_encoding(encoding)
         coefficients = share_coefficients(*committee_of(master_keys), 0, own.packing)
         keys = [derive(master_keys[subset], _PURPOSE, label, nonce) for subset in coefficients]
-        return self.arithmetic.encrypt(keys, list(coefficients.values()), values, own)
+        arithmetic = self.arithmetic.for_words(len(values) * len(keys))
+        return arithmetic.encrypt(keys, list(coefficients.values()), values, own)
 
     def partial_key(
         self, j: int, m: int, t: int, label: bytes, entries: Sequence[Entry], encoding: Encoding, dimension: int
@@ -98,9 +94,10 @@ class Pad:
         held_by(j, m, t, entries)
         coefficients = share_coefficients(m, t, j, own.packing)
         total = np.zeros(dimension, np.uint64)
+        arithmetic = self.arithmetic.for_words(dimension * len(coefficients) * len(entries))
         for share, nonce, weight in entries:
             keys = [derive(share[subset], _PURPOSE, label, nonce) for subset in coefficients]
-            self.arithmetic.add_share(total, weight, keys, list(coefficients.values()), own)
+            arithmetic.add_share(total, weight, keys, list(coefficients.values()), own)
         return pack_words(total, own.packing)
 
     def combine(self, partials: Mapping[int, bytes], m: int, t: int, encoding: Encoding, dimension: int) -> bytes:
@@ -109,7 +106,8 @@ class Pad:
 
         def value_at(given: Mapping[int, Words], points: Sequence[int], x: int) -> Words:
             factors = lagrange_factors(points, x, own.modulus)
-            return self.arithmetic.scaled_sum([given[j] for j in points], factors, own)
+            arithmetic = self.arithmetic.for_words(dimension * len(points))
+            return arithmetic.scaled_sum([given[j] for j in points], factors, own)
 
         return pack_words(interpolate_agreed(shares, m, t, value_at), own.packing)
 
@@ -149,18 +147,19 @@ class Pad:
         return self._open(running.words, label, self._decode_key(part, own, end - start), own, weights)
 
     def _running(self, encoding: PadEncoding, dimension: int) -> RunningSum:
+        arithmetic = self.arithmetic.for_words(dimension)
         return RunningSum(
             encoding.body_bytes(dimension),
             np.zeros(dimension, np.uint64),
-            partial(self.arithmetic.add, encoding=encoding),
-            partial(self.arithmetic.reduced, encoding=encoding),
+            partial(arithmetic.add, encoding=encoding),
+            partial(arithmetic.reduced, encoding=encoding),
         )
 
     def _open(self, words: Words, label: bytes, key: Words, encoding: PadEncoding, weights: Sequence[int]) -> Opened:
         encoding.check_budget(weights)
         if words.shape != key.shape or words.dtype != np.uint64 or len(label) != 32:
             raise EncryptionError(f"{words.shape} words for another key or label", code="E_PARAMS")
-        sums = self.arithmetic.unmask(words, key, encoding)
+        sums = self.arithmetic.for_words(len(words)).unmask(words, key, encoding)
         # A wrong key or a corrupt ciphertext makes coordinates uniform.
         largest = sum(weights) * encoding.largest
         if int(sums.max()) > largest or int(sums.min()) < -largest:
@@ -172,7 +171,7 @@ class Pad:
         expected = encoding.functional_key_bytes(dimension)
         if len(data) != expected:
             raise MalformedError(f"a key of {len(data)} bytes, {expected} expected", fault=Party.KEY_AUTHORITY)
-        words = self.arithmetic.unpacked(data, encoding)
+        words = self.arithmetic.for_words(dimension).unpacked(data, encoding)
         if int(words.max()) >= encoding.modulus:
             raise MalformedError("a key's word is not below the modulus", fault=Party.KEY_AUTHORITY)
         return words

@@ -13,6 +13,7 @@ from protocol.encryption.fe64.encoding import Fe64Encoding
 from protocol.encryption.fe64.reference import Reference as Fe64Reference
 from protocol.encryption.fe64.ring import inverse_ntt, multiply, public_block, switch_to_words
 from protocol.encryption.fe64.suite import Arithmetic as Fe64Arithmetic
+from protocol.encryption.graded import Graded
 from protocol.encryption.pad.compiled import Compiled as PadCompiled
 from protocol.encryption.pad.encoding import PadEncoding, pack_words
 from protocol.encryption.pad.reference import Reference as PadReference
@@ -94,13 +95,15 @@ def test_pad_stream(width: int, first: list[int], in_second_block: int, digest: 
 )
 def test_pad_ciphertext(arithmetic: PadArithmetic, width: int, m: int, t: int, digest: str) -> None:
     # -32768 is a value of 17 bits; the encoding of a ciphertext does not depend on how many there are
-    body = Pad(lambda: arithmetic).encrypt(pad_keys(m, t), PAD_LABEL, NONCE, VALUES, PadEncoding(17, width), bytes(32))
+    body = Pad(Graded(arithmetic, lambda: arithmetic)).encrypt(
+        pad_keys(m, t), PAD_LABEL, NONCE, VALUES, PadEncoding(17, width), bytes(32)
+    )
     assert sha(body) == digest
 
 
 @pytest.mark.parametrize("arithmetic", [PadReference(), PadCompiled()])
 def test_pad_itself(arithmetic: PadArithmetic) -> None:
-    body = Pad(lambda: arithmetic).encrypt(
+    body = Pad(Graded(arithmetic, lambda: arithmetic)).encrypt(
         pad_keys(5, 2), PAD_LABEL, NONCE, np.zeros(D, np.int64), PadEncoding(16, 4), bytes(32)
     )
     assert sha(body) == "4d878743dc5847b6969353100cc3cf3380952016faf5dbe410fbe5e06dcc09e9"
@@ -117,5 +120,7 @@ def test_pad_itself(arithmetic: PadArithmetic) -> None:
 )
 def test_pad_share(arithmetic: PadArithmetic, width: int, m: int, t: int, j: int, digest: str) -> None:
     share = {subset: key for subset, key in pad_keys(m, t).items() if subset in subsets_without(m, t, j)}
-    data = Pad(lambda: arithmetic).partial_key(j, m, t, PAD_LABEL, [(share, NONCE, 1)], PadEncoding(16, width), D)
+    data = Pad(Graded(arithmetic, lambda: arithmetic)).partial_key(
+        j, m, t, PAD_LABEL, [(share, NONCE, 1)], PadEncoding(16, width), D
+    )
     assert sha(data) == digest

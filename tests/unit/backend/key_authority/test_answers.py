@@ -218,3 +218,21 @@ def test_a_damaged_answer_or_share_is_an_error_of_its_own(scene: Scene) -> None:
     share.write_bytes(bytes(len(share.read_bytes())))
     scene.ledger.record(request(plan(2)), 2)
     refused(scene, "E_JOURNAL_DAMAGED", plan(2), request(plan(2)), 2)
+
+
+def test_of_several_violations_the_first_in_order_is_named(scene: Scene) -> None:
+    """Every case violates whatever is checked later, too."""
+    strange = {"weights": (*plan(1).weights[:2], ClientWeight(client_address(9), 255))}
+    cases = [
+        ("E_NOT_RECORDED", plan(1, suite="PAD/9", key_epoch=0, **strange), False),
+        ("E_PARAMS", plan(1, suite="PAD/9", key_epoch=0, **strange), True),
+        ("E_EPOCH", plan(1, key_epoch=0), True),
+        ("E_EXPIRED", plan(), True),
+    ]
+    for code, under, recorded in cases:
+        doubled = KeyRequest(under.label(), (*request(under, CLIENTS[:1]).entries,) * 2)
+        scene.ledger.record(doubled if recorded else request(under, CLIENTS[:1]), state=RoundState.EXPIRED)
+        refused(scene, code, under, doubled)
+    scene.ledger.record(doubled)
+    refused(scene, "E_DUP_CLIENT", plan(), doubled)
+    assert scene.ask_recorded(plan(), request(plan()))  # nothing was burnt

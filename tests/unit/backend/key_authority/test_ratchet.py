@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from backend.key_authority.service import KeyAuthority
 from protocol.canonical import decode
 from protocol.encryption.committee import authority_share, ratchet, subsets_without
 from protocol.encryption.suite import suite
@@ -59,6 +60,10 @@ def test_a_client_whose_share_comes_late_joins_the_others(empty: Scene) -> None:
     assert empty.ask_recorded(plan(1), request(plan(1), CLIENTS[:2]))
     empty.ledger.enrol(CLIENTS[2])
     empty.authority.accept_client(TASK, CLIENTS[2], envelope(CLIENTS[2]))
+    on_disk = b"".join(path.read_bytes() for path in empty.folder.rglob("*") if path.is_file())
+    late = authority_share(master_keys(CLIENTS[2]), 1)
+    kept = [epoch for epoch in range(4) if all(key in on_disk for key in ratchet(late, epoch).values())]
+    assert kept == [2]  # what round 1 was encrypted under, without this authority, is not here
     assert empty.ask_recorded(plan(2), request(plan(2)), 2)
     empty.restart()
     assert empty.records.shares(TASK, HELD, 3)[CLIENTS[2]] == ratchet(authority_share(master_keys(CLIENTS[2]), 1), 3)
@@ -68,6 +73,24 @@ def test_an_earlier_round_gets_no_answer_after_a_later_one(scene: Scene) -> None
     assert scene.ask_recorded(plan(2), request(plan(2)), 2)
     with pytest.raises(EncryptionError, match="E_EPOCH"):
         scene.ask_recorded(plan(1), request(plan(1)))
+
+
+def test_two_requests_for_one_label_at_the_same_moment(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first has passed every check when another one is answered."""
+    agreed, compute = plan(), KeyAuthority._partial_key
+    shown, other = request(agreed), request(agreed, CLIENTS[:2])
+    answers: list[bytes] = []
+
+    def overtaken(self: KeyAuthority, *arguments: Any) -> bytes:
+        monkeypatch.setattr(KeyAuthority, "_partial_key", compute)
+        computed = compute(self, *arguments)
+        answers.append(scene.ask_recorded(agreed, other))
+        return computed
+
+    monkeypatch.setattr(KeyAuthority, "_partial_key", overtaken)
+    with pytest.raises(EncryptionError, match="E_LABEL_USED"):
+        scene.ask_recorded(agreed, shown)
+    assert [scene.ask_recorded(agreed, other)] == answers
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

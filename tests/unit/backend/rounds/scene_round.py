@@ -24,7 +24,7 @@ from storage.content.memory import MemoryStore
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, private_key, sample_spec
 
-M, T = 3, 2
+T = 2
 SIGNERS = sorted((Signer(private_key("client", number)) for number in range(3)), key=lambda signer: signer.address)
 CLIENTS = [signer.address for signer in SIGNERS]
 
@@ -44,11 +44,12 @@ class PlannedRound:
         self.scheme = suite(self.plan.suite)
         self.encoding = self.scheme.encoding_for(self.spec.learning.bits, self.spec.learning.packing)
         self.keys = {}
+        self.m = len(self.spec.committee.members)
         self.values: dict[Address, npt.NDArray[np.int64]] = {}
         self.committed: dict[Address, SignedCommitment] = {}
         for number, signer in enumerate(SIGNERS):
             randomness = SeededRandomness(bytes([number]))
-            self.keys[signer.address] = draw_master_keys(randomness, M, T, "keys")
+            self.keys[signer.address] = draw_master_keys(randomness, self.m, T, "keys")
             self.values[signer.address] = np.arange(self.plan.dimension, dtype=np.int64) * (number + 1) - 5
             self.committed[signer.address] = self.commit(signer, self.values[signer.address], bytes([number]) * 16)
 
@@ -77,7 +78,7 @@ class PlannedRound:
 
     def partial(self, j: int) -> bytes:
         entries = [(authority_share(self.keys[e.client], j), e.nonce, e.weight) for e in self.request().entries]
-        return self.scheme.partial_key(j, M, T, self.plan.label(), entries, self.encoding, self.plan.dimension)
+        return self.scheme.partial_key(j, self.m, T, self.plan.label(), entries, self.encoding, self.plan.dimension)
 
     def opened(self) -> RoundOpened:
         return RoundOpened(

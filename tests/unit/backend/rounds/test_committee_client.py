@@ -117,4 +117,5 @@ def test_acceptances_are_for_the_very_envelope() -> None:
         authority.address: {CLIENTS[0]: (digest, b"envelope")} for authority in AUTHORITIES
     }
     found = _client(answer).show_envelopes(1, SCENE.spec.committee, missing)
-    assert [found[authority.address] for authority in AUTHORITIES] == [{CLIENTS[0]}, set(), {CLIENTS[0]}]
+    assert [found[authority.address].accepted for authority in AUTHORITIES] == [{CLIENTS[0]}, set(), {CLIENTS[0]}]
+    assert not any(word.refused for word in found.values())

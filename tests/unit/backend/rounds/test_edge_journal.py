@@ -17,13 +17,14 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     scene, journal = PlannedRound(), EdgeJournal(tmp_path)
     verdict = Verdict(scene.plan.label(), tuple(CLIENTS[:2]), ())
     assert journal.keep_submission(1, 1, scene.submission(0))
-    journal.keep_acceptance(1, CLIENTS[0], b"\x0a" * 20)
+    journal.keep_word(1, b"\x0a" * 20, {CLIENTS[0]}, {CLIENTS[1]})
     journal.keep_verdict(1, 1, verdict)
     journal.close()
     again = EdgeJournal(tmp_path)
     assert again.submissions(1, 1) == {CLIENTS[0]: scene.submission(0)}
     assert again.submissions(1, 2) == {}
     assert again.acceptances(1, CLIENTS[0]) == {b"\x0a" * 20}
+    assert [again.refused(1, client) for client in CLIENTS] == [False, True, False]
     assert again.verdict(1, 1) == verdict
     assert again.verdict(1, 2) is None
     again.close()

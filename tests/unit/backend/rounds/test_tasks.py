@@ -24,7 +24,7 @@ from storage.ledger.ethereum import EthereumLedger
 from storage.ledger.signer import Signer
 from tests.ports.chains import running_chain
 from tests.samples import private_key, sample_spec
-from tests.unit.backend.rounds.test_coordinator import PlayedCommittee
+from tests.unit.backend.rounds.scene_coordinator import PlayedCommittee
 
 Scene = tuple[TaskBoard, EthereumLedger, MemoryStore]
 

@@ -1,0 +1,58 @@
+"""Checks 15 and 25: what the key authorities signed for a round, and whom the edge server accuses of lying there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from protocol.audit.evidence import Fetch
+from protocol.audit.report import document, require, same
+from protocol.domain import Domain
+from protocol.encryption.agreement import liars
+from protocol.errors import Party
+from protocol.messages.keys import SignedPartialKey
+from protocol.messages.round import RoundPlan
+from protocol.messages.settlement import RoundRecord
+from protocol.messages.task import Committee
+from protocol.signing import verify
+
+
+@dataclass(frozen=True)
+class KeyAudit:
+    """One published round. ``key_bytes``: exact size of a partial key."""
+
+    domain: Domain
+    fetch: Fetch
+    committee: Committee
+    plan: RoundPlan
+    record: RoundRecord
+    key_bytes: int
+
+    def partial_keys(self) -> dict[int, bytes]:
+        """By position in the committee, those that the functional key was made of."""
+        partials = self._signed(self.record.keys)
+        require(len(partials) >= self.committee.threshold, "fewer keys than the threshold")
+        return partials
+
+    def check_accusation(
+        self, partials: Mapping[int, bytes], combine: Callable[[Mapping[int, bytes]], bytes]
+    ) -> list[str]:
+        """Derives it again from all answers on record; remarks name the accused. ``partials``: the other answers."""
+        accused = self._signed(self.record.accused)
+        require(not accused.keys() & partials.keys(), "an authority is believed and accused")
+        derived = liars({**partials, **accused}, self.committee.threshold, combine)
+        same("accused", tuple(accused), derived)
+        return [f"authority {j} lied" for j in derived]
+
+    def _signed(self, keys: Sequence[SignedPartialKey]) -> dict[int, bytes]:
+        position = {member.address: j for j, member in enumerate(self.committee.members, start=1)}
+        order = [position.get(signed.statement.authority, 0) for signed in keys]
+        require(0 not in order and order == sorted(set(order)), "keys not ascending by committee member")
+        partials, plan = {}, self.plan
+        for j, signed in zip(order, keys, strict=True):
+            statement = signed.statement
+            where = (statement.task, statement.round, statement.label, statement.request, statement.key_epoch)
+            same("statement", where, (plan.task, plan.round, plan.label(), self.record.request, plan.key_epoch))
+            verify(self.domain, statement, signed.signature, statement.authority, Party.KEY_AUTHORITY)
+            partials[j] = document(self.fetch, statement.residues, self.key_bytes, "partial key")
+        return partials

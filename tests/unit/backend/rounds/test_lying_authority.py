@@ -1,0 +1,140 @@
+"""A key authority that signs a wrong partial key: noticed, named when that is possible, and kept as evidence."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.aggregation.aggregator import open_sum
+from backend.aggregation.verifier import verify_updates
+from backend.rounds.committee_client import CommitteeClient
+from protocol.canonical import decode, encode
+from protocol.errors import EncryptionError
+from protocol.identifiers import to_hex
+from protocol.messages.chain import RoundPublished
+from protocol.messages.keys import PartialKeyAnswer, PartialKeyStatement, PlannedKeyRequest, SignedPartialKey
+from protocol.messages.task import Committee, CommitteeMember
+from protocol.model.layout import Layout
+from storage.content.cid import cid_of
+from storage.content.interface import get_document
+from storage.ledger.signer import Signer
+from tests.ports.chains import running_chain
+from tests.samples import DOMAIN, private_key, sample_spec
+from tests.unit.backend.rounds.scene_coordinator import CLIENTS, Scene
+from tests.unit.backend.rounds.scene_round import PlannedRound
+
+AUTHORITIES = [Signer(private_key("authority", j)) for j in (1, 2, 3, 4)]
+
+
+@contextmanager
+def played(authorities: int, folder: Path) -> Iterator[Scene]:
+    """A 2-of-m committee under a coordinator, before anybody has enrolled."""
+    scene = Scene(running_chain("memory"), folder, authorities)
+    scene.committee.answering = set(range(1, authorities + 1))
+    scene.start()
+    yield scene
+    scene.crash()
+    scene.ledger.close()
+
+
+@pytest.mark.parametrize(("authorities", "makers", "accused"), [(4, [0, 1, 3], [2]), (3, [0, 1], [])])
+def test_the_round_ends_well_and_four_answers_name_the_liar(
+    authorities: int, makers: list[int], accused: list[int], tmp_path: Path
+) -> None:
+    with played(authorities, tmp_path) as scene:
+        scene.committee.lying = {3}
+        scene.enrol()
+        scene.submit(1)
+        scene.ended(RoundPublished, 1)
+        record = scene.history.rounds[1].record
+        assert record is not None
+        assert [signed.statement.authority for signed in record.keys] == [AUTHORITIES[j].address for j in makers]
+        assert [signed.statement.authority for signed in record.accused] == [AUTHORITIES[j].address for j in accused]
+        for signed in record.accused:
+            assert get_document(scene.store, signed.statement.residues, 2**20)
+
+
+def test_a_client_whose_envelope_an_authority_refuses_is_never_planned(tmp_path: Path) -> None:
+    """The others hold its shares, and would be enough."""
+    with played(3, tmp_path) as scene:
+        scene.committee.refusing = {1: {CLIENTS[1].address}}
+        scene.enrol()
+        for number in (1, 2):
+            scene.submit(number, (0, 2))
+            scene.ended(RoundPublished, number)
+            planned = [entry.client for entry in scene.history.rounds[number].plan.weights]
+            assert planned == [CLIENTS[0].address, CLIENTS[2].address]
+            scene.crash()
+            scene.start()
+
+
+@contextmanager
+def authority_over_http(scene: PlannedRound, number: int, lies: bool) -> Iterator[str]:
+    signer = AUTHORITIES[number - 1]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer(json.dumps({"address": to_hex(signer.address)}).encode())
+
+        def do_POST(self) -> None:
+            shown = decode(PlannedKeyRequest, self.rfile.read(int(self.headers["content-length"])))
+            plan, residues = shown.plan, scene.partial(number)
+            if lies:
+                residues = residues[:-1] + bytes([residues[-1] ^ 1])
+            statement = PartialKeyStatement(
+                plan.task,
+                plan.round,
+                plan.label(),
+                shown.request.digest(),
+                signer.address,
+                plan.key_epoch,
+                cid_of(residues).digest,
+            )
+            signed = SignedPartialKey(statement, signer.sign(DOMAIN, statement))
+            self._answer(encode(PartialKeyAnswer(signed, residues)))
+
+        def _answer(self, body: bytes) -> None:
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_over_real_http() -> None:
+    members = tuple(CommitteeMember(signer.address, bytes(1216)) for signer in AUTHORITIES)
+    scene = PlannedRound(sample_spec(committee=Committee(2, members)))
+    with ExitStack() as stack:
+        urls = [stack.enter_context(authority_over_http(scene, j, lies=j == 2)) for j in (1, 2, 3, 4)]
+        client = CommitteeClient(tuple(urls), DOMAIN)
+        stack.callback(client.close)
+        found = client.partial_keys(scene.spec.committee, PlannedKeyRequest(scene.plan, scene.request()))
+    partials = {j: found[signer.address].residues for j, signer in enumerate(AUTHORITIES, start=1)}
+    _, updates = verify_updates(scene.store, scene.plan, scene.committed, lambda _: None)
+    parameters = np.zeros(Layout.of(scene.spec.model).dimension, dtype=np.float32)
+    arguments = scene.plan, scene.spec.committee, scene.request(), updates
+    aggregate = open_sum(*arguments, partials, scene.indices, parameters)
+    assert (aggregate.members, aggregate.accused) == ((1, 3, 4), (2,))
+    without = open_sum(*arguments, {j: partials[j] for j in (1, 2, 3)}, scene.indices, parameters)
+    assert (without.members, without.accused) == ((1, 3), ())
+    with pytest.raises(EncryptionError):
+        open_sum(*arguments, {j: partials[j] for j in (1, 2)}, scene.indices, parameters)
