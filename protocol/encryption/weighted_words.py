@@ -12,7 +12,8 @@ from protocol.encryption import weighted_kernels
 from protocol.encryption.port import Body
 from protocol.encryption.workers import in_parts
 
-_LEAST: Final = 1 << 16  # words that are worth a thread
+_LEAST: Final = 1 << 16  # words of all bodies together that are worth a thread, and a few of the sum
+_LEAST_OF_SUM: Final = 1 << 12
 _TOGETHER: Final = 64  # 64 weights of 255 and a sum below 2^49 fit 64 bits with words of 48
 
 
@@ -36,7 +37,7 @@ def add_weighted(total: npt.NDArray[np.uint64], bodies: Sequence[Body], weights:
             several = slice(k, k + _TOGETHER)
             add(total, example, addresses[several], factors[several], start, end)
 
-    in_parts(part, len(total), _LEAST)
+    in_parts(part, len(total), max(_LEAST_OF_SUM, _LEAST // max(1, len(held))))
 
 
 def _aligned(body: Body) -> npt.NDArray[np.uint8]:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
 from scripts.bench.timing import REPETITIONS, Timing, repeat
+
+Buffer = bytes | memoryview
 
 BUFFER_BYTES = 1 << 30
 _BUSY = 0.25  # load average of one minute, per core
@@ -57,24 +60,40 @@ def available_bytes() -> int:
 def read_bandwidth(buffer_bytes: int, repetitions: int = REPETITIONS) -> dict[int, float]:
     """GB/s (10^9 bytes) by number of threads, one and all cores: the best of the repetitions."""
     words = np.arange(buffer_bytes // 8, dtype=np.uint64)
-    expected = int(words.sum())  # modulo 2^64, as the kernel's
-    return {threads: _bandwidth(words, threads, expected, repetitions) for threads in sorted({1, cores()})}
+    return {threads: _bandwidth(words, threads, repetitions) for threads in sorted({1, cores()})}
 
 
-def _bandwidth(words: npt.NDArray[np.uint64], threads: int, expected: int, repetitions: int) -> float:
-    parts = np.array_split(words, threads)
-    with ThreadPoolExecutor(threads) as pool:
-
-        def read() -> int:
-            return sum(int(part) for part in pool.map(_sum, parts)) % (1 << 64)
-
-        def check(total: int) -> None:
-            if total != expected:
-                raise ArithmeticError("the memory was not read")
-
-        read()  # compiles
-        timing: Timing = repeat(read, check, repetitions)
+def _bandwidth(words: npt.NDArray[np.uint64], threads: int, repetitions: int) -> float:
+    with Reader([part.data for part in np.array_split(words, threads)], threads) as reader:
+        timing: Timing = repeat(reader.read, lambda _: None, repetitions)
     return words.nbytes / timing.minimum / 1e6
+
+
+class Reader:
+    """Reads whole bodies, of a multiple of 8 bytes, in ``threads`` threads (all cores), and does nothing else."""
+
+    def __init__(self, bodies: Sequence[Buffer], threads: int | None = None) -> None:
+        count = threads or cores()
+        self._pool = ThreadPoolExecutor(count)
+        words = [np.frombuffer(body, np.uint64) for body in bodies]
+        self._parts = [words[len(words) * i // count : len(words) * (i + 1) // count] for i in range(count)]
+        self._expected = sum(int(body.sum()) for body in words) % (1 << 64)
+        self.read()  # compiles
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def read(self) -> None:
+        """Once. Raises ArithmeticError when not every word was read."""
+        if sum(self._pool.map(_read, self._parts)) % (1 << 64) != self._expected:
+            raise ArithmeticError("the memory was not read")
+
+
+def _read(bodies: Sequence[npt.NDArray[np.uint64]]) -> int:
+    return sum(int(_sum(body)) for body in bodies)
 
 
 @numba.njit(nogil=True)  # type: ignore[untyped-decorator]

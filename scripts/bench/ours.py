@@ -128,13 +128,13 @@ def measure_server(played: Round, repetitions: int) -> tuple[ServerTimings, Timi
             raise ArithmeticError("an authority's answers differ")
 
     authority = repeat(lambda: played.partial_key(1, entries), same, repetitions)
-    seconds = [_open(played, partials) for _ in range(repetitions)]
+    seconds = [open_sum(played, partials) for _ in range(repetitions)]
     aggregate, combine, decrypt = (Timing.of(column) for column in zip(*seconds, strict=True))
     opened = Timing.of(aggregating + decrypting for aggregating, _, decrypting in seconds)
     return ServerTimings(aggregate, combine, decrypt, opened, Timing.of(map(sum, seconds))), authority, len(partials[1])
 
 
-def _open(played: Round, partials: Mapping[int, bytes]) -> tuple[float, float, float]:
+def open_sum(played: Round, partials: Mapping[int, bytes]) -> tuple[float, float, float]:
     """Seconds of aggregation, key combination and decryption; raises when the sum is wrong."""
     scheme, encoding, workload, system = played.scheme, played.encoding, played.workload, played.system
 

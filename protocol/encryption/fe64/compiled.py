@@ -89,7 +89,7 @@ class Compiled:
                 kernels.unseal(work, words, start, count, width, self._tables, self._constants, fields, extremes)
             return extremes
 
-        extremes = in_parts(part, -(-len(words) // BLOCK_WORDS), 8)
+        extremes = in_parts(part, -(-len(words) // BLOCK_WORDS), 4)
         return fields, max(max(int(high), -int(low)) for _, high, low in extremes)
 
     def _transform(

@@ -59,6 +59,8 @@ class Compiled:
         return words
 
     def unpacked(self, data: bytes, encoding: PadEncoding) -> Words:
+        if encoding.packing == 4:
+            return np.frombuffer(data, "<u4").astype(np.uint64)
         words = np.empty(len(data) // encoding.packing, np.uint64)
         kernels.unpack(np.frombuffer(data, np.uint8).copy(), encoding.packing, words)
         return words

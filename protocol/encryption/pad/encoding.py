@@ -73,7 +73,9 @@ def own_encoding(encoding: Encoding) -> PadEncoding:
 
 def pack_words(words: Words, width: int) -> bytes:
     """Words below 2^(8 width), ``width`` bytes little-endian each."""
-    return words.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width].tobytes()
+    item = np.dtype("<u4") if width == 4 else np.dtype("<u2")
+    columns = words.astype("<u8", copy=False).view(item).reshape(-1, 8 // item.itemsize)
+    return columns[:, : width // item.itemsize].tobytes()
 
 
 def unpack_words(data: bytes | memoryview, width: int) -> Words:
