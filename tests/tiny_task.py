@@ -20,6 +20,7 @@ from protocol.signing import address_of
 from scripts.chain_server import chain_in_background
 from scripts.development_chain import FUNDED_KEY
 from storage.content.memory import MemoryStore
+from storage.ledger.ethereum import deploy
 from storage.ledger.signer import Signer
 from tests.ports.chains import RunningChain
 from tests.samples import private_key, sample_spec
@@ -39,9 +40,14 @@ def audited_chain() -> RunningChain:
 
 @cache
 def funded_ledger(name: str) -> Address:
-    """A contract of its own, and money for those who send transactions."""
+    """A contract of its own, and money for those who send transactions.
+
+    Its address follows from the name alone, whatever other tests did before: labels, and so all draws, depend on it.
+    """
     chain = audited_chain()
-    ledger = chain.deploy()
+    deployer = Signer(private_key(f"deployer of {name}"))
+    chain.fund(bytes(20), deployer.address)
+    ledger, _ = deploy(chain.rpc_url, deployer)
     for role in ("edge", "manufacturer"):
         chain.fund(ledger, address_of(private_key(role)))
     return ledger
