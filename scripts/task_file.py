@@ -10,12 +10,13 @@ from typing import Any
 
 from protocol.canonical import decode, encode
 from protocol.errors import MalformedError, Party
-from protocol.identifiers import Digest, from_hex
+from protocol.identifiers import NATIVE_COIN, Digest, from_hex, to_hex
 from protocol.messages.task import (
     MICRO,
     CohortTerms,
     Committee,
     CommitteeMember,
+    DepositTerms,
     Durations,
     Layer,
     LearningTerms,
@@ -29,6 +30,7 @@ from protocol.model.specification import validate
 from protocol.version import SPEC_VERSION
 
 MAX_TASK_FILE_BYTES = 1024 * 1024
+_COIN = to_hex(NATIVE_COIN)
 Identify = Callable[[str], CommitteeMember]  # an authority's URL -> what it says it is
 
 
@@ -71,6 +73,7 @@ class TaskFile:
 
     def _spec(self, initial_model: Digest, test_set: Digest, identify: Identify) -> TaskSpec:
         task, learning = self._table("task"), self._table("learning")
+        rewards = self._table("rewards")
         privacy, cohort, committee = self._table("privacy"), self._table("cohort"), self._table("committee")
         return TaskSpec(
             version=SPEC_VERSION,
@@ -100,8 +103,10 @@ class TaskFile:
                 cohort["min_clients"], cohort["max_clients"], _scaled(cohort.get("max_share", Decimal("0.2")))
             ),
             reputation=ReputationTerms(**self._table("reputation")),
-            rewards=RewardTerms(int(self._table("rewards")["update_reward_wei"])),
+            rewards=RewardTerms(int(rewards["update_reward_wei"]), from_hex(rewards.get("token", _COIN).lower(), 20)),
             durations=Durations(**self._table("durations")),
+            edge_substitutes=tuple(from_hex(text.lower(), 20) for text in task.get("edge_substitutes", ())),
+            deposits=DepositTerms(**self._table("deposits")),
         )
 
     def _table(self, name: str) -> Mapping[str, Any]:

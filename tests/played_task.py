@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -39,11 +39,12 @@ from protocol.privacy.renyi import epsilon_micro
 from protocol.randomness import SeededRandomness
 from protocol.reference_round import Household
 from protocol.screening.verdict import Absent, decide
-from protocol.signing import sign
+from protocol.signing import address_of, sign
 from protocol.sparse.codec import encode_index_set, encode_sums
 from protocol.sparse.difference import restrict
 from storage.content.cid import CHUNK_BYTES, cid_of
 from storage.content.memory import MemoryStore
+from storage.ledger.calls import encode_proof
 from storage.ledger.ethereum import EthereumLedger, EthereumReader
 from storage.ledger.signer import Signer
 from tests.samples import private_key
@@ -51,6 +52,7 @@ from tests.tiny_task import CLIENTS, EXAMPLES, TinyTrainer, audited_chain, autho
 
 ANSWERING = (1, 3)  # two of three authorities suffice
 EXPIRED = "expired"
+OPEN, SETTLED = "open", "settled"
 T = TypeVar("T")
 
 
@@ -71,6 +73,7 @@ class Conduct:
     batched: bool = True
     requested: bool = True  # a key, before the round is abandoned or expires
     end: str = PUBLISHED
+    frozen: str = ""  # an authority signs two keys, proven in the OPEN round or once it is SETTLED
     lies: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
 
@@ -139,6 +142,10 @@ class Player:
         )
         plan = self.said("plan", plan)
         self.edge.open_round(self.task, number, self.put(encode(plan)), plan.label(), len(plan.weights))
+        if conduct.frozen == OPEN:
+            self.freeze(number, plan)
+            self.history = unpublished_history(self.history, plan)
+            return
         committed, bodies = self._commit_phase(number, conduct, plan, indices)
         if conduct.end == EXPIRED:
             if conduct.requested:
@@ -152,6 +159,7 @@ class Player:
         if conduct.requested:
             request = self.said("request", key_request(plan, committed, verdict.accepted))
             self.edge.request_key(self.task, number, request.digest())
+        before = self.allocation
         self.allocation = self.said("allocation", settle(self.spec, self.allocation, number, verdict))
         allocation = self.put(encode(self.allocation))
         root, allocated = allocation_root(self.allocation), total_wei(self.allocation)
@@ -160,6 +168,7 @@ class Player:
             plan.label(), ABANDONED, verdict, request.digest() if request else ZERO_DIGEST, (), ZERO_DIGEST,
             ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0, charge, allocation,
         )  # fmt: skip
+        self.pass_dispute_window()
         if conduct.end == ABANDONED:
             digest = self.put(encode(self.said("record", record)))
             self.edge.abandon_round(self.task, number, digest, root, allocated)
@@ -181,13 +190,32 @@ class Player:
         publication = Publication(model, self.put(encode(record)), root, allocated, record.correct, record.examples)
         self.edge.publish_round(self.task, number, self.said("publication", publication))
         self.history = published_history(self.history, plan, request, indices, opened.sums, model)
+        if conduct.frozen == SETTLED:
+            self.freeze(number, plan)
+            self.allocation = before
+
+    def freeze(self, number: int, plan: RoundPlan) -> None:
+        """An authority's two keys under one label, shown by the manufacturer: the servers can go on."""
+        one = PartialKeyStatement(
+            self.task, number, plan.label(), sha256(b"one"), address_of(authority_key(number // 2)), 0, sha256(b"")
+        )
+        other = replace(one, request=sha256(b"other"))
+        signed = [(astuple(said), sign(self.domain, said, authority_key(number // 2))) for said in (one, other)]
+        self.manufacturer.dispute(encode_proof("twoKeys", *signed[0], *signed[1]))
 
     def count(self) -> tuple[int, int]:
         """Right answers of the present model on the public test set, of how many."""
         return count_correct(self.spec.model, self.parameters, *tiny_test_set()), EXAMPLES
 
+    def pass_dispute_window(self) -> None:
+        """From then on the last settled round can be claimed, and another one settled."""
+        wait = self.reader.task(self.task).payable_from - self.reader.block_timestamp(self.reader.block_number())
+        if wait > 0:
+            self.chain.pass_time(wait + 10)
+
     def claim(self, *clients: int) -> None:
         """Their claims under the standing allocation, sent by the edge server."""
+        self.pass_dispute_window()
         for client in clients:
             address = self.households[client].address
             self.edge.claim(self.task, *claim_proof(self.allocation, address))

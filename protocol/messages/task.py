@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from protocol.identifiers import Address, Amount, Count, Digest, PartsPerMillion, Range, Seconds, Size
+from protocol.identifiers import NATIVE_COIN, Address, Amount, Count, Digest, PartsPerMillion, Range, Seconds, Size
 
 MAX_SPEC_BYTES = 128 * 1024
 MICRO = 1_000_000  # fixed-point denominator of every field that ends in ``_micro``
@@ -75,11 +75,23 @@ class ReputationTerms:
     initial: Annotated[int, Range(0, 255)]
     floor: Annotated[int, Range(1, 255)]
     maximum: Annotated[int, Range(1, 255)]
+    waiting_seconds: Annotated[int, Range(1, 2**32 - 1)] = 30 * 24 * 3600  # below the floor: one more after each
+    admission: Annotated[int, Range(0, 255)] = 0  # least reputation of an address that the ledger knows already
 
 
 @dataclass(frozen=True, slots=True)
 class RewardTerms:
     update_reward_wei: Amount  # flat, for each accepted update
+    token: Address = NATIVE_COIN  # an ERC-20 whose smallest units the amounts count, or the chain's own coin
+
+
+@dataclass(frozen=True, slots=True)
+class DepositTerms:
+    """What parties leave with the ledger while they work for the task, each in smallest units of its token."""
+
+    edge_server_wei: Amount = 0
+    authority_wei: Amount = 0
+    client_wei: Amount = 0  # the stake of every enrolment, returned with the last claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,8 @@ class Durations:
     settle_seconds: Seconds  # from the end of the commit phase
     task_seconds: Seconds  # from posting: no round opens later
     claim_seconds: Seconds  # from the end of the task
+    dispute_seconds: Seconds  # from the settlement of a round until its payout can be claimed
+    takeover_seconds: Seconds  # from the end of the commit phase until another edge server may act
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +139,8 @@ class TaskSpec:
     reputation: ReputationTerms
     rewards: RewardTerms
     durations: Durations
+    edge_substitutes: Annotated[tuple[Address, ...], Range(0, 15)] = ()  # may take over when the edge server is late
+    deposits: DepositTerms = DepositTerms()
 
     def budget_wei(self) -> int:
         """Escrow that covers every reward this task can ever owe."""

@@ -10,11 +10,11 @@ from typing import Any
 from web3 import Web3
 
 from protocol.identifiers import Address, Digest, Label
-from protocol.messages.chain import Publication, TaskTerms
+from protocol.incentives.rewards import ClaimBatch
+from protocol.messages.chain import DEFAULT_RULES, Publication, ReputationRules, TaskTerms
 from protocol.messages.settlement import Entitlement
 from protocol.messages.submission import SignedCommitment, SignedEnrolment, SignedLeave
-from storage.ledger import abi
-from storage.ledger.calls import decode_post_task, encode_call, prepare_post_task
+from storage.ledger.calls import decode_post_task, deployment, encode_call, encode_token_call, prepare_post_task
 from storage.ledger.decoding import address_of, byte_string, decode_logs, whole
 from storage.ledger.interface import LedgerError, PreparedTransaction, TransactionReceipt
 from storage.ledger.node_answers import checked_answers
@@ -61,10 +61,21 @@ class EthereumLedger(EthereumReader):
     def post_task(self, terms: TaskTerms, escrow_wei: int) -> TransactionReceipt:
         return self.send_prepared(prepare_post_task(self.ledger, terms, escrow_wei))
 
-    def enrol(self, enrolments: Sequence[SignedEnrolment]) -> TransactionReceipt:
-        return self._transact(
-            "enrol", [astuple(signed.enrolment) for signed in enrolments], [signed.signature for signed in enrolments]
-        )
+    def enrol(self, enrolments: Sequence[SignedEnrolment], value_wei: int = 0) -> TransactionReceipt:
+        messages, signatures = [astuple(one.enrolment) for one in enrolments], [one.signature for one in enrolments]
+        return self._transact("enrol", messages, signatures, value_wei=value_wei)
+
+    def place_bond(self, task: int, holder: Address, value_wei: int) -> TransactionReceipt:
+        return self._transact("placeBond", task, holder, value_wei=value_wei)
+
+    def return_bond(self, task: int, holder: Address) -> TransactionReceipt:
+        return self._transact("returnBond", task, holder)
+
+    def dispute(self, proof: bytes) -> TransactionReceipt:
+        return self._transact("dispute", proof)
+
+    def return_stake(self, task: int, client: Address) -> TransactionReceipt:
+        return self._transact("returnStake", task, client)
 
     def leave(self, leave: SignedLeave) -> TransactionReceipt:
         return self._transact("leave", leave.leave.task, leave.leave.client, leave.signature)
@@ -93,9 +104,11 @@ class EthereumLedger(EthereumReader):
         return self._transact("expireRound", task, round_number)
 
     def claim(self, task: int, index: int, entitlement: Entitlement, proof: Sequence[Digest]) -> TransactionReceipt:
-        return self._transact(
-            "claim", task, index, entitlement.client, entitlement.cumulative_wei, entitlement.reputation, list(proof)
-        )
+        return self._transact("claim", task, (index, *astuple(entitlement)), proof)
+
+    def claim_many(self, task: int, batch: ClaimBatch) -> TransactionReceipt:
+        leaves = [(index, *astuple(entitlement)) for index, entitlement in batch.leaves]
+        return self._transact("claimMany", task, leaves, batch.proof, batch.flags)
 
     def refund(self, task: int) -> TransactionReceipt:
         return self._transact("refund", task)
@@ -107,16 +120,26 @@ class EthereumLedger(EthereumReader):
         self.verify_contract()
         return _receipt(self._sender.send(prepared.to, prepared.data, prepared.value_wei), self.ledger)
 
+    def approve(self, token: Address, amount: int) -> TransactionReceipt:
+        """Lets the ledger fetch up to ``amount`` of an ERC-20 from this account."""
+        self.verify_contract()
+        return _receipt(self._sender.send(token, encode_token_call("approve", self.ledger, amount)), self.ledger)
+
     def transfer(self, to: Address, amount_wei: int) -> TransactionReceipt:
         """Sends plain money, e.g. to fund a client's account."""
         return _receipt(self._sender.send(to, b"", amount_wei), self.ledger)
 
-    def _transact(self, name: str, *arguments: object) -> TransactionReceipt:
-        return self.send_prepared(PreparedTransaction(self.ledger, encode_call(name, *arguments), 0))
+    def _transact(self, name: str, *arguments: object, value_wei: int = 0) -> TransactionReceipt:
+        return self.send_prepared(PreparedTransaction(self.ledger, encode_call(name, *arguments), value_wei))
 
 
 def deploy(
-    rpc_url: str, signer: Signer, *, timeout_seconds: float = 30.0, receipt_seconds: float = 120.0
+    rpc_url: str,
+    signer: Signer,
+    *,
+    rules: ReputationRules = DEFAULT_RULES,
+    timeout_seconds: float = 30.0,
+    receipt_seconds: float = 120.0,
 ) -> tuple[Address, TransactionReceipt]:
     """Creates a HearthLedger on the node's chain: its address and the receipt. Raises LedgerError."""
     signer.require_private(rpc_url)
@@ -129,7 +152,7 @@ def deploy(
 
     try:
         sender = TransactionSender(web3, signer, chain_id, receipt_seconds=receipt_seconds)
-        mined = sender.send(None, abi.bytecode())
+        mined = sender.send(None, deployment(rules))
     finally:
         provider.close()
     address = address_of(mined.get("contractAddress"))

@@ -13,7 +13,7 @@ from protocol.audit.report import Status
 from protocol.messages.round import ClientWeight
 from protocol.messages.settlement import ABANDONED, MALFORMED, Allocation, Rejection
 from scripts.audit import run_audit
-from tests.played_task import EXPIRED, Conduct, Player
+from tests.played_task import EXPIRED, OPEN, SETTLED, Conduct, Player
 from tests.tiny_task import funded_ledger
 
 LIES: Mapping[str, tuple[int, Conduct]] = {
@@ -92,5 +92,20 @@ def test_expired_rounds_pass() -> None:
     player = Player(funded_ledger("expired"), rounds=2)
     player.play(1, Conduct(silent=(0,), end=EXPIRED))
     player.play(2, Conduct(direct=(2,), twice=(3,)))
+    report = run_audit(player.reader, player.store, player.task)
+    assert report.status is Status.PASS, report.failed
+
+
+def test_frozen_rounds_pay_nobody_and_pass() -> None:
+    """One after it was settled, one while it is open; the rounds around them pay as if they had not been."""
+    player = Player(funded_ledger("frozen"), rounds=4)
+    player.play(1, Conduct())
+    player.play(2, Conduct(frozen=SETTLED))
+    player.play(3, Conduct())
+    player.play(4, Conduct(frozen=OPEN))
+    player.claim(0, 1, 2, 3, 4)
+    player.refund()
+    view = player.reader.task(player.task)
+    assert (view.escrow, view.claimed) == (0, 2 * 5 * player.spec.rewards.update_reward_wei)
     report = run_audit(player.reader, player.store, player.task)
     assert report.status is Status.PASS, report.failed
