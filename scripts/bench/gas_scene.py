@@ -172,6 +172,9 @@ class GasTask:
         """By the server in charge, or by another one that takes over."""
         if number == 1:
             self.bank.pass_to(self.edge.task(self.number).enrol_until)
+        if server is not None:
+            before = self.edge.round(self.number, number - 1)
+            self.bank.pass_to(before.settle_until + self.terms().takeover_seconds)
         (server or self.edge).open_round(
             self.number, number, _digest(f"plan {number}"), self._label(number), len(self.clients)
         )
