@@ -262,13 +262,16 @@ class Agent:
                 self.journal.settle(number, outcome)
 
     def claim(self) -> None:
-        """Have the edge server relay the claim; send it oneself if it does not."""
+        """Have the edge server relay the claim of the last payout; send it oneself if it does not."""
+        while self.ledger.now() < self.chain.payable_from():
+            self.sleep(PATIENCE_SECONDS)
         owed = self.chain.entitlement()
         if owed is None:
             return
         index, entitlement, proof = owed
         for look in range(4 * LOOKS_PER_REQUEST):
-            if self.ledger.claimed_wei(self.task, self.address) >= entitlement.cumulative_wei:
+            paid = self.ledger.claimed_wei(self.task, self.address) >= entitlement.cumulative_wei
+            if paid and self.ledger.standing(self.address).task != self.task:
                 self.tell(f"received {entitlement.cumulative_wei} wei, reputation {entitlement.reputation}")
                 return
             if look % LOOKS_PER_REQUEST == 0:

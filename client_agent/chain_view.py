@@ -11,6 +11,7 @@ from protocol.messages.chain import (
     Event,
     RoundAbandoned,
     RoundExpired,
+    RoundFrozen,
     RoundOpened,
     RoundPublished,
 )
@@ -27,7 +28,7 @@ class ChainView:
         self._next_block = 0
         self._opened: dict[int, RoundOpened] = {}
         self._outcomes: dict[int, bool] = {}
-        self._allocation: Allocation | None = None
+        self._allocations: dict[Digest, Allocation] = {}  # by root, in the order of their rounds
         self._enrolled_reputation = 0
 
     @property
@@ -55,16 +56,20 @@ class ChainView:
         return own.reputation if own else self._enrolled_reputation
 
     def entitlement(self) -> tuple[int, Entitlement, tuple[Digest, ...]] | None:
-        """Index, leaf and proof of this client's claim; None when nothing was ever allocated to it."""
-        own = self._own_entitlement()
-        if self._allocation is None or own is None or own.cumulative_wei == 0:
+        """Index, leaf and proof of this client's claim as of now; None when it lists nothing for it."""
+        root, _ = self._ledger.task(self._task).payable(self._ledger.now())
+        allocation = self._allocations.get(root)
+        if allocation is None or self._client not in {entry.client for entry in allocation.entitlements}:
             return None
-        return claim_proof(self._allocation, self._client)
+        return claim_proof(allocation, self._client)
+
+    def payable_from(self) -> int:
+        """When the last settled round can be claimed, in seconds of block time."""
+        return self._ledger.task(self._task).payable_from
 
     def _own_entitlement(self) -> Entitlement | None:
-        if self._allocation is None:
-            return None
-        return next((e for e in self._allocation.entitlements if e.client == self._client), None)
+        last = next(reversed(self._allocations.values()), None)
+        return next((e for e in last.entitlements if e.client == self._client), None) if last else None
 
     def _apply(self, event: Event) -> None:
         match event:
@@ -80,6 +85,8 @@ class ChainView:
                 self._outcomes[event.round] = False
             case RoundExpired():
                 self._outcomes[event.round] = False
+            case RoundFrozen():
+                self._outcomes.setdefault(event.round, False)
             case _:
                 pass
 
@@ -88,5 +95,6 @@ class ChainView:
         allocation = decode(Allocation, get_document(self._store, record.allocation, MAX_RECORD_BYTES))
         if allocation_root(allocation) != root:
             raise VerificationError("the allocation is not the one on chain", fault=Party.EDGE_SERVER)
-        self._allocation = allocation
+        self._allocations.pop(root, None)  # a round that paid nobody repeats the tree of an earlier one
+        self._allocations[root] = allocation
         return record

@@ -30,7 +30,9 @@ class Contract:
 
 CONTRACTS: Final = (
     Contract("HearthLedger", ROOT / "contracts" / "src", ROOT / "contracts" / "artifacts"),
+    Contract("HearthJudge", ROOT / "contracts" / "src", ROOT / "contracts" / "artifacts"),
     Contract("Reentrant", ROOT / "tests" / "contracts", ROOT / "tests" / "contracts"),
+    Contract("TestToken", ROOT / "tests" / "contracts", ROOT / "tests" / "contracts"),
 )
 
 
@@ -52,6 +54,7 @@ def compile_contract(contract: Contract, node_modules: Path) -> dict[str, Any]:
     settings = {
         "optimizer": {"enabled": True, "runs": 200},
         "evmVersion": "paris",
+        "viaIR": True,  # a fifth smaller: a contract may have 24,576 bytes
         "metadata": {"bytecodeHash": "none"},
         "outputSelection": {file: {name: ["abi", "evm.bytecode.object", "evm.deployedBytecode"]}},
     }

@@ -36,6 +36,7 @@ Seconds = Annotated[int, Range(0, 2**32 - 1)]
 PartsPerMillion = Annotated[int, Range(0, 1_000_000)]
 
 ZERO_DIGEST: Digest = bytes(32)
+NATIVE_COIN: Address = bytes(20)  # in the place of a token
 
 
 def sha256(data: bytes) -> Digest:

@@ -6,7 +6,8 @@ alone do not fix a position; hashing twice keeps a leaf from posing as an inner 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Collection, Sequence
 
 from eth_hash.auto import keccak
 
@@ -20,21 +21,37 @@ def leaf(tag: bytes, payload: bytes) -> Digest:
 
 
 def root(leaves: Sequence[Digest]) -> Digest:
-    """Root over the leaves in order; an odd node moves up unpaired; the empty tree has the zero root."""
-    if not leaves:
-        return ZERO_DIGEST
-    return _levels(leaves)[-1][0]
+    """Root over the leaves in order; the empty tree has the zero root."""
+    return _tree(leaves)[0] if leaves else ZERO_DIGEST
 
 
 def proof(leaves: Sequence[Digest], index: int) -> tuple[Digest, ...]:
     """Siblings of leaf ``index`` from the bottom up, as MerkleProof expects them."""
-    path = []
-    for level in _levels(leaves)[:-1]:
-        sibling = index ^ 1
-        if sibling < len(level):
-            path.append(level[sibling])
-        index //= 2
+    tree, path, place = _tree(leaves), [], len(leaves) - 1 + index
+    while place:
+        path.append(tree[_sibling(place)])
+        place = (place - 1) // 2
     return tuple(path)
+
+
+def multiproof(leaves: Sequence[Digest], indices: Collection[int]) -> tuple[tuple[Digest, ...], tuple[bool, ...]]:
+    """Proof and flags of several leaves at once, as MerkleProof expects them with the leaves by descending index.
+
+    A true flag takes the partner from what was given or computed before, a false one from the proof.
+    """
+    tree = _tree(leaves)
+    queue = deque(len(leaves) - 1 + index for index in sorted(indices, reverse=True))
+    path, flags = [], []
+    while queue and queue[0]:
+        place = queue.popleft()
+        known = bool(queue) and queue[0] == _sibling(place)
+        if known:
+            queue.popleft()
+        else:
+            path.append(tree[_sibling(place)])
+        flags.append(known)
+        queue.append((place - 1) // 2)
+    return tuple(path), tuple(flags)
 
 
 def verify(expected_root: Digest, node: Digest, path: Sequence[Digest]) -> None:
@@ -49,10 +66,13 @@ def _pair(a: Digest, b: Digest) -> Digest:
     return keccak(a + b if a < b else b + a)
 
 
-def _levels(leaves: Sequence[Digest]) -> list[list[Digest]]:
-    levels = [list(leaves)]
-    while len(levels[-1]) > 1:
-        below = levels[-1]
-        above = [_pair(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)]
-        levels.append(above + below[len(below) & ~1 :])
-    return levels
+def _tree(leaves: Sequence[Digest]) -> list[Digest]:
+    """The complete binary tree as an array: node k has the children 2k + 1 and 2k + 2, the leaves come last."""
+    tree = [ZERO_DIGEST] * (len(leaves) - 1) + list(leaves)
+    for place in reversed(range(len(leaves) - 1)):
+        tree[place] = _pair(tree[2 * place + 1], tree[2 * place + 2])
+    return tree
+
+
+def _sibling(place: int) -> int:
+    return place + 1 if place % 2 else place - 1

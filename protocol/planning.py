@@ -46,7 +46,7 @@ def terms_of(spec: TaskSpec) -> TaskTerms:
     """The part of a spec that the contract enforces."""
     return TaskTerms(
         spec=sha256(encode(spec)),
-        edge_server=spec.edge_server,
+        edge_servers=(spec.edge_server, *spec.edge_substitutes),
         authorities=tuple(member.address for member in spec.committee.members),
         threshold=spec.committee.threshold,
         initial_reputation=spec.reputation.initial,
@@ -58,7 +58,14 @@ def terms_of(spec: TaskSpec) -> TaskTerms:
         settle_seconds=spec.durations.settle_seconds,
         task_seconds=spec.durations.task_seconds,
         claim_seconds=spec.durations.claim_seconds,
+        dispute_seconds=spec.durations.dispute_seconds,
+        min_reputation=spec.reputation.admission,
+        takeover_seconds=spec.durations.takeover_seconds,
+        token=spec.rewards.token,
         update_reward=spec.rewards.update_reward_wei,
+        edge_bond=spec.deposits.edge_server_wei,
+        authority_bond=spec.deposits.authority_wei,
+        stake=spec.deposits.client_wei,
     )
 
 

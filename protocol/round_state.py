@@ -15,6 +15,7 @@ class RoundState(IntEnum):
     PUBLISHED = 3
     ABANDONED = 4
     EXPIRED = 5
+    FROZEN = 6  # a breach was proven: the round pays nobody
 
 
 # (from, to): the contract function that makes the step.
@@ -27,9 +28,14 @@ TRANSITIONS: Final[dict[tuple[RoundState, RoundState], str]] = {
     (RoundState.REQUESTED, RoundState.ABANDONED): "abandonRound",
     (RoundState.OPEN, RoundState.EXPIRED): "expireRound",
     (RoundState.REQUESTED, RoundState.EXPIRED): "expireRound",
+    (RoundState.OPEN, RoundState.FROZEN): "dispute",
+    (RoundState.REQUESTED, RoundState.FROZEN): "dispute",
+    (RoundState.PUBLISHED, RoundState.FROZEN): "dispute",  # only inside its dispute window, as the next one
+    (RoundState.ABANDONED, RoundState.FROZEN): "dispute",
 }
 
-FINAL: Final = frozenset({RoundState.PUBLISHED, RoundState.ABANDONED, RoundState.EXPIRED})
+# Nothing more happens in the round, though its payout may still be disputed.
+FINAL: Final = frozenset({RoundState.PUBLISHED, RoundState.ABANDONED, RoundState.EXPIRED, RoundState.FROZEN})
 
 
 def may_move(before: RoundState, after: RoundState) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from eth_hash.auto import keccak
@@ -13,8 +13,8 @@ from protocol.audit.audit import audit_task
 from protocol.audit.evidence import Absence, ChainEvidence, Fetch, MissingEvidenceError
 from protocol.audit.report import Report, Status
 from protocol.domain import Domain, uint256
-from protocol.identifiers import Digest
-from protocol.messages.chain import Enrolled, RoundOpened, TaskPosted
+from protocol.identifiers import Address, Digest
+from protocol.messages.chain import Enrolled, ReputationRules, RoundOpened, TaskPosted
 from protocol.signing import domain_separator
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
 from storage.content.cid import CHUNK_BYTES
@@ -55,24 +55,26 @@ def gather_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
     task_view = ledger.task(task)
     task_count = ledger.task_count()
     posts = len([e for e in events if isinstance(e, TaskPosted)])
+    views = {number: ledger.task(number) for number in range(1, min(task_count, posts) + 1)}
     clients = sorted({e.client for e in events if isinstance(e, Enrolled) and e.task == task})
     opened = [e.round for e in events if isinstance(e, RoundOpened) and e.task == task]
     numbers = sorted({*opened, *range(1, min(task_view.last_round, len(events)) + 1)})
     return ChainEvidence(
         domain=ledger.domain,
         task=task,
-        code=ledger.code(),
-        balance_wei=ledger.balance_wei(ledger.domain.ledger),
+        codes=(ledger.code(), ledger.code(ledger.judge())),
+        judge=ledger.judge(),
+        balance_wei=ledger.balance_wei(ledger.domain.ledger, task_view.token),
         task_count=task_count,
-        escrows_wei={number: ledger.task(number).escrow for number in range(1, min(task_count, posts) + 1)},
+        held_wei={n: view.escrow + view.deposits for n, view in views.items() if view.token == task_view.token},
         events=events,
         timestamps={block: ledger.block_timestamp(block) for block in sorted({e.block for e in events})},
         task_view=task_view,
         rounds={number: ledger.round(task, number) for number in numbers},
         enrolments={client: ledger.enrolment(task, client) for client in clients},
         directs={(n, client): ledger.has_committed_directly(task, n, client) for n in numbers for client in clients},
-        claimed_wei={client: ledger.claimed_wei(task, client) for client in clients},
-        reputations={client: ledger.reputation(client) for client in clients},
+        standings={client: ledger.standing(client) for client in clients},
+        rules=ledger.rules(),
     )
 
 
@@ -86,30 +88,42 @@ def run_audit(ledger: LedgerReader, store: ContentStore, task: int) -> Report:
             raise MissingEvidenceError(f"the endpoint's answers: {error}") from error
         return report
     fetch: Fetch = AuditFetch(store)
-    return audit_task(evidence, fetch, expected_code(evidence.code, evidence.domain))
+    return audit_task(evidence, fetch, expected_codes(evidence.codes, evidence.domain, evidence.judge, evidence.rules))
 
 
-def expected_code(code: bytes, domain: Domain) -> bytes:
-    """The published contract's code as it must stand on chain.
+def expected_codes(
+    codes: tuple[bytes, bytes], domain: Domain, judge: Address, rules: ReputationRules
+) -> tuple[bytes, bytes]:
+    """The published code of ledger and judge as it must stand on chain.
 
-    The constructor fills immutables in (the EIP-712 domain). Where they stand, the chain's own word is taken if it
-    is one that this domain allows; anything else stays zero and so differs.
+    Constructors fill immutables in (EIP-712 domain, rules, each other's address). Where they stand, the chain's own
+    word is taken if it is one that the arguments allow; anything else stays zero and so differs.
     """
-    published = artifact("HearthLedger")
+    allowed = _immutable_words(domain, judge, rules)
+    names = ("HearthLedger", "HearthJudge")
+    return tuple(_filled(name, code, allowed) for name, code in zip(names, codes, strict=True))  # type: ignore[return-value]
+
+
+def _filled(name: str, code: bytes, allowed: set[bytes]) -> bytes:
+    published = artifact(name)
     expected = bytearray.fromhex(published["deployedBytecode"].removeprefix("0x"))
-    allowed = _immutable_words(domain)
     for start, length in published["immutables"]:
         word = code[start : start + length]
         expected[start : start + length] = word if word in allowed else bytes(length)
     return bytes(expected)
 
 
-def _immutable_words(domain: Domain) -> set[bytes]:
+def _immutable_words(domain: Domain, judge: Address, rules: ReputationRules) -> set[bytes]:
     texts = [PROTOCOL_NAME.encode(), PROTOCOL_VERSION.encode()]
     short_strings = {text.ljust(31, b"\0") + bytes([2 * len(text)]) for text in texts}
     short_strings |= {text.ljust(31, b"\0") + bytes([len(text)]) for text in texts}
-    hashes = {keccak(text) for text in texts}
-    return short_strings | hashes | {domain_separator(domain), uint256(domain.chain_id), domain.ledger.rjust(32, b"\0")}
+    hashes = {keccak(text) for text in texts} | {uint256(value) for value in astuple(rules)}
+    return (
+        short_strings
+        | hashes
+        | {domain_separator(domain), uint256(domain.chain_id), domain.ledger.rjust(32, b"\0")}
+        | {judge.rjust(32, b"\0")}
+    )
 
 
 def as_json(report: Report) -> dict[str, Any]:

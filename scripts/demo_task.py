@@ -91,6 +91,8 @@ def write_task_file(
         f"settle_seconds = {phase_seconds}",
         "task_seconds = 86400",
         "claim_seconds = 86400",
+        "dispute_seconds = 2",
+        f"takeover_seconds = {phase_seconds}",
         "",
         "[committee]",
         f"threshold = {THRESHOLD}",

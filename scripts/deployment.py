@@ -16,15 +16,14 @@ from eth_hash.auto import keccak
 from eth_typing import BlockNumber
 from web3 import Web3
 
-from protocol.domain import Domain
 from protocol.errors import HearthError
 from protocol.identifiers import Address, to_hex
-from scripts.audit import expected_code
+from scripts.audit import expected_codes
 from storage.durable_file import write_file_atomically
 from storage.ledger import abi
 from storage.ledger.decoding import address_of, whole
 from storage.ledger.ethereum import EthereumReader, deploy
-from storage.ledger.interface import LedgerError
+from storage.ledger.interface import LedgerError, TransactionRevertedError
 from storage.ledger.json_answers import parse_json
 from storage.ledger.node_answers import checked_answers
 from storage.ledger.rpc import JsonRpcProvider
@@ -144,7 +143,7 @@ def _check(known: Deployment, chain: _Chain, rpc_url: str, file: Path) -> Deploy
     reader = EthereumReader(rpc_url, known.address)
     try:
         code = reader.code()
-        if code and code != expected_code(code, Domain(known.chain_id, known.address)):
+        if code and not _is_ours(reader, code):
             raise DeploymentError(f"{file}: {known.ledger} is not this contract")
     finally:
         reader.close()
@@ -157,6 +156,15 @@ def _check(known: Deployment, chain: _Chain, rpc_url: str, file: Path) -> Deploy
     if chain.nonce() > known.nonce:
         raise DeploymentError(f"{file}: the deployment begun there failed or was replaced; remove the file to try anew")
     return None
+
+
+def _is_ours(reader: EthereumReader, code: bytes) -> bool:
+    try:
+        judge, rules = reader.judge(), reader.rules()
+        codes = code, reader.code(judge)
+    except TransactionRevertedError:
+        return False
+    return codes == expected_codes(codes, reader.domain, judge, rules)
 
 
 def _plan(chain: _Chain) -> Deployment:

@@ -18,6 +18,7 @@ from protocol.model.layout import Layout
 from protocol.planning import terms_of
 from scripts.task_file import TaskFile
 from storage.content.interface import ContentStore, get_document
+from storage.ledger.calls import escrow_value
 from storage.ledger.ethereum import EthereumLedger, decode_post_task
 from storage.ledger.interface import LedgerReader, PreparedTransaction
 from storage.ledger.json_answers import parse_json
@@ -41,9 +42,12 @@ def post_task(task_file: Path, edge_url: str, store: ContentStore, ledger: Ether
     test_set = store.put(_test_set(parsed))
     spec = parsed.spec(initial_model.digest, test_set.digest, identify_authority)
     prepared = _prepare(edge_url, spec)
-    terms, escrow_wei = decode_post_task(prepared)
-    if terms != terms_of(spec) or escrow_wei != spec.budget_wei() or prepared.to != ledger.domain.ledger:
+    terms, value_wei = decode_post_task(prepared)
+    expected = (terms_of(spec), escrow_value(terms_of(spec), spec.budget_wei()), ledger.domain.ledger)
+    if (terms, value_wei, prepared.to) != expected:
         raise VerificationError("the prepared transaction is not this task", fault=Party.EDGE_SERVER)
+    if value_wei == 0:
+        ledger.approve(terms.token, spec.budget_wei())
     receipt = ledger.send_prepared(prepared)
     posted = [event for event in receipt.logs if isinstance(event, TaskPosted)]
     if len(posted) != 1 or posted[0].terms != terms:
@@ -81,6 +85,7 @@ def published_model(ledger: LedgerReader, task: int, round_number: int) -> Diges
 def task_status(ledger: LedgerReader, task: int) -> dict[str, int | str]:
     """What the chain itself says; instants in seconds of block time, money in wei."""
     view = ledger.task(task)
+    _, payable_wei = view.payable(ledger.now())
     status: dict[str, int | str] = {
         "task": task,
         "spec": to_hex(view.spec),
@@ -95,7 +100,8 @@ def task_status(ledger: LedgerReader, task: int) -> dict[str, int | str]:
         "task_until": view.task_until,
         "claim_until": view.claim_until,
         "escrow_wei": view.escrow,
-        "allocated_wei": view.allocated,
+        "allocated_wei": view.pending_allocated,
+        "payable_wei": payable_wei,
         "claimed_wei": view.claimed,
     }
     if view.last_round:

@@ -10,12 +10,13 @@ from typing import Any
 
 from protocol.canonical import decode, encode
 from protocol.errors import MalformedError, Party
-from protocol.identifiers import Digest, from_hex
+from protocol.identifiers import NATIVE_COIN, Digest, from_hex, to_hex
 from protocol.messages.task import (
     MICRO,
     CohortTerms,
     Committee,
     CommitteeMember,
+    DepositTerms,
     Durations,
     Layer,
     LearningTerms,
@@ -29,6 +30,7 @@ from protocol.model.specification import validate
 from protocol.version import SPEC_VERSION
 
 MAX_TASK_FILE_BYTES = 1024 * 1024
+_COIN = to_hex(NATIVE_COIN)
 Identify = Callable[[str], CommitteeMember]  # an authority's URL -> what it says it is
 
 
@@ -102,9 +104,14 @@ class TaskFile:
             ),
             reputation=ReputationTerms(**self._table("reputation")),
             rewards=RewardTerms(
-                rewards["participation_wei"], rewards["contribution_wei"], _scaled(rewards["target_gain"])
+                rewards["participation_wei"],
+                rewards["contribution_wei"],
+                _scaled(rewards["target_gain"]),
+                from_hex(rewards.get("token", _COIN).lower(), 20),
             ),
             durations=Durations(**self._table("durations")),
+            edge_substitutes=tuple(from_hex(text.lower(), 20) for text in task.get("edge_substitutes", ())),
+            deposits=DepositTerms(**self._table("deposits")),
         )
 
     def _table(self, name: str) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -48,33 +48,12 @@ from storage.content.cid import CHUNK_BYTES, cid_of
 from storage.content.memory import MemoryStore
 from storage.ledger.ethereum import EthereumLedger, EthereumReader
 from storage.ledger.signer import Signer
+from tests.played_conduct import EXPIRED, OPEN, SETTLED, Conduct, two_keys
 from tests.samples import private_key
 from tests.tiny_task import CLIENTS, EXAMPLES, TinyTrainer, audited_chain, authority_key, tiny_spec, tiny_test_set
 
 ANSWERING = (1, 3)  # two of three authorities suffice
-EXPIRED = "expired"
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Conduct:
-    """What is special about one round, clients by number; otherwise everyone delivers and the round is published.
-
-    ``lies`` maps the name of something the edge server says to what it says instead.
-    """
-
-    leaving: tuple[int, ...] = ()  # before the round opens
-    direct: tuple[int, ...] = ()  # commit by themselves, not in the batch
-    twice: tuple[int, ...] = ()  # commit by themselves although they are in the batch
-    silent: tuple[int, ...] = ()
-    unavailable: tuple[int, ...] = ()
-    corrupt: tuple[int, ...] = ()
-    malformed: tuple[int, ...] = ()
-    batched: bool = True
-    requested: bool = True  # a key, before the round is abandoned or expires
-    end: str = PUBLISHED
-    lying: tuple[int, ...] = ()  # key authorities; then all of them answer
-    lies: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
 
 class Player:
@@ -145,6 +124,10 @@ class Player:
         )
         plan = self.said("plan", plan)
         self.edge.open_round(self.task, number, self.put(encode(plan)), plan.label(), len(plan.weights))
+        if conduct.frozen == OPEN:
+            self.freeze(plan)
+            self.history = unpublished_history(self.history, plan)
+            return
         committed, bodies = self._commit_phase(number, conduct, plan, indices)
         if conduct.end == EXPIRED:
             if conduct.requested:
@@ -159,11 +142,13 @@ class Player:
         if conduct.requested:
             request = self.said("request", key_request(plan, committed, verdict.accepted))
             self.edge.request_key(self.task, number, request.digest())
+        before = self.allocation
         charge = epsilon_micro(plan.learning, number, self.spec.privacy.delta_exponent)
         record = RoundRecord(
             plan.label(), ABANDONED, verdict, request.digest() if request else ZERO_DIGEST, (), (), ZERO_DIGEST,
             ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0, charge, ZERO_DIGEST,
         )  # fmt: skip
+        self.pass_dispute_window()
         if conduct.end == ABANDONED:
             allocation, root, allocated = self._settle(number, verdict, None)
             digest = self.put(encode(self.said("record", replace(record, allocation=allocation))))
@@ -189,6 +174,13 @@ class Player:
         publication = Publication(model, self.put(encode(record)), root, allocated, record.correct, record.examples)
         self.edge.publish_round(self.task, number, self.said("publication", publication))
         self.history = published_history(self.history, plan, request, indices, opened.sums, model)
+        if conduct.frozen == SETTLED:
+            self.freeze(plan)
+            self.allocation = before
+
+    def freeze(self, plan: RoundPlan) -> None:
+        """Shown by the manufacturer: the servers can go on."""
+        self.manufacturer.dispute(two_keys(self.domain, plan))
 
     def _settle(self, number: int, verdict: Verdict, progress: Progress | None) -> tuple[Digest, Digest, int]:
         """Digest, root and total of the next allocation."""
@@ -199,8 +191,15 @@ class Player:
         """Right answers of the present model on the public test set, of how many."""
         return count_correct(self.spec.model, self.parameters, *tiny_test_set()), EXAMPLES
 
+    def pass_dispute_window(self) -> None:
+        """From then on the last settled round can be claimed, and another one settled."""
+        wait = self.reader.task(self.task).payable_from - self.reader.block_timestamp(self.reader.block_number())
+        if wait > 0:
+            self.chain.pass_time(wait + 10)
+
     def claim(self, *clients: int) -> None:
         """Their claims under the standing allocation, sent by the edge server."""
+        self.pass_dispute_window()
         for client in clients:
             address = self.households[client].address
             self.edge.claim(self.task, *claim_proof(self.allocation, address))

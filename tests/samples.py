@@ -66,7 +66,13 @@ def sample_spec(**changes: Any) -> TaskSpec:
         reputation=ReputationTerms(initial=2, floor=2, maximum=5, waiting_rounds=2),
         rewards=RewardTerms(participation_wei=599, contribution_wei=401, target_gain_ppm=500_000),
         durations=Durations(
-            enrolment_seconds=600, commit_seconds=300, settle_seconds=300, task_seconds=86_400, claim_seconds=86_400
+            enrolment_seconds=600,
+            commit_seconds=300,
+            settle_seconds=300,
+            task_seconds=86_400,
+            claim_seconds=86_400,
+            dispute_seconds=60,
+            takeover_seconds=200,
         ),
     )
     return replace(spec, **changes)

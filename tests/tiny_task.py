@@ -54,13 +54,18 @@ def funded_ledger(name: str) -> Address:
 
 
 class TinyTrainer:
-    """A reproducible delta that looks like one: small, different for everyone and in every round."""
+    """A reproducible delta that looks like one, different for everyone and in every round; against class 0.
+
+    Inputs are not negative, so after the first round no example is of class 0 any more, whatever was drawn.
+    """
 
     def delta(
         self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
     ) -> npt.NDArray[np.float64]:
-        draws = np.frombuffer(randomness.draw(f"{purpose}/train", len(parameters)), dtype=np.int8)
-        return draws.astype(np.float64) / 100 + 0.01 * parameters
+        draws = np.frombuffer(randomness.draw(f"{purpose}/train", len(parameters)), dtype=np.uint8)
+        delta: npt.NDArray[np.float64] = (1.0 + draws.astype(np.float64)) / 100 + 0.01 * parameters
+        delta[:6] = delta[24] = 0.0  # the weights and the bias of class 0
+        return delta
 
 
 def authority_key(j: int) -> bytes:

@@ -66,8 +66,7 @@ class Coordinator:
 
     def run(self) -> None:
         """The whole task, then claims until the claim period is over. A step that fails is tried again."""
-        steps = (self.admit_clients, self.run_rounds, self.serve_claims)
-        for step in steps:
+        for step in (self.admit_clients, self.run_rounds, self.serve_claims):
             while True:
                 try:
                     step()
@@ -113,7 +112,6 @@ class Coordinator:
             log.warning("abandoned", task=self.task, round=facts.number, error=str(error))
             self.abandon(facts, verdict)
         self.tick()
-        self.desk.settle()
 
     def open_round(self) -> RoundFacts:
         """The plan, from public data alone; its hash is the label, and the label goes on chain."""
@@ -246,6 +244,7 @@ class Coordinator:
                 facts.indices,
                 self.history.parameters(facts),
             )
+        self.await_payout()
         with self.timed(facts, "publish"):
             self.settlement.publish(facts, verdict, request, answers, aggregate)
 
@@ -256,11 +255,17 @@ class Coordinator:
             if now > facts.opened.settle_until:
                 self.ledger.expire_round(self.task, facts.number)
             elif facts.requested is not None or now > facts.opened.commit_until:
+                self.await_payout()
                 try:
                     self.settlement.abandon(facts, verdict)
                 except TransactionRevertedError as error:
                     if error.name not in ("TooEarly", "TooLate"):
                         raise
+            self.tick()
+
+    def await_payout(self) -> None:
+        """Until the payout of the round before can no longer be disputed: the ledger settles one after the other."""
+        while self.ledger.now() < self.ledger.task(self.task).payable_from:
             self.tick()
 
     def serve_claims(self) -> None:
@@ -269,8 +274,7 @@ class Coordinator:
             self.tick()
 
     def task_is_over(self) -> bool:
-        last = len(self.history.rounds)
-        return last >= self.spec.rounds or self.ledger.now() > self.history.view.task_until
+        return len(self.history.rounds) >= self.spec.rounds or self.ledger.now() > self.history.view.task_until
 
     def tick(self) -> None:
         """One look at the chain and at the desk; every wait of this class is made of these."""

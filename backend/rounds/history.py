@@ -10,7 +10,7 @@ import numpy.typing as npt
 from protocol.canonical import decode
 from protocol.commitments import committed_set
 from protocol.identifiers import ZERO_DIGEST, Address
-from protocol.incentives.rewards import first_allocation
+from protocol.incentives.rewards import allocation_root, first_allocation
 from protocol.messages.chain import (
     BatchCommitted,
     DirectCommitted,
@@ -20,6 +20,7 @@ from protocol.messages.chain import (
     Left,
     RoundAbandoned,
     RoundExpired,
+    RoundFrozen,
     RoundOpened,
     RoundPublished,
 )
@@ -40,7 +41,7 @@ from storage.content.interface import ContentStore, get_document
 from storage.ledger.follower import EventFollower
 from storage.ledger.interface import LedgerReader
 
-Ended = RoundPublished | RoundAbandoned | RoundExpired
+Ended = RoundPublished | RoundAbandoned | RoundExpired | RoundFrozen
 
 
 @dataclass
@@ -74,7 +75,7 @@ class TaskHistory:
     """Kept up to date by :meth:`refresh`. Documents are checked against their digests on chain when they are read."""
 
     def __init__(self, ledger: LedgerReader, store: ContentStore, task: int) -> None:
-        self._store, self.task = store, task
+        self._ledger, self._store, self.task = ledger, store, task
         self._follower = EventFollower(ledger, task, Event)
         self.view = ledger.task(task)
         self.spec = decode(TaskSpec, get_document(store, self.view.spec, MAX_SPEC_BYTES), MAX_SPEC_BYTES)
@@ -111,10 +112,12 @@ class TaskHistory:
             return history, first_allocation(self.task, reputations)
         return self._after[number - 1]
 
-    def allocation(self) -> Allocation | None:
-        """The one whose root is on chain; None before the first."""
-        settled = [facts for facts in self.rounds.values() if isinstance(facts.ended, RoundPublished | RoundAbandoned)]
-        return self.before(settled[-1].number + 1)[1] if settled else None
+    def payable(self) -> Allocation | None:
+        """The one that claims are paid from now; None before the first."""
+        root, _ = self._ledger.task(self.task).payable(self._ledger.now())
+        settled = [f.number for f in self.rounds.values() if isinstance(f.ended, RoundPublished | RoundAbandoned)]
+        allocations = (self.before(number + 1)[1] for number in reversed(settled))
+        return next((allocation for allocation in allocations if allocation_root(allocation) == root), None)
 
     def parameters(self, facts: RoundFacts) -> npt.NDArray[np.float32]:
         """Those that the round starts from."""
@@ -142,13 +145,25 @@ class TaskHistory:
                 self.rounds[event.round].requested = event
             case RoundPublished() | RoundAbandoned() | RoundExpired():
                 self._end(self.rounds[event.round], event)
+            case RoundFrozen():
+                self._freeze(self.rounds[event.round], event)
             case _:
                 pass
+
+    def _freeze(self, facts: RoundFacts, event: RoundFrozen) -> None:
+        """Its allocation is void; what it published stays published."""
+        history, allocation = self.before(facts.number)
+        if facts.ended is None:
+            facts.ended = event
+            history = unpublished_history(history, facts.plan)
+        else:
+            history, _ = self._after[facts.number]
+        self._after[facts.number] = (history, allocation)
 
     def _end(self, facts: RoundFacts, event: Ended) -> None:
         """``ended`` comes last: other threads take it as a sign that everything else is there."""
         history, allocation = self.before(facts.number)
-        if isinstance(event, RoundExpired):
+        if isinstance(event, RoundExpired | RoundFrozen):
             self._after[facts.number] = (unpublished_history(history, facts.plan), allocation)
             facts.ended = event
             return

@@ -100,12 +100,13 @@ class Settlement:
         self.ledger.abandon_round(self.history.task, facts.number, digest, root, allocated)
 
     def relay_claim(self, client: Address) -> None:
-        """Sends a client's claim if anything is owed; who is not paid now can still claim by itself."""
-        allocation, task = self.history.allocation(), self.history.task
+        """Sends a client's claim if it is owed money or its reputation; it can still claim by itself."""
+        allocation, task = self.history.payable(), self.history.task
         if allocation is None or client not in {entry.client for entry in allocation.entitlements}:
             return
         index, entitlement, proof = claim_proof(allocation, client)
-        if entitlement.cumulative_wei <= self.ledger.claimed_wei(task, client):
+        paid = entitlement.cumulative_wei <= self.ledger.claimed_wei(task, client)
+        if paid and self.ledger.standing(client).task != task:
             return
         try:
             self.ledger.claim(task, index, entitlement, proof)

@@ -13,7 +13,7 @@ from backend.rounds.desk import Desk
 from backend.rounds.history import TaskHistory
 from backend.rounds.journal import EdgeJournal
 from protocol.errors import HearthError, MalformedError, Party
-from protocol.identifiers import Address
+from protocol.identifiers import NATIVE_COIN, Address
 from protocol.messages.chain import TaskPosted
 from storage.content.interface import ContentStore
 from storage.ledger.follower import EventFollower
@@ -68,7 +68,7 @@ class TaskBoard:
             except HearthError as error:
                 log.warning("no look at the chain", error=str(error))
             else:
-                ours = [event for event in self._posted.events if event.terms.edge_server == self._ledger.sender]
+                ours = [event for event in self._posted.events if self._ledger.sender in event.terms.edge_servers]
                 waiting = [event for event in ours if event.task not in self._desks and event not in self._refused]
                 self._waiting = {event.task for event in waiting}
                 for event in waiting:
@@ -76,12 +76,22 @@ class TaskBoard:
                 self._looked.set()
             self._stop.wait(2 * self._tick_seconds)
 
+    def _place_bond(self, history: TaskHistory) -> None:
+        """The task's bond of this server, unless it is there already."""
+        amount, token = history.spec.deposits.edge_server_wei, history.spec.rewards.token
+        if amount == 0 or self._ledger.bond(history.task, self._ledger.sender).placed:
+            return
+        if token != NATIVE_COIN:
+            self._ledger.approve(token, amount)
+        self._ledger.place_bond(history.task, self._ledger.sender, amount if token == NATIVE_COIN else 0)
+
     def _take(self, posted: TaskPosted) -> None:
         task = posted.task
         try:
             history = TaskHistory(self._ledger, self._store, task)
             if self._ledger.block_number() < posted.block + history.spec.confirmations:
                 return
+            self._place_bond(history)
         except MalformedError as error:
             log.error("task refused", task=task, error=str(error))
             self._waiting.discard(task)

@@ -9,7 +9,7 @@ from enum import Enum
 from protocol.domain import Domain
 from protocol.errors import HearthError
 from protocol.identifiers import Address, Digest
-from protocol.messages.chain import EnrolmentView, Event, RoundView, TaskView
+from protocol.messages.chain import EnrolmentView, Event, ReputationRules, RoundView, Standing, TaskView
 
 
 class Absence(Enum):
@@ -35,15 +35,16 @@ class ChainEvidence:
 
     domain: Domain
     task: int
-    code: bytes
-    balance_wei: int
+    codes: tuple[bytes, bytes]  # of the ledger and of its judge
+    judge: Address
+    balance_wei: int  # of the ledger, in this task's token
     task_count: int
-    escrows_wei: Mapping[int, int]  # of every posted task of the ledger
+    held_wei: Mapping[int, int]  # escrow and deposits of every posted task of the ledger in the same token
     events: tuple[Event, ...]
     timestamps: Mapping[int, int]  # by block number, for every block with an event
     task_view: TaskView
     rounds: Mapping[int, RoundView]  # 1 .. last_round
     enrolments: Mapping[Address, EnrolmentView]
     directs: Mapping[tuple[int, Address], bool]
-    claimed_wei: Mapping[Address, int]
-    reputations: Mapping[Address, int | None]
+    standings: Mapping[Address, Standing]
+    rules: ReputationRules

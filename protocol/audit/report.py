@@ -15,8 +15,8 @@ from protocol.identifiers import Digest, to_hex
 T = TypeVar("T")
 
 CHECKS: Final[dict[int, str]] = {
-    1: "the ledger's code is the published contract's",
-    2: "the task's terms, escrow and deadlines are those of its spec",
+    1: "the code of the ledger and of its judge is the published contracts'",
+    2: "the task's terms, escrow and deadlines are those of its spec, the reputation rules those of the ledger",
     3: "the spec, the initial model and the test set are there and well formed",
     4: "every enrolment is signed, in time, once per address, with its envelope",
     5: "every leave is signed and recorded",
@@ -36,8 +36,8 @@ CHECKS: Final[dict[int, str]] = {
     19: "the counts of right answers on the test set are those of the models",
     20: "the privacy charge follows from the plans",
     21: "every share and reputation follows from verdict, weights and counts; their root is the one on chain",
-    22: "every claim paid one leaf, once, to its client",
-    23: "the books balance: escrow = posted - claimed - refunded",
+    22: "every claim paid one leaf of the tree that stood then, once, to its client, and its reputation followed",
+    23: "the books balance: escrow = posted - claimed - refunded, deposits, one settlement after the other",
     24: "refunds went to the manufacturer, and only what no client could claim",
     25: "who is accused of lying, and nobody else, signed a partial key off the polynomial of all others",
 }

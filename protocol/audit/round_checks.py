@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from protocol.audit.evidence import ChainEvidence, Fetch
 from protocol.audit.report import Report, document, known, require, same
-from protocol.audit.task_checks import TaskFacts
+from protocol.audit.task_checks import TaskFacts, of_task
 from protocol.canonical import decode
 from protocol.commitments import batch_root, committed_set, verify_batch, verify_commitment
 from protocol.identifiers import ZERO_DIGEST, Address, to_hex
@@ -22,8 +22,10 @@ from protocol.messages.chain import (
     KeyRequested,
     RoundAbandoned,
     RoundExpired,
+    RoundFrozen,
     RoundOpened,
     RoundPublished,
+    TakenOver,
 )
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.settlement import Allocation
@@ -33,7 +35,14 @@ from protocol.round_state import RoundState, may_move
 from protocol.sparse.codec import encode_index_set
 
 RoundEvent = (
-    RoundOpened | BatchCommitted | DirectCommitted | KeyRequested | RoundPublished | RoundAbandoned | RoundExpired
+    RoundOpened
+    | BatchCommitted
+    | DirectCommitted
+    | KeyRequested
+    | RoundPublished
+    | RoundAbandoned
+    | RoundExpired
+    | RoundFrozen
 )
 _AFTER = {
     RoundOpened: RoundState.OPEN,
@@ -43,6 +52,7 @@ _AFTER = {
     RoundPublished: RoundState.PUBLISHED,
     RoundAbandoned: RoundState.ABANDONED,
     RoundExpired: RoundState.EXPIRED,
+    RoundFrozen: RoundState.FROZEN,
 }
 
 
@@ -57,6 +67,7 @@ class RoundFacts:
     directs: list[DirectCommitted] = field(default_factory=list)
     requested: KeyRequested | None = None
     ended: RoundPublished | RoundAbandoned | RoundExpired | None = None
+    frozen: RoundFrozen | None = None
     plan: RoundPlan | None = None
     indices: npt.NDArray[np.uint32] | None = None
     committed: Mapping[Address, SignedCommitment] | None = None
@@ -83,6 +94,8 @@ def gather(evidence: ChainEvidence, number: int) -> RoundFacts:
                 facts.directs.append(event)
             case KeyRequested():
                 facts.requested = event
+            case RoundFrozen():
+                facts.frozen = event
             case _:
                 facts.ended = event
     return facts
@@ -101,7 +114,7 @@ def check_commit_phase(
     facts = gather(evidence, number)
     subject = facts.subject
     with report.check(6, subject):
-        _check_states(evidence, facts)
+        _check_states(evidence, task, facts)
     with report.check(7, subject):
         _check_plan(evidence, fetch, task, facts, history)
     with report.check(8, subject):
@@ -127,7 +140,7 @@ def check_commit_phase(
     return facts
 
 
-def _check_states(evidence: ChainEvidence, facts: RoundFacts) -> None:
+def _check_states(evidence: ChainEvidence, task: TaskFacts, facts: RoundFacts) -> None:
     view = known(evidence.rounds.get(facts.number), "the round's view")
     require(facts.opened is not None, "no RoundOpened event")
     opened = known(facts.opened, "RoundOpened")
@@ -156,6 +169,9 @@ def _check_states(evidence: ChainEvidence, facts: RoundFacts) -> None:
     same("deadlines in the view", (view.commit_until, view.settle_until), (opened.commit_until, opened.settle_until))
     same("cohort in the view", view.cohort, opened.cohort)
     same("label in the view", view.label, opened.label)
+    servers = known(task.posted, "TaskPosted").terms.edge_servers
+    taken = [e.edge_server for e in of_task(evidence, TakenOver) if _position(e) < _position(opened)]
+    same("edge server in the view", servers[view.server : view.server + 1], ((servers[0], *taken)[-1],))
     same("request in the view", view.request, facts.requested.request if facts.requested else ZERO_DIGEST)
     ended = sum(isinstance(event, RoundPublished | RoundAbandoned | RoundExpired) for event in facts.events)
     require(ended <= 1, "ended twice")

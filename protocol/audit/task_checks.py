@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -15,7 +15,18 @@ from protocol.canonical import decode
 from protocol.encryption.envelope import MAX_ENVELOPE_BYTES
 from protocol.errors import Party
 from protocol.identifiers import Address, to_hex
-from protocol.messages.chain import Claimed, Enrolled, Event, Left, TaskPosted
+from protocol.messages.chain import (
+    Claimed,
+    Enrolled,
+    Event,
+    Left,
+    ReputationRules,
+    RoundOpened,
+    StakeReturned,
+    Standing,
+    TakenOver,
+    TaskPosted,
+)
 from protocol.messages.submission import Enrolment, Leave
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
@@ -49,10 +60,11 @@ def of_task(evidence: ChainEvidence, kind: type[E]) -> list[E]:
     ]
 
 
-def check_task(report: Report, evidence: ChainEvidence, fetch: Fetch, expected_code: bytes) -> TaskFacts:
+def check_task(report: Report, evidence: ChainEvidence, fetch: Fetch, expected_codes: tuple[bytes, bytes]) -> TaskFacts:
     facts, subject = TaskFacts(), f"task {evidence.task}"
     with report.check(1, "ledger"):
-        same("code", evidence.code, expected_code)
+        same("code", evidence.codes[0], expected_codes[0])
+        same("code of its judge", evidence.codes[1], expected_codes[1])
     with report.check(3, f"{subject} spec"):
         spec = decode(TaskSpec, document(fetch, evidence.task_view.spec, MAX_SPEC_BYTES, "spec"), MAX_SPEC_BYTES)
         validate(spec.model)
@@ -96,8 +108,13 @@ def _check_terms(evidence: ChainEvidence, known_spec: TaskSpec | None) -> TaskPo
     same("escrow", posted.escrow, spec.budget_wei())
     same("manufacturer", view.manufacturer, posted.manufacturer)
     same("spec", view.spec, terms.spec)
-    same("edge server", view.edge_server, terms.edge_server)
+    same("token", view.token, terms.token)
+    in_charge = [terms.edge_servers[0], *(event.edge_server for event in of_task(evidence, TakenOver))]
+    require(set(in_charge) <= set(terms.edge_servers), "taken over by a server that the terms do not list")
+    same("edge server", view.edge_server, in_charge[-1])
     counts = (view.rounds, view.min_clients, view.max_clients, view.update_reward)
+    rules = ReputationRules(spec.reputation.maximum, spec.reputation.floor, spec.reputation.waiting_seconds)
+    same("the ledger's reputation rules", evidence.rules, rules)
     same("counts", counts, (terms.rounds, terms.min_clients, terms.max_clients, terms.update_reward))
     start = evidence.timestamps[posted.block]
     task_until = start + durations.task_seconds
@@ -118,22 +135,44 @@ def _check_enrolments(report: Report, evidence: ChainEvidence, facts: TaskFacts)
             same("envelope", view.envelope, event.envelope)
             same("reputation in the view", view.reputation, event.reputation)
             spec = known(facts.spec, "the spec")
-            same("reputation", event.reputation, _reputation_before(evidence.events, event, spec))
+            same("reputation", event.reputation, _reputation_at(evidence, event, spec))
+            known_before = standing_before(evidence.events, evidence.timestamps, event.client, event).known
+            require(not known_before or event.reputation >= spec.reputation.admission, "below the admission floor")
             enrolment = Enrolment(evidence.task, event.client, event.envelope)
             verify(evidence.domain, enrolment, event.signature, event.client, Party.CLIENT)
+            returned = event.client in {one.client for one in of_task(evidence, StakeReturned)}
+            same("staked", view.staked, spec.deposits.client_wei > 0 and not returned)
             same("in time", evidence.timestamps[event.block] <= evidence.task_view.enrol_until, True)
     with report.check(4, f"task {evidence.task}"):
         same("number enrolled", evidence.task_view.enrolled, len(events))
         require(len(events) <= evidence.task_view.max_clients, "more clients than the task allows")
 
 
-def _reputation_before(events: Iterable[Event], enrolled: Enrolled, spec: TaskSpec) -> int:
-    """The reputation last settled on chain before an enrolment, or the task's initial one."""
-    here, reputation = (enrolled.block, enrolled.log_index), spec.reputation.initial
+def standing_before(
+    events: Iterable[Event], timestamps: Mapping[int, int], client: Address, until: Event | None
+) -> Standing:
+    """What the ledger knows of an address right before ``until``, or after all events."""
+    standing = Standing(0, False, 0, 0)
     for event in events:
-        if isinstance(event, Claimed) and event.client == enrolled.client and (event.block, event.log_index) < here:
-            reputation = event.reputation
-    return reputation
+        if until is not None and (event.block, event.log_index) >= (until.block, until.log_index):
+            break
+        if isinstance(event, Enrolled) and event.client == client:
+            standing = replace(standing, task=event.task)
+        elif isinstance(event, Claimed) and event.client == client and event.task == standing.task:
+            task = 0 if event.freed else event.task
+            standing = Standing(event.reputation, True, timestamps[event.block], task)
+    return standing
+
+
+def _reputation_at(evidence: ChainEvidence, enrolled: Enrolled, spec: TaskSpec) -> int:
+    """The reputation last settled on chain before an enrolment plus what waiting gave, or the task's initial one."""
+    standing = standing_before(evidence.events, evidence.timestamps, enrolled.client, enrolled)
+    if not standing.known:
+        return spec.reputation.initial
+    if standing.reputation >= evidence.rules.floor:
+        return standing.reputation
+    waited = (evidence.timestamps[enrolled.block] - standing.since) // evidence.rules.waiting_seconds
+    return min(evidence.rules.floor, standing.reputation + waited)
 
 
 def _check_leaves(report: Report, evidence: ChainEvidence, facts: TaskFacts) -> None:
@@ -146,4 +185,11 @@ def _check_leaves(report: Report, evidence: ChainEvidence, facts: TaskFacts) -> 
             verify(evidence.domain, Leave(evidence.task, event.client), event.signature, event.client, Party.CLIENT)
     for client, view in sorted(evidence.enrolments.items()):
         with report.check(5, f"client {to_hex(client)} view"):
-            same("left", view.left, client in facts.left)
+            left = facts.left.get(client)
+            same("left", view.left, left is not None)
+            opened = [event for event in of_task(evidence, RoundOpened) if left and _before(event, left)]
+            same("last round when it left", view.left_round, len(opened))
+
+
+def _before(event: Event, other: Event) -> bool:
+    return (event.block, event.log_index) < (other.block, other.log_index)

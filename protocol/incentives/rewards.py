@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
 from protocol import merkle
 from protocol.domain import entitlement_leaf
 from protocol.identifiers import Address, Digest
@@ -60,6 +63,22 @@ def leaves(allocation: Allocation) -> list[Digest]:
 
 def allocation_root(allocation: Allocation) -> Digest:
     return merkle.root(leaves(allocation))
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimBatch:
+    """Many leaves of one allocation under one multiproof: (index, leaf), by descending index."""
+
+    leaves: tuple[tuple[int, Entitlement], ...]
+    proof: tuple[Digest, ...]
+    flags: tuple[bool, ...]
+
+
+def claim_batch(allocation: Allocation, clients: Collection[Address]) -> ClaimBatch:
+    """The claims of all ``clients`` that the allocation lists, for one transaction."""
+    chosen = [(i, entry) for i, entry in enumerate(allocation.entitlements) if entry.client in clients]
+    proof, flags = merkle.multiproof(leaves(allocation), [index for index, _ in chosen])
+    return ClaimBatch(tuple(reversed(chosen)), proof, flags)
 
 
 def claim_proof(allocation: Allocation, client: Address) -> tuple[int, Entitlement, tuple[Digest, ...]]:

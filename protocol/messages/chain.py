@@ -7,6 +7,7 @@ Amounts are wei, instants are seconds of block time, digests are 32 raw bytes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from protocol.identifiers import Address, Digest, Label, Nonce, Signature
 from protocol.round_state import RoundState
@@ -17,7 +18,7 @@ class TaskTerms:
     """What the contract itself enforces of a TaskSpec; same order as ``IHearthLedger.TaskTerms``."""
 
     spec: Digest
-    edge_server: Address
+    edge_servers: tuple[Address, ...]  # the first is in charge until another one has to take over
     authorities: tuple[Address, ...]
     threshold: int
     initial_reputation: int
@@ -29,14 +30,38 @@ class TaskTerms:
     settle_seconds: int
     task_seconds: int
     claim_seconds: int
+    dispute_seconds: int
+    takeover_seconds: int
+    min_reputation: int
+    token: Address  # zero: the chain's own coin
     update_reward: int
+    edge_bond: int
+    authority_bond: int
+    stake: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReputationRules:
+    """Of a deployment: no reputation is above ``maximum``; a settled one below ``floor`` gains one in each
+    ``waiting_seconds`` until it is at the floor again."""
+
+    maximum: int
+    floor: int
+    waiting_seconds: int
+
+
+DEFAULT_RULES: Final = ReputationRules(maximum=5, floor=2, waiting_seconds=30 * 24 * 3600)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
+    """``allocated`` and ``allocation_root`` stand; those of ``pending_round`` replace them from ``payable_from`` on."""
+
     spec: Digest
+    token: Address
+    pending_round: int  # 0 when none was settled yet
+    payable_from: int
     manufacturer: Address
-    edge_server: Address
     rounds: int
     min_clients: int
     max_clients: int
@@ -45,31 +70,63 @@ class TaskView:
     enrol_until: int
     task_until: int
     claim_until: int
-    update_reward: int
     escrow: int
-    allocated: int
     claimed: int
+    allocated: int
+    pending_allocated: int
     allocation_root: Digest
+    pending_root: Digest
+    update_reward: int
+    deposits: int  # bonds and stakes that the ledger holds besides the escrow
+    edge_server: Address  # the one in charge
+
+    def payable(self, now: int) -> tuple[Digest, int]:
+        """Root that claims are paid from at ``now``, and the cumulative amount that the contract vouches for."""
+        if self.pending_round == 0 or now < self.payable_from:
+            return self.allocation_root, self.allocated
+        return self.pending_root, self.pending_allocated
 
 
 @dataclass(frozen=True, slots=True)
 class RoundView:
-    state: RoundState
     label: Label
     batch_root: Digest
     request: Digest
+    state: RoundState
     cohort: int
     batched: int
     direct: int
     commit_until: int
     settle_until: int
+    server: int  # place in the task's list of the edge server that opened it
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentView:
     envelope: Digest  # zero when never enrolled
-    reputation: int
+    claimed: int
+    left_round: int
+    reputation: int  # at its enrolment
     left: bool
+    staked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BondView:
+    role: int  # 0 none, 1 edge server, 2 authority
+    index: int  # place in the terms' list
+    placed: bool
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the ledger knows of an address across tasks; ``task`` holds it until its last leaf there is applied."""
+
+    reputation: int
+    known: bool
+    since: int
+    task: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +247,53 @@ class Claimed(Event):
     amount: int
     cumulative: int
     reputation: int
+    freed: bool  # it was this client's last leaf of the task that it worked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refunded(Event):
     task: int
     manufacturer: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StakeReturned(Event):
+    task: int
+    client: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BondPlaced(Event):
+    task: int
+    holder: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BondReturned(Event):
+    task: int
+    holder: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOver(Event):
+    task: int
+    edge_server: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundFrozen(Event):
+    task: int
+    round: int
+    culprit: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BondForfeited(Event):
+    task: int
+    holder: Address
+    reporter: Address
     amount: int

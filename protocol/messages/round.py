@@ -48,3 +48,13 @@ class RoundPlan:
 
     def weight_of(self, client: Address) -> int | None:
         return next((entry.weight for entry in self.weights if entry.client == client), None)
+
+
+@dataclass(frozen=True, slots=True)
+class RoundStatement:
+    """EIP-712: an edge server's word on a round's plan and, once it is known, its model (zero before)."""
+
+    task: Word
+    round: Annotated[int, Range(1, 2**32 - 1)]
+    label: Label
+    model: Digest

@@ -80,3 +80,13 @@ class Receipt:
 
     index: Annotated[int, Range(0, 2**32 - 1)]
     proof: Annotated[tuple[Digest, ...], Range(0, 32)]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptStatement:
+    """EIP-712 ``Receipt``, signed by the edge server: this commitment will be in the round's batch."""
+
+    task: Word
+    round: Annotated[int, Range(1, 2**32 - 1)]
+    label: Label
+    commitment: Digest  # EIP-712 struct hash of the Commitment

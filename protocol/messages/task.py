@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.errors import MalformedError, Party
-from protocol.identifiers import Address, Amount, Count, Digest, PartsPerMillion, Range, Seconds, Size
+from protocol.identifiers import NATIVE_COIN, Address, Amount, Count, Digest, PartsPerMillion, Range, Seconds, Size
 
 MAX_SPEC_BYTES = 128 * 1024
 MICRO = 1_000_000  # fixed-point denominator of every field that ends in ``_micro``
@@ -78,6 +78,8 @@ class ReputationTerms:
     floor: Annotated[int, Range(1, 255)]  # below it a client is not planned
     maximum: Annotated[int, Range(1, 255)]
     waiting_rounds: Annotated[int, Range(1, 255)]  # settled rounds from a bad mark at the floor back to the floor
+    waiting_seconds: Annotated[int, Range(1, 2**32 - 1)] = 30 * 24 * 3600  # below the floor: one more after each
+    admission: Annotated[int, Range(0, 255)] = 0  # least reputation of an address that the ledger knows already
 
     def __post_init__(self) -> None:
         if not self.waiting_rounds <= self.floor <= self.maximum or self.initial > self.maximum:
@@ -95,11 +97,21 @@ class RewardTerms:
     participation_wei: Amount  # in every settled round
     contribution_wei: Amount  # at most; ``protocol.incentives.contribution`` says how much of it
     target_gain_ppm: Annotated[int, Range(1, 1_000_000)]  # accuracy above the best so far that releases all of it
+    token: Address = NATIVE_COIN  # an ERC-20 whose smallest units the amounts count, or the chain's own coin
 
     @property
     def update_reward_wei(self) -> int:
         """The most that one accepted update can earn: what the contract caps a round's budget with."""
         return self.participation_wei + self.contribution_wei
+
+
+@dataclass(frozen=True, slots=True)
+class DepositTerms:
+    """What parties leave with the ledger while they work for the task, each in smallest units of its token."""
+
+    edge_server_wei: Amount = 0
+    authority_wei: Amount = 0
+    client_wei: Amount = 0  # the stake of every enrolment, returned with the last claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +123,8 @@ class Durations:
     settle_seconds: Seconds  # from the end of the commit phase
     task_seconds: Seconds  # from posting: no round opens later
     claim_seconds: Seconds  # from the end of the task
+    dispute_seconds: Seconds  # from the settlement of a round until its payout can be claimed
+    takeover_seconds: Seconds  # from the end of the commit phase until another edge server may act
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +159,8 @@ class TaskSpec:
     reputation: ReputationTerms
     rewards: RewardTerms
     durations: Durations
+    edge_substitutes: Annotated[tuple[Address, ...], Range(0, 15)] = ()  # may take over when the edge server is late
+    deposits: DepositTerms = DepositTerms()
 
     def budget_wei(self) -> int:
         """Escrow that covers every reward this task can ever owe."""

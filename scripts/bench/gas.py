@@ -17,10 +17,10 @@ from storage.ledger import abi
 from storage.ledger.signer import Signer
 
 ROUNDS: Final = 10
-CLAIMS_MEASURED: Final = 10
+DEPOSIT_WEI: Final = 10**15
 Step = Callable[[GasTask], object]
 
-# Three small tasks, one after the other; a new function of the contract is measured by adding steps that call it.
+# Small tasks, one after the other; a new function of the contract is measured by adding steps that call it.
 # Each function must come at least twice: its first use, where storage is new, and a later one.
 SCENARIOS: Final[dict[str, tuple[int, int, tuple[Step, ...]]]] = {
     "published": (  # clients, rounds, steps
@@ -37,11 +37,15 @@ SCENARIOS: Final[dict[str, tuple[int, int, tuple[Step, ...]]]] = {
             lambda task: task.commit_batch(1, 4),
             lambda task: task.request(1),
             lambda task: task.publish(1),
+            GasTask.pass_dispute,
             lambda task: task.claim(task.clients[0]),
+            lambda task: task.claim_together(task.clients[2:4]),
             lambda task: task.leave(task.clients[4]),
             lambda task: task.leave(task.clients[5]),
             lambda task: task.round(2),
+            GasTask.pass_dispute,
             lambda task: task.claim(task.clients[0]),
+            lambda task: task.claim_together(task.clients[2:4]),
             GasTask.end,
             GasTask.refund,
         ),
@@ -56,6 +60,22 @@ SCENARIOS: Final[dict[str, tuple[int, int, tuple[Step, ...]]]] = {
             lambda task: task.abandon(1),
             lambda task: task.open(2),
             lambda task: task.abandon(2),
+        ),
+    ),
+    "bonded": (
+        4,
+        2,
+        (
+            GasTask.post,
+            GasTask.place_bonds,
+            GasTask.enrol,
+            lambda task: task.open(1),
+            lambda task: task.dispute(1, task.edge),
+            lambda task: task.open(2, task.bank.substitute),
+            lambda task: task.dispute(2, task.bank.substitute),
+            GasTask.end,
+            lambda task: task.return_stakes(task.clients[:2]),
+            GasTask.return_bonds,
         ),
     ),
     "expired": (
@@ -97,7 +117,7 @@ def run(sizes: Sequence[int], rpc_url: str, faucet: Signer, say: Callable[[str],
     try:
         result: dict[str, Any] = {"evm": bank.client_version(), "rounds": ROUNDS, "deployment": bank.deployment_gas}
         result |= {"functions": measure_functions(bank), "claims": measure_claims(bank)}
-        result |= {"round": {}, "per_update": {}, "per_update_all_in": {}, "claims_measured": {}}
+        result |= {"round": {}, "per_update": {}, "per_update_all_in": {}}
         for clients in sizes:
             started = time.monotonic()
             _measure_task(bank, clients, result)
@@ -111,7 +131,7 @@ def measure_functions(bank: Bank) -> dict[str, dict[str, int]]:
     """``first`` and ``later``: the first two uses of each function over all scenarios."""
     uses: dict[str, list[int]] = {}
     for name, (clients, rounds, steps) in SCENARIOS.items():
-        task = GasTask(bank, name, clients, rounds)
+        task = GasTask(bank, name, clients, rounds, DEPOSIT_WEI if name == "bonded" else 0)
         bank.taken()
         for step in steps:
             step(task)
@@ -120,23 +140,26 @@ def measure_functions(bank: Bank) -> dict[str, dict[str, int]]:
     return {function: dict(zip(("first", "later"), gas, strict=False)) for function, gas in uses.items()}
 
 
-def measure_claims(bank: Bank) -> dict[str, int]:
-    """One claim of two rounds by an account that has money, and by one that was never used."""
-    task = GasTask(bank, "claims", 100, 2)
+def measure_claims(bank: Bank) -> dict[str, float]:
+    """Two rounds in one claim: by an account that has money, by one that was never used, by a hundred with money."""
+    task = GasTask(bank, "claims", 102, 2)
     task.post()
     task.enrol()
     for number in (1, 2):
         task.round(number)
-    bank.give(task.clients[0].address, 1)
+    task.pass_dispute()
+    for client in task.clients[1:]:
+        bank.give(client.address, 1)
     bank.taken()
-    for client in task.clients[:2]:
-        task.claim(client)
-    (_, existing), (_, empty) = bank.taken()
-    return {"existing_account": existing, "empty_account": empty}
+    task.claim(task.clients[0])
+    task.claim(task.clients[1])
+    task.claim_together(task.clients[2:])
+    (_, empty), (_, existing), (_, together) = bank.taken()
+    return {"existing_account": existing, "empty_account": empty, "batched_existing_each": together / 100}
 
 
 def _measure_task(bank: Bank, clients: int, result: dict[str, Any]) -> None:
-    """Posts, enrols, ten rounds, and as many claims as show what one costs; every client's update is accepted."""
+    """Posts, enrols, ten rounds, everybody's claim to accounts never used before; every client's update is accepted."""
     key, updates = str(clients), clients * ROUNDS
     task = GasTask(bank, f"{clients} clients", clients, ROUNDS)
     bank.taken()
@@ -147,14 +170,12 @@ def _measure_task(bank: Bank, clients: int, result: dict[str, Any]) -> None:
     for number in range(1, ROUNDS + 1):
         task.round(number)
         rounds.append(dict(bank.taken()))
-    claimants = task.clients[:: -(-clients // CLAIMS_MEASURED)]
-    for client in claimants:
-        task.claim(client)
-    claims = [gas for _, gas in bank.taken()]
+    task.pass_dispute()
+    task.claim_together(task.clients)
+    claims = sum(gas for _, gas in bank.taken())
     in_rounds = sum(sum(gas.values()) for gas in rounds)
     dearest = max(rounds, key=lambda gas: sum(gas.values()))
     if sum(dearest.values()) > sum(result["round"].values()):
         result["round"] = dearest
     result["per_update"][key] = round(in_rounds / updates, 1)
-    result["per_update_all_in"][key] = round((before + in_rounds + sum(claims) / len(claims) * clients) / updates, 1)
-    result["claims_measured"][key] = len(claims)
+    result["per_update_all_in"][key] = round((before + in_rounds + claims) / updates, 1)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import astuple
 
 from web3.types import RPCEndpoint
 
 from protocol.identifiers import Address, Digest
-from protocol.incentives.rewards import allocation_root, claim_proof
+from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof
 from protocol.messages.chain import Publication, TaskTerms
+from protocol.messages.round import RoundStatement
 from protocol.messages.settlement import Allocation, Entitlement
 from protocol.messages.submission import Commitment, Enrolment, Leave, SignedCommitment, SignedEnrolment, SignedLeave
 from storage.ledger import abi
+from storage.ledger.calls import encode_proof
 from storage.ledger.ethereum import EthereumLedger, deploy
 from storage.ledger.interface import PreparedTransaction, TransactionReceipt
 from storage.ledger.rpc import JsonRpcProvider
@@ -21,6 +24,14 @@ from storage.ledger.signer import Signer
 REWARD_WEI = 10**15
 FUNDS_WEI = 10**20
 ENROLMENTS_PER_TRANSACTION = 100
+CLAIMS_PER_TRANSACTION = 100
+
+
+def _key(name: str) -> bytes:
+    return hashlib.sha256(f"hearth bench gas: {name}".encode()).digest()
+
+
+AUTHORITIES = tuple(Signer(_key(f"authority {number}")) for number in (1, 2, 3))
 
 
 class MeteredLedger(EthereumLedger):
@@ -46,7 +57,7 @@ class Bank:
         self.ledger, created = deploy(rpc_url, faucet)
         self.deployment_gas = created.gas_used
         self._funder = EthereumLedger(rpc_url, self.ledger, faucet)
-        self.edge, self.manufacturer = (self._party(name) for name in ("edge", "manufacturer"))
+        self.edge, self.substitute, self.manufacturer = map(self._party, ("edge", "substitute", "manufacturer"))
 
     def _party(self, name: str) -> MeteredLedger:
         signer = Signer(_key(name))
@@ -77,15 +88,18 @@ class Bank:
         return taken
 
     def close(self) -> None:
-        for ledger in (self._funder, self.edge, self.manufacturer):
+        for ledger in (self._funder, self.edge, self.substitute, self.manufacturer):
             ledger.close()
 
 
 class GasTask:
-    """One task in native coin without stake. Every method sends what its name says; digests are random bytes."""
+    """One task in native coin. Every method sends what its name says; digests are random bytes.
 
-    def __init__(self, bank: Bank, name: str, clients: int, rounds: int) -> None:
-        self.bank, self.edge, self.rounds = bank, bank.edge, rounds
+    ``deposit_wei``: bond of every edge server and authority, and stake of every client.
+    """
+
+    def __init__(self, bank: Bank, name: str, clients: int, rounds: int, deposit_wei: int = 0) -> None:
+        self.bank, self.edge, self.rounds, self.deposit_wei = bank, bank.edge, rounds, deposit_wei
         self.clients = sorted((Signer(_key(f"{name} client {n}")) for n in range(clients)), key=lambda one: one.address)
         self.number = bank.edge.task_count() + 1
         self.earned = dict.fromkeys((client.address for client in self.clients), 0)
@@ -93,8 +107,8 @@ class GasTask:
     def terms(self) -> TaskTerms:
         return TaskTerms(
             spec=_digest("spec"),
-            edge_server=self.edge.sender,
-            authorities=tuple(Signer(_key(f"authority {number}")).address for number in (1, 2, 3)),
+            edge_servers=(self.edge.sender, self.bank.substitute.sender),
+            authorities=tuple(authority.address for authority in AUTHORITIES),
             threshold=2,
             initial_reputation=2,
             rounds=self.rounds,
@@ -105,7 +119,14 @@ class GasTask:
             settle_seconds=3_600,
             task_seconds=30 * 86_400,
             claim_seconds=30 * 86_400,
+            dispute_seconds=600,
+            takeover_seconds=600,
+            min_reputation=0,
+            token=bytes(20),
             update_reward=REWARD_WEI,
+            edge_bond=self.deposit_wei,
+            authority_bond=self.deposit_wei,
+            stake=self.deposit_wei,
         )
 
     def post(self) -> None:
@@ -114,20 +135,49 @@ class GasTask:
     def enrol(self, clients: Sequence[Signer] | None = None) -> None:
         waiting = list(self.clients if clients is None else clients)
         for start in range(0, len(waiting), ENROLMENTS_PER_TRANSACTION):
-            self.edge.enrol([self._enrolment(client) for client in waiting[start : start + ENROLMENTS_PER_TRANSACTION]])
+            chosen = waiting[start : start + ENROLMENTS_PER_TRANSACTION]
+            stakes = self.deposit_wei * len(chosen)
+            self.edge.enrol([self._enrolment(client) for client in chosen], stakes)
 
     def _enrolment(self, client: Signer) -> SignedEnrolment:
         message = Enrolment(self.number, client.address, _digest(f"envelope {client.address.hex()}"))
         return SignedEnrolment(message, client.sign(self.edge.domain, message))
 
+    def place_bonds(self) -> None:
+        """Of all that the terms name."""
+        for holder in (*self.terms().edge_servers, *self.terms().authorities):
+            self.edge.place_bond(self.number, holder, self.deposit_wei)
+
+    def return_bonds(self) -> None:
+        """The servers have lost theirs."""
+        for holder in self.terms().authorities:
+            self.edge.return_bond(self.number, holder)
+
+    def return_stakes(self, clients: Sequence[Signer]) -> None:
+        for client in clients:
+            self.edge.return_stake(self.number, client.address)
+
+    def dispute(self, number: int, server: EthereumLedger) -> None:
+        """Two labels in one round, signed by ``server``."""
+        said = [RoundStatement(self.number, number, self._label(seen), bytes(32)) for seen in (number, number + 100)]
+        key = Signer(_key("edge" if server is self.edge else "substitute"))
+        signed = [argument for one in said for argument in (astuple(one), key.sign(self.edge.domain, one))]
+        self.bank.manufacturer.dispute(encode_proof("twoStatements", server.sender, *signed))
+
     def leave(self, client: Signer) -> None:
         message = Leave(self.number, client.address)
         self.edge.leave(SignedLeave(message, client.sign(self.edge.domain, message)))
 
-    def open(self, number: int) -> None:
+    def open(self, number: int, server: EthereumLedger | None = None) -> None:
+        """By the server in charge, or by another one that takes over."""
         if number == 1:
             self.bank.pass_to(self.edge.task(self.number).enrol_until)
-        self.edge.open_round(self.number, number, _digest(f"plan {number}"), self._label(number), len(self.clients))
+        if server is not None:
+            before = self.edge.round(self.number, number - 1)
+            self.bank.pass_to(before.settle_until + self.terms().takeover_seconds)
+        (server or self.edge).open_round(
+            self.number, number, _digest(f"plan {number}"), self._label(number), len(self.clients)
+        )
 
     def _label(self, number: int) -> Digest:
         return _digest(f"label {self.number} {number}")
@@ -146,6 +196,7 @@ class GasTask:
 
     def publish(self, number: int) -> None:
         """Everybody was accepted."""
+        self.pass_dispute()
         root, allocated = self._reward(number)
         digests = _digest(f"model {number}"), _digest(f"record {number}")
         self.edge.publish_round(self.number, number, Publication(*digests, root, allocated, 900, 1_000))
@@ -153,6 +204,7 @@ class GasTask:
     def abandon(self, number: int) -> None:
         """Everybody is paid all the same."""
         self.bank.pass_to(self.edge.round(self.number, number).commit_until)
+        self.pass_dispute()
         self.edge.abandon_round(self.number, number, _digest(f"record {number}"), *self._reward(number))
 
     def expire(self, number: int) -> None:
@@ -165,6 +217,15 @@ class GasTask:
         self.commit_batch(number)
         self.request(number)
         self.publish(number)
+
+    def pass_dispute(self) -> None:
+        """What was settled last is payable."""
+        self.bank.pass_to(self.edge.task(self.number).payable_from)
+
+    def claim_together(self, clients: Sequence[Signer]) -> None:
+        for start in range(0, len(clients), CLAIMS_PER_TRANSACTION):
+            chosen = {client.address for client in clients[start : start + CLAIMS_PER_TRANSACTION]}
+            self.edge.claim_many(self.number, claim_batch(self._allocation(self.rounds), chosen))
 
     def claim(self, client: Signer) -> None:
         index, entitlement, proof = claim_proof(self._allocation(self.rounds), client.address)
@@ -184,10 +245,6 @@ class GasTask:
 
     def _allocation(self, number: int) -> Allocation:
         return Allocation(self.number, number, tuple(Entitlement(*pair, 3) for pair in sorted(self.earned.items())))
-
-
-def _key(name: str) -> bytes:
-    return hashlib.sha256(f"hearth bench gas: {name}".encode()).digest()
 
 
 def _digest(name: str) -> Digest:

@@ -16,6 +16,7 @@ from contracts import artifact
 from storage.ledger.interface import LedgerError
 
 CONTRACT = "HearthLedger"
+JUDGE = "HearthJudge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,26 @@ def events() -> dict[bytes, Entry]:
 
 @cache
 def errors() -> dict[bytes, Entry]:
-    return {entry.hash[:4]: entry for entry in _entries("error")}
+    """Of the ledger, and of the judge whose refusals it passes on."""
+    return {entry.hash[:4]: entry for name in (CONTRACT, JUDGE) for entry in _entries("error", name)}
+
+
+@cache
+def proofs() -> dict[str, Entry]:
+    """The judge's functions: what a dispute may carry."""
+    return {entry.name: entry for entry in _entries("function", JUDGE)}
 
 
 @cache
 def contract_abi() -> list[dict[str, Any]]:
     return list(artifact(CONTRACT)["abi"])
+
+
+@cache
+def constructor() -> tuple[str, ...]:
+    """Types of the constructor's arguments."""
+    (item,) = [item for item in contract_abi() if item["type"] == "constructor"]
+    return tuple(_type(parameter) for parameter in item["inputs"])
 
 
 def bytecode() -> bytes:
@@ -84,9 +99,9 @@ def _plain(kind: str, value: Any) -> Any:
     return value
 
 
-def _entries(kind: str) -> list[Entry]:
+def _entries(kind: str, contract: str = CONTRACT) -> list[Entry]:
     entries = []
-    for item in contract_abi():
+    for item in artifact(contract)["abi"]:
         if item["type"] == kind:
             inputs = tuple(_type(parameter) for parameter in item["inputs"])
             indexed = tuple(bool(parameter.get("indexed")) for parameter in item["inputs"])
@@ -97,7 +112,7 @@ def _entries(kind: str) -> list[Entry]:
 
 
 def _type(parameter: dict[str, Any]) -> str:
-    """Solidity type as in a signature; a struct (no struct of ours nests another) becomes ``(t1,t2)``."""
+    """Solidity type as in a signature; a struct becomes ``(t1,t2)``."""
     kind = str(parameter["type"])
     if not kind.startswith("tuple"):
         return kind

@@ -8,12 +8,21 @@ from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_typ
 
 from protocol.identifiers import Address, Size
 from protocol.messages import chain
-from protocol.messages.chain import EnrolmentView, Event, RoundView, TaskTerms, TaskView
+from protocol.messages.chain import (
+    BondView,
+    EnrolmentView,
+    Event,
+    ReputationRules,
+    RoundView,
+    Standing,
+    TaskTerms,
+    TaskView,
+)
 from protocol.round_state import RoundState
 from storage.ledger import abi
 from storage.ledger.interface import LedgerError
 
-Struct = TypeVar("Struct", TaskTerms, TaskView, RoundView, EnrolmentView)
+Struct = TypeVar("Struct", TaskTerms, TaskView, RoundView, EnrolmentView, BondView, Standing, ReputationRules)
 
 EVENT_TYPES: Final[dict[str, type[Event]]] = {
     name: kind
@@ -48,9 +57,9 @@ def struct(kind: type[Struct], values: tuple[Any, ...]) -> Struct:
     """A view (or TaskTerms) from its ABI-decoded members. Raises LedgerError."""
     if kind is RoundView:
         try:
-            values = (RoundState(values[0]), *values[1:])
+            values = (*values[:3], RoundState(values[3]), *values[4:])
         except ValueError as error:
-            raise LedgerError(f"no such round state: {values[0]}") from error
+            raise LedgerError(f"no such round state: {values[3]}") from error
     return kind(*values)
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from web3 import Web3
 
 from protocol.identifiers import Address, Digest, Label
-from protocol.messages.chain import Publication, TaskTerms
+from protocol.incentives.rewards import ClaimBatch
+from protocol.messages.chain import DEFAULT_RULES, Publication, ReputationRules, TaskTerms
 from protocol.messages.settlement import Entitlement
 from protocol.messages.submission import SignedCommitment, SignedEnrolment, SignedLeave
-from storage.ledger import abi
-from storage.ledger.calls import decode_post_task, encode_call, prepare_post_task
+from storage.ledger.calls import decode_post_task, deployment, encode_call, encode_token_call, prepare_post_task
 from storage.ledger.decoding import address_of, byte_string, decode_logs, whole
 from storage.ledger.interface import LedgerError, PreparedTransaction, TransactionReceipt
 from storage.ledger.node_answers import checked_answers
@@ -66,10 +66,21 @@ class EthereumLedger(EthereumReader):
     def post_task(self, terms: TaskTerms, escrow_wei: int) -> TransactionReceipt:
         return self.send_prepared(prepare_post_task(self.ledger, terms, escrow_wei))
 
-    def enrol(self, enrolments: Sequence[SignedEnrolment]) -> TransactionReceipt:
-        return self._transact(
-            "enrol", [astuple(signed.enrolment) for signed in enrolments], [signed.signature for signed in enrolments]
-        )
+    def enrol(self, enrolments: Sequence[SignedEnrolment], value_wei: int = 0) -> TransactionReceipt:
+        messages, signatures = [astuple(one.enrolment) for one in enrolments], [one.signature for one in enrolments]
+        return self._transact("enrol", messages, signatures, value_wei=value_wei)
+
+    def place_bond(self, task: int, holder: Address, value_wei: int) -> TransactionReceipt:
+        return self._transact("placeBond", task, holder, value_wei=value_wei)
+
+    def return_bond(self, task: int, holder: Address) -> TransactionReceipt:
+        return self._transact("returnBond", task, holder)
+
+    def dispute(self, proof: bytes) -> TransactionReceipt:
+        return self._transact("dispute", proof)
+
+    def return_stake(self, task: int, client: Address) -> TransactionReceipt:
+        return self._transact("returnStake", task, client)
 
     def leave(self, leave: SignedLeave) -> TransactionReceipt:
         return self._transact("leave", leave.leave.task, leave.leave.client, leave.signature)
@@ -98,9 +109,11 @@ class EthereumLedger(EthereumReader):
         return self._transact("expireRound", task, round_number)
 
     def claim(self, task: int, index: int, entitlement: Entitlement, proof: Sequence[Digest]) -> TransactionReceipt:
-        return self._transact(
-            "claim", task, index, entitlement.client, entitlement.cumulative_wei, entitlement.reputation, list(proof)
-        )
+        return self._transact("claim", task, (index, *astuple(entitlement)), proof)
+
+    def claim_many(self, task: int, batch: ClaimBatch) -> TransactionReceipt:
+        leaves = [(index, *astuple(entitlement)) for index, entitlement in batch.leaves]
+        return self._transact("claimMany", task, leaves, batch.proof, batch.flags)
 
     def refund(self, task: int) -> TransactionReceipt:
         return self._transact("refund", task)
@@ -112,19 +125,29 @@ class EthereumLedger(EthereumReader):
         self.verify_contract()
         return self._send(prepared.to, prepared.data, prepared.value_wei)
 
+    def approve(self, token: Address, amount: int) -> TransactionReceipt:
+        """Lets the ledger fetch up to ``amount`` of an ERC-20 from this account."""
+        self.verify_contract()
+        return self._send(token, encode_token_call("approve", self.ledger, amount), 0)
+
     def transfer(self, to: Address, amount_wei: int) -> TransactionReceipt:
         """Sends plain money, e.g. to fund a client's account."""
         return self._send(to, b"", amount_wei)
 
-    def _transact(self, name: str, *arguments: object) -> TransactionReceipt:
-        return self.send_prepared(PreparedTransaction(self.ledger, encode_call(name, *arguments), 0))
+    def _transact(self, name: str, *arguments: object, value_wei: int = 0) -> TransactionReceipt:
+        return self.send_prepared(PreparedTransaction(self.ledger, encode_call(name, *arguments), value_wei))
 
     def _send(self, to: Address, data: bytes, value_wei: int) -> TransactionReceipt:
         return _receipt(self._sender.send(to, data, value_wei, self._confirmations), self.ledger)
 
 
 def deploy(
-    rpc_url: str, signer: Signer, *, timeout_seconds: float = 30.0, confirmations: int = 0
+    rpc_url: str,
+    signer: Signer,
+    *,
+    rules: ReputationRules = DEFAULT_RULES,
+    timeout_seconds: float = 30.0,
+    confirmations: int = 0,
 ) -> tuple[Address, TransactionReceipt]:
     """Creates a HearthLedger on the node's chain: its address and the receipt. Raises LedgerError."""
     signer.require_private(rpc_url)
@@ -136,7 +159,8 @@ def deploy(
             return whole(web3.eth.chain_id, 2**256)
 
     try:
-        mined = TransactionSender(web3, signer, chain_id).send(None, abi.bytecode(), confirmations=confirmations)
+        sender = TransactionSender(web3, signer, chain_id)
+        mined = sender.send(None, deployment(rules), confirmations=confirmations)
     finally:
         provider.close()
     address = address_of(mined.get("contractAddress"))

@@ -8,8 +8,19 @@ from typing import Protocol
 
 from protocol.domain import Domain
 from protocol.errors import HearthError, Party
-from protocol.identifiers import Address, Digest, Label
-from protocol.messages.chain import EnrolmentView, Event, Publication, RoundView, TaskTerms, TaskView
+from protocol.identifiers import NATIVE_COIN, Address, Digest, Label
+from protocol.incentives.rewards import ClaimBatch
+from protocol.messages.chain import (
+    BondView,
+    EnrolmentView,
+    Event,
+    Publication,
+    ReputationRules,
+    RoundView,
+    Standing,
+    TaskTerms,
+    TaskView,
+)
 from protocol.messages.settlement import Entitlement
 from protocol.messages.submission import SignedCommitment, SignedEnrolment, SignedLeave
 
@@ -67,11 +78,13 @@ class LedgerReader(Protocol):
         """None when the chain has no such block (any more)."""
         ...
 
-    def code(self) -> bytes:
-        """Deployed byte code of the ledger contract."""
+    def judge(self) -> Address: ...
+
+    def code(self, contract: Address | None = None) -> bytes:
+        """Deployed byte code of the ledger, or of another contract."""
         ...
 
-    def balance_wei(self, address: Address) -> int: ...
+    def balance_wei(self, address: Address, token: Address = NATIVE_COIN) -> int: ...
 
     def task_count(self) -> int: ...
 
@@ -89,7 +102,11 @@ class LedgerReader(Protocol):
 
     def claimed_wei(self, task: int, client: Address) -> int: ...
 
-    def reputation(self, client: Address) -> int | None: ...
+    def bond(self, task: int, holder: Address) -> BondView: ...
+
+    def standing(self, client: Address) -> Standing: ...
+
+    def rules(self) -> ReputationRules: ...
 
     def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
         """In chain order, by ``eth_getLogs`` ranges, never filters."""
@@ -111,7 +128,23 @@ class Ledger(LedgerReader, Protocol):
 
     def post_task(self, terms: TaskTerms, escrow_wei: int) -> TransactionReceipt: ...
 
-    def enrol(self, enrolments: Sequence[SignedEnrolment]) -> TransactionReceipt: ...
+    def enrol(self, enrolments: Sequence[SignedEnrolment], value_wei: int = 0) -> TransactionReceipt:
+        """All of one task. ``value_wei``: their stakes, where the task wants them in the chain's own coin."""
+        ...
+
+    def approve(self, token: Address, amount: int) -> TransactionReceipt:
+        """Lets the ledger fetch up to ``amount`` of an ERC-20 from this account."""
+        ...
+
+    def place_bond(self, task: int, holder: Address, value_wei: int) -> TransactionReceipt: ...
+
+    def return_bond(self, task: int, holder: Address) -> TransactionReceipt: ...
+
+    def dispute(self, proof: bytes) -> TransactionReceipt:
+        """``proof`` is of :func:`storage.ledger.calls.encode_proof`."""
+        ...
+
+    def return_stake(self, task: int, client: Address) -> TransactionReceipt: ...
 
     def leave(self, leave: SignedLeave) -> TransactionReceipt: ...
 
@@ -136,5 +169,7 @@ class Ledger(LedgerReader, Protocol):
     def expire_round(self, task: int, round_number: int) -> TransactionReceipt: ...
 
     def claim(self, task: int, index: int, entitlement: Entitlement, proof: Sequence[Digest]) -> TransactionReceipt: ...
+
+    def claim_many(self, task: int, batch: ClaimBatch) -> TransactionReceipt: ...
 
     def refund(self, task: int) -> TransactionReceipt: ...

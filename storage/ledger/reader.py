@@ -14,11 +14,11 @@ from web3.exceptions import BlockNotFound
 from web3.types import BlockIdentifier, FilterParams, TxParams
 
 from protocol.domain import Domain
-from protocol.identifiers import Address, Digest, to_hex
-from protocol.messages.chain import EnrolmentView, Event, RoundView, TaskView
+from protocol.identifiers import NATIVE_COIN, Address, Digest, to_hex
+from protocol.messages.chain import BondView, EnrolmentView, Event, ReputationRules, RoundView, Standing, TaskView
 from protocol.signing import domain_separator
 from storage.ledger import abi
-from storage.ledger.calls import encode_call
+from storage.ledger.calls import encode_call, encode_token_call
 from storage.ledger.decoding import byte_string, decode_logs, struct, whole
 from storage.ledger.interface import LedgerError
 from storage.ledger.node_answers import checked_answers
@@ -97,11 +97,23 @@ class EthereumReader:
             except BlockNotFound:
                 return None
 
-    def code(self) -> bytes:
-        with checked_answers("eth_getCode"):
-            return byte_string(self._eth.get_code(self._address))
+    def judge(self) -> Address:
+        judge: Address = self._view("judge")
+        return judge
 
-    def balance_wei(self, address: Address) -> int:
+    def code(self, contract: Address | None = None) -> bytes:
+        with checked_answers("eth_getCode"):
+            return byte_string(self._eth.get_code(Web3.to_checksum_address(contract or self.ledger)))
+
+    def balance_wei(self, address: Address, token: Address = NATIVE_COIN) -> int:
+        """In the smallest units of ``token``."""
+        if token != NATIVE_COIN:
+            data = Web3.to_hex(encode_token_call("balanceOf", address))
+            call: TxParams = {"to": Web3.to_checksum_address(token), "data": data}
+            with checked_answers("eth_call", reverts=True):
+                answer = bytes(self._eth.call(call, "latest"))
+            # an address without code holds nothing
+            return whole(abi.decode(("uint256",), answer)[0], _WORD_LIMIT) if answer else 0
         with checked_answers("eth_getBalance"):
             return whole(self._eth.get_balance(Web3.to_checksum_address(address)), _WORD_LIMIT)
 
@@ -131,12 +143,16 @@ class EthereumReader:
         return committed
 
     def claimed_wei(self, task: int, client: Address) -> int:
-        claimed: int = self._view("claimedOf", task, client)
-        return claimed
+        return self.enrolment(task, client).claimed
 
-    def reputation(self, client: Address) -> int | None:
-        reputation, known = self._view("reputationOf", client)
-        return reputation if known else None
+    def bond(self, task: int, holder: Address) -> BondView:
+        return struct(BondView, self._view("bondOf", task, holder))
+
+    def standing(self, client: Address) -> Standing:
+        return struct(Standing, self._view("standingOf", client))
+
+    def rules(self) -> ReputationRules:
+        return struct(ReputationRules, self._view("reputationRules"))
 
     def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
         """One request when the node answers for everything up to its latest block, ranges when it refuses to."""

@@ -33,7 +33,7 @@ def decode_revert(data: bytes) -> TransactionRevertedError:
     selector, arguments = data[:4], data[4:]
     entry = abi.errors().get(selector)
     if entry is not None:
-        name, types = entry.name.removeprefix(PREFIX), entry.inputs
+        name, types = entry.name.removeprefix(PREFIX).removeprefix("HearthJudge_"), entry.inputs
     elif selector in _BUILT_IN:
         name, types = _BUILT_IN[selector]
     else:

@@ -13,10 +13,12 @@ import pytest
 from protocol.audit.report import Status
 from protocol.encryption.suite import PAD
 from protocol.identifiers import to_hex
+from protocol.incentives.rewards import total_wei
 from protocol.messages.round import ClientWeight
 from protocol.messages.settlement import ABANDONED, MALFORMED, Allocation, Rejection
 from scripts.audit import run_audit
-from tests.played_task import EXPIRED, Conduct, Player
+from tests.played_conduct import EXPIRED, OPEN, SETTLED, Conduct
+from tests.played_task import Player
 from tests.samples import sample_spec
 from tests.tiny_task import funded_ledger
 
@@ -126,17 +128,23 @@ def _promoted(allocation: Allocation) -> Allocation:
 
 
 def test_a_contribution_without_a_gain_is_named_with_its_client() -> None:
-    """The model gets better twice, then not: the best so far counts, and the third round releases nothing."""
-    player = Player(funded_ledger("no gain"), rounds=3)
-    for number in (1, 2):
-        player.play(number, Conduct())
-    best, before = player.best, [entry.cumulative_wei for entry in player.allocation.entitlements]
-    assert all(wei > 2 * FLAT for wei in before)
-    player.play(3, _paying(lambda wei: (*wei[:2], wei[2] + 1, *wei[3:])))
-    assert player.best == best
+    """In the first round after the first one that is no better than the best so far: it releases nothing."""
+    player, last = Player(funded_ledger("no gain"), rounds=9), 0
+    best = player.best
+    before: Wei = (0,) * len(player.allocation.entitlements)
+
+    def favouring(wei: Wei) -> Wei:
+        nothing = all(now == earlier + FLAT for now, earlier in zip(wei, before, strict=True))
+        return (*wei[:2], wei[2] + 1, *wei[3:]) if nothing else wei
+
+    while last < 9 and (last == 0 or player.best > best):
+        best, last = player.best, last + 1
+        before = tuple(entry.cumulative_wei for entry in player.allocation.entitlements)
+        player.play(last, _paying(favouring))
+    assert last > 1, "the first round is a gain"
     report = run_audit(player.reader, player.store, player.task)
     (line,) = [line for line in report.lines if line.status is Status.FAIL]
-    assert (line.number, line.subject) == (21, "round 3")
+    assert (line.number, line.subject) == (21, f"round {last}")
     earned, favourite = before[2] + FLAT, to_hex(player.allocation.entitlements[2].client)
     assert f"earned by {favourite}: {earned + 1} is claimed, {earned} follows" in line.detail
 
@@ -165,5 +173,21 @@ def test_expired_rounds_pass() -> None:
     player = Player(funded_ledger("expired"), rounds=2)
     player.play(1, Conduct(silent=(0,), end=EXPIRED))
     player.play(2, Conduct(direct=(2,), twice=(3,)))
+    report = run_audit(player.reader, player.store, player.task)
+    assert report.status is Status.PASS, report.failed
+
+
+def test_frozen_rounds_pay_nobody_and_pass() -> None:
+    """One after it was settled, one while it is open; the rounds around them pay as if they had not been."""
+    player = Player(funded_ledger("frozen"), rounds=4)
+    player.play(1, Conduct())
+    player.play(2, Conduct(frozen=SETTLED))
+    player.play(3, Conduct())
+    player.play(4, Conduct(frozen=OPEN))
+    player.claim(0, 1, 2, 3, 4)
+    player.refund()
+    view = player.reader.task(player.task)
+    assert (view.escrow, view.claimed) == (0, total_wei(player.allocation))
+    assert view.claimed >= 2 * 5 * FLAT
     report = run_audit(player.reader, player.store, player.task)
     assert report.status is Status.PASS, report.failed

@@ -7,18 +7,19 @@ from typing import Any, Final
 
 from protocol.domain import Domain
 from protocol.identifiers import Address
-from protocol.messages.chain import EnrolmentView, Event, RoundView, TaskView
+from protocol.messages.chain import DEFAULT_RULES, EnrolmentView, Event, RoundView, Standing, TaskView
 from scripts.development_chain import CHAIN_ID, FUNDED_KEY, DevelopmentChain, RefusedError
 from storage.ledger import abi
-from storage.ledger.calls import encode_call
+from storage.ledger.calls import deployment, encode_call
 from storage.ledger.decoding import decode_logs, struct
+from storage.ledger.reverts import decode_revert
 from storage.ledger.signer import Signer
 from tests.samples import private_key
 
 START: Final = 1_700_000_000
-GAS: Final = 8_000_000
+GAS: Final = 12_000_000
 FUNDS: Final = 10**21
-CLIENTS: Final = 4
+CLIENTS: Final = 7
 
 Refusal = tuple[object, ...]  # name of the custom error without its prefix, then its arguments
 
@@ -36,19 +37,19 @@ class Outcome:
 
 
 class Ledger:
-    """Parties are named: manufacturer, edge and stranger have money, clients only sign."""
+    """Parties are named: manufacturer, edge servers and stranger have money, clients only sign."""
 
     def __init__(self, chain: DevelopmentChain | None = None) -> None:
         self.chain = chain or DevelopmentChain(lambda: START)
-        self.manufacturer, self.edge, self.stranger = (
-            Signer(private_key(role)) for role in ("manufacturer", "edge", "stranger")
+        self.manufacturer, self.edge, self.substitute, self.stranger = (
+            Signer(private_key(role)) for role in ("manufacturer", "edge", "substitute", "stranger")
         )
         self.clients = sorted((Signer(private_key("client", n)) for n in range(CLIENTS)), key=lambda one: one.address)
         self.faucet = Signer(FUNDED_KEY)
         self.address: Address = bytes(20)  # no ledger yet, so no events of it
-        for party in (self.manufacturer, self.edge, self.stranger):
+        for party in (self.manufacturer, self.edge, self.substitute, self.stranger):
             self.transact(self.faucet, party.address, b"", FUNDS)
-        self.address = self.create(abi.bytecode())
+        self.address = self.create(deployment(DEFAULT_RULES))
         self.domain = Domain(CHAIN_ID, self.address)
 
     def create(self, code: bytes) -> Address:
@@ -116,6 +117,9 @@ class Ledger:
     def enrolment_view(self, task: int, client: Signer) -> EnrolmentView:
         return struct(EnrolmentView, self.view("enrolmentOf", task, client.address))
 
+    def standing(self, client: Signer) -> Standing:
+        return struct(Standing, self.view("standingOf", client.address))
+
     def balance(self, address: Address) -> int:
         return self.chain.balance(address, None)
 
@@ -131,7 +135,5 @@ class Ledger:
 
 
 def decode_refusal(data: bytes) -> Refusal:
-    for item in abi.errors().values():
-        if item.hash[:4] == data[:4]:
-            return (item.name.removeprefix("HearthLedger_"), *abi.decode(item.inputs, data[4:]))
-    return ("unknown", data.hex())
+    error = decode_revert(data)
+    return (error.name, *error.arguments)

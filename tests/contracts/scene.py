@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import astuple, replace
 from typing import Any, Final
 
-from protocol.identifiers import Digest
-from protocol.incentives.rewards import allocation_root, claim_proof
+from protocol.identifiers import NATIVE_COIN, Address, Digest
+from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof
 from protocol.messages.chain import Publication, TaskTerms
 from protocol.messages.settlement import Allocation, Entitlement
 from protocol.messages.submission import Commitment, Enrolment, Leave
@@ -30,7 +30,7 @@ def label_of(number: int) -> Digest:
 def terms_of(edge: Signer) -> TaskTerms:
     return TaskTerms(
         spec=b"\x01" * 32,
-        edge_server=edge.address,
+        edge_servers=(edge.address,),
         authorities=tuple(address_of(private_key("authority", number)) for number in (1, 2, 3)),
         threshold=2,
         initial_reputation=2,
@@ -42,18 +42,25 @@ def terms_of(edge: Signer) -> TaskTerms:
         settle_seconds=200,
         task_seconds=10_000,
         claim_seconds=5_000,
+        dispute_seconds=0,
+        takeover_seconds=100,
+        min_reputation=0,
+        token=NATIVE_COIN,
         update_reward=REWARD,
+        edge_bond=0,
+        authority_bond=0,
+        stake=0,
     )
 
 
 class Scene:
-    """``task`` is the number that the first ``post`` gets. Three of the four clients enrol."""
+    """``task`` is the number that the first ``post`` gets. Every task has three clients of its own."""
 
     def __init__(self, ledger: Ledger, task: int = 1) -> None:
         self.ledger, self.task = ledger, task
         self.terms = terms_of(ledger.edge)
-        self.clients = ledger.clients[:3]
-        self.outsider = ledger.clients[3]
+        self.clients = ledger.clients[3 * task - 3 : 3 * task]
+        self.outsider = ledger.clients[-1]
         self.earned = dict.fromkeys((client.address for client in self.clients), 0)
 
     def by(self, sender: Signer, name: str, *arguments: object, value: int = 0) -> Outcome:
@@ -70,7 +77,11 @@ class Scene:
 
     def post(self, **changes: Any) -> Outcome:
         self.terms = replace(self.terms, **changes)
-        return self.by(self.ledger.manufacturer, "postTask", astuple(self.terms), value=self.escrow())
+        value = 0 if any(self.terms.token) else self.escrow()
+        return self.by(self.ledger.manufacturer, "postTask", astuple(self.terms), value=value)
+
+    def name_token(self, token: Address) -> None:
+        self.terms = replace(self.terms, token=token)
 
     def enrolment(self, client: Signer, **changes: Any) -> tuple[tuple[object, ...], bytes]:
         message = replace(Enrolment(self.task, client.address, ENVELOPE), **changes)
@@ -119,10 +130,21 @@ class Scene:
 
     def claim_call(self, client: Signer) -> tuple[object, ...]:
         index, entry, proof = claim_proof(self.allocation(), client.address)
-        return self.task, index, entry.client, entry.cumulative_wei, entry.reputation, proof
+        return self.task, (index, *astuple(entry)), proof
 
     def claim(self, client: Signer) -> Outcome:
         return self.by(self.ledger.stranger, "claim", *self.claim_call(client))
+
+    def claim_many_call(self, *clients: Signer) -> tuple[object, ...]:
+        batch = claim_batch(self.allocation(), {client.address for client in clients})
+        return self.task, [(index, *astuple(entry)) for index, entry in batch.leaves], batch.proof, batch.flags
+
+    def claim_many(self, *clients: Signer) -> Outcome:
+        return self.by(self.ledger.stranger, "claimMany", *self.claim_many_call(*clients))
+
+    def pass_window(self) -> None:
+        """The next block is the first in which the last settled round can be claimed."""
+        self.ledger.pass_to(max(self.ledger.task_view(self.task).payable_from, self.ledger.now))
 
     def pass_after(self, instant: int) -> None:
         """The next block is the first one too late for ``instant``, unless that is long past."""

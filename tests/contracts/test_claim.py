@@ -34,6 +34,7 @@ from eth_hash.auto import keccak
 from protocol import merkle
 from protocol.domain import entitlement_leaf
 from protocol.identifiers import Address
+from protocol.messages.chain import Standing
 from protocol.messages.settlement import Allocation, Entitlement
 from scripts.development_chain import DevelopmentChain
 from storage.ledger.calls import encode_call
@@ -49,15 +50,20 @@ def refusal(scene: Scene, call: tuple[object, ...]) -> tuple[object, ...]:
 
 def test_should_pay_the_client_whoever_sends_it(published: Scene) -> None:
     ledger, client = published.ledger, published.clients[1]
-    assert ledger.view("reputationOf", client.address) == (0, False)
+    assert ledger.standing(client) == Standing(0, False, 0, 1)
     event = published.claim(client).sole()
     expected = {"task": 1, "client": client.address, "amount": REWARD, "cumulative": REWARD, "reputation": 3}
+    expected["freed"] = False
     assert event == {"event": "Claimed", **expected}
     assert ledger.balance(client.address) == REWARD
-    assert ledger.view("claimedOf", 1, client.address) == REWARD
-    assert ledger.view("reputationOf", client.address) == (3, True)
+    assert ledger.enrolment_view(1, client).claimed == REWARD
+    assert ledger.standing(client) == Standing(3, True, ledger.now, 1)
     shown = ledger.task_view(1)
-    assert (shown.allocated, shown.claimed, shown.escrow) == (3 * REWARD, REWARD, published.escrow() - REWARD)
+    assert (shown.payable(ledger.now)[1], shown.claimed, shown.escrow) == (
+        3 * REWARD,
+        REWARD,
+        published.escrow() - REWARD,
+    )
     assert ledger.balance(ledger.address) == shown.escrow
 
 
@@ -87,22 +93,22 @@ def test_should_refuse_a_leaf_of_an_older_tree(published: Scene) -> None:
 def test_should_refuse_anything_but_a_leaf(published: Scene, position: int) -> None:
     """Above all another payee or amount; the proof is the honest one."""
     thief, victim = published.clients[0], published.clients[1]
-    call = list(published.claim_call(victim))
-    proof = list(call[5])  # type: ignore[call-overload]
-    wrong: list[Any] = [2, 0, thief.address, 2 * REWARD, 255, [*proof[:-1], ZERO]]
+    task, leaf, proof = published.claim_call(victim)
+    assert isinstance(leaf, tuple) and isinstance(proof, tuple)
+    call = [task, *leaf, proof]
+    wrong: list[Any] = [2, 0, thief.address, 2 * REWARD, 5, [*proof[:-1], ZERO]]
     if position == 0:
         published.post()
         published.task = 2
-        published.enrol(victim)
-        published.task = 1
+        published.enrol(published.outsider)
     call[position] = wrong[position]
-    assert refusal(published, tuple(call)) == ("ProofInvalid", call[0], call[2])
+    assert refusal(published, (call[0], tuple(call[1:5]), call[5])) == ("ProofInvalid", call[0], call[2])
 
 
 def test_should_refuse_an_inner_node_and_an_empty_tree(opened: Scene) -> None:
     client = opened.clients[0]
-    assert refusal(opened, (1, 0, client.address, 1, 1, [])) == ("ProofInvalid", 1, client.address)
-    assert refusal(opened, (1, 0, client.address, 0, 0, [ZERO])) == ("ProofInvalid", 1, client.address)
+    assert refusal(opened, (1, (0, client.address, 1, 1), [])) == ("ProofInvalid", 1, client.address)
+    assert refusal(opened, (1, (0, client.address, 0, 0), [ZERO])) == ("ProofInvalid", 1, client.address)
 
 
 def test_should_refuse_who_never_enrolled(requested: Scene) -> None:
@@ -110,7 +116,7 @@ def test_should_refuse_who_never_enrolled(requested: Scene) -> None:
     requested.earned[outsider.address] = REWARD
     requested.publish(paid=())
     assert refusal(requested, requested.claim_call(outsider)) == ("NotEnrolled", 1, outsider.address)
-    assert requested.ledger.view("reputationOf", outsider.address) == (0, False)
+    assert requested.ledger.standing(outsider) == Standing(0, False, 0, 0)
 
 
 def test_should_refuse_a_leaf_that_earned_nothing(requested: Scene) -> None:
@@ -148,7 +154,7 @@ def test_should_accept_the_proofs_of_trees_of_every_shape(requested: Scene, coun
     allocation = Allocation(1, 1, (*others, Entitlement(payee, REWARD, 3)))
     leaves = [entitlement_leaf(1, index, entry) for index, entry in enumerate(allocation.entitlements)]
     requested.by_edge("publishRound", 1, publication(merkle.root(leaves), 3 * REWARD))
-    call = (1, count - 1, payee, REWARD, 3, merkle.proof(leaves, count - 1))
+    call = (1, (count - 1, payee, REWARD, 3), merkle.proof(leaves, count - 1))
     requested.by(requested.ledger.stranger, "claim", *call)
     assert requested.ledger.balance(payee) == REWARD
 

@@ -9,9 +9,6 @@ given a task whose enrolment is open
         should enrol
     when it has passed, or the task is full
         should refuse
-given an address whose reputation was settled in another task
-    when it enrols
-        should start from there, not from the task's initial value
 given an enrolled client
     when anyone relays its signed leave
         should mark it and emit Left, once
@@ -41,9 +38,9 @@ def test_should_enrol_each_client_of_a_batch(deployed: Scene) -> None:
         _, signature = deployed.enrolment(client)
         expected = {"task": 1, "client": client.address, "envelope": ENVELOPE, "reputation": 2, "signature": signature}
         assert own == expected
-        assert deployed.ledger.enrolment_view(1, client) == EnrolmentView(ENVELOPE, 2, False)
+        assert deployed.ledger.enrolment_view(1, client) == EnrolmentView(ENVELOPE, 0, 0, 2, False, False)
     assert deployed.ledger.task_view(1).enrolled == 3
-    assert deployed.ledger.enrolment_view(1, deployed.outsider) == EnrolmentView(ZERO, 0, False)
+    assert deployed.ledger.enrolment_view(1, deployed.outsider) == EnrolmentView(ZERO, 0, 0, 0, False, False)
 
 
 def test_should_refuse_the_whole_batch_for_one_bad_entry(deployed: Scene) -> None:
@@ -80,23 +77,12 @@ def test_should_refuse_when_the_task_is_full(deployed: Scene) -> None:
     assert refusal(deployed, third) == ("EnrolmentClosed", 1)
 
 
-def test_should_start_from_a_settled_reputation(published: Scene) -> None:
-    client, newcomer = published.clients[0], published.clients[1]
-    published.claim(client)
-    published.post(initial_reputation=1)
-    published.task = 2
-    published.enrol(client, newcomer)
-    assert published.ledger.enrolment_view(2, client).reputation == 3
-    assert published.ledger.enrolment_view(2, newcomer).reputation == 1
-    assert published.ledger.enrolment_view(1, client).reputation == 2
-
-
 def test_should_let_a_client_leave_once(enrolled: Scene) -> None:
     client, ledger = enrolled.clients[0], enrolled.ledger
     call = enrolled.leave_call(client)
     event = enrolled.by(ledger.stranger, "leave", *call).sole()
     assert event == {"event": "Left", "task": 1, "client": client.address, "signature": call[2]}
-    assert ledger.enrolment_view(1, client) == EnrolmentView(ENVELOPE, 2, True)
+    assert ledger.enrolment_view(1, client) == EnrolmentView(ENVELOPE, 0, 0, 2, True, False)
     assert ledger.task_view(1).enrolled == 3
     assert ledger.refusal(ledger.stranger, "leave", *call) == ("NotEnrolled", 1, client.address)
     assert refusal(enrolled, enrolled.enrolment(client)) == ("AlreadyEnrolled", 1, client.address)

@@ -24,6 +24,10 @@ def test_no_figure_rose_by_more_than_two_percent() -> None:
     assert risen(measured(), read_snapshot()) == []
 
 
+def test_every_promise_is_met() -> None:
+    assert missed(measured()) == []
+
+
 def test_every_function_that_costs_gas_is_measured_twice() -> None:
     functions = measured()["functions"]
     assert functions.keys() == state_changing_functions(), "add steps to scripts/bench/gas.py"
@@ -63,6 +67,7 @@ def test_a_figure_without_a_snapshot_is_said() -> None:
         ("direct commitment", lambda result: result["functions"]["commitDirect"].update(later=70_001)),
         ("claim, existing account", lambda result: result["claims"].update(existing_account=80_001)),
         ("claim, empty account", lambda result: result["claims"].update(empty_account=105_001)),
+        ("claim, each of 100 in one", lambda result: result["claims"].update(batched_existing_each=55_001)),
     ],
 )
 def test_each_promise_can_be_missed(what: str, spoil: Callable[[dict[str, Any]], None]) -> None:

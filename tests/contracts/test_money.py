@@ -1,6 +1,6 @@
 """The money of two tasks on one ledger, under any order of calls and any lies of the edge server.
 
-given two tasks with the same clients
+given two tasks on one ledger
     when rounds, claims, refunds and time follow each other in any order
         should hold exactly the escrows, never pay more than was posted, and never pay one task from the other's escrow
         should keep every client's claim covered until claimUntil, if the edge server's trees add up
@@ -15,12 +15,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from protocol.incentives.rewards import allocation_root
 from protocol.round_state import FINAL, RoundState
 from storage.ledger.signer import Signer
 from tests.contracts.ledger import Ledger
 from tests.contracts.scene import RECORD, REWARD, Scene, publication
 
 TASKS = 2
+WINDOW = 150  # so that a round can be over before the payout of the one before is
 tasks = st.integers(0, TASKS - 1)
 subsets = st.sets(st.integers(0, 2))
 
@@ -36,7 +38,7 @@ class Money(RuleBasedStateMachine):
         self.paid = [dict.fromkeys(scene.earned, 0) for scene in self.scenes]
         self.refunded = [0] * TASKS
         for scene in self.scenes:
-            scene.post()
+            scene.post(dispute_seconds=WINDOW)
             scene.enrol(*scene.clients)
         self.scenes[0].pass_after(self.ledger.task_view(1).enrol_until)
 
@@ -61,13 +63,17 @@ class Money(RuleBasedStateMachine):
         scene, shown = self.scenes[which], self.ledger.round_view(which + 1, number)
         if state is not RoundState.OPEN or self.ledger.now > shown.commit_until:
             return
+        if self.ledger.now < self.view(which).payable_from:
+            reason = scene.edge_refusal("abandonRound", number, RECORD, RECORD, 0)[0]
+            assert reason == "TooEarly"
+            return
         scene.request(number)
         clients = [scene.clients[index] for index in sorted(paid)]
         root, _ = scene.reward(*clients)
         if lie == 0 and clients:
             self.honest[which] = False
             root, _ = scene.reward(*clients, *clients)
-        allocated = self.view(which).allocated + len(clients) * REWARD
+        allocated = self.view(which).pending_allocated + len(clients) * REWARD
         if abandon:
             scene.by_edge("abandonRound", number, RECORD, root, allocated)
         else:
@@ -84,9 +90,10 @@ class Money(RuleBasedStateMachine):
         scene, client = self.scenes[which], self.scenes[which].clients[who]
         owed = scene.earned[client.address] - self.paid[which][client.address]
         shown = self.view(which)
-        if not any(shown.allocation_root):
+        root, allocated = shown.payable(self.ledger.now)
+        if root != allocation_root(scene.allocation()):  # the last settled round may still be disputed
             return
-        if owed and owed <= shown.allocated - shown.claimed and self.ledger.now <= shown.claim_until:
+        if owed and owed <= allocated - shown.claimed and self.ledger.now <= shown.claim_until:
             before = self.ledger.balance(client.address)
             scene.claim(client)
             assert self.ledger.balance(client.address) - before == owed
@@ -100,7 +107,7 @@ class Money(RuleBasedStateMachine):
         number, state = self.state(which)
         shown = self.view(which)
         ended = number == 3 or self.ledger.now > shown.task_until
-        due = shown.escrow - (0 if self.ledger.now > shown.claim_until else shown.allocated - shown.claimed)
+        due = shown.escrow - (0 if self.ledger.now > shown.claim_until else shown.pending_allocated - shown.claimed)
         if ended and (state in FINAL or number == 0) and due:
             self.scenes[which].by(self.ledger.stranger, "refund", which + 1)
             self.refunded[which] += due
@@ -118,12 +125,12 @@ class Money(RuleBasedStateMachine):
         views = [self.view(which) for which in range(TASKS)]
         assert self.ledger.balance(self.ledger.address) == sum(view.escrow for view in views)
         for which, (view, scene) in enumerate(zip(views, self.scenes, strict=True)):
-            assert view.claimed == sum(self.paid[which].values()) <= view.allocated <= scene.escrow()
+            assert view.claimed == sum(self.paid[which].values()) <= view.payable(self.ledger.now)[1] <= scene.escrow()
             assert view.escrow + view.claimed + self.refunded[which] == scene.escrow()
             if self.ledger.now <= view.claim_until:
-                assert view.escrow >= view.allocated - view.claimed
+                assert view.escrow >= view.pending_allocated - view.claimed
                 if self.honest[which]:
-                    assert view.allocated == sum(scene.earned.values())
+                    assert view.pending_allocated == sum(scene.earned.values())
 
     def teardown(self) -> None:
         """Whatever happened, nothing stays behind."""
@@ -135,6 +142,7 @@ class Money(RuleBasedStateMachine):
                 self.scenes[which].pass_after(self.ledger.round_view(which + 1, number).settle_until)
                 self.scenes[which].by_edge("expireRound", number)
         for which, scene in enumerate(self.scenes):
+            scene.pass_window()
             if self.honest[which] and self.ledger.now <= self.view(which).claim_until:
                 for client in self.unpaid(which):
                     scene.claim(client)

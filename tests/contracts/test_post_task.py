@@ -32,7 +32,11 @@ NOBODY = bytes(20)
 SEVENTEEN = tuple(bytes([number]) * 20 for number in range(1, 18))
 WRONG: list[tuple[str, dict[str, Any]]] = [
     ("spec", {"spec": ZERO}),
-    ("edgeServer", {"edge_server": NOBODY}),
+    ("edgeServers", {"edge_servers": (NOBODY,)}),
+    ("edgeServers", {"edge_servers": ()}),
+    ("edgeServers", {"edge_servers": SEVENTEEN}),
+    ("listed twice", {"edge_servers": SEVENTEEN[:1], "authorities": SEVENTEEN[:2]}),
+    ("takeoverSeconds", {"takeover_seconds": 201}),
     ("rounds", {"rounds": 0}),
     ("rounds", {"rounds": 100_001}),
     ("minClients", {"min_clients": 1}),
@@ -49,11 +53,16 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("claimSeconds", {"claim_seconds": 0}),
     ("claimSeconds", {"claim_seconds": 500}),
     ("claimSeconds", {"claim_seconds": TEN_YEARS + 1}),
+    ("claimSeconds", {"claim_seconds": 700, "dispute_seconds": 200}),
+    ("disputeSeconds", {"dispute_seconds": 201}),
+    ("token", {"token": b"\x99" * 20}),
+    ("initialReputation", {"initial_reputation": 6}),
+    ("minReputation", {"min_reputation": 6}),
     ("updateReward", {"update_reward": 0}),
     ("authorities", {"authorities": SEVENTEEN[:1], "threshold": 1}),
     ("authorities", {"authorities": SEVENTEEN}),
     ("authorities", {"authorities": (*SEVENTEEN[:2], NOBODY)}),
-    ("authorities", {"authorities": (*SEVENTEEN[:2], SEVENTEEN[0])}),
+    ("listed twice", {"authorities": (*SEVENTEEN[:2], SEVENTEEN[0])}),
     ("threshold", {"threshold": 1}),
     ("threshold", {"threshold": 4}),
 ]
@@ -63,7 +72,8 @@ AT_BOUNDS: list[dict[str, Any]] = [
     {"rounds": 1, "min_clients": 2, "max_clients": 2},
     {"rounds": 100_000, "max_clients": 10_000, "min_clients": 10_000},
     {"task_seconds": TEN_YEARS, "claim_seconds": TEN_YEARS, "enrolment_seconds": TEN_YEARS},
-    {"commit_seconds": 1, "settle_seconds": 1, "claim_seconds": 3},
+    {"commit_seconds": 1, "settle_seconds": 1, "claim_seconds": 3, "takeover_seconds": 1},
+    {"dispute_seconds": 200, "claim_seconds": 701, "initial_reputation": 5, "min_reputation": 5},
 ]
 
 
@@ -107,7 +117,8 @@ def test_should_keep_the_money_and_show_the_task(deployed: Scene) -> None:
     }  # fmt: skip
     sizes = (terms.rounds, terms.min_clients, terms.max_clients)
     assert ledger.task_view(1) == TaskView(
-        terms.spec, manufacturer, terms.edge_server, *sizes, 0, 0, *until, terms.update_reward, escrow, 0, 0, ZERO
+        *(terms.spec, bytes(20), 0, 0, manufacturer, *sizes, 0, 0, *until, escrow, 0, 0, 0, ZERO, ZERO, 1_000, 0),
+        terms.edge_servers[0],
     )
     assert ledger.balance(ledger.address) == escrow
     assert deployed.post().sole()["task"] == ledger.view("taskCount") == 2
@@ -127,13 +138,27 @@ def test_should_refuse_a_number_that_no_task_has(enrolled: Scene, task: int) -> 
         "publishRound": (task, 1, (ZERO, ZERO, ZERO, 0, 0, 0)),
         "abandonRound": (task, 1, ZERO, ZERO, 0),
         "expireRound": (task, 1),
-        "claim": (task, 0, client.address, 1, 1, []),
+        "claim": (task, (0, client.address, 1, 1), []),
+        "claimMany": (task, [], [], []),
         "refund": (task,),
+        "placeBond": (task, client.address),
+        "returnBond": (task, client.address),
+        "returnStake": (task, client.address),
         "taskOf": (task,),
         "roundOf": (task, 1),
         "enrolmentOf": (task, client.address),
     }
-    unbound = {"postTask", "taskCount", "hasCommittedDirectly", "claimedOf", "reputationOf", "domainSeparator"}
+    unbound = {
+        "postTask",
+        "taskCount",
+        "hasCommittedDirectly",
+        "standingOf",
+        "bondOf",
+        "judge",
+        "dispute",
+        "reputationRules",
+        "domainSeparator",
+    }
     assert set(abi.functions()) - set(calls) - unbound == {"eip712Domain"}
     for name, arguments in calls.items():
         assert ledger.refusal(ledger.edge, name, *arguments) == ("TaskUnknown", task)

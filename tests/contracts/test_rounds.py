@@ -59,7 +59,7 @@ def test_should_open_the_next_round_and_show_it(enrolled: Scene) -> None:
         "event": "RoundOpened", "task": 1, "round": 1, "plan": PLAN, "label": label_of(1), "cohort": 3,
         "commit_until": now + 300, "settle_until": now + 500,
     }  # fmt: skip
-    shown = RoundView(RoundState.OPEN, label_of(1), ZERO, ZERO, 3, 0, 0, now + 300, now + 500)
+    shown = RoundView(label_of(1), ZERO, ZERO, RoundState.OPEN, 3, 0, 0, now + 300, now + 500, 0)
     assert enrolled.ledger.round_view(1, 1) == shown
     assert enrolled.ledger.task_view(1).last_round == 1
 
@@ -166,6 +166,6 @@ def test_should_let_anyone_expire_what_the_edge_server_left(deployed: Scene, ste
     event = scene.by(ledger.stranger, "expireRound", 1, 1).sole()
     assert event == {"event": "RoundExpired", "task": 1, "round": 1}
     assert ledger.round_view(1, 1).state is RoundState.EXPIRED
-    assert ledger.task_view(1).allocated == 0
+    assert ledger.task_view(1).pending_allocated == 0
     assert ledger.refusal(ledger.stranger, "expireRound", 1, 1) == ("RoundUnexpected", 1, 1, RoundState.EXPIRED)
     scene.open(2)

@@ -12,6 +12,13 @@ given a round that is open
         should refuse
     when it is abandoned from then until settleUntil
         should pay those who delivered and emit RoundAbandoned
+given a task with a dispute window
+    when a round is settled
+        should let nobody claim from its tree before the window is over, and from the one before meanwhile
+    when the next round is settled inside it
+        should refuse, and settle it afterwards
+    when the task is over inside it
+        should refund all but the payout that may still stand
 """
 
 from __future__ import annotations
@@ -25,14 +32,14 @@ from tests.contracts.scene import MODEL, RECORD, REWARD, ROOT, ZERO, Scene, publ
 
 def test_should_publish_and_show_it(requested: Scene) -> None:
     event = requested.publish().sole()
-    root = requested.ledger.task_view(1).allocation_root
+    root = requested.ledger.task_view(1).pending_root
     expected = Publication(MODEL, RECORD, root, 3 * REWARD, 8, 10)
     assert event["event"] == "RoundPublished"
     assert {name: event[name] for name in Publication.__slots__} == {
         name: getattr(expected, name) for name in Publication.__slots__
     }
     assert requested.ledger.round_view(1, 1).state is RoundState.PUBLISHED
-    assert requested.ledger.task_view(1).allocated == 3 * REWARD
+    assert requested.ledger.task_view(1).pending_allocated == 3 * REWARD
     refusal = requested.edge_refusal("publishRound", 1, publication(ROOT, 3 * REWARD))
     assert refusal == ("RoundUnexpected", 1, 1, RoundState.PUBLISHED)
 
@@ -80,7 +87,7 @@ def test_should_abandon_an_open_round_only_after_commit_until(opened: Scene) -> 
     assert opened.edge_refusal("abandonRound", 1, RECORD, ROOT, 0) == ("TooEarly", until)
     opened.ledger.pass_to(until + 1)
     event = opened.abandon(paid=opened.clients[:1]).sole()
-    root = opened.ledger.task_view(1).allocation_root
+    root = opened.ledger.task_view(1).pending_root
     assert event == {
         "event": "RoundAbandoned",
         "task": 1,
@@ -99,3 +106,62 @@ def test_should_abandon_an_open_round_only_after_commit_until(opened: Scene) -> 
 def test_should_abandon_a_requested_round_at_once(requested: Scene) -> None:
     requested.abandon()
     assert requested.ledger.round_view(1, 1).state is RoundState.ABANDONED
+
+
+def windowed(scene: Scene) -> Scene:
+    scene.post(dispute_seconds=200)
+    scene.enrol(*scene.clients)
+    scene.open()
+    scene.request()
+    scene.publish()
+    return scene
+
+
+def test_should_pay_a_round_when_its_window_is_over(deployed: Scene) -> None:
+    scene, ledger = windowed(deployed), deployed.ledger
+    first, until = scene.clients[0], ledger.task_view(1).payable_from
+    assert until == ledger.now + 200
+    ledger.pass_to(until - 1)
+    old = scene.claim_call(first)
+    assert ledger.refusal(ledger.stranger, "claim", *old) == ("ProofInvalid", 1, first.address)
+    ledger.pass_to(until)
+    scene.claim(first)
+    scene.open(2)
+    scene.request(2)
+    second = scene.clients[1]
+    before = scene.claim_call(second)
+    scene.publish(2)
+    scene.by(ledger.stranger, "claim", *before)
+    assert ledger.balance(second.address) == REWARD
+    scene.pass_window()
+    scene.claim(second)
+    assert ledger.balance(second.address) == 2 * REWARD
+    assert ledger.refusal(ledger.stranger, "claim", *before)[0] == "ProofInvalid"
+
+
+def test_should_settle_one_round_after_the_other(deployed: Scene) -> None:
+    scene, ledger = windowed(deployed), deployed.ledger
+    scene.open(2)
+    scene.request(2)
+    until = ledger.task_view(1).payable_from
+    ledger.pass_to(until - 1)
+    for name, call in (("publishRound", (2, publication(ROOT, 0))), ("abandonRound", (2, RECORD, ROOT, 0))):
+        assert scene.edge_refusal(name, *call) == ("TooEarly", until)
+    ledger.pass_to(until)
+    scene.publish(2)
+    shown = ledger.task_view(1)
+    assert (shown.allocated, shown.pending_allocated, shown.pending_round) == (3 * REWARD, 6 * REWARD, 2)
+
+
+def test_should_keep_back_a_payout_that_may_stand(deployed: Scene) -> None:
+    scene, ledger = deployed, deployed.ledger
+    scene.post(rounds=1, dispute_seconds=200)
+    scene.enrol(*scene.clients)
+    scene.open()
+    scene.request()
+    scene.publish()
+    event = scene.by(ledger.stranger, "refund", 1).sole()
+    assert event["amount"] == scene.escrow() - 3 * REWARD
+    scene.pass_window()
+    scene.claim_many(*scene.clients)
+    assert ledger.balance(ledger.address) == 0

@@ -8,13 +8,24 @@ given a round in every state
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
 from protocol.round_state import FINAL, TRANSITIONS, RoundState, may_move
 from storage.ledger import abi
 from tests.contracts.ledger import Ledger
 from tests.contracts.scene import BATCH, PLAN, RECORD, REQUEST, ROOT, Scene, label_of, publication
+from tests.contracts.test_dispute import WINDOW, keys
 
-CALLS = ("openRound", "commitBatch", "commitDirect", "requestKey", "publishRound", "abandonRound", "expireRound")
+CALLS = (
+    "openRound",
+    "commitBatch",
+    "commitDirect",
+    "requestKey",
+    "publishRound",
+    "abandonRound",
+    "expireRound",
+    "dispute",
+)
 
 
 def bring_to(scene: Scene, state: RoundState) -> None:
@@ -25,6 +36,8 @@ def bring_to(scene: Scene, state: RoundState) -> None:
         if state is RoundState.EXPIRED:
             scene.pass_after(scene.ledger.round_view(1, 1).settle_until)
             scene.by_edge("expireRound", 1)
+    elif state is RoundState.FROZEN:
+        scene.opened().by(scene.ledger.edge, "dispute", keys(scene, request=ROOT))
     else:
         scene.requested()
         if state is not RoundState.REQUESTED:
@@ -41,6 +54,7 @@ def arguments_of(scene: Scene, name: str) -> tuple[object, ...]:
         "publishRound": (1, 1, publication(ROOT, 0)),
         "abandonRound": (1, 1, RECORD, ROOT, 0),
         "expireRound": (1, 1),
+        "dispute": (keys(scene, request=ROOT),),
     }
     return batch[name]
 
@@ -57,9 +71,19 @@ def test_should_make_exactly_the_steps_of_the_table() -> None:
     observed: dict[tuple[RoundState, RoundState], set[str]] = defaultdict(set)
     for before in RoundState:
         scene = Scene(Ledger())
+        scene.terms = replace(scene.terms, dispute_seconds=WINDOW)
         bring_to(scene, before)
         chain, view = scene.ledger.chain, scene.ledger.round_view(1, 1)
-        windows = {scene.ledger.now, view.commit_until, view.commit_until + 1, view.settle_until, view.settle_until + 1}
+        window = scene.ledger.task_view(1).payable_from
+        windows = {
+            window - 1,
+            window,
+            scene.ledger.now,
+            view.commit_until,
+            view.commit_until + 1,
+            view.settle_until,
+            view.settle_until + 1,
+        }
         for instant in sorted(instant for instant in windows if instant >= scene.ledger.now):
             for name in CALLS:
                 snapshot = chain.snapshot()
@@ -73,8 +97,10 @@ def test_should_make_exactly_the_steps_of_the_table() -> None:
 
 def test_should_know_every_call_that_takes_a_round() -> None:
     taking = {entry.name for entry in abi.functions().values() if "uint64" in str(entry.inputs)}
-    assert taking == {*CALLS, "roundOf", "hasCommittedDirectly"}
+    assert taking == {*CALLS[:-1], "roundOf", "hasCommittedDirectly"}
 
 
-def test_should_leave_no_final_state() -> None:
-    assert not any(may_move(before, after) for before in FINAL for after in RoundState)
+def test_should_leave_a_final_state_by_a_dispute_alone() -> None:
+    moves = {after for before in FINAL for after in RoundState if may_move(before, after)}
+    assert moves == {RoundState.FROZEN}
+    assert not any(may_move(RoundState.FROZEN, after) for after in RoundState)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TypeVar
 
-from protocol.identifiers import Address, Digest
+from protocol.identifiers import NATIVE_COIN, Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_proof
 from protocol.messages.chain import Event, Publication, TaskTerms
 from protocol.messages.settlement import Allocation, Entitlement
@@ -44,7 +44,7 @@ class Scene:
         self.manufacturer = chain.ledger(self.address, self.manufacturer_signer)
         self.terms = TaskTerms(
             spec=b"\x01" * 32,
-            edge_server=self.edge.sender,
+            edge_servers=(self.edge.sender,),
             authorities=tuple(Signer(private_key("authority", number)).address for number in (1, 2, 3)),
             threshold=2,
             initial_reputation=2,
@@ -56,7 +56,14 @@ class Scene:
             settle_seconds=300,
             task_seconds=86_400,
             claim_seconds=86_400,
+            dispute_seconds=0,
+            takeover_seconds=200,
+            min_reputation=0,
+            token=NATIVE_COIN,
             update_reward=1_000,
+            edge_bond=0,
+            authority_bond=0,
+            stake=0,
         )
         self.escrow = 3 * 5 * 1_000
         self.task = 1

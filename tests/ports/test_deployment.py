@@ -108,7 +108,7 @@ def test_a_file_of_something_else_is_not_written_over(file: Path, change: dict[s
 def test_a_contract_of_another_kind_is_not_taken_for_ours(file: Path) -> None:
     chain = running_chain("memory")
     deploy_once(chain.rpc_url, chain.faucet, file)
-    with mock.patch.object(deployment, "expected_code", return_value=b"another"):
+    with mock.patch.object(deployment, "expected_codes", return_value=(b"another", b"")):
         with pytest.raises(DeploymentError, match="not this contract"):
             deploy_once(chain.rpc_url, chain.faucet, file)
 

@@ -114,7 +114,7 @@ def test_every_event_carries_what_was_sent(scene: Scene) -> None:
     events += said(edge.expire_round(1, 3), on_chain.RoundExpired, round=3)
 
     receipt = scene.claim(edge, last.address)
-    paid = {"amount": reward, "cumulative": reward, "reputation": 3}
+    paid = {"amount": reward, "cumulative": reward, "reputation": 3, "freed": True}
     events += said(receipt, on_chain.Claimed, client=last.address, **paid)
 
     amount = scene.escrow - 3 * reward
@@ -131,13 +131,14 @@ def test_views_show_the_state_after_each_step(scene: Scene) -> None:
     assert edge.task_count() == 0
     scene.post()
     assert edge.task_count() == 1
-    assert edge.enrolment(1, first) == on_chain.EnrolmentView(bytes(32), 0, False)
+    assert edge.enrolment(1, first) == on_chain.EnrolmentView(bytes(32), 0, 0, 0, False, False)
     scene.enrol_all()
-    assert edge.enrolment(1, first) == on_chain.EnrolmentView(ENVELOPE, terms.initial_reputation, False)
+    assert edge.enrolment(1, first) == on_chain.EnrolmentView(ENVELOPE, 0, 0, terms.initial_reputation, False, False)
     assert edge.round(1, 1).state is RoundState.NONE
     scene.chain.pass_time(terms.enrolment_seconds + 1)
     edge.open_round(1, 1, PLAN, LABEL, 3)
-    assert edge.reputation(first) is None
+    assert edge.standing(first) == on_chain.Standing(0, False, 0, 1)
+    assert edge.rules() == on_chain.DEFAULT_RULES
     edge.commit_direct(scene.commitment(scene.clients[0]))
     assert edge.has_committed_directly(1, 1, first)
     assert not edge.has_committed_directly(1, 1, scene.clients[1].address)
@@ -151,12 +152,12 @@ def test_views_show_the_state_after_each_step(scene: Scene) -> None:
     assert (task.spec, task.manufacturer, task.edge_server) == (terms.spec, scene.manufacturer.sender, edge.sender)
     assert (task.rounds, task.min_clients, task.max_clients) == (3, 2, 5)
     assert (task.enrolled, task.last_round, task.update_reward) == (3, 1, 1_000)
-    assert (task.escrow, task.allocated, task.claimed) == (scene.escrow, 3_000, 0)
-    assert task.allocation_root == scene.publication().allocation_root
+    assert (task.escrow, task.pending_allocated, task.claimed) == (scene.escrow, 3_000, 0)
+    assert task.payable(edge.now()) == (scene.publication().allocation_root, 3_000)
     before = edge.balance_wei(first)
     scene.claim(edge, first)
     assert edge.balance_wei(first) - before == edge.claimed_wei(1, first) == edge.task(1).claimed == 1_000
-    assert edge.reputation(first) == 3
+    assert (edge.standing(first).reputation, edge.standing(first).known) == (3, True)
     assert edge.domain == Domain(int(scene.chain.ask("eth_chainId"), 16), scene.address)
     assert len(edge.code()) > 1_000
 
@@ -270,6 +271,6 @@ def _everything(reader: EthereumReader, scene: Scene) -> list[object]:
     return [
         *(reader.domain, reader.code(), reader.balance_wei(scene.address), reader.task_count(), reader.task(1)),
         *(reader.round(1, 1), reader.enrolment(1, client), reader.has_committed_directly(1, 1, client)),
-        *(reader.claimed_wei(1, client), reader.reputation(client), reader.block_timestamp(last)),
+        *(reader.claimed_wei(1, client), reader.standing(client), reader.rules(), reader.block_timestamp(last)),
         *(reader.events(), reader.events(1), refusal.value.name, refusal.value.arguments),
     ]

@@ -75,14 +75,21 @@ def test_a_call_returns_when_its_transaction_is_deep_enough(scene: Scene) -> Non
 def test_a_transaction_that_fell_out_is_sent_again_and_counts_once(scene: Scene) -> None:
     before, nonce = scene.edge.balance_wei(TO), _nonce(scene, scene.edge.sender)
     snapshot = scene.chain.ask("evm_snapshot")
-    waits = _Waits(scene.chain, lambda: scene.chain.ask("evm_revert", snapshot))
+
+    def mined() -> None:
+        """Seen at the next look, whatever the first one saw: anvil answers before it has mined."""
+        for _ in range(10_000):
+            if _nonce(scene, scene.edge.sender) > nonce:
+                return
+
+    waits = _Waits(scene.chain, mined, lambda: scene.chain.ask("evm_revert", snapshot))
     edge = _edge(scene, waits)
     receipt = edge.confirmed(2).transfer(TO, 77)
     assert edge.balance_wei(TO) - before == 77
     assert _nonce(scene, edge.sender) == nonce + 1
     assert edge.gas_used(receipt.transaction) == 21_000
     assert edge.block_number() == receipt.block + 2
-    assert waits.count <= 4, "sent again at once"
+    assert waits.count <= 5, "sent again at once"
     edge.close()
 
 

@@ -2,18 +2,19 @@
 pragma solidity 0.8.37;
 
 import {IHearthLedger} from "../interfaces/IHearthLedger.sol";
+import {IHearthTypes} from "../interfaces/IHearthTypes.sol";
 
 /// @title What the contract demands of a task's terms before it takes any money for it
 library TermsCheck {
     uint32 private constant _MAX_CLIENTS = 10_000;
     uint32 private constant _MAX_ROUNDS = 100_000;
     uint32 private constant _MAX_SECONDS = 3650 days;
-    uint256 private constant _MAX_AUTHORITIES = 16;
+    uint256 private constant _MAX_LISTED = 16;
 
     /// @notice Reverts with TermsInvalid, naming the term.
-    function check(IHearthLedger.TaskTerms calldata terms) internal pure {
+    function check(IHearthTypes.TaskTerms calldata terms, uint8 maxReputation) internal view {
         _require(terms.spec != 0, "spec");
-        _require(terms.edgeServer != address(0), "edgeServer");
+        _listed(terms.edgeServers, 1, "edgeServers");
         _require(terms.rounds >= 1 && terms.rounds <= _MAX_ROUNDS, "rounds");
         _require(terms.minClients >= 2 && terms.minClients <= terms.maxClients, "minClients");
         _require(terms.maxClients <= _MAX_CLIENTS, "maxClients");
@@ -21,22 +22,25 @@ library TermsCheck {
         _require(_duration(terms.commitSeconds), "commitSeconds");
         _require(_duration(terms.settleSeconds), "settleSeconds");
         _require(_duration(terms.taskSeconds), "taskSeconds");
+        // else the next round could run out of time while it waits to be settled
+        _require(terms.disputeSeconds <= terms.settleSeconds, "disputeSeconds");
+        _require(terms.takeoverSeconds <= terms.settleSeconds, "takeoverSeconds");
         // a round opened in the last second of the task must still be paid
-        bool lastRoundPaid = terms.claimSeconds > uint256(terms.commitSeconds) + terms.settleSeconds;
+        bool lastRoundPaid =
+            terms.claimSeconds > uint256(terms.commitSeconds) + terms.settleSeconds + terms.disputeSeconds;
         _require(_duration(terms.claimSeconds) && lastRoundPaid, "claimSeconds");
+        _require(terms.token == address(0) || terms.token.code.length != 0, "token");
         _require(terms.updateReward > 0, "updateReward");
-        _authorities(terms.authorities, terms.threshold);
+        _require(terms.initialReputation <= maxReputation, "initialReputation");
+        _require(terms.minReputation <= maxReputation, "minReputation");
+        _listed(terms.authorities, 2, "authorities");
+        _require(terms.threshold >= 2 && terms.threshold <= terms.authorities.length, "threshold");
     }
 
-    function _authorities(address[] calldata authorities, uint8 threshold) private pure {
-        uint256 count = authorities.length;
-        _require(count >= 2 && count <= _MAX_AUTHORITIES, "authorities");
-        _require(threshold >= 2 && threshold <= count, "threshold");
-        for (uint256 i = 0; i < count; ++i) {
-            _require(authorities[i] != address(0), "authorities");
-            for (uint256 j = 0; j < i; ++j) {
-                _require(authorities[i] != authorities[j], "authorities");
-            }
+    function _listed(address[] calldata holders, uint256 least, string memory term) private pure {
+        _require(holders.length >= least && holders.length <= _MAX_LISTED, term);
+        for (uint256 i = 0; i < holders.length; ++i) {
+            _require(holders[i] != address(0), term);
         }
     }
 

@@ -47,4 +47,4 @@ def test_an_inner_node_cannot_pose_as_a_leaf() -> None:
 
 def test_order_matters_to_the_tree() -> None:
     a, b, c = leaves(3)
-    assert merkle.root([a, b, c]) != merkle.root([a, c, b])
+    assert merkle.root([a, b, c]) != merkle.root([b, a, c])

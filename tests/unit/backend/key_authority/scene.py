@@ -133,7 +133,7 @@ class FakeLedger:
         self.envelopes[TASK, client] = cid_of(envelope(client)).digest
 
     def record(self, shown: KeyRequest, number: int = 1, state: RoundState = RoundState.REQUESTED) -> None:
-        self.rounds[TASK, number] = RoundView(state, shown.label, ZERO_DIGEST, shown.digest(), 3, 3, 0, 500, 2_000)
+        self.rounds[TASK, number] = RoundView(shown.label, ZERO_DIGEST, shown.digest(), state, 3, 3, 0, 500, 2_000, 0)
 
     def _ask(self) -> None:
         if self.down:
@@ -155,12 +155,12 @@ class FakeLedger:
 
     def enrolment(self, task: int, client: Address) -> EnrolmentView:
         self._ask()
-        return EnrolmentView(self.envelopes.get((task, client), ZERO_DIGEST), 2, False)
+        return EnrolmentView(self.envelopes.get((task, client), ZERO_DIGEST), 0, 0, 2, False, False)
 
     def round(self, task: int, round_number: int, confirmations: int = 0) -> RoundView:
         self._ask()
         self.confirmations_asked.append(confirmations)
-        none = RoundView(RoundState.NONE, ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, 0, 0, 0, 0, 0)
+        none = RoundView(ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, RoundState.NONE, 0, 0, 0, 0, 0, 0)
         return self.rounds.get((task, round_number), none)
 
 

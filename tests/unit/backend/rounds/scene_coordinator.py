@@ -174,11 +174,14 @@ class Scene:
 
     def ended(self, kind: type, round_number: int) -> None:
         self.until(lambda: isinstance(self.ended_as(round_number), kind))
+        self.chain.pass_time(self.spec.durations.dispute_seconds)  # or the next one could not be settled
 
     def ended_as(self, round_number: int) -> object:
         facts = self.history.rounds.get(round_number)
         return facts.ended if facts else None
 
     def owed(self) -> dict[Address, int]:
-        allocation = self.history.allocation()
-        return {e.client: e.cumulative_wei for e in allocation.entitlements} if allocation else {}
+        """As the last allocation says; nobody when there is none."""
+        ended = [number for number, facts in self.history.rounds.items() if facts.ended]
+        _, allocation = self.history.before(len(ended) + 1)
+        return {e.client: e.cumulative_wei for e in allocation.entitlements if allocation.round}

@@ -17,7 +17,8 @@ from backend.rounds.coordinator import Coordinator
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.tasks import TaskBoard
 from protocol.canonical import encode
-from protocol.messages.task import Layer, TaskSpec
+from protocol.messages.chain import BondPlaced
+from protocol.messages.task import DepositTerms, Layer, TaskSpec
 from protocol.planning import terms_of
 from storage.content.memory import MemoryStore
 from storage.ledger.ethereum import EthereumLedger
@@ -117,3 +118,16 @@ def test_a_task_that_the_chain_took_back_is_forgotten(scene: Scene) -> None:
     for _ in range(5):
         chain.ask("evm_mine")
     _until(board, 1, "E_NOT_FOUND")
+
+
+def test_the_server_places_its_bond_once(scene: Scene) -> None:
+    board, poster, _ = scene
+    _post(scene, sample_spec(deposits=DepositTerms(edge_server_wei=7)))
+    _post(scene, sample_spec())
+    board.start()
+    _until(board, 1, None)
+    _until(board, 2, None)
+    edge = Signer(private_key("edge")).address
+    assert [poster.bond(task, edge).amount for task in (1, 2)] == [7, 0]
+    placed = [event for event in poster.events() if isinstance(event, BondPlaced)]
+    assert [(event.task, event.holder) for event in placed] == [(1, edge)]

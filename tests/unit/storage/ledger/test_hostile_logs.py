@@ -126,7 +126,8 @@ READS: list[Callable[[EthereumReader], object]] = [
     lambda reader: reader.enrolment(1, LEDGER),
     lambda reader: reader.has_committed_directly(1, 1, LEDGER),
     lambda reader: reader.claimed_wei(1, LEDGER),
-    lambda reader: reader.reputation(LEDGER),
+    lambda reader: reader.standing(LEDGER),
+    lambda reader: reader.judge(),
     lambda reader: reader.events(1),
     lambda reader: reader.verify_contract(),
 ]

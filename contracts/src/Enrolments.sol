@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Money} from "./Money.sol";
+import {IHearthLedger} from "./interfaces/IHearthLedger.sol";
+
+/// @title Who works for a task, and with what reputation it comes
+abstract contract Enrolments is Money {
+    bytes32 private constant _ENROLMENT_TYPE = keccak256("Enrolment(uint256 task,address client,bytes32 envelope)");
+    bytes32 private constant _LEAVE_TYPE = keccak256("Leave(uint256 task,address client)");
+
+    /// @inheritdoc IHearthLedger
+    function enrol(Enrolment[] calldata enrolments, bytes[] calldata signatures) external payable nonReentrant {
+        uint256 count = enrolments.length;
+        if (count == 0 || count != signatures.length) revert HearthLedger_TermsInvalid("signatures");
+        uint256 task = enrolments[0].task;
+        Task storage entered = _task[task];
+        _receive(entered.shown.token, count * entered.stake);
+        if (entered.stake != 0) entered.shown.deposits += SafeCast.toUint128(count * entered.stake);
+        for (uint256 i = 0; i < count; ++i) {
+            if (enrolments[i].task != task) revert HearthLedger_TermsInvalid("task");
+            _enrol(enrolments[i], signatures[i]);
+        }
+    }
+
+    /// @inheritdoc IHearthLedger
+    function leave(uint256 task, address client, bytes calldata signature) external known(task) {
+        EnrolmentView storage enrolment = _enrolment[task][client];
+        if (enrolment.envelope == 0 || enrolment.left) revert HearthLedger_NotEnrolled(task, client);
+        _verify(keccak256(abi.encode(_LEAVE_TYPE, task, client)), client, signature);
+        enrolment.left = true;
+        enrolment.leftRound = _task[task].shown.lastRound;
+        emit Left(task, client, signature);
+    }
+
+    function _enrol(Enrolment calldata enrolment, bytes calldata signature) private known(enrolment.task) {
+        (uint256 task, address client) = (enrolment.task, enrolment.client);
+        Task storage entered = _task[task];
+        TaskView storage shown = entered.shown;
+        if (block.timestamp > shown.enrolUntil || shown.enrolled == shown.maxClients) {
+            revert HearthLedger_EnrolmentClosed(task);
+        }
+        if (enrolment.envelope == 0) revert HearthLedger_DigestZero();
+        if (_enrolment[task][client].envelope != 0) revert HearthLedger_AlreadyEnrolled(task, client);
+        _verify(keccak256(abi.encode(_ENROLMENT_TYPE, enrolment)), client, signature);
+        uint8 reputation = _admit(client, entered);
+        _standing[client].task = uint64(task);
+        _enrolment[task][client] = EnrolmentView(enrolment.envelope, 0, 0, reputation, false, entered.stake != 0);
+        ++shown.enrolled;
+        emit Enrolled(task, client, enrolment.envelope, reputation, signature);
+    }
+
+    /// @dev The reputation with which the client comes; refuses whoever still owes the ledger a leaf, or is too low.
+    function _admit(address client, Task storage entered) private view returns (uint8 reputation) {
+        Standing memory standing = _standing[client];
+        if (standing.task != 0 && _owesLeaf(standing.task, client)) {
+            revert HearthLedger_ReputationPending(client, standing.task);
+        }
+        if (!standing.known) return entered.initialReputation;
+        reputation = standing.reputation;
+        if (reputation < _floor) {
+            uint256 waited = reputation + (block.timestamp - standing.since) / _waitingSeconds;
+            reputation = waited < _floor ? uint8(waited) : _floor;
+        }
+        if (reputation < entered.minReputation) {
+            revert HearthLedger_ReputationWrong(client, reputation, entered.minReputation, _maximum);
+        }
+    }
+}

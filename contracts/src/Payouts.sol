@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {Money} from "./Money.sol";
+import {IHearthLedger} from "./interfaces/IHearthLedger.sol";
+
+/// @title Money out: rewards to clients, the rest to the manufacturer
+abstract contract Payouts is Money {
+    bytes32 private constant _ENTITLEMENT_LEAF =
+        keccak256("HearthEntitlementLeaf(uint256 task,uint256 index,address client,uint256 cumulative,uint256 reputation)");
+
+    /// @inheritdoc IHearthLedger
+    function claim(uint256 task, Entitlement calldata leaf, bytes32[] calldata proof)
+        external
+        nonReentrant
+        known(task)
+    {
+        (bytes32 root, uint128 allocated) = _claimable(task);
+        if (!MerkleProof.verifyCalldata(proof, root, _leafHash(task, leaf))) {
+            revert HearthLedger_ProofInvalid(task, leaf.client);
+        }
+        if (!_settle(task, leaf, allocated)) revert HearthLedger_NothingToPay(task, leaf.client);
+    }
+
+    /// @inheritdoc IHearthLedger
+    function claimMany(
+        uint256 task,
+        Entitlement[] calldata leaves,
+        bytes32[] calldata proof,
+        bool[] calldata proofFlags
+    ) external nonReentrant known(task) {
+        (bytes32 root, uint128 allocated) = _claimable(task);
+        bytes32[] memory hashes = new bytes32[](leaves.length);
+        for (uint256 i = 0; i < leaves.length; ++i) {
+            hashes[i] = _leafHash(task, leaves[i]);
+        }
+        if (!MerkleProof.multiProofVerifyCalldata(proof, proofFlags, root, hashes)) {
+            revert HearthLedger_ProofInvalid(task, address(0));
+        }
+        for (uint256 i = 0; i < leaves.length; ++i) {
+            _settle(task, leaves[i], allocated);
+        }
+    }
+
+    /// @inheritdoc IHearthLedger
+    function refund(uint256 task) external nonReentrant known(task) {
+        TaskView storage shown = _task[task].shown;
+        if (!_ended(task, shown)) revert HearthLedger_TooEarly(shown.taskUntil);
+        uint128 owed = 0;
+        if (block.timestamp <= shown.claimUntil) {
+            // a payout that may still be disputed is kept back, too
+            owed = (shown.pendingRound == 0 ? shown.allocated : shown.pendingAllocated) - shown.claimed;
+        }
+        uint128 amount = shown.escrow - owed;
+        if (amount == 0) revert HearthLedger_NothingToPay(task, shown.manufacturer);
+        shown.escrow = owed;
+        emit Refunded(task, shown.manufacturer, amount);
+        _pay(shown.token, shown.manufacturer, amount);
+    }
+
+    function _claimable(uint256 task) private view returns (bytes32 root, uint128 allocated) {
+        TaskView storage shown = _task[task].shown;
+        if (block.timestamp > shown.claimUntil) revert HearthLedger_TooLate(shown.claimUntil);
+        return _payable(shown);
+    }
+
+    function _leafHash(uint256 task, Entitlement calldata leaf) private pure returns (bytes32) {
+        bytes32 inner = keccak256(
+            abi.encode(_ENTITLEMENT_LEAF, task, leaf.index, leaf.client, leaf.cumulative, leaf.reputation)
+        );
+        return keccak256(bytes.concat(inner));
+    }
+
+    /// @dev Pays what is not paid yet and takes the reputation over; false when there is nothing to do.
+    function _settle(uint256 task, Entitlement calldata leaf, uint128 allocated) private returns (bool) {
+        (address client, uint128 cumulative) = (leaf.client, leaf.cumulative);
+        EnrolmentView storage enrolment = _enrolment[task][client];
+        // whoever never signed up for this task must not get a reputation from its edge server
+        if (enrolment.envelope == 0) revert HearthLedger_NotEnrolled(task, client);
+        uint128 before = enrolment.claimed;
+        uint128 amount = cumulative > before ? cumulative - before : 0;
+        bool freed = _takeReputation(task, leaf, enrolment, amount);
+        if (amount == 0 && !freed) return false;
+        TaskView storage shown = _task[task].shown;
+        uint128 claimed = shown.claimed;
+        if (amount > allocated - claimed) {
+            revert HearthLedger_AllocationWrong(cumulative, before, before + allocated - claimed);
+        }
+        if (amount != 0) enrolment.claimed = cumulative;
+        shown.claimed = claimed + amount;
+        shown.escrow -= amount;
+        emit Claimed(task, client, amount, cumulative, leaf.reputation, freed);
+        if (freed && enrolment.staked) amount += _unstake(task, client, enrolment);
+        _pay(shown.token, client, amount);
+        return true;
+    }
+
+    /// @dev Of the client's current task only: a leaf of an older one says nothing new. True when it frees the client.
+    function _takeReputation(uint256 task, Entitlement calldata leaf, EnrolmentView storage enrolment, uint128 amount)
+        private
+        returns (bool freed)
+    {
+        Standing storage standing = _standing[leaf.client];
+        if (standing.task != task) return false;
+        if (leaf.reputation > _maximum) revert HearthLedger_ReputationWrong(leaf.client, leaf.reputation, 0, _maximum);
+        freed = _isFinal(task, enrolment);
+        if (freed || amount != 0) {
+            _standing[leaf.client] =
+                Standing(leaf.reputation, true, uint48(block.timestamp), freed ? 0 : uint64(task));
+        }
+    }
+}

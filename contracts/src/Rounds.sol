@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {LedgerState} from "./LedgerState.sol";
+import {IHearthLedger} from "./interfaces/IHearthLedger.sol";
+
+/// @title A round from its plan to its end; the table is protocol/round_state.py
+abstract contract Rounds is LedgerState {
+    bytes32 private constant _COMMITMENT_TYPE = keccak256(
+        "Commitment(uint256 task,uint64 round,address client,bytes32 label,bytes16 nonce,bytes32 ciphertext)"
+    );
+
+    /// @inheritdoc IHearthLedger
+    function openRound(uint256 task, uint64 round, bytes32 plan, bytes32 label, uint32 cohort)
+        external
+        known(task)
+    {
+        TaskView storage shown = _actAsEdgeServer(task);
+        if (plan == 0 || label == 0) revert HearthLedger_DigestZero();
+        if (_task[task].authoritiesMissing != 0) revert HearthLedger_BondMissing(task, address(0));
+        if (block.timestamp <= shown.enrolUntil && shown.enrolled < shown.maxClients) {
+            revert HearthLedger_EnrolmentOpen(task, shown.enrolUntil);
+        }
+        RoundState before = _round[task][shown.lastRound].state;
+        if (round != uint64(shown.lastRound) + 1 || round > shown.rounds || _running(before)) {
+            revert HearthLedger_RoundUnexpected(task, round, before);
+        }
+        if (block.timestamp > shown.taskUntil) revert HearthLedger_TooLate(shown.taskUntil);
+        if (cohort < shown.minClients || cohort > shown.enrolled) {
+            revert HearthLedger_CohortWrong(cohort, shown.minClients, shown.enrolled);
+        }
+        shown.lastRound = uint32(round);
+        RoundView storage opened = _round[task][round];
+        opened.state = RoundState.Open;
+        opened.label = label;
+        opened.cohort = cohort;
+        opened.server = _bond[task][msg.sender].index;
+        opened.commitUntil = uint48(block.timestamp + _task[task].commitSeconds);
+        opened.settleUntil = opened.commitUntil + _task[task].settleSeconds;
+        emit RoundOpened(task, round, plan, label, cohort, opened.commitUntil, opened.settleUntil);
+    }
+
+    /// @inheritdoc IHearthLedger
+    function commitBatch(uint256 task, uint64 round, bytes32 root, bytes32 batch, uint32 count)
+        external
+        known(task)
+    {
+        _actAsEdgeServer(task);
+        RoundView storage current = _open(task, round);
+        if (current.batched != 0) revert HearthLedger_AlreadyCommitted(task, round, msg.sender);
+        if (block.timestamp > current.commitUntil) revert HearthLedger_TooLate(current.commitUntil);
+        if (count == 0 || count > current.cohort) revert HearthLedger_CohortWrong(count, 1, current.cohort);
+        if (root == 0 || batch == 0) revert HearthLedger_DigestZero();
+        current.batchRoot = root;
+        current.batched = count;
+        emit BatchCommitted(task, round, root, batch, count);
+    }
+
+    /// @inheritdoc IHearthLedger
+    function commitDirect(Commitment calldata commitment, bytes calldata signature) external known(commitment.task) {
+        (uint256 task, uint64 round, address client) = (commitment.task, commitment.round, commitment.client);
+        RoundView storage current = _open(task, round);
+        if (block.timestamp > current.commitUntil) revert HearthLedger_TooLate(current.commitUntil);
+        if (commitment.label != current.label) revert HearthLedger_LabelWrong(commitment.label, current.label);
+        if (commitment.ciphertext == 0) revert HearthLedger_DigestZero();
+        if (_enrolment[task][client].envelope == 0) revert HearthLedger_NotEnrolled(task, client);
+        if (_committed[task][round][client]) revert HearthLedger_AlreadyCommitted(task, round, client);
+        _verify(keccak256(abi.encode(_COMMITMENT_TYPE, commitment)), client, signature);
+        _committed[task][round][client] = true;
+        ++current.direct;
+        emit DirectCommitted(
+            task, round, client, commitment.label, commitment.nonce, commitment.ciphertext, signature
+        );
+    }
+
+    /// @inheritdoc IHearthLedger
+    function requestKey(uint256 task, uint64 round, bytes32 request) external known(task) {
+        _actAsEdgeServer(task);
+        RoundView storage current = _open(task, round);
+        bool everyone = current.batched + current.direct >= current.cohort;
+        if (!everyone && block.timestamp <= current.commitUntil) revert HearthLedger_TooEarly(current.commitUntil);
+        if (block.timestamp > current.settleUntil) revert HearthLedger_TooLate(current.settleUntil);
+        if (request == 0) revert HearthLedger_DigestZero();
+        current.state = RoundState.Requested;
+        current.request = request;
+        emit KeyRequested(task, round, request);
+    }
+
+    /// @inheritdoc IHearthLedger
+    function publishRound(uint256 task, uint64 round, Publication calldata publication) external known(task) {
+        _actAsEdgeServer(task);
+        RoundView storage current = _round[task][round];
+        if (current.state != RoundState.Requested) revert HearthLedger_RoundUnexpected(task, round, current.state);
+        if (publication.model == 0 || publication.record == 0) revert HearthLedger_DigestZero();
+        current.state = RoundState.Published;
+        _allocate(task, round, current, publication.allocationRoot, publication.allocated);
+        emit RoundPublished(task, round, publication);
+    }
+
+    /// @inheritdoc IHearthLedger
+    function abandonRound(uint256 task, uint64 round, bytes32 record, bytes32 allocationRoot, uint128 allocated)
+        external
+        known(task)
+    {
+        _actAsEdgeServer(task);
+        RoundView storage current = _round[task][round];
+        if (!_running(current.state)) revert HearthLedger_RoundUnexpected(task, round, current.state);
+        if (current.state == RoundState.Open && block.timestamp <= current.commitUntil) {
+            revert HearthLedger_TooEarly(current.commitUntil);
+        }
+        if (record == 0) revert HearthLedger_DigestZero();
+        current.state = RoundState.Abandoned;
+        _allocate(task, round, current, allocationRoot, allocated);
+        emit RoundAbandoned(task, round, record, allocationRoot, allocated);
+    }
+
+    /// @inheritdoc IHearthLedger
+    function expireRound(uint256 task, uint64 round) external known(task) {
+        RoundView storage current = _round[task][round];
+        if (!_running(current.state)) revert HearthLedger_RoundUnexpected(task, round, current.state);
+        if (block.timestamp <= current.settleUntil) revert HearthLedger_TooEarly(current.settleUntil);
+        current.state = RoundState.Expired;
+        emit RoundExpired(task, round);
+    }
+
+    /// @dev Settles a round's share of the escrow: cumulative, and never more than the round's own budget. The tree of
+    /// the round settled before, undisputed by now, takes its place as the last that can be claimed.
+    function _allocate(uint256 task, uint64 round, RoundView storage current, bytes32 root, uint128 allocated) private {
+        if (block.timestamp > current.settleUntil) revert HearthLedger_TooLate(current.settleUntil);
+        if (root == 0) revert HearthLedger_DigestZero();
+        TaskView storage shown = _task[task].shown;
+        if (block.timestamp < shown.payableFrom) revert HearthLedger_TooEarly(shown.payableFrom);
+        (bytes32 standing, uint128 low) = _payable(shown);
+        uint128 high = low + current.cohort * shown.updateReward;
+        if (allocated < low || allocated > high) revert HearthLedger_AllocationWrong(allocated, low, high);
+        (shown.allocationRoot, shown.allocated) = (standing, low);
+        (shown.pendingRoot, shown.pendingAllocated) = (root, allocated);
+        shown.pendingRound = uint32(round);
+        shown.payableFrom = uint48(block.timestamp + _task[task].disputeSeconds);
+    }
+
+    /// @dev The one in charge, or another one of the list that takes over because it may by now.
+    function _actAsEdgeServer(uint256 task) private returns (TaskView storage shown) {
+        Task storage posted = _task[task];
+        shown = posted.shown;
+        BondView storage bond = _bond[task][msg.sender];
+        if (bond.role != Role.EdgeServer) revert HearthLedger_NotEdgeServer(msg.sender, shown.edgeServer);
+        if (msg.sender != shown.edgeServer) {
+            RoundView storage last = _round[task][shown.lastRound];
+            uint48 since = _running(last.state) ? last.commitUntil : last.settleUntil;
+            uint48 until = (shown.lastRound == 0 ? shown.enrolUntil : since) + posted.takeoverSeconds;
+            if (block.timestamp <= until) revert HearthLedger_TooEarly(until);
+            shown.edgeServer = msg.sender;
+            emit TakenOver(task, msg.sender);
+        }
+        if (posted.edgeBond != 0 && bond.amount == 0) revert HearthLedger_BondMissing(task, msg.sender);
+    }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @title The structs that go into the ledger and come out of it
+interface IHearthTypes {
+    /// @dev The table is docs/protocol.md section 3 and protocol/round_state.py.
+    enum RoundState {
+        None,
+        Open,
+        Requested,
+        Published,
+        Abandoned,
+        Expired,
+        Frozen
+    }
+
+    struct TaskTerms {
+        bytes32 spec;
+        address[] edgeServers;
+        address[] authorities;
+        uint8 threshold;
+        uint8 initialReputation;
+        uint32 rounds;
+        uint32 minClients;
+        uint32 maxClients;
+        uint32 enrolmentSeconds;
+        uint32 commitSeconds;
+        uint32 settleSeconds;
+        uint32 taskSeconds;
+        uint32 claimSeconds;
+        uint32 disputeSeconds;
+        uint32 takeoverSeconds;
+        uint8 minReputation;
+        address token;
+        uint128 updateReward;
+        uint128 edgeBond;
+        uint128 authorityBond;
+        uint128 stake;
+    }
+
+    /// @dev Of a deployment: no reputation is above `maximum`; a settled one below `floor` gains one per
+    /// `waitingSeconds` until it reaches the floor again.
+    struct ReputationRules {
+        uint8 maximum;
+        uint8 floor;
+        uint32 waitingSeconds;
+    }
+
+    /// @dev `allocated` and `allocationRoot` are those of the last settled round whose payout nobody can dispute any
+    /// more; those of `pendingRound` take their place from `payableFrom` on, without a transaction.
+    struct TaskView {
+        bytes32 spec;
+        address token;
+        uint32 pendingRound;
+        uint48 payableFrom;
+        address manufacturer;
+        uint32 rounds;
+        uint32 minClients;
+        uint32 maxClients;
+        uint32 enrolled;
+        uint32 lastRound;
+        uint48 enrolUntil;
+        uint48 taskUntil;
+        uint48 claimUntil;
+        uint128 escrow;
+        uint128 claimed;
+        uint128 allocated;
+        uint128 pendingAllocated;
+        bytes32 allocationRoot;
+        bytes32 pendingRoot;
+        uint128 updateReward;
+        uint128 deposits;
+        address edgeServer;
+    }
+
+    struct RoundView {
+        bytes32 label;
+        bytes32 batchRoot;
+        bytes32 request;
+        RoundState state;
+        uint32 cohort;
+        uint32 batched;
+        uint32 direct;
+        uint48 commitUntil;
+        uint48 settleUntil;
+        uint8 server;
+    }
+
+    struct EnrolmentView {
+        bytes32 envelope;
+        uint128 claimed;
+        uint32 leftRound;
+        uint8 reputation;
+        bool left;
+        bool staked;
+    }
+
+    enum Role {
+        None,
+        EdgeServer,
+        Authority
+    }
+
+    /// @dev Of a party that the terms list, at `index`; a breach ends its role. `amount` is what the ledger holds of it.
+    struct BondView {
+        Role role;
+        uint8 index;
+        bool placed;
+        uint128 amount;
+    }
+
+    /// @dev The address cannot enrol again while `task` is not zero, its claim period runs and it has a leaf to apply.
+    struct Standing {
+        uint8 reputation;
+        bool known;
+        uint48 since;
+        uint64 task;
+    }
+
+    struct Entitlement {
+        uint256 index;
+        address client;
+        uint128 cumulative;
+        uint8 reputation;
+    }
+
+    struct Enrolment {
+        uint256 task;
+        address client;
+        bytes32 envelope;
+    }
+
+    struct Commitment {
+        uint256 task;
+        uint64 round;
+        address client;
+        bytes32 label;
+        bytes16 nonce;
+        bytes32 ciphertext;
+    }
+
+    struct Publication {
+        bytes32 model;
+        bytes32 record;
+        bytes32 allocationRoot;
+        uint128 allocated;
+        uint32 correct;
+        uint32 examples;
+    }
+}

@@ -1,0 +1,149 @@
+"""Reputation: settled by claims, carried from task to task, and not to be shed.
+
+given a client of a task that is not over
+    when it enrols in another one
+        should refuse, also after claims: an address works for one task at a time
+given a task that is over
+    when anyone applies the client's last leaf
+        should free it, also when nothing is to be paid, and let it start from there
+    when nobody does
+        should refuse its next enrolment until the claim period is over
+    when the task never had a tree
+        should let it enrol
+given a client that left
+    when the round at its leave is final and its leaf is applied
+        should free it before the task is over
+given a reputation below the floor
+    when time passes
+        should gain one per waiting period, up to the floor
+    when a task wants more
+        should refuse
+given a leaf above the ledger's maximum
+    should refuse
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+
+import pytest
+
+from protocol.incentives.rewards import allocation_root, claim_proof
+from protocol.messages.chain import DEFAULT_RULES, Standing
+from protocol.messages.settlement import Allocation, Entitlement
+from storage.ledger.signer import Signer
+from tests.contracts.scene import REWARD, Scene, publication
+
+
+def graded(scene: Scene, client: Signer, grade: int, amount: int = 0, number: int = 1) -> tuple[object, ...]:
+    """Publishes a tree whose leaf of ``client`` has this grade; its claim."""
+    entries = [Entitlement(one.address, amount if one is client else 0, grade) for one in scene.clients]
+    allocation = Allocation(scene.task, number, tuple(entries))
+    scene.by_edge("publishRound", number, publication(allocation_root(allocation), 3 * REWARD))
+    index, entry, proof = claim_proof(allocation, client.address)
+    return scene.task, (index, *astuple(entry)), proof
+
+
+def another_task(scene: Scene, **changes: int) -> None:
+    scene.post(**changes)
+    scene.task = scene.ledger.view("taskCount")
+
+
+def refusal(scene: Scene, client: Signer) -> tuple[object, ...]:
+    message, signature = scene.enrolment(client)
+    return scene.ledger.refusal(scene.ledger.stranger, "enrol", [message], [signature])
+
+
+def over(scene: Scene) -> None:
+    scene.pass_after(scene.ledger.task_view(scene.task).task_until)
+
+
+def test_should_work_for_one_task_at_a_time(published: Scene) -> None:
+    client = published.clients[0]
+    event = published.claim(client).sole()
+    assert not event["freed"]
+    another_task(published)
+    assert refusal(published, client) == ("ReputationPending", client.address, 1)
+
+
+@pytest.mark.parametrize("amount", [0, REWARD])
+def test_should_free_the_client_of_an_ended_task(requested: Scene, amount: int) -> None:
+    ledger, client = requested.ledger, requested.clients[0]
+    call = graded(requested, client, 1, amount)
+    over(requested)
+    another_task(requested)
+    assert refusal(requested, client) == ("ReputationPending", client.address, 1)
+    assert requested.by(ledger.stranger, "claim", *call).sole()["freed"]
+    assert ledger.standing(client) == Standing(1, True, ledger.now, 0)
+    requested.enrol(client)
+    assert ledger.enrolment_view(2, client).reputation == 1
+    assert ledger.refusal(ledger.stranger, "claim", *call) == ("NothingToPay", 1, client.address)
+    assert ledger.standing(client).task == 2
+
+
+def test_should_hold_nobody_for_ever(requested: Scene) -> None:
+    """An edge server that leaves a client out of its tree."""
+    client = requested.clients[0]
+    requested.by_edge("publishRound", 1, publication(b"\x77" * 32, 0))
+    requested.ledger.pass_to(requested.ledger.task_view(1).claim_until)
+    another_task(requested)
+    assert refusal(requested, client) == ("ReputationPending", client.address, 1)
+    requested.ledger.pass_to(requested.ledger.now + 1)
+    requested.enrol(client)
+
+
+def test_should_not_hold_who_never_had_a_leaf(opened: Scene) -> None:
+    client = opened.clients[0]
+    opened.pass_after(opened.ledger.round_view(1, 1).settle_until)
+    opened.by_edge("expireRound", 1)
+    another_task(opened)
+    assert refusal(opened, client) == ("ReputationPending", client.address, 1)
+    opened.task = 1
+    over(opened)
+    another_task(opened)
+    opened.enrol(client)
+
+
+def test_should_free_who_left_once_its_last_round_is_final(deployed: Scene) -> None:
+    deployed.post(dispute_seconds=100)
+    deployed.enrol(*deployed.clients)
+    deployed.open()
+    client, ledger = deployed.clients[0], deployed.ledger
+    deployed.by(ledger.stranger, "leave", *deployed.leave_call(client))
+    assert ledger.enrolment_view(1, client).left_round == 1
+    deployed.request()
+    call = graded(deployed, client, 3, REWARD)
+    another_task(deployed)
+    assert refusal(deployed, client) == ("ReputationPending", client.address, 1)
+    ledger.pass_to(ledger.task_view(1).payable_from)
+    assert refusal(deployed, client) == ("ReputationPending", client.address, 1)
+    assert deployed.by(ledger.stranger, "claim", *call).sole()["freed"]
+    deployed.enrol(client)
+
+
+def test_should_gain_by_waiting_below_the_floor(requested: Scene) -> None:
+    client, ledger = requested.clients[0], requested.ledger
+    call = graded(requested, client, 0)
+    over(requested)
+    requested.by(ledger.stranger, "claim", *call)
+    settled = ledger.now
+    for periods, expected in ((0, 0), (1, 1), (2, 2), (9, 2)):
+        snapshot = ledger.chain.snapshot()
+        ledger.pass_to(settled + periods * DEFAULT_RULES.waiting_seconds)
+        another_task(requested)
+        requested.enrol(client)
+        assert ledger.enrolment_view(2, client).reputation == expected
+        ledger.chain.revert(snapshot)
+    ledger.pass_to(settled + DEFAULT_RULES.waiting_seconds - 1)
+    another_task(requested, min_reputation=1)
+    assert refusal(requested, client) == ("ReputationWrong", client.address, 0, 1, 5)
+    ledger.pass_to(settled + DEFAULT_RULES.waiting_seconds)
+    requested.enrol(client, requested.outsider)
+    assert ledger.enrolment_view(2, requested.outsider).reputation == requested.terms.initial_reputation
+
+
+def test_should_refuse_a_leaf_above_the_maximum(requested: Scene) -> None:
+    client = requested.clients[0]
+    call = graded(requested, client, 6, REWARD)
+    expected = ("ReputationWrong", client.address, 6, 0, 5)
+    assert requested.ledger.refusal(requested.ledger.stranger, "claim", *call) == expected
