@@ -44,8 +44,8 @@ def _client(answer: Answer) -> CommitteeClient:
     return client
 
 
-def _partial(number: int, **changes: object) -> bytes:
-    residues = SCENE.partial(number)
+def _partial(number: int, share: bytes | None = None, **changes: object) -> bytes:
+    residues = SCENE.partial(number) if share is None else share
     fields: dict[str, object] = {
         "task": 1,
         "round": 1,
@@ -74,9 +74,11 @@ def test_all_answers() -> None:
     [
         lambda: _ok(_partial(2, round=2)),
         lambda: _ok(_partial(2, request=b"\1" * 32)),
+        lambda: _ok(_partial(2, label=b"\1" * 32)),
         lambda: _ok(_partial(2, residues=b"\1" * 32)),
         lambda: _ok(_partial(2, authority=AUTHORITIES[0].address)),
         lambda: _ok(_partial(3)),
+        lambda: _ok(_partial(2, SCENE.partial(2)[:-4])),  # signed, and too short
         lambda: _ok(_partial(2)[:-1]),
         lambda: _ok(b"x" * (MAX_STATEMENT_BYTES + 2 * 49_152 + 1)),
         lambda: _ok(b"[" * 100_000),
@@ -119,3 +121,13 @@ def test_acceptances_are_for_the_very_envelope() -> None:
     found = _client(answer).show_envelopes(1, SCENE.spec.committee, missing)
     assert [found[authority.address].accepted for authority in AUTHORITIES] == [{CLIENTS[0]}, set(), {CLIENTS[0]}]
     assert not any(word.refused for word in found.values())
+
+
+def test_a_refused_envelope_is_a_word_too() -> None:
+    def answer(_: httpx2.Request, number: int) -> httpx2.Response:
+        return httpx2.Response(422, json={"code": "E_ENROLMENT" if number == 2 else "E_LEDGER", "detail": "no"})
+
+    missing = {authority.address: {CLIENTS[0]: (b"\5" * 32, b"envelope")} for authority in AUTHORITIES}
+    found = _client(answer).show_envelopes(1, SCENE.spec.committee, missing)
+    assert [found[authority.address].refused for authority in AUTHORITIES] == [set(), {CLIENTS[0]}, set()]
+    assert not any(word.accepted for word in found.values())
