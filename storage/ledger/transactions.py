@@ -115,7 +115,8 @@ class TransactionSender:
 
     def _estimate(self, call: TxParams) -> int:
         with checked_answers("eth_estimateGas", reverts=True):
-            return whole(self._eth.estimate_gas(call))
+            # on the block to come: where blocks are made on demand the last one is old, and no deadline ever over
+            return whole(self._eth.estimate_gas(call, "pending"))
 
     def _broadcast(self, call: TxParams, gas: int) -> _Sent:
         """Puts the call before the node at the next free nonce."""
