@@ -114,9 +114,14 @@ class TransactionSender:
         raise LedgerError(f"the account's other senders took {MAX_ATTEMPTS} nonces away")
 
     def _estimate(self, call: TxParams) -> int:
-        with checked_answers("eth_estimateGas", reverts=True):
-            # on the block to come: where blocks are made on demand the last one is old, and no deadline ever over
-            return whole(self._eth.estimate_gas(call, "pending"))
+        """A call that the last block refuses is tried on the one to come: where blocks are made on demand, the last is
+        old, and no deadline that was waited for would ever be over."""
+        try:
+            with checked_answers("eth_estimateGas", reverts=True):
+                return whole(self._eth.estimate_gas(call))
+        except TransactionRevertedError:
+            with checked_answers("eth_estimateGas", reverts=True):
+                return whole(self._eth.estimate_gas(call, "pending"))
 
     def _broadcast(self, call: TxParams, gas: int) -> _Sent:
         """Puts the call before the node at the next free nonce."""
