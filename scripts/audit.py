@@ -100,8 +100,7 @@ def expected_codes(
     word is taken if it is one that the arguments allow; anything else stays zero and so differs.
     """
     allowed = _immutable_words(domain, judge, rules)
-    names = ("HearthLedger", "HearthJudge")
-    return tuple(_filled(name, code, allowed) for name, code in zip(names, codes, strict=True))  # type: ignore[return-value]
+    return _filled("HearthLedger", codes[0], allowed), _filled("HearthJudge", codes[1], allowed)
 
 
 def _filled(name: str, code: bytes, allowed: set[bytes]) -> bytes:
