@@ -67,8 +67,9 @@ def test_a_call_returns_when_its_transaction_is_deep_enough(scene: Scene) -> Non
     edge = _edge(scene, waits)
     receipt = edge.confirmed(3).transfer(TO, 1)
     assert edge.block_number() == receipt.block + 3
-    assert waits.count == 3
-    assert edge.transfer(TO, 1).block == edge.block_number()
+    assert waits.count in (3, 4), "one more when anvil answers before it has mined"
+    shallow = edge.transfer(TO, 1)
+    assert edge.block_number() - shallow.block <= 1
     edge.close()
 
 
