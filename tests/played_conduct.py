@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from protocol.domain import Domain
 from protocol.identifiers import sha256
-from protocol.messages.keys import PartialKeyStatement
+from protocol.messages.keys import PartialKeyStatement, SignedPartialKey
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import PUBLISHED
 from protocol.signing import address_of, sign
-from storage.ledger.calls import encode_proof
+from storage.ledger import proofs
 from tests.tiny_task import authority_key
 
 EXPIRED = "expired"
@@ -47,5 +47,5 @@ def two_keys(domain: Domain, plan: RoundPlan) -> bytes:
     one = PartialKeyStatement(
         plan.task, plan.round, plan.label(), sha256(b"one"), address_of(key), plan.key_epoch, sha256(b"")
     )
-    signed = [(astuple(said), sign(domain, said, key)) for said in (one, replace(one, request=sha256(b"other")))]
-    return encode_proof("twoKeys", *signed[0], *signed[1])
+    other = replace(one, request=sha256(b"other"))
+    return proofs.two_keys(*(SignedPartialKey(said, sign(domain, said, key)) for said in (one, other)))

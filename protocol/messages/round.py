@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.canonical import encode
-from protocol.identifiers import Address, Count, Digest, Label, Range, Seconds, Word
+from protocol.identifiers import Address, Count, Digest, Label, Range, Seconds, Signature, Word
 from protocol.messages.task import LearningTerms, ShortText
 
 MAX_PLAN_BYTES = 2 * 1024 * 1024
@@ -58,3 +58,9 @@ class RoundStatement:
     round: Annotated[int, Range(1, 2**32 - 1)]
     label: Label
     model: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRoundStatement:
+    statement: RoundStatement
+    signature: Signature

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import astuple
 
 from web3.types import RPCEndpoint
 
 from protocol.identifiers import Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof
 from protocol.messages.chain import Publication, TaskTerms
-from protocol.messages.round import RoundStatement
+from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.messages.settlement import Allocation, Entitlement
 from protocol.messages.submission import Commitment, Enrolment, Leave, SignedCommitment, SignedEnrolment, SignedLeave
 from storage.ledger import abi
-from storage.ledger.calls import encode_proof
 from storage.ledger.ethereum import EthereumLedger, deploy
 from storage.ledger.interface import PreparedTransaction, TransactionReceipt
+from storage.ledger.proofs import two_statements
 from storage.ledger.rpc import JsonRpcProvider
 from storage.ledger.signer import Signer
 
@@ -161,8 +160,8 @@ class GasTask:
         """Two labels in one round, signed by ``server``."""
         said = [RoundStatement(self.number, number, self._label(seen), bytes(32)) for seen in (number, number + 100)]
         key = Signer(_key("edge" if server is self.edge else "substitute"))
-        signed = [argument for one in said for argument in (astuple(one), key.sign(self.edge.domain, one))]
-        self.bank.manufacturer.dispute(encode_proof("twoStatements", server.sender, *signed))
+        signed = [SignedRoundStatement(one, key.sign(self.edge.domain, one)) for one in said]
+        self.bank.manufacturer.dispute(two_statements(server.sender, *signed))
 
     def leave(self, client: Signer) -> None:
         message = Leave(self.number, client.address)

@@ -36,11 +36,12 @@ import pytest
 from protocol import merkle
 from protocol.commitments import batch_leaves
 from protocol.identifiers import ZERO_DIGEST
-from protocol.messages.keys import PartialKeyStatement
-from protocol.messages.round import RoundStatement
+from protocol.messages.keys import PartialKeyStatement, SignedPartialKey
+from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.messages.submission import Commitment, CommitmentBatch, ReceiptStatement, SignedCommitment
 from protocol.round_state import RoundState
 from protocol.signing import struct_hash
+from storage.ledger import proofs
 from storage.ledger.calls import encode_proof
 from storage.ledger.signer import Signer
 from tests.contracts.ledger import Refusal
@@ -70,8 +71,8 @@ def statements(scene: Scene, signer: Signer | None = None, **changes: Any) -> by
     one = RoundStatement(1, 1, label_of(1), ZERO_DIGEST)
     other = replace(one, **(changes or {"label": label_of(9)}))
     domain = scene.ledger.domain
-    signatures = edge.sign(domain, one), (signer or edge).sign(domain, other)
-    return encode_proof("twoStatements", edge.address, astuple(one), signatures[0], astuple(other), signatures[1])
+    signed = SignedRoundStatement(other, (signer or edge).sign(domain, other))
+    return proofs.two_statements(edge.address, SignedRoundStatement(one, edge.sign(domain, one)), signed)
 
 
 def refusal(scene: Scene, proof: bytes) -> Refusal:
@@ -110,12 +111,9 @@ def test_should_void_the_payout_and_go_on(opened: Scene, monkeypatch: pytest.Mon
     opened.publish(2)
     void = opened.claim_call(client)
     one = RoundStatement(1, 2, label_of(2), b"\x01" * 32)
-    edge, domain = ledger.edge, ledger.domain
-    other = replace(one, model=b"\x02" * 32)
-    proof = encode_proof(
-        "twoStatements", edge.address, astuple(one), edge.sign(domain, one), astuple(other), edge.sign(domain, other)
-    )
-    opened.by(ledger.stranger, "dispute", proof)
+    both = (one, replace(one, model=b"\x02" * 32))
+    signed = [SignedRoundStatement(said, ledger.edge.sign(ledger.domain, said)) for said in both]
+    opened.by(ledger.stranger, "dispute", proofs.two_statements(ledger.edge.address, *signed))
     shown = ledger.task_view(1)
     assert (shown.pending_round, shown.payable(ledger.now)[1]) == (0, 3 * REWARD)
     assert (shown.payable_from, shown.pending_root, shown.pending_allocated) == (0, ZERO_DIGEST, 0)
@@ -156,15 +154,15 @@ def test_should_refuse_statements_of_somebody_else(opened: Scene) -> None:
     one = RoundStatement(1, 1, label_of(1), ZERO_DIGEST)
     other = replace(one, label=label_of(9))
     for accused in (ledger.stranger, ledger.substitute, AUTHORITY):  # the substitute is not in charge
-        signed = [(astuple(said), accused.sign(ledger.domain, said)) for said in (one, other)]
-        proof = encode_proof("twoStatements", accused.address, *signed[0], *signed[1])
+        signed = [SignedRoundStatement(said, accused.sign(ledger.domain, said)) for said in (one, other)]
+        proof = proofs.two_statements(accused.address, *signed)
         assert refusal(opened, proof) == ("NotAccused", accused.address)
 
 
 def keys(scene: Scene, **changes: Any) -> bytes:
     one = PartialKeyStatement(1, 1, label_of(1), b"\x01" * 32, AUTHORITY.address, 0, b"\x02" * 32)
-    signed = [(astuple(said), AUTHORITY.sign(scene.ledger.domain, said)) for said in (one, replace(one, **changes))]
-    return encode_proof("twoKeys", *signed[0], *signed[1])
+    both = (one, replace(one, **changes))
+    return proofs.two_keys(*(SignedPartialKey(said, AUTHORITY.sign(scene.ledger.domain, said)) for said in both))
 
 
 @pytest.mark.parametrize("field", ["request", "residues"])
@@ -221,7 +219,11 @@ def test_should_convict_of_a_receipt_without_inclusion(opened: Scene, missing: i
             )
     forged = (7, *leaf(made, 0)[1:])
     assert refusal(opened, receipt(opened, clients[missing], forged)) == ("NotInBatch", 7)
-    convict(opened, receipt(opened, clients[missing], *(leaf(made, i) for i in around)), opened.ledger.edge.address)
+    proof = receipt(opened, clients[missing], *(leaf(made, i) for i in around))
+    edge, promised = opened.ledger.edge, signed(opened, clients[missing]).commitment
+    signature = edge.sign(opened.ledger.domain, ReceiptStatement(1, 1, label_of(1), struct_hash(promised)))
+    assert proofs.receipt_ignored(edge.address, promised, signature, made) == proof
+    convict(opened, proof, edge.address)
 
 
 @pytest.mark.parametrize("fault", ["signature", "label", "round", "task", "outsider", "none"])
@@ -236,10 +238,10 @@ def test_should_convict_of_a_bad_leaf(opened: Scene, fault: str) -> None:
         "none": lambda: signed(opened, first),
     }[fault]()
     made, edge = batch(opened, bad, signed(opened, second)), opened.ledger.edge.address
-    assert refusal(opened, encode_proof("badLeaf", 1, 1, edge, leaf(made, 1))) == ("NoConflict",)
+    assert refusal(opened, proofs.bad_leaf(1, 1, edge, made, 1)) == ("NoConflict",)
     substitute = opened.ledger.substitute.address
-    assert refusal(opened, encode_proof("badLeaf", 1, 1, substitute, leaf(made, 0))) == ("NotAccused", substitute)
-    proof = encode_proof("badLeaf", 1, 1, edge, leaf(made, 0))
+    assert refusal(opened, proofs.bad_leaf(1, 1, substitute, made, 0)) == ("NotAccused", substitute)
+    proof = proofs.bad_leaf(1, 1, edge, made, 0)
     if fault == "none":
         assert refusal(opened, proof) == ("NoConflict",)
     else:
@@ -252,10 +254,8 @@ def test_should_convict_of_a_batch_out_of_order(opened: Scene, twice: bool) -> N
     made = batch(opened, signed(opened, second), signed(opened, second if twice else first), signed(opened, third))
     edge = opened.ledger.edge.address
     for low, high in ((1, 0), (0, 0), (1, 2)):
-        assert refusal(opened, encode_proof("disorder", 1, 1, edge, leaf(made, low), leaf(made, high))) == (
-            "NoConflict",
-        )
-    convict(opened, encode_proof("disorder", 1, 1, edge, leaf(made, 0), leaf(made, 1)), edge)
+        assert refusal(opened, proofs.disorder(1, 1, edge, made, low, high)) == ("NoConflict",)
+    convict(opened, proofs.disorder(1, 1, edge, made, 0, 1), edge)
 
 
 def test_should_take_nothing_but_proofs(opened: Scene) -> None:

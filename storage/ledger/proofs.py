@@ -1,0 +1,57 @@
+"""Proofs of a breach as ``dispute`` takes them: calls of ``IHearthJudge``, from signed messages and a round's batch.
+
+Each function only encodes: the judge decides, and refuses a proof that shows nothing.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import astuple
+
+from protocol import merkle
+from protocol.commitments import batch_leaves
+from protocol.identifiers import Address
+from protocol.messages.keys import SignedPartialKey
+from protocol.messages.round import SignedRoundStatement
+from protocol.messages.submission import Commitment, CommitmentBatch
+from storage.ledger.calls import encode_proof
+
+
+def two_statements(server: Address, one: SignedRoundStatement, other: SignedRoundStatement) -> bytes:
+    """The server signed two plans, or two models, for one round."""
+    signed = [(astuple(said.statement), said.signature) for said in (one, other)]
+    return encode_proof("twoStatements", server, *signed[0], *signed[1])
+
+
+def two_keys(one: SignedPartialKey, other: SignedPartialKey) -> bytes:
+    """The authority signed two requests, or two residues for one request, under one label."""
+    signed = [(astuple(said.statement), said.signature) for said in (one, other)]
+    return encode_proof("twoKeys", *signed[0], *signed[1])
+
+
+def receipt_ignored(server: Address, promised: Commitment, receipt: bytes, batch: CommitmentBatch | None) -> bytes:
+    """The server's receipt is for a client that is not in the round's batch; None when no batch came in time."""
+    around = [] if batch is None else _around(batch, promised.client)
+    return encode_proof("receiptIgnored", server, astuple(promised), receipt, around)
+
+
+def bad_leaf(task: int, round_number: int, server: Address, batch: CommitmentBatch, index: int) -> bytes:
+    """This commitment of the batch is not its client's, not of this round, or of somebody who never enrolled."""
+    return encode_proof("badLeaf", task, round_number, server, _leaf(batch, index))
+
+
+def disorder(task: int, round_number: int, server: Address, batch: CommitmentBatch, low: int, high: int) -> bytes:
+    """These two leaves of the batch are not in ascending order of their clients, or of one client."""
+    return encode_proof("disorder", task, round_number, server, _leaf(batch, low), _leaf(batch, high))
+
+
+def _leaf(batch: CommitmentBatch, index: int) -> tuple[object, ...]:
+    entry = batch.commitments[index]
+    return index, astuple(entry.commitment), entry.signature, merkle.proof(batch_leaves(batch), index)
+
+
+def _around(batch: CommitmentBatch, client: Address) -> list[tuple[object, ...]]:
+    """The leaves between which the client would stand, or the first or last one that it would stand beyond."""
+    clients = [entry.commitment.client for entry in batch.commitments]
+    place = bisect_left(clients, client)
+    return [_leaf(batch, index) for index in (place - 1, place) if 0 <= index < len(clients)]
