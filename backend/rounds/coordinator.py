@@ -16,6 +16,7 @@ import structlog
 
 from backend.aggregation.aggregator import open_sum
 from backend.aggregation.verifier import VerifiedSum, verify_updates
+from backend.rounds.admission import Admission
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.desk import Desk
 from backend.rounds.history import RoundFacts, TaskHistory
@@ -23,16 +24,14 @@ from backend.rounds.journal import EdgeJournal
 from backend.rounds.settlement import Settlement
 from protocol.canonical import encode
 from protocol.commitments import batch_of, batch_root, commitment_of
-from protocol.encryption.envelope import MAX_ENVELOPE_BYTES
 from protocol.encryption.policy import check_quorum
 from protocol.errors import EncryptionError, HearthError
 from protocol.identifiers import Address
-from protocol.incentives.reputation import eligible
 from protocol.messages.keys import PlannedKeyRequest
 from protocol.messages.settlement import Verdict
 from protocol.planning import choose_index_set, key_request, plan_round
 from protocol.sparse.codec import encode_index_set
-from storage.content.interface import ContentError, ContentStore, get_document
+from storage.content.interface import ContentStore
 from storage.ledger.interface import Ledger, TransactionRevertedError
 
 MARGIN_SECONDS = 5  # before a deadline of the contract, when the server stops waiting for others
@@ -62,6 +61,7 @@ class Coordinator:
 
     def __post_init__(self) -> None:
         self.settlement = Settlement(self.ledger, self.store, self.history)
+        self.admission = Admission(self.store, self.journal, self.committee, self.history)
         self.spec, self.task = self.history.spec, self.history.task
 
     def run(self) -> None:
@@ -83,7 +83,7 @@ class Coordinator:
         self.committee.show_task(self.task, self.spec)
         while True:
             self.tick()
-            self.collect_acceptances()
+            self.admission.collect_acceptances()
             view = self.history.view
             full = len(self.history.enrolled) >= view.max_clients
             if self.history.rounds or full or self.ledger.now() > view.enrol_until:
@@ -130,45 +130,15 @@ class Coordinator:
         return facts
 
     def cohort(self, number: int) -> dict[Address, int]:
-        """Reputation by client: enrolled, not left, eligible, keys with enough authorities, refused by none. Waits."""
+        """Reputation by client of those whom the round can plan. Waits until they are enough."""
         while True:
-            _, allocation = self.history.before(number)
-            cohort = {
-                entry.client: entry.reputation
-                for entry in allocation.entitlements
-                if entry.client not in self.history.left
-                and eligible(entry.reputation, self.spec.reputation)
-                and not self.journal.refused(self.task, entry.client)
-                and len(self.journal.acceptances(self.task, entry.client)) >= self.spec.committee.threshold
-            }
+            cohort = self.admission.candidates(number)
             if len(cohort) >= self.spec.cohort.min_clients:
                 return cohort
             if self.task_is_over():
                 raise HearthError("too few clients, and the task's time is over")
-            self.collect_acceptances()
+            self.admission.collect_acceptances()
             self.tick()
-
-    def collect_acceptances(self) -> None:
-        """Shows every enrolled client's envelope to the authorities that have not confirmed its shares."""
-        missing: dict[Address, dict[Address, tuple[bytes, bytes]]] = {}
-        for client, event in self.history.enrolled.items():
-            accepted = self.journal.acceptances(self.task, client)
-            if len(accepted) == len(self.spec.committee.members) or self.journal.refused(self.task, client):
-                continue
-            if self.history.rounds and len(accepted) >= self.spec.committee.threshold:
-                continue  # enough, and one that is still missing is not asked in every round
-            try:
-                envelope = get_document(self.store, event.envelope, MAX_ENVELOPE_BYTES)
-            except ContentError as error:
-                log.info("envelope not there", error=str(error))
-                continue
-            for member in self.spec.committee.members:
-                if member.address not in accepted:
-                    missing.setdefault(member.address, {})[client] = (event.envelope, envelope)
-        if missing:
-            confirmed = self.committee.show_envelopes(self.task, self.spec.committee, missing)
-            for authority, word in confirmed.items():
-                self.journal.keep_word(self.task, authority, word.accepted, word.refused)
 
     def batch_commitments(self, facts: RoundFacts) -> None:
         """One Merkle root for all commitments that arrived before the margin; receipts follow from the batch."""
@@ -231,7 +201,7 @@ class Coordinator:
                     break
                 if self.ledger.now() >= facts.opened.settle_until - MARGIN_SECONDS:
                     raise EncryptionError("too few key authorities answer", code="E_SHARES")
-                self.collect_acceptances()
+                self.admission.collect_acceptances()
                 self.tick()
         with self.timed(facts, "aggregate"):
             partials = {j: answer.residues for j, answer in answers.items()}

@@ -12,6 +12,7 @@ from typing import Any
 
 from client_agent.agent import Agent
 from client_agent.edge_client import EdgeClient
+from client_agent.membership import Membership
 from client_agent.round_session import RoundSession
 from scripts.cli import main
 
@@ -29,13 +30,13 @@ def leak_update() -> None:
 
 
 def leak_key() -> None:
-    enrol = Agent.enrol
+    enrol = Membership.enrol
 
-    def leaking(self: Agent, spec: Any) -> None:
+    def leaking(self: Membership, spec: Any) -> None:
         enrol(self, spec)
         self.edge._send("GET", "/healthz?debug=" + next(iter(self.journal.keys_of(0).values())).hex())
 
-    Agent.enrol = leaking  # type: ignore[method-assign]
+    Membership.enrol = leaking  # type: ignore[method-assign]
 
 
 def leak_count() -> None:

@@ -1,0 +1,83 @@
+"""One sealed update on its way: stored, submitted, seen in the batch; committed directly when the server fails it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailableError
+from client_agent.journal import AgentJournal, Sealed
+from client_agent.membership import PATIENCE_SECONDS
+from protocol.commitments import verify_receipt
+from protocol.encryption.suite import suite
+from protocol.errors import VerificationError
+from protocol.messages.submission import Submission
+from protocol.messages.task import TaskSpec
+from storage.content.interface import ContentStore
+from storage.ledger.interface import Ledger, LedgerError, TransactionRevertedError
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Delivery:
+    """Of one phone; every step may be repeated after a kill."""
+
+    ledger: Ledger
+    store: ContentStore
+    edge: EdgeClient
+    journal: AgentJournal
+    tell: Callable[[str], None]
+    poll_seconds: int
+    direct_margin_seconds: int
+    sleep: Callable[[float], None] = time.sleep
+
+    def deliver(self, spec: TaskSpec, sealed: Sealed, commit_until: int) -> int:
+        """Store the ciphertext, submit, await the receipt; without one in time, commit directly. Bytes stored."""
+        signed = sealed.commitment
+        commitment = signed.commitment
+        body = self.journal.body(commitment.round)
+        encoding = suite(spec.suite).encoding_for(spec.learning.bits, spec.learning.packing)
+        if self.store.put(body, encoding.block_bytes).digest != commitment.ciphertext:
+            raise VerificationError("the sealed ciphertext has changed on disk")
+        submission = Submission(commitment.client, commitment.nonce, commitment.ciphertext, signed.signature)
+        margin = min(self.direct_margin_seconds, spec.durations.commit_seconds // 4)
+        submitted = False
+        while (now := self.ledger.now()) <= commit_until:
+            try:
+                if now < commit_until - margin:
+                    if not submitted:
+                        self.edge.submit(commitment.task, commitment.round, submission)
+                        submitted = True
+                    receipt = self.edge.receipt(commitment.task, commitment.round, commitment.client, self.poll_seconds)
+                    if receipt is None:
+                        continue
+                    verify_receipt(self.ledger.round(commitment.task, commitment.round).batch_root, signed, receipt)
+                    return len(body)
+            except EdgeUnavailableError:
+                self.sleep(PATIENCE_SECONDS)
+                continue
+            except (EdgeRefusedError, VerificationError) as error:
+                log.info("no receipt", round=commitment.round, error=str(error))
+                submitted = False
+            if self.commit_directly(sealed):
+                break
+            self.sleep(PATIENCE_SECONDS)
+        return len(body)
+
+    def commit_directly(self, sealed: Sealed) -> bool:
+        """The way round a censoring or absent edge server; costs gas. False when it may still work later."""
+        commitment = sealed.commitment.commitment
+        try:
+            if not self.ledger.has_committed_directly(commitment.task, commitment.round, commitment.client):
+                self.ledger.commit_direct(sealed.commitment)
+                self.tell(f"round {commitment.round}: committed directly on chain")
+        except TransactionRevertedError as error:
+            log.warning("direct commitment refused", round=commitment.round, error=str(error))
+        except LedgerError as error:
+            log.warning("no direct commitment", round=commitment.round, error=str(error))
+            return False
+        return True
