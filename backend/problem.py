@@ -30,6 +30,7 @@ _STATUS: Final = {
     "E_SUBMITTED": 409,
     "E_NOT_INCLUDED": 409,
     "E_STARTING": 503,
+    "E_STANDBY": 503,
 }
 
 _log = structlog.get_logger()

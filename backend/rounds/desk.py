@@ -30,7 +30,8 @@ log = structlog.get_logger()
 
 
 class DeskError(HearthError):
-    """A request that cannot be taken: ``E_FULL``, ``E_ROUND``, ``E_NOT_INCLUDED``, ``E_SUBMITTED``, ``E_STARTING``."""
+    """A request that cannot be taken: ``E_FULL``, ``E_ROUND``, ``E_NOT_INCLUDED``, ``E_SUBMITTED``, ``E_STARTING``, and
+    ``E_STANDBY`` for what only the server in charge may take."""
 
     code = "E_DESK"
 
@@ -82,6 +83,7 @@ class Desk:
         self._leaves: dict[Address, SignedLeave] = {}
         self._claims: set[Address] = set()
         self._announced: RoundFacts | None = None
+        self._standby = False
         self._ended = False
         self._seen: object = None
         self._seconds: dict[int, dict[str, float]] = {}
@@ -115,6 +117,8 @@ class Desk:
         facts = self._announced
         if facts is None and self._history.current is not None:
             raise DeskError("the server has just come back", code="E_STARTING")
+        if self._standby:
+            raise DeskError("another edge server is in charge", code="E_STANDBY")
         if facts is None or facts.number != round_number or facts.batch is not None or facts.ended is not None:
             raise DeskError(f"round {round_number} takes no commitments", fault=Party.CLIENT, code="E_ROUND")
         verify_commitment(facts.plan, commitment_of(facts.plan, submission))
@@ -156,9 +160,11 @@ class Desk:
 
     # what the coordinator does
 
-    def announce(self, facts: RoundFacts) -> None:
-        self._announced = facts
-        self.bell.ring()
+    def announce(self, facts: RoundFacts, standby: bool = False) -> None:
+        """``standby``: another server is in charge of the round, and takes its commitments."""
+        known, self._standby, self._announced = self._announced, standby, facts
+        if facts is not known:
+            self.bell.ring()
 
     def end(self) -> None:
         self._ended = True

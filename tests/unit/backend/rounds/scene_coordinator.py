@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -17,11 +17,12 @@ from backend.rounds.desk import Desk
 from backend.rounds.history import TaskHistory
 from backend.rounds.journal import EdgeJournal
 from protocol.canonical import encode
+from protocol.commitments import commitment_of
 from protocol.encryption.committee import authority_share, draw_master_keys
 from protocol.encryption.suite import suite
 from protocol.identifiers import Address
 from protocol.messages.keys import PartialKeyAnswer, PartialKeyStatement, PlannedKeyRequest, SignedPartialKey
-from protocol.messages.submission import Commitment, Enrolment, SignedEnrolment, Submission
+from protocol.messages.submission import Commitment, Enrolment, SignedCommitment, SignedEnrolment, Submission
 from protocol.messages.task import CohortTerms, Committee, CommitteeMember
 from protocol.model.dataset import encode_labelled
 from protocol.model.layout import Layout
@@ -92,12 +93,14 @@ class PlayedCommittee:
 class Scene:
     """A posted task of two rounds; ``start`` and ``crash`` may be called again and again."""
 
-    def __init__(self, chain: RunningChain, folder: Path, authorities: int = 3) -> None:
+    def __init__(
+        self, chain: RunningChain, folder: Path, authorities: int = 3, substitutes: tuple[Address, ...] = ()
+    ) -> None:
         self.chain, self.folder, self.store = chain, folder, MemoryStore()
         edge, manufacturer = Signer(private_key("edge")), Signer(private_key("manufacturer"))
-        address = chain.deploy()
-        for signer in (edge, manufacturer):
-            chain.fund(address, signer.address)
+        self.address = address = chain.deploy()
+        for party in (edge.address, manufacturer.address, *substitutes):
+            chain.fund(address, party)
         self.ledger = chain.ledger(address, edge)
         spec = sample_spec(rounds=2)
         layout = Layout.of(spec.model)
@@ -113,6 +116,8 @@ class Scene:
             test_set=test_set,
             cohort=CohortTerms(2, 3, 700_000),
             committee=Committee(2, tuple(members)),
+            edge_substitutes=substitutes,
+            durations=replace(sample_spec().durations, takeover_seconds=100),
         )
         self.store.put(encode(self.spec))
         poster = chain.ledger(address, manufacturer)
@@ -148,6 +153,9 @@ class Scene:
         for signer in CLIENTS:
             enrolment = Enrolment(1, signer.address, self.store.put(b"envelope of " + signer.address).digest)
             self.desk.enrol(SignedEnrolment(enrolment, signer.sign(self.ledger.domain, enrolment)))
+
+    def commitment(self, number: int, round_number: int) -> SignedCommitment:
+        return commitment_of(self.history.rounds[round_number].plan, self.submission(number, round_number))
 
     def submission(self, number: int, round_number: int) -> Submission:
         """Every client sends a one in its own coordinate, so a lost or doubled update shows in the sum."""
