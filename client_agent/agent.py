@@ -112,6 +112,7 @@ class Agent:
                 attempts += 1
                 log.warning("round failed", round=upcoming.round, attempt=attempts, error=str(error))
                 if attempts < ROUND_ATTEMPTS:
+                    self.edge.turn()
                     self.sleep(PATIENCE_SECONDS)
                     continue
             last, attempts = upcoming.round, 0
@@ -126,12 +127,15 @@ class Agent:
         return spec
 
     def await_round(self, after: int) -> NextRound | TaskEnded:
-        """Long poll with patience: an edge server that is away may come back until the task's time is over."""
+        """Long poll with patience: edge servers that are away may come back until the task's time is over."""
         while True:
             try:
                 upcoming = self.edge.next_round(self.task, after, self.poll_seconds)
-                if upcoming is not None:
+                if isinstance(upcoming, NextRound) or (upcoming is not None and self.chain.ended()):
                     return upcoming
+                if upcoming is not None:
+                    self.edge.turn()
+                    raise EdgeUnavailableError("the chain knows of no end", fault=Party.EDGE_SERVER)
             except (EdgeUnavailableError, EdgeRefusedError) as error:
                 log.info("edge server away", error=str(error))
                 if self.ledger.now() > self.ledger.task(self.task).task_until:

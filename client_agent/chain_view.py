@@ -46,6 +46,13 @@ class ChainView:
             self.refresh()
         return self._opened.get(round_number)
 
+    def ended(self) -> bool:
+        """No later round can open: all are done, or the task's time is over and none runs."""
+        self.refresh()
+        view = self._ledger.task(self._task)
+        over = view.last_round >= view.rounds or self._ledger.now() > view.task_until
+        return over and (view.last_round == 0 or view.last_round in self._outcomes)
+
     def outcome(self, round_number: int) -> bool | None:
         """True: this client's update went into the model; False: it did not; None: not settled yet."""
         return self._outcomes.get(round_number)

@@ -52,7 +52,8 @@ class Delivery:
                     if not submitted:
                         self.edge.submit(commitment.task, commitment.round, submission)
                         submitted = True
-                    receipt = self.edge.receipt(commitment.task, commitment.round, commitment.client, self.poll_seconds)
+                    wait = min(self.poll_seconds, commit_until - margin - now)
+                    receipt = self.edge.receipt(commitment.task, commitment.round, commitment.client, wait)
                     if receipt is None:
                         continue
                     verify_receipt(self.ledger.round(commitment.task, commitment.round).batch_root, signed, receipt)

@@ -56,7 +56,7 @@ def run_agent(
         return TorchTrainer(spec.model, images, labels)
 
     ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
-    edge = EdgeClient(settings.edge_url)
+    edge = EdgeClient(settings.edge_urls)
     journal = AgentJournal(settings.folder)
     try:
         agent = Agent(
@@ -85,7 +85,7 @@ def run_agent(
 
 def _leave(settings: AgentSettings, signer: Signer, tell: Callable[[str], None]) -> None:
     """Beside a running agent: it needs neither journal nor data."""
-    edge = EdgeClient(settings.edge_url)
+    edge = EdgeClient(settings.edge_urls)
     try:
         ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
         relayed = leave_task(settings.task, signer, ledger, edge)

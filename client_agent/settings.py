@@ -10,7 +10,7 @@ from pathlib import Path
 class AgentSettings:
     folder: Path  # journal, keys, residual: readable by the owner only
     data: Path  # the household's examples
-    edge_url: str
+    edge_urls: tuple[str, ...]  # of the task's edge servers, the one asked first in front
     rpc_url: str
     ledger: bytes
     store: str  # content store: folder, or URL of an IPFS node's RPC

@@ -28,12 +28,13 @@ def write_task_file(
     dataset: str,
     clients: int,
     rounds: int,
-    edge_server: Address,
+    edge_servers: Sequence[Address],
     authority_urls: Sequence[str],
     phase_seconds: int = 180,
     suite: str = FE64,
 ) -> None:
-    """``phase_seconds`` bounds a round's commit and settle phases; it ends as soon as everyone has committed."""
+    """``phase_seconds`` bounds a round's commit and settle phases; it ends as soon as everyone has committed. The first
+    of ``edge_servers`` is in charge, the others are its substitutes."""
     model, learning, privacy = terms_for(dataset, rounds)
     learning = replace(learning, packing=PACKING[suite])
     lines = [
@@ -41,7 +42,8 @@ def write_task_file(
         f'title = "Which {"digit" if dataset == "digits" else "handwritten digit"} is it? ({dataset})"',
         f"rounds = {rounds}",
         f'suite = "{suite}"',
-        f'edge_server = "{to_hex(edge_server)}"',
+        f'edge_server = "{to_hex(edge_servers[0])}"',
+        f"edge_substitutes = [{', '.join(_quoted(to_hex(address)) for address in edge_servers[1:])}]",
         "",
         "[files]",
         f'test_set = "{TEST_SET}"',
@@ -92,7 +94,7 @@ def write_task_file(
         "task_seconds = 86400",
         "claim_seconds = 86400",
         "dispute_seconds = 2",
-        f"takeover_seconds = {phase_seconds}",
+        f"takeover_seconds = {phase_seconds // 2}",
         "",
         "[committee]",
         f"threshold = {THRESHOLD}",
@@ -107,6 +109,10 @@ def _decimal(millionths: int) -> str:
     return text if "." in text else f"{text}.0"
 
 
+def _quoted(text: str) -> str:
+    return f'"{text}"'
+
+
 def _inline(table: Mapping[str, object]) -> str:
-    entries = [f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}" for key, value in table.items()]
+    entries = [f"{key} = {_quoted(value) if isinstance(value, str) else value}" for key, value in table.items()]
     return f"{{ {', '.join(entries)} }}"

@@ -76,23 +76,23 @@ def run_demo(options: DemoOptions, console: Console) -> int:
 
 
 def start_infrastructure(stage: DemoStage, options: DemoOptions) -> None:
-    """Chain with contract and funded accounts, key authorities, edge server; client 0 will be censored."""
+    """Chain with contract and funded accounts, key authorities, edge servers; client 0 will be censored."""
     stage.rpc_url, faucet = start_chain(
         stage.processes, stage.folder("chain"), options.chain, options.keystore, options.password_file
     )
     authorities = [f"authority-{j}" for j in range(1, AUTHORITIES + 1)]
-    roles = ["edge", "manufacturer", *authorities, *(client_name(i) for i in range(options.clients))]
+    roles = [*stage.edges, "manufacturer", *authorities, *(client_name(i) for i in range(options.clients))]
     for role in roles:
         stage.make_account(role)
     stage.ledger, _ = deploy(stage.rpc_url, faucet)
     bank = EthereumLedger(stage.rpc_url, stage.ledger, faucet)
-    for role in ("edge", "manufacturer", client_name(0)):
+    for role in (*stage.edges, "manufacturer", client_name(0)):
         bank.transfer(stage.addresses[role], GRANT_WEI)
     bank.close()
     starting = [stage.start_authority(role) for role in authorities]
     stage.authority_urls = [stage.url_of(process) for process in starting]
-    edge = stage.start_edge(censored=stage.addresses[client_name(0)])
-    stage.edge_url = stage.url_of(edge)
+    edges = [stage.start_edge(censored=stage.addresses[client_name(0)], role=role) for role in stage.edges]
+    stage.edge_url, *stage.substitute_urls = [stage.url_of(process) for process in edges]
 
 
 def post_task(stage: DemoStage, options: DemoOptions, data: Households, phase_seconds: int = 180) -> None:
@@ -103,7 +103,7 @@ def post_task(stage: DemoStage, options: DemoOptions, data: Households, phase_se
         options.dataset,
         options.clients,
         options.rounds,
-        stage.addresses["edge"],
+        [stage.addresses[role] for role in stage.edges],
         stage.authority_urls,
         phase_seconds,
         SUITES[options.suite],

@@ -1,8 +1,8 @@
 """The edge server's main path: drives one task through its rounds.
 
 Every step looks at the chain before it acts, so the server can be killed at any line, started again, and goes on where
-chain, content and journal say that it was. It holds no truth: the auditor derives all of it again. While another server is
-in charge it only follows; once that one is late, it goes on from wherever the chain is.
+chain, content and journal say that it was. It holds no truth: the auditor derives all of it again. While another server
+is in charge it only follows; once that one is late, it goes on from wherever the chain is.
 """
 
 from __future__ import annotations

@@ -167,8 +167,8 @@ class TaskSpec:
     def __post_init__(self) -> None:
         if self.edge_substitutes and 2 * self.durations.takeover_seconds > self.durations.settle_seconds:
             raise MalformedError(
-                f"takeover_seconds {self.durations.takeover_seconds}: more than half of settle_seconds leaves a substitute"
-                " too little to finish a round",
+                f"takeover_seconds {self.durations.takeover_seconds}: a substitute needs at least half of the"
+                f" {self.durations.settle_seconds} settle_seconds to finish a round",
                 fault=Party.MANUFACTURER,
             )
 

@@ -91,7 +91,7 @@ def agent(
     keystore: Keystore,
     password_file: PasswordFile,
     folder: Folder,
-    edge: Annotated[str, typer.Option(help="the edge server's URL")],
+    edge: Annotated[list[str], typer.Option(help="URL of an edge server of the task; repeat for each")],
     data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="the household's examples (safetensors)")],
     task: TaskNumber,
     yes: Annotated[bool, typer.Option("--yes", help="agree to what is printed without being asked")] = False,
@@ -107,7 +107,7 @@ def agent(
     settings = AgentSettings(
         folder=folder,
         data=data,
-        edge_url=edge,
+        edge_urls=tuple(edge),
         rpc_url=rpc_url,
         ledger=from_hex(ledger.lower(), 20),
         store=store,

@@ -45,9 +45,9 @@ class Play:
         for number in range(self.clients) if numbers is None else numbers:
             self.agents[number] = start_agent(self.stage, number, self.data.households[number])
 
-    def finish(self) -> None:
+    def finish(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Waits for every phone to end well."""
-        self.stage.processes.await_end(list(self.agents.values()), lambda: None)
+        self.stage.processes.await_end(list(self.agents.values()), meanwhile)
 
     def audit(self) -> dict[str, Any]:
         return run_auditor(self.stage)
@@ -107,6 +107,6 @@ def play(
         yield Play(DemoStage(root, processes, seed), clients, rounds, phase_seconds)
 
 
-def killed_launcher(when: str, number: int) -> list[str]:
+def killed_launcher(when: str, mark: int | str) -> list[str]:
     """Starts a role that kills itself at a journal write; see ``killed.py``."""
-    return [sys.executable, str(KILLED), when, str(number)]
+    return [sys.executable, str(KILLED), when, str(mark)]

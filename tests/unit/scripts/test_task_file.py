@@ -17,7 +17,7 @@ MEMBERS = {f"http://127.0.0.1:{port}": CommitteeMember(bytes([port]) * 20, bytes
 
 def _written(tmp_path: Path, dataset: str = "digits") -> Path:
     path = tmp_path / "task.toml"
-    write_task_file(path, dataset, 10, 7, b"\x0a" * 20, list(MEMBERS))
+    write_task_file(path, dataset, 10, 7, [b"\x0a" * 20], list(MEMBERS))
     return path
 
 
