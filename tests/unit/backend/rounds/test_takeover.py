@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -14,7 +15,7 @@ from storage.ledger.proofs import two_statements
 from storage.ledger.signer import Signer
 from tests.ports.chains import running_chain
 from tests.samples import private_key
-from tests.unit.backend.rounds.scene_coordinator import CLIENTS, FLAT
+from tests.unit.backend.rounds.scene_coordinator import CLIENTS, FLAT, PlayedCommittee
 from tests.unit.backend.rounds.scene_takeover import SUBSTITUTE, Pair
 
 
@@ -127,6 +128,25 @@ def test_a_first_server_that_comes_back_stands_by(pair: Pair) -> None:
     assert (pair.takeovers(), pair.transactions(first)) == ([SUBSTITUTE.address], sent)
 
 
+def test_a_first_server_that_is_only_slow_lets_go_of_its_round(pair: Pair) -> None:
+    """The authorities answer the second alone; the first does not wait for them to the end of the round."""
+    first, second = pair.first, pair.second
+    pair.crash(second)
+    second.committee = PlayedCommittee(second.ledger.domain)
+    pair.start(second)
+    first.committee.answering = set()
+    first.enrol()
+    first.submit(1)
+    first.until(lambda: first.history.rounds[1].requested)
+    pair.pass_takeover(first.history.rounds[1].opened.commit_until)
+    second.ended(RoundPublished, 1)
+    first.announced(2)
+    assert _refusal(pair, True, 2) == "E_STANDBY"
+    second.submit(2)
+    second.ended(RoundPublished, 2)
+    assert pair.takeovers() == [SUBSTITUTE.address]
+
+
 def test_another_accepted_set_than_the_one_requested_is_not_opened(pair: Pair) -> None:
     first, second = pair.first, pair.second
     first.committee.answering = set()
@@ -150,9 +170,9 @@ def test_a_server_whose_role_ended_acts_no_more(pair: Pair) -> None:
     signed = [SignedRoundStatement(word, edge.sign(domain, word)) for word in words]
     second.ledger.dispute(two_statements(edge.address, signed[0], signed[1]))
     first.until(lambda: isinstance(first.ended_as(1), RoundFrozen))
-    sent = pair.transactions(first)
-    pair.pass_takeover(opened.settle_until)
-    second.submit(2)
-    second.ended(RoundPublished, 2)
-    assert (pair.takeovers(), pair.transactions(first)) == ([SUBSTITUTE.address], sent)
+    with mock.patch.object(first.ledger, "open_round", wraps=first.ledger.open_round) as tried:
+        pair.pass_takeover(opened.settle_until)
+        second.submit(2)
+        second.ended(RoundPublished, 2)
+    assert (pair.takeovers(), tried.call_count) == ([SUBSTITUTE.address], 0)
     assert [event.round for event in pair.events() if isinstance(event, RoundOpened)] == [1, 2]
