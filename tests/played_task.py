@@ -59,8 +59,10 @@ T = TypeVar("T")
 class Player:
     """Manufacturer, edge server, authorities and clients of one task, one after the other."""
 
-    def __init__(self, ledger: Address, rounds: int, scheme: tuple[str, int] = (FE64, 2), authorities: int = 3) -> None:
-        """``scheme``: the encryption suite and its packing."""
+    def __init__(
+        self, ledger: Address, rounds: int, scheme: tuple[str, int] = (FE64, 2), authorities: int = 3, **terms: Any
+    ) -> None:
+        """``scheme``: the encryption suite and its packing; ``terms``: what else the spec says."""
         self.chain = audited_chain()
         self.store, self.lies = MemoryStore(), dict[str, Callable[[Any], Any]]()
         self.edge = EthereumLedger(self.chain.rpc_url, ledger, Signer(private_key("edge")))
@@ -68,7 +70,7 @@ class Player:
         self.reader = EthereumReader(self.chain.rpc_url, ledger)
         self.domain = self.reader.domain
         spec, (name, packing) = tiny_spec(self.store, rounds, authorities), scheme
-        self.spec = replace(spec, suite=name, learning=replace(spec.learning, packing=packing))
+        self.spec = replace(spec, suite=name, learning=replace(spec.learning, packing=packing), **terms)
         self.scheme = suite(self.spec.suite)
         self.encoding = self.scheme.encoding_for(self.spec.learning.bits, self.spec.learning.packing)
         self.put(encode(self.spec))

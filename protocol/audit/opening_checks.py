@@ -12,7 +12,7 @@ from protocol.audit.key_checks import KeyAudit
 from protocol.audit.money_checks import same_allocation
 from protocol.audit.report import Report, document, known, require, same
 from protocol.audit.round_checks import RoundFacts
-from protocol.audit.task_checks import TaskFacts
+from protocol.audit.task_checks import TaskFacts, of_task
 from protocol.canonical import decode
 from protocol.encryption.policy import check_quorum
 from protocol.encryption.port import Encoding, Suite
@@ -21,7 +21,7 @@ from protocol.errors import VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, sha256, to_hex
 from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, settle, total_wei
-from protocol.messages.chain import RoundAbandoned, RoundPublished
+from protocol.messages.chain import Event, KeyRequested, RoundAbandoned, RoundPublished, TakenOver
 from protocol.messages.keys import KeyRequest
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import (
@@ -86,8 +86,8 @@ class OpeningAudit:
         bodies = self._check_ciphertexts()
         with self.report.check(13, subject):
             self._check_verdict(bodies)
-        with self.report.check(14, subject):
-            self._check_request()
+        with self.report.check(14, subject) as remarks:
+            remarks += self._check_request()
         if isinstance(ended, RoundPublished):
             self._check_published(ended, bodies)
         else:
@@ -163,19 +163,30 @@ class OpeningAudit:
         order = [entry.client for entry in record.verdict.rejected]
         same("order of the rejected", order, sorted(set(order)))
 
-    def _check_request(self) -> None:
+    def _check_request(self) -> list[str]:
         record, event = known(self.record, "the record"), self.facts.requested
         if event is None:
             same("request of a round without one", record.request, ZERO_DIGEST)
-            return
+            return []
         plan, committed = known(self.facts.plan, "the plan"), known(self.facts.committed, "the committed set")
         require(set(record.verdict.accepted) <= set(committed), "accepted without a commitment")
         self.request = key_request(plan, committed, record.verdict.accepted)
+        if event.request != self.request.digest() and self._replaced_since(event):
+            same("outcome", record.outcome, ABANDONED)
+            same("request in the record", record.request, event.request)
+            return ["requested for another set by a server that was replaced"]  # who was wrong cannot be told later
         same("request on chain", event.request, self.request.digest())
         same("request in the record", record.request, self.request.digest())
         weights = [entry.weight for entry in self.request.entries]
         if record.outcome == PUBLISHED:
             check_quorum(weights, plan.min_clients, plan.max_share_ppm)
+        return []
+
+    def _replaced_since(self, requested: KeyRequested) -> bool:
+        """Another edge server took over before it ended the round."""
+        events = of_task(self.evidence, Event)
+        later = events[events.index(requested) : events.index(known(self.facts.ended, "the end"))]
+        return any(isinstance(event, TakenOver) for event in later)
 
     def _check_published(self, ended: RoundPublished, bodies: Bodies) -> None:
         subject = self.facts.subject
