@@ -62,11 +62,13 @@ class PlayedCommittee:
     answering: set[int] = field(default_factory=lambda: {1, 2, 3})
     lying: set[int] = field(default_factory=set)
     refusing: dict[int, set[Address]] = field(default_factory=dict)
+    away: bool = False  # nobody is shown an envelope
 
     def show_task(self, *_: object) -> set[Address]:
         return set()
 
     def show_envelopes(self, _: int, __: Committee, missing: Any) -> dict[Address, Word]:
+        missing = {} if self.away else missing
         refused = {_authority(j).address: clients for j, clients in self.refusing.items()}
         return {
             authority: Word(set(clients) - refused.get(authority, set()), set(clients) & refused.get(authority, set()))
