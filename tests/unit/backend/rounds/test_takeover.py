@@ -177,7 +177,12 @@ def test_a_server_whose_role_ended_acts_no_more(pair: Pair) -> None:
     signed = [SignedRoundStatement(word, edge.sign(domain, word)) for word in words]
     second.ledger.dispute(two_statements(edge.address, signed[0], signed[1]))
     first.until(lambda: isinstance(first.ended_as(1), RoundFrozen))
-    with mock.patch.object(first.ledger, "open_round", wraps=first.ledger.open_round) as tried:
+    with (
+        mock.patch.object(first.ledger, "open_round", wraps=first.ledger.open_round) as tried,
+        mock.patch.object(first.ledger, "block_number", wraps=first.ledger.block_number) as looks,
+    ):
+        first.chain.pass_time(opened.commit_until + 1 - first.ledger.now())
+        first.until(lambda: looks.call_count > 20)
         pair.pass_takeover(opened.settle_until)
         second.submit(2)
         second.ended(RoundPublished, 2)
