@@ -22,7 +22,7 @@ def serve_edge(settings: EdgeSettings, signer: Signer, ready_file: Path | None) 
     ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
     store = open_store(settings.store)
     committee = CommitteeClient(settings.authorities, ledger.domain)
-    board = TaskBoard(ledger, store, journal, committee, settings.censored, settings.tick_seconds)
+    board = TaskBoard(ledger, store, journal, committee, signer, settings.censored, settings.tick_seconds)
     try:
         board.start()
         serve(edge_app(ledger, store, board), settings.port, ready_file, signer.address)

@@ -7,6 +7,7 @@ from protocol.errors import Party, VerificationError
 from protocol.identifiers import Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_proof
 from protocol.messages.chain import (
+    BatchCommitted,
     Enrolled,
     Event,
     RoundAbandoned,
@@ -27,6 +28,7 @@ class ChainView:
         self._ledger, self._store, self._task, self._client = ledger, store, task, client
         self._next_block = 0
         self._opened: dict[int, RoundOpened] = {}
+        self._batches: dict[int, Digest] = {}
         self._outcomes: dict[int, bool] = {}
         self._allocations: dict[Digest, Allocation] = {}  # by root, in the order of their rounds
         self._enrolled_reputation = 0
@@ -45,6 +47,10 @@ class ChainView:
         if round_number not in self._opened:
             self.refresh()
         return self._opened.get(round_number)
+
+    def batch(self, round_number: int) -> Digest | None:
+        """Content digest of the round's batch; None when there is none so far."""
+        return self._batches.get(round_number)
 
     def outcome(self, round_number: int) -> bool | None:
         """True: this client's update went into the model; False: it did not; None: not settled yet."""
@@ -77,6 +83,8 @@ class ChainView:
                 self._enrolled_reputation = event.reputation
             case RoundOpened():
                 self._opened[event.round] = event
+            case BatchCommitted():
+                self._batches[event.round] = event.batch
             case RoundPublished():
                 record = self._settled(event.record, event.allocation_root)
                 self._outcomes[event.round] = self._client in record.verdict.accepted

@@ -18,6 +18,7 @@ from protocol.messages.chain import TaskPosted
 from storage.content.interface import ContentStore
 from storage.ledger.follower import EventFollower
 from storage.ledger.interface import Ledger
+from storage.ledger.signer import Signer
 
 log = structlog.get_logger()
 
@@ -31,10 +32,12 @@ class TaskBoard:
         store: ContentStore,
         journal: EdgeJournal,
         committee: CommitteeClient,
+        signer: Signer,
         censored: frozenset[Address],
         tick_seconds: float,
     ) -> None:
         self._ledger, self._store, self._journal, self._committee = ledger, store, journal, committee
+        self._signer = signer
         self._censored, self._tick_seconds = censored, tick_seconds
         self._desks: dict[int, Desk] = {}
         self._waiting: set[int] = set()
@@ -100,7 +103,7 @@ class TaskBoard:
         except HearthError as error:
             log.warning("task cannot be read yet", task=task, error=str(error))
             return
-        desk = Desk(self._ledger.domain, history, self._journal, self._censored)
+        desk = Desk(self._ledger.domain, self._signer, history, self._journal, self._censored)
         coordinator = Coordinator(
             self._ledger.confirmed(history.spec.confirmations),
             self._store,

@@ -40,7 +40,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     ledger, poster = chain.ledger(address, edge), chain.ledger(address, manufacturer)
     journal, store = EdgeJournal(tmp_path), MemoryStore()
     committee = cast(CommitteeClient, PlayedCommittee(ledger.domain))
-    board = TaskBoard(ledger, store, journal, committee, frozenset(), 0.01)
+    board = TaskBoard(ledger, store, journal, committee, edge, frozenset(), 0.01)
     yield board, poster, store
     board.stop()
     journal.close()
