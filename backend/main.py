@@ -21,7 +21,7 @@ def serve_edge(settings: EdgeSettings, signer: Signer, ready_file: Path | None) 
     journal = EdgeJournal(settings.folder)
     ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
     store = open_store(settings.store)
-    committee = CommitteeClient(settings.authorities, ledger.domain)
+    committee = CommitteeClient(settings.authorities, ledger.domain, settings.folder / "proofs")
     board = TaskBoard(ledger, store, journal, committee, signer, settings.censored, settings.tick_seconds)
     try:
         board.start()
