@@ -54,8 +54,9 @@ def gather_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
     events = tuple(ledger.events())
     task_view = ledger.task(task)
     task_count = ledger.task_count()
-    posts = len([e for e in events if isinstance(e, TaskPosted)])
-    views = {number: ledger.task(number) for number in range(1, min(task_count, posts) + 1)}
+    posts = [e for e in events if isinstance(e, TaskPosted)]
+    views = {number: ledger.task(number) for number in range(1, min(task_count, len(posts)) + 1)}
+    listed = [holder for e in posts if e.task == task for holder in (*e.terms.edge_servers, *e.terms.authorities)]
     clients = sorted({e.client for e in events if isinstance(e, Enrolled) and e.task == task})
     opened = [e.round for e in events if isinstance(e, RoundOpened) and e.task == task]
     numbers = sorted({*opened, *range(1, min(task_view.last_round, len(events)) + 1)})
@@ -74,6 +75,7 @@ def gather_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
         enrolments={client: ledger.enrolment(task, client) for client in clients},
         directs={(n, client): ledger.has_committed_directly(task, n, client) for n in numbers for client in clients},
         standings={client: ledger.standing(client) for client in clients},
+        bonds={holder: ledger.bond(task, holder) for holder in listed},
         rules=ledger.rules(),
     )
 
