@@ -10,7 +10,7 @@ import pytest
 
 from protocol.audit.evidence import Absence, ChainEvidence
 from protocol.canonical import decode, encode
-from protocol.commitments import batch_root
+from protocol.commitments import batch_of, batch_root
 from protocol.identifiers import Digest, sha256
 from protocol.messages.chain import BatchCommitted, RoundPublished
 from protocol.messages.keys import SignedPartialKey
@@ -102,12 +102,10 @@ def test_a_bad_leaf_is_shown_by_its_place(honest: Round, leaves: Callable[[Round
 
 def test_an_outsider_and_a_leaf_beyond_the_count_are_bad(honest: Round) -> None:
     edge, stranger = honest.player.edge.sender, private_key("stranger")
-    last = max(honest.keys)
-    made = honest.with_leaf(CLIENTS - 1, key=stranger, client=max(address_of(stranger), last))
-    if address_of(stranger) < last:
-        made = tuple(sorted(made, key=lambda signed: signed.commitment.client))
-    (found,) = honest.of_batch(made)
-    assert (found.kind, found.culprit) == ("badLeaf", edge)
+    made = batch_of(honest.with_leaf(2, key=stranger, client=address_of(stranger)))
+    (place,) = [i for i, signed in enumerate(made.commitments) if signed.commitment.client == address_of(stranger)]
+    proof = proofs.bad_leaf(1, 1, edge, made, place)
+    assert honest.of_batch(made.commitments) == [ProofFile("badLeaf", 1, 1, edge, proof)]
     (found,) = honest.of_batch(honest.leaves, count=CLIENTS - 1)
     assert found.proof == proofs.bad_leaf(1, 1, edge, CommitmentBatch(honest.leaves), CLIENTS - 1)
 
@@ -119,11 +117,16 @@ def test_disorder_is_shown_by_two_neighbours(honest: Round, order: tuple[int, ..
     assert honest.of_batch(made) == [ProofFile("disorder", 1, 1, edge, proof)]
 
 
-@pytest.mark.parametrize("changes", [{"root": OTHER}, {"batch": OTHER}, {"batch": sha256(b"text")}])
-def test_what_nobody_can_show_is_not_claimed(honest: Round, changes: dict[str, bytes]) -> None:
+@pytest.mark.parametrize("document", [OTHER, sha256(b"text")])
+def test_a_document_that_is_away_or_is_none_accuses_nobody(honest: Round, document: bytes) -> None:
     honest.player.put(b"text")
-    assert honest.breaches(BatchCommitted, **changes) == []
-    assert honest.breaches(RoundPublished, record=changes.get("batch", OTHER)) == []
+    assert honest.breaches(BatchCommitted, batch=document) == []
+    assert honest.breaches(RoundPublished, record=document) == []
+
+
+def test_a_batch_that_does_not_stand_under_the_root_shows_nothing(honest: Round) -> None:
+    made = honest.player.put(encode(CommitmentBatch(honest.with_leaf(2, round=2))))
+    assert honest.breaches(BatchCommitted, batch=made, root=OTHER) == []
 
 
 @pytest.mark.parametrize("field", ["request", "residues"])
