@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -22,8 +21,7 @@ from storage.content.cid import Cid
 from storage.content.interface import get_document
 from storage.content.memory import MemoryStore
 from storage.ledger.reader import EthereumReader
-from storage.ledger.rpc import JsonRpcProvider
-from tests.attacks.tampering import Change, Entries, Told, changes
+from tests.attacks.tampering import Audited, Told, audited_task, changes
 from tests.played_conduct import Conduct
 from tests.played_task import Player
 from tests.tiny_task import funded_ledger
@@ -75,6 +73,7 @@ NOTICED: Mapping[str, int] = {
     "enrolmentOf.claimed": 22,
     "enrolmentOf.leftRound": 5,
     "standingOf": 22,
+    "bondOf": 23,
     "reputationRules": 2,
 }
 # A changed digest that leaves nothing to fetch: nothing follows.
@@ -87,23 +86,7 @@ CLAIMS_NOTHING: Mapping[str, str] = {
     "balance +1": "anybody can force ether into a contract, so only a shortfall says something",
 }
 # Blocks whose events have no deadline that a day crosses.
-TIMELESS = {"Claimed", "Refunded", "Left"}
-
-
-@dataclass
-class Audited:
-    """A finished task of 5 clients and 2 rounds, and every answer of the chain that its audit used."""
-
-    player: Player
-    entries: Entries
-    chain: JsonRpcProvider
-
-    def audit(self, change: Change | None = None, store: MemoryStore | None = None) -> Report:
-        entries = dict(self.entries)
-        if change is not None:
-            entries[change.question] = entries[change.question] | {"result": change.result}
-        reader = EthereumReader(Told(entries, self.chain), self.player.reader.ledger)
-        return run_audit(reader, store or self.player.store, self.player.task)
+TIMELESS = {"Refunded", "Left"}
 
 
 @pytest.fixture(scope="module")
@@ -114,13 +97,9 @@ def audited() -> Iterator[Audited]:
     player.play(2, Conduct(direct=(1,), leaving=(4,), malformed=(3,)))
     player.claim(0, 1)  # so that the contract still owes something
     player.refund()
-    chain, entries = JsonRpcProvider(player.chain.rpc_url), Entries()
-    made = Audited(player, entries, chain)
-    report = run_audit(EthereumReader(Told(entries, chain), player.reader.ledger), player.store, player.task)
-    assert report.status is Status.PASS, report.failed
-    assert {line.number for line in report.lines} == set(range(1, 26))
-    yield made
-    chain.close()
+    with audited_task(player) as made:
+        assert {line.number for line in made.audit().lines} == set(range(1, 26))
+        yield made
 
 
 def _failed(report: Report) -> set[int]:
