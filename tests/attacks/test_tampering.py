@@ -222,6 +222,33 @@ def _objects(player: Player) -> dict[Digest, int]:
     return found
 
 
+class _Body(bytes):
+    """A ciphertext that says when it is forgotten."""
+
+    alive = peak = 0
+
+    def __new__(cls, data: bytes) -> _Body:
+        cls.alive += 1
+        cls.peak = max(cls.peak, cls.alive)
+        return super().__new__(cls, data)
+
+    def __del__(self) -> None:
+        _Body.alive -= 1
+
+
+def test_one_ciphertext_after_the_other_is_held(audited: Audited) -> None:
+    fetch = AuditFetch(audited.player.store)
+
+    def counted(digest: Digest, max_bytes: int, chunk_bytes: int | None) -> bytes | Absence:
+        found = fetch(digest, max_bytes, chunk_bytes)
+        return _Body(found) if chunk_bytes is not None and isinstance(found, bytes) else found
+
+    evidence = gather_evidence(audited.player.reader, audited.player.task)
+    codes = expected_codes(evidence.codes, evidence.domain, evidence.judge, evidence.rules)
+    assert audit_task(evidence, counted, codes).status is Status.PASS
+    assert (_Body.alive, _Body.peak <= 2) == (0, True)
+
+
 def test_through_a_real_lying_node(audited: Audited) -> None:
     """The same over HTTP, as the auditor's process would meet it."""
     lie = next(change for change in changes(audited.entries) if change.what == "RoundPublished.correct")
