@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from eth_hash.auto import keccak
@@ -32,23 +32,19 @@ from storage.ledger.proof_file import ProofFile
 EXIT_CODES = {Status.PASS: 0, Status.FAIL: 1, Status.UNKNOWN: 3}
 
 
-@dataclass
+@dataclass(frozen=True)
 class AuditFetch:
-    """Reads each object once; remembers which digests the audit asked for."""
+    """Keeps nothing: the audit asks for each object once, and a round's ciphertexts may not fit into memory."""
 
     store: ContentStore
-    seen: dict[tuple[Digest, int], bytes | Absence] = field(default_factory=dict)
 
     def __call__(self, digest: Digest, max_bytes: int, chunk_bytes: int | None) -> bytes | Absence:
-        key = (digest, chunk_bytes or CHUNK_BYTES)
-        if key not in self.seen:
-            try:
-                self.seen[key] = get_document(self.store, digest, max_bytes, key[1])
-            except ContentMissingError:
-                self.seen[key] = Absence.MISSING
-            except (ContentCorruptError, ContentTooLargeError):
-                self.seen[key] = Absence.CORRUPT
-        return self.seen[key]
+        try:
+            return get_document(self.store, digest, max_bytes, chunk_bytes or CHUNK_BYTES)
+        except ContentMissingError:
+            return Absence.MISSING
+        except (ContentCorruptError, ContentTooLargeError):
+            return Absence.CORRUPT
 
 
 def gather_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:

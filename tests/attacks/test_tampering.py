@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from protocol.audit.audit import audit_task
+from protocol.audit.evidence import Absence
 from protocol.audit.report import Report, Status
 from protocol.canonical import decode, encode
 from protocol.identifiers import Digest, sha256
@@ -159,9 +160,7 @@ def test_every_changed_timestamp(audited: Audited) -> None:
 def test_every_changed_byte_of_every_object(audited: Audited) -> None:
     player = audited.player
     expected = _objects(player)
-    evidence, fetch = gather_evidence(player.reader, player.task), AuditFetch(player.store)
-    audit_task(evidence, fetch, expected_codes(evidence.codes, evidence.domain, evidence.judge, evidence.rules))
-    assert {digest for digest, _ in fetch.seen} == set(expected)
+    assert sorted(_asked(player)) == sorted(expected), "each object once"
     places_of = {Cid("raw", digest).text: check for digest, check in expected.items()}
     places_of |= {Cid("dag-pb", digest).text: check for digest, check in expected.items()}
     assert set(player.store.objects) <= set(places_of), "an object that no check looks at"
@@ -175,6 +174,19 @@ def test_every_changed_byte_of_every_object(audited: Audited) -> None:
         absent = MemoryStore()
         absent.objects = kept
         assert audited.audit(store=absent).status is Status.UNKNOWN, places_of[text]
+
+
+def _asked(player: Player) -> list[Digest]:
+    """What an audit asks a store for."""
+    asked, fetch = list[Digest](), AuditFetch(player.store)
+
+    def noted(digest: Digest, max_bytes: int, chunk_bytes: int | None) -> bytes | Absence:
+        asked.append(digest)
+        return fetch(digest, max_bytes, chunk_bytes)
+
+    evidence = gather_evidence(player.reader, player.task)
+    audit_task(evidence, noted, expected_codes(evidence.codes, evidence.domain, evidence.judge, evidence.rules))
+    return asked
 
 
 def _with(store: MemoryStore, changed: dict[str, bytes]) -> MemoryStore:
@@ -208,6 +220,33 @@ def _objects(player: Player) -> dict[Digest, int]:
             case _:
                 pass
     return found
+
+
+class _Body(bytes):
+    """A ciphertext that says when it is forgotten."""
+
+    alive = peak = 0
+
+    def __new__(cls, data: bytes) -> _Body:
+        cls.alive += 1
+        cls.peak = max(cls.peak, cls.alive)
+        return super().__new__(cls, data)
+
+    def __del__(self) -> None:
+        _Body.alive -= 1
+
+
+def test_one_ciphertext_after_the_other_is_held(audited: Audited) -> None:
+    fetch = AuditFetch(audited.player.store)
+
+    def counted(digest: Digest, max_bytes: int, chunk_bytes: int | None) -> bytes | Absence:
+        found = fetch(digest, max_bytes, chunk_bytes)
+        return _Body(found) if chunk_bytes is not None and isinstance(found, bytes) else found
+
+    evidence = gather_evidence(audited.player.reader, audited.player.task)
+    codes = expected_codes(evidence.codes, evidence.domain, evidence.judge, evidence.rules)
+    assert audit_task(evidence, counted, codes).status is Status.PASS
+    assert (_Body.alive, _Body.peak <= 2) == (0, True)
 
 
 def test_through_a_real_lying_node(audited: Audited) -> None:
