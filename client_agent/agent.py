@@ -19,6 +19,7 @@ from client_agent.journal import AgentJournal, Sealed
 from client_agent.membership import PATIENCE_SECONDS, Membership
 from client_agent.privacy.budget import check_budget
 from client_agent.round_session import RoundSession
+from client_agent.stake import fetch_stake
 from client_agent.training.trainer import Trainer
 from client_agent.update_pipeline import prepare_update
 from protocol.canonical import decode
@@ -59,6 +60,7 @@ class Agent:
     poll_seconds: int = 20
     direct_margin_seconds: int = 10
     sleep: Callable[[float], None] = time.sleep
+    max_stake_wei: int | None = None  # that it may bring without its owner's word; None when there is one
     bytes_per_round: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -75,6 +77,7 @@ class Agent:
             self.randomness,
             self.tell,
             self.sleep,
+            self.max_stake_wei,
         )
         self.delivery = Delivery(
             self.ledger,
@@ -105,6 +108,8 @@ class Agent:
             if isinstance(upcoming, TaskEnded):
                 break
             try:
+                if self.membership.left_before(upcoming.round):
+                    break
                 self.take_part(spec, trainer, upcoming)
             except BudgetSpentError as error:
                 self.tell(f"round {upcoming.round}: this phone refuses to train. {error}")
@@ -117,6 +122,8 @@ class Agent:
             last, attempts = upcoming.round, 0
         self.settle_rounds()
         self.membership.claim()
+        if spec.deposits.client_wei:
+            fetch_stake(self.ledger, self.task, self.address, self.tell)
         return True
 
     def read_task(self) -> TaskSpec:

@@ -57,6 +57,7 @@ class ChainView:
 
     def entitlement(self) -> tuple[int, Entitlement, tuple[Digest, ...]] | None:
         """Index, leaf and proof of this client's claim as of now; None when it lists nothing for it."""
+        self.refresh()
         root, _ = self._ledger.task(self._task).payable(self._ledger.now())
         allocation = self._allocations.get(root)
         if allocation is None or self._client not in {entry.client for entry in allocation.entitlements}:

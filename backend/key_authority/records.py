@@ -78,6 +78,11 @@ class AuthorityRecords:
                 self._journal.write_file(f"task-{task}", spec)
                 self._append("task", task=task, spec=digest)
 
+    def tasks(self) -> set[int]:
+        """Those whose spec is kept; a copy."""
+        with self._mutex:
+            return set(self._tasks)
+
     def spec(self, task: int) -> TaskSpec | None:
         digest = self._tasks.get(task)
         return None if digest is None else decode(TaskSpec, self._read(f"task-{task}", digest))

@@ -11,6 +11,7 @@ from unittest import mock
 
 import pytest
 
+from backend.bonds import BondKeeper
 from backend.problem import RequestError
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.coordinator import Coordinator
@@ -27,6 +28,8 @@ from tests.ports.chains import running_chain
 from tests.samples import private_key, sample_spec
 from tests.unit.backend.rounds.scene_coordinator import PlayedCommittee
 
+MAX_BOND = 10
+
 Scene = tuple[TaskBoard, EthereumLedger, MemoryStore]
 
 
@@ -40,7 +43,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     ledger, poster = chain.ledger(address, edge), chain.ledger(address, manufacturer)
     journal, store = EdgeJournal(tmp_path), MemoryStore()
     committee = cast(CommitteeClient, PlayedCommittee(ledger.domain))
-    board = TaskBoard(ledger, store, journal, committee, frozenset(), 0.01)
+    board = TaskBoard(ledger, store, journal, committee, BondKeeper(ledger, MAX_BOND), frozenset(), 0.01)
     yield board, poster, store
     board.stop()
     journal.close()
