@@ -16,6 +16,7 @@ from backend.rounds.journal import EdgeJournal
 from protocol.commitments import batch_root, verify_receipt
 from protocol.errors import HearthError
 from protocol.messages.submission import Enrolment, Leave, SignedEnrolment, SignedLeave
+from protocol.messages.task import DepositTerms
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, private_key
 from tests.unit.backend.rounds.scene_round import CLIENTS, SIGNERS, PlannedRound
@@ -131,3 +132,10 @@ def test_enrolments_and_leaves_are_checked(scene: _Scene) -> None:
     leave = Leave(1, OUTSIDER.address)
     assert _refusal(scene.desk.leave, SignedLeave(leave, OUTSIDER.sign(DOMAIN, leave))) == "E_ROUND"
     assert _refusal(scene.desk.claim, OUTSIDER.address) == "E_ROUND"
+
+
+def test_an_enrolment_with_a_stake_is_the_clients_own(scene: _Scene) -> None:
+    scene.history.spec = replace(scene.round.spec, deposits=DepositTerms(client_wei=1))
+    scene.history.view.max_clients = 4
+    enrolment = Enrolment(1, OUTSIDER.address, b"\1" * 32)
+    assert _refusal(scene.desk.enrol, SignedEnrolment(enrolment, OUTSIDER.sign(DOMAIN, enrolment))) == "E_STAKE"
