@@ -54,7 +54,7 @@ def place(
     yes: Annotated[bool, typer.Option("--yes", help="pay what is printed without being asked")] = False,
 ) -> None:
     """Pays a party's bond; a token is approved first."""
-    from storage.ledger.deposits import bring, money
+    from storage.ledger.deposits import bring, money, require_funds
 
     chain, address = _ledger(rpc_url, ledger, keystore, password_file), from_hex(holder.lower(), 20)
     terms = _terms(chain, task)
@@ -64,6 +64,7 @@ def place(
         raise DepositError(f"task {task} asks no bond of {to_hex(address)}", code="E_ROLE")
     if view.placed:
         raise DepositError(f"the bond of {to_hex(address)} in task {task} was placed before", code="E_PLACED")
+    require_funds(chain, terms.token, amount)
     typer.echo(f"{ROLES[view.role]} {to_hex(address)}, task {task}: a bond of {money(amount, terms.token)}")
     typer.echo("It goes back to the holder when the task is over; a proven breach costs all of it.")
     if not yes and not typer.confirm("Pay it from this account?"):
