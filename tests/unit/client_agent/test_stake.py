@@ -148,7 +148,7 @@ def test_a_phone_without_enough_of_the_token_approves_nothing(scene: Scene) -> N
 def test_a_phone_with_tokens_and_no_coin_for_gas_approves_nothing(scene: Scene) -> None:
     spec = scene.post(scene.token.address)
     scene.token.mint(scene.phone.address, STAKE)
-    scene.chain.fund(scene.address, scene.phone.address, scene.ledger.fee_wei(200_000))
+    scene.chain.fund(scene.address, scene.phone.address, scene.ledger.fee_wei(270_000))  # one call, not two
     assert "for gas" in str(refused(scene, spec, FundsError))
 
 
