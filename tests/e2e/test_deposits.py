@@ -9,7 +9,7 @@ from typing import Any
 from web3.types import RPCEndpoint
 
 from protocol.identifiers import Address, from_hex
-from protocol.messages.chain import BondPlaced, BondReturned, Claimed, RoundPublished, StakeReturned
+from protocol.messages.chain import BondPlaced, BondReturned, Claimed, RoundOpened, RoundPublished, StakeReturned
 from protocol.messages.task import DepositTerms
 from scripts.demo_stage import AUTHORITIES, client_name
 from scripts.demonstration import GRANT_WEI
@@ -20,6 +20,7 @@ from tests.e2e.play import Play, play
 
 DEPOSITS = DepositTerms(edge_server_wei=7 * 10**15, authority_wei=3 * 10**15, client_wei=10**15)
 COMMITTEE = [f"authority-{j}" for j in range(1, AUTHORITIES + 1)]
+POOR, LEAVER = 1, 2
 UNATTENDED = "authority-3"  # its operator places its bond by hand
 
 
@@ -32,9 +33,12 @@ def test_everything_comes_back_to_everybody(tmp_path: Path) -> None:
         for role in households:
             task.stage.options[role] = ["--max-stake", str(DEPOSITS.client_wei)]
         task.prepare()
+        _ends_at_once(task, POOR)
         _fund(task, [*COMMITTEE, *households[1:]])  # edge server, manufacturer and the censored household were before
         _place_by_hand(task, UNATTENDED)
         task.start_agents()
+        task.await_event(RoundOpened)
+        task.leave(LEAVER)
         task.finish()
         bonded = {task.stage.addresses[role] for role in ("edge", *COMMITTEE)}
         task.stage.processes.await_until(lambda: len(task.events(BondReturned)) == len(bonded))
@@ -60,6 +64,15 @@ def test_everything_comes_back_to_everybody(tmp_path: Path) -> None:
         assert task.reader.balance_wei(manufacturer) == GRANT_WEI - spent
         answer = task.audit()
         assert (answer["verdict"], answer["failed"]) == ("PASS", 0)
+
+
+def _ends_at_once(task: Play, number: int) -> None:
+    """A phone without money: one line, and nothing that would hinder its next start."""
+    task.start_agents([number])
+    phone = task.agents.pop(number)
+    assert phone.process.wait(timeout=60) == 1, phone.tail()
+    assert phone.tail(1).startswith("hearth: E_FUNDS ")
+    assert task.reader.task(1).enrolled == 0
 
 
 def _fund(task: Play, roles: list[str]) -> None:
