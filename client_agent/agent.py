@@ -20,6 +20,7 @@ from client_agent.journal import AgentJournal, Sealed
 from client_agent.membership import PATIENCE_SECONDS, Membership
 from client_agent.privacy.budget import check_budget
 from client_agent.round_session import RoundSession
+from client_agent.stake import fetch_stake
 from client_agent.training.trainer import Trainer
 from client_agent.update_pipeline import prepare_update
 from client_agent.watch import Watch
@@ -62,6 +63,7 @@ class Agent:
     poll_seconds: int = 20
     direct_margin_seconds: int = 10
     sleep: Callable[[float], None] = time.sleep
+    max_stake_wei: int | None = None  # that it may bring without its owner's word; None when there is one
     bytes_per_round: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,6 +80,7 @@ class Agent:
             self.randomness,
             self.tell,
             self.sleep,
+            self.max_stake_wei,
         )
         self.watch = Watch(
             self.task, self.ledger, self.store, self.edge, self.journal, self.chain, self.proofs, self.tell
@@ -112,6 +115,8 @@ class Agent:
             if isinstance(upcoming, TaskEnded):
                 break
             try:
+                if self.membership.left_before(upcoming.round):
+                    break
                 self.take_part(spec, trainer, upcoming)
             except BudgetSpentError as error:
                 self.tell(f"round {upcoming.round}: this phone refuses to train. {error}")
@@ -124,6 +129,8 @@ class Agent:
             last, attempts = upcoming.round, 0
         self.settle_rounds()
         self.membership.claim()
+        if spec.deposits.client_wei:
+            fetch_stake(self.ledger, self.task, self.address, self.tell)
         return True
 
     def read_task(self) -> TaskSpec:

@@ -77,6 +77,7 @@ class ChainView:
 
     def entitlement(self) -> tuple[int, Entitlement, tuple[Digest, ...]] | None:
         """Index, leaf and proof of this client's claim as of now; None when it lists nothing for it."""
+        self.refresh()
         root, _ = self._ledger.task(self._task).payable(self._ledger.now())
         allocation = dict(self._allocations.values()).get(root)
         if allocation is None or self._client not in {entry.client for entry in allocation.entitlements}:

@@ -32,7 +32,10 @@ log = structlog.get_logger()
 
 
 class DeskError(HearthError):
-    """A request that cannot be taken: ``E_FULL``, ``E_ROUND``, ``E_NOT_INCLUDED``, ``E_SUBMITTED``, ``E_STARTING``."""
+    """A request that cannot be taken.
+
+    ``E_FULL``, ``E_STAKE``, ``E_ROUND``, ``E_NOT_INCLUDED``, ``E_SUBMITTED``, ``E_STARTING``.
+    """
 
     code = "E_DESK"
 
@@ -95,6 +98,9 @@ class Desk:
         enrolment = signed.enrolment
         self._own_task(enrolment.task)
         verify(self._domain, enrolment, signed.signature, enrolment.client, Party.CLIENT)
+        if self._history.spec.deposits.client_wei:
+            message = "this task asks for a stake: the client sends its enrolment itself, with its own money"
+            raise DeskError(message, fault=Party.CLIENT, code="E_STAKE")
         view = self._history.view
         if enrolment.client not in self._history.enrolled and len(self._history.enrolled) >= view.max_clients:
             raise DeskError("the task takes no more clients", fault=Party.CLIENT, code="E_FULL")
@@ -204,7 +210,7 @@ class Desk:
             enrolled = self._history.enrolled
             enrolments = [signed for client, signed in sorted(self._enrolments.items()) if client not in enrolled]
             leaves = [signed for client, signed in sorted(self._leaves.items()) if client not in self._history.left]
-            claims = sorted(self._claims)
+            claims = frozenset(self._claims)
             self._enrolments, self._leaves, self._claims = {}, {}, set()
         for start in range(0, len(enrolments), ENROLMENTS_AT_ONCE):
             self._relay_enrolments(ledger, enrolments[start : start + ENROLMENTS_AT_ONCE])
@@ -213,8 +219,7 @@ class Desk:
                 ledger.leave(signed)
             except TransactionRevertedError as error:
                 log.warning("leave refused", client=to_hex(signed.leave.client), error=str(error))
-        for client in claims:
-            settlement.relay_claim(client)
+        settlement.relay_claims(claims)
 
     def _relay_enrolments(self, ledger: Ledger, enrolments: list[SignedEnrolment]) -> None:
         try:

@@ -18,6 +18,7 @@ from protocol.errors import HearthError, Party
 from protocol.identifiers import ZERO_DIGEST
 from protocol.messages.round import RoundStatement
 from protocol.messages.submission import Enrolment, Leave, SignedEnrolment, SignedLeave
+from protocol.messages.task import DepositTerms
 from protocol.signing import verify
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, private_key
@@ -153,3 +154,10 @@ def test_enrolments_and_leaves_are_checked(scene: _Scene) -> None:
     leave = Leave(1, OUTSIDER.address)
     assert _refusal(scene.desk.leave, SignedLeave(leave, OUTSIDER.sign(DOMAIN, leave))) == "E_ROUND"
     assert _refusal(scene.desk.claim, OUTSIDER.address) == "E_ROUND"
+
+
+def test_an_enrolment_with_a_stake_is_the_clients_own(scene: _Scene) -> None:
+    scene.history.spec = replace(scene.round.spec, deposits=DepositTerms(client_wei=1))
+    scene.history.view.max_clients = 4
+    enrolment = Enrolment(1, OUTSIDER.address, b"\1" * 32)
+    assert _refusal(scene.desk.enrol, SignedEnrolment(enrolment, OUTSIDER.sign(DOMAIN, enrolment))) == "E_STAKE"
