@@ -26,6 +26,7 @@ _STATUS: Final = {
     "E_NOT_RECORDED": 409,
     "E_SHARE_MISSING": 409,
     "E_FULL": 409,
+    "E_STAKE": 409,
     "E_ROUND": 409,
     "E_SUBMITTED": 409,
     "E_NOT_INCLUDED": 409,

@@ -11,8 +11,9 @@ import httpx2
 
 from protocol.canonical import decode, encode
 from protocol.errors import HearthError, MalformedError, Party
-from protocol.identifiers import Address, Digest, from_hex, to_hex
-from protocol.messages.submission import Receipt, SignedEnrolment, SignedLeave, Submission
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, from_hex, to_hex
+from protocol.messages.round import RoundStatement, SignedRoundStatement
+from protocol.messages.submission import Receipt, SignedEnrolment, SignedLeave, SignedReceipt, Submission
 from storage.ledger.interface import LedgerError
 from storage.ledger.json_answers import parse_json
 
@@ -34,8 +35,11 @@ class EdgeRefusedError(HearthError):
 
 @dataclass(frozen=True, slots=True)
 class NextRound:
+    """An announced round; ``statement`` is signed by the edge server, the phone sees by which one."""
+
     round: int
     plan: Digest
+    statement: SignedRoundStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +80,7 @@ class EdgeClient:
         first: this one may have lost sight of the chain."""
 
         def parse(answer: bytes | None) -> NextRound | TaskEnded | None:
-            if answer is None:
-                return None
-            parsed = _object(answer)
-            if "ended" in parsed:
-                return TaskEnded()
-            number, plan = parsed.get("round"), parsed.get("plan")
-            if type(number) is not int or number <= after or not isinstance(plan, str):
-                raise EdgeUnavailableError("not a next round", fault=Party.EDGE_SERVER)
-            return NextRound(number, from_hex(plan, 32))
+            return None if answer is None else _announcement(task, after, _object(answer))
 
         path = f"/api/v1/tasks/{task}/rounds/next?after={after}&wait={wait_seconds}"
         found = self._ask("GET", path, None, parse)
@@ -92,14 +88,20 @@ class EdgeClient:
             self.turn()
         return found
 
-    def submit(self, task: int, round_number: int, submission: Submission) -> None:
+    def statement(self, task: int, round_number: int) -> SignedRoundStatement:
+        """What an edge server says of a round now; not verified."""
+        path = f"/api/v1/tasks/{task}/rounds/{round_number}/statement"
+        return self._ask("GET", path, None, lambda found: decode(SignedRoundStatement, found or b"", MAX_ANSWER_BYTES))
+
+    def submit(self, task: int, round_number: int, submission: Submission) -> SignedReceipt | None:
+        """The edge server's receipt, not verified; None from one that gives none."""
         path = f"/api/v1/tasks/{task}/rounds/{round_number}/commitments"
-        self._ask("POST", path, encode(submission), _nothing)
+        return self._ask("POST", path, encode(submission), _optional(SignedReceipt))
 
     def receipt(self, task: int, round_number: int, client: Address, wait_seconds: int) -> Receipt | None:
         """Long poll for the inclusion proof; None when there is none yet. Refused once the batch went without it."""
         path = f"/api/v1/tasks/{task}/rounds/{round_number}/receipts/{to_hex(client)}?wait={wait_seconds}"
-        return self._ask("GET", path, None, lambda found: None if found is None else decode(Receipt, found))
+        return self._ask("GET", path, None, _optional(Receipt))
 
     def request_claim(self, task: int, client: Address) -> None:
         self._ask("POST", f"/api/v1/tasks/{task}/claims/{to_hex(client)}", b"", _nothing)
@@ -152,6 +154,21 @@ class EdgeClient:
                 code=code if isinstance(code, str) else None,
             )
         raise EdgeUnavailableError(f"{method} {url}: status {response.status_code}", fault=Party.EDGE_SERVER)
+
+
+def _announcement(task: int, after: int, parsed: dict[str, Any]) -> NextRound | TaskEnded:
+    if "ended" in parsed:
+        return TaskEnded()
+    number, texts = parsed.get("round"), [parsed.get(name) for name in ("plan", "label", "signature")]
+    if type(number) is not int or not after < number < 2**32 or not all(isinstance(text, str) for text in texts):
+        raise EdgeUnavailableError("not a next round", fault=Party.EDGE_SERVER)
+    plan, label, signature = (from_hex(str(text), size) for text, size in zip(texts, (32, 32, 65), strict=True))
+    statement = RoundStatement(task, number, label, ZERO_DIGEST)
+    return NextRound(number, plan, SignedRoundStatement(statement, signature))
+
+
+def _optional(kind: type[T]) -> Callable[[bytes | None], T | None]:
+    return lambda answer: decode(kind, answer, MAX_ANSWER_BYTES) if answer else None
 
 
 def _nothing(_: bytes | None) -> None:

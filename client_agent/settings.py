@@ -17,4 +17,5 @@ class AgentSettings:
     task: int
     poll_seconds: int = 20  # how long one long poll asks the edge server to wait
     patience_seconds: int = 10  # before the commit deadline, when a missing receipt means: commit directly
+    max_stake_wei: int | None = 0  # that it may bring without being asked; None: its owner is asked
     max_data_bytes: int = 512 * 1024 * 1024

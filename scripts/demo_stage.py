@@ -34,6 +34,7 @@ class DemoStage:
         self.task = 0
         self.route: Callable[[str, str], str] = lambda _role, url: url  # (role, URL) -> the URL that it is given
         self.launchers: dict[str, list[str]] = {}  # of a role that shall not start as ``hearth``
+        self.options: dict[str, list[str]] = {}  # of a role that is told more than the demonstration tells it
         self._ports: dict[str, str] = {}  # of a role that listened before: it comes back where it was
         self._randomness: Randomness = (
             SystemRandomness() if seed is None else SeededRandomness(b"hearth demo" + seed.to_bytes(8, "big"))
@@ -94,7 +95,8 @@ class DemoStage:
 
     def _start(self, role: str, *arguments: str) -> RoleProcess:
         launcher = self.launchers.get(role, ())
-        return self.processes.start(role, [*arguments, *self._account(role)], self.folder(role), launcher)
+        command = [*arguments, *self._account(role), *self.options.get(role, ())]
+        return self.processes.start(role, command, self.folder(role), launcher)
 
     def _account(self, role: str) -> list[str]:
         folder = self.folder(role)

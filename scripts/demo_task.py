@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 from pathlib import Path
 
 from protocol.encryption.suite import FE64, PAD
 from protocol.identifiers import Address, to_hex
-from protocol.messages.task import MICRO, LearningTerms, ModelSpec, PrivacyTerms
+from protocol.messages.task import MICRO, DepositTerms, LearningTerms, ModelSpec, PrivacyTerms
 from scripts.presets import DEMO_REPUTATION, DEMO_REWARDS, digits_terms, mnist_terms, with_enough_noise
 
 THRESHOLD = 2
+NO_DEPOSITS = DepositTerms()
 TEST_SET = "test-set.safetensors"
 SUITES = {"fe64": FE64, "pad": PAD}  # as the demonstration's option names them
 PACKING = {FE64: 2, PAD: 4}  # two 16-bit coordinates per word; four bytes per coordinate
@@ -32,6 +33,7 @@ def write_task_file(
     authority_urls: Sequence[str],
     phase_seconds: int = 180,
     suite: str = FE64,
+    deposits: DepositTerms = NO_DEPOSITS,
 ) -> None:
     """``phase_seconds`` bounds a round's commit and settle phases; it ends as soon as everyone has committed. The first
     of ``edge_servers`` is in charge, the others are its substitutes."""
@@ -86,6 +88,9 @@ def write_task_file(
         f"participation_wei = {DEMO_REWARDS.participation_wei}",
         f"contribution_wei = {DEMO_REWARDS.contribution_wei}",
         f"target_gain = {_decimal(DEMO_REWARDS.target_gain_ppm)}",
+        "",
+        "[deposits]",
+        *(f"{name} = {amount}" for name, amount in asdict(deposits).items()),
         "",
         "[durations]",
         "enrolment_seconds = 600",

@@ -18,10 +18,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from protocol.errors import HearthError
 from protocol.identifiers import to_hex
+from protocol.messages.task import DepositTerms
 from scripts.demo_data import Households, households_of
 from scripts.demo_report import DemoReport, collect, print_tables
 from scripts.demo_stage import AUTHORITIES, DemoStage, client_name
-from scripts.demo_task import SUITES, TEST_SET, write_task_file
+from scripts.demo_task import NO_DEPOSITS, SUITES, TEST_SET, write_task_file
 from scripts.processes import RoleProcess, Stage
 from scripts.testnet import start_chain
 from storage.content.open_store import open_store
@@ -95,7 +96,13 @@ def start_infrastructure(stage: DemoStage, options: DemoOptions) -> None:
     stage.edge_url, *stage.substitute_urls = [stage.url_of(process) for process in edges]
 
 
-def post_task(stage: DemoStage, options: DemoOptions, data: Households, phase_seconds: int = 180) -> None:
+def post_task(
+    stage: DemoStage,
+    options: DemoOptions,
+    data: Households,
+    phase_seconds: int = 180,
+    deposits: DepositTerms = NO_DEPOSITS,
+) -> None:
     folder = stage.folder("manufacturer")
     (folder / TEST_SET).write_bytes(data.test_set)
     write_task_file(
@@ -107,6 +114,7 @@ def post_task(stage: DemoStage, options: DemoOptions, data: Households, phase_se
         stage.authority_urls,
         phase_seconds,
         SUITES[options.suite],
+        deposits,
     )
     stage.run(
         "post", "manufacturer", "task", "post", str(folder / "task.toml"),

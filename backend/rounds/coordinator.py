@@ -33,6 +33,7 @@ from protocol.messages.keys import PlannedKeyRequest
 from protocol.messages.settlement import Verdict
 from protocol.planning import choose_index_set, key_request, plan_round
 from protocol.sparse.codec import encode_index_set
+from protocol.task_state import task_over
 from storage.content.interface import ContentStore
 from storage.ledger.interface import Ledger, TransactionRevertedError
 
@@ -112,6 +113,8 @@ class Coordinator:
 
     def run_round(self, facts: RoundFacts) -> None:
         """One round from wherever it is to its end."""
+        if self.must_batch(facts):
+            self.journal.close_batch(self.task, facts.number)  # no receipt for what cannot be in the batch any more
         self.desk.announce(facts)
         with self.timed(facts, "commit"):
             self.batch_commitments(facts)
@@ -153,13 +156,12 @@ class Coordinator:
             self.tick()
 
     def batch_commitments(self, facts: RoundFacts) -> None:
-        """One Merkle root for all commitments that arrived before the margin; receipts follow from the batch."""
-        margin = min(MARGIN_SECONDS, max(1, self.spec.durations.commit_seconds // 4))
+        """One Merkle root for all commitments that arrived before the margin; inclusion proofs follow from it."""
         while facts.batch is None and facts.requested is None:
-            late = self.ledger.now() >= facts.opened.commit_until - margin
             submissions = self.journal.submissions(self.task, facts.number)
             expected = facts.cohort - facts.directs.keys() - self.desk.censored
-            if late or expected <= submissions.keys():
+            if self.must_batch(facts) or expected <= submissions.keys():
+                submissions = self.journal.close_batch(self.task, facts.number)  # more may have come, with receipts
                 if not submissions or self.ledger.now() > facts.opened.commit_until:
                     return
                 batch = batch_of(commitment_of(facts.plan, submission) for submission in submissions.values())
@@ -167,6 +169,11 @@ class Coordinator:
                 self.ledger.commit_batch(self.task, facts.number, batch_root(batch), digest, count)
             self.tick()
         self.desk.settle()
+
+    def must_batch(self, facts: RoundFacts) -> bool:
+        """The batch cannot wait any longer for those that have not committed."""
+        margin = min(MARGIN_SECONDS, max(1, self.spec.durations.commit_seconds // 4))
+        return self.ledger.now() >= facts.opened.commit_until - margin
 
     def await_direct_commitments(self, facts: RoundFacts) -> None:
         """Until everyone has committed or the commit phase is over."""
@@ -259,7 +266,7 @@ class Coordinator:
             self.look()
 
     def task_is_over(self) -> bool:
-        return len(self.history.rounds) >= self.spec.rounds or self.ledger.now() > self.history.view.task_until
+        return task_over(self.ledger.task(self.task), self.ledger.now())
 
     def tick(self) -> None:
         """A look by the server that acts. Raises StandbyError once it must not: another one was faster."""

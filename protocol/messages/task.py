@@ -172,6 +172,11 @@ class TaskSpec:
                 fault=Party.MANUFACTURER,
             )
 
+    @property
+    def edge_servers(self) -> tuple[Address, ...]:
+        """In the order of the contract's list."""
+        return (self.edge_server, *self.edge_substitutes)
+
     def budget_wei(self) -> int:
         """Escrow that covers every reward this task can ever owe."""
         return self.rounds * self.cohort.max_clients * self.rewards.update_reward_wei

@@ -86,6 +86,14 @@ class LedgerReader(Protocol):
 
     def balance_wei(self, address: Address, token: Address = NATIVE_COIN) -> int: ...
 
+    def allowance(self, token: Address, owner: Address) -> int:
+        """What the ledger may still fetch of an ERC-20 from ``owner``."""
+        ...
+
+    def fee_wei(self, gas: int) -> int:
+        """What so much gas costs now at most, as this adapter offers for it."""
+        ...
+
     def task_count(self) -> int: ...
 
     def task(self, task: int) -> TaskView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -18,10 +19,15 @@ from client_agent.edge_client import (
     NextRound,
     TaskEnded,
 )
+from protocol.canonical import encode
 from protocol.errors import HearthError
-from protocol.messages.submission import Submission
+from protocol.messages.round import RoundStatement, SignedRoundStatement
+from protocol.messages.submission import SignedReceipt, Submission
 
 SUBMISSION = Submission(b"\1" * 20, b"\2" * 16, b"\3" * 32, b"\4" * 65)
+SAID = SignedRoundStatement(RoundStatement(1, 3, b"\xcd" * 32, bytes(32)), b"\xef" * 65)
+ANNOUNCED = NextRound(3, b"\xab" * 32, SAID)
+ANNOUNCEMENT = {"plan": "0x" + "ab" * 32, "round": 3, "label": "0x" + "cd" * 32, "signature": "0x" + "ef" * 65}
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
 
@@ -37,9 +43,10 @@ def _answers(status: int, content: bytes = b"") -> EdgeClient:
 
 
 def test_next_round() -> None:
-    digest = "0x" + "ab" * 32
-    found = _answers(200, f'{{"plan":"{digest}","round":3}}'.encode()).next_round(1, 2, 0)
-    assert found == NextRound(3, b"\xab" * 32)
+    assert _answers(200, json.dumps(ANNOUNCEMENT).encode()).next_round(1, 2, 0) == ANNOUNCED
+    for name in ANNOUNCEMENT:
+        with pytest.raises(HearthError):
+            _answers(200, json.dumps({**ANNOUNCEMENT, name: "0x"}).encode()).next_round(1, 2, 0)
     assert _answers(200, b'{"ended":1}').next_round(1, 2, 0) == TaskEnded()
     assert _answers(204).next_round(1, 2, 0) is None
 
@@ -62,6 +69,15 @@ def test_next_round() -> None:
 def test_hostile_next_rounds_are_typed_errors(content: bytes) -> None:
     with pytest.raises(HearthError):
         _answers(200, content).next_round(1, 2, 0)
+
+
+def test_receipts() -> None:
+    receipt = SignedReceipt(b"\1" * 20, b"\2" * 65)
+    assert _answers(202, encode(receipt)).submit(1, 1, SUBMISSION) == receipt
+    assert _answers(202).submit(1, 1, SUBMISSION) is None
+    for content in (b"{}", b"nonsense", encode(receipt) + b" "):
+        with pytest.raises(HearthError):
+            _answers(202, content).submit(1, 1, SUBMISSION)
 
 
 def test_refusals_carry_the_servers_code() -> None:
@@ -99,7 +115,6 @@ def test_every_byte_sent_is_counted() -> None:
 
 
 URLS = ("http://one", "http://two")
-ANNOUNCED = b'{"plan":"0x' + b"ab" * 32 + b'","round":3}'
 
 
 def _two(answers: dict[str, httpx2.Response | None]) -> tuple[EdgeClient, list[str]]:
@@ -129,9 +144,8 @@ def _two(answers: dict[str, httpx2.Response | None]) -> tuple[EdgeClient, list[s
     ],
 )
 def test_the_next_server_is_asked_when_one_does_not_serve(useless: httpx2.Response | None) -> None:
-    client, asked = _two({"one": useless, "two": httpx2.Response(200, content=ANNOUNCED)})
-    assert client.next_round(1, 2, 0) == NextRound(3, b"\xab" * 32)
-    assert client.next_round(1, 2, 0) == NextRound(3, b"\xab" * 32)
+    client, asked = _two({"one": useless, "two": httpx2.Response(200, content=json.dumps(ANNOUNCEMENT).encode())})
+    assert [client.next_round(1, 2, 0) for _ in range(2)] == [ANNOUNCED] * 2
     assert asked == ["one", "two", "two"], "the one that served is asked first from then on"
 
 

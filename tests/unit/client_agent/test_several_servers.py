@@ -12,6 +12,7 @@ from client_agent.chain_view import ChainView
 from client_agent.delivery import Delivery
 from client_agent.edge_client import EdgeUnavailableError, NextRound, TaskEnded
 from protocol.messages.chain import RoundExpired
+from protocol.messages.round import RoundStatement, SignedRoundStatement
 from storage.content.memory import MemoryStore
 from tests.samples import sample_spec
 
@@ -40,7 +41,8 @@ class Servers:
 
 def test_an_end_counts_once_the_chain_knows_it() -> None:
     """One server says so too early, the next announces the round."""
-    announced = NextRound(2, bytes(32))
+    said = SignedRoundStatement(RoundStatement(1, 2, bytes(32), bytes(32)), bytes(65))
+    announced = NextRound(2, bytes(32), said)
     servers, slept = Servers(TaskEnded(), announced, TaskEnded()), list[float]()
     view = SimpleNamespace(task_until=1_000)
     agent: Any = SimpleNamespace(
@@ -57,19 +59,24 @@ def test_an_end_counts_once_the_chain_knows_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("last_round", "now", "settled", "ended"),
+    ("last_round", "now", "enrolled", "settled", "ended"),
     [
-        (1, 10, True, True),
-        (1, 10, False, False),  # the last round still runs
-        (0, 10, False, False),
-        (0, 1_001, False, True),  # none was ever opened, and none can be
+        (1, 10, 2, True, True),
+        (1, 10, 2, False, False),  # the last round still runs
+        (0, 10, 2, False, False),
+        (0, 1_001, 2, False, True),  # none was ever opened, and none can be
+        (0, 10, 1, False, True),  # nor with so few
     ],
 )
-def test_when_the_chain_knows_an_end(last_round: int, now: int, settled: bool, ended: bool) -> None:
+def test_when_the_chain_knows_an_end(last_round: int, now: int, enrolled: int, settled: bool, ended: bool) -> None:
     ledger = SimpleNamespace(
         now=lambda: now,
         events=lambda *_: [EXPIRED] if settled else [],
-        task=lambda _: SimpleNamespace(rounds=1, last_round=last_round, task_until=1_000),
+        task=lambda _: SimpleNamespace(
+            rounds=1, last_round=last_round, task_until=1_000, enrol_until=5, enrolled=enrolled, min_clients=2
+        ),
+        block_number=lambda: 3,
+        block_hash=lambda _: bytes(32),
     )
     chain = ChainView(cast(Any, ledger), MemoryStore(), 1, bytes(20))
     assert chain.ended() is ended
@@ -92,6 +99,7 @@ def test_a_phone_that_finds_nobody_in_charge_commits_directly_in_time() -> None:
         store=store,
         edge=cast(Any, servers),
         journal=cast(Any, SimpleNamespace(body=lambda _: body)),
+        watch=cast(Any, SimpleNamespace(keep_receipt=lambda *_: None)),
         tell=lambda _: None,
         poll_seconds=20,
         direct_margin_seconds=10,

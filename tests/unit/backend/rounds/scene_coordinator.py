@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -99,11 +99,11 @@ class Scene:
         self, chain: RunningChain, folder: Path, authorities: int = 3, substitutes: tuple[Address, ...] = ()
     ) -> None:
         self.chain, self.folder, self.store = chain, folder, MemoryStore()
-        edge, manufacturer = Signer(private_key("edge")), Signer(private_key("manufacturer"))
+        self.signer, manufacturer = Signer(private_key("edge")), Signer(private_key("manufacturer"))
         self.address = address = chain.deploy()
-        for party in (edge.address, manufacturer.address, *substitutes):
+        for party in (self.signer.address, manufacturer.address, *substitutes):
             chain.fund(address, party)
-        self.ledger = chain.ledger(address, edge)
+        self.ledger = chain.ledger(address, self.signer)
         spec = sample_spec(rounds=2)
         layout = Layout.of(spec.model)
         parameters = np.zeros(layout.dimension, dtype=np.float32)
@@ -130,7 +130,7 @@ class Scene:
     def start(self) -> None:
         self.stop, self.journal = threading.Event(), EdgeJournal(self.folder)
         self.history = TaskHistory(self.ledger, self.store, 1)
-        self.desk = Desk(self.ledger.domain, self.history, self.journal, frozenset())
+        self.desk = Desk(self.ledger.domain, self.signer, self.history, self.journal, frozenset())
         committee = cast(CommitteeClient, self.committee)
         coordinator = Coordinator(
             self.ledger, self.store, self.journal, committee, self.history, self.desk, self.stop, 0.01
@@ -151,8 +151,8 @@ class Scene:
             pause.wait(0.01)
         raise AssertionError("nothing happened")
 
-    def enrol(self) -> None:
-        for signer in CLIENTS:
+    def enrol(self, clients: Sequence[Signer] = CLIENTS) -> None:
+        for signer in clients:
             enrolment = Enrolment(1, signer.address, self.store.put(b"envelope of " + signer.address).digest)
             self.desk.enrol(SignedEnrolment(enrolment, signer.sign(self.ledger.domain, enrolment)))
 

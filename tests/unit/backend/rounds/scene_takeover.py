@@ -23,7 +23,7 @@ class Substitute(Scene):
     def __init__(self, first: Scene, folder: Path) -> None:
         self.chain, self.address, self.spec, self.committee = first.chain, first.address, first.spec, first.committee
         self.folder, self.store = folder, first.store
-        self.ledger = first.chain.ledger(first.address, SUBSTITUTE)
+        self.signer, self.ledger = SUBSTITUTE, first.chain.ledger(first.address, SUBSTITUTE)
 
 
 class Pair:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol.messages.chain import RoundAbandoned, RoundExpired, RoundPublished
+from protocol.messages.chain import Claimed, RoundAbandoned, RoundExpired, RoundPublished
 from tests.ports.chains import running_chain
 from tests.unit.backend.rounds.scene_coordinator import CLIENTS, FIRST_GAIN, FLAT, Scene
 
@@ -32,9 +32,13 @@ def test_two_rounds_and_the_claims(scene: Scene) -> None:
         assert published.sums[:3].tolist() == weights
         assert not published.sums[3:].any()
     scene.until(lambda: scene.desk.next_round(2))
-    scene.desk.claim(CLIENTS[0].address)
+    with scene.desk._lock:  # the relay finds all of them waiting
+        scene.desk._claims |= {signer.address for signer in CLIENTS}
     earned = 2 * FLAT + FIRST_GAIN
     scene.until(lambda: scene.ledger.claimed_wei(1, CLIENTS[0].address) == earned)
+    claims = [event for event in scene.ledger.events(1) if isinstance(event, Claimed)]
+    assert len(claims) == len(CLIENTS)
+    assert len({event.transaction for event in claims}) == 1
     assert scene.owed() == {signer.address: earned for signer in CLIENTS}
 
 
@@ -92,6 +96,17 @@ def test_a_restart_while_the_committee_is_asked(scene: Scene) -> None:
     published = scene.history.before(2)[0].published
     assert published is not None
     assert published.sums[:3].tolist() == [2, 2, 2]
+
+
+def test_a_task_that_too_few_enrol_for_ends_with_enrolment(tmp_path: Path) -> None:
+    scene = Scene(running_chain("memory"), tmp_path)
+    scene.start()
+    scene.enrol(CLIENTS[:1])
+    scene.until(lambda: scene.history.enrolled)
+    scene.chain.pass_time(scene.spec.durations.enrolment_seconds + 1)
+    scene.until(lambda: (found := scene.desk.next_round(0)) and found.round == 0)
+    scene.crash()
+    scene.ledger.close()
 
 
 def _until_commits_end(scene: Scene) -> int:
