@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from protocol.messages.chain import Claimed, RoundAbandoned, RoundExpired, RoundPublished
+from protocol.messages.submission import Enrolment, SignedEnrolment
 from tests.ports.chains import running_chain
 from tests.unit.backend.rounds.scene_coordinator import CLIENTS, FIRST_GAIN, FLAT, Scene
 
@@ -101,7 +102,8 @@ def test_a_restart_while_the_committee_is_asked(scene: Scene) -> None:
 def test_a_task_that_too_few_enrol_for_ends_with_enrolment(tmp_path: Path) -> None:
     scene = Scene(running_chain("memory"), tmp_path)
     scene.start()
-    scene.enrol(CLIENTS[:1])
+    enrolment = Enrolment(1, CLIENTS[0].address, b"\1" * 32)
+    scene.desk.enrol(SignedEnrolment(enrolment, CLIENTS[0].sign(scene.ledger.domain, enrolment)))
     scene.until(lambda: scene.history.enrolled)
     scene.chain.pass_time(scene.spec.durations.enrolment_seconds + 1)
     scene.until(lambda: (found := scene.desk.next_round(0)) and found.round == 0)
