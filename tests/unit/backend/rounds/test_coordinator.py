@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from protocol.messages.chain import Claimed, RoundAbandoned, RoundExpired, RoundPublished
-from protocol.messages.submission import Enrolment, SignedEnrolment
 from tests.ports.chains import running_chain
 from tests.unit.backend.rounds.scene_coordinator import CLIENTS, FIRST_GAIN, FLAT, Scene
 
@@ -97,18 +96,6 @@ def test_a_restart_while_the_committee_is_asked(scene: Scene) -> None:
     published = scene.history.before(2)[0].published
     assert published is not None
     assert published.sums[:3].tolist() == [2, 2, 2]
-
-
-def test_a_task_that_too_few_enrol_for_ends_with_enrolment(tmp_path: Path) -> None:
-    scene = Scene(running_chain("memory"), tmp_path)
-    scene.start()
-    enrolment = Enrolment(1, CLIENTS[0].address, b"\1" * 32)
-    scene.desk.enrol(SignedEnrolment(enrolment, CLIENTS[0].sign(scene.ledger.domain, enrolment)))
-    scene.until(lambda: scene.history.enrolled)
-    scene.chain.pass_time(scene.spec.durations.enrolment_seconds + 1)
-    scene.until(lambda: (found := scene.desk.next_round(0)) and found.round == 0)
-    scene.crash()
-    scene.ledger.close()
 
 
 def _until_commits_end(scene: Scene) -> int:
