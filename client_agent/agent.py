@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 
@@ -22,6 +23,7 @@ from client_agent.round_session import RoundSession
 from client_agent.stake import fetch_stake
 from client_agent.training.trainer import Trainer
 from client_agent.update_pipeline import prepare_update
+from client_agent.watch import Watch
 from protocol.canonical import decode
 from protocol.encryption.committee import subsets
 from protocol.encryption.suite import suite
@@ -52,6 +54,7 @@ class Agent:
     store: ContentStore
     edge: EdgeClient
     journal: AgentJournal
+    proofs: Path  # folder for proofs of an edge server's breaches
     make_trainer: Callable[[TaskSpec], Trainer]
     randomness: Randomness
     tell: Callable[[str], None]
@@ -79,11 +82,15 @@ class Agent:
             self.sleep,
             self.max_stake_wei,
         )
+        self.watch = Watch(
+            self.task, self.ledger, self.store, self.edge, self.journal, self.chain, self.proofs, self.tell
+        )
         self.delivery = Delivery(
             self.ledger,
             self.store,
             self.edge,
             self.journal,
+            self.watch,
             self.tell,
             self.poll_seconds,
             self.direct_margin_seconds,
@@ -149,9 +156,7 @@ class Agent:
         """One round: judge the plan, train within the budget, seal, store, commit, see the receipt."""
         number = upcoming.round
         self.settle_rounds()
-        opened = self.chain.opened(number)
-        if opened is None or opened.plan != upcoming.plan:
-            raise VerificationError("the announced round is not on chain", fault=Party.EDGE_SERVER)
+        opened = self.watch.check_announcement(spec, upcoming)
         if self.chain.outcome(number) is not None:
             return  # it ended while this phone was away
         sealed = self.journal.sealed.get(number)
@@ -171,6 +176,7 @@ class Agent:
                 return
             sealed = self.train_and_seal(spec, trainer, session)
         stored = self.delivery.deliver(spec, sealed, opened.commit_until)
+        self.watch.look()
         sent = self.edge.bytes_sent + self.chain.bytes_sent
         self.bytes_per_round[number] = stored + sent - self._counted
         self._counted = sent
@@ -204,6 +210,7 @@ class Agent:
             outcome = self.chain.outcome(number)
             if outcome is not None:
                 self.journal.settle(number, outcome)
+        self.watch.look()
 
 
 def _digest_of(body: bytes, chunk_bytes: int) -> Digest:

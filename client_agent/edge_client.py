@@ -9,8 +9,9 @@ import httpx2
 
 from protocol.canonical import decode, encode
 from protocol.errors import HearthError, MalformedError, Party
-from protocol.identifiers import Address, Digest, from_hex, to_hex
-from protocol.messages.submission import Receipt, SignedEnrolment, SignedLeave, Submission
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, from_hex, to_hex
+from protocol.messages.round import RoundStatement, SignedRoundStatement
+from protocol.messages.submission import Receipt, SignedEnrolment, SignedLeave, SignedReceipt, Submission
 from storage.ledger.interface import LedgerError
 from storage.ledger.json_answers import parse_json
 
@@ -31,8 +32,11 @@ class EdgeRefusedError(HearthError):
 
 @dataclass(frozen=True, slots=True)
 class NextRound:
+    """An announced round; ``statement`` is signed by the edge server, the phone sees by which one."""
+
     round: int
     plan: Digest
+    statement: SignedRoundStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +70,22 @@ class EdgeClient:
         parsed = _object(answer)
         if "ended" in parsed:
             return TaskEnded()
-        number, plan = parsed.get("round"), parsed.get("plan")
-        if type(number) is not int or number <= after or not isinstance(plan, str):
+        number, texts = parsed.get("round"), [parsed.get(name) for name in ("plan", "label", "signature")]
+        if type(number) is not int or not after < number < 2**32 or not all(isinstance(text, str) for text in texts):
             raise EdgeUnavailableError("not a next round", fault=Party.EDGE_SERVER)
-        return NextRound(number, from_hex(plan, 32))
+        plan, label, signature = (from_hex(str(text), size) for text, size in zip(texts, (32, 32, 65), strict=True))
+        statement = RoundStatement(task, number, label, ZERO_DIGEST)
+        return NextRound(number, plan, SignedRoundStatement(statement, signature))
 
-    def submit(self, task: int, round_number: int, submission: Submission) -> None:
-        self._send("POST", f"/api/v1/tasks/{task}/rounds/{round_number}/commitments", encode(submission))
+    def statement(self, task: int, round_number: int) -> SignedRoundStatement:
+        """What the edge server says of a round now; not verified."""
+        answer = self._send("GET", f"/api/v1/tasks/{task}/rounds/{round_number}/statement")
+        return decode(SignedRoundStatement, answer or b"", MAX_ANSWER_BYTES)
+
+    def submit(self, task: int, round_number: int, submission: Submission) -> SignedReceipt | None:
+        """The edge server's receipt, not verified; None from one that gives none."""
+        answer = self._send("POST", f"/api/v1/tasks/{task}/rounds/{round_number}/commitments", encode(submission))
+        return decode(SignedReceipt, answer, MAX_ANSWER_BYTES) if answer else None
 
     def receipt(self, task: int, round_number: int, client: Address, wait_seconds: int) -> Receipt | None:
         """Long poll for the inclusion proof; None when there is none yet. Refused once the batch went without it."""

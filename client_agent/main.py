@@ -67,6 +67,7 @@ def run_agent(
             store=open_store(settings.store),
             edge=edge,
             journal=journal,
+            proofs=settings.folder / "proofs",
             make_trainer=make_trainer,
             randomness=randomness,
             tell=tell,

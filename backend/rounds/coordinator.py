@@ -100,6 +100,8 @@ class Coordinator:
 
     def run_round(self, facts: RoundFacts) -> None:
         """One round from wherever it is to its end."""
+        if self.must_batch(facts):
+            self.journal.close_batch(self.task, facts.number)  # no receipt for what cannot be in the batch any more
         self.desk.announce(facts)
         with self.timed(facts, "commit"):
             self.batch_commitments(facts)
@@ -141,13 +143,12 @@ class Coordinator:
             self.tick()
 
     def batch_commitments(self, facts: RoundFacts) -> None:
-        """One Merkle root for all commitments that arrived before the margin; receipts follow from the batch."""
-        margin = min(MARGIN_SECONDS, max(1, self.spec.durations.commit_seconds // 4))
+        """One Merkle root for all commitments that arrived before the margin; inclusion proofs follow from it."""
         while facts.batch is None and facts.requested is None:
-            late = self.ledger.now() >= facts.opened.commit_until - margin
             submissions = self.journal.submissions(self.task, facts.number)
             expected = facts.cohort - facts.directs.keys() - self.desk.censored
-            if late or expected <= submissions.keys():
+            if self.must_batch(facts) or expected <= submissions.keys():
+                submissions = self.journal.close_batch(self.task, facts.number)  # more may have come, with receipts
                 if not submissions or self.ledger.now() > facts.opened.commit_until:
                     return
                 batch = batch_of(commitment_of(facts.plan, submission) for submission in submissions.values())
@@ -155,6 +156,11 @@ class Coordinator:
                 self.ledger.commit_batch(self.task, facts.number, batch_root(batch), digest, count)
             self.tick()
         self.desk.settle()
+
+    def must_batch(self, facts: RoundFacts) -> bool:
+        """The batch cannot wait any longer for those that have not committed."""
+        margin = min(MARGIN_SECONDS, max(1, self.spec.durations.commit_seconds // 4))
+        return self.ledger.now() >= facts.opened.commit_until - margin
 
     def await_direct_commitments(self, facts: RoundFacts) -> None:
         """Until everyone has committed or the commit phase is over."""

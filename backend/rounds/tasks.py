@@ -19,6 +19,7 @@ from protocol.messages.chain import TaskPosted
 from storage.content.interface import ContentStore
 from storage.ledger.follower import EventFollower
 from storage.ledger.interface import Ledger
+from storage.ledger.signer import Signer
 
 log = structlog.get_logger()
 
@@ -32,12 +33,14 @@ class TaskBoard:
         store: ContentStore,
         journal: EdgeJournal,
         committee: CommitteeClient,
+        signer: Signer,
         bonds: BondKeeper,
         censored: frozenset[Address],
         tick_seconds: float,
     ) -> None:
         self._ledger, self._store, self._journal, self._committee = ledger, store, journal, committee
-        self._bonds, self._censored, self._tick_seconds = bonds, censored, tick_seconds
+        self._signer, self._bonds = signer, bonds
+        self._censored, self._tick_seconds = censored, tick_seconds
         self._desks: dict[int, Desk] = {}
         self._waiting: set[int] = set()
         self._refused: list[TaskPosted] = []
@@ -106,7 +109,7 @@ class TaskBoard:
         except HearthError as error:
             log.warning("task cannot be taken yet", task=task, error=str(error))
             return
-        desk = Desk(self._ledger.domain, history, self._journal, self._censored)
+        desk = Desk(self._ledger.domain, self._signer, history, self._journal, self._censored)
         coordinator = Coordinator(
             self._ledger.confirmed(history.spec.confirmations),
             self._store,

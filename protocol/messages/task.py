@@ -162,6 +162,11 @@ class TaskSpec:
     edge_substitutes: Annotated[tuple[Address, ...], Range(0, 15)] = ()  # may take over when the edge server is late
     deposits: DepositTerms = DepositTerms()
 
+    @property
+    def edge_servers(self) -> tuple[Address, ...]:
+        """In the order of the contract's list."""
+        return (self.edge_server, *self.edge_substitutes)
+
     def budget_wei(self) -> int:
         """Escrow that covers every reward this task can ever owe."""
         return self.rounds * self.cohort.max_clients * self.rewards.update_reward_wei

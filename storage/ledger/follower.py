@@ -25,6 +25,11 @@ class EventFollower(Generic[Kind]):
         self._checkpoints: list[tuple[int, Digest]] = []
         self.events: tuple[Kind, ...] = ()
 
+    @property
+    def head(self) -> int:
+        """The block up to which the chain was read by the last :meth:`refresh`; -1 before the first."""
+        return self._checkpoints[-1][0] if self._checkpoints else -1
+
     def refresh(self) -> int:
         """How many of the first events known before still stand; a reader that applied more has to start over.
 

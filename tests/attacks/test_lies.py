@@ -13,11 +13,10 @@ import pytest
 from protocol.audit.report import Status
 from protocol.encryption.suite import PAD
 from protocol.identifiers import to_hex
-from protocol.incentives.rewards import total_wei
 from protocol.messages.round import ClientWeight
 from protocol.messages.settlement import ABANDONED, MALFORMED, Allocation, Rejection
 from scripts.audit import run_audit
-from tests.played_conduct import EXPIRED, OPEN, SETTLED, Conduct
+from tests.played_conduct import EXPIRED, Conduct
 from tests.played_task import Player
 from tests.samples import sample_spec
 from tests.tiny_task import funded_ledger
@@ -173,21 +172,5 @@ def test_expired_rounds_pass() -> None:
     player = Player(funded_ledger("expired"), rounds=2)
     player.play(1, Conduct(silent=(0,), end=EXPIRED))
     player.play(2, Conduct(direct=(2,), twice=(3,)))
-    report = run_audit(player.reader, player.store, player.task)
-    assert report.status is Status.PASS, report.failed
-
-
-def test_frozen_rounds_pay_nobody_and_pass() -> None:
-    """One after it was settled, one while it is open; the rounds around them pay as if they had not been."""
-    player = Player(funded_ledger("frozen"), rounds=4)
-    player.play(1, Conduct())
-    player.play(2, Conduct(frozen=SETTLED))
-    player.play(3, Conduct())
-    player.play(4, Conduct(frozen=OPEN))
-    player.claim(0, 1, 2, 3, 4)
-    player.refund()
-    view = player.reader.task(player.task)
-    assert (view.escrow, view.claimed) == (0, total_wei(player.allocation))
-    assert view.claimed >= 2 * 5 * FLAT
     report = run_audit(player.reader, player.store, player.task)
     assert report.status is Status.PASS, report.failed

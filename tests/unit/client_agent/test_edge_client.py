@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import httpx2
@@ -15,8 +16,10 @@ from client_agent.edge_client import (
     NextRound,
     TaskEnded,
 )
+from protocol.canonical import encode
 from protocol.errors import HearthError
-from protocol.messages.submission import Submission
+from protocol.messages.round import RoundStatement, SignedRoundStatement
+from protocol.messages.submission import SignedReceipt, Submission
 
 SUBMISSION = Submission(b"\1" * 20, b"\2" * 16, b"\3" * 32, b"\4" * 65)
 Handler = Callable[[httpx2.Request], httpx2.Response]
@@ -34,9 +37,14 @@ def _answers(status: int, content: bytes = b"") -> EdgeClient:
 
 
 def test_next_round() -> None:
-    digest = "0x" + "ab" * 32
-    found = _answers(200, f'{{"plan":"{digest}","round":3}}'.encode()).next_round(1, 2, 0)
-    assert found == NextRound(3, b"\xab" * 32)
+    plan, label, signature = "0x" + "ab" * 32, "0x" + "cd" * 32, "0x" + "ef" * 65
+    answer = {"plan": plan, "round": 3, "label": label, "signature": signature}
+    found = _answers(200, json.dumps(answer).encode()).next_round(1, 2, 0)
+    said = SignedRoundStatement(RoundStatement(1, 3, b"\xcd" * 32, bytes(32)), b"\xef" * 65)
+    assert found == NextRound(3, b"\xab" * 32, said)
+    for name in answer:
+        with pytest.raises(HearthError):
+            _answers(200, json.dumps({**answer, name: "0x"}).encode()).next_round(1, 2, 0)
     assert _answers(200, b'{"ended":1}').next_round(1, 2, 0) == TaskEnded()
     assert _answers(204).next_round(1, 2, 0) is None
 
@@ -59,6 +67,15 @@ def test_next_round() -> None:
 def test_hostile_next_rounds_are_typed_errors(content: bytes) -> None:
     with pytest.raises(HearthError):
         _answers(200, content).next_round(1, 2, 0)
+
+
+def test_receipts() -> None:
+    receipt = SignedReceipt(b"\1" * 20, b"\2" * 65)
+    assert _answers(202, encode(receipt)).submit(1, 1, SUBMISSION) == receipt
+    assert _answers(202).submit(1, 1, SUBMISSION) is None
+    for content in (b"{}", b"nonsense", encode(receipt) + b" "):
+        with pytest.raises(HearthError):
+            _answers(202, content).submit(1, 1, SUBMISSION)
 
 
 def test_refusals_carry_the_servers_code() -> None:

@@ -123,7 +123,7 @@ class Scene:
     def start(self) -> None:
         self.stop, self.journal = threading.Event(), EdgeJournal(self.folder)
         self.history = TaskHistory(self.ledger, self.store, 1)
-        self.desk = Desk(self.ledger.domain, self.history, self.journal, frozenset())
+        self.desk = Desk(self.ledger.domain, Signer(private_key("edge")), self.history, self.journal, frozenset())
         committee = cast(CommitteeClient, self.committee)
         coordinator = Coordinator(
             self.ledger, self.store, self.journal, committee, self.history, self.desk, self.stop, 0.01

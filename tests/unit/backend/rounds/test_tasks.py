@@ -43,7 +43,8 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     ledger, poster = chain.ledger(address, edge), chain.ledger(address, manufacturer)
     journal, store = EdgeJournal(tmp_path), MemoryStore()
     committee = cast(CommitteeClient, PlayedCommittee(ledger.domain))
-    board = TaskBoard(ledger, store, journal, committee, BondKeeper(ledger, MAX_BOND), frozenset(), 0.01)
+    bonds = BondKeeper(ledger, MAX_BOND)
+    board = TaskBoard(ledger, store, journal, committee, edge, bonds, frozenset(), 0.01)
     yield board, poster, store
     board.stop()
     journal.close()
