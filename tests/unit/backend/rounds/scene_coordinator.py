@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -144,8 +144,8 @@ class Scene:
             pause.wait(0.01)
         raise AssertionError("nothing happened")
 
-    def enrol(self) -> None:
-        for signer in CLIENTS:
+    def enrol(self, clients: Sequence[Signer] = CLIENTS) -> None:
+        for signer in clients:
             enrolment = Enrolment(1, signer.address, self.store.put(b"envelope of " + signer.address).digest)
             self.desk.enrol(SignedEnrolment(enrolment, signer.sign(self.ledger.domain, enrolment)))
 
