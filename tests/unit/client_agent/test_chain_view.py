@@ -49,11 +49,14 @@ class _Chain:
         del self.blocks[height:]
         self.fork += "b"
 
-    def block_number(self) -> int:
-        return len(self.blocks) - 1
+    def head(self) -> tuple[int, bytes]:
+        return len(self.blocks) - 1, self._hash(len(self.blocks) - 1)
 
     def block_hash(self, block: int) -> bytes | None:
-        return f"{block} {self.blocks[block][0]}".encode().ljust(32) if block < len(self.blocks) else None
+        return self._hash(block) if block < len(self.blocks) else None
+
+    def _hash(self, block: int) -> bytes:
+        return f"{block} {self.blocks[block][0]}".encode().ljust(32)
 
     def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
         return [event for _, event in self.blocks[from_block:] if event is not None]
