@@ -33,7 +33,6 @@ from protocol.messages.keys import PlannedKeyRequest
 from protocol.messages.settlement import Verdict
 from protocol.planning import choose_index_set, key_request, plan_round
 from protocol.sparse.codec import encode_index_set
-from protocol.task_state import task_over
 from storage.content.interface import ContentStore
 from storage.ledger.interface import Ledger, TransactionRevertedError
 
@@ -267,7 +266,7 @@ class Coordinator:
             self.look()
 
     def task_is_over(self) -> bool:
-        return task_over(self.ledger.task(self.task), self.ledger.now())
+        return len(self.history.rounds) >= self.spec.rounds or self.ledger.now() > self.history.view.task_until
 
     def tick(self) -> None:
         """A look by the server that acts. Raises StandbyError once it must not: another one was faster."""

@@ -72,6 +72,10 @@ class LedgerReader(Protocol):
 
     def block_number(self) -> int: ...
 
+    def head(self) -> tuple[int, Digest]:
+        """Number and hash of the latest block, in one answer."""
+        ...
+
     def block_timestamp(self, block: int) -> int: ...
 
     def block_hash(self, block: int) -> Digest | None:

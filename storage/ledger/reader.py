@@ -88,6 +88,11 @@ class EthereumReader:
         with checked_answers("eth_blockNumber"):
             return whole(self._eth.block_number)
 
+    def head(self) -> tuple[int, Digest]:
+        with checked_answers("eth_getBlockByNumber"):
+            block = self._eth.get_block("latest")
+            return whole(block["number"]), byte_string(block["hash"], 32)
+
     def block_timestamp(self, block: int) -> int:
         return self._timestamp(BlockNumber(block))
 

@@ -9,11 +9,14 @@ import pytest
 from protocol.audit.report import Status
 from protocol.messages.chain import BondForfeited, BondReturned, Claimed, Refunded, StakeReturned
 from protocol.messages.task import DepositTerms, RewardTerms
+from protocol.signing import address_of
+from storage.ledger.signer import Signer
 from tests.attacks.tampering import Audited, Change, audited_task, changes
 from tests.played_conduct import SETTLED, Conduct
 from tests.played_task import Player
-from tests.played_token import played_token
-from tests.tiny_task import funded_ledger
+from tests.ports.chain_token import ChainToken
+from tests.samples import private_key
+from tests.tiny_task import audited_chain, funded_ledger
 
 EDGE_BOND, AUTHORITY_BOND, STAKE = 501, 303, 101
 # Money in, out and as the views show it; what it does not concern is tests/attacks/test_tampering.py's.
@@ -33,9 +36,13 @@ CLAIMS_NOTHING = {
 
 @pytest.fixture(scope="module")
 def audited() -> Iterator[Audited]:
-    ledger = funded_ledger("token")
-    token = played_token(ledger, "token")
-    rewards = RewardTerms(participation_wei=599, contribution_wei=401, target_gain_ppm=500_000, token=token)
+    ledger, chain, issuer = funded_ledger("token"), audited_chain(), Signer(private_key("issuer of the token"))
+    chain.fund(ledger, issuer.address)
+    token = ChainToken(chain, ledger, issuer)  # labels depend on its address, which no other test must change
+    for role in ("edge", "manufacturer"):
+        token.mint(address_of(private_key(role)), 10**9)
+    token.close()
+    rewards = RewardTerms(participation_wei=599, contribution_wei=401, target_gain_ppm=500_000, token=token.address)
     player = Player(ledger, rounds=2, rewards=rewards, deposits=DepositTerms(EDGE_BOND, AUTHORITY_BOND, STAKE))
     player.play(1, Conduct())
     player.claim(0)

@@ -9,16 +9,17 @@ from protocol.identifiers import Address
 from storage.ledger.calls import encode_token_call
 from storage.ledger.decoding import address_of
 from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.signer import Signer
 from tests.ports.chains import RunningChain
 
 _ARTIFACT = Path(__file__).parents[1] / "contracts" / "TestToken.json"
 
 
 class ChainToken:
-    """Deployed with the chain's faucet; ``bank`` is the faucet's account at a ledger."""
+    """Deployed by the chain's faucet, or by an ``issuer``, from whose nonces its address follows."""
 
-    def __init__(self, chain: RunningChain, ledger: Address) -> None:
-        self._bank = chain.ledger(ledger, chain.faucet)
+    def __init__(self, chain: RunningChain, ledger: Address, issuer: Signer | None = None) -> None:
+        self._bank = chain.ledger(ledger, issuer or chain.faucet)
         code = bytes.fromhex(json.loads(_ARTIFACT.read_text())["bytecode"][2:])
         self.address = address_of(self._bank._sender.send(None, code).get("contractAddress"))
 

@@ -98,17 +98,6 @@ def test_a_restart_while_the_committee_is_asked(scene: Scene) -> None:
     assert published.sums[:3].tolist() == [2, 2, 2]
 
 
-def test_a_task_that_too_few_enrol_for_ends_with_enrolment(tmp_path: Path) -> None:
-    scene = Scene(running_chain("memory"), tmp_path)
-    scene.start()
-    scene.enrol(CLIENTS[:1])
-    scene.until(lambda: scene.history.enrolled)
-    scene.chain.pass_time(scene.spec.durations.enrolment_seconds + 1)
-    scene.until(lambda: (found := scene.desk.next_round(0)) and found.round == 0)
-    scene.crash()
-    scene.ledger.close()
-
-
 def _until_commits_end(scene: Scene) -> int:
     """From now until just after the round's commit phase."""
     opened = scene.history.rounds[1].opened
