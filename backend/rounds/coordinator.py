@@ -94,9 +94,10 @@ class Coordinator:
     def run_rounds(self) -> None:
         """Runs those that this server is in charge of, or may take over; follows the others."""
         while True:
+            over = self.task_is_over()  # asked first: then no round can open that the look does not see
             self.look()
             current = self.history.current
-            if current is None and self.task_is_over():
+            if current is None and over:
                 self.desk.end()
                 return
             if self.history.may_act(self.ledger.sender):
