@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import structlog
 
 from protocol.identifiers import NATIVE_COIN, Address, to_hex
-from protocol.messages.chain import TaskView
+from protocol.task_state import task_over
 from storage.ledger.deposits import bring, money
 from storage.ledger.interface import Ledger, TransactionRevertedError
 
@@ -30,7 +30,7 @@ class BondKeeper:
         the gas that its code burns, are whatever somebody made them. Raises FundsError, LedgerError.
         """
         own = self._ledger.sender
-        if amount == 0 or self._ledger.bond(task, own).placed or _over(self._ledger.task(task), self._ledger.now()):
+        if amount == 0 or self._ledger.bond(task, own).placed or task_over(self._ledger.task(task), self._ledger.now()):
             return True
         if task in self._left_to_operator:
             return False
@@ -51,7 +51,7 @@ class BondKeeper:
         if task in self._over:
             return True
         own, view, now = self._ledger.sender, self._ledger.task(task), self._ledger.now()
-        if now < view.payable_from or not _over(view, now):
+        if now < view.payable_from or not task_over(view, now):
             return False
         if amount := self._ledger.bond(task, own).amount:
             try:
@@ -64,9 +64,3 @@ class BondKeeper:
                     raise
         self._over.add(task)
         return True
-
-
-def _over(view: TaskView, now: int) -> bool:
-    """No round opens any more, by the ledger's rule; one may still run."""
-    too_few = now > view.enrol_until and view.enrolled < view.min_clients
-    return view.last_round == view.rounds or now > view.task_until or too_few
