@@ -115,7 +115,8 @@ class Agent:
             if isinstance(upcoming, TaskEnded):
                 break
             try:
-                if self.membership.left_before(upcoming.round):
+                self.settle_rounds()
+                if self.chain.left_before(upcoming.round):
                     break
                 self.take_part(spec, trainer, upcoming)
             except BudgetSpentError as error:
@@ -159,9 +160,8 @@ class Agent:
     def take_part(self, spec: TaskSpec, trainer: Trainer, upcoming: NextRound) -> None:
         """One round: judge the plan, train within the budget, seal, store, commit, see the receipt."""
         number = upcoming.round
-        self.settle_rounds()
         opened = self.watch.check_announcement(spec, upcoming)
-        if self.chain.outcome(number) is not None:
+        if self.chain.is_over(number):
             return  # it ended while this phone was away
         sealed = self.journal.sealed.get(number)
         if sealed is None:

@@ -10,11 +10,13 @@ from protocol.messages.chain import (
     BatchCommitted,
     Enrolled,
     Event,
+    Left,
     RoundAbandoned,
     RoundExpired,
     RoundFrozen,
     RoundOpened,
     RoundPublished,
+    TakenOver,
     TaskPosted,
 )
 from protocol.messages.settlement import MAX_RECORD_BYTES, Allocation, Entitlement, RoundRecord
@@ -35,7 +37,9 @@ class ChainView:
 
     def _start_over(self) -> None:
         self._applied = self._confirmations = 0
-        self._opened: dict[int, RoundOpened] = {}
+        self._in_charge: Address | None = None
+        self._left_round: int | None = None
+        self._opened: dict[int, tuple[RoundOpened, Address]] = {}  # with the edge server that did it
         self._batches: dict[int, Digest] = {}
         self._outcomes: dict[int, tuple[bool, int]] = {}  # with the block that says so
         self._allocations: dict[int, tuple[Digest, Allocation]] = {}  # of settled rounds, without the frozen ones
@@ -56,7 +60,21 @@ class ChainView:
     def opened(self, round_number: int) -> RoundOpened | None:
         if round_number not in self._opened:
             self.refresh()
-        return self._opened.get(round_number)
+        found = self._opened.get(round_number)
+        return found[0] if found else None
+
+    def server_of(self, round_number: int) -> Address | None:
+        """The edge server that opened this round, whose batch it will be; None for a round that is not on chain."""
+        found = self._opened.get(round_number)
+        return found[1] if found else None
+
+    def left_before(self, round_number: int) -> bool:
+        """Whether this client left, and no round from this one on can plan it."""
+        return self._left_round is not None and self._left_round < round_number
+
+    def is_over(self, round_number: int) -> bool:
+        """The round has ended, as far as the chain goes now."""
+        return round_number in self._outcomes
 
     def ended(self) -> bool:
         """No later round can open, and none runs."""
@@ -103,12 +121,18 @@ class ChainView:
     def _apply(self, event: Event) -> None:
         match event:
             case TaskPosted():
+                self._in_charge = event.terms.edge_servers[0]
                 data = get_document(self._store, event.terms.spec, MAX_SPEC_BYTES)
                 self._confirmations = decode(TaskSpec, data, MAX_SPEC_BYTES).confirmations
             case Enrolled(client=client) if client == self._client:
                 self._enrolled_reputation = event.reputation
+            case Left(client=client) if client == self._client:
+                self._left_round = max(self._opened, default=0)
+            case TakenOver():
+                self._in_charge = event.edge_server
             case RoundOpened():
-                self._opened[event.round] = event
+                assert self._in_charge is not None  # the task was posted before
+                self._opened[event.round] = event, self._in_charge
                 self._planned_reputation = self._standing_reputation()
             case BatchCommitted():
                 self._batches[event.round] = event.batch

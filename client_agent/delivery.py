@@ -53,7 +53,7 @@ class Delivery:
                 if now < commit_until - margin:
                     if not submitted:
                         receipt = self.edge.submit(commitment.task, commitment.round, submission)
-                        self.watch.keep_receipt(spec, signed, receipt)
+                        self.watch.keep_receipt(signed, receipt)
                         submitted = True
                     wait = min(self.poll_seconds, commit_until - margin - now)
                     proof = self.edge.receipt(commitment.task, commitment.round, commitment.client, wait)

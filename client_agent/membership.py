@@ -106,11 +106,6 @@ class Membership:
         if self.ledger.now() > view.enrol_until or view.enrolled >= view.max_clients:
             raise EnrolmentOverError(f"task {self.task} takes no more clients", fault=Party.EDGE_SERVER)
 
-    def left_before(self, round_number: int) -> bool:
-        """Whether no round from this one on will plan the client, and its last one has ended."""
-        view = self.ledger.enrolment(self.task, self.address)
-        return view.left and view.left_round < round_number
-
     def claim(self) -> None:
         """Have the edge server relay the claim of the last payout; send it oneself if it does not."""
         while self.ledger.now() < self.chain.payable_from():

@@ -61,10 +61,10 @@ class Watch:
             raise VerificationError("the announced plan is not the one on chain", fault=Party.EDGE_SERVER)
         return opened
 
-    def keep_receipt(self, spec: TaskSpec, signed: SignedCommitment, receipt: SignedReceipt | None) -> None:
+    def keep_receipt(self, signed: SignedCommitment, receipt: SignedReceipt | None) -> None:
         """Raises VerificationError unless it is the word of the server whose batch it will be."""
         commitment = signed.commitment
-        server = spec.edge_servers[self.ledger.round(self.task, commitment.round).server]
+        server = self.chain.server_of(commitment.round)
         if receipt is None or receipt.server != server:
             raise VerificationError("no receipt of the round's edge server", fault=Party.EDGE_SERVER)
         statement = receipt_statement(commitment)

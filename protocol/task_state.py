@@ -6,10 +6,6 @@ from protocol.messages.chain import TaskView
 
 
 def task_over(view: TaskView, now: int) -> bool:
-    """No round opens any more; one may still run. ``now`` in seconds of block time.
-
-    Of a view and a history read at different times each may be ahead: whoever folds events asks its own fold which
-    rounds there are.
-    """
+    """No round opens any more; one may still run. ``now`` in seconds of block time."""
     too_few = now > view.enrol_until and view.enrolled < view.min_clients
     return view.last_round == view.rounds or now > view.task_until or too_few

@@ -14,11 +14,13 @@ from protocol.incentives.rewards import allocation_root
 from protocol.messages.chain import (
     Enrolled,
     Event,
+    Left,
     RoundAbandoned,
     RoundExpired,
     RoundFrozen,
     RoundOpened,
     RoundPublished,
+    TakenOver,
     TaskPosted,
     TaskView,
 )
@@ -141,6 +143,25 @@ def test_a_round_that_vanishes_ends_as_it_ends_afterwards(scene: _Scene) -> None
     scene.open(2)
     scene.view.refresh()
     assert scene.view.reputation == 1
+
+
+def test_who_opened_a_round_and_when_this_client_left(scene: _Scene) -> None:
+    first, second = terms_of(sample_spec()).edge_servers[0], b"\x77" * 20
+    scene.open(1)
+    scene.chain.mine(Left, client=OTHER, signature=bytes(65))
+    scene.view.refresh()
+    assert not scene.view.left_before(2)
+    assert not scene.view.is_over(1)
+    scene.chain.mine(Left, client=ME, signature=bytes(65))
+    scene.publish(1, reputation=3)
+    scene.view.refresh()
+    assert scene.view.is_over(1), "whatever lies upon it"
+    assert scene.view.outcome(1) is None
+    scene.chain.mine(TakenOver, edge_server=second)
+    scene.open(2)
+    scene.view.refresh()
+    assert [scene.view.server_of(number) for number in (1, 2, 3)] == [first, second, None]
+    assert [scene.view.left_before(number) for number in (1, 2)] == [False, True]
 
 
 def test_what_only_the_lost_branch_said_is_forgotten(scene: _Scene) -> None:

@@ -76,6 +76,7 @@ def test_when_the_chain_knows_an_end(last_round: int, now: int, enrolled: int, s
             rounds=1, last_round=last_round, task_until=1_000, enrol_until=5, enrolled=enrolled, min_clients=2
         ),
         head=lambda: (3, bytes(32)),
+        block_hash=lambda _: bytes(32),
     )
     chain = ChainView(cast(Any, ledger), MemoryStore(), 1, bytes(20))
     assert chain.ended() is ended

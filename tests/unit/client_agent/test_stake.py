@@ -16,6 +16,7 @@ from client_agent.consent import disclosure
 from client_agent.journal import AgentJournal
 from client_agent.membership import EnrolmentOverError, Membership
 from client_agent.stake import StakeRefusedError, fetch_stake
+from protocol.canonical import encode
 from protocol.errors import HearthError
 from protocol.identifiers import NATIVE_COIN, Address, to_hex
 from protocol.messages.submission import Leave, SignedLeave
@@ -228,7 +229,9 @@ def test_a_phone_that_leaves_before_anything_was_earned_has_its_stake_at_once(sc
     leave = Leave(1, scene.phone.address)
     scene.ledger.leave(SignedLeave(leave, scene.phone.sign(scene.ledger.domain, leave)))
     with scene.membership() as phone:
-        assert [phone.left_before(number) for number in (0, 1)] == [False, True]
+        scene.store.put(encode(spec))
+        phone.chain.refresh()
+        assert [phone.chain.left_before(number) for number in (0, 1)] == [False, True]
     for _ in range(2):
         fetch_stake(scene.ledger, 1, scene.phone.address, scene.told.append)
         assert scene.told[-1] == "the stake is back"

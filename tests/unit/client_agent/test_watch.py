@@ -49,7 +49,8 @@ class _Phone:
         submission = self.scene.submission(VICTIM, 1)
         signed = commitment_of(self.scene.history.rounds[1].plan, submission)
         self.journal.seal(signed, b"", np.zeros(1))
-        self.watch.keep_receipt(self.scene.spec, signed, self.scene.desk.submit(1, submission))
+        self.chain.refresh()
+        self.watch.keep_receipt(signed, self.scene.desk.submit(1, submission))
         return signed
 
     def look(self) -> None:
@@ -171,6 +172,7 @@ def test_receipts_survive_a_restart(scene: Scene, phone: _Phone, tmp_path: Path)
 @pytest.mark.parametrize("fault", ["none", "stranger", "other commitment"])
 def test_only_a_receipt_of_the_rounds_own_server_counts(scene: Scene, phone: _Phone, fault: str) -> None:
     scene.announced(1)
+    phone.chain.refresh()
     submission = scene.submission(VICTIM, 1)
     signed = commitment_of(scene.history.rounds[1].plan, submission)
     good = scene.desk.submit(1, submission)
@@ -181,7 +183,7 @@ def test_only_a_receipt_of_the_rounds_own_server_counts(scene: Scene, phone: _Ph
         "other commitment": scene.desk.submit(1, scene.submission(0, 1)),
     }[fault]
     with pytest.raises(VerificationError):
-        phone.watch.keep_receipt(scene.spec, signed, receipt)
+        phone.watch.keep_receipt(signed, receipt)
     assert phone.journal.receipts == {}
 
 
