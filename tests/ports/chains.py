@@ -54,7 +54,25 @@ class RunningChain:
     def pass_time(self, seconds: int) -> None:
         """All later blocks are ``seconds`` later, the next one comes at once."""
         self.ask("evm_increaseTime", seconds)
+        self.mine()
+
+    def mine(self) -> None:
+        """An empty block."""
         self.ask("evm_mine")
+
+    def snapshot(self) -> Any:
+        return self.ask("evm_snapshot")
+
+    def revert(self, snapshot: Any) -> None:
+        """A reorganisation: back to the snapshot, once."""
+        self.ask("evm_revert", snapshot)
+
+    def chain_id(self) -> int:
+        return int(self.ask("eth_chainId"), 16)
+
+    def sent(self, address: Address) -> int:
+        """How many transactions of this account were mined."""
+        return int(self.ask("eth_getTransactionCount", "0x" + address.hex(), "latest"), 16)
 
     @contextmanager
     def mining_held(self) -> Iterator[None]:
