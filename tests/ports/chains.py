@@ -93,8 +93,11 @@ class RunningChain:
 
 
 @cache
-def running_chain(kind: str) -> RunningChain:
-    """Starts the chain at the first call of the session; it ends with the process. ``legacy``: before EIP-1559."""
+def running_chain(kind: str, *options: str) -> RunningChain:
+    """Starts the chain at the first call of the session; it ends with the process. ``legacy``: before EIP-1559.
+
+    With ``options`` for its command line it is a process of its own.
+    """
     if kind == "memory":
         url = _PROCESSES.enter_context(chain_in_background())
     else:
@@ -102,6 +105,7 @@ def running_chain(kind: str) -> RunningChain:
         command = _ganache(port) if kind == "ganache" else [str(ensure_anvil()), "--port", str(port)]
         if kind == "legacy":  # the last fork without a base fee
             command += ["--hardfork", "berlin"]
+        command += options
         url = f"http://127.0.0.1:{port}"
         _PROCESSES.enter_context(_process(command, url))
     return RunningChain(kind, url, Signer(FUNDED_KEY))
