@@ -1,8 +1,8 @@
-"""Two tasks told to both sides, and the next step that each would take if everybody did what they should."""
+"""Tasks told to both sides, and the next step that each would take if everybody did what they should."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -27,14 +27,15 @@ anvil = cache(lambda: AnvilSide(RICH))
 class Course:
     """``trees`` are all that edge servers promised, by root; ``batches`` what they committed, by task and round."""
 
-    def __init__(self, changes: Sequence[dict[str, Any]]) -> None:
+    def __init__(self) -> None:
         self.sides = Sides(anvil(), RICH, POOR)
         self.pen = Pen(anvil().domain)
         self.trees: dict[Digest, Allocation] = {}
         self.batches: dict[tuple[int, int], CommitmentBatch] = {}
-        for token, change in zip((NATIVE_COIN, self.sides.token), changes, strict=True):
-            terms = replace(TERMS, token=token, **change)
-            assert self.tell(MANUFACTURER, "post_task", terms, escrow_of(terms))
+
+    def post(self, token: Address, changes: dict[str, Any]) -> None:
+        terms = replace(TERMS, token=token, **changes)
+        assert self.tell(MANUFACTURER, "post_task", terms, escrow_of(terms))
 
     def tell(self, sender: Signer, call: str, *arguments: Any) -> bool:
         return self.sides.tell(sender.address, call, *arguments)
@@ -90,20 +91,59 @@ class Course:
         self.trees[allocation_root(made)] = made
         return made
 
-    def trees_of(self, task: int) -> list[Allocation]:
-        """The one that stands first."""
+    def tree_of(self, task: int, old: int) -> Allocation:
+        """The tree that stands, or another one that an edge server promised, or, where there is none, one of nobody."""
         root, _ = self.task(task).payable(self.sides.now)
-        return sorted(
+        trees = sorted(
             (tree for tree in self.trees.values() if tree.task == task and tree.entitlements),
             key=lambda tree: allocation_root(tree) != root,
         )
+        nobodys = Allocation(task, 0, (Entitlement(CLIENTS[0].address, 0, 3),))
+        return (trees or [nobodys])[min(old, len(trees) - 1)]
+
+    def reach(self, task: int, state: RoundState) -> None:
+        """Goes on until a round is in this state, and commitments are taken if that is Open."""
+
+        def reached() -> bool:
+            last = self.last(task)
+            return last.state is state and (state is not RoundState.OPEN or self.sides.now <= last.commit_until)
+
+        self._go_on(task, reached)
+
+    def reach_crowd(self, task: int) -> None:
+        """Goes on until a round could be opened."""
+        self._go_on(task, lambda: not self._enrolling(task) and self.last(task).state not in RUNNING)
+
+    def reach_payout(self, task: int) -> None:
+        """Goes on until a tree can be claimed."""
+        self._go_on(task, lambda: self.task(task).pending_round != 0)
+        self.sides.pass_to(self.task(task).payable_from)
+
+    def reach_end(self, task: int) -> None:
+        self.sides.pass_to(max(self.task(task).task_until, self.last(task).settle_until) + 1)
+
+    def _go_on(self, task: int, until: Callable[[], bool]) -> None:
+        """Until then, or until the task is over or cannot go on."""
+        before = None
+        while not until() and not self.is_over(task) and before != (self.sides.now, len(self.sides.memory.blocks)):
+            before = (self.sides.now, len(self.sides.memory.blocks))
+            self.advance(task)
+
+    def is_over(self, task: int) -> bool:
+        shown = self.task(task)
+        no_more = shown.last_round == shown.rounds or self.sides.now > shown.task_until
+        return no_more and self.last(task).state not in RUNNING
+
+    def _enrolling(self, task: int) -> bool:
+        shown = self.task(task)
+        return self.sides.now <= shown.enrol_until and shown.enrolled < shown.max_clients
 
     def advance(self, task: int) -> None:
         """One step, which does not have to succeed; or the time passes that it has to wait for."""
         shown, terms, server = self.task(task), self.books.terms[task], self.server(task)
         if not self._deposited(task, server.address):
             return
-        if not shown.last_round and self.sides.now <= shown.enrol_until and shown.enrolled < shown.max_clients:
+        if not shown.last_round and self._enrolling(task):
             free = [client for client in CLIENTS if not self.books.standings[client.address].task]
             chosen = free[: shown.max_clients - shown.enrolled]
             stakes = self.coins(task, len(chosen) * terms.stake)
@@ -115,7 +155,7 @@ class Course:
             self.sides.pass_to(self.takeover_at(task) + 1)
         elif self.last(task).state in RUNNING:
             self._advance_round(task, shown.last_round, server)
-        elif shown.last_round == shown.rounds or self.sides.now > shown.task_until:
+        elif self.is_over(task):
             self.sides.pass_to(shown.payable_from)
             self.claim_everything(task)
         elif not self.tell(
@@ -142,7 +182,8 @@ class Course:
             self.tell(STRANGER, "expire_round", task, number)
         elif last.state is RoundState.REQUESTED:
             self.sides.pass_to(min(self.task(task).payable_from, last.settle_until))
-            self.publish(task, number, server, self.tree(task, [REWARD], 3))
+            if not self.publish(task, number, server, self.tree(task, [REWARD], 3)):
+                self.sides.pass_to(last.settle_until + 1)
         elif not last.batched and now <= last.commit_until:
             self.commit(task, number, server, self.pen.batch(task, number, self.enrolled(task), ""))
         elif not self.tell(server, "request_key", task, number, REQUEST):
@@ -153,13 +194,14 @@ class Course:
         if self.tell(server, "commit_batch", task, number, batch_root(batch), BATCH, size):
             self.batches[task, number] = batch
 
-    def publish(self, task: int, number: int, server: Signer, tree: Allocation, excess: int = 0, **fault: Any) -> None:
+    def publish(self, task: int, number: int, server: Signer, tree: Allocation, excess: int = 0, **fault: Any) -> bool:
         publication = Publication(MODEL, RECORD, allocation_root(tree), max(0, total_wei(tree) + excess), 8, 10)
-        self.tell(server, "publish_round", task, number, replace(publication, **fault))
+        return self.tell(server, "publish_round", task, number, replace(publication, **fault))
 
-    def abandon(self, task: int, number: int, server: Signer, tree: Allocation, excess: int, record: Digest) -> None:
+    def abandon(self, task: int, number: int, server: Signer, tree: Allocation, excess: int, **fault: bytes) -> None:
+        sent = {"record": RECORD, "allocation_root": allocation_root(tree), **fault}
         allocated = max(0, total_wei(tree) + excess)
-        self.tell(server, "abandon_round", task, number, record, allocation_root(tree), allocated)
+        self.tell(server, "abandon_round", task, number, sent["record"], sent["allocation_root"], allocated)
 
     def claim_everything(self, task: int) -> None:
         root, _ = self.task(task).payable(self.sides.now)

@@ -32,7 +32,7 @@ MANUFACTURER, EDGE, SUBSTITUTE, STRANGER = (
     Signer(private_key(role)) for role in ("manufacturer", "edge", "substitute", "stranger")
 )
 AUTHORITIES: Final = [Signer(private_key("authority", number)) for number in (1, 2, 3)]
-CLIENTS: Final = sorted((Signer(private_key("client", number)) for number in range(5)), key=lambda one: one.address)
+CLIENTS: Final = sorted((Signer(private_key("client", number)) for number in range(7)), key=lambda one: one.address)
 SERVERS: Final = (EDGE, SUBSTITUTE)
 RICH: Final = [party.address for party in (MANUFACTURER, EDGE, SUBSTITUTE, STRANGER)]
 POOR: Final = [party.address for party in (*AUTHORITIES, *CLIENTS)]
@@ -80,7 +80,7 @@ BAD_TERMS: Final[list[dict[str, Any]]] = [
     {"task_seconds": 0},
     {"dispute_seconds": 201},
     {"takeover_seconds": 201},
-    {"claim_seconds": 650},
+    {"claim_seconds": 500},
     {"token": STRANGER.address},
     {"update_reward": 0},
     {"update_reward": 2**128 - 1},

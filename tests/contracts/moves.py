@@ -1,0 +1,206 @@
+"""A state machine of tasks on one ledger: what anybody may call up to a settlement, well and badly, at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from protocol.identifiers import NATIVE_COIN
+from protocol.round_state import RoundState
+from storage.ledger.signer import Signer
+from tests.contracts.course import Course, escrow_of
+from tests.contracts.crowd import AUTHORITIES, BAD_TERMS, CLIENTS, EDGE, EVERYBODY, MANUFACTURER, STRANGER, SUBSTITUTE
+from tests.contracts.scene import PLAN, REQUEST, REWARD, ZERO, label_of
+
+MAX_TASKS: Final = 4
+
+
+def mostly(usual: Any, *others: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from([usual] * (4 * len(others)) + list(others))
+
+
+places = st.sampled_from([0, 1] * 6 + [2, -1])  # of a task, from the newest; below that none was posted
+shifts = mostly(0, 1, -1)  # from the round that it should be
+servers = mostly(None, EDGE, SUBSTITUTE, STRANGER)  # None: whoever should act
+clients, parties = st.sampled_from(CLIENTS), st.sampled_from(EVERYBODY)
+groups = st.lists(clients, min_size=1, max_size=3, unique=True)
+forged, early = mostly(False, True), mostly(False, True)  # early: as things are, not when it would succeed
+free: dict[str, Any] = {"stake": 0, "edge_bond": 0, "authority_bond": 0, "dispute_seconds": 0}
+terms = st.sampled_from([{}, {"stake": 0}, {"min_reputation": 3}, {"dispute_seconds": 0}, free])
+
+
+class Moves(RuleBasedStateMachine):
+    course: Course
+
+    @initialize(changes=st.tuples(terms, terms))
+    def post_both(self, changes: Sequence[dict[str, Any]]) -> None:
+        self.course = Course()
+        for token, change in zip((NATIVE_COIN, self.course.sides.token), changes, strict=True):
+            self.course.post(token, change)
+
+    def at(self, place: int) -> int:
+        """The number of a task."""
+        return max(1, len(self.course.books.tasks) - place)
+
+    def number(self, task: int, shift: int) -> int:
+        return max(0, self.course.task(task).last_round + shift)
+
+    def acting(self, task: int, server: Signer | None) -> Signer:
+        return server or self.course.server(task)
+
+    @rule(place=st.sampled_from([0, 1]), steps=st.integers(1, 6))
+    def advance(self, place: int, steps: int) -> None:
+        for _ in range(steps):
+            self.course.advance(self.at(place))
+
+    @rule(seconds=st.sampled_from([1, 99]), place=mostly(None, 0, 1, 3, 5), more=st.sampled_from([-1, 0, 1]))
+    def wait(self, seconds: int, place: int | None, more: int) -> None:
+        instants = self.course.instants()
+        if place is None or not instants:
+            self.course.sides.pass_to(self.course.sides.now + seconds)
+        else:
+            self.course.sides.pass_to(instants[min(place, len(instants) - 1)] + more)
+
+    @rule(place=st.sampled_from([0, 1]), change=st.sampled_from(BAD_TERMS), more=mostly(0, -1, 1))
+    def post_badly(self, place: int, change: dict[str, Any], more: int) -> None:
+        good = self.course.books.terms[self.at(place)]
+        if more:
+            change = {"token": NATIVE_COIN} if more > 0 else {"update_reward": 10**24}  # more than anybody has
+        value = 0 if any(good.token) else escrow_of(good) + more
+        assert not self.course.tell(MANUFACTURER, "post_task", replace(good, **change), value)
+
+    @precondition(lambda self: len(self.course.books.tasks) < MAX_TASKS and self.course.is_over(self.at(1)))
+    @rule(coin=st.booleans(), change=terms)
+    def post_another(self, coin: bool, change: dict[str, Any]) -> None:
+        """Its clients are those of a task that is over."""
+        self.course.post(NATIVE_COIN if coin else self.course.sides.token, change)
+
+    @rule(place=places, group=groups, flaw=mostly("", "forged", "envelope", "mixed", "value"))
+    def enrol(self, place: int, group: Sequence[Signer], flaw: str) -> None:
+        task = self.at(place)
+        enrolments = [self.course.pen.enrolment(task, client) for client in group]
+        if flaw in ("forged", "envelope", "mixed"):
+            changes: dict[str, dict[str, Any]] = {"forged": {"forged": True}, "envelope": {"envelope": ZERO}}
+            other = task + 1 if flaw == "mixed" else task
+            enrolments[-1] = self.course.pen.enrolment(other, group[-1], **changes.get(flaw, {}))
+        stakes = self.course.coins(task, len(group) * self.course.books.terms[task].stake)
+        self.course.tell(STRANGER, "enrol", enrolments, stakes + (flaw == "value"))
+
+    @rule(place=places, client=clients, forged=forged)
+    def leave(self, place: int, client: Signer, forged: bool) -> None:
+        self.course.tell(STRANGER, "leave", self.course.pen.leave(self.at(place), client, forged))
+
+    @rule(place=places, holder=parties, more=mostly(0, 1, -1))
+    def place_bond(self, place: int, holder: Signer, more: int) -> None:
+        task = self.at(place)
+        agreed = self.course.books.terms[task]
+        amount = self.course.coins(task, agreed.authority_bond if holder in AUTHORITIES else agreed.edge_bond)
+        self.course.tell(STRANGER, "place_bond", task, holder.address, max(0, amount + more))
+
+    @rule(place=places, holder=parties, shift=shifts, over=forged)
+    def tidy_up(self, place: int, holder: Signer, shift: int, over: bool) -> None:
+        task = self.at(place)
+        if over:
+            self.course.reach_end(task)
+        self.course.tell(STRANGER, "expire_round", task, self.number(task, shift))
+        self.course.tell(STRANGER, "return_bond", task, holder.address)
+        self.course.tell(STRANGER, "return_stake", task, holder.address)
+        self.course.tell(STRANGER, "refund", task)
+
+    @rule(
+        place=places,
+        early=early,
+        server=servers,
+        shift=mostly(1, 0, 2),
+        fewer=mostly(0, -1, 1, 2),
+        plan=mostly(PLAN, ZERO),
+    )
+    def open_round(self, place: int, early: bool, server: Signer | None, shift: int, fewer: int, plan: bytes) -> None:
+        task = self.at(place)
+        if not early:
+            self.course.reach_crowd(task)
+        number, cohort = self.number(task, shift), max(0, self.course.task(task).enrolled - fewer)
+        self.course.tell(self.acting(task, server), "open_round", task, number, plan, label_of(number), cohort)
+
+    @rule(
+        place=places,
+        early=early,
+        server=servers,
+        shift=shifts,
+        group=groups,
+        flaw=mostly("", "forged", "label", "round", "order", "twice"),
+        more=mostly(None, 0, 4),
+    )
+    def commit_batch(
+        self,
+        place: int,
+        early: bool,
+        server: Signer | None,
+        shift: int,
+        group: Sequence[Signer],
+        flaw: str,
+        more: int | None,
+    ) -> None:
+        task = self.at(place)
+        if not early:
+            self.course.reach(task, RoundState.OPEN)
+        number = self.number(task, shift)
+        ordered = sorted(group, key=lambda client: client.address)
+        batch = self.course.pen.batch(task, number, ordered, flaw)
+        self.course.commit(task, number, self.acting(task, server), batch, more)
+
+    @rule(place=places, early=early, shift=shifts, client=clients, flaw=mostly("", "forged", "label", "ciphertext"))
+    def commit_direct(self, place: int, early: bool, shift: int, client: Signer, flaw: str) -> None:
+        task = self.at(place)
+        if not early:
+            self.course.reach(task, RoundState.OPEN)
+        changes: dict[str, Any] = {"forged": True} if flaw == "forged" else {flaw: ZERO} if flaw else {}
+        commitment = self.course.pen.commitment(task, self.number(task, shift), client, **changes)
+        self.course.tell(STRANGER, "commit_direct", commitment)
+
+    @rule(place=places, early=early, server=servers, shift=shifts, request=mostly(REQUEST, ZERO))
+    def request_key(self, place: int, early: bool, server: Signer | None, shift: int, request: bytes) -> None:
+        task = self.at(place)
+        if not early:
+            self.course.reach(task, RoundState.OPEN)
+        self.course.tell(self.acting(task, server), "request_key", task, self.number(task, shift), request)
+
+    @rule(
+        place=places,
+        early=early,
+        server=servers,
+        shift=shifts,
+        rises=st.lists(st.sampled_from([0, REWARD, REWARD, 4 * REWARD]), min_size=1, max_size=3),
+        grade=mostly(3, 0, 1, 6),
+        excess=mostly(0, -1, 1, -2 * REWARD, 9 * REWARD),
+        extra=st.sampled_from([(), (), CLIENTS[:1]]),
+        fault=mostly({}, {"model": ZERO}, {"record": ZERO}, {"allocation_root": ZERO}),
+        abandon=mostly(False, True),
+    )
+    def settle(
+        self,
+        place: int,
+        early: bool,
+        server: Signer | None,
+        shift: int,
+        rises: Sequence[int],
+        grade: int,
+        excess: int,
+        extra: Sequence[Signer],
+        fault: dict[str, bytes],
+        abandon: bool,
+    ) -> None:
+        """The tree may promise more than is allocated, to people who never enrolled, and grades above the maximum."""
+        task = self.at(place)
+        if not early:
+            self.course.reach(task, RoundState.REQUESTED)
+        sender, number = self.acting(task, server), self.number(task, shift)
+        tree = self.course.tree(task, rises, grade, extra)
+        if abandon:
+            self.course.abandon(task, number, sender, tree, excess, **fault)
+        else:
+            self.course.publish(task, number, sender, tree, excess, **fault)
