@@ -69,13 +69,11 @@ class Course:
         since = last.commit_until if last.state in RUNNING else last.settle_until
         return (since if shown.last_round else shown.enrol_until) + self.books.terms[task].takeover_seconds
 
-    def instants(self) -> list[int]:
-        """Every deadline to come."""
-        found: set[int] = set()
-        for task, shown in self.books.tasks.items():
-            last = self.last(task)
-            found |= {shown.enrol_until, shown.task_until, shown.claim_until, shown.payable_from}
-            found |= {last.commit_until, last.settle_until, self.takeover_at(task)}
+    def instants(self, task: int) -> list[int]:
+        """The task's deadlines to come."""
+        shown, last = self.task(task), self.last(task)
+        found = {shown.enrol_until, shown.task_until, shown.claim_until, shown.payable_from - 1}
+        found |= {last.commit_until, last.settle_until, self.takeover_at(task)}
         return sorted(instant for instant in found if instant >= self.sides.now)
 
     def tree(self, task: int, rises: Sequence[int], grade: int, extra: Sequence[Signer] = ()) -> Allocation:
@@ -101,49 +99,50 @@ class Course:
         nobodys = Allocation(task, 0, (Entitlement(CLIENTS[0].address, 0, 3),))
         return (trees or [nobodys])[min(old, len(trees) - 1)]
 
-    def reach(self, task: int, state: RoundState) -> None:
-        """Goes on until a round is in this state, and commitments are taken if that is Open."""
+    def prepare(self, task: int, until: Callable[[int], bool], when: str) -> None:
+        """Goes on until then, the task is over or nothing can go on; unless the call is to come as things are ("now").
 
-        def reached() -> bool:
-            last = self.last(task)
-            return last.state is state and (state is not RoundState.OPEN or self.sides.now <= last.commit_until)
-
-        self._go_on(task, reached)
-
-    def reach_crowd(self, task: int) -> None:
-        """Goes on until a round could be opened."""
-        self._go_on(task, lambda: not self._enrolling(task) and self.last(task).state not in RUNNING)
-
-    def reach_payout(self, task: int) -> None:
-        """Goes on until a tree can be claimed."""
-        self._go_on(task, lambda: self.task(task).pending_round != 0)
-        self.sides.pass_to(self.task(task).payable_from)
-
-    def reach_end(self, task: int) -> None:
-        self.sides.pass_to(max(self.task(task).task_until, self.last(task).settle_until) + 1)
-
-    def _go_on(self, task: int, until: Callable[[], bool]) -> None:
-        """Until then, or until the task is over or cannot go on."""
+        It may then come "ready", at the very instant of the task's next deadline ("last") or right after it ("late").
+        """
+        if when == "now":
+            return
         before = None
-        while not until() and not self.is_over(task) and before != (self.sides.now, len(self.sides.memory.blocks)):
+        while not until(task) and not self.is_over(task) and before != (self.sides.now, len(self.sides.memory.blocks)):
             before = (self.sides.now, len(self.sides.memory.blocks))
             self.advance(task)
+        if when != "ready" and (instants := self.instants(task)):
+            self.sides.pass_to(instants[0] + (when == "late"))
+
+    def is_enrolling(self, task: int) -> bool:
+        shown = self.task(task)
+        return self.sides.now <= shown.enrol_until and shown.enrolled < shown.max_clients
+
+    def is_idle(self, task: int) -> bool:
+        """The next round could be opened."""
+        return not self.is_enrolling(task) and self.last(task).state not in RUNNING
+
+    def is_open(self, task: int) -> bool:
+        last = self.last(task)
+        return last.state is RoundState.OPEN and self.sides.now <= last.commit_until
+
+    def is_requested(self, task: int) -> bool:
+        return self.last(task).state is RoundState.REQUESTED
+
+    def is_settled(self, task: int) -> bool:
+        """A payout can be disputed, or claimed later on."""
+        return self.task(task).pending_round != 0
 
     def is_over(self, task: int) -> bool:
         shown = self.task(task)
         no_more = shown.last_round == shown.rounds or self.sides.now > shown.task_until
         return no_more and self.last(task).state not in RUNNING
 
-    def _enrolling(self, task: int) -> bool:
-        shown = self.task(task)
-        return self.sides.now <= shown.enrol_until and shown.enrolled < shown.max_clients
-
     def advance(self, task: int) -> None:
         """One step, which does not have to succeed; or the time passes that it has to wait for."""
         shown, terms, server = self.task(task), self.books.terms[task], self.server(task)
         if not self._deposited(task, server.address):
             return
-        if not shown.last_round and self._enrolling(task):
+        if not shown.last_round and self.is_enrolling(task):
             free = [client for client in CLIENTS if not self.books.standings[client.address].task]
             chosen = free[: shown.max_clients - shown.enrolled]
             stakes = self.coins(task, len(chosen) * terms.stake)
@@ -194,13 +193,24 @@ class Course:
         if self.tell(server, "commit_batch", task, number, batch_root(batch), BATCH, size):
             self.batches[task, number] = batch
 
-    def publish(self, task: int, number: int, server: Signer, tree: Allocation, excess: int = 0, **fault: Any) -> bool:
-        publication = Publication(MODEL, RECORD, allocation_root(tree), max(0, total_wei(tree) + excess), 8, 10)
+    def allocation(self, task: int, tree: Allocation, limit: str) -> int:
+        """Cumulative: what the tree says ("fair"), or what the contract takes at least ("low") or at most ("high"), or
+        one more or less than these."""
+        shown, last = self.task(task), self.last(task)
+        _, low = shown.payable(self.sides.now)
+        high = low + last.cohort * shown.update_reward
+        amounts = {"fair": total_wei(tree), "low": low, "high": high, "lower": low - 1, "higher": high + 1}
+        return max(0, amounts[limit])
+
+    def publish(
+        self, task: int, number: int, server: Signer, tree: Allocation, limit: str = "fair", **fault: Any
+    ) -> bool:
+        publication = Publication(MODEL, RECORD, allocation_root(tree), self.allocation(task, tree, limit), 8, 10)
         return self.tell(server, "publish_round", task, number, replace(publication, **fault))
 
-    def abandon(self, task: int, number: int, server: Signer, tree: Allocation, excess: int, **fault: bytes) -> None:
+    def abandon(self, task: int, number: int, server: Signer, tree: Allocation, limit: str, **fault: bytes) -> None:
         sent = {"record": RECORD, "allocation_root": allocation_root(tree), **fault}
-        allocated = max(0, total_wei(tree) + excess)
+        allocated = self.allocation(task, tree, limit)
         self.tell(server, "abandon_round", task, number, sent["record"], sent["allocation_root"], allocated)
 
     def claim_everything(self, task: int) -> None:

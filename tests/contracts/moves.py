@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from protocol.identifiers import NATIVE_COIN
-from protocol.round_state import RoundState
 from storage.ledger.signer import Signer
 from tests.contracts.course import Course, escrow_of
 from tests.contracts.crowd import AUTHORITIES, BAD_TERMS, CLIENTS, EDGE, EVERYBODY, MANUFACTURER, STRANGER, SUBSTITUTE
@@ -28,7 +27,8 @@ shifts = mostly(0, 1, -1)  # from the round that it should be
 servers = mostly(None, EDGE, SUBSTITUTE, STRANGER)  # None: whoever should act
 clients, parties = st.sampled_from(CLIENTS), st.sampled_from(EVERYBODY)
 groups = st.lists(clients, min_size=1, max_size=3, unique=True)
-forged, early = mostly(False, True), mostly(False, True)  # early: as things are, not when it would succeed
+forged = mostly(False, True)
+whens = st.sampled_from(["ready", "ready", "ready", "now", "last", "late"])  # Course.prepare says what these are
 free: dict[str, Any] = {"stake": 0, "edge_bond": 0, "authority_bond": 0, "dispute_seconds": 0}
 terms = st.sampled_from([{}, {"stake": 0}, {"min_reputation": 3}, {"dispute_seconds": 0}, free])
 
@@ -57,13 +57,9 @@ class Moves(RuleBasedStateMachine):
         for _ in range(steps):
             self.course.advance(self.at(place))
 
-    @rule(seconds=st.sampled_from([1, 99]), place=mostly(None, 0, 1, 3, 5), more=st.sampled_from([-1, 0, 1]))
-    def wait(self, seconds: int, place: int | None, more: int) -> None:
-        instants = self.course.instants()
-        if place is None or not instants:
-            self.course.sides.pass_to(self.course.sides.now + seconds)
-        else:
-            self.course.sides.pass_to(instants[min(place, len(instants) - 1)] + more)
+    @rule(seconds=st.sampled_from([1, 99, 400]))
+    def wait(self, seconds: int) -> None:
+        self.course.sides.pass_to(self.course.sides.now + seconds)
 
     @rule(place=st.sampled_from([0, 1]), change=st.sampled_from(BAD_TERMS), more=mostly(0, -1, 1))
     def post_badly(self, place: int, change: dict[str, Any], more: int) -> None:
@@ -79,9 +75,10 @@ class Moves(RuleBasedStateMachine):
         """Its clients are those of a task that is over."""
         self.course.post(NATIVE_COIN if coin else self.course.sides.token, change)
 
-    @rule(place=places, group=groups, flaw=mostly("", "forged", "envelope", "mixed", "value"))
-    def enrol(self, place: int, group: Sequence[Signer], flaw: str) -> None:
+    @rule(place=places, when=whens, group=groups, flaw=mostly("", "forged", "envelope", "mixed", "value"))
+    def enrol(self, place: int, when: str, group: Sequence[Signer], flaw: str) -> None:
         task = self.at(place)
+        self.course.prepare(task, self.course.is_enrolling, when)
         enrolments = [self.course.pen.enrolment(task, client) for client in group]
         if flaw in ("forged", "envelope", "mixed"):
             changes: dict[str, dict[str, Any]] = {"forged": {"forged": True}, "envelope": {"envelope": ZERO}}
@@ -101,11 +98,10 @@ class Moves(RuleBasedStateMachine):
         amount = self.course.coins(task, agreed.authority_bond if holder in AUTHORITIES else agreed.edge_bond)
         self.course.tell(STRANGER, "place_bond", task, holder.address, max(0, amount + more))
 
-    @rule(place=places, holder=parties, shift=shifts, over=forged)
-    def tidy_up(self, place: int, holder: Signer, shift: int, over: bool) -> None:
+    @rule(place=places, when=whens, holder=parties, shift=shifts, over=forged)
+    def tidy_up(self, place: int, when: str, holder: Signer, shift: int, over: bool) -> None:
         task = self.at(place)
-        if over:
-            self.course.reach_end(task)
+        self.course.prepare(task, self.course.is_over if over else self.course.is_open, when)
         self.course.tell(STRANGER, "expire_round", task, self.number(task, shift))
         self.course.tell(STRANGER, "return_bond", task, holder.address)
         self.course.tell(STRANGER, "return_stake", task, holder.address)
@@ -113,22 +109,21 @@ class Moves(RuleBasedStateMachine):
 
     @rule(
         place=places,
-        early=early,
+        when=whens,
         server=servers,
         shift=mostly(1, 0, 2),
         fewer=mostly(0, -1, 1, 2),
         plan=mostly(PLAN, ZERO),
     )
-    def open_round(self, place: int, early: bool, server: Signer | None, shift: int, fewer: int, plan: bytes) -> None:
+    def open_round(self, place: int, when: str, server: Signer | None, shift: int, fewer: int, plan: bytes) -> None:
         task = self.at(place)
-        if not early:
-            self.course.reach_crowd(task)
+        self.course.prepare(task, self.course.is_idle, when)
         number, cohort = self.number(task, shift), max(0, self.course.task(task).enrolled - fewer)
         self.course.tell(self.acting(task, server), "open_round", task, number, plan, label_of(number), cohort)
 
     @rule(
         place=places,
-        early=early,
+        when=whens,
         server=servers,
         shift=shifts,
         group=groups,
@@ -138,7 +133,7 @@ class Moves(RuleBasedStateMachine):
     def commit_batch(
         self,
         place: int,
-        early: bool,
+        when: str,
         server: Signer | None,
         shift: int,
         group: Sequence[Signer],
@@ -146,37 +141,41 @@ class Moves(RuleBasedStateMachine):
         more: int | None,
     ) -> None:
         task = self.at(place)
-        if not early:
-            self.course.reach(task, RoundState.OPEN)
+        self.course.prepare(task, self.course.is_open, when)
         number = self.number(task, shift)
         ordered = sorted(group, key=lambda client: client.address)
         batch = self.course.pen.batch(task, number, ordered, flaw)
         self.course.commit(task, number, self.acting(task, server), batch, more)
 
-    @rule(place=places, early=early, shift=shifts, client=clients, flaw=mostly("", "forged", "label", "ciphertext"))
-    def commit_direct(self, place: int, early: bool, shift: int, client: Signer, flaw: str) -> None:
+    @rule(place=places, when=whens, shift=shifts, client=clients, flaw=mostly("", "forged", "label", "ciphertext"))
+    def commit_direct(self, place: int, when: str, shift: int, client: Signer, flaw: str) -> None:
         task = self.at(place)
-        if not early:
-            self.course.reach(task, RoundState.OPEN)
+        self.course.prepare(task, self.course.is_open, when)
         changes: dict[str, Any] = {"forged": True} if flaw == "forged" else {flaw: ZERO} if flaw else {}
         commitment = self.course.pen.commitment(task, self.number(task, shift), client, **changes)
         self.course.tell(STRANGER, "commit_direct", commitment)
 
-    @rule(place=places, early=early, server=servers, shift=shifts, request=mostly(REQUEST, ZERO))
-    def request_key(self, place: int, early: bool, server: Signer | None, shift: int, request: bytes) -> None:
+    @rule(
+        place=places, when=whens, server=servers, shift=shifts, request=mostly(REQUEST, ZERO), direct=st.integers(0, 4)
+    )
+    def request_key(
+        self, place: int, when: str, server: Signer | None, shift: int, request: bytes, direct: int
+    ) -> None:
+        """After ``direct`` clients have committed themselves."""
         task = self.at(place)
-        if not early:
-            self.course.reach(task, RoundState.OPEN)
+        self.course.prepare(task, self.course.is_open, when)
+        for client in self.course.enrolled(task)[:direct]:
+            self.course.tell(STRANGER, "commit_direct", self.course.pen.commitment(task, self.number(task, 0), client))
         self.course.tell(self.acting(task, server), "request_key", task, self.number(task, shift), request)
 
     @rule(
         place=places,
-        early=early,
+        when=whens,
         server=servers,
         shift=shifts,
         rises=st.lists(st.sampled_from([0, REWARD, REWARD, 4 * REWARD]), min_size=1, max_size=3),
-        grade=mostly(3, 0, 1, 6),
-        excess=mostly(0, -1, 1, -2 * REWARD, 9 * REWARD),
+        grade=st.sampled_from([3, 3, 0, 1, 6]),
+        limit=mostly("fair", "low", "high", "lower", "higher"),
         extra=st.sampled_from([(), (), CLIENTS[:1]]),
         fault=mostly({}, {"model": ZERO}, {"record": ZERO}, {"allocation_root": ZERO}),
         abandon=mostly(False, True),
@@ -184,23 +183,22 @@ class Moves(RuleBasedStateMachine):
     def settle(
         self,
         place: int,
-        early: bool,
+        when: str,
         server: Signer | None,
         shift: int,
         rises: Sequence[int],
         grade: int,
-        excess: int,
+        limit: str,
         extra: Sequence[Signer],
         fault: dict[str, bytes],
         abandon: bool,
     ) -> None:
         """The tree may promise more than is allocated, to people who never enrolled, and grades above the maximum."""
         task = self.at(place)
-        if not early:
-            self.course.reach(task, RoundState.REQUESTED)
+        self.course.prepare(task, self.course.is_requested, when)
         sender, number = self.acting(task, server), self.number(task, shift)
         tree = self.course.tree(task, rises, grade, extra)
         if abandon:
-            self.course.abandon(task, number, sender, tree, excess, **fault)
+            self.course.abandon(task, number, sender, tree, limit, **fault)
         else:
-            self.course.publish(task, number, sender, tree, excess, **fault)
+            self.course.publish(task, number, sender, tree, limit, **fault)

@@ -21,21 +21,19 @@ from hypothesis.stateful import invariant, precondition, rule
 
 from protocol.identifiers import NATIVE_COIN
 from protocol.incentives.rewards import claim_batch, claim_proof
-from protocol.round_state import RoundState
 from storage.ledger.proofs import bad_leaf, disorder
 from storage.ledger.signer import Signer
 from tests.contracts.course import anvil, escrow_of
 from tests.contracts.crowd import AUTHORITIES, CLIENTS, EDGE, STRANGER, SUBSTITUTE
-from tests.contracts.moves import Moves, clients, early, forged, groups, mostly, places, servers, shifts
+from tests.contracts.moves import Moves, clients, forged, groups, mostly, places, servers, shifts, whens
 from tests.contracts.scene import ROOT
 
 
 class SideBySide(Moves):
-    @rule(place=places, early=early, old=mostly(0, 1), client=clients, flaw=mostly("", "amount", "proof", "index"))
-    def claim(self, place: int, early: bool, old: int, client: Signer, flaw: str) -> None:
+    @rule(place=places, when=whens, old=mostly(0, 1), client=clients, flaw=mostly("", "amount", "proof", "index"))
+    def claim(self, place: int, when: str, old: int, client: Signer, flaw: str) -> None:
         task = self.at(place)
-        if not early:
-            self.course.reach_payout(task)
+        self.course.prepare(task, self.course.is_settled, when)
         tree = self.course.tree_of(task, old)
         listed = [entry.client for entry in tree.entitlements]
         index, entry, proof = claim_proof(tree, client.address if client.address in listed else listed[0])
@@ -45,15 +43,14 @@ class SideBySide(Moves):
 
     @rule(
         place=places,
-        early=early,
+        when=whens,
         old=mostly(0, 1),
         group=groups,
         flaw=mostly("", "order", "short", "flag", "flags", "long", "nothing", "reversed"),
     )
-    def claim_many(self, place: int, early: bool, old: int, group: Sequence[Signer], flaw: str) -> None:
+    def claim_many(self, place: int, when: str, old: int, group: Sequence[Signer], flaw: str) -> None:
         task = self.at(place)
-        if not early:
-            self.course.reach_payout(task)
+        self.course.prepare(task, self.course.is_settled, when)
         good = claim_batch(self.course.tree_of(task, old), {client.address for client in group})
         spoiled: dict[str, dict[str, Any]] = {
             "order": {"leaves": good.leaves[::-1]},
@@ -68,28 +65,39 @@ class SideBySide(Moves):
 
     @rule(
         place=places,
-        early=early,
+        when=whens,
         shift=shifts,
         party=mostly(None, EDGE, SUBSTITUTE, STRANGER, *AUTHORITIES),
-        statement=st.sampled_from(["no model", "round", "label", "model"]),
-        key=st.sampled_from(["nothing", "key_epoch", "label", "request", "residues"]),
+        statement=st.sampled_from(["label", "model", "no model", "round"]),
+        key=st.sampled_from(["request", "residues", "label", "nothing", "key_epoch"]),
         forged=forged,
+        settled=st.booleans(),
+        cut=mostly(0, 32, 36, 100),
     )
     def dispute_words(
-        self, place: int, early: bool, shift: int, party: Signer | None, statement: str, key: str, forged: bool
+        self,
+        place: int,
+        when: str,
+        shift: int,
+        party: Signer | None,
+        statement: str,
+        key: str,
+        forged: bool,
+        settled: bool,
+        cut: int,
     ) -> None:
-        """What somebody signed twice."""
+        """What somebody signed twice; a proof may be ``cut`` short."""
         task = self.at(place)
-        if not early:
-            self.course.reach(task, RoundState.REQUESTED)
+        self.course.prepare(task, self.course.is_settled if settled else self.course.is_requested, when)
         number, accused = self.number(task, shift), self.acting(task, party)
         keys = accused in AUTHORITIES
-        proof = self.course.pen.two_keys if keys else self.course.pen.two_statements
-        self.course.tell(STRANGER, "dispute", proof(task, number, accused, key if keys else statement, forged))
+        prove = self.course.pen.two_keys if keys else self.course.pen.two_statements
+        proof = prove(task, number, accused, key if keys else statement, forged)
+        self.course.tell(STRANGER, "dispute", proof[: len(proof) - cut])
 
     @rule(
         place=places,
-        early=early,
+        when=whens,
         shift=shifts,
         server=servers,
         client=clients,
@@ -101,7 +109,7 @@ class SideBySide(Moves):
     def dispute_batch(
         self,
         place: int,
-        early: bool,
+        when: str,
         shift: int,
         server: Signer | None,
         client: Signer,
@@ -112,8 +120,7 @@ class SideBySide(Moves):
     ) -> None:
         """What a batch shows. ``spoiled``: a forged receipt, or leaves of another batch."""
         task, pen = self.at(place), self.course.pen
-        if not early:
-            self.course.reach(task, RoundState.OPEN)
+        self.course.prepare(task, self.course.is_open, when)
         number, accused = self.number(task, shift), self.acting(task, server)
         batch = self.course.batches.get((task, number))
         if batch is None or (spoiled and kind in ("order", "leaf")):
@@ -126,12 +133,6 @@ class SideBySide(Moves):
             "leaf": lambda: bad_leaf(task, number, accused.address, batch, low),
         }
         self.course.tell(STRANGER, "dispute", proofs[kind]())
-
-    @rule(cut=st.sampled_from([0, 32, 36, 100]), selector=mostly(b"", bytes(4)))
-    def dispute_rubbish(self, cut: int, selector: bytes) -> None:
-        proof = self.course.pen.two_statements(1, 1, EDGE, "label", False)
-        proof = proof[: len(proof) - cut] if cut else b""
-        assert not self.course.tell(STRANGER, "dispute", selector + proof[len(selector) :])
 
     @precondition(lambda self: hasattr(self, "course"))
     @invariant()
