@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from http.client import HTTPConnection
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ OPTIONS: Final = ("--base-fee", "0", "--gas-price", "0", "--timestamp", str(STAR
 
 View = tuple[str, tuple[object, ...]]  # its name in the contract, its arguments
 Holding = tuple[Address, Address]  # token, holder
+Question = tuple[str, tuple[Any, ...]]  # method and parameters of JSON-RPC
 
 
 class RefusedError(Exception):
@@ -78,24 +80,16 @@ class AnvilSide:
 
     def views(self, views: Sequence[View], holdings: Sequence[Holding]) -> tuple[list[tuple[Any, ...]], list[int]]:
         """What the ledger shows, member by member, and the balances."""
-        questions = [self._view(self.ledger, encode_call(name, *arguments)) for name, arguments in views]
-        for token, holder in holdings:
-            coin = ("eth_getBalance", (_hex(holder), "latest"))
-            questions.append(self._view(token, encode_token_call("balanceOf", holder)) if any(token) else coin)
+        questions = [_view(self.ledger, name, arguments) for name, arguments in views]
+        questions += [_balance(token, holder) for token, holder in holdings]
         answers = [answer["result"] for answer in self._post(questions)]
-        shown = [
-            abi.decode(abi.functions()[name].outputs, bytes.fromhex(answer[2:]))
-            for (name, _), answer in zip(views, answers, strict=False)
-        ]
+        shown = [_shown(name, answer) for (name, _), answer in zip(views, answers, strict=False)]
         return shown, [int(answer, 16) for answer in answers[len(views) :]]
 
     def _create(self, sender: Address, code: bytes) -> Address:
         return bytes.fromhex(self.mine(sender, None, code, 0)["contractAddress"][2:])
 
-    def _view(self, to: Address, data: bytes) -> tuple[str, tuple[Any, ...]]:
-        return "eth_call", (_call(bytes(20), to, data, 0), "latest")
-
-    def _post(self, questions: Sequence[tuple[str, Sequence[Any]]]) -> list[dict[str, Any]]:
+    def _post(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
         batch = [
             {"jsonrpc": "2.0", "id": number, "method": method, "params": list(parameters)}
             for number, (method, parameters) in enumerate(questions)
@@ -137,6 +131,26 @@ class ContractSide(LedgerWriter):
     def approve(self, token: Address, amount: int) -> None:
         data = encode_token_call("approve", self.ledger, amount)
         assert self._side.mine(self._sender, token, data, 0)["status"] == "0x1"
+
+
+# Most views are what they were a call ago: their coding is most of the work, so it is done once.
+
+
+@cache
+def _view(ledger: Address, name: str, arguments: tuple[object, ...]) -> Question:
+    return "eth_call", (_call(bytes(20), ledger, encode_call(name, *arguments), 0), "latest")
+
+
+@cache
+def _balance(token: Address, holder: Address) -> Question:
+    if not any(token):
+        return "eth_getBalance", (_hex(holder), "latest")
+    return "eth_call", (_call(bytes(20), token, encode_token_call("balanceOf", holder), 0), "latest")
+
+
+@cache
+def _shown(name: str, answer: str) -> tuple[Any, ...]:
+    return abi.decode(abi.functions()[name].outputs, bytes.fromhex(answer[2:]))
 
 
 def _call(sender: Address, to: Address | None, data: bytes, value: int) -> dict[str, str]:

@@ -144,7 +144,7 @@ class Course:
             return
         if not shown.last_round and self.is_enrolling(task):
             free = [client for client in CLIENTS if not self.books.standings[client.address].task]
-            chosen = free[: shown.max_clients - shown.enrolled]
+            chosen = free[: min(2, shown.max_clients - shown.enrolled)]
             stakes = self.coins(task, len(chosen) * terms.stake)
             if not chosen or not self.tell(
                 STRANGER, "enrol", [self.pen.enrolment(task, client) for client in chosen], stakes
