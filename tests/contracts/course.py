@@ -73,7 +73,7 @@ class Course:
         """The task's deadlines to come."""
         shown, last = self.task(task), self.last(task)
         found = {shown.enrol_until, shown.task_until, shown.claim_until, shown.payable_from - 1}
-        found |= {last.commit_until, last.settle_until, self.takeover_at(task)}
+        found |= {last.commit_until, last.settle_until}
         return sorted(instant for instant in found if instant >= self.sides.now)
 
     def tree(self, task: int, rises: Sequence[int], grade: int, extra: Sequence[Signer] = ()) -> Allocation:
@@ -102,7 +102,8 @@ class Course:
     def prepare(self, task: int, until: Callable[[int], bool], when: str) -> None:
         """Goes on until then, the task is over or nothing can go on; unless the call is to come as things are ("now").
 
-        It may then come "ready", at the very instant of the task's next deadline ("last") or right after it ("late").
+        It may then come "ready", at the very instant of the task's next deadline ("last"), right after it ("late"), or
+        at the last instant at which nobody may take over ("takeover").
         """
         if when == "now":
             return
@@ -110,7 +111,9 @@ class Course:
         while not until(task) and not self.is_over(task) and before != (self.sides.now, len(self.sides.memory.blocks)):
             before = (self.sides.now, len(self.sides.memory.blocks))
             self.advance(task)
-        if when != "ready" and (instants := self.instants(task)):
+        if when == "takeover":
+            self.sides.pass_to(self.takeover_at(task))
+        elif when != "ready" and (instants := self.instants(task)):
             self.sides.pass_to(instants[0] + (when == "late"))
 
     def is_enrolling(self, task: int) -> bool:

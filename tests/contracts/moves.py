@@ -24,11 +24,13 @@ def mostly(usual: Any, *others: Any) -> st.SearchStrategy[Any]:
 
 places = st.sampled_from([0, 1] * 6 + [2, -1])  # of a task, from the newest; below that none was posted
 shifts = mostly(0, 1, -1)  # from the round that it should be
-servers = mostly(None, EDGE, SUBSTITUTE, STRANGER)  # None: whoever should act
+servers = st.sampled_from([None] * 6 + [EDGE, SUBSTITUTE, SUBSTITUTE, STRANGER])  # None: whoever should act
 clients, parties = st.sampled_from(CLIENTS), st.sampled_from(EVERYBODY)
 groups = st.lists(clients, min_size=1, max_size=3, unique=True)
 forged = mostly(False, True)
-whens = st.sampled_from(["ready", "ready", "ready", "now", "last", "late"])  # Course.prepare says what these are
+whens = st.sampled_from(
+    ["ready", "ready", "ready", "ready", "now", "last", "late", "takeover"]
+)  # Course.prepare says what these are
 free: dict[str, Any] = {"stake": 0, "edge_bond": 0, "authority_bond": 0, "dispute_seconds": 0}
 terms = st.sampled_from([{}, {"stake": 0}, {"min_reputation": 3}, {"dispute_seconds": 0}, free])
 
@@ -36,11 +38,16 @@ terms = st.sampled_from([{}, {"stake": 0}, {"min_reputation": 3}, {"dispute_seco
 class Moves(RuleBasedStateMachine):
     course: Course
 
-    @initialize(changes=st.tuples(terms, terms))
-    def post_both(self, changes: Sequence[dict[str, Any]]) -> None:
+    @initialize(changes=st.tuples(terms, terms), late=mostly(None, 0, 1))
+    def post_both(self, changes: Sequence[dict[str, Any]], late: int | None) -> None:
+        """``late``: the first client comes at the last second, or a second after it."""
         self.course = Course()
         for token, change in zip((NATIVE_COIN, self.course.sides.token), changes, strict=True):
             self.course.post(token, change)
+        if late is not None:
+            self.course.sides.pass_to(self.course.task(1).enrol_until + late)
+            stake = self.course.books.terms[1].stake
+            self.course.tell(STRANGER, "enrol", [self.course.pen.enrolment(1, CLIENTS[0])], stake)
 
     def at(self, place: int) -> int:
         """The number of a task."""

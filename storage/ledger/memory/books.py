@@ -1,8 +1,8 @@
 """The ledger contract's books as plain tables, with the checks and the money moves that its functions share.
 
 With the other modules of this folder the executable specification of contracts/src (here LedgerState and Money): the
-same names, the same order of checks. Left out is what no caller can bring about: full Solidity types, entering again
-while a payment is made, payees and tokens that refuse or keep money.
+same names, the same order of checks. Left out: arithmetic that leaves Solidity's types, payees and tokens that refuse
+money, keep some of it or call again while they are paid.
 """
 
 from __future__ import annotations

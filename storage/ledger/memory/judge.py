@@ -39,7 +39,10 @@ class Judge:
         self.domain, self.books, self.now = domain, books, now
 
     def verdict(self, proof: bytes) -> Verdict:
-        """Refuses every proof that shows nothing, ``FailedCall`` when it is no call of IHearthJudge at all."""
+        """Refuses every proof that shows nothing, ``FailedCall`` when it is no call of IHearthJudge at all.
+
+        Only here also when zeros that fill the last word are missing, which the EVM does not look at.
+        """
         entry = next((entry for entry in abi.proofs().values() if entry.hash[:4] == proof[:4]), None)
         if entry is None:
             refuse("FailedCall")
