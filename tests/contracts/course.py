@@ -32,6 +32,7 @@ class Course:
         self.pen = Pen(anvil().domain)
         self.trees: dict[Digest, Allocation] = {}
         self.batches: dict[tuple[int, int], CommitmentBatch] = {}
+        self.habit = (3, "fair")  # grade of its clients and allocated amount, of every tree of an edge server
 
     def post(self, token: Address, changes: dict[str, Any]) -> None:
         terms = replace(TERMS, token=token, **changes)
@@ -158,8 +159,7 @@ class Course:
         elif self.last(task).state in RUNNING:
             self._advance_round(task, shown.last_round, server)
         elif self.is_over(task):
-            self.sides.pass_to(shown.payable_from)
-            self.claim_everything(task)
+            self.pay_everybody(task)
         elif not self.tell(
             server, "open_round", task, number := shown.last_round + 1, PLAN, label_of(number), shown.enrolled
         ):
@@ -179,12 +179,12 @@ class Course:
         return True
 
     def _advance_round(self, task: int, number: int, server: Signer) -> None:
-        last, now = self.last(task), self.sides.now
+        last, now, (grade, limit) = self.last(task), self.sides.now, self.habit
         if now > last.settle_until:
             self.tell(STRANGER, "expire_round", task, number)
         elif last.state is RoundState.REQUESTED:
             self.sides.pass_to(min(self.task(task).payable_from, last.settle_until))
-            if not self.publish(task, number, server, self.tree(task, [REWARD], 3)):
+            if not self.publish(task, number, server, self.tree(task, [REWARD], grade), limit):
                 self.sides.pass_to(last.settle_until + 1)
         elif not last.batched and now <= last.commit_until:
             self.commit(task, number, server, self.pen.batch(task, number, self.enrolled(task), ""))
@@ -216,7 +216,8 @@ class Course:
         allocated = self.allocation(task, tree, limit)
         self.tell(server, "abandon_round", task, number, sent["record"], sent["allocation_root"], allocated)
 
-    def claim_everything(self, task: int) -> None:
+    def pay_everybody(self, task: int) -> None:
+        self.sides.pass_to(self.task(task).payable_from)
         root, _ = self.task(task).payable(self.sides.now)
         if tree := self.trees.get(root):
             self.tell(STRANGER, "claim_many", task, claim_batch(tree, {entry.client for entry in tree.entitlements}))

@@ -28,6 +28,7 @@ servers = st.sampled_from([None] * 6 + [EDGE, SUBSTITUTE, SUBSTITUTE, STRANGER])
 clients, parties = st.sampled_from(CLIENTS), st.sampled_from(EVERYBODY)
 groups = st.lists(clients, min_size=1, max_size=3, unique=True)
 forged = mostly(False, True)
+habits = st.sampled_from([(3, "fair"), (3, "fair"), (0, "high"), (1, "low"), (6, "fair")])  # grade, allocated
 whens = st.sampled_from(
     ["ready", "ready", "ready", "ready", "now", "last", "late", "takeover"]
 )  # Course.prepare says what these are
@@ -59,8 +60,10 @@ class Moves(RuleBasedStateMachine):
     def acting(self, task: int, server: Signer | None) -> Signer:
         return server or self.course.server(task)
 
-    @rule(place=st.sampled_from([0, 1]), steps=st.integers(1, 6))
-    def advance(self, place: int, steps: int) -> None:
+    @rule(place=st.sampled_from([0, 1]), steps=st.integers(1, 6), habit=habits)
+    def advance(self, place: int, steps: int, habit: tuple[int, str]) -> None:
+        """``habit``: what the edge servers' trees are like from now on."""
+        self.course.habit = habit
         for _ in range(steps):
             self.course.advance(self.at(place))
 
@@ -79,7 +82,8 @@ class Moves(RuleBasedStateMachine):
     @precondition(lambda self: len(self.course.books.tasks) < MAX_TASKS and self.course.is_over(self.at(1)))
     @rule(coin=st.booleans(), change=terms)
     def post_another(self, coin: bool, change: dict[str, Any]) -> None:
-        """Its clients are those of a task that is over."""
+        """Its clients are those of a task that is over; most are free, and known."""
+        self.course.pay_everybody(self.at(1))
         self.course.post(NATIVE_COIN if coin else self.course.sides.token, change)
 
     @rule(place=places, when=whens, group=groups, flaw=mostly("", "forged", "envelope", "mixed", "value"))

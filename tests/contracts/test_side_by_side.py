@@ -156,5 +156,5 @@ class SideBySide(Moves):
 
 TestSideBySide = SideBySide.TestCase
 TestSideBySide.settings = settings(
-    max_examples=60, stateful_step_count=50, deadline=None, derandomize=True, report_multiple_bugs=False
+    max_examples=100, stateful_step_count=25, deadline=None, derandomize=True, report_multiple_bugs=False
 )
