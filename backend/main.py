@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from backend.api.app import edge_app
+from backend.bonds import BondKeeper
 from backend.process import configure_log, serve
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.journal import EdgeJournal
@@ -21,8 +22,9 @@ def serve_edge(settings: EdgeSettings, signer: Signer, ready_file: Path | None) 
     journal = EdgeJournal(settings.folder)
     ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
     store = open_store(settings.store)
-    committee = CommitteeClient(settings.authorities, ledger.domain)
-    board = TaskBoard(ledger, store, journal, committee, settings.censored, settings.tick_seconds)
+    committee = CommitteeClient(settings.authorities, ledger.domain, settings.folder / "proofs")
+    bonds = BondKeeper(ledger, settings.max_bond_wei)
+    board = TaskBoard(ledger, store, journal, committee, signer, bonds, settings.censored, settings.tick_seconds)
     try:
         board.start()
         serve(edge_app(ledger, store, board), settings.port, ready_file, signer.address)

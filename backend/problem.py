@@ -26,10 +26,12 @@ _STATUS: Final = {
     "E_NOT_RECORDED": 409,
     "E_SHARE_MISSING": 409,
     "E_FULL": 409,
+    "E_STAKE": 409,
     "E_ROUND": 409,
     "E_SUBMITTED": 409,
     "E_NOT_INCLUDED": 409,
     "E_STARTING": 503,
+    "E_STANDBY": 503,
 }
 
 _log = structlog.get_logger()

@@ -18,3 +18,4 @@ class EdgeSettings:
     port: int = 8000  # on loopback; 0 takes a free one
     censored: frozenset[Address] = frozenset()  # ignored on purpose: for demonstrations of the way round it
     tick_seconds: float = 0.15  # between two looks at the chain
+    max_bond_wei: int = 0  # that its bonds may be together, as far as it places them by itself

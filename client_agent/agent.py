@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 
@@ -19,8 +20,10 @@ from client_agent.journal import AgentJournal, Sealed
 from client_agent.membership import PATIENCE_SECONDS, Membership
 from client_agent.privacy.budget import check_budget
 from client_agent.round_session import RoundSession
+from client_agent.stake import fetch_stake
 from client_agent.training.trainer import Trainer
 from client_agent.update_pipeline import prepare_update
+from client_agent.watch import Watch
 from protocol.canonical import decode
 from protocol.encryption.committee import subsets
 from protocol.encryption.suite import suite
@@ -51,6 +54,7 @@ class Agent:
     store: ContentStore
     edge: EdgeClient
     journal: AgentJournal
+    proofs: Path  # folder for proofs of an edge server's breaches
     make_trainer: Callable[[TaskSpec], Trainer]
     randomness: Randomness
     tell: Callable[[str], None]
@@ -59,6 +63,7 @@ class Agent:
     poll_seconds: int = 20
     direct_margin_seconds: int = 10
     sleep: Callable[[float], None] = time.sleep
+    max_stake_wei: int | None = None  # that it may bring without its owner's word; None when there is one
     bytes_per_round: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -75,12 +80,17 @@ class Agent:
             self.randomness,
             self.tell,
             self.sleep,
+            self.max_stake_wei,
+        )
+        self.watch = Watch(
+            self.task, self.ledger, self.store, self.edge, self.journal, self.chain, self.proofs, self.tell
         )
         self.delivery = Delivery(
             self.ledger,
             self.store,
             self.edge,
             self.journal,
+            self.watch,
             self.tell,
             self.poll_seconds,
             self.direct_margin_seconds,
@@ -105,6 +115,8 @@ class Agent:
             if isinstance(upcoming, TaskEnded):
                 break
             try:
+                if self.membership.left_before(upcoming.round):
+                    break
                 self.take_part(spec, trainer, upcoming)
             except BudgetSpentError as error:
                 self.tell(f"round {upcoming.round}: this phone refuses to train. {error}")
@@ -112,11 +124,14 @@ class Agent:
                 attempts += 1
                 log.warning("round failed", round=upcoming.round, attempt=attempts, error=str(error))
                 if attempts < ROUND_ATTEMPTS:
+                    self.edge.turn()
                     self.sleep(PATIENCE_SECONDS)
                     continue
             last, attempts = upcoming.round, 0
         self.settle_rounds()
         self.membership.claim()
+        if spec.deposits.client_wei:
+            fetch_stake(self.ledger, self.task, self.address, self.tell)
         return True
 
     def read_task(self) -> TaskSpec:
@@ -126,12 +141,15 @@ class Agent:
         return spec
 
     def await_round(self, after: int) -> NextRound | TaskEnded:
-        """Long poll with patience: an edge server that is away may come back until the task's time is over."""
+        """Long poll with patience: edge servers that are away may come back until the task's time is over."""
         while True:
             try:
                 upcoming = self.edge.next_round(self.task, after, self.poll_seconds)
-                if upcoming is not None:
+                if isinstance(upcoming, NextRound) or (upcoming is not None and self.chain.ended()):
                     return upcoming
+                if upcoming is not None:
+                    self.edge.turn()
+                    raise EdgeUnavailableError("the chain knows of no end", fault=Party.EDGE_SERVER)
             except (EdgeUnavailableError, EdgeRefusedError) as error:
                 log.info("edge server away", error=str(error))
                 if self.ledger.now() > self.ledger.task(self.task).task_until:
@@ -142,9 +160,7 @@ class Agent:
         """One round: judge the plan, train within the budget, seal, store, commit, see the receipt."""
         number = upcoming.round
         self.settle_rounds()
-        opened = self.chain.opened(number)
-        if opened is None or opened.plan != upcoming.plan:
-            raise VerificationError("the announced round is not on chain", fault=Party.EDGE_SERVER)
+        opened = self.watch.check_announcement(spec, upcoming)
         if self.chain.outcome(number) is not None:
             return  # it ended while this phone was away
         sealed = self.journal.sealed.get(number)
@@ -164,6 +180,7 @@ class Agent:
                 return
             sealed = self.train_and_seal(spec, trainer, session)
         stored = self.delivery.deliver(spec, sealed, opened.commit_until)
+        self.watch.look()
         sent = self.edge.bytes_sent + self.chain.bytes_sent
         self.bytes_per_round[number] = stored + sent - self._counted
         self._counted = sent
@@ -197,6 +214,7 @@ class Agent:
             outcome = self.chain.outcome(number)
             if outcome is not None:
                 self.journal.settle(number, outcome)
+        self.watch.look()
 
 
 def _digest_of(body: bytes, chunk_bytes: int) -> Digest:

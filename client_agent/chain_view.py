@@ -7,6 +7,7 @@ from protocol.errors import Party, VerificationError
 from protocol.identifiers import Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_proof
 from protocol.messages.chain import (
+    BatchCommitted,
     Enrolled,
     Event,
     RoundAbandoned,
@@ -14,51 +15,79 @@ from protocol.messages.chain import (
     RoundFrozen,
     RoundOpened,
     RoundPublished,
+    TaskPosted,
 )
 from protocol.messages.settlement import MAX_RECORD_BYTES, Allocation, Entitlement, RoundRecord
+from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
+from protocol.task_state import task_over
 from storage.content.interface import ContentStore, get_document
+from storage.ledger.follower import EventFollower
 from storage.ledger.interface import LedgerReader
 
 
 class ChainView:
-    """A fold over one task's events, read in ranges; documents are checked against what is on chain."""
+    """A fold over one task's events, made anew when the chain takes some back; documents are checked against it."""
 
     def __init__(self, ledger: LedgerReader, store: ContentStore, task: int, client: Address) -> None:
         self._ledger, self._store, self._task, self._client = ledger, store, task, client
-        self._next_block = 0
+        self._follower = EventFollower(ledger, task, Event)
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._applied = self._confirmations = 0
         self._opened: dict[int, RoundOpened] = {}
-        self._outcomes: dict[int, bool] = {}
-        self._allocations: dict[Digest, Allocation] = {}  # by root, in the order of their rounds
-        self._enrolled_reputation = 0
+        self._batches: dict[int, Digest] = {}
+        self._outcomes: dict[int, tuple[bool, int]] = {}  # with the block that says so
+        self._allocations: dict[int, tuple[Digest, Allocation]] = {}  # of settled rounds, without the frozen ones
+        self._enrolled_reputation = self._planned_reputation = 0
 
     @property
     def bytes_sent(self) -> int:
         return int(getattr(self._ledger, "bytes_sent", 0))
 
     def refresh(self) -> None:
-        events = self._ledger.events(self._task, self._next_block)
-        for event in events:
+        """Reads on; from the start when the chain took back something that was read before."""
+        if self._follower.refresh() < self._applied:
+            self._start_over()
+        for event in self._follower.events[self._applied :]:
             self._apply(event)
-            self._next_block = event.block + 1
+            self._applied += 1
 
     def opened(self, round_number: int) -> RoundOpened | None:
         if round_number not in self._opened:
             self.refresh()
         return self._opened.get(round_number)
 
+    def ended(self) -> bool:
+        """No later round can open, and none runs."""
+        self.refresh()
+        view = self._ledger.task(self._task)
+        done = view.last_round == 0 or view.last_round in self._outcomes
+        return done and task_over(view, self._ledger.now())
+
+    def batch(self, round_number: int) -> Digest | None:
+        """Content digest of the round's batch; None when there is none so far."""
+        return self._batches.get(round_number)
+
     def outcome(self, round_number: int) -> bool | None:
-        """True: this client's update went into the model; False: it did not; None: not settled yet."""
-        return self._outcomes.get(round_number)
+        """True: this client's update went into the model; False: it did not; None: not settled, or not deep enough.
+
+        The phone keeps its residual by this and never asks again, so it must not change any more: the task's
+        confirmations lie upon it.
+        """
+        outcome, block = self._outcomes.get(round_number, (None, 0))
+        return outcome if outcome is not None and self._follower.head - block >= self._confirmations else None
 
     @property
     def reputation(self) -> int:
-        own = self._own_entitlement()
-        return own.reputation if own else self._enrolled_reputation
+        """The one that the last opened round has to plan this client with; no later dispute changes it."""
+        return self._planned_reputation
 
     def entitlement(self) -> tuple[int, Entitlement, tuple[Digest, ...]] | None:
         """Index, leaf and proof of this client's claim as of now; None when it lists nothing for it."""
+        self.refresh()
         root, _ = self._ledger.task(self._task).payable(self._ledger.now())
-        allocation = self._allocations.get(root)
+        allocation = dict(self._allocations.values()).get(root)
         if allocation is None or self._client not in {entry.client for entry in allocation.entitlements}:
             return None
         return claim_proof(allocation, self._client)
@@ -67,34 +96,40 @@ class ChainView:
         """When the last settled round can be claimed, in seconds of block time."""
         return self._ledger.task(self._task).payable_from
 
-    def _own_entitlement(self) -> Entitlement | None:
-        last = next(reversed(self._allocations.values()), None)
-        return next((e for e in last.entitlements if e.client == self._client), None) if last else None
+    def _standing_reputation(self) -> int:
+        last = self._allocations[max(self._allocations)][1].entitlements if self._allocations else ()
+        return next((entry.reputation for entry in last if entry.client == self._client), self._enrolled_reputation)
 
     def _apply(self, event: Event) -> None:
         match event:
+            case TaskPosted():
+                data = get_document(self._store, event.terms.spec, MAX_SPEC_BYTES)
+                self._confirmations = decode(TaskSpec, data, MAX_SPEC_BYTES).confirmations
             case Enrolled(client=client) if client == self._client:
                 self._enrolled_reputation = event.reputation
             case RoundOpened():
                 self._opened[event.round] = event
+                self._planned_reputation = self._standing_reputation()
+            case BatchCommitted():
+                self._batches[event.round] = event.batch
             case RoundPublished():
-                record = self._settled(event.record, event.allocation_root)
-                self._outcomes[event.round] = self._client in record.verdict.accepted
+                record = self._settled(event)
+                self._outcomes[event.round] = self._client in record.verdict.accepted, event.block
             case RoundAbandoned():
-                self._settled(event.record, event.allocation_root)
-                self._outcomes[event.round] = False
+                self._settled(event)
+                self._outcomes[event.round] = False, event.block
             case RoundExpired():
-                self._outcomes[event.round] = False
+                self._outcomes[event.round] = False, event.block
             case RoundFrozen():
-                self._outcomes.setdefault(event.round, False)
+                self._allocations.pop(event.round, None)
+                self._outcomes.setdefault(event.round, (False, event.block))
             case _:
                 pass
 
-    def _settled(self, record_digest: Digest, root: Digest) -> RoundRecord:
-        record = decode(RoundRecord, get_document(self._store, record_digest, MAX_RECORD_BYTES))
+    def _settled(self, event: RoundPublished | RoundAbandoned) -> RoundRecord:
+        record = decode(RoundRecord, get_document(self._store, event.record, MAX_RECORD_BYTES))
         allocation = decode(Allocation, get_document(self._store, record.allocation, MAX_RECORD_BYTES))
-        if allocation_root(allocation) != root:
+        if allocation_root(allocation) != event.allocation_root:
             raise VerificationError("the allocation is not the one on chain", fault=Party.EDGE_SERVER)
-        self._allocations.pop(root, None)  # a round that paid nobody repeats the tree of an earlier one
-        self._allocations[root] = allocation
+        self._allocations[event.round] = event.allocation_root, allocation
         return record

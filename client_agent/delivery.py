@@ -11,6 +11,7 @@ import structlog
 from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailableError
 from client_agent.journal import AgentJournal, Sealed
 from client_agent.membership import PATIENCE_SECONDS
+from client_agent.watch import Watch
 from protocol.commitments import verify_receipt
 from protocol.encryption.suite import suite
 from protocol.errors import VerificationError
@@ -30,13 +31,14 @@ class Delivery:
     store: ContentStore
     edge: EdgeClient
     journal: AgentJournal
+    watch: Watch
     tell: Callable[[str], None]
     poll_seconds: int
     direct_margin_seconds: int
     sleep: Callable[[float], None] = time.sleep
 
     def deliver(self, spec: TaskSpec, sealed: Sealed, commit_until: int) -> int:
-        """Store the ciphertext, submit, await the receipt; without one in time, commit directly. Bytes stored."""
+        """Store, submit, await the inclusion proof; without receipt or proof, commit directly. Bytes stored."""
         signed = sealed.commitment
         commitment = signed.commitment
         body = self.journal.body(commitment.round)
@@ -50,18 +52,21 @@ class Delivery:
             try:
                 if now < commit_until - margin:
                     if not submitted:
-                        self.edge.submit(commitment.task, commitment.round, submission)
+                        receipt = self.edge.submit(commitment.task, commitment.round, submission)
+                        self.watch.keep_receipt(spec, signed, receipt)
                         submitted = True
-                    receipt = self.edge.receipt(commitment.task, commitment.round, commitment.client, self.poll_seconds)
-                    if receipt is None:
+                    wait = min(self.poll_seconds, commit_until - margin - now)
+                    proof = self.edge.receipt(commitment.task, commitment.round, commitment.client, wait)
+                    if proof is None:
                         continue
-                    verify_receipt(self.ledger.round(commitment.task, commitment.round).batch_root, signed, receipt)
+                    verify_receipt(self.ledger.round(commitment.task, commitment.round).batch_root, signed, proof)
+                    self.watch.included(commitment.round)
                     return len(body)
             except EdgeUnavailableError:
                 self.sleep(PATIENCE_SECONDS)
                 continue
             except (EdgeRefusedError, VerificationError) as error:
-                log.info("no receipt", round=commitment.round, error=str(error))
+                log.info("not in the batch", round=commitment.round, error=str(error))
                 submitted = False
             if self.commit_directly(sealed):
                 break

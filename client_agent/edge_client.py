@@ -1,20 +1,24 @@
-"""The phone's side of the edge server's HTTP API: small requests, bounded answers, every byte counted."""
+"""The phone's side of the edge servers' HTTP API: small requests, answers bounded in size and time, bytes counted."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 
 from protocol.canonical import decode, encode
 from protocol.errors import HearthError, MalformedError, Party
-from protocol.identifiers import Address, Digest, from_hex, to_hex
-from protocol.messages.submission import Receipt, SignedEnrolment, SignedLeave, Submission
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, from_hex, to_hex
+from protocol.messages.round import RoundStatement, SignedRoundStatement
+from protocol.messages.submission import Receipt, SignedEnrolment, SignedLeave, SignedReceipt, Submission
 from storage.ledger.interface import LedgerError
 from storage.ledger.json_answers import parse_json
 
 MAX_ANSWER_BYTES = 64 * 1024
+T = TypeVar("T")
 
 
 class EdgeUnavailableError(HearthError):
@@ -31,8 +35,11 @@ class EdgeRefusedError(HearthError):
 
 @dataclass(frozen=True, slots=True)
 class NextRound:
+    """An announced round; ``statement`` is signed by the edge server, the phone sees by which one."""
+
     round: int
     plan: Digest
+    statement: SignedRoundStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,66 +48,99 @@ class TaskEnded:
 
 
 class EdgeClient:
-    """Synchronous client of one edge server. Raises EdgeUnavailableError and EdgeRefusedError."""
+    """Synchronous client of the edge servers of a task, asked one after the other until one serves.
 
-    def __init__(self, base_url: str, timeout_seconds: float = 10.0) -> None:
-        self._timeout = timeout_seconds
+    Raises EdgeUnavailableError when none does, and EdgeRefusedError when one refuses. Whoever did not serve is asked
+    last from then on.
+    """
+
+    def __init__(self, urls: Sequence[str], timeout_seconds: float = 10.0) -> None:
+        self._urls, self._timeout = [url.rstrip("/") for url in urls], timeout_seconds
         self.bytes_sent = 0  # request lines, headers and bodies
-        self._http = httpx2.Client(base_url=base_url, timeout=timeout_seconds, follow_redirects=False)
+        self._runner = asyncio.Runner()  # a deadline for the whole exchange, however slowly an answer drips
+        self._http = httpx2.AsyncClient(timeout=timeout_seconds, follow_redirects=False)
         self._http.headers.clear()  # a phone pays for every header
 
     def close(self) -> None:
-        self._http.close()
+        self._runner.run(self._http.aclose())
+        self._runner.close()
+
+    def turn(self) -> None:
+        """The server asked first has told nothing useful: another one is asked first from now on."""
+        self._urls.append(self._urls.pop(0))
 
     def enrol(self, signed: SignedEnrolment) -> None:
-        self._send("POST", f"/api/v1/tasks/{signed.enrolment.task}/enrolments", encode(signed))
+        self._ask("POST", f"/api/v1/tasks/{signed.enrolment.task}/enrolments", encode(signed), _nothing)
 
     def leave(self, signed: SignedLeave) -> None:
-        self._send("POST", f"/api/v1/tasks/{signed.leave.task}/leaves", encode(signed))
+        self._ask("POST", f"/api/v1/tasks/{signed.leave.task}/leaves", encode(signed), _nothing)
 
     def next_round(self, task: int, after: int, wait_seconds: int) -> NextRound | TaskEnded | None:
-        """Long poll for a round later than ``after``; None when none opened in time."""
-        answer = self._send("GET", f"/api/v1/tasks/{task}/rounds/next?after={after}&wait={wait_seconds}")
-        if answer is None:
-            return None
-        parsed = _object(answer)
-        if "ended" in parsed:
-            return TaskEnded()
-        number, plan = parsed.get("round"), parsed.get("plan")
-        if type(number) is not int or number <= after or not isinstance(plan, str):
-            raise EdgeUnavailableError("not a next round", fault=Party.EDGE_SERVER)
-        return NextRound(number, from_hex(plan, 32))
+        """Long poll for a round later than ``after``; None when none opened in time, and then the next server is asked
+        first: this one may have lost sight of the chain."""
 
-    def submit(self, task: int, round_number: int, submission: Submission) -> None:
-        self._send("POST", f"/api/v1/tasks/{task}/rounds/{round_number}/commitments", encode(submission))
+        def parse(answer: bytes | None) -> NextRound | TaskEnded | None:
+            return None if answer is None else _announcement(task, after, _object(answer))
+
+        path = f"/api/v1/tasks/{task}/rounds/next?after={after}&wait={wait_seconds}"
+        found = self._ask("GET", path, None, parse)
+        if found is None:
+            self.turn()
+        return found
+
+    def statement(self, task: int, round_number: int) -> SignedRoundStatement:
+        """What an edge server says of a round now; not verified."""
+        path = f"/api/v1/tasks/{task}/rounds/{round_number}/statement"
+        return self._ask("GET", path, None, lambda found: decode(SignedRoundStatement, found or b"", MAX_ANSWER_BYTES))
+
+    def submit(self, task: int, round_number: int, submission: Submission) -> SignedReceipt | None:
+        """The edge server's receipt, not verified; None from one that gives none."""
+        path = f"/api/v1/tasks/{task}/rounds/{round_number}/commitments"
+        return self._ask("POST", path, encode(submission), _optional(SignedReceipt))
 
     def receipt(self, task: int, round_number: int, client: Address, wait_seconds: int) -> Receipt | None:
         """Long poll for the inclusion proof; None when there is none yet. Refused once the batch went without it."""
         path = f"/api/v1/tasks/{task}/rounds/{round_number}/receipts/{to_hex(client)}?wait={wait_seconds}"
-        answer = self._send("GET", path)
-        return None if answer is None else decode(Receipt, answer, MAX_ANSWER_BYTES)
+        return self._ask("GET", path, None, _optional(Receipt))
 
     def request_claim(self, task: int, client: Address) -> None:
-        self._send("POST", f"/api/v1/tasks/{task}/claims/{to_hex(client)}", b"")
+        self._ask("POST", f"/api/v1/tasks/{task}/claims/{to_hex(client)}", b"", _nothing)
 
-    def _send(self, method: str, path: str, body: bytes | None = None) -> bytes | None:
-        """Body of a 2xx answer, None for 204."""
-        wait = int(path.rpartition("wait=")[2]) if "wait=" in path else 0
-        request = self._http.build_request(method, path, content=body, timeout=self._timeout + wait)
+    def _ask(self, method: str, path: str, body: bytes | None, parse: Callable[[bytes | None], T]) -> T:
+        """What ``parse`` makes of the first good answer; it is given the body of a 2xx answer, None for 204."""
+        unserved: HearthError | None = None
+        for url in tuple(self._urls):
+            try:
+                return parse(self._runner.run(self._send(method, url + path, body)))
+            except EdgeRefusedError as error:
+                self.turn()
+                if error.code != "E_NOT_FOUND":
+                    raise
+                unserved = error
+            except (EdgeUnavailableError, MalformedError) as error:
+                self.turn()
+                unserved = error
+        raise EdgeUnavailableError(f"{method} {path}: {unserved}", fault=Party.EDGE_SERVER)
+
+    async def _send(self, method: str, url: str, body: bytes | None) -> bytes | None:
+        wait = int(url.rpartition("wait=")[2]) if "wait=" in url else 0
+        timeout = httpx2.Timeout(self._timeout, read=self._timeout + wait)
+        request = self._http.build_request(method, url, content=body, timeout=timeout)
         self.bytes_sent += len(f"{method}  HTTP/1.1\r\n\r\n") + len(request.url.raw_path) + len(body or b"")
         self.bytes_sent += sum(len(name) + len(value) + 4 for name, value in request.headers.raw)
+        content = b""
         try:
-            response = self._http.send(request, stream=True)
-            try:
-                content = b""
-                for piece in response.iter_bytes():
-                    content += piece
-                    if len(content) > MAX_ANSWER_BYTES:
-                        raise EdgeUnavailableError("answer too large", fault=Party.EDGE_SERVER)
-            finally:
-                response.close()
-        except httpx2.HTTPError as error:
-            raise EdgeUnavailableError(f"{method} {path}: {error}", fault=Party.EDGE_SERVER) from error
+            async with asyncio.timeout(self._timeout + wait):
+                response = await self._http.send(request, stream=True)
+                try:
+                    async for piece in response.aiter_bytes():
+                        content += piece
+                        if len(content) > MAX_ANSWER_BYTES:
+                            raise EdgeUnavailableError("answer too large", fault=Party.EDGE_SERVER)
+                finally:
+                    await response.aclose()
+        except (httpx2.HTTPError, TimeoutError) as error:
+            raise EdgeUnavailableError(f"{method} {url}: {error!r}", fault=Party.EDGE_SERVER) from error
         if response.status_code == 204:
             return None
         if response.is_success:
@@ -113,7 +153,26 @@ class EdgeClient:
                 fault=Party.EDGE_SERVER,
                 code=code if isinstance(code, str) else None,
             )
-        raise EdgeUnavailableError(f"{method} {path}: status {response.status_code}", fault=Party.EDGE_SERVER)
+        raise EdgeUnavailableError(f"{method} {url}: status {response.status_code}", fault=Party.EDGE_SERVER)
+
+
+def _announcement(task: int, after: int, parsed: dict[str, Any]) -> NextRound | TaskEnded:
+    if "ended" in parsed:
+        return TaskEnded()
+    number, texts = parsed.get("round"), [parsed.get(name) for name in ("plan", "label", "signature")]
+    if type(number) is not int or not after < number < 2**32 or not all(isinstance(text, str) for text in texts):
+        raise EdgeUnavailableError("not a next round", fault=Party.EDGE_SERVER)
+    plan, label, signature = (from_hex(str(text), size) for text, size in zip(texts, (32, 32, 65), strict=True))
+    statement = RoundStatement(task, number, label, ZERO_DIGEST)
+    return NextRound(number, plan, SignedRoundStatement(statement, signature))
+
+
+def _optional(kind: type[T]) -> Callable[[bytes | None], T | None]:
+    return lambda answer: decode(kind, answer, MAX_ANSWER_BYTES) if answer else None
+
+
+def _nothing(_: bytes | None) -> None:
+    """Of an answer whose body says nothing."""
 
 
 def _object(content: bytes) -> dict[str, Any]:

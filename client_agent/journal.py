@@ -13,7 +13,7 @@ from client_agent.keystore import decode_master_keys, encode_master_keys
 from protocol.encryption.committee import Subset, ratchet
 from protocol.errors import HearthError
 from protocol.identifiers import Digest, sha256
-from protocol.messages.submission import Commitment, SignedCommitment
+from protocol.messages.submission import Commitment, SignedCommitment, SignedReceipt
 from storage.journal import Entry, Journal
 
 _KEYS_PREFIX = "master-keys-"
@@ -42,6 +42,7 @@ class AgentJournal:
         self._keys: tuple[int, Digest] | None = None  # epoch and file
         self.charged: dict[int, Digest] = {}  # round -> label, in order
         self.sealed: dict[int, Sealed] = {}
+        self.receipts: dict[int, SignedReceipt] = {}  # round -> the edge server's word that the batch will hold it
         self.outcomes: dict[int, bool] = {}  # round -> was the update added to the model
         for entry in self._journal.entries():
             self._apply(entry)
@@ -116,6 +117,11 @@ class AgentJournal:
         """The ciphertext; its digest is checked by whoever stores it."""
         return self._journal.read_file(f"body-{round_number}")
 
+    def keep_receipt(self, round_number: int, receipt: SignedReceipt) -> None:
+        """Verified; the first one of a round stays."""
+        if round_number not in self.receipts:
+            self._append("receipt", round=round_number, server=receipt.server, signature=receipt.signature)
+
     def settle(self, round_number: int, added: bool) -> None:
         self._append("outcome", round=round_number, added=int(added))
 
@@ -160,6 +166,10 @@ class AgentJournal:
                 )
                 signed = SignedCommitment(commitment, _bytes(fields["signature"]))
                 self.sealed[commitment.round] = Sealed(signed, _bytes(fields["residual"]))
+            case "receipt":
+                self.receipts[_int(fields["round"])] = SignedReceipt(
+                    _bytes(fields["server"]), _bytes(fields["signature"])
+                )
             case "outcome":
                 self.outcomes[_int(fields["round"])] = bool(fields["added"])
             case kind:

@@ -17,6 +17,7 @@ from client_agent.edge_client import EdgeClient
 from client_agent.journal import AgentJournal
 from client_agent.randomness import SystemRandomness
 from client_agent.settings import AgentSettings
+from client_agent.stake import fetch_stake
 from client_agent.training.trainer import Trainer
 from protocol.messages.task import TaskSpec
 from protocol.randomness import Randomness, SeededRandomness
@@ -56,7 +57,7 @@ def run_agent(
         return TorchTrainer(spec.model, images, labels)
 
     ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
-    edge = EdgeClient(settings.edge_url)
+    edge = EdgeClient(settings.edge_urls)
     journal = AgentJournal(settings.folder)
     try:
         agent = Agent(
@@ -66,6 +67,7 @@ def run_agent(
             store=open_store(settings.store),
             edge=edge,
             journal=journal,
+            proofs=settings.folder / "proofs",
             make_trainer=make_trainer,
             randomness=randomness,
             tell=tell,
@@ -73,6 +75,7 @@ def run_agent(
             examples=len(labels),
             poll_seconds=settings.poll_seconds,
             direct_margin_seconds=settings.patience_seconds,
+            max_stake_wei=settings.max_stake_wei,
         )
         agreed = agent.run()
         if report is not None:
@@ -85,7 +88,7 @@ def run_agent(
 
 def _leave(settings: AgentSettings, signer: Signer, tell: Callable[[str], None]) -> None:
     """Beside a running agent: it needs neither journal nor data."""
-    edge = EdgeClient(settings.edge_url)
+    edge = EdgeClient(settings.edge_urls)
     try:
         ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
         relayed = leave_task(settings.task, signer, ledger, edge)
@@ -94,5 +97,7 @@ def _leave(settings: AgentSettings, signer: Signer, tell: Callable[[str], None])
             if relayed
             else "the edge server does not relay it; this account sent it itself"
         )
+        if ledger.enrolment(settings.task, signer.address).staked:
+            fetch_stake(ledger, settings.task, signer.address, tell)
     finally:
         edge.close()

@@ -11,11 +11,12 @@ import structlog
 from client_agent.chain_view import ChainView
 from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailableError
 from client_agent.journal import AgentJournal
+from client_agent.stake import Stake
 from protocol.canonical import encode
 from protocol.encryption.committee import draw_master_keys
 from protocol.encryption.envelope import seal_envelope
 from protocol.errors import HearthError, Party
-from protocol.identifiers import Address, to_hex
+from protocol.identifiers import ZERO_DIGEST, Address, to_hex
 from protocol.messages.submission import Enrolment, SignedEnrolment
 from protocol.messages.task import TaskSpec
 from protocol.randomness import Randomness
@@ -49,13 +50,30 @@ class Membership:
     randomness: Randomness
     tell: Callable[[str], None]
     sleep: Callable[[float], None] = time.sleep
+    max_stake_wei: int | None = None  # of a phone that nobody watches; None when its owner was asked
 
     @property
     def address(self) -> Address:
         return self.signer.address
 
     def enrol(self, spec: TaskSpec) -> None:
-        """Draw master keys once, seal them to the committee, sign, and wait until the chain knows."""
+        """Draw master keys once, seal them to the committee, sign, and wait until the chain knows.
+
+        Where the task asks for a stake this account sends the enrolment, since nobody else brings its money; the edge
+        server relays any other. Raises EnrolmentOverError, StakeRefusedError, FundsError.
+        """
+        stake = None
+        if spec.deposits.client_wei and self.ledger.enrolment(self.task, self.address).envelope == ZERO_DIGEST:
+            stake = Stake(spec.deposits.client_wei, spec.rewards.token, self.max_stake_wei, self.ledger, self.tell)
+            stake.check(self.task)
+            self._require_place()
+        signed = self._signed_enrolment(spec)
+        if stake is not None:
+            stake.enrol(signed)
+        self._await_enrolment(signed)
+
+    def _signed_enrolment(self, spec: TaskSpec) -> SignedEnrolment:
+        """The same one after a kill; its envelope is in content."""
         if self.journal.envelope is None:
             m, t = len(spec.committee.members), spec.committee.threshold
             if not self.journal.has_keys:
@@ -72,16 +90,26 @@ class Membership:
         envelope_digest = self.journal.envelope
         assert envelope_digest is not None
         enrolment = Enrolment(self.task, self.address, envelope_digest)
-        signed = SignedEnrolment(enrolment, self.signer.sign(self.ledger.domain, enrolment))
+        return SignedEnrolment(enrolment, self.signer.sign(self.ledger.domain, enrolment))
+
+    def _await_enrolment(self, signed: SignedEnrolment) -> None:
         looks = 0
-        while self.ledger.enrolment(self.task, self.address).envelope != envelope_digest:
+        while self.ledger.enrolment(self.task, self.address).envelope != signed.enrolment.envelope:
             taken = looks % LOOKS_PER_REQUEST != 0 or self._politely(lambda: self.edge.enrol(signed))
             looks += 1 if taken else 0
             if not taken:
-                view = self.ledger.task(self.task)
-                if self.ledger.now() > view.enrol_until or view.enrolled >= view.max_clients:
-                    raise EnrolmentOverError(f"task {self.task} takes no more clients", fault=Party.EDGE_SERVER)
+                self._require_place()
             self.sleep(PATIENCE_SECONDS)
+
+    def _require_place(self) -> None:
+        view = self.ledger.task(self.task)
+        if self.ledger.now() > view.enrol_until or view.enrolled >= view.max_clients:
+            raise EnrolmentOverError(f"task {self.task} takes no more clients", fault=Party.EDGE_SERVER)
+
+    def left_before(self, round_number: int) -> bool:
+        """Whether no round from this one on will plan the client, and its last one has ended."""
+        view = self.ledger.enrolment(self.task, self.address)
+        return view.left and view.left_round < round_number
 
     def claim(self) -> None:
         """Have the edge server relay the claim of the last payout; send it oneself if it does not."""

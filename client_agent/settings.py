@@ -10,11 +10,12 @@ from pathlib import Path
 class AgentSettings:
     folder: Path  # journal, keys, residual: readable by the owner only
     data: Path  # the household's examples
-    edge_url: str
+    edge_urls: tuple[str, ...]  # of the task's edge servers, the one asked first in front
     rpc_url: str
     ledger: bytes
     store: str  # content store: folder, or URL of an IPFS node's RPC
     task: int
     poll_seconds: int = 20  # how long one long poll asks the edge server to wait
     patience_seconds: int = 10  # before the commit deadline, when a missing receipt means: commit directly
+    max_stake_wei: int | None = 0  # that it may bring without being asked; None: its owner is asked
     max_data_bytes: int = 512 * 1024 * 1024

@@ -9,7 +9,14 @@ from protocol.domain import Domain, commitment_leaf
 from protocol.errors import Party, VerificationError
 from protocol.identifiers import Address, Digest, to_hex
 from protocol.messages.round import RoundPlan
-from protocol.messages.submission import Commitment, CommitmentBatch, Receipt, SignedCommitment, Submission
+from protocol.messages.submission import (
+    Commitment,
+    CommitmentBatch,
+    Receipt,
+    ReceiptStatement,
+    SignedCommitment,
+    Submission,
+)
 from protocol.signing import struct_hash, verify
 
 
@@ -75,6 +82,11 @@ def verify_receipt(root: Digest, signed: SignedCommitment, receipt: Receipt) -> 
         merkle.verify(root, node, receipt.proof)
     except VerificationError as error:
         raise VerificationError(f"receipt: {error.args[0]}", fault=Party.EDGE_SERVER) from error
+
+
+def receipt_statement(commitment: Commitment) -> ReceiptStatement:
+    """What an edge server signs when it takes a commitment: that it will be in the batch."""
+    return ReceiptStatement(commitment.task, commitment.round, commitment.label, struct_hash(commitment))
 
 
 def committed_set(batch: CommitmentBatch, directs: Iterable[SignedCommitment]) -> dict[Address, SignedCommitment]:

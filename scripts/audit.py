@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from eth_hash.auto import keccak
@@ -17,6 +17,7 @@ from protocol.identifiers import Address, Digest
 from protocol.messages.chain import Enrolled, ReputationRules, RoundOpened, TaskPosted
 from protocol.signing import domain_separator
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
+from scripts.breaches import find_breaches
 from storage.content.cid import CHUNK_BYTES
 from storage.content.interface import (
     ContentCorruptError,
@@ -26,27 +27,24 @@ from storage.content.interface import (
     get_document,
 )
 from storage.ledger.interface import LedgerError, LedgerReader, TransactionRevertedError
+from storage.ledger.proof_file import ProofFile
 
 EXIT_CODES = {Status.PASS: 0, Status.FAIL: 1, Status.UNKNOWN: 3}
 
 
-@dataclass
+@dataclass(frozen=True)
 class AuditFetch:
-    """Reads each object once; remembers which digests the audit asked for."""
+    """Keeps nothing: the audit asks for each object once, and a round's ciphertexts may not fit into memory."""
 
     store: ContentStore
-    seen: dict[tuple[Digest, int], bytes | Absence] = field(default_factory=dict)
 
     def __call__(self, digest: Digest, max_bytes: int, chunk_bytes: int | None) -> bytes | Absence:
-        key = (digest, chunk_bytes or CHUNK_BYTES)
-        if key not in self.seen:
-            try:
-                self.seen[key] = get_document(self.store, digest, max_bytes, key[1])
-            except ContentMissingError:
-                self.seen[key] = Absence.MISSING
-            except (ContentCorruptError, ContentTooLargeError):
-                self.seen[key] = Absence.CORRUPT
-        return self.seen[key]
+        try:
+            return get_document(self.store, digest, max_bytes, chunk_bytes or CHUNK_BYTES)
+        except ContentMissingError:
+            return Absence.MISSING
+        except (ContentCorruptError, ContentTooLargeError):
+            return Absence.CORRUPT
 
 
 def gather_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
@@ -54,8 +52,9 @@ def gather_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
     events = tuple(ledger.events())
     task_view = ledger.task(task)
     task_count = ledger.task_count()
-    posts = len([e for e in events if isinstance(e, TaskPosted)])
-    views = {number: ledger.task(number) for number in range(1, min(task_count, posts) + 1)}
+    posts = [e for e in events if isinstance(e, TaskPosted)]
+    views = {number: ledger.task(number) for number in range(1, min(task_count, len(posts)) + 1)}
+    listed = [holder for e in posts if e.task == task for holder in (*e.terms.edge_servers, *e.terms.authorities)]
     clients = sorted({e.client for e in events if isinstance(e, Enrolled) and e.task == task})
     opened = [e.round for e in events if isinstance(e, RoundOpened) and e.task == task]
     numbers = sorted({*opened, *range(1, min(task_view.last_round, len(events)) + 1)})
@@ -74,12 +73,18 @@ def gather_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
         enrolments={client: ledger.enrolment(task, client) for client in clients},
         directs={(n, client): ledger.has_committed_directly(task, n, client) for n in numbers for client in clients},
         standings={client: ledger.standing(client) for client in clients},
+        bonds={holder: ledger.bond(task, holder) for holder in listed},
         rules=ledger.rules(),
     )
 
 
-def run_audit(ledger: LedgerReader, store: ContentStore, task: int) -> Report:
-    """All lines. An endpoint that cannot or will not answer leaves one, UNKNOWN."""
+def run_audit(
+    ledger: LedgerReader, store: ContentStore, task: int, accuse: Callable[[ProofFile], None] | None = None
+) -> Report:
+    """All lines. An endpoint that cannot or will not answer leaves one, UNKNOWN.
+
+    ``accuse`` is handed what the ledger's judge can convict somebody of; each such breach fails a check, too.
+    """
     try:
         evidence = gather_evidence(ledger, task)
     except (LedgerError, TransactionRevertedError) as error:
@@ -88,7 +93,12 @@ def run_audit(ledger: LedgerReader, store: ContentStore, task: int) -> Report:
             raise MissingEvidenceError(f"the endpoint's answers: {error}") from error
         return report
     fetch: Fetch = AuditFetch(store)
-    return audit_task(evidence, fetch, expected_codes(evidence.codes, evidence.domain, evidence.judge, evidence.rules))
+    codes = expected_codes(evidence.codes, evidence.domain, evidence.judge, evidence.rules)
+    report = audit_task(evidence, fetch, codes)
+    if accuse is not None and report.status is Status.FAIL:
+        for breach in find_breaches(evidence, fetch):
+            accuse(breach)
+    return report
 
 
 def expected_codes(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from protocol.errors import HearthError, MalformedError
-from scripts.commands import accounts, audit, bench, manufacturer, roles, testnet
+from scripts.commands import accounts, audit, bench, deposits, manufacturer, roles, testnet
 
 app = typer.Typer(
     name="hearth",
@@ -22,7 +22,10 @@ app.add_typer(roles.serve, name="serve")
 app.command(name="agent")(roles.agent)
 app.add_typer(manufacturer.task, name="task")
 app.add_typer(manufacturer.model, name="model")
+app.add_typer(deposits.bond, name="bond")
+app.add_typer(deposits.stake, name="stake")
 app.command(name="audit")(audit.audit)
+app.command(name="dispute")(audit.dispute)
 app.command(name="deploy")(accounts.deploy)
 app.add_typer(accounts.key, name="key")
 app.add_typer(testnet.testnet, name="testnet")

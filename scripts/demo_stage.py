@@ -26,12 +26,15 @@ class DemoStage:
         self.store = root / "store"
         self.store.mkdir(parents=True)
         self.addresses: dict[str, Address] = {}
+        self.edges = ["edge"]  # roles: the edge server in charge first, then its substitutes
         self.rpc_url = self.edge_url = ""
+        self.substitute_urls: list[str] = []
         self.authority_urls: list[str] = []
         self.ledger: Address = b""
         self.task = 0
         self.route: Callable[[str, str], str] = lambda _role, url: url  # (role, URL) -> the URL that it is given
         self.launchers: dict[str, list[str]] = {}  # of a role that shall not start as ``hearth``
+        self.options: dict[str, list[str]] = {}  # of a role that is told more than the demonstration tells it
         self._ports: dict[str, str] = {}  # of a role that listened before: it comes back where it was
         self._randomness: Randomness = (
             SystemRandomness() if seed is None else SeededRandomness(b"hearth demo" + seed.to_bytes(8, "big"))
@@ -55,18 +58,18 @@ class DemoStage:
     def start_authority(self, role: str) -> RoleProcess:
         return self._start(role, "serve", "authority", *self._state(role), *self._seed_file(role), *self._listen(role))
 
-    def start_edge(self, censored: Address | None) -> RoleProcess:
-        authorities = [part for url in self.authority_urls for part in ("--authority", self.route("edge", url))]
+    def start_edge(self, censored: Address | None, role: str = "edge") -> RoleProcess:
+        authorities = [part for url in self.authority_urls for part in ("--authority", self.route(role, url))]
         censor = ("--censor", to_hex(censored)) if censored else ()
         return self._start(
-            "edge",
+            role,
             "serve",
             "edge",
-            *self._state("edge"),
+            *self._state(role),
             *self._content(),
             *authorities,
             *censor,
-            *self._listen("edge"),
+            *self._listen(role),
         )
 
     def start_client(self, role: str) -> RoleProcess:
@@ -76,9 +79,9 @@ class DemoStage:
     def agent_command(self, role: str) -> list[str]:
         """``hearth agent`` for this household and task, without its account."""
         data = self.folder(role) / "household.safetensors"
-        edge_url = self.route(role, self.edge_url)
-        where = ["--edge", edge_url, "--task", str(self.task), "--data", str(data)]
-        return ["agent", *where, *self._state(role), *self._content()]
+        urls = [self.route(role, url) for url in (self.edge_url, *self.substitute_urls)]
+        edges = [part for url in urls for part in ("--edge", url)]
+        return ["agent", *edges, "--task", str(self.task), "--data", str(data), *self._state(role), *self._content()]
 
     def url_of(self, process: RoleProcess) -> str:
         """Waits until a listening role answers."""
@@ -92,7 +95,8 @@ class DemoStage:
 
     def _start(self, role: str, *arguments: str) -> RoleProcess:
         launcher = self.launchers.get(role, ())
-        return self.processes.start(role, [*arguments, *self._account(role)], self.folder(role), launcher)
+        command = [*arguments, *self._account(role), *self.options.get(role, ())]
+        return self.processes.start(role, command, self.folder(role), launcher)
 
     def _account(self, role: str) -> list[str]:
         folder = self.folder(role)

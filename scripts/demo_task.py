@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 from pathlib import Path
 
 from protocol.encryption.suite import FE64, PAD
 from protocol.identifiers import Address, to_hex
-from protocol.messages.task import MICRO, LearningTerms, ModelSpec, PrivacyTerms
+from protocol.messages.task import MICRO, DepositTerms, LearningTerms, ModelSpec, PrivacyTerms
 from scripts.presets import DEMO_REPUTATION, DEMO_REWARDS, digits_terms, mnist_terms, with_enough_noise
 
 THRESHOLD = 2
+NO_DEPOSITS = DepositTerms()
 TEST_SET = "test-set.safetensors"
 SUITES = {"fe64": FE64, "pad": PAD}  # as the demonstration's option names them
 PACKING = {FE64: 2, PAD: 4}  # two 16-bit coordinates per word; four bytes per coordinate
@@ -28,12 +29,14 @@ def write_task_file(
     dataset: str,
     clients: int,
     rounds: int,
-    edge_server: Address,
+    edge_servers: Sequence[Address],
     authority_urls: Sequence[str],
     phase_seconds: int = 180,
     suite: str = FE64,
+    deposits: DepositTerms = NO_DEPOSITS,
 ) -> None:
-    """``phase_seconds`` bounds a round's commit and settle phases; it ends as soon as everyone has committed."""
+    """``phase_seconds`` bounds a round's commit and settle phases; it ends as soon as everyone has committed. The first
+    of ``edge_servers`` is in charge, the others are its substitutes."""
     model, learning, privacy = terms_for(dataset, rounds)
     learning = replace(learning, packing=PACKING[suite])
     lines = [
@@ -41,7 +44,8 @@ def write_task_file(
         f'title = "Which {"digit" if dataset == "digits" else "handwritten digit"} is it? ({dataset})"',
         f"rounds = {rounds}",
         f'suite = "{suite}"',
-        f'edge_server = "{to_hex(edge_server)}"',
+        f'edge_server = "{to_hex(edge_servers[0])}"',
+        f"edge_substitutes = [{', '.join(_quoted(to_hex(address)) for address in edge_servers[1:])}]",
         "",
         "[files]",
         f'test_set = "{TEST_SET}"',
@@ -85,6 +89,9 @@ def write_task_file(
         f"contribution_wei = {DEMO_REWARDS.contribution_wei}",
         f"target_gain = {_decimal(DEMO_REWARDS.target_gain_ppm)}",
         "",
+        "[deposits]",
+        *(f"{name} = {amount}" for name, amount in asdict(deposits).items()),
+        "",
         "[durations]",
         "enrolment_seconds = 600",
         f"commit_seconds = {phase_seconds}",
@@ -92,7 +99,7 @@ def write_task_file(
         "task_seconds = 86400",
         "claim_seconds = 86400",
         "dispute_seconds = 2",
-        f"takeover_seconds = {phase_seconds}",
+        f"takeover_seconds = {phase_seconds // 2}",
         "",
         "[committee]",
         f"threshold = {THRESHOLD}",
@@ -107,6 +114,10 @@ def _decimal(millionths: int) -> str:
     return text if "." in text else f"{text}.0"
 
 
+def _quoted(text: str) -> str:
+    return f'"{text}"'
+
+
 def _inline(table: Mapping[str, object]) -> str:
-    entries = [f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}" for key, value in table.items()]
+    entries = [f"{key} = {_quoted(value) if isinstance(value, str) else value}" for key, value in table.items()]
     return f"{{ {', '.join(entries)} }}"

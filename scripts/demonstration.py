@@ -18,10 +18,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from protocol.errors import HearthError
 from protocol.identifiers import to_hex
+from protocol.messages.task import DepositTerms
 from scripts.demo_data import Households, households_of
 from scripts.demo_report import DemoReport, collect, print_tables
 from scripts.demo_stage import AUTHORITIES, DemoStage, client_name
-from scripts.demo_task import SUITES, TEST_SET, write_task_file
+from scripts.demo_task import NO_DEPOSITS, SUITES, TEST_SET, write_task_file
 from scripts.processes import RoleProcess, Stage
 from scripts.testnet import start_chain
 from storage.content.open_store import open_store
@@ -76,26 +77,32 @@ def run_demo(options: DemoOptions, console: Console) -> int:
 
 
 def start_infrastructure(stage: DemoStage, options: DemoOptions) -> None:
-    """Chain with contract and funded accounts, key authorities, edge server; client 0 will be censored."""
+    """Chain with contract and funded accounts, key authorities, edge servers; client 0 will be censored."""
     stage.rpc_url, faucet = start_chain(
         stage.processes, stage.folder("chain"), options.chain, options.keystore, options.password_file
     )
     authorities = [f"authority-{j}" for j in range(1, AUTHORITIES + 1)]
-    roles = ["edge", "manufacturer", *authorities, *(client_name(i) for i in range(options.clients))]
+    roles = [*stage.edges, "manufacturer", *authorities, *(client_name(i) for i in range(options.clients))]
     for role in roles:
         stage.make_account(role)
     stage.ledger, _ = deploy(stage.rpc_url, faucet)
     bank = EthereumLedger(stage.rpc_url, stage.ledger, faucet)
-    for role in ("edge", "manufacturer", client_name(0)):
+    for role in (*stage.edges, "manufacturer", client_name(0)):
         bank.transfer(stage.addresses[role], GRANT_WEI)
     bank.close()
     starting = [stage.start_authority(role) for role in authorities]
     stage.authority_urls = [stage.url_of(process) for process in starting]
-    edge = stage.start_edge(censored=stage.addresses[client_name(0)])
-    stage.edge_url = stage.url_of(edge)
+    edges = [stage.start_edge(censored=stage.addresses[client_name(0)], role=role) for role in stage.edges]
+    stage.edge_url, *stage.substitute_urls = [stage.url_of(process) for process in edges]
 
 
-def post_task(stage: DemoStage, options: DemoOptions, data: Households, phase_seconds: int = 180) -> None:
+def post_task(
+    stage: DemoStage,
+    options: DemoOptions,
+    data: Households,
+    phase_seconds: int = 180,
+    deposits: DepositTerms = NO_DEPOSITS,
+) -> None:
     folder = stage.folder("manufacturer")
     (folder / TEST_SET).write_bytes(data.test_set)
     write_task_file(
@@ -103,10 +110,11 @@ def post_task(stage: DemoStage, options: DemoOptions, data: Households, phase_se
         options.dataset,
         options.clients,
         options.rounds,
-        stage.addresses["edge"],
+        [stage.addresses[role] for role in stage.edges],
         stage.authority_urls,
         phase_seconds,
         SUITES[options.suite],
+        deposits,
     )
     stage.run(
         "post", "manufacturer", "task", "post", str(folder / "task.toml"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,7 @@ from web3 import Web3
 
 from protocol.errors import HearthError
 from protocol.identifiers import Address, to_hex
+from protocol.messages.chain import DEFAULT_RULES, ReputationRules
 from scripts.audit import expected_codes
 from storage.durable_file import write_file_atomically
 from storage.ledger import abi
@@ -41,7 +42,7 @@ class DeploymentError(HearthError):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """``block``: nothing of the ledger is earlier. ``artifact``: SHA-256 of the creation code."""
+    """``block``: nothing of the ledger is earlier. ``artifact``: SHA-256 of the creation code without its arguments."""
 
     state: str
     chain_id: int
@@ -50,6 +51,7 @@ class Deployment:
     deployer: str
     nonce: int
     artifact: str
+    rules: ReputationRules
     gas: int | None = None
 
     @property
@@ -57,28 +59,34 @@ class Deployment:
         return address_of(self.ledger)
 
 
-def deploy_once(rpc_url: str, signer: Signer, file: Path, confirmations: int = 0) -> tuple[Deployment, bool]:
+def deploy_once(
+    rpc_url: str, signer: Signer, file: Path, confirmations: int = 0, rules: ReputationRules = DEFAULT_RULES
+) -> tuple[Deployment, bool]:
     """The deployment that ``file`` tells of afterwards, and whether this call sent it.
 
     Raises DeploymentError, PublicKeyError, LedgerError (outcome unknown: call again).
     """
+    if not _possible(rules):
+        raise DeploymentError(f"no ledger can have the rules {_text(rules)}")
     signer.require_private(rpc_url)
     provider = JsonRpcProvider(rpc_url, timeout_seconds=30)
     chain = _Chain(Web3(provider, middleware=[]), signer.address)
     try:
         planned = read_deployment(file) if file.exists() else None
         if planned is not None:
+            if planned.rules != rules:
+                raise DeploymentError(f"{file}: written already with other rules, {_text(planned.rules)}")
             found = _check(planned, chain, rpc_url, file)
             if found is not None:
                 _write(file, found)
                 return found, False
-        plan = _plan(chain)
+        plan = _plan(chain, rules)
         if planned is not None and planned.ledger != plan.ledger:
             raise DeploymentError(
                 f"{file}: begun at nonce {planned.nonce}, which waits in the node (next: {plan.nonce})"
             )
         _write(file, plan)
-        address, receipt = deploy(rpc_url, signer, confirmations=confirmations)
+        address, receipt = deploy(rpc_url, signer, rules=rules, confirmations=confirmations)
         done = replace(plan, state=DONE, ledger=to_hex(address), block=receipt.block, gas=receipt.gas_used)
         _write(file, done)
         return done, True
@@ -91,13 +99,15 @@ def read_deployment(file: Path) -> Deployment:
     try:
         with file.open("rb") as opened:
             content = parse_json(opened.read(MAX_FILE_BYTES))
-        deployment = Deployment(**content)
-        numbers = (deployment.chain_id, deployment.block, deployment.nonce)
-        if any(type(number) is not int for number in numbers) or deployment.state not in (SENT, DONE):
+        rules = ReputationRules(**content["rules"])
+        deployment = Deployment(**{**content, "rules": rules})
+        numbers = (deployment.chain_id, deployment.block, deployment.nonce, *astuple(rules))
+        whole_numbers = all(type(number) is int for number in numbers)
+        if not whole_numbers or not _possible(rules) or deployment.state not in (SENT, DONE):
             raise TypeError
         address_of(deployment.ledger)
         address_of(deployment.deployer)
-    except (OSError, LedgerError, TypeError) as error:
+    except (OSError, LedgerError, TypeError, KeyError) as error:
         raise DeploymentError(f"{file}: there is a file, but not one that tells of a deployment") from error
     return deployment
 
@@ -143,8 +153,8 @@ def _check(known: Deployment, chain: _Chain, rpc_url: str, file: Path) -> Deploy
     reader = EthereumReader(rpc_url, known.address)
     try:
         code = reader.code()
-        if code and not _is_ours(reader, code):
-            raise DeploymentError(f"{file}: {known.ledger} is not this contract")
+        if code and not _is_ours(reader, code, known.rules):
+            raise DeploymentError(f"{file}: {known.ledger} is not this contract, or has other rules")
     finally:
         reader.close()
     if code:
@@ -158,19 +168,29 @@ def _check(known: Deployment, chain: _Chain, rpc_url: str, file: Path) -> Deploy
     return None
 
 
-def _is_ours(reader: EthereumReader, code: bytes) -> bool:
+def _possible(rules: ReputationRules) -> bool:
+    """What the contract's constructor asks for, and the widths of its members."""
+    return 0 <= rules.floor <= rules.maximum < 2**8 and 0 < rules.waiting_seconds < 2**32
+
+
+def _text(rules: ReputationRules) -> str:
+    return f"maximum {rules.maximum}, floor {rules.floor}, waiting {rules.waiting_seconds} s"
+
+
+def _is_ours(reader: EthereumReader, code: bytes, rules: ReputationRules) -> bool:
     try:
-        judge, rules = reader.judge(), reader.rules()
+        judge = reader.judge()
         codes = code, reader.code(judge)
+        said = reader.rules()
     except TransactionRevertedError:
         return False
-    return codes == expected_codes(codes, reader.domain, judge, rules)
+    return said == rules and codes == expected_codes(codes, reader.domain, judge, rules)
 
 
-def _plan(chain: _Chain) -> Deployment:
+def _plan(chain: _Chain, rules: ReputationRules) -> Deployment:
     nonce = chain.next_nonce()
-    ledger = created_address(chain.deployer, nonce)
-    return Deployment(SENT, chain.id(), to_hex(ledger), chain.block(), to_hex(chain.deployer), nonce, artifact_hash())
+    ledger, deployer = created_address(chain.deployer, nonce), to_hex(chain.deployer)
+    return Deployment(SENT, chain.id(), to_hex(ledger), chain.block(), deployer, nonce, artifact_hash(), rules)
 
 
 def created_address(deployer: Address, nonce: int) -> Address:

@@ -16,7 +16,7 @@ from storage.ledger import proofs
 from tests.tiny_task import authority_key
 
 EXPIRED = "expired"
-OPEN, SETTLED = "open", "settled"
+OPEN, SETTLED, SUCCEEDED = "open", "settled", "succeeded"
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Conduct:
     requested: bool = True  # a key, before the round is abandoned or expires
     end: str = PUBLISHED
     lying: tuple[int, ...] = ()  # key authorities; then all of them answer
-    frozen: str = ""  # an authority signs two keys, proven in the OPEN round or once it is SETTLED
+    frozen: str = ""  # an authority signs two keys: proven in the OPEN round, once SETTLED, once the next one is open
     lies: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
 
 def two_keys(domain: Domain, plan: RoundPlan) -> bytes:
     """The proof that an authority signed keys for two requests under one label."""
-    key = authority_key(plan.round // 2)
+    key = authority_key(1 + plan.round % 3)
     one = PartialKeyStatement(
         plan.task, plan.round, plan.label(), sha256(b"one"), address_of(key), plan.key_epoch, sha256(b"")
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -11,18 +11,15 @@ import numpy.typing as npt
 
 from protocol.canonical import encode
 from protocol.commitments import batch_of, batch_root, committed_set
-from protocol.encryption.agreement import liars
-from protocol.encryption.committee import authority_share, draw_master_keys, ratchet
+from protocol.encryption.committee import draw_master_keys, ratchet
 from protocol.encryption.envelope import seal_envelope
-from protocol.encryption.port import Opened
 from protocol.encryption.suite import FE64, suite
-from protocol.identifiers import ZERO_DIGEST, Address, Digest, sha256
+from protocol.identifiers import NATIVE_COIN, ZERO_DIGEST, Address, Digest, sha256
 from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_wei
 from protocol.messages.chain import Publication
-from protocol.messages.keys import KeyRequest, PartialKeyStatement, SignedPartialKey
 from protocol.messages.round import RoundPlan
-from protocol.messages.settlement import ABANDONED, PUBLISHED, RoundRecord, Verdict
+from protocol.messages.settlement import ABANDONED, PUBLISHED, Allocation, RoundRecord, Verdict
 from protocol.messages.submission import Commitment, Enrolment, Leave, SignedCommitment, SignedEnrolment, SignedLeave
 from protocol.model.evaluation import count_correct
 from protocol.model.initialization import initial_parameters
@@ -48,19 +45,21 @@ from storage.content.cid import CHUNK_BYTES, cid_of
 from storage.content.memory import MemoryStore
 from storage.ledger.ethereum import EthereumLedger, EthereumReader
 from storage.ledger.signer import Signer
+from tests.played_authorities import open_sum
 from tests.played_conduct import EXPIRED, OPEN, SETTLED, Conduct, two_keys
 from tests.samples import private_key
-from tests.tiny_task import CLIENTS, EXAMPLES, TinyTrainer, audited_chain, authority_key, tiny_spec, tiny_test_set
+from tests.tiny_task import CLIENTS, EXAMPLES, TinyTrainer, audited_chain, tiny_spec, tiny_test_set
 
-ANSWERING = (1, 3)  # two of three authorities suffice
 T = TypeVar("T")
 
 
 class Player:
     """Manufacturer, edge server, authorities and clients of one task, one after the other."""
 
-    def __init__(self, ledger: Address, rounds: int, scheme: tuple[str, int] = (FE64, 2), authorities: int = 3) -> None:
-        """``scheme``: the encryption suite and its packing."""
+    def __init__(
+        self, ledger: Address, rounds: int, scheme: tuple[str, int] = (FE64, 2), authorities: int = 3, **changes: Any
+    ) -> None:
+        """``scheme``: the encryption suite and its packing; ``changes``: other fields of the tiny spec."""
         self.chain = audited_chain()
         self.store, self.lies = MemoryStore(), dict[str, Callable[[Any], Any]]()
         self.edge = EthereumLedger(self.chain.rpc_url, ledger, Signer(private_key("edge")))
@@ -68,13 +67,19 @@ class Player:
         self.reader = EthereumReader(self.chain.rpc_url, ledger)
         self.domain = self.reader.domain
         spec, (name, packing) = tiny_spec(self.store, rounds, authorities), scheme
-        self.spec = replace(spec, suite=name, learning=replace(spec.learning, packing=packing))
+        self.spec = replace(spec, suite=name, learning=replace(spec.learning, packing=packing), **changes)
         self.scheme = suite(self.spec.suite)
         self.encoding = self.scheme.encoding_for(self.spec.learning.bits, self.spec.learning.packing)
         self.put(encode(self.spec))
-        self.manufacturer.post_task(terms_of(self.spec), self.spec.budget_wei())
+        terms = terms_of(self.spec)
+        self.pay(self.manufacturer, self.spec.budget_wei())
+        self.manufacturer.post_task(terms, self.spec.budget_wei())
         self.task = self.reader.task_count()
+        for holders, bond in ((terms.edge_servers, terms.edge_bond), (terms.authorities, terms.authority_bond)):
+            for holder in holders if bond else ():
+                self.edge.place_bond(self.task, holder, self.pay(self.edge, bond))
         self.left: set[Address] = set()
+        self.doomed: tuple[RoundPlan, Allocation] | None = None
         self.enrol()
 
     def put(self, data: bytes, chunk_bytes: int | None = None) -> Digest:
@@ -84,6 +89,14 @@ class Player:
         """What the edge server says where ``value`` is true."""
         said: T = self.lies.get(name, lambda honest: honest)(value)
         return said
+
+    def pay(self, payer: EthereumLedger, amount: int) -> int:
+        """What has to go along with the payer's next call, in the chain's own coin."""
+        token = self.spec.rewards.token
+        if token == NATIVE_COIN:
+            return amount
+        payer.approve(token, amount)
+        return 0
 
     def enrol(self) -> None:
         committee, m, t = self.spec.committee, len(self.spec.committee.members), self.spec.committee.threshold
@@ -102,7 +115,8 @@ class Player:
             enrolment = Enrolment(self.task, household.address, self.put(encode(envelope)))
             signed.append(SignedEnrolment(enrolment, sign(self.domain, enrolment, household.private_key)))
             self.households.append(household)
-        self.edge.enrol(signed)
+        stake = self.spec.deposits.client_wei
+        self.edge.enrol(signed, self.pay(self.edge, CLIENTS * stake) if stake else 0)
         self.parameters = initial_parameters(self.spec.model)
         reputations = {h.address: self.reader.enrolment(self.task, h.address).reputation for h in self.households}
         self.allocation = first_allocation(self.task, reputations)
@@ -124,6 +138,7 @@ class Player:
         )
         plan = self.said("plan", plan)
         self.edge.open_round(self.task, number, self.put(encode(plan)), plan.label(), len(plan.weights))
+        self.freeze_doomed()
         if conduct.frozen == OPEN:
             self.freeze(plan)
             self.history = unpublished_history(self.history, plan)
@@ -142,13 +157,13 @@ class Player:
         if conduct.requested:
             request = self.said("request", key_request(plan, committed, verdict.accepted))
             self.edge.request_key(self.task, number, request.digest())
-        before = self.allocation
         charge = epsilon_micro(plan.learning, number, self.spec.privacy.delta_exponent)
         record = RoundRecord(
             plan.label(), ABANDONED, verdict, request.digest() if request else ZERO_DIGEST, (), (), ZERO_DIGEST,
             ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0, charge, ZERO_DIGEST,
         )  # fmt: skip
         self.pass_dispute_window()
+        self.doomed = (plan, self.allocation) if conduct.frozen else None
         if conduct.end == ABANDONED:
             allocation, root, allocated = self._settle(number, verdict, None)
             digest = self.put(encode(self.said("record", replace(record, allocation=allocation))))
@@ -156,7 +171,7 @@ class Player:
             self.history = unpublished_history(self.history, plan)
             return
         assert request is not None
-        signed, accused, key, opened = self._open(plan, request, bodies, conduct.lying)
+        signed, accused, key, opened = open_sum(self, plan, request, bodies, conduct.lying)
         stepped = apply_step(
             self.parameters, indices, opened.sums, sum(entry.weight for entry in request.entries), plan.learning
         )
@@ -175,8 +190,14 @@ class Player:
         self.edge.publish_round(self.task, number, self.said("publication", publication))
         self.history = published_history(self.history, plan, request, indices, opened.sums, model)
         if conduct.frozen == SETTLED:
+            self.freeze_doomed()
+
+    def freeze_doomed(self) -> None:
+        """The last settled round, if it is to be frozen: what it allocated is void."""
+        if self.doomed is not None:
+            plan, self.allocation = self.doomed
             self.freeze(plan)
-            self.allocation = before
+            self.doomed = None
 
     def freeze(self, plan: RoundPlan) -> None:
         """Shown by the manufacturer: the servers can go on."""
@@ -259,40 +280,3 @@ class Player:
             self.put(body, self.encoding.block_bytes)
         commitment = Commitment(self.task, number, household.address, plan.label(), nonce, cid.digest)
         return SignedCommitment(commitment, sign(self.domain, commitment, household.private_key)), found
-
-    def _open(
-        self,
-        plan: RoundPlan,
-        request: KeyRequest,
-        bodies: Mapping[Address, bytes | Absent],
-        lying: tuple[int, ...],
-    ) -> tuple[tuple[SignedPartialKey, ...], tuple[SignedPartialKey, ...], bytes, Opened]:
-        """Signed partial keys, signed lies, the functional key and what it opens."""
-        m, t = len(self.spec.committee.members), self.spec.committee.threshold
-        keys = {household.address: ratchet(household.master_keys, plan.key_epoch) for household in self.households}
-        partials, signed = {}, {}
-        for j in range(1, m + 1) if lying else ANSWERING:
-            entries = [(authority_share(keys[e.client], j), e.nonce, e.weight) for e in request.entries]
-            partials[j] = self.scheme.partial_key(j, m, t, plan.label(), entries, self.encoding, plan.dimension)
-            if j in lying:
-                partials[j] = bytes([partials[j][0] ^ 1]) + partials[j][1:]
-            statement = PartialKeyStatement(
-                self.task, plan.round, plan.label(), request.digest(), self.spec.committee.members[j - 1].address,
-                plan.key_epoch, self.put(partials[j]),
-            )  # fmt: skip
-            signed[j] = SignedPartialKey(statement, sign(self.domain, statement, authority_key(j)))
-
-        def combine(answers: Mapping[int, bytes]) -> bytes:
-            return self.scheme.combine(answers, m, t, self.encoding, plan.dimension)
-
-        accused = liars(partials, t, combine)
-        used = [j for j in partials if j not in lying]
-        key = combine({j: partials[j] for j in used})
-        aggregator = self.scheme.aggregator(self.encoding, plan.dimension)
-        for entry in request.entries:
-            body = bodies[entry.client]
-            assert isinstance(body, bytes)
-            aggregator.fold(body, entry.weight)
-        weights = [entry.weight for entry in request.entries]
-        opened = self.scheme.decrypt(aggregator.words, plan.label(), key, self.encoding, plan.dimension, weights)
-        return tuple(signed[j] for j in used), tuple(signed[j] for j in accused), key, opened

@@ -77,15 +77,22 @@ def edge_app(ledger: Ledger, store: ContentStore, board: TaskBoard) -> FastAPI:
         announced = await _wait_for(desk, lambda: desk.next_round(after), wait)
         if announced is None:
             return Response(status_code=204)
-        if announced.round == 0:
+        if announced.statement is None:
             return JSONResponse({"ended": 1})
-        return JSONResponse({"round": announced.round, "plan": to_hex(announced.plan)})
+        label, signature = announced.statement.statement.label, announced.statement.signature
+        announcement = {"round": announced.round, "plan": to_hex(announced.plan), "label": to_hex(label)}
+        return JSONResponse({**announcement, "signature": to_hex(signature)})
+
+    @app.get("/api/v1/tasks/{task}/rounds/{number}/statement")
+    async def statement(task: TaskNumber, number: RoundNumber) -> Response:
+        signed = await run_in_threadpool(board.desk(task).statement, number)
+        return Response(encode(signed), media_type="application/json")
 
     @app.post("/api/v1/tasks/{task}/rounds/{number}/commitments")
     async def commit(task: TaskNumber, number: RoundNumber, request: Request) -> Response:
         submission = decode(Submission, await read_body(request, MAX_MESSAGE_BYTES), MAX_MESSAGE_BYTES)
-        await run_in_threadpool(board.desk(task).submit, number, submission)
-        return Response(status_code=202)
+        receipt = await run_in_threadpool(board.desk(task).submit, number, submission)
+        return Response(encode(receipt) if receipt else b"", status_code=202, media_type="application/json")
 
     @app.get("/api/v1/tasks/{task}/rounds/{number}/receipts/{client}")
     async def receipt(task: TaskNumber, number: RoundNumber, client: str, wait: Wait = 0) -> Response:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from backend.key_authority.app import authority_app
+from backend.key_authority.bonds import BondWatch
 from backend.key_authority.identity import derived_key_pair, kept_key_pair
 from backend.key_authority.records import AuthorityRecords
 from backend.key_authority.service import KeyAuthority
 from backend.key_authority.settings import AuthoritySettings
 from backend.process import configure_log, serve
-from storage.ledger.reader import EthereumReader
+from storage.ledger.ethereum import EthereumLedger
 from storage.ledger.signer import Signer
 
 
@@ -23,13 +24,15 @@ def serve_authority(
     a development account off loopback.
     """
     configure_log()
-    signer.require_private(settings.rpc_url)
+    ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
     records = AuthorityRecords(settings.folder)
-    reader = EthereumReader(settings.rpc_url, settings.ledger)
+    bonds = BondWatch(ledger, records, settings.max_bond_wei)
     try:
+        bonds.start()
         key_pair = kept_key_pair(settings.folder) if seed is None else derived_key_pair(seed, signer.address)
-        app = authority_app(KeyAuthority(reader, records, signer, key_pair))
+        app = authority_app(KeyAuthority(ledger, records, signer, key_pair))
         serve(app, settings.port, ready_file, signer.address)
     finally:
-        reader.close()
+        bonds.stop()
+        ledger.close()
         records.close()

@@ -78,6 +78,11 @@ class AuthorityRecords:
                 self._journal.write_file(f"task-{task}", spec)
                 self._append("task", task=task, spec=digest)
 
+    def tasks(self) -> set[int]:
+        """Those whose spec is kept; a copy."""
+        with self._mutex:
+            return set(self._tasks)
+
     def spec(self, task: int) -> TaskSpec | None:
         digest = self._tasks.get(task)
         return None if digest is None else decode(TaskSpec, self._read(f"task-{task}", digest))
@@ -126,13 +131,6 @@ class AuthorityRecords:
             return None
         return self._read(_answer_file(label), answered.answer)
 
-    def require_unused(self, label: Label) -> None:
-        """Raises EncryptionError ``E_LABEL_USED``."""
-        if label in self._answered:
-            raise EncryptionError(
-                f"label {to_hex(label)} was used for another request", code="E_LABEL_USED", fault=Party.EDGE_SERVER
-            )
-
     def use_label(
         self, task: int, epoch: int, held: Sequence[Subset], label: Label, request: Digest, answer: bytes
     ) -> bytes:
@@ -143,7 +141,10 @@ class AuthorityRecords:
             stored = self.answer_to(label, request)
             if stored is not None:
                 return stored
-            self.require_unused(label)
+            if label in self._answered:
+                raise EncryptionError(
+                    f"label {to_hex(label)} was used for another request", code="E_LABEL_USED", fault=Party.EDGE_SERVER
+                )
             moved = self.shares(task, held, epoch + 1)
             shares = b"".join(client + b"".join(moved[client][subset] for subset in held) for client in sorted(moved))
             self._journal.write_file(_answer_file(label), answer)

@@ -110,7 +110,6 @@ class KeyAuthority:
         if stored is not None:
             return stored
         check_parameters(plan, request, self._records.epoch(task))
-        self._records.require_unused(request.label)
         check_plan(plan, spec, domain, task, round_number)
         if view.state in _DEAD or (view.state is RoundState.REQUESTED and self._reader.now() > view.settle_until):
             raise EncryptionError("the round is over", code="E_EXPIRED", fault=Party.EDGE_SERVER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 import httpx2
@@ -21,11 +22,14 @@ from protocol.messages.keys import (
     PartialKeyStatement,
     PlannedKeyRequest,
     SignedKeyAcceptance,
+    SignedPartialKey,
 )
 from protocol.messages.task import Committee, TaskSpec
 from protocol.signing import verify
 from storage.content.cid import cid_of
 from storage.ledger.json_answers import parse_json
+from storage.ledger.proof_file import write_proof
+from storage.ledger.proofs import two_keys
 
 MAX_STATEMENT_BYTES = 16 * 1024
 TIMEOUT_SECONDS = 10.0
@@ -52,10 +56,15 @@ class Word:
 
 
 class CommitteeClient:
-    """All authorities that this server knows; a task uses those whose addresses it names. May be shared by threads."""
+    """All authorities that this server knows; a task uses those whose addresses it names. May be shared by threads.
 
-    def __init__(self, urls: tuple[str, ...], domain: Domain) -> None:
-        self._urls, self._domain = urls, domain
+    Two keys that one of them signs for one label become a proof in the folder ``proofs``, for ``hearth dispute``: to
+    file it now would freeze the round and cost every client its reward.
+    """
+
+    def __init__(self, urls: tuple[str, ...], domain: Domain, proofs: Path) -> None:
+        self._urls, self._domain, self._proofs = urls, domain, proofs
+        self._last_key: dict[tuple[int, Address], SignedPartialKey] = {}  # by task and authority
         self._url_of: dict[Address, str] = {}
         self._http = httpx2.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False)
         self._pool = ThreadPoolExecutor(max_workers=max(1, len(urls)))
@@ -105,6 +114,7 @@ class CommitteeClient:
 
         def ask(url: str, authority: Address) -> PartialKeyAnswer:
             answer = decode(PartialKeyAnswer, self._send("POST", url + path, body, max_bytes), max_bytes)
+            self._compare_with_last(authority, answer.signed)
             expected = PartialKeyStatement(
                 plan.task,
                 plan.round,
@@ -123,6 +133,20 @@ class CommitteeClient:
             return answer
 
         return self._ask_all(committee, ask)
+
+    def _compare_with_last(self, authority: Address, signed: SignedPartialKey) -> None:
+        """Writes a proof when this contradicts what the authority signed before."""
+        said = signed.statement
+        if said.authority != authority:
+            return  # refused below
+        verify(self._domain, said, signed.signature, authority, Party.KEY_AUTHORITY)
+        last = self._last_key.setdefault((said.task, authority), signed)
+        same_label = last.statement.label == said.label and last.statement.round == said.round
+        if not same_label:
+            self._last_key[said.task, authority] = signed
+        elif (last.statement.request, last.statement.residues) != (said.request, said.residues):
+            path = write_proof(self._proofs, "twoKeys", said.task, said.round, authority, two_keys(last, signed))
+            log.error("a key authority signed two keys for one label", authority=to_hex(authority), proof=str(path))
 
     def _check(
         self,

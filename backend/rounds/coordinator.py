@@ -1,7 +1,8 @@
 """The edge server's main path: drives one task through its rounds.
 
 Every step looks at the chain before it acts, so the server can be killed at any line, started again, and goes on where
-chain, content and journal say that it was. It holds no truth: the auditor derives all of it again.
+chain, content and journal say that it was. It holds no truth: the auditor derives all of it again. While another server
+is in charge it only follows; once that one is late, it goes on from wherever the chain is.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import structlog
 from backend.aggregation.aggregator import open_sum
 from backend.aggregation.verifier import VerifiedSum, verify_updates
 from backend.rounds.admission import Admission
+from backend.rounds.charge import StandbyError
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.desk import Desk
 from backend.rounds.history import RoundFacts, TaskHistory
@@ -82,7 +84,7 @@ class Coordinator:
         """Relays enrolments and shows every envelope to the key authorities, until enrolment is over."""
         self.committee.show_task(self.task, self.spec)
         while True:
-            self.tick()
+            self.look()
             self.admission.collect_acceptances()
             view = self.history.view
             full = len(self.history.enrolled) >= view.max_clients
@@ -90,16 +92,28 @@ class Coordinator:
                 return
 
     def run_rounds(self) -> None:
+        """Runs those that this server is in charge of, or may take over; follows the others."""
         while True:
-            self.tick()
+            self.look()
             current = self.history.current
             if current is None and self.task_is_over():
                 self.desk.end()
                 return
-            self.run_round(current or self.open_round())
+            if self.history.may_act(self.ledger.sender):
+                self.run_round(current or self.open_round())
+            else:
+                self.stand_by(current)
+
+    def stand_by(self, current: RoundFacts | None) -> None:
+        """Phones learn here of rounds too, and the key authorities' word is at hand when it is needed."""
+        if current is not None:
+            self.desk.announce(current, standby=True)
+        self.admission.collect_acceptances()
 
     def run_round(self, facts: RoundFacts) -> None:
         """One round from wherever it is to its end."""
+        if self.must_batch(facts):
+            self.journal.close_batch(self.task, facts.number)  # no receipt for what cannot be in the batch any more
         self.desk.announce(facts)
         with self.timed(facts, "commit"):
             self.batch_commitments(facts)
@@ -141,13 +155,12 @@ class Coordinator:
             self.tick()
 
     def batch_commitments(self, facts: RoundFacts) -> None:
-        """One Merkle root for all commitments that arrived before the margin; receipts follow from the batch."""
-        margin = min(MARGIN_SECONDS, max(1, self.spec.durations.commit_seconds // 4))
+        """One Merkle root for all commitments that arrived before the margin; inclusion proofs follow from it."""
         while facts.batch is None and facts.requested is None:
-            late = self.ledger.now() >= facts.opened.commit_until - margin
             submissions = self.journal.submissions(self.task, facts.number)
             expected = facts.cohort - facts.directs.keys() - self.desk.censored
-            if late or expected <= submissions.keys():
+            if self.must_batch(facts) or expected <= submissions.keys():
+                submissions = self.journal.close_batch(self.task, facts.number)  # more may have come, with receipts
                 if not submissions or self.ledger.now() > facts.opened.commit_until:
                     return
                 batch = batch_of(commitment_of(facts.plan, submission) for submission in submissions.values())
@@ -155,6 +168,11 @@ class Coordinator:
                 self.ledger.commit_batch(self.task, facts.number, batch_root(batch), digest, count)
             self.tick()
         self.desk.settle()
+
+    def must_batch(self, facts: RoundFacts) -> bool:
+        """The batch cannot wait any longer for those that have not committed."""
+        margin = min(MARGIN_SECONDS, max(1, self.spec.durations.commit_seconds // 4))
+        return self.ledger.now() >= facts.opened.commit_until - margin
 
     def await_direct_commitments(self, facts: RoundFacts) -> None:
         """Until everyone has committed or the commit phase is over."""
@@ -192,14 +210,17 @@ class Coordinator:
         if total.clients != set(verdict.accepted):
             raise EncryptionError("an accepted ciphertext is gone", code="E_UNAVAILABLE")
         request = key_request(facts.plan, facts.committed(), verdict.accepted)
+        if facts.requested is not None and facts.requested.request != request.digest():
+            raise EncryptionError("the server before requested the key of another set", code="E_NOT_RECORDED")
         position = {member.address: j for j, member in enumerate(self.spec.committee.members, start=1)}
+        margin = min(MARGIN_SECONDS, max(1, self.spec.durations.settle_seconds // 4))
         with self.timed(facts, "key"):
             while True:
                 found = self.committee.partial_keys(self.spec.committee, PlannedKeyRequest(facts.plan, request))
                 answers = {position[authority]: answer for authority, answer in found.items()}
                 if len(answers) >= self.spec.committee.threshold:
                     break
-                if self.ledger.now() >= facts.opened.settle_until - MARGIN_SECONDS:
+                if self.ledger.now() >= facts.opened.settle_until - margin:
                     raise EncryptionError("too few key authorities answer", code="E_SHARES")
                 self.admission.collect_acceptances()
                 self.tick()
@@ -241,13 +262,19 @@ class Coordinator:
     def serve_claims(self) -> None:
         """Relays what phones ask for until nobody can claim any more."""
         while self.ledger.now() <= self.history.view.claim_until:
-            self.tick()
+            self.look()
 
     def task_is_over(self) -> bool:
         return len(self.history.rounds) >= self.spec.rounds or self.ledger.now() > self.history.view.task_until
 
     def tick(self) -> None:
-        """One look at the chain and at the desk; every wait of this class is made of these."""
+        """A look by the server that acts. Raises StandbyError once it must not: another one was faster."""
+        self.look()
+        if not self.history.may_act(self.ledger.sender):
+            raise StandbyError("another edge server is in charge")
+
+    def look(self) -> None:
+        """At the chain and at the desk; every wait of this class is made of these."""
         self.desk.relay(self.ledger, self.settlement)
         self.history.refresh()
         current = self.history.current

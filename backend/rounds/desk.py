@@ -12,16 +12,18 @@ import structlog
 from backend.rounds.history import RoundFacts, TaskHistory
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.settlement import Settlement
-from protocol.commitments import commitment_of, receipt_for, verify_commitment
+from protocol.commitments import commitment_of, receipt_for, receipt_statement, verify_commitment
 from protocol.domain import Domain
 from protocol.errors import HearthError, Party, VerificationError
-from protocol.identifiers import Address, to_hex
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, to_hex
 from protocol.messages.chain import RoundExpired, RoundPublished
+from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.messages.settlement import PUBLISHED
-from protocol.messages.submission import Receipt, SignedEnrolment, SignedLeave, Submission
+from protocol.messages.submission import Receipt, SignedEnrolment, SignedLeave, SignedReceipt, Submission
 from protocol.messages.task import MICRO
 from protocol.signing import verify
 from storage.ledger.interface import Ledger, TransactionRevertedError
+from storage.ledger.signer import Signer
 
 ENROLMENTS_AT_ONCE = 50
 MAX_WAITING = 10_000
@@ -30,7 +32,11 @@ log = structlog.get_logger()
 
 
 class DeskError(HearthError):
-    """A request that cannot be taken: ``E_FULL``, ``E_ROUND``, ``E_NOT_INCLUDED``, ``E_SUBMITTED``, ``E_STARTING``."""
+    """A request that cannot be taken.
+
+    ``E_FULL``, ``E_STAKE``, ``E_ROUND``, ``E_NOT_INCLUDED``, ``E_SUBMITTED``, ``E_STARTING``, and ``E_STANDBY`` for
+    what only the server in charge may take.
+    """
 
     code = "E_DESK"
 
@@ -66,22 +72,24 @@ class Announced:
 
     round: int
     plan: bytes
+    statement: SignedRoundStatement | None
 
 
 class Desk:
     """One task's. Methods of the phones raise a HearthError; ``censored`` clients are answered and ignored."""
 
     def __init__(
-        self, domain: Domain, history: TaskHistory, journal: EdgeJournal, censored: frozenset[Address]
+        self, domain: Domain, signer: Signer, history: TaskHistory, journal: EdgeJournal, censored: frozenset[Address]
     ) -> None:
         self.bell = Bell()
         self.censored = censored
-        self._domain, self._history, self._journal = domain, history, journal
+        self._domain, self._signer, self._history, self._journal = domain, signer, history, journal
         self._lock = threading.Lock()
         self._enrolments: dict[Address, SignedEnrolment] = {}
         self._leaves: dict[Address, SignedLeave] = {}
         self._claims: set[Address] = set()
         self._announced: RoundFacts | None = None
+        self._standby = False
         self._ended = False
         self._seen: object = None
         self._seconds: dict[int, dict[str, float]] = {}
@@ -92,6 +100,9 @@ class Desk:
         enrolment = signed.enrolment
         self._own_task(enrolment.task)
         verify(self._domain, enrolment, signed.signature, enrolment.client, Party.CLIENT)
+        if self._history.spec.deposits.client_wei:
+            message = "this task asks for a stake: the client sends its enrolment itself, with its own money"
+            raise DeskError(message, fault=Party.CLIENT, code="E_STAKE")
         view = self._history.view
         if enrolment.client not in self._history.enrolled and len(self._history.enrolled) >= view.max_clients:
             raise DeskError("the task takes no more clients", fault=Party.CLIENT, code="E_FULL")
@@ -110,24 +121,44 @@ class Desk:
         with self._lock:
             self._claims.add(client)
 
-    def submit(self, round_number: int, submission: Submission) -> None:
-        """Durable when it returns: it will be in the batch, or the phone is told in time that it is not."""
+    def submit(self, round_number: int, submission: Submission) -> SignedReceipt | None:
+        """The server's word that it will be in the batch, durable before it is given. None for the censored."""
         facts = self._announced
         if facts is None and self._history.current is not None:
             raise DeskError("the server has just come back", code="E_STARTING")
-        if facts is None or facts.number != round_number or facts.batch is not None or facts.ended is not None:
+        if self._standby:
+            raise DeskError("another edge server is in charge", code="E_STANDBY")
+        if facts is None or facts.number != round_number or facts.ended is not None:
             raise DeskError(f"round {round_number} takes no commitments", fault=Party.CLIENT, code="E_ROUND")
-        verify_commitment(facts.plan, commitment_of(facts.plan, submission))
+        signed = commitment_of(facts.plan, submission)
+        verify_commitment(facts.plan, signed)
         if submission.client in self.censored:
-            return
-        if not self._journal.keep_submission(self._history.task, round_number, submission):
+            return None
+        if facts.batch is not None or facts.requested is not None:
+            self._journal.close_batch(self._history.task, round_number)  # it may be another server's
+        kept = self._journal.keep_submission(self._history.task, round_number, submission)
+        if kept is None:
+            raise DeskError(f"the batch of round {round_number} is closed", fault=Party.CLIENT, code="E_ROUND")
+        if kept != submission:
             raise DeskError("another commitment came before", fault=Party.CLIENT, code="E_SUBMITTED")
+        receipt = receipt_statement(signed.commitment)
+        return SignedReceipt(self._signer.address, self._signer.sign(self._domain, receipt))
 
     def next_round(self, after: int) -> Announced | None:
         facts = self._announced
         if self._ended:
-            return Announced(0, b"")
-        return Announced(facts.number, facts.opened.plan) if facts is not None and facts.number > after else None
+            return Announced(0, b"", None)
+        if facts is None or facts.number <= after:
+            return None
+        return Announced(facts.number, facts.opened.plan, self._signed_statement(facts, ZERO_DIGEST))
+
+    def statement(self, round_number: int) -> SignedRoundStatement:
+        """The server's word on a round's plan and, once it is published, its model."""
+        facts = self._history.rounds.get(round_number)
+        if facts is None:
+            raise DeskError(f"no round {round_number}", fault=Party.CLIENT, code="E_ROUND")
+        model = facts.ended.model if isinstance(facts.ended, RoundPublished) else ZERO_DIGEST
+        return self._signed_statement(facts, model)
 
     def receipt(self, round_number: int, client: Address) -> Receipt | None:
         """None while there is no batch yet."""
@@ -156,9 +187,11 @@ class Desk:
 
     # what the coordinator does
 
-    def announce(self, facts: RoundFacts) -> None:
-        self._announced = facts
-        self.bell.ring()
+    def announce(self, facts: RoundFacts, standby: bool = False) -> None:
+        """``standby``: another server is in charge of the round, and takes its commitments."""
+        known, self._standby, self._announced = self._announced, standby, facts
+        if facts is not known:
+            self.bell.ring()
 
     def end(self) -> None:
         self._ended = True
@@ -183,7 +216,7 @@ class Desk:
             enrolled = self._history.enrolled
             enrolments = [signed for client, signed in sorted(self._enrolments.items()) if client not in enrolled]
             leaves = [signed for client, signed in sorted(self._leaves.items()) if client not in self._history.left]
-            claims = sorted(self._claims)
+            claims = frozenset(self._claims)
             self._enrolments, self._leaves, self._claims = {}, {}, set()
         for start in range(0, len(enrolments), ENROLMENTS_AT_ONCE):
             self._relay_enrolments(ledger, enrolments[start : start + ENROLMENTS_AT_ONCE])
@@ -192,8 +225,7 @@ class Desk:
                 ledger.leave(signed)
             except TransactionRevertedError as error:
                 log.warning("leave refused", client=to_hex(signed.leave.client), error=str(error))
-        for client in claims:
-            settlement.relay_claim(client)
+        settlement.relay_claims(claims)
 
     def _relay_enrolments(self, ledger: Ledger, enrolments: list[SignedEnrolment]) -> None:
         try:
@@ -210,6 +242,10 @@ class Desk:
             if len(waiting) >= MAX_WAITING:
                 raise DeskError("too many requests wait", code="E_STARTING")
             waiting[client] = signed
+
+    def _signed_statement(self, facts: RoundFacts, model: Digest) -> SignedRoundStatement:
+        statement = RoundStatement(self._history.task, facts.number, facts.opened.label, model)
+        return SignedRoundStatement(statement, self._signer.sign(self._domain, statement))
 
     def _own_task(self, task: int) -> None:
         if task != self._history.task:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from backend.rounds.charge import Charge, due
 from protocol.canonical import decode
 from protocol.commitments import committed_set
 from protocol.identifiers import ZERO_DIGEST, Address
 from protocol.incentives.rewards import allocation_root, first_allocation
 from protocol.messages.chain import (
     BatchCommitted,
+    BondForfeited,
     DirectCommitted,
     Enrolled,
     Event,
@@ -23,6 +25,7 @@ from protocol.messages.chain import (
     RoundFrozen,
     RoundOpened,
     RoundPublished,
+    TakenOver,
 )
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.settlement import MAX_RECORD_BYTES, Allocation, RoundRecord
@@ -96,6 +99,7 @@ class TaskHistory:
         self.enrolled: dict[Address, Enrolled] = {}
         self.left: set[Address] = set()
         self.rounds: dict[int, RoundFacts] = {}
+        self.charge = Charge(self.spec.edge_server)
         self._after: dict[int, tuple[History, Allocation]] = {}
 
     @property
@@ -103,6 +107,13 @@ class TaskHistory:
         """The round that has not ended."""
         last = self.rounds.get(len(self.rounds))
         return last if last is not None and last.ended is None else None
+
+    def may_act(self, server: Address) -> bool:
+        """In charge and not dismissed, or the one in charge is late."""
+        last = self.rounds.get(len(self.rounds))
+        instant = due(self.view.enrol_until, last.opened if last else None, self.current is not None)
+        after = self.charge.acts_after(server, instant, self.spec.durations.takeover_seconds)
+        return after == 0 or self._ledger.now() > after
 
     def before(self, number: int) -> tuple[History, Allocation]:
         """Public past and allocation at the opening of round ``number``."""
@@ -147,6 +158,10 @@ class TaskHistory:
                 self._end(self.rounds[event.round], event)
             case RoundFrozen():
                 self._freeze(self.rounds[event.round], event)
+            case TakenOver():
+                self.charge = self.charge.taken_over(event.edge_server, self._ledger.block_timestamp(event.block))
+            case BondForfeited():
+                self.charge = self.charge.without(event.holder)
             case _:
                 pass
 

@@ -25,6 +25,7 @@ class EdgeJournal:
         self._submissions: dict[tuple[int, int], dict[Address, Submission]] = {}
         self._acceptances: dict[tuple[int, Address], set[Address]] = {}
         self._refused: set[tuple[int, Address]] = set()
+        self._closed: set[tuple[int, int]] = set()
         self._verdicts: dict[tuple[int, int], bytes] = {}
         for entry in self._journal.entries():
             self._apply(entry)
@@ -37,14 +38,23 @@ class EdgeJournal:
         with self._lock:
             return dict(self._submissions.get((task, round_number), {}))
 
-    def keep_submission(self, task: int, round_number: int, submission: Submission) -> bool:
-        """True when it is durable, now or already; False when this client has submitted something else before."""
+    def keep_submission(self, task: int, round_number: int, submission: Submission) -> Submission | None:
+        """The client's submission that is durable now, perhaps another one; None when the round's batch is closed."""
         with self._lock:
             known = self._submissions.get((task, round_number), {}).get(submission.client)
             if known is not None:
-                return known == submission
+                return known
+            if (task, round_number) in self._closed:
+                return None
             self._append("submission", task=task, round=round_number, body=encode(submission))
-            return True
+            return submission
+
+    def close_batch(self, task: int, round_number: int) -> dict[Address, Submission]:
+        """What goes into the round's batch, by client; from now on nothing else can, whatever happens."""
+        with self._lock:
+            if (task, round_number) not in self._closed:
+                self._append("closed", task=task, round=round_number)
+            return dict(self._submissions.get((task, round_number), {}))
 
     def acceptances(self, task: int, client: Address) -> frozenset[Address]:
         """Authorities that hold this client's shares."""
@@ -93,6 +103,8 @@ class EdgeJournal:
             case "submission", {"task": int(task), "round": int(number), "body": bytes(body)}:
                 submission = decode(Submission, body)
                 self._submissions.setdefault((task, number), {})[submission.client] = submission
+            case "closed", {"task": int(task), "round": int(number)}:
+                self._closed.add((task, number))
             case "acceptance", {"task": int(task), "client": bytes(client), "authority": bytes(authority)}:
                 self._acceptances.setdefault((task, client), set()).add(authority)
             case "refusal", {"task": int(task), "client": bytes(client)}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +15,7 @@ from backend.rounds.history import RoundFacts, TaskHistory
 from protocol.canonical import encode
 from protocol.identifiers import ZERO_DIGEST, Address, sha256, to_hex
 from protocol.incentives.contribution import Progress
-from protocol.incentives.rewards import allocation_root, claim_proof, settle, total_wei
+from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof, settle, total_wei
 from protocol.messages.chain import Publication, RoundPublished
 from protocol.messages.keys import KeyRequest, PartialKeyAnswer
 from protocol.messages.settlement import ABANDONED, PUBLISHED, Allocation, RoundRecord, Verdict
@@ -24,6 +25,8 @@ from protocol.privacy.renyi import epsilon_micro
 from protocol.sparse.codec import encode_sums
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.interface import Ledger, TransactionRevertedError
+
+CLAIMS_AT_ONCE = 100
 
 log = structlog.get_logger()
 
@@ -99,19 +102,38 @@ class Settlement:
         root, allocated = allocation_root(allocation), total_wei(allocation)
         self.ledger.abandon_round(self.history.task, facts.number, digest, root, allocated)
 
-    def relay_claim(self, client: Address) -> None:
-        """Sends a client's claim if it is owed money or its reputation; it can still claim by itself."""
-        allocation, task = self.history.payable(), self.history.task
-        if allocation is None or client not in {entry.client for entry in allocation.entitlements}:
+    def relay_claims(self, clients: Collection[Address]) -> None:
+        """Sends the claims of those who are owed money or their reputation; each can still claim by itself.
+
+        Those without money due go alone: whether their leaf is the last one is for the ledger to say, which refuses
+        before anything is sent, while in a batch it would skip them and charge for it.
+        """
+        allocation = self.history.payable() if clients else None
+        if allocation is None:
             return
-        index, entitlement, proof = claim_proof(allocation, client)
-        paid = entitlement.cumulative_wei <= self.ledger.claimed_wei(task, client)
-        if paid and self.ledger.standing(client).task != task:
-            return
+        task, paid = self.history.task, list[Address]()
+        for entry in allocation.entitlements:
+            if entry.client not in clients:
+                continue
+            if entry.cumulative_wei > self.ledger.claimed_wei(task, entry.client):
+                paid.append(entry.client)
+            elif self.ledger.standing(entry.client).task == task:
+                self._send_claims(allocation, [entry.client])
+        for start in range(0, len(paid), CLAIMS_AT_ONCE):
+            self._send_claims(allocation, paid[start : start + CLAIMS_AT_ONCE])
+
+    def _send_claims(self, allocation: Allocation, clients: Sequence[Address]) -> None:
         try:
-            self.ledger.claim(task, index, entitlement, proof)
+            if len(clients) == 1:
+                self.ledger.claim(self.history.task, *claim_proof(allocation, clients[0]))
+            else:
+                self.ledger.claim_many(self.history.task, claim_batch(allocation, clients))
         except TransactionRevertedError as error:
-            log.warning("claim refused", client=to_hex(client), error=str(error))
+            if len(clients) == 1:
+                log.warning("claim refused", client=to_hex(clients[0]), error=str(error))
+                return
+            for client in clients:  # one that cannot be paid must not keep the others out
+                self._send_claims(allocation, [client])
 
     def _allocation(self, facts: RoundFacts, verdict: Verdict, progress: Progress | None) -> Allocation:
         _, before = self.history.before(facts.number)

@@ -6,6 +6,7 @@ import threading
 
 import structlog
 
+from backend.bonds import BondKeeper
 from backend.problem import RequestError
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.coordinator import Coordinator
@@ -18,6 +19,7 @@ from protocol.messages.chain import TaskPosted
 from storage.content.interface import ContentStore
 from storage.ledger.follower import EventFollower
 from storage.ledger.interface import Ledger
+from storage.ledger.signer import Signer
 
 log = structlog.get_logger()
 
@@ -31,14 +33,18 @@ class TaskBoard:
         store: ContentStore,
         journal: EdgeJournal,
         committee: CommitteeClient,
+        signer: Signer,
+        bonds: BondKeeper,
         censored: frozenset[Address],
         tick_seconds: float,
     ) -> None:
         self._ledger, self._store, self._journal, self._committee = ledger, store, journal, committee
+        self._signer, self._bonds = signer, bonds
         self._censored, self._tick_seconds = censored, tick_seconds
         self._desks: dict[int, Desk] = {}
         self._waiting: set[int] = set()
         self._refused: list[TaskPosted] = []
+        self._unbonded: dict[TaskPosted, TaskHistory] = {}  # read, and waiting for this server's bond
         self._posted = EventFollower(ledger, None, TaskPosted)
         self._looked = threading.Event()
         self._stop = threading.Event()
@@ -71,36 +77,39 @@ class TaskBoard:
                 ours = [event for event in self._posted.events if self._ledger.sender in event.terms.edge_servers]
                 waiting = [event for event in ours if event.task not in self._desks and event not in self._refused]
                 self._waiting = {event.task for event in waiting}
+                bonded = [event for event in ours if event.terms.edge_bond]
                 for event in waiting:
-                    self._take(event)
+                    self._take(event, [event.task for event in bonded if event.terms.token == NATIVE_COIN])
                 self._looked.set()
+                self._take_bonds_back([event.task for event in bonded if event.task in self._desks])
             self._stop.wait(2 * self._tick_seconds)
 
-    def _place_bond(self, history: TaskHistory) -> None:
-        """The task's bond of this server, unless it is there already."""
-        amount, token = history.spec.deposits.edge_server_wei, history.spec.rewards.token
-        if amount == 0 or self._ledger.bond(history.task, self._ledger.sender).placed:
-            return
-        if token != NATIVE_COIN:
-            self._ledger.approve(token, amount)
-        self._ledger.place_bond(history.task, self._ledger.sender, amount if token == NATIVE_COIN else 0)
+    def _take_bonds_back(self, tasks: list[int]) -> None:
+        for task in tasks:
+            try:
+                self._bonds.take_back(task)
+            except HearthError as error:
+                log.warning("bond not returned yet", task=task, error=str(error))
 
-    def _take(self, posted: TaskPosted) -> None:
+    def _take(self, posted: TaskPosted, bonded: list[int]) -> None:
+        """Nothing but the bond is missing while it is not there; the task waits for it."""
         task = posted.task
         try:
-            history = TaskHistory(self._ledger, self._store, task)
+            history = self._unbonded.pop(posted, None) or TaskHistory(self._ledger, self._store, task)
             if self._ledger.block_number() < posted.block + history.spec.confirmations:
                 return
-            self._place_bond(history)
+            if not self._bonds.place(task, posted.terms.token, posted.terms.edge_bond, bonded):
+                self._unbonded[posted] = history
+                return
         except MalformedError as error:
             log.error("task refused", task=task, error=str(error))
             self._waiting.discard(task)
             self._refused.append(posted)
             return
         except HearthError as error:
-            log.warning("task cannot be read yet", task=task, error=str(error))
+            log.warning("task cannot be taken yet", task=task, error=str(error))
             return
-        desk = Desk(self._ledger.domain, history, self._journal, self._censored)
+        desk = Desk(self._ledger.domain, self._signer, history, self._journal, self._censored)
         coordinator = Coordinator(
             self._ledger.confirmed(history.spec.confirmations),
             self._store,

@@ -9,7 +9,7 @@ from enum import Enum
 from protocol.domain import Domain
 from protocol.errors import HearthError
 from protocol.identifiers import Address, Digest
-from protocol.messages.chain import EnrolmentView, Event, ReputationRules, RoundView, Standing, TaskView
+from protocol.messages.chain import BondView, EnrolmentView, Event, ReputationRules, RoundView, Standing, TaskView
 
 
 class Absence(Enum):
@@ -47,4 +47,5 @@ class ChainEvidence:
     enrolments: Mapping[Address, EnrolmentView]
     directs: Mapping[tuple[int, Address], bool]
     standings: Mapping[Address, Standing]
+    bonds: Mapping[Address, BondView]  # of every edge server and authority that the terms list
     rules: ReputationRules

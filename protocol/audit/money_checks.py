@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from protocol.audit.deposit_checks import check_deposits
 from protocol.audit.evidence import ChainEvidence
 from protocol.audit.report import Report, known, require, same
 from protocol.audit.task_checks import TaskFacts, of_task, standing_before
 from protocol.identifiers import ZERO_DIGEST, Address, to_hex
 from protocol.messages.chain import (
     BondForfeited,
-    BondPlaced,
-    BondReturned,
     Claimed,
     Event,
     Refunded,
@@ -20,7 +19,6 @@ from protocol.messages.chain import (
     RoundFrozen,
     RoundOpened,
     RoundPublished,
-    StakeReturned,
     TaskPosted,
 )
 from protocol.messages.settlement import Allocation, Entitlement
@@ -66,6 +64,8 @@ def _check_claims(
             require(leaf in allocation.entitlements, "paid what no leaf of the standing allocation says")
             same("amount", event.amount, max(0, event.cumulative - paid_before))
             require(event.amount > 0 or event.freed, "an empty claim")
+            working = standing_before(evidence.events, evidence.timestamps, event.client, event).task == evidence.task
+            same("the client's last leaf here", event.freed, working and _is_final(evidence, task, event))
             in_time = evidence.timestamps[event.block] <= evidence.task_view.claim_until
             require(in_time, "a claim after the deadline")
     for client, view in sorted(evidence.enrolments.items()):
@@ -81,11 +81,7 @@ def _check_books(evidence: ChainEvidence, task: TaskFacts) -> None:
     refunds = sum(event.amount for event in of_task(evidence, Refunded))
     same("escrow", view.escrow, posted.escrow + _forfeited(evidence, None) - claims - refunds)
     same("claimed", view.claimed, claims)
-    bonds = sum(e.amount for e in of_task(evidence, BondPlaced))
-    bonds -= sum(e.amount for e in of_task(evidence, BondReturned))
-    bonds -= sum(e.amount for e in of_task(evidence, BondForfeited))
-    stakes = posted.terms.stake * len(task.enrolled or ()) - sum(e.amount for e in of_task(evidence, StakeReturned))
-    same("deposits", view.deposits, bonds + stakes)
+    same("deposits", view.deposits, check_deposits(evidence, task))
     settled = [e for e in evidence.events if isinstance(e, Settled) and e.task == evidence.task]
     standing: list[Settled | None] = [None, None, *_standing(evidence, None)]
     if settled and settled[-1] not in standing:
@@ -129,12 +125,37 @@ def _check_refund(evidence: ChainEvidence, task: TaskFacts, event: Refunded) -> 
         event.amount,
         posted.escrow + _forfeited(evidence, event) - claims - refunds - (0 if after_claims else owed),
     )
-    opened = [e for e in mine if isinstance(e, RoundOpened)]
-    ended = {e.round for e in mine if isinstance(e, Settled | RoundExpired | RoundFrozen)}
-    idle = len(opened) == len(ended)
-    never_started = time > view.enrol_until and not opened and view.enrolled < view.min_clients
-    over = len(ended) == view.rounds or time > view.task_until or never_started
+    opened, idle = _rounds_before(evidence, event)
+    over = _is_over(evidence, opened, time)
     require(after_claims or (idle and over), "refunded before the task's end")
+
+
+def _is_final(evidence: ChainEvidence, task: TaskFacts, claim: Claimed) -> bool:
+    """Nothing that the client had a part in ran or could be disputed when it claimed, and nothing was to come."""
+    time, (opened, idle) = evidence.timestamps[claim.block], _rounds_before(evidence, claim)
+    left = (task.left or {}).get(claim.client)
+    gone = left is not None and _position(left) < _position(claim)
+    if not gone and not _is_over(evidence, opened, time):
+        return False
+    through, settled = opened if idle else opened - 1, _standing(evidence, claim)
+    if settled and settled[-1].round == through and time < _payable_from(evidence, task, settled[-1]):
+        through -= 1
+    return through >= (_rounds_before(evidence, left)[0] if left is not None and gone else opened)
+
+
+def _rounds_before(evidence: ChainEvidence, event: Event) -> tuple[int, bool]:
+    """How many rounds were open before ``event``, and whether all of them had ended."""
+    mine = [e for e in evidence.events if getattr(e, "task", None) == evidence.task and _position(e) < _position(event)]
+    opened = {e.round for e in mine if isinstance(e, RoundOpened)}
+    ended = {e.round for e in mine if isinstance(e, Settled | RoundExpired | RoundFrozen)}
+    return len(opened), opened == ended
+
+
+def _is_over(evidence: ChainEvidence, opened: int, time: int) -> bool:
+    """No other round may open."""
+    view = evidence.task_view
+    too_few = time > view.enrol_until and view.enrolled < view.min_clients
+    return opened == view.rounds or time > view.task_until or too_few
 
 
 def _standing(evidence: ChainEvidence, until: Event | None) -> list[Settled]:

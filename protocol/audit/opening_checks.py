@@ -12,16 +12,16 @@ from protocol.audit.key_checks import KeyAudit
 from protocol.audit.money_checks import same_allocation
 from protocol.audit.report import Report, document, known, require, same
 from protocol.audit.round_checks import RoundFacts
-from protocol.audit.task_checks import TaskFacts
+from protocol.audit.task_checks import TaskFacts, of_task
 from protocol.canonical import decode
 from protocol.encryption.policy import check_quorum
-from protocol.encryption.port import Encoding, Suite
+from protocol.encryption.port import Aggregator, Encoding, Suite
 from protocol.encryption.suite import suite
 from protocol.errors import VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, sha256, to_hex
 from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, settle, total_wei
-from protocol.messages.chain import RoundAbandoned, RoundPublished
+from protocol.messages.chain import Event, KeyRequested, RoundAbandoned, RoundPublished, TakenOver
 from protocol.messages.keys import KeyRequest
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import (
@@ -42,7 +42,7 @@ from protocol.privacy.renyi import epsilon_micro
 from protocol.screening.verdict import decide
 from protocol.sparse.codec import encode_sums
 
-Bodies = Mapping[Address, bytes | Absence]
+Sizes = Mapping[Address, int | Absence]  # of committed ciphertexts; each is folded and forgotten
 _IRREFUTABLE = "the verdict calls it {}; that cannot be refuted later"
 
 
@@ -70,6 +70,7 @@ class OpeningAudit:
         self.record: RoundRecord | None = None
         self.request: KeyRequest | None = None
         self.functional_key: bytes | None = None
+        self.folded: Aggregator | None = None
         self.sums: npt.NDArray[np.int64] | None = None
         self.allocation: Allocation | None = None
 
@@ -83,13 +84,13 @@ class OpeningAudit:
             same("label", self.record.label, known(self.facts.plan, "the plan").label())
             outcome = PUBLISHED if isinstance(ended, RoundPublished) else ABANDONED
             same("outcome", self.record.outcome, outcome)
-        bodies = self._check_ciphertexts()
+        sizes = self._check_ciphertexts()
         with self.report.check(13, subject):
-            self._check_verdict(bodies)
-        with self.report.check(14, subject):
-            self._check_request()
+            self._check_verdict(sizes)
+        with self.report.check(14, subject) as remarks:
+            remarks += self._check_request()
         if isinstance(ended, RoundPublished):
-            self._check_published(ended, bodies)
+            self._check_published(ended, sizes)
         else:
             with self.report.check(18, subject):
                 record = known(self.record, "the record")
@@ -124,8 +125,8 @@ class OpeningAudit:
     def _encoding(self, plan: RoundPlan) -> Encoding:
         return self._scheme().encoding_for(plan.learning.bits, plan.learning.packing)
 
-    def _check_ciphertexts(self) -> Bodies:
-        bodies: dict[Address, bytes | Absence] = {}
+    def _check_ciphertexts(self) -> Sizes:
+        sizes: dict[Address, int | Absence] = {}
         committed = self.facts.committed or {}
         rejected = {entry.client: entry.reason for entry in self.record.verdict.rejected} if self.record else {}
         for client, signed in committed.items():
@@ -134,16 +135,32 @@ class OpeningAudit:
                 encoding = self._encoding(plan)
                 digest, reason = signed.commitment.ciphertext, rejected.get(client)
                 found = self.fetch(digest, 16 * encoding.body_bytes(plan.dimension) + 65_536, encoding.block_bytes)
-                bodies[client] = found
+                sizes[client] = len(found) if isinstance(found, bytes) else found
+                self._fold(plan, client, found)
                 if reason in (UNAVAILABLE, CORRUPT):
                     remarks.append(_IRREFUTABLE.format(reason))
                 elif found is Absence.MISSING:
                     raise MissingEvidenceError(f"ciphertext {to_hex(digest)} is not in the content store")
                 elif isinstance(found, Absence):
                     raise VerificationError(f"the bytes in the content store are not those of {to_hex(digest)}")
-        return bodies
+        return sizes
 
-    def _check_verdict(self, bodies: Bodies) -> None:
+    def _fold(self, plan: RoundPlan, client: Address, body: bytes | Absence) -> None:
+        """Into the sum of the accepted, whose sizes are judged later."""
+        weight, encoding = plan.weight_of(client), self._encoding(plan)
+        accepted = self.record is not None and client in self.record.verdict.accepted
+        if (
+            weight is None
+            or not accepted
+            or isinstance(body, Absence)
+            or len(body) != encoding.body_bytes(plan.dimension)
+        ):
+            return
+        if self.folded is None:
+            self.folded = self._scheme().aggregator(encoding, plan.dimension)
+        self.folded.fold(body, weight)
+
+    def _check_verdict(self, sizes: Sizes) -> None:
         record, plan = known(self.record, "the record"), known(self.facts.plan, "the plan")
         committed = known(self.facts.committed, "the committed set")
         excused = {e.client: e.reason for e in record.verdict.rejected if e.reason in (UNAVAILABLE, CORRUPT)}
@@ -151,11 +168,11 @@ class OpeningAudit:
         expected = self._encoding(plan).body_bytes(plan.dimension)
         judged = {}
         for client in committed:
-            body = bodies.get(client)
-            if client not in excused and not isinstance(body, bytes):
+            size = sizes.get(client)
+            if client not in excused and not isinstance(size, int):
                 raise MissingEvidenceError(f"needs the ciphertext of {to_hex(client)}")
-            if isinstance(body, bytes):
-                judged[client] = len(body)
+            if isinstance(size, int):
+                judged[client] = size
         present = {client: signed for client, signed in committed.items() if client not in excused}
         derived = decide(plan, present, judged, expected)
         rejected = tuple(e for e in record.verdict.rejected if e.client not in excused)
@@ -163,21 +180,32 @@ class OpeningAudit:
         order = [entry.client for entry in record.verdict.rejected]
         same("order of the rejected", order, sorted(set(order)))
 
-    def _check_request(self) -> None:
+    def _check_request(self) -> list[str]:
         record, event = known(self.record, "the record"), self.facts.requested
         if event is None:
             same("request of a round without one", record.request, ZERO_DIGEST)
-            return
+            return []
         plan, committed = known(self.facts.plan, "the plan"), known(self.facts.committed, "the committed set")
         require(set(record.verdict.accepted) <= set(committed), "accepted without a commitment")
         self.request = key_request(plan, committed, record.verdict.accepted)
+        if event.request != self.request.digest() and self._replaced_since(event):
+            same("outcome", record.outcome, ABANDONED)
+            same("request in the record", record.request, event.request)
+            return ["requested for another set by a server that was replaced"]  # who was wrong cannot be told later
         same("request on chain", event.request, self.request.digest())
         same("request in the record", record.request, self.request.digest())
         weights = [entry.weight for entry in self.request.entries]
         if record.outcome == PUBLISHED:
             check_quorum(weights, plan.min_clients, plan.max_share_ppm)
+        return []
 
-    def _check_published(self, ended: RoundPublished, bodies: Bodies) -> None:
+    def _replaced_since(self, requested: KeyRequested) -> bool:
+        """Another edge server took over before it ended the round."""
+        events = of_task(self.evidence, Event)
+        later = events[events.index(requested) : events.index(known(self.facts.ended, "the end"))]
+        return any(isinstance(event, TakenOver) for event in later)
+
+    def _check_published(self, ended: RoundPublished, sizes: Sizes) -> None:
         subject = self.facts.subject
         partials: dict[int, bytes] = {}
         with self.report.check(15, subject):
@@ -189,7 +217,7 @@ class OpeningAudit:
         with self.report.check(25, subject) as remarks:
             remarks += self._keys().check_accusation(known(partials or None, "valid partial keys"), self._combine)
         with self.report.check(17, subject):
-            self._check_aggregate(bodies)
+            self._check_aggregate(sizes)
         stepped: npt.NDArray[np.float32] | None = None
         with self.report.check(18, subject):
             stepped = self._check_model(ended)
@@ -211,20 +239,19 @@ class OpeningAudit:
         m, t = len(committee.members), committee.threshold
         return self._scheme().combine(partials, m, t, self._encoding(plan), plan.dimension)
 
-    def _check_aggregate(self, bodies: Bodies) -> None:
+    def _check_aggregate(self, sizes: Sizes) -> None:
         plan, record = known(self.facts.plan, "the plan"), known(self.record, "the record")
         request, scheme = known(self.request, "the key request"), self._scheme()
-        encoding, found = self._encoding(plan), []
+        encoding = self._encoding(plan)
         for entry in request.entries:
-            body = bodies.get(entry.client)
-            if not isinstance(body, bytes):
+            size = sizes.get(entry.client)
+            if not isinstance(size, int):
                 raise MissingEvidenceError(f"needs the ciphertext of {to_hex(entry.client)}")
-            found.append(body)
+            same(f"bytes of the ciphertext of {to_hex(entry.client)}", size, encoding.body_bytes(plan.dimension))
         weights = [entry.weight for entry in request.entries]
-        aggregator = scheme.aggregator(encoding, plan.dimension)
-        aggregator.fold_all(found, weights)
+        words = known(self.folded, "the ciphertexts").words
         key = known(self.functional_key, "the functional key")
-        opened = scheme.decrypt(aggregator.words, plan.label(), key, encoding, plan.dimension, weights)
+        opened = scheme.decrypt(words, plan.label(), key, encoding, plan.dimension, weights)
         data = document(self.fetch, record.aggregate, 8 * plan.dimension, "aggregate")
         same("aggregate", data, encode_sums(opened.sums))
         same("largest residual", record.max_residual, opened.max_residual)

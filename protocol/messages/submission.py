@@ -90,3 +90,11 @@ class ReceiptStatement:
     round: Annotated[int, Range(1, 2**32 - 1)]
     label: Label
     commitment: Digest  # EIP-712 struct hash of the Commitment
+
+
+@dataclass(frozen=True, slots=True)
+class SignedReceipt:
+    """What an edge server answers to a submission; the client knows the statement that it signs."""
+
+    server: Address
+    signature: Signature

@@ -143,6 +143,8 @@ class Committee:
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
+    """Raises MalformedError where a substitute could not save a round."""
+
     version: Annotated[int, Range(1, 1)]
     title: ShortText
     suite: ShortText  # encryption suite, ``FE64-A/1`` or ``PAD/1``
@@ -161,6 +163,19 @@ class TaskSpec:
     durations: Durations
     edge_substitutes: Annotated[tuple[Address, ...], Range(0, 15)] = ()  # may take over when the edge server is late
     deposits: DepositTerms = DepositTerms()
+
+    def __post_init__(self) -> None:
+        if self.edge_substitutes and 2 * self.durations.takeover_seconds > self.durations.settle_seconds:
+            raise MalformedError(
+                f"takeover_seconds {self.durations.takeover_seconds}: a substitute needs at least half of the"
+                f" {self.durations.settle_seconds} settle_seconds to finish a round",
+                fault=Party.MANUFACTURER,
+            )
+
+    @property
+    def edge_servers(self) -> tuple[Address, ...]:
+        """In the order of the contract's list."""
+        return (self.edge_server, *self.edge_substitutes)
 
     def budget_wei(self) -> int:
         """Escrow that covers every reward this task can ever owe."""

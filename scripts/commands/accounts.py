@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from protocol.identifiers import to_hex
+from protocol.messages.chain import DEFAULT_RULES, ReputationRules
 from scripts.commands.options import Keystore, PasswordFile, RpcUrl
 
 key = typer.Typer(help="Chain accounts as keystore V3 files.", no_args_is_help=True)
@@ -41,12 +42,23 @@ def deploy(
         typer.Option("--json", help="deployment file; completed when it is there already"),
     ] = Path("deployment.json"),
     confirmations: Annotated[int, typer.Option(min=0, max=1000, help="blocks upon the deployment's own")] = 0,
+    reputation_maximum: Annotated[
+        int, typer.Option(min=1, max=255, help="no reputation is above it")
+    ] = DEFAULT_RULES.maximum,
+    reputation_floor: Annotated[
+        int, typer.Option(min=0, max=255, help="a settled reputation below it recovers by waiting")
+    ] = DEFAULT_RULES.floor,
+    waiting_seconds: Annotated[
+        int, typer.Option(min=1, max=2**32 - 1, help="below the floor: one more after each")
+    ] = DEFAULT_RULES.waiting_seconds,
 ) -> None:
-    """Deploys the HearthLedger contract and writes where it is."""
+    """Deploys the HearthLedger contract with these rules for all its tasks, and writes where it is."""
     from scripts.deployment import deploy_once
     from storage.ledger.signer import Signer
 
-    done, sent = deploy_once(rpc_url, Signer.from_keystore(keystore, password_file), json_file, confirmations)
+    signer = Signer.from_keystore(keystore, password_file)
+    rules = ReputationRules(reputation_maximum, reputation_floor, waiting_seconds)
+    done, sent = deploy_once(rpc_url, signer, json_file, confirmations, rules)
     if sent:
         typer.echo(f"{done.ledger} (chain {done.chain_id}, block {done.block}, gas {done.gas}), written to {json_file}")
     else:

@@ -1,15 +1,19 @@
-"""``hearth audit``: one task re-derived from chain and content alone; exit 0 pass, 1 fail, 2 usage, 3 unknown."""
+"""``hearth audit``: one task re-derived from chain and content alone; exit 0 pass, 1 fail, 2 usage, 3 unknown.
+
+``hearth dispute``: what the ledger's judge makes of a proof that an audit, or a phone, has written.
+"""
 
 from __future__ import annotations
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from protocol.identifiers import from_hex
-from scripts.commands.options import JsonFile, Ledger, Store, TaskNumber
+from protocol.identifiers import from_hex, to_hex
+from scripts.commands.options import JsonFile, Keystore, Ledger, PasswordFile, RpcUrl, Store, TaskNumber
 
 
 def audit(
@@ -20,10 +24,14 @@ def audit(
     evidence: Annotated[Path | None, typer.Option(help="saved answers of the chain, in place of --rpc-url")] = None,
     save_evidence: Annotated[Path | None, typer.Option(help="save the chain's answers here")] = None,
     json_file: JsonFile = None,
+    proofs: Annotated[
+        Path | None, typer.Option(help="folder for proofs of what the ledger can judge; send them with hearth dispute")
+    ] = None,
 ) -> None:
     """Recomputes every round, score and payout of a task; prints one line for each check."""
     from scripts.audit import EXIT_CODES, as_json, print_report, run_audit
     from storage.content.open_store import open_store
+    from storage.ledger.proof_file import ProofFile, write_proof
     from storage.ledger.reader import EthereumReader
     from storage.ledger.replay import RecordingProvider, ReplayProvider
     from storage.ledger.rpc import JsonRpcProvider
@@ -33,13 +41,49 @@ def audit(
     provider = JsonRpcProvider(rpc_url) if rpc_url is not None else ReplayProvider(_existing(evidence))
     recorder = RecordingProvider(provider) if save_evidence is not None else None
     reader = EthereumReader(recorder or provider, from_hex(ledger.lower(), 20))
-    report = run_audit(reader, open_store(store), task)
+    found: list[ProofFile] = []
+    report = run_audit(reader, open_store(store), task, found.append if proofs is not None else None)
     print_report(report, typer.echo)
+    if proofs is not None:
+        for breach in found:
+            typer.echo(f"proof: {write_proof(proofs, *astuple(breach))}")
     if recorder is not None and save_evidence is not None:
         recorder.save(save_evidence)
     if json_file is not None:
         json_file.write_text(json.dumps(as_json(report), indent=2) + "\n")
     raise typer.Exit(EXIT_CODES[report.status])
+
+
+def dispute(
+    proof_file: Annotated[Path, typer.Argument(help="as hearth audit --proofs or a phone wrote it")],
+    rpc_url: RpcUrl,
+    ledger: Ledger,
+    keystore: Keystore,
+    password_file: PasswordFile,
+) -> None:
+    """Sends a proof of a breach from any account, which gets half of the bond that is lost by it."""
+    from protocol.messages.chain import BondForfeited, RoundFrozen
+    from storage.ledger.ethereum import EthereumLedger
+    from storage.ledger.interface import TransactionRevertedError
+    from storage.ledger.proof_file import read_proof
+    from storage.ledger.signer import Signer
+
+    found = read_proof(proof_file)
+    signer = Signer.from_keystore(keystore, password_file)
+    chain = EthereumLedger(rpc_url, from_hex(ledger.lower(), 20), signer)
+    try:
+        receipt = chain.dispute(found.proof)
+    except TransactionRevertedError as refusal:
+        facts = (to_hex(fact) if isinstance(fact, bytes) else str(fact) for fact in refusal.arguments)
+        typer.echo(f"refused: {refusal.name}({', '.join(facts)})")
+        raise typer.Exit(1) from refusal
+    for event in receipt.logs:
+        if isinstance(event, RoundFrozen):
+            typer.echo(f"round {event.round} of task {event.task} is frozen: it pays nobody")
+        elif isinstance(event, BondForfeited):
+            half = event.amount // 2
+            typer.echo(f"{to_hex(event.holder)} lost its role and its bond of {event.amount}: {half} of it are yours")
+    typer.echo(f"gas {receipt.gas_used}")
 
 
 def _existing(path: Path | None) -> Path:

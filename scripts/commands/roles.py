@@ -22,6 +22,10 @@ from scripts.commands.options import (
     read_seed,
 )
 
+MaxBond = Annotated[
+    int, typer.Option(min=0, help="wei that its bonds may be together; above it, its operator places them")
+]
+
 serve = typer.Typer(help="Long-running roles.", no_args_is_help=True)
 
 
@@ -37,6 +41,7 @@ def edge(
     port: Port = 8000,
     ready_file: ReadyFile = None,
     censor: Annotated[list[str] | None, typer.Option(help="ignore this client: for demonstrations")] = None,
+    max_bond: MaxBond = 0,
 ) -> None:
     """The edge server: runs the rounds of the tasks that name its account."""
     from backend.main import serve_edge
@@ -51,6 +56,7 @@ def edge(
         authorities=tuple(authority),
         port=port,
         censored=frozenset(from_hex(address.lower(), 20) for address in censor or ()),
+        max_bond_wei=max_bond,
     )
     serve_edge(settings, Signer.from_keystore(keystore, password_file), ready_file)
 
@@ -65,13 +71,14 @@ def authority(
     port: Port = 8100,
     ready_file: ReadyFile = None,
     seed_file: SeedFile = None,
+    max_bond: MaxBond = 0,
 ) -> None:
     """One key authority: answers for what it finds on chain, once per label."""
     from backend.key_authority.main import serve_authority
     from backend.key_authority.settings import AuthoritySettings
     from storage.ledger.signer import Signer
 
-    settings = AuthoritySettings(folder=folder, rpc_url=rpc_url, ledger=from_hex(ledger.lower(), 20), port=port)
+    settings = AuthoritySettings(folder, rpc_url, from_hex(ledger.lower(), 20), port, max_bond)
     signer = Signer.from_keystore(keystore, password_file)
     serve_authority(settings, signer, seed=read_seed(seed_file), ready_file=ready_file)
 
@@ -91,13 +98,16 @@ def agent(
     keystore: Keystore,
     password_file: PasswordFile,
     folder: Folder,
-    edge: Annotated[str, typer.Option(help="the edge server's URL")],
+    edge: Annotated[list[str], typer.Option(help="URL of an edge server of the task; repeat for each")],
     data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="the household's examples (safetensors)")],
     task: TaskNumber,
     yes: Annotated[bool, typer.Option("--yes", help="agree to what is printed without being asked")] = False,
     leave: Annotated[bool, typer.Option("--leave", help="leave the task instead of taking part")] = False,
     report: Annotated[Path | None, typer.Option(help="bytes sent in each round, as JSON, at the end")] = None,
     seed_file: SeedFile = None,
+    max_stake: Annotated[
+        int, typer.Option(min=0, help="with --yes: the most wei that it may stake; 0 refuses any stake")
+    ] = 0,
 ) -> None:
     """The phone of one household: says what it will do, enrols, trains, claims."""
     from client_agent.main import run_agent
@@ -107,11 +117,12 @@ def agent(
     settings = AgentSettings(
         folder=folder,
         data=data,
-        edge_url=edge,
+        edge_urls=tuple(edge),
         rpc_url=rpc_url,
         ledger=from_hex(ledger.lower(), 20),
         store=store,
         task=task,
+        max_stake_wei=max_stake if yes else None,
     )
     agreed = run_agent(
         settings,

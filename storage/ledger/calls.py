@@ -42,7 +42,7 @@ def escrow_value(terms: TaskTerms, escrow_wei: int) -> int:
 
 
 def encode_token_call(name: str, *arguments: Address | int) -> bytes:
-    """``approve(address,uint256)`` and ``balanceOf(address)`` of an ERC-20."""
+    """``approve(address,uint256)``, ``allowance(address,address)``, ``balanceOf(address)`` of an ERC-20."""
     types = tuple("address" if isinstance(argument, bytes) else "uint256" for argument in arguments)
     return keccak(f"{name}({','.join(types)})".encode())[:4] + abi.encode(types, arguments)
 

@@ -25,19 +25,23 @@ class EventFollower(Generic[Kind]):
         self._checkpoints: list[tuple[int, Digest]] = []
         self.events: tuple[Kind, ...] = ()
 
+    @property
+    def head(self) -> int:
+        """The block up to which the chain was read by the last :meth:`refresh`; -1 before the first."""
+        return self._checkpoints[-1][0] if self._checkpoints else -1
+
     def refresh(self) -> int:
         """How many of the first events known before still stand; a reader that applied more has to start over.
 
         Raises LedgerError, and then goes on next time as if it had not been called.
         """
-        head = self._ledger.block_number()
-        tip = self._ledger.block_hash(head)
+        head, tip = self._ledger.head()
         # only now, so that a reorganisation between two of these questions is seen here or next time
         while self._checkpoints and not self._stands(*self._checkpoints[-1], head, tip):
             self._checkpoints.pop()
         start = self._checkpoints[-1][0] + 1 if self._checkpoints else 0
         known = tuple(event for event in self.events if event.block < start)
-        if tip is not None and head >= start:
+        if head >= start:
             # those of blocks after ``head`` are read once more next time, when their block is known
             known += tuple(e for e in self._ledger.events(self._task, start) if isinstance(e, self._kind))
             self._checkpoints = [*self._checkpoints[-MAX_CHECKPOINTS + 1 :], (head, tip)]
@@ -45,7 +49,7 @@ class EventFollower(Generic[Kind]):
         self.events = known
         return standing
 
-    def _stands(self, block: int, seen: Digest, head: int, tip: Digest | None) -> bool:
+    def _stands(self, block: int, seen: Digest, head: int, tip: Digest) -> bool:
         return (tip if block == head else self._ledger.block_hash(block)) == seen
 
 

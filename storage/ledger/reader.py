@@ -20,6 +20,7 @@ from protocol.signing import domain_separator
 from storage.ledger import abi
 from storage.ledger.calls import encode_call, encode_token_call
 from storage.ledger.decoding import byte_string, decode_logs, struct, whole
+from storage.ledger.fees import current_fees
 from storage.ledger.interface import LedgerError
 from storage.ledger.node_answers import checked_answers
 from storage.ledger.rpc import AnswerTooLargeError, JsonRpcProvider, NodeProvider, RpcRefusedError
@@ -87,6 +88,11 @@ class EthereumReader:
         with checked_answers("eth_blockNumber"):
             return whole(self._eth.block_number)
 
+    def head(self) -> tuple[int, Digest]:
+        with checked_answers("eth_getBlockByNumber"):
+            block = self._eth.get_block("latest")
+            return whole(block["number"]), byte_string(block["hash"], 32)
+
     def block_timestamp(self, block: int) -> int:
         return self._timestamp(BlockNumber(block))
 
@@ -108,14 +114,15 @@ class EthereumReader:
     def balance_wei(self, address: Address, token: Address = NATIVE_COIN) -> int:
         """In the smallest units of ``token``."""
         if token != NATIVE_COIN:
-            data = Web3.to_hex(encode_token_call("balanceOf", address))
-            call: TxParams = {"to": Web3.to_checksum_address(token), "data": data}
-            with checked_answers("eth_call", reverts=True):
-                answer = bytes(self._eth.call(call, "latest"))
-            # an address without code holds nothing
-            return whole(abi.decode(("uint256",), answer)[0], _WORD_LIMIT) if answer else 0
+            return self._token_amount(token, "balanceOf", address)
         with checked_answers("eth_getBalance"):
             return whole(self._eth.get_balance(Web3.to_checksum_address(address)), _WORD_LIMIT)
+
+    def allowance(self, token: Address, owner: Address) -> int:
+        return self._token_amount(token, "allowance", owner, self.ledger)
+
+    def fee_wei(self, gas: int) -> int:
+        return gas * current_fees(self._eth).price
 
     def gas_used(self, transaction: Digest) -> int:
         """Of a mined transaction."""
@@ -195,6 +202,14 @@ class EthereumReader:
             if task is not None and getattr(event, "task", None) != task:
                 raise LedgerError("a log of another task than asked for")
         return events
+
+    def _token_amount(self, token: Address, name: str, *arguments: Address) -> int:
+        data = Web3.to_hex(encode_token_call(name, *arguments))
+        call: TxParams = {"to": Web3.to_checksum_address(token), "data": data}
+        with checked_answers("eth_call", reverts=True):
+            answer = bytes(self._eth.call(call, "latest"))
+        # an address without code holds nothing
+        return whole(abi.decode(("uint256",), answer)[0], _WORD_LIMIT) if answer else 0
 
     def _view(self, name: str, *arguments: object, block: BlockIdentifier = "latest") -> Any:
         call: TxParams = {"to": self._address, "data": Web3.to_hex(encode_call(name, *arguments))}

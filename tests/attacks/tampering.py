@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from eth_abi.abi import decode, encode
 from web3.types import RPCEndpoint, RPCResponse
 
+from protocol.audit.report import Report, Status
+from scripts.audit import run_audit
+from storage.content.memory import MemoryStore
 from storage.ledger import abi
+from storage.ledger.calls import encode_token_call
 from storage.ledger.interface import LedgerError
 from storage.ledger.json_answers import canonical_json, parse_json
-from storage.ledger.rpc import NodeProvider, RpcRefusedError
+from storage.ledger.reader import EthereumReader
+from storage.ledger.rpc import JsonRpcProvider, NodeProvider, RpcRefusedError
+from tests.played_task import Player
 
 Entries = dict[str, dict[str, Any]]
+BALANCE_OF = encode_token_call("balanceOf", bytes(20))[:4]  # of an ERC-20
 
 
 class Told(NodeProvider):
@@ -42,6 +50,32 @@ class Told(NodeProvider):
             return entry | {"result": parse_json(canonical_json(inner.make_request(method, params)["result"]))}
         except RpcRefusedError as error:
             return entry | {"refusal": (error.rpc_code, error.reason, error.data)}
+
+
+@dataclass
+class Audited:
+    """A played task, and every answer of the chain that its audit used."""
+
+    player: Player
+    entries: Entries
+    chain: JsonRpcProvider
+
+    def audit(self, change: Change | None = None, store: MemoryStore | None = None) -> Report:
+        entries = dict(self.entries)
+        if change is not None:
+            entries[change.question] = entries[change.question] | {"result": change.result}
+        reader = EthereumReader(Told(entries, self.chain), self.player.reader.ledger)
+        return run_audit(reader, store or self.player.store, self.player.task)
+
+
+@contextmanager
+def audited_task(player: Player) -> Iterator[Audited]:
+    """It passes."""
+    made = Audited(player, Entries(), JsonRpcProvider(player.chain.rpc_url))
+    report = run_audit(EthereumReader(Told(made.entries, made.chain), player.reader.ledger), player.store, player.task)
+    assert report.status is Status.PASS, report.failed
+    yield made
+    made.chain.close()
 
 
 @dataclass(frozen=True)
@@ -107,6 +141,10 @@ def _log_changes(log: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _view_changes(question: str, call: dict[str, Any], result: str) -> Iterator[Change]:
     selector = bytes.fromhex(call["data"][2:10])
+    if selector == BALANCE_OF:
+        for what, wrong in (("balance +1", int(result, 16) + 1), ("balance -1", int(result, 16) - 1)):
+            yield Change(what, question, "0x" + wrong.to_bytes(32, "big").hex())
+        return
     (entry,) = [found for found in abi.functions().values() if found.hash[:4] == selector]
     names = _names("function", entry.name)
     values = list(decode(entry.outputs, bytes.fromhex(result[2:])))

@@ -13,13 +13,15 @@ import pytest
 from protocol.audit.report import Status
 from protocol.encryption.suite import PAD
 from protocol.identifiers import to_hex
-from protocol.incentives.rewards import total_wei
+from protocol.messages.keys import KeyRequest
 from protocol.messages.round import ClientWeight
-from protocol.messages.settlement import ABANDONED, MALFORMED, Allocation, Rejection
+from protocol.messages.settlement import ABANDONED, MALFORMED, Allocation, Rejection, RoundRecord
 from scripts.audit import run_audit
-from tests.played_conduct import EXPIRED, OPEN, SETTLED, Conduct
+from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.signer import Signer
+from tests.played_conduct import EXPIRED, Conduct
 from tests.played_task import Player
-from tests.samples import sample_spec
+from tests.samples import private_key, sample_spec
 from tests.tiny_task import funded_ledger
 
 Wei = tuple[int, ...]  # by client, ascending
@@ -169,25 +171,33 @@ def test_a_task_under_the_one_time_pad_passes_and_a_wrong_sum_does_not(packing: 
     assert 17 in {line.number for line in report.lines if line.status is Status.FAIL}, report.failed
 
 
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_request_for_another_set_is_held_against_a_server_that_was_not_replaced(replaced: bool) -> None:
+    """A substitute that judges otherwise than the server before abandons the round: nobody can tell who was wrong."""
+    ledger, substitute = funded_ledger(f"replaced {replaced}"), Signer(private_key("substitute"))
+    durations = replace(sample_spec().durations, takeover_seconds=100)
+    player = Player(ledger, rounds=1, edge_substitutes=(substitute.address,), durations=durations)
+
+    def take_over(record: RoundRecord) -> RoundRecord:
+        if replaced:
+            player.chain.fund(ledger, substitute.address)
+            player.chain.pass_time(durations.commit_seconds + durations.takeover_seconds + 1)
+            player.edge = EthereumLedger(player.chain.rpc_url, ledger, substitute)
+        return record
+
+    def others(request: KeyRequest) -> KeyRequest:
+        return replace(request, entries=request.entries[1:])
+
+    player.play(1, Conduct(end=ABANDONED, lies={"request": others, "record": take_over}))
+    report = run_audit(player.reader, player.store, player.task)
+    failed = {line.number for line in report.lines if line.status is Status.FAIL}
+    assert failed == (set() if replaced else {14}), report.failed
+    assert any("replaced" in line.detail for line in report.lines) is replaced
+
+
 def test_expired_rounds_pass() -> None:
     player = Player(funded_ledger("expired"), rounds=2)
     player.play(1, Conduct(silent=(0,), end=EXPIRED))
     player.play(2, Conduct(direct=(2,), twice=(3,)))
-    report = run_audit(player.reader, player.store, player.task)
-    assert report.status is Status.PASS, report.failed
-
-
-def test_frozen_rounds_pay_nobody_and_pass() -> None:
-    """One after it was settled, one while it is open; the rounds around them pay as if they had not been."""
-    player = Player(funded_ledger("frozen"), rounds=4)
-    player.play(1, Conduct())
-    player.play(2, Conduct(frozen=SETTLED))
-    player.play(3, Conduct())
-    player.play(4, Conduct(frozen=OPEN))
-    player.claim(0, 1, 2, 3, 4)
-    player.refund()
-    view = player.reader.task(player.task)
-    assert (view.escrow, view.claimed) == (0, total_wei(player.allocation))
-    assert view.claimed >= 2 * 5 * FLAT
     report = run_audit(player.reader, player.store, player.task)
     assert report.status is Status.PASS, report.failed

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from protocol.audit.audit import audit_task
+from protocol.audit.evidence import Absence
 from protocol.audit.report import Report, Status
 from protocol.canonical import decode, encode
 from protocol.identifiers import Digest, sha256
@@ -22,8 +22,7 @@ from storage.content.cid import Cid
 from storage.content.interface import get_document
 from storage.content.memory import MemoryStore
 from storage.ledger.reader import EthereumReader
-from storage.ledger.rpc import JsonRpcProvider
-from tests.attacks.tampering import Change, Entries, Told, changes
+from tests.attacks.tampering import Audited, Told, audited_task, changes
 from tests.played_conduct import Conduct
 from tests.played_task import Player
 from tests.tiny_task import funded_ledger
@@ -75,6 +74,7 @@ NOTICED: Mapping[str, int] = {
     "enrolmentOf.claimed": 22,
     "enrolmentOf.leftRound": 5,
     "standingOf": 22,
+    "bondOf": 23,
     "reputationRules": 2,
 }
 # A changed digest that leaves nothing to fetch: nothing follows.
@@ -87,23 +87,7 @@ CLAIMS_NOTHING: Mapping[str, str] = {
     "balance +1": "anybody can force ether into a contract, so only a shortfall says something",
 }
 # Blocks whose events have no deadline that a day crosses.
-TIMELESS = {"Claimed", "Refunded", "Left"}
-
-
-@dataclass
-class Audited:
-    """A finished task of 5 clients and 2 rounds, and every answer of the chain that its audit used."""
-
-    player: Player
-    entries: Entries
-    chain: JsonRpcProvider
-
-    def audit(self, change: Change | None = None, store: MemoryStore | None = None) -> Report:
-        entries = dict(self.entries)
-        if change is not None:
-            entries[change.question] = entries[change.question] | {"result": change.result}
-        reader = EthereumReader(Told(entries, self.chain), self.player.reader.ledger)
-        return run_audit(reader, store or self.player.store, self.player.task)
+TIMELESS = {"Refunded", "Left"}
 
 
 @pytest.fixture(scope="module")
@@ -114,13 +98,9 @@ def audited() -> Iterator[Audited]:
     player.play(2, Conduct(direct=(1,), leaving=(4,), malformed=(3,)))
     player.claim(0, 1)  # so that the contract still owes something
     player.refund()
-    chain, entries = JsonRpcProvider(player.chain.rpc_url), Entries()
-    made = Audited(player, entries, chain)
-    report = run_audit(EthereumReader(Told(entries, chain), player.reader.ledger), player.store, player.task)
-    assert report.status is Status.PASS, report.failed
-    assert {line.number for line in report.lines} == set(range(1, 26))
-    yield made
-    chain.close()
+    with audited_task(player) as made:
+        assert {line.number for line in made.audit().lines} == set(range(1, 26))
+        yield made
 
 
 def _failed(report: Report) -> set[int]:
@@ -180,9 +160,7 @@ def test_every_changed_timestamp(audited: Audited) -> None:
 def test_every_changed_byte_of_every_object(audited: Audited) -> None:
     player = audited.player
     expected = _objects(player)
-    evidence, fetch = gather_evidence(player.reader, player.task), AuditFetch(player.store)
-    audit_task(evidence, fetch, expected_codes(evidence.codes, evidence.domain, evidence.judge, evidence.rules))
-    assert {digest for digest, _ in fetch.seen} == set(expected)
+    assert sorted(_asked(player)) == sorted(expected), "each object once"
     places_of = {Cid("raw", digest).text: check for digest, check in expected.items()}
     places_of |= {Cid("dag-pb", digest).text: check for digest, check in expected.items()}
     assert set(player.store.objects) <= set(places_of), "an object that no check looks at"
@@ -196,6 +174,19 @@ def test_every_changed_byte_of_every_object(audited: Audited) -> None:
         absent = MemoryStore()
         absent.objects = kept
         assert audited.audit(store=absent).status is Status.UNKNOWN, places_of[text]
+
+
+def _asked(player: Player) -> list[Digest]:
+    """What an audit asks a store for."""
+    asked, fetch = list[Digest](), AuditFetch(player.store)
+
+    def noted(digest: Digest, max_bytes: int, chunk_bytes: int | None) -> bytes | Absence:
+        asked.append(digest)
+        return fetch(digest, max_bytes, chunk_bytes)
+
+    evidence = gather_evidence(player.reader, player.task)
+    audit_task(evidence, noted, expected_codes(evidence.codes, evidence.domain, evidence.judge, evidence.rules))
+    return asked
 
 
 def _with(store: MemoryStore, changed: dict[str, bytes]) -> MemoryStore:
@@ -229,6 +220,33 @@ def _objects(player: Player) -> dict[Digest, int]:
             case _:
                 pass
     return found
+
+
+class _Body(bytes):
+    """A ciphertext that says when it is forgotten."""
+
+    alive = peak = 0
+
+    def __new__(cls, data: bytes) -> _Body:
+        cls.alive += 1
+        cls.peak = max(cls.peak, cls.alive)
+        return super().__new__(cls, data)
+
+    def __del__(self) -> None:
+        _Body.alive -= 1
+
+
+def test_one_ciphertext_after_the_other_is_held(audited: Audited) -> None:
+    fetch = AuditFetch(audited.player.store)
+
+    def counted(digest: Digest, max_bytes: int, chunk_bytes: int | None) -> bytes | Absence:
+        found = fetch(digest, max_bytes, chunk_bytes)
+        return _Body(found) if chunk_bytes is not None and isinstance(found, bytes) else found
+
+    evidence = gather_evidence(audited.player.reader, audited.player.task)
+    codes = expected_codes(evidence.codes, evidence.domain, evidence.judge, evidence.rules)
+    assert audit_task(evidence, counted, codes).status is Status.PASS
+    assert (_Body.alive, _Body.peak <= 2) == (0, True)
 
 
 def test_through_a_real_lying_node(audited: Audited) -> None:

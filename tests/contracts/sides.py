@@ -38,7 +38,7 @@ class Sides:
         self.agree = True  # as far as they were asked
         anvil.now = START
         self.memory = MemoryChain(anvil.domain, lambda: anvil.now, held=dict.fromkeys(rich, FUNDS))
-        self.memory.create_token(self.token, dict.fromkeys(rich, FUNDS))
+        self.memory.issue(self.token, dict.fromkeys(rich, FUNDS))
         for sender in rich:
             self.memory.approve(sender, self.token, FUNDS)
             ContractSide(anvil, sender).approve(self.token, FUNDS)

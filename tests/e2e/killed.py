@@ -1,7 +1,7 @@
-"""Starts ``hearth`` so that the process kills itself: ``killed.py WHEN NUMBER ARGUMENTS...``.
+"""Starts ``hearth`` so that the process kills itself: ``killed.py WHEN MARK ARGUMENTS...``.
 
-WHEN is ``after`` or ``before``: SIGKILL right after the NUMBERth journal entry is durable, or right before the one
-that follows.
+WHEN is ``after`` or ``before``: SIGKILL right after the MARKth journal entry is durable, or right before the one
+that follows; or ``instead``: SIGKILL in place of the first entry of the kind MARK.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def arm(when: str, number: int) -> None:
+def arm(when: str, mark: str) -> None:
     append, written = Journal.append, 0
 
     def counted(self: Journal, kind: str, /, **fields: Any) -> None:
         nonlocal written
-        if when == "before" and written >= number:
+        if (when == "before" and written >= int(mark)) or (when == "instead" and kind == mark):
             _die()
         append(self, kind, **fields)
         written += 1
-        if when == "after" and written >= number:
+        if when == "after" and written >= int(mark):
             _die()
 
     Journal.append = counted  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":
-    arm(sys.argv[1], int(sys.argv[2]))
+    arm(sys.argv[1], sys.argv[2])
     sys.argv = ["hearth", *sys.argv[3:]]
     main()

@@ -34,7 +34,8 @@ def leak_key() -> None:
 
     def leaking(self: Membership, spec: Any) -> None:
         enrol(self, spec)
-        self.edge._send("GET", "/healthz?debug=" + next(iter(self.journal.keys_of(0).values())).hex())
+        key = next(iter(self.journal.keys_of(0).values())).hex()
+        self.edge._ask("GET", f"/healthz?debug={key}", None, lambda _: None)
 
     Membership.enrol = leaking  # type: ignore[method-assign]
 
@@ -51,12 +52,12 @@ def leak_count() -> None:
 
 
 def _pad_submissions(suffix: Any) -> None:
-    send = EdgeClient._send
+    ask = EdgeClient._ask
 
-    def padded(self: EdgeClient, method: str, path: str, body: bytes | None = None) -> bytes | None:
-        return send(self, method, path + suffix(Agent) if path.endswith("/commitments") else path, body)
+    def padded(self: EdgeClient, method: str, path: str, body: bytes | None, parse: Any) -> Any:
+        return ask(self, method, path + suffix(Agent) if path.endswith("/commitments") else path, body, parse)
 
-    EdgeClient._send = padded  # type: ignore[method-assign]
+    EdgeClient._ask = padded  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ from protocol.canonical import decode
 from protocol.messages.chain import Event, RoundAbandoned, RoundPublished
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.settlement import MAX_RECORD_BYTES, RoundRecord
+from protocol.messages.task import DepositTerms
 from scripts.demo_data import Households, households_of
 from scripts.demo_stage import DemoStage, client_name
+from scripts.demo_task import NO_DEPOSITS
 from scripts.demonstration import DemoOptions, post_task, run_auditor, start_agent, start_infrastructure
 from scripts.processes import RoleProcess, Stage
 from storage.content.filesystem import FilesystemStore
@@ -28,8 +30,10 @@ KILLED = Path(__file__).with_name("killed.py")
 class Play:
     """One task of ``clients`` households over ``rounds`` rounds; client 0 is censored, as in the demonstration."""
 
-    def __init__(self, stage: DemoStage, clients: int, rounds: int, phase_seconds: int) -> None:
-        self.stage, self.clients, self.phase_seconds = stage, clients, phase_seconds
+    def __init__(
+        self, stage: DemoStage, clients: int, rounds: int, phase_seconds: int, deposits: DepositTerms = NO_DEPOSITS
+    ) -> None:
+        self.stage, self.clients, self.phase_seconds, self.deposits = stage, clients, phase_seconds, deposits
         self.options = DemoOptions("digits", clients, rounds, "memory", stage.seed, None, None)
         self.data: Households = households_of("digits", clients)
         self.agents: dict[int, RoleProcess] = {}
@@ -37,7 +41,7 @@ class Play:
     def prepare(self) -> None:
         """Everything up to the posted task."""
         start_infrastructure(self.stage, self.options)
-        post_task(self.stage, self.options, self.data, self.phase_seconds)
+        post_task(self.stage, self.options, self.data, self.phase_seconds, self.deposits)
         self.reader = EthereumReader(self.stage.rpc_url, self.stage.ledger)
         self.store = FilesystemStore(self.stage.store)
 
@@ -45,9 +49,9 @@ class Play:
         for number in range(self.clients) if numbers is None else numbers:
             self.agents[number] = start_agent(self.stage, number, self.data.households[number])
 
-    def finish(self) -> None:
+    def finish(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Waits for every phone to end well."""
-        self.stage.processes.await_end(list(self.agents.values()), lambda: None)
+        self.stage.processes.await_end(list(self.agents.values()), meanwhile)
 
     def audit(self) -> dict[str, Any]:
         return run_auditor(self.stage)
@@ -100,13 +104,18 @@ class Play:
 
 @contextmanager
 def play(
-    root: Path, clients: int = 4, rounds: int = 2, seed: int | None = 7, phase_seconds: int = 180
+    root: Path,
+    clients: int = 4,
+    rounds: int = 2,
+    seed: int | None = 7,
+    phase_seconds: int = 180,
+    deposits: DepositTerms = NO_DEPOSITS,
 ) -> Iterator[Play]:
     """Processes of every role below ``root``; they end with the block."""
     with Stage() as processes:
-        yield Play(DemoStage(root, processes, seed), clients, rounds, phase_seconds)
+        yield Play(DemoStage(root, processes, seed), clients, rounds, phase_seconds, deposits)
 
 
-def killed_launcher(when: str, number: int) -> list[str]:
+def killed_launcher(when: str, mark: int | str) -> list[str]:
     """Starts a role that kills itself at a journal write; see ``killed.py``."""
-    return [sys.executable, str(KILLED), when, str(number)]
+    return [sys.executable, str(KILLED), when, str(mark)]

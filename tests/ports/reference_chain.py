@@ -15,6 +15,18 @@ DOMAIN: Final = Domain(31337, b"\x1e" * 20)
 _BANK: Final = b"\xba" * 20
 
 
+class ReferenceToken:
+    """An ERC-20, which everybody may mint."""
+
+    address: Final = b"\x70" * 20
+
+    def __init__(self, chain: MemoryChain) -> None:
+        self._chain = chain
+
+    def mint(self, holder: Address, amount: int) -> None:
+        self._chain.issue(self.address, {holder: amount})
+
+
 class ReferenceChain:
     """Its local clock stands still; only :meth:`pass_time` moves time on."""
 
@@ -44,6 +56,9 @@ class ReferenceChain:
 
     def revert(self, snapshot: int) -> None:
         self._chain.forget(snapshot)
+
+    def token(self) -> ReferenceToken:
+        return ReferenceToken(self._chain)
 
     def chain_id(self) -> int:
         return DOMAIN.chain_id

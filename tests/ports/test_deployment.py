@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from unittest import mock
 
 import pytest
 from typer.testing import CliRunner
 
+from protocol.messages.chain import DEFAULT_RULES, ReputationRules
 from scripts import deployment
 from scripts.cli import app
 from scripts.deployment import DeploymentError, artifact_hash, created_address, deploy_once, read_deployment
 from storage.ledger.ethereum import deploy
+from storage.ledger.reader import EthereumReader
 from storage.ledger.signer import PublicKeyError, Signer, write_keystore
 from tests.ports.chains import KINDS, RunningChain, running_chain
 from tests.samples import private_key
@@ -93,6 +96,9 @@ def test_a_deployment_that_cannot_be_completed_is_said(chain: RunningChain, file
         ({"state": "sent", "ledger": "0x" + "97" * 20, "deployer": "0x" + "98" * 20}, "another account"),
         ({"state": "begun"}, "not one that tells"),
         ({"note": "mine"}, "not one that tells"),
+        ({"rules": {"maximum": 5, "floor": 2}}, "not one that tells"),
+        ({"rules": {"maximum": 5, "floor": 6, "waiting_seconds": 1}}, "not one that tells"),
+        ({"rules": {"maximum": 5, "floor": 2, "waiting_seconds": 3600}}, "written already with other rules"),
     ],
 )
 def test_a_file_of_something_else_is_not_written_over(file: Path, change: dict[str, object], complaint: str) -> None:
@@ -111,6 +117,38 @@ def test_a_contract_of_another_kind_is_not_taken_for_ours(file: Path) -> None:
     with mock.patch.object(deployment, "expected_codes", return_value=(b"another", b"")):
         with pytest.raises(DeploymentError, match="not this contract"):
             deploy_once(chain.rpc_url, chain.faucet, file)
+
+
+def test_rules_of_ones_own_are_on_chain_and_in_the_file(chain: RunningChain, file: Path) -> None:
+    rules = ReputationRules(maximum=9, floor=4, waiting_seconds=3_600)
+    done, _ = deploy_once(chain.rpc_url, chain.faucet, file, rules=rules)
+    assert read_deployment(file).rules == done.rules == rules
+    reader = EthereumReader(chain.rpc_url, done.address)
+    assert reader.rules() == rules
+    reader.close()
+    assert deploy_once(chain.rpc_url, chain.faucet, file, rules=rules) == (done, False)
+    before = file.read_bytes()
+    with pytest.raises(DeploymentError, match="written already with other rules, maximum 9, floor 4, waiting 3600 s"):
+        deploy_once(chain.rpc_url, chain.faucet, file)
+    assert file.read_bytes() == before
+
+
+def test_a_file_that_tells_of_other_rules_than_the_chain_is_refused(file: Path) -> None:
+    chain, rules = running_chain("memory"), ReputationRules(maximum=9, floor=4, waiting_seconds=3_600)
+    deploy_once(chain.rpc_url, chain.faucet, file)
+    file.write_text(json.dumps({**json.loads(file.read_text()), "rules": asdict(rules)}))
+    with pytest.raises(DeploymentError, match="has other rules"):
+        deploy_once(chain.rpc_url, chain.faucet, file, rules=rules)
+
+
+@pytest.mark.parametrize("rules", [(5, 6, 1), (256, 2, 1), (5, -1, 1), (5, 2, 0), (5, 2, 2**32)])
+def test_rules_that_no_ledger_can_have_are_refused_before_anything_is_sent(
+    file: Path, rules: tuple[int, int, int]
+) -> None:
+    chain = running_chain("memory")
+    with pytest.raises(DeploymentError, match="no ledger can have"):
+        deploy_once(chain.rpc_url, chain.faucet, file, rules=ReputationRules(*rules))
+    assert not file.exists()
 
 
 def test_addresses_of_creations() -> None:
@@ -138,3 +176,10 @@ def test_the_command_says_what_it_did(file: Path, tmp_path: Path) -> None:
     assert first.exit_code == again.exit_code == 0
     assert ledger in first.output and "gas" in first.output
     assert ledger in again.output and "nothing was sent" in again.output
+    assert read_deployment(file).rules == DEFAULT_RULES
+    options = ["--reputation-maximum", "9", "--reputation-floor", "4", "--waiting-seconds", "3600"]
+    refused = CliRunner().invoke(app, ["deploy", *arguments, *options])
+    assert isinstance(refused.exception, DeploymentError) and "other rules" in str(refused.exception)
+    file.unlink()
+    assert CliRunner().invoke(app, ["deploy", *arguments, *options]).exit_code == 0
+    assert read_deployment(file).rules == ReputationRules(9, 4, 3_600)

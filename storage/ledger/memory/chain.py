@@ -108,11 +108,12 @@ class MemoryChain:
         """A reorganisation: whatever came after block ``height`` never was."""
         del self.blocks[height + 1 :]
 
-    def create_token(self, token: Address, held: Mapping[Address, int]) -> None:
-        """An ERC-20 at this address, and who has how much of it."""
+    def issue(self, token: Address, shares: Mapping[Address, int]) -> None:
+        """From now on there is an ERC-20 at this address, and these hold so much more of it."""
         books = self.books.copy()
         books.tokens |= {token}
-        books.held.update({(token, holder): amount for holder, amount in held.items()})
+        for holder, amount in shares.items():
+            books.held[token, holder] += amount
         self._append(books, None, token)
 
     def call(self, sender: Address, data: bytes, value: int) -> TransactionReceipt:

@@ -58,6 +58,9 @@ class MemoryLedger(LedgerWriter):
     def block_number(self) -> int:
         return len(self._chain.blocks) - 1
 
+    def head(self) -> tuple[int, Digest]:
+        return self.block_number(), self._chain.blocks[-1].hash
+
     def block_timestamp(self, block: int) -> int:
         return self._block(block).timestamp
 
@@ -74,6 +77,13 @@ class MemoryLedger(LedgerWriter):
 
     def balance_wei(self, address: Address, token: Address = NATIVE_COIN) -> int:
         return self._books.held[token, address]
+
+    def allowance(self, token: Address, owner: Address) -> int:
+        return self._books.allowed[token, owner]
+
+    def fee_wei(self, gas: int) -> int:
+        """Nothing: gas is free."""
+        return 0
 
     def task_count(self) -> int:
         return len(self._books.tasks)

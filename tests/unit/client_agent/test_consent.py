@@ -59,6 +59,7 @@ def test_without_consent_nothing_is_sent_or_kept(tmp_path: Path) -> None:
         store=store,
         edge=anything,
         journal=journal,
+        proofs=tmp_path,
         make_trainer=anything,
         randomness=anything,
         tell=told.append,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import httpx2
 import pytest
@@ -15,16 +19,21 @@ from client_agent.edge_client import (
     NextRound,
     TaskEnded,
 )
+from protocol.canonical import encode
 from protocol.errors import HearthError
-from protocol.messages.submission import Submission
+from protocol.messages.round import RoundStatement, SignedRoundStatement
+from protocol.messages.submission import SignedReceipt, Submission
 
 SUBMISSION = Submission(b"\1" * 20, b"\2" * 16, b"\3" * 32, b"\4" * 65)
+SAID = SignedRoundStatement(RoundStatement(1, 3, b"\xcd" * 32, bytes(32)), b"\xef" * 65)
+ANNOUNCED = NextRound(3, b"\xab" * 32, SAID)
+ANNOUNCEMENT = {"plan": "0x" + "ab" * 32, "round": 3, "label": "0x" + "cd" * 32, "signature": "0x" + "ef" * 65}
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
 
-def _client(handler: Handler) -> EdgeClient:
-    client = EdgeClient("http://127.0.0.1:1")
-    client._http = httpx2.Client(base_url="http://127.0.0.1:1", transport=httpx2.MockTransport(handler))
+def _client(handler: Handler, urls: tuple[str, ...] = ("http://one",)) -> EdgeClient:
+    client = EdgeClient(urls)
+    client._http = httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
     client._http.headers.clear()
     return client
 
@@ -34,9 +43,10 @@ def _answers(status: int, content: bytes = b"") -> EdgeClient:
 
 
 def test_next_round() -> None:
-    digest = "0x" + "ab" * 32
-    found = _answers(200, f'{{"plan":"{digest}","round":3}}'.encode()).next_round(1, 2, 0)
-    assert found == NextRound(3, b"\xab" * 32)
+    assert _answers(200, json.dumps(ANNOUNCEMENT).encode()).next_round(1, 2, 0) == ANNOUNCED
+    for name in ANNOUNCEMENT:
+        with pytest.raises(HearthError):
+            _answers(200, json.dumps({**ANNOUNCEMENT, name: "0x"}).encode()).next_round(1, 2, 0)
     assert _answers(200, b'{"ended":1}').next_round(1, 2, 0) == TaskEnded()
     assert _answers(204).next_round(1, 2, 0) is None
 
@@ -59,6 +69,15 @@ def test_next_round() -> None:
 def test_hostile_next_rounds_are_typed_errors(content: bytes) -> None:
     with pytest.raises(HearthError):
         _answers(200, content).next_round(1, 2, 0)
+
+
+def test_receipts() -> None:
+    receipt = SignedReceipt(b"\1" * 20, b"\2" * 65)
+    assert _answers(202, encode(receipt)).submit(1, 1, SUBMISSION) == receipt
+    assert _answers(202).submit(1, 1, SUBMISSION) is None
+    for content in (b"{}", b"nonsense", encode(receipt) + b" "):
+        with pytest.raises(HearthError):
+            _answers(202, content).submit(1, 1, SUBMISSION)
 
 
 def test_refusals_carry_the_servers_code() -> None:
@@ -93,3 +112,109 @@ def test_every_byte_sent_is_counted() -> None:
     client.submit(1, 1, SUBMISSION)
     assert abs(client.bytes_sent - seen[0]) <= 2
     assert client.bytes_sent < 700
+
+
+URLS = ("http://one", "http://two")
+
+
+def _two(answers: dict[str, httpx2.Response | None]) -> tuple[EdgeClient, list[str]]:
+    """A client of two servers and the hosts that it asked; None is a server that is away. Both may be changed."""
+    asked: list[str] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url.host)
+        response = answers[request.url.host]
+        if response is None:
+            raise httpx2.ConnectError("refused", request=request)
+        return httpx2.Response(response.status_code, content=response.content)
+
+    return _client(answer, URLS), asked
+
+
+@pytest.mark.parametrize(
+    "useless",
+    [
+        None,
+        httpx2.Response(503, content=b'{"code":"E_STANDBY"}'),
+        httpx2.Response(404, content=b'{"code":"E_NOT_FOUND"}'),
+        httpx2.Response(404, content=b"no problem document"),
+        httpx2.Response(200, content=b"nonsense"),
+        httpx2.Response(200, content=b'{"round":2,"plan":"0x00"}'),
+        httpx2.Response(200, content=b"x" * (MAX_ANSWER_BYTES + 1)),
+    ],
+)
+def test_the_next_server_is_asked_when_one_does_not_serve(useless: httpx2.Response | None) -> None:
+    client, asked = _two({"one": useless, "two": httpx2.Response(200, content=json.dumps(ANNOUNCEMENT).encode())})
+    assert [client.next_round(1, 2, 0) for _ in range(2)] == [ANNOUNCED] * 2
+    assert asked == ["one", "two", "two"], "the one that served is asked first from then on"
+
+
+def test_a_refusal_is_an_answer() -> None:
+    refusal = httpx2.Response(409, content=b'{"code":"E_SUBMITTED"}')
+    client, asked = _two({"one": refusal, "two": httpx2.Response(202)})
+    with pytest.raises(EdgeRefusedError):
+        client.submit(1, 1, SUBMISSION)
+    assert asked == ["one"]
+    client.submit(1, 1, SUBMISSION)
+    assert asked == ["one", "two"], "but the next request may find a kinder server"
+
+
+def test_nobody_serves() -> None:
+    answers: dict[str, httpx2.Response | None] = {"one": None, "two": httpx2.Response(503)}
+    client, asked = _two(answers)
+    with pytest.raises(EdgeUnavailableError):
+        client.submit(1, 1, SUBMISSION)
+    assert asked == ["one", "two"]
+    answers["one"] = httpx2.Response(202)
+    client.submit(1, 1, SUBMISSION)
+
+
+def test_after_a_poll_without_news_another_server_is_polled() -> None:
+    client, asked = _two({"one": httpx2.Response(204), "two": httpx2.Response(204)})
+    assert [client.next_round(1, 2, 0) for _ in range(3)] == [None] * 3
+    assert asked == ["one", "two", "one"]
+
+
+def test_bytes_to_every_server_are_counted() -> None:
+    alone, _ = _two({"one": httpx2.Response(202)})
+    alone.submit(1, 1, SUBMISSION)
+    both, _ = _two({"one": httpx2.Response(503), "two": httpx2.Response(202)})
+    both.submit(1, 1, SUBMISSION)
+    assert both.bytes_sent == 2 * alone.bytes_sent
+
+
+@contextmanager
+def dripping_server(part: str) -> Iterator[str]:
+    """Sends one byte of the head or of the body every now and then, for ever; its URL."""
+    stop = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4_096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n" + (b"x: " if part == "head" else b"content-length: 9999\r\n\r\n"))
+            while not stop.wait(0.02):
+                try:
+                    connection.sendall(b"y")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            stop.set()
+            thread.join()
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_an_answer_that_drips_is_given_up(part: str) -> None:
+    """Every piece comes before the next read times out; the whole answer never does."""
+    with dripping_server(part) as url:
+        client = EdgeClient((url,), timeout_seconds=0.3)
+        with pytest.raises(EdgeUnavailableError):
+            client.next_round(1, 2, 0)
+        client.close()

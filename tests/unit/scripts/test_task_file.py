@@ -17,7 +17,7 @@ MEMBERS = {f"http://127.0.0.1:{port}": CommitteeMember(bytes([port]) * 20, bytes
 
 def _written(tmp_path: Path, dataset: str = "digits") -> Path:
     path = tmp_path / "task.toml"
-    write_task_file(path, dataset, 10, 7, b"\x0a" * 20, list(MEMBERS))
+    write_task_file(path, dataset, 10, 7, [b"\x0a" * 20], list(MEMBERS))
     return path
 
 
@@ -63,6 +63,22 @@ def test_a_bad_file_is_one_typed_error(old: str, new: str, tmp_path: Path) -> No
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(MalformedError):
         TaskFile(path).spec(b"\1" * 32, b"\2" * 32, MEMBERS.__getitem__)
+
+
+@pytest.mark.parametrize(("takeover_seconds", "accepted"), [(90, True), (91, False)])
+def test_a_substitute_has_half_of_the_settle_phase(takeover_seconds: int, accepted: bool, tmp_path: Path) -> None:
+    path, substitute = tmp_path / "task.toml", b"\x0b" * 20
+    write_task_file(path, "digits", 10, 7, [b"\x0a" * 20, substitute], list(MEMBERS), phase_seconds=180)
+    text = path.read_text().replace("takeover_seconds = 90", f"takeover_seconds = {takeover_seconds}")
+    path.write_text(text)
+    arguments = b"\1" * 32, b"\2" * 32, MEMBERS.__getitem__
+    if accepted:
+        assert TaskFile(path).spec(*arguments).edge_substitutes == (substitute,)
+    else:
+        with pytest.raises(MalformedError, match="takeover_seconds"):
+            TaskFile(path).spec(*arguments)
+    path.write_text(text.replace(f'"0x{substitute.hex()}"', ""))
+    assert TaskFile(path).spec(*arguments).edge_substitutes == (), "without substitutes it means nothing"
 
 
 def test_size_is_checked_before_reading(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -17,11 +17,12 @@ from backend.rounds.desk import Desk
 from backend.rounds.history import TaskHistory
 from backend.rounds.journal import EdgeJournal
 from protocol.canonical import encode
+from protocol.commitments import commitment_of
 from protocol.encryption.committee import authority_share, draw_master_keys
 from protocol.encryption.suite import suite
 from protocol.identifiers import Address
 from protocol.messages.keys import PartialKeyAnswer, PartialKeyStatement, PlannedKeyRequest, SignedPartialKey
-from protocol.messages.submission import Commitment, Enrolment, SignedEnrolment, Submission
+from protocol.messages.submission import Commitment, Enrolment, SignedCommitment, SignedEnrolment, Submission
 from protocol.messages.task import CohortTerms, Committee, CommitteeMember
 from protocol.model.dataset import encode_labelled
 from protocol.model.layout import Layout
@@ -61,11 +62,13 @@ class PlayedCommittee:
     answering: set[int] = field(default_factory=lambda: {1, 2, 3})
     lying: set[int] = field(default_factory=set)
     refusing: dict[int, set[Address]] = field(default_factory=dict)
+    away: bool = False  # nobody is shown an envelope
 
     def show_task(self, *_: object) -> set[Address]:
         return set()
 
     def show_envelopes(self, _: int, __: Committee, missing: Any) -> dict[Address, Word]:
+        missing = {} if self.away else missing
         refused = {_authority(j).address: clients for j, clients in self.refusing.items()}
         return {
             authority: Word(set(clients) - refused.get(authority, set()), set(clients) & refused.get(authority, set()))
@@ -92,13 +95,15 @@ class PlayedCommittee:
 class Scene:
     """A posted task of two rounds; ``start`` and ``crash`` may be called again and again."""
 
-    def __init__(self, chain: RunningChain, folder: Path, authorities: int = 3) -> None:
+    def __init__(
+        self, chain: RunningChain, folder: Path, authorities: int = 3, substitutes: tuple[Address, ...] = ()
+    ) -> None:
         self.chain, self.folder, self.store = chain, folder, MemoryStore()
-        edge, manufacturer = Signer(private_key("edge")), Signer(private_key("manufacturer"))
-        address = chain.deploy()
-        for signer in (edge, manufacturer):
-            chain.fund(address, signer.address)
-        self.ledger = chain.ledger(address, edge)
+        self.signer, manufacturer = Signer(private_key("edge")), Signer(private_key("manufacturer"))
+        self.address = address = chain.deploy()
+        for party in (self.signer.address, manufacturer.address, *substitutes):
+            chain.fund(address, party)
+        self.ledger = chain.ledger(address, self.signer)
         spec = sample_spec(rounds=2)
         layout = Layout.of(spec.model)
         parameters = np.zeros(layout.dimension, dtype=np.float32)
@@ -113,6 +118,8 @@ class Scene:
             test_set=test_set,
             cohort=CohortTerms(2, 3, 700_000),
             committee=Committee(2, tuple(members)),
+            edge_substitutes=substitutes,
+            durations=replace(sample_spec().durations, takeover_seconds=100),
         )
         self.store.put(encode(self.spec))
         poster = chain.ledger(address, manufacturer)
@@ -123,7 +130,7 @@ class Scene:
     def start(self) -> None:
         self.stop, self.journal = threading.Event(), EdgeJournal(self.folder)
         self.history = TaskHistory(self.ledger, self.store, 1)
-        self.desk = Desk(self.ledger.domain, self.history, self.journal, frozenset())
+        self.desk = Desk(self.ledger.domain, self.signer, self.history, self.journal, frozenset())
         committee = cast(CommitteeClient, self.committee)
         coordinator = Coordinator(
             self.ledger, self.store, self.journal, committee, self.history, self.desk, self.stop, 0.01
@@ -144,10 +151,13 @@ class Scene:
             pause.wait(0.01)
         raise AssertionError("nothing happened")
 
-    def enrol(self) -> None:
-        for signer in CLIENTS:
+    def enrol(self, clients: Sequence[Signer] = CLIENTS) -> None:
+        for signer in clients:
             enrolment = Enrolment(1, signer.address, self.store.put(b"envelope of " + signer.address).digest)
             self.desk.enrol(SignedEnrolment(enrolment, signer.sign(self.ledger.domain, enrolment)))
+
+    def commitment(self, number: int, round_number: int) -> SignedCommitment:
+        return commitment_of(self.history.rounds[round_number].plan, self.submission(number, round_number))
 
     def submission(self, number: int, round_number: int) -> Submission:
         """Every client sends a one in its own coordinate, so a lost or doubled update shows in the sum."""

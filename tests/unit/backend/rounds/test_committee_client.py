@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -19,6 +20,7 @@ from protocol.messages.keys import (
     SignedPartialKey,
 )
 from storage.content.cid import cid_of
+from storage.ledger.proof_file import read_proof
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, private_key
 from tests.unit.backend.rounds.scene_round import CLIENTS, PlannedRound
@@ -30,7 +32,7 @@ REQUEST = PlannedKeyRequest(SCENE.plan, SCENE.request())
 Answer = Callable[[httpx2.Request, int], httpx2.Response]
 
 
-def _client(answer: Answer) -> CommitteeClient:
+def _client(answer: Answer, proofs: Path = Path("no-proofs")) -> CommitteeClient:
     """``answer`` says what authority number 1 to 3 replies to all but the question who it is."""
 
     def handle(request: httpx2.Request) -> httpx2.Response:
@@ -39,7 +41,7 @@ def _client(answer: Answer) -> CommitteeClient:
             return httpx2.Response(200, json={"address": to_hex(AUTHORITIES[number - 1].address)})
         return answer(request, number)
 
-    client = CommitteeClient(URLS, DOMAIN)
+    client = CommitteeClient(URLS, DOMAIN, proofs)
     client._http = httpx2.Client(transport=httpx2.MockTransport(handle))
     return client
 
@@ -90,6 +92,19 @@ def test_one_bad_answer_costs_only_itself(bad: Callable[[], httpx2.Response]) ->
     client = _client(lambda _, number: bad() if number == 2 else _ok(_partial(number)))
     found = client.partial_keys(SCENE.spec.committee, REQUEST)
     assert set(found) == {AUTHORITIES[0].address, AUTHORITIES[2].address}
+
+
+def test_a_second_key_for_one_label_is_kept_as_proof(tmp_path: Path) -> None:
+    wrong = bytes([SCENE.partial(2)[0] ^ 1]) + SCENE.partial(2)[1:]
+    answers = {1: [_partial(1)] * 3, 2: [_partial(2, wrong), _partial(2), _partial(2)], 3: [_partial(3)] * 3}
+    client = _client(lambda _, number: _ok(answers[number].pop()), tmp_path / "proofs")
+    for _ in range(2):
+        assert len(client.partial_keys(SCENE.spec.committee, REQUEST)) == 3
+    assert not (tmp_path / "proofs").exists()
+    client.partial_keys(SCENE.spec.committee, REQUEST)
+    (file,) = (tmp_path / "proofs").iterdir()
+    found = read_proof(file)
+    assert (found.kind, found.task, found.round, found.culprit) == ("twoKeys", 1, 1, AUTHORITIES[1].address)
 
 
 def test_a_dead_authority_is_asked_again_later() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol.messages.chain import RoundAbandoned, RoundExpired, RoundPublished
+from protocol.messages.chain import Claimed, RoundAbandoned, RoundExpired, RoundPublished
 from tests.ports.chains import running_chain
 from tests.unit.backend.rounds.scene_coordinator import CLIENTS, FIRST_GAIN, FLAT, Scene
 
@@ -32,9 +32,13 @@ def test_two_rounds_and_the_claims(scene: Scene) -> None:
         assert published.sums[:3].tolist() == weights
         assert not published.sums[3:].any()
     scene.until(lambda: scene.desk.next_round(2))
-    scene.desk.claim(CLIENTS[0].address)
+    with scene.desk._lock:  # the relay finds all of them waiting
+        scene.desk._claims |= {signer.address for signer in CLIENTS}
     earned = 2 * FLAT + FIRST_GAIN
     scene.until(lambda: scene.ledger.claimed_wei(1, CLIENTS[0].address) == earned)
+    claims = [event for event in scene.ledger.events(1) if isinstance(event, Claimed)]
+    assert len(claims) == len(CLIENTS)
+    assert len({event.transaction for event in claims}) == 1
     assert scene.owed() == {signer.address: earned for signer in CLIENTS}
 
 

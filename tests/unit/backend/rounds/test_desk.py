@@ -13,14 +13,18 @@ import pytest
 from backend.rounds.desk import Announced, Desk
 from backend.rounds.history import RoundFacts, TaskHistory
 from backend.rounds.journal import EdgeJournal
-from protocol.commitments import batch_root, verify_receipt
-from protocol.errors import HearthError
+from protocol.commitments import batch_root, commitment_of, receipt_statement, verify_receipt
+from protocol.errors import HearthError, Party
+from protocol.identifiers import ZERO_DIGEST
+from protocol.messages.round import RoundStatement
 from protocol.messages.submission import Enrolment, Leave, SignedEnrolment, SignedLeave
+from protocol.messages.task import DepositTerms
+from protocol.signing import verify
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, private_key
 from tests.unit.backend.rounds.scene_round import CLIENTS, SIGNERS, PlannedRound
 
-OUTSIDER = Signer(private_key("client", 99))
+OUTSIDER, EDGE = Signer(private_key("client", 99)), Signer(private_key("edge"))
 
 
 class _Scene:
@@ -37,7 +41,7 @@ class _Scene:
             rounds={1: self.facts},
             current=self.facts,
         )
-        self.desk = Desk(DOMAIN, cast(TaskHistory, self.history), self.journal, censored)
+        self.desk = Desk(DOMAIN, EDGE, cast(TaskHistory, self.history), self.journal, censored)
         self.desk.announce(self.facts)
 
 
@@ -55,8 +59,11 @@ def _refusal(call: Any, *arguments: Any) -> str:
 
 
 def test_a_submission_is_durable(scene: _Scene) -> None:
-    scene.desk.submit(1, scene.round.submission(0))
-    scene.desk.submit(1, scene.round.submission(0))
+    receipt = scene.desk.submit(1, scene.round.submission(0))
+    assert receipt is not None and receipt.server == EDGE.address
+    commitment = commitment_of(scene.round.plan, scene.round.submission(0)).commitment
+    verify(DOMAIN, receipt_statement(commitment), receipt.signature, EDGE.address, Party.EDGE_SERVER)
+    assert scene.desk.submit(1, scene.round.submission(0)) == receipt
     assert scene.journal.submissions(1, 1) == {CLIENTS[0]: scene.round.submission(0)}
 
 
@@ -86,6 +93,16 @@ def test_another_submission_of_the_same_client_is_refused(scene: _Scene) -> None
     assert _refusal(scene.desk.submit, 1, second) == "E_SUBMITTED"
 
 
+def test_no_receipt_once_the_batch_is_closed(scene: _Scene, tmp_path: Path) -> None:
+    receipt = scene.desk.submit(1, scene.round.submission(0))
+    assert scene.journal.close_batch(1, 1) == {CLIENTS[0]: scene.round.submission(0)}
+    assert _refusal(scene.desk.submit, 1, scene.round.submission(1)) == "E_ROUND"
+    assert scene.desk.submit(1, scene.round.submission(0)) == receipt, "this one will be in it"
+    scene.journal.close()
+    scene.journal = EdgeJournal(tmp_path)
+    assert scene.journal.keep_submission(1, 1, scene.round.submission(1)) is None
+
+
 def test_after_the_batch_nothing_is_taken_and_receipts_are_given(scene: _Scene) -> None:
     assert scene.desk.receipt(1, CLIENTS[0]) is None
     scene.facts.batch = scene.round.batch()
@@ -99,23 +116,29 @@ def test_after_the_batch_nothing_is_taken_and_receipts_are_given(scene: _Scene) 
 
 def test_a_censored_client_is_answered_and_ignored(tmp_path: Path) -> None:
     scene = _Scene(tmp_path, frozenset({CLIENTS[0]}))
-    scene.desk.submit(1, scene.round.submission(0))
+    assert scene.desk.submit(1, scene.round.submission(0)) is None
     assert scene.journal.submissions(1, 1) == {}
     scene.journal.close()
 
 
 def test_a_server_that_came_back_asks_for_patience(scene: _Scene) -> None:
-    back = Desk(DOMAIN, scene.history, scene.journal, frozenset())
+    back = Desk(DOMAIN, EDGE, scene.history, scene.journal, frozenset())
     assert _refusal(back.submit, 1, scene.round.submission(0)) == "E_STARTING"
     back.announce(scene.facts)
     back.submit(1, scene.round.submission(0))
 
 
 def test_rounds_are_announced_until_the_task_ends(scene: _Scene) -> None:
-    assert scene.desk.next_round(0) == Announced(1, scene.facts.opened.plan)
+    announced = scene.desk.next_round(0)
+    assert announced is not None and announced.statement is not None
+    assert announced == Announced(1, scene.facts.opened.plan, announced.statement)
+    assert announced.statement.statement == RoundStatement(1, 1, scene.round.plan.label(), ZERO_DIGEST)
+    verify(DOMAIN, announced.statement.statement, announced.statement.signature, EDGE.address, Party.EDGE_SERVER)
+    assert scene.desk.statement(1) == announced.statement
+    assert _refusal(scene.desk.statement, 2) == "E_ROUND"
     assert scene.desk.next_round(1) is None
     scene.desk.end()
-    assert scene.desk.next_round(1) == Announced(0, b"")
+    assert scene.desk.next_round(1) == Announced(0, b"", None)
 
 
 def test_enrolments_and_leaves_are_checked(scene: _Scene) -> None:
@@ -131,3 +154,10 @@ def test_enrolments_and_leaves_are_checked(scene: _Scene) -> None:
     leave = Leave(1, OUTSIDER.address)
     assert _refusal(scene.desk.leave, SignedLeave(leave, OUTSIDER.sign(DOMAIN, leave))) == "E_ROUND"
     assert _refusal(scene.desk.claim, OUTSIDER.address) == "E_ROUND"
+
+
+def test_an_enrolment_with_a_stake_is_the_clients_own(scene: _Scene) -> None:
+    scene.history.spec = replace(scene.round.spec, deposits=DepositTerms(client_wei=1))
+    scene.history.view.max_clients = 4
+    enrolment = Enrolment(1, OUTSIDER.address, b"\1" * 32)
+    assert _refusal(scene.desk.enrol, SignedEnrolment(enrolment, OUTSIDER.sign(DOMAIN, enrolment))) == "E_STAKE"

@@ -33,9 +33,9 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
 def test_the_first_submission_of_a_client_stands(tmp_path: Path) -> None:
     scene, journal = PlannedRound(), EdgeJournal(tmp_path)
     first = scene.submission(0)
-    assert journal.keep_submission(1, 1, first)
-    assert journal.keep_submission(1, 1, first)
-    assert not journal.keep_submission(1, 1, replace(first, nonce=b"\x09" * 16))
+    assert journal.keep_submission(1, 1, first) == first
+    assert journal.keep_submission(1, 1, first) == first
+    assert journal.keep_submission(1, 1, replace(first, nonce=b"\x09" * 16)) == first
     assert journal.submissions(1, 1) == {CLIENTS[0]: first}
     journal.close()
 

@@ -125,7 +125,7 @@ def test_over_real_http() -> None:
     scene = PlannedRound(sample_spec(committee=Committee(2, members)))
     with ExitStack() as stack:
         urls = [stack.enter_context(authority_over_http(scene, j, lies=j == 2)) for j in (1, 2, 3, 4)]
-        client = CommitteeClient(tuple(urls), DOMAIN)
+        client = CommitteeClient(tuple(urls), DOMAIN, Path("no-proofs"))
         stack.callback(client.close)
         found = client.partial_keys(scene.spec.committee, PlannedKeyRequest(scene.plan, scene.request()))
     partials = {j: found[signer.address].residues for j, signer in enumerate(AUTHORITIES, start=1)}

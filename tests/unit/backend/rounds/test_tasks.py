@@ -11,6 +11,7 @@ from unittest import mock
 
 import pytest
 
+from backend.bonds import BondKeeper
 from backend.problem import RequestError
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.coordinator import Coordinator
@@ -27,6 +28,8 @@ from tests.ports.chains import running_chain
 from tests.samples import private_key, sample_spec
 from tests.unit.backend.rounds.scene_coordinator import PlayedCommittee
 
+MAX_BOND = 10
+
 Scene = tuple[TaskBoard, EthereumLedger, MemoryStore]
 
 
@@ -40,7 +43,8 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     ledger, poster = chain.ledger(address, edge), chain.ledger(address, manufacturer)
     journal, store = EdgeJournal(tmp_path), MemoryStore()
     committee = cast(CommitteeClient, PlayedCommittee(ledger.domain))
-    board = TaskBoard(ledger, store, journal, committee, frozenset(), 0.01)
+    bonds = BondKeeper(ledger, MAX_BOND)
+    board = TaskBoard(ledger, store, journal, committee, edge, bonds, frozenset(), 0.01)
     yield board, poster, store
     board.stop()
     journal.close()
@@ -131,3 +135,30 @@ def test_the_server_places_its_bond_once(scene: Scene) -> None:
     assert [poster.bond(task, edge).amount for task in (1, 2)] == [7, 0]
     placed = [event for event in poster.events() if isinstance(event, BondPlaced)]
     assert [(event.task, event.holder) for event in placed] == [(1, edge)]
+
+
+def test_a_task_waits_for_a_bond_that_only_its_operator_may_place(scene: Scene) -> None:
+    board, poster, _ = scene
+    _post(scene, sample_spec(deposits=DepositTerms(edge_server_wei=MAX_BOND + 1)))
+    board.start()
+    _until(board, 9, "E_NOT_FOUND")  # it has looked
+    assert _code(board, 1) == "E_STARTING"
+    edge = Signer(private_key("edge")).address
+    assert not poster.bond(1, edge).placed
+    poster.place_bond(1, edge, MAX_BOND + 1)
+    _until(board, 1, None)
+
+
+def test_the_server_takes_its_bond_back_when_the_task_is_over(scene: Scene) -> None:
+    board, poster, _ = scene
+    spec = sample_spec(deposits=DepositTerms(edge_server_wei=MAX_BOND))
+    _post(scene, spec)
+    board.start()
+    _until(board, 1, None)
+    running_chain("memory").pass_time(spec.durations.task_seconds + 1)
+    edge, pause = Signer(private_key("edge")).address, threading.Event()
+    for _ in range(2_000):
+        if not poster.bond(1, edge).amount:
+            break
+        pause.wait(0.01)
+    assert poster.bond(1, edge).amount == 0

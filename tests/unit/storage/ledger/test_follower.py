@@ -32,15 +32,17 @@ class _Chain:
         del self.forks[height:]
         self.mine(fork, count)
 
-    def block_number(self) -> int:
-        number: int = self._answered("block_number", len(self.forks) - 1)
-        return number
+    def head(self) -> tuple[int, bytes]:
+        number = len(self.forks) - 1
+        answer: tuple[int, bytes] = self._answered("head", (number, self._hash(number)))
+        return answer
 
     def block_hash(self, block: int) -> bytes | None:
-        known = block < len(self.forks)
-        digest = f"{block} {self.forks[block]}".encode().ljust(32) if known else None
-        answer: bytes | None = self._answered("block_hash", digest)
+        answer: bytes | None = self._answered("block_hash", self._hash(block) if block < len(self.forks) else None)
         return answer
+
+    def _hash(self, block: int) -> bytes:
+        return f"{block} {self.forks[block]}".encode().ljust(32)
 
     def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
         self.asked.append(from_block)
@@ -80,7 +82,7 @@ def test_a_reorganisation_forgets_what_it_took_and_no_more() -> None:
     assert chain.asked == [0, 3, 3], "from the last block that still stands"
 
 
-@pytest.mark.parametrize("question", ["block_number", "block_hash", "events"])
+@pytest.mark.parametrize("question", ["head", "block_hash", "events"])
 @pytest.mark.parametrize("height", [1, 3, 5])
 def test_a_reorganisation_between_two_questions_is_seen_at_the_latest_next_time(question: str, height: int) -> None:
     chain = _Chain(["a"] * 4)

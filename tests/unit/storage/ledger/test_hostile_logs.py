@@ -117,6 +117,7 @@ READS: list[Callable[[EthereumReader], object]] = [
     lambda reader: reader.domain,
     lambda reader: reader.now(),
     lambda reader: reader.block_number(),
+    lambda reader: reader.head(),
     lambda reader: reader.block_timestamp(3),
     lambda reader: reader.code(),
     lambda reader: reader.balance_wei(LEDGER),

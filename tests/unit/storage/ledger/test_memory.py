@@ -61,7 +61,7 @@ def test_nobody_spends_what_it_does_not_have(chain: MemoryChain) -> None:
 
 
 def test_a_token_is_fetched_as_far_as_it_is_allowed(chain: MemoryChain) -> None:
-    chain.create_token(TOKEN, {RICH: ESCROW})
+    chain.issue(TOKEN, {RICH: ESCROW})
     rich, terms = MemoryLedger(chain, RICH), replace(TERMS, token=TOKEN)
     rich.approve(TOKEN, ESCROW - 1)
     with pytest.raises(TransactionRevertedError) as refusal:

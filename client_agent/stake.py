@@ -1,0 +1,76 @@
+"""A phone's own money in a task: sent with its enrolment, back with its last claim, or fetched when there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from protocol.errors import HearthError
+from protocol.identifiers import NATIVE_COIN, Address
+from protocol.messages.submission import SignedEnrolment
+from storage.ledger.deposits import bring, money, require_funds
+from storage.ledger.interface import Ledger, TransactionRevertedError
+
+log = structlog.get_logger()
+
+
+class StakeRefusedError(HearthError):
+    """The task asks for more than this phone may stake without its owner."""
+
+    code = "E_STAKE"
+
+
+@dataclass(frozen=True)
+class Stake:
+    """What one enrolment brings. ``limit_wei``: of a phone that nobody watches; None when its owner was asked."""
+
+    amount: int
+    token: Address
+    limit_wei: int | None
+    ledger: Ledger
+    tell: Callable[[str], None]
+
+    def check(self, task: int) -> None:
+        """Before anything is drawn or sent. Raises StakeRefusedError, FundsError.
+
+        A phone that nobody watches stakes the chain's own coin alone: a token's units are whatever somebody made them.
+        """
+        if self.limit_wei is not None and (self.token != NATIVE_COIN or self.amount > self.limit_wei):
+            asked = f"task {task} asks for a stake of {money(self.amount, self.token)}"
+            raise StakeRefusedError(f"{asked}; without its owner's word this phone stakes at most {self.limit_wei} wei")
+        require_funds(self.ledger, self.token, self.amount)
+
+    def enrol(self, signed: SignedEnrolment) -> None:
+        """Sends the enrolment with its stake, for a client that the chain does not know yet.
+
+        A transaction of an earlier life that is still on its way makes no second stake: the ledger refuses to enrol a
+        client twice, and then takes nothing.
+        """
+        task, client = signed.enrolment.task, signed.enrolment.client
+        try:
+            self.ledger.enrol([signed], bring(self.ledger, self.token, self.amount))
+        except TransactionRevertedError as error:
+            if self.ledger.enrolment(task, client).envelope != signed.enrolment.envelope:
+                raise
+            log.info("enrolled before", task=task, error=str(error))
+        self.tell(f"enrolled, with a stake of {money(self.amount, self.token)}")
+
+
+def fetch_stake(ledger: Ledger, task: int, client: Address, tell: Callable[[str], None]) -> None:
+    """Has the ledger return the stake if it is still there, and tells the owner where it is."""
+    if not ledger.enrolment(task, client).staked:
+        tell("the stake is back")
+        return
+    try:
+        ledger.return_stake(task, client)
+        tell("the stake is back")
+    except TransactionRevertedError as error:
+        if error.name == "NothingToPay":  # somebody else was faster
+            tell("the stake is back")
+            return
+        until = ledger.task(task).claim_until
+        tell(f"the stake comes back with this account's last claim, or after block time {until}: {error}")
+    except HearthError as error:  # no gas, most likely
+        tell(f"the stake is not back yet: {error}")

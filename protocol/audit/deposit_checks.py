@@ -1,0 +1,60 @@
+"""Part of check 23: bonds and stakes, each brought whole, once, and given back or lost once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from protocol.audit.evidence import ChainEvidence
+from protocol.audit.report import known, require, same
+from protocol.audit.task_checks import TaskFacts, of_task
+from protocol.errors import VerificationError
+from protocol.identifiers import Address, to_hex
+from protocol.messages.chain import (
+    BondForfeited,
+    BondPlaced,
+    BondReturned,
+    BondView,
+    Event,
+    RoundFrozen,
+    StakeReturned,
+    TaskTerms,
+)
+
+EDGE_SERVER, AUTHORITY = 1, 2  # roles, as the ledger numbers them
+
+
+def check_deposits(evidence: ChainEvidence, task: TaskFacts) -> int:
+    """What the ledger must hold as deposits of this task, in smallest units. Raises VerificationError."""
+    terms = known(task.posted, "TaskPosted").terms
+    bonds = _bonds(evidence, terms)
+    for holder, bond in bonds.items():
+        same(f"bond of {to_hex(holder)} in the view", evidence.bonds.get(holder), bond)
+    staked = set(task.enrolled or ()) if terms.stake else set()
+    for event in of_task(evidence, StakeReturned):
+        require(event.client in staked, f"{to_hex(event.client)} got a stake back that it did not have")
+        same(f"stake of {to_hex(event.client)}", event.amount, terms.stake)
+        staked.remove(event.client)
+    return sum(bond.amount for bond in bonds.values()) + terms.stake * len(staked)
+
+
+def _bonds(evidence: ChainEvidence, terms: TaskTerms) -> dict[Address, BondView]:
+    """Of everybody that the terms list, as the events leave it."""
+    bonds = {holder: BondView(EDGE_SERVER, place, False, 0) for place, holder in enumerate(terms.edge_servers)}
+    bonds |= {holder: BondView(AUTHORITY, place, False, 0) for place, holder in enumerate(terms.authorities)}
+    convicted = [event.culprit for event in of_task(evidence, RoundFrozen)]
+    same("culprits that lost their bonds", [event.holder for event in of_task(evidence, BondForfeited)], convicted)
+    for event in of_task(evidence, Event):
+        if not isinstance(event, BondPlaced | BondReturned | BondForfeited):
+            continue
+        bond = bonds.get(event.holder)
+        if bond is None or bond.role == 0:
+            raise VerificationError(f"a bond of {to_hex(event.holder)}, who has no role in the task")
+        what = f"{type(event).__name__} of {to_hex(event.holder)}"
+        if isinstance(event, BondPlaced):
+            require(not bond.placed, f"{what}: for the second time")
+            same(what, event.amount, terms.edge_bond if bond.role == EDGE_SERVER else terms.authority_bond)
+            bonds[event.holder] = replace(bond, placed=True, amount=event.amount)
+            continue
+        same(what, event.amount, bond.amount)
+        bonds[event.holder] = replace(bond, amount=0, role=bond.role if isinstance(event, BondReturned) else 0)
+    return bonds

@@ -1,0 +1,156 @@
+"""``hearth bond`` and ``hearth stake``: what parties leave with the ledger while they work for a task.
+
+Anybody may send these: a bond is paid by whoever places it, and everything goes back to its holder alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from protocol.errors import HearthError
+from protocol.identifiers import NATIVE_COIN, from_hex, to_hex
+from protocol.messages.chain import BondReturned, StakeReturned, TaskPosted, TaskTerms
+from scripts.commands.options import JsonFile, Keystore, Ledger, PasswordFile, RpcUrl, TaskNumber
+
+if TYPE_CHECKING:
+    from storage.ledger.ethereum import EthereumLedger
+    from storage.ledger.interface import LedgerReader
+
+bond = typer.Typer(help="Bonds of edge servers and key authorities.", no_args_is_help=True)
+stake = typer.Typer(help="Stakes of clients.", no_args_is_help=True)
+
+Holder = Annotated[str, typer.Option(help="address of the edge server or key authority")]
+Client = Annotated[str, typer.Option(help="address of the client")]
+ROLES = ("none", "edge server", "key authority")
+
+
+class DepositError(HearthError):
+    """Nothing is taken or given back.
+
+    ``E_NOT_FOUND``, ``E_ROLE``, ``E_PLACED``, ``E_TOO_EARLY``, ``E_NOTHING``, ``E_CLAIM_FIRST``.
+    """
+
+    code = "E_DEPOSIT"
+
+
+@stake.callback()
+def _group() -> None:
+    """A group of its own even while it has one command."""
+
+
+@bond.command()
+def place(
+    rpc_url: RpcUrl,
+    ledger: Ledger,
+    keystore: Keystore,
+    password_file: PasswordFile,
+    task: TaskNumber,
+    holder: Holder,
+    yes: Annotated[bool, typer.Option("--yes", help="pay what is printed without being asked")] = False,
+) -> None:
+    """Pays a party's bond; a token is approved first."""
+    from storage.ledger.deposits import bring, money, require_funds
+
+    chain, address = _ledger(rpc_url, ledger, keystore, password_file), from_hex(holder.lower(), 20)
+    terms = _terms(chain, task)
+    view = chain.bond(task, address)
+    amount = _asked(terms, view.role)
+    if amount == 0:
+        raise DepositError(f"task {task} asks no bond of {to_hex(address)}", code="E_ROLE")
+    if view.placed:
+        raise DepositError(f"the bond of {to_hex(address)} in task {task} was placed before", code="E_PLACED")
+    require_funds(chain, terms.token, amount)
+    typer.echo(f"{ROLES[view.role]} {to_hex(address)}, task {task}: a bond of {money(amount, terms.token)}")
+    typer.echo("It goes back to the holder when the task is over; a proven breach costs all of it.")
+    if not yes and not typer.confirm("Pay it from this account?"):
+        raise typer.Exit(1)
+    receipt = chain.place_bond(task, address, bring(chain, terms.token, amount))
+    typer.echo(f"placed, gas {receipt.gas_used}")
+
+
+@bond.command(name="return")
+def return_bond(
+    rpc_url: RpcUrl, ledger: Ledger, keystore: Keystore, password_file: PasswordFile, task: TaskNumber, holder: Holder
+) -> None:
+    """Has the ledger return a bond to its holder, once the task is over."""
+    chain, address = _ledger(rpc_url, ledger, keystore, password_file), from_hex(holder.lower(), 20)
+    with _in_plain_words():
+        receipt = chain.return_bond(task, address)
+    paid = sum(event.amount for event in receipt.logs if isinstance(event, BondReturned))
+    typer.echo(f"returned {paid} to {to_hex(address)}, gas {receipt.gas_used}")
+
+
+@bond.command()
+def show(rpc_url: RpcUrl, ledger: Ledger, task: TaskNumber, holder: Holder, json_file: JsonFile = None) -> None:
+    """What a task asks of a party, and what the ledger holds of it."""
+    from storage.ledger.reader import EthereumReader
+
+    reader, address = EthereumReader(rpc_url, from_hex(ledger.lower(), 20)), from_hex(holder.lower(), 20)
+    terms, view = _terms(reader, task), reader.bond(task, address)
+    shown: dict[str, int | str | bool] = {
+        "task": task,
+        "holder": to_hex(address),
+        "role": ROLES[view.role],
+        "token": "coin" if terms.token == NATIVE_COIN else to_hex(terms.token),
+        "asked": _asked(terms, view.role),
+        "placed": view.placed,
+        "held": view.amount,
+    }
+    for name, value in shown.items():
+        typer.echo(f"{name:>8}: {value}")
+    if json_file is not None:
+        json_file.write_text(json.dumps(shown, indent=2, sort_keys=True) + "\n")
+
+
+@stake.command(name="return")
+def return_stake(
+    rpc_url: RpcUrl, ledger: Ledger, keystore: Keystore, password_file: PasswordFile, task: TaskNumber, client: Client
+) -> None:
+    """Has the ledger return the stake of a client without a last claim: it has no leaf, or the claim period is over."""
+    chain, address = _ledger(rpc_url, ledger, keystore, password_file), from_hex(client.lower(), 20)
+    with _in_plain_words():
+        receipt = chain.return_stake(task, address)
+    paid = sum(event.amount for event in receipt.logs if isinstance(event, StakeReturned))
+    typer.echo(f"returned {paid} to {to_hex(address)}, gas {receipt.gas_used}")
+
+
+@contextmanager
+def _in_plain_words() -> Iterator[None]:
+    from storage.ledger.interface import TransactionRevertedError
+
+    try:
+        yield
+    except TransactionRevertedError as error:
+        match error.name, error.arguments:
+            case "TooEarly", (until,):
+                message = f"the task is not over, or its last payout can still be disputed: at most until {until}"
+                raise DepositError(message, code="E_TOO_EARLY") from error
+            case "NothingToPay", _:
+                raise DepositError("the ledger holds nothing of it", code="E_NOTHING") from error
+            case "ReputationPending", _:
+                message = "it comes back with the client's last claim, or when the claim period is over"
+                raise DepositError(message, code="E_CLAIM_FIRST") from error
+        raise
+
+
+def _ledger(rpc_url: str, ledger: str, keystore: Keystore, password_file: PasswordFile) -> EthereumLedger:
+    from storage.ledger.ethereum import EthereumLedger
+    from storage.ledger.signer import Signer
+
+    return EthereumLedger(rpc_url, from_hex(ledger.lower(), 20), Signer.from_keystore(keystore, password_file))
+
+
+def _terms(reader: LedgerReader, task: int) -> TaskTerms:
+    posted = [event.terms for event in reader.events(task) if isinstance(event, TaskPosted)]
+    if not posted:
+        raise DepositError(f"no task {task}", code="E_NOT_FOUND")
+    return posted[0]
+
+
+def _asked(terms: TaskTerms, role: int) -> int:
+    return (0, terms.edge_bond, terms.authority_bond)[role]

@@ -1,0 +1,82 @@
+"""A task in an ERC-20 with bonds and stakes in it: its audit passes, and notices every changed fact about its money."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from protocol.audit.report import Status
+from protocol.messages.chain import BondForfeited, BondReturned, Claimed, Refunded, StakeReturned
+from protocol.messages.task import DepositTerms, RewardTerms
+from protocol.signing import address_of
+from storage.ledger.signer import Signer
+from tests.attacks.tampering import Audited, Change, audited_task, changes
+from tests.played_conduct import SETTLED, Conduct
+from tests.played_task import Player
+from tests.ports.chain_token import ChainToken
+from tests.samples import private_key
+from tests.tiny_task import audited_chain, funded_ledger
+
+EDGE_BOND, AUTHORITY_BOND, STAKE = 501, 303, 101
+# Money in, out and as the views show it; what it does not concern is tests/attacks/test_tampering.py's.
+MONEY = {
+    "BondForfeited", "BondPlaced", "BondReturned", "Claimed", "Refunded", "StakeReturned", "bondOf", "balance",
+    *(f"TaskPosted.{name}" for name in ("token", "escrow", "stake", "edgeBond", "authorityBond", "updateReward")),
+    *(f"taskOf.{name}" for name in ("token", "escrow", "deposits", "claimed", "allocated", "allocationRoot")),
+    *(f"taskOf.{name}" for name in ("pendingRound", "pendingAllocated", "pendingRoot", "payableFrom")),
+    *(f"enrolmentOf.{name}" for name in ("claimed", "staked")), "RoundFrozen.culprit",
+}  # fmt: skip
+CHECKS = {2, 4, 22, 23, 24}
+CLAIMS_NOTHING = {
+    "BondForfeited.reporter": "nobody can derive who showed the breach first",
+    "balance +1": "anybody can send tokens to a contract, so only a shortfall says something",
+}
+
+
+@pytest.fixture(scope="module")
+def audited() -> Iterator[Audited]:
+    ledger, chain, issuer = funded_ledger("token"), audited_chain(), Signer(private_key("issuer of the token"))
+    chain.fund(ledger, issuer.address)
+    token = ChainToken(chain, ledger, issuer)  # labels depend on its address, which no other test must change
+    for role in ("edge", "manufacturer"):
+        token.mint(address_of(private_key(role)), 10**9)
+    token.close()
+    rewards = RewardTerms(participation_wei=599, contribution_wei=401, target_gain_ppm=500_000, token=token.address)
+    player = Player(ledger, rounds=2, rewards=rewards, deposits=DepositTerms(EDGE_BOND, AUTHORITY_BOND, STAKE))
+    player.play(1, Conduct())
+    player.claim(0)
+    player.play(2, Conduct(frozen=SETTLED))
+    player.claim(0, 1)  # so that the contract still owes something to the others
+    player.edge.return_bond(player.task, player.edge.sender)
+    player.refund()
+    with audited_task(player) as made:
+        yield made
+
+
+def test_what_the_ledger_holds_is_what_it_owes(audited: Audited) -> None:
+    player = audited.player
+    view, token = player.reader.task(player.task), player.spec.rewards.token
+    events = player.reader.events(player.task)
+    for kind in (BondForfeited, BondReturned, Claimed, Refunded, StakeReturned):
+        assert any(isinstance(event, kind) for event in events), kind
+    assert player.reader.balance_wei(player.reader.ledger, token) == view.escrow + view.deposits > 0
+    assert player.reader.balance_wei(player.reader.ledger) == 0
+
+
+def test_every_changed_fact_about_the_money(audited: Audited) -> None:
+    """Where it is said first, and where it is said last."""
+    first, last = dict[str, Change](), dict[str, Change]()
+    for change in changes(audited.entries):
+        name, _, detail = change.what.replace(" ", ".").partition(".")
+        if MONEY & {change.what, name} and detail not in ("blockNumber", "logIndex", "transactionHash", "address"):
+            first.setdefault(change.what, change)
+            last[change.what] = change
+    assert {name for name in MONEY if any(what.startswith(name) for what in last)} == MONEY
+    for what, change in (*first.items(), *((what, one) for what, one in last.items() if one is not first[what])):
+        report = audited.audit(change)
+        if what in CLAIMS_NOTHING:
+            assert report.status is Status.PASS, (what, report.failed)
+            continue
+        failed = {line.number for line in report.lines if line.status is Status.FAIL}
+        assert failed & CHECKS, (what, report.failed)

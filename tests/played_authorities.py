@@ -1,0 +1,60 @@
+"""The key authorities of a played task, and what their keys open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from protocol.encryption.agreement import liars
+from protocol.encryption.committee import authority_share, ratchet
+from protocol.encryption.port import Opened
+from protocol.identifiers import Address
+from protocol.messages.keys import KeyRequest, PartialKeyStatement, SignedPartialKey
+from protocol.messages.round import RoundPlan
+from protocol.screening.verdict import Absent
+from protocol.signing import sign
+from tests.tiny_task import authority_key
+
+if TYPE_CHECKING:
+    from tests.played_task import Player
+
+ANSWERING = (1, 3)  # two of three authorities suffice
+
+
+def open_sum(
+    player: Player,
+    plan: RoundPlan,
+    request: KeyRequest,
+    bodies: Mapping[Address, bytes | Absent],
+    lying: tuple[int, ...],
+) -> tuple[tuple[SignedPartialKey, ...], tuple[SignedPartialKey, ...], bytes, Opened]:
+    """Signed partial keys, signed lies, the functional key and what it opens."""
+    committee, scheme, encoding = player.spec.committee, player.scheme, player.encoding
+    m, t = len(committee.members), committee.threshold
+    keys = {household.address: ratchet(household.master_keys, plan.key_epoch) for household in player.households}
+    partials, signed = {}, {}
+    for j in range(1, m + 1) if lying else ANSWERING:
+        entries = [(authority_share(keys[e.client], j), e.nonce, e.weight) for e in request.entries]
+        partials[j] = scheme.partial_key(j, m, t, plan.label(), entries, encoding, plan.dimension)
+        if j in lying:
+            partials[j] = bytes([partials[j][0] ^ 1]) + partials[j][1:]
+        statement = PartialKeyStatement(
+            player.task, plan.round, plan.label(), request.digest(), committee.members[j - 1].address,
+            plan.key_epoch, player.put(partials[j]),
+        )  # fmt: skip
+        signed[j] = SignedPartialKey(statement, sign(player.domain, statement, authority_key(j)))
+
+    def combine(answers: Mapping[int, bytes]) -> bytes:
+        return scheme.combine(answers, m, t, encoding, plan.dimension)
+
+    accused = liars(partials, t, combine)
+    used = [j for j in partials if j not in lying]
+    key = combine({j: partials[j] for j in used})
+    aggregator = scheme.aggregator(encoding, plan.dimension)
+    for entry in request.entries:
+        body = bodies[entry.client]
+        assert isinstance(body, bytes)
+        aggregator.fold(body, entry.weight)
+    weights = [entry.weight for entry in request.entries]
+    opened = scheme.decrypt(aggregator.words, plan.label(), key, encoding, plan.dimension, weights)
+    return tuple(signed[j] for j in used), tuple(signed[j] for j in accused), key, opened

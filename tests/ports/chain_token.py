@@ -1,0 +1,35 @@
+"""An ERC-20 on a development chain: that of the contract's own tests, which everybody may mint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from protocol.identifiers import Address
+from storage.ledger.calls import encode_token_call
+from storage.ledger.decoding import address_of
+from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.signer import Signer
+from tests.ports.chains import RunningChain
+
+_ARTIFACT = Path(__file__).parents[1] / "contracts" / "TestToken.json"
+
+
+class ChainToken:
+    """Deployed by the chain's faucet, or by an ``issuer``, from whose nonces its address follows."""
+
+    def __init__(self, chain: RunningChain, ledger: Address, issuer: Signer | None = None) -> None:
+        self._bank = chain.ledger(ledger, issuer or chain.faucet)
+        code = bytes.fromhex(json.loads(_ARTIFACT.read_text())["bytecode"][2:])
+        self.address = address_of(self._bank._sender.send(None, code).get("contractAddress"))
+
+    def mint(self, holder: Address, amount: int) -> None:
+        self._bank._sender.send(self.address, encode_token_call("mint", holder, amount))
+
+    def close(self) -> None:
+        self._bank.close()
+
+
+def sent_by(ledger: EthereumLedger) -> int:
+    """How many transactions of its account are mined."""
+    return ledger._sender._count("latest")

@@ -1,0 +1,101 @@
+"""The claims that the edge server relays: many in one transaction, none for nothing, none kept out by another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from backend.rounds.settlement import CLAIMS_AT_ONCE, Settlement
+from protocol.identifiers import Address
+from protocol.incentives.rewards import ClaimBatch, claim_batch, claim_proof
+from protocol.messages.settlement import Allocation, Entitlement
+from storage.ledger.interface import TransactionRevertedError
+
+TASK = 3
+
+
+def client(number: int) -> Address:
+    return number.to_bytes(20, "big")
+
+
+def allocation(count: int) -> Allocation:
+    return Allocation(TASK, 1, tuple(Entitlement(client(number), 10, 3) for number in range(1, count + 1)))
+
+
+@dataclass
+class PlayedLedger:
+    """What is claimed, in which transactions; ``unpayable`` revert whatever they are in."""
+
+    owed: Allocation
+    claimed: dict[Address, int] = field(default_factory=dict)
+    freed: set[Address] = field(default_factory=set)
+    unpayable: set[Address] = field(default_factory=set)
+    sent: list[tuple[Address, ...]] = field(default_factory=list)
+
+    def claimed_wei(self, _: int, who: Address) -> int:
+        return self.claimed.get(who, 0)
+
+    def standing(self, who: Address) -> Any:
+        return SimpleNamespace(task=0 if who in self.freed else TASK)
+
+    def claim(self, task: int, index: int, entitlement: Entitlement, proof: Sequence[bytes]) -> None:
+        assert (task, index, entitlement, proof) == (TASK, *claim_proof(self.owed, entitlement.client))
+        self._pay([entitlement])
+
+    def claim_many(self, task: int, batch: ClaimBatch) -> None:
+        assert (task, batch) == (TASK, claim_batch(self.owed, {entry.client for _, entry in batch.leaves}))
+        self._pay([entry for _, entry in batch.leaves])
+
+    def _pay(self, entries: list[Entitlement]) -> None:
+        refused = sorted(entry.client for entry in entries if entry.client in self.unpayable)
+        if refused:
+            raise TransactionRevertedError("PaymentFailed", (refused[0], 10))
+        self.sent.append(tuple(sorted(entry.client for entry in entries)))
+        self.claimed |= {entry.client: entry.cumulative_wei for entry in entries}
+
+
+def relay(ledger: PlayedLedger, clients: set[Address]) -> list[tuple[Address, ...]]:
+    ledger.sent = []
+    history: Any = SimpleNamespace(task=TASK, payable=lambda: ledger.owed)
+    port: Any = ledger
+    store: Any = None
+    Settlement(port, store, history).relay_claims(clients)
+    return ledger.sent
+
+
+def test_all_that_wait_go_in_one_transaction_and_one_alone_in_a_claim_of_its_own() -> None:
+    ledger = PlayedLedger(allocation(5))
+    assert relay(ledger, {client(1), client(4), client(99)}) == [(client(1), client(4))]
+    assert relay(ledger, {client(2)}) == [(client(2),)]
+
+
+def test_nothing_is_paid_for_those_who_have_everything() -> None:
+    ledger = PlayedLedger(allocation(4))
+    ledger.claimed = {client(number): 10 for number in (1, 2)}
+    ledger.freed = {client(2)}
+    assert relay(ledger, {client(number) for number in range(1, 5)}) == [(client(1),), (client(3), client(4))]
+    ledger.freed |= {client(1), client(3), client(4)}
+    assert relay(ledger, {client(number) for number in range(1, 5)}) == []
+
+
+@pytest.mark.parametrize("bad", [1, 2, 4])
+def test_one_that_cannot_be_paid_keeps_no_other_out(bad: int) -> None:
+    ledger = PlayedLedger(allocation(4), unpayable={client(bad)})
+    good = [client(number) for number in range(1, 5) if number != bad]
+    assert relay(ledger, {*good, client(bad)}) == [(one,) for one in good]
+
+
+def test_a_transaction_has_room_for_so_many() -> None:
+    ledger = PlayedLedger(allocation(2 * CLAIMS_AT_ONCE + 1))
+    everybody = {entry.client for entry in ledger.owed.entitlements}
+    assert [len(part) for part in relay(ledger, everybody)] == [CLAIMS_AT_ONCE, CLAIMS_AT_ONCE, 1]
+
+
+def test_before_anything_is_settled_nothing_is_claimed() -> None:
+    history: Any = SimpleNamespace(task=TASK, payable=lambda: None)
+    nothing: Any = None
+    Settlement(nothing, nothing, history).relay_claims({client(1)})

@@ -1,0 +1,257 @@
+"""A phone's own money: sent once with its enrolment, within its owner's limit, and back whenever the ledger lets it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from client_agent.chain_view import ChainView
+from client_agent.consent import disclosure
+from client_agent.journal import AgentJournal
+from client_agent.membership import EnrolmentOverError, Membership
+from client_agent.stake import StakeRefusedError, fetch_stake
+from protocol.errors import HearthError
+from protocol.identifiers import NATIVE_COIN, Address, to_hex
+from protocol.messages.submission import Leave, SignedLeave
+from protocol.messages.task import DepositTerms, TaskSpec
+from protocol.planning import terms_of
+from protocol.randomness import SeededRandomness
+from storage.content.memory import MemoryStore
+from storage.ledger.deposits import FundsError
+from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.interface import LedgerError
+from storage.ledger.signer import Signer
+from tests.ports.chain_token import ChainToken, sent_by
+from tests.ports.chains import running_chain
+from tests.samples import private_key
+from tests.unit.backend.key_authority import scene as authority
+
+STAKE = 10**15
+COIN = 10**18
+
+
+class Scene:
+    """A posted task with a stake, and one phone; it must do without the edge server."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.chain, self.folder, self.store = running_chain("memory"), folder, MemoryStore()
+        self.address, self.told = self.chain.deploy(), list[str]()
+        self.phone = Signer(private_key(f"phone of {name}"))  # the chain outlives the test, and its accounts with it
+        self.poster = self.chain.ledger(self.address, Signer(private_key("manufacturer")))
+        self.chain.fund(self.address, self.poster.sender)
+        self.ledger: EthereumLedger = self.chain.ledger(self.address, self.phone)
+        self.token = ChainToken(self.chain, self.address)
+
+    def close(self) -> None:
+        for ledger in (self.poster, self.ledger, self.token):
+            ledger.close()
+
+    def post(self, token: Address = NATIVE_COIN) -> TaskSpec:
+        spec = authority.spec()
+        rewards = replace(spec.rewards, token=token, participation_wei=1, contribution_wei=0)
+        spec = replace(spec, confirmations=0, rewards=rewards, deposits=DepositTerms(client_wei=STAKE))
+        if token != NATIVE_COIN:
+            self.token.mint(self.poster.sender, spec.budget_wei())
+            self.poster.approve(token, spec.budget_wei())
+        self.poster.post_task(terms_of(spec), spec.budget_wei() if token == NATIVE_COIN else 0)
+        return spec
+
+    @contextmanager
+    def membership(self, max_stake_wei: int | None = None) -> Iterator[Membership]:
+        """One life of the phone's process."""
+        journal, nobody = AgentJournal(self.folder), mock.Mock(spec_set=())
+        made = Membership(
+            task=1,
+            signer=self.phone,
+            ledger=self.ledger,
+            store=self.store,
+            edge=nobody,
+            journal=journal,
+            chain=ChainView(self.ledger, self.store, 1, self.phone.address),
+            randomness=SeededRandomness(b"phone"),
+            tell=self.told.append,
+            max_stake_wei=max_stake_wei,
+        )
+        try:
+            yield made
+        finally:
+            journal.close()
+
+    def enrol(self, spec: TaskSpec, max_stake_wei: int | None = None) -> None:
+        with self.membership(max_stake_wei) as phone:
+            phone.enrol(spec)
+
+    @property
+    def view(self) -> Any:
+        return self.ledger.enrolment(1, self.phone.address)
+
+
+@pytest.fixture
+def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path, request.node.name)
+    yield made
+    made.close()
+
+
+def refused(scene: Scene, spec: TaskSpec, kind: type[HearthError], max_stake_wei: int | None = None) -> HearthError:
+    """Nothing is half done: no keys, no envelope, no transaction."""
+    stored = dict(scene.store.objects)
+    with scene.membership(max_stake_wei) as phone:
+        with pytest.raises(kind) as caught:
+            phone.enrol(spec)
+        assert not phone.journal.has_keys
+        assert phone.journal.envelope is None
+    assert scene.store.objects == stored
+    assert sent_by(scene.ledger) == 0
+    return caught.value
+
+
+def test_the_phone_enrols_itself_with_exactly_its_stake_and_once(scene: Scene) -> None:
+    spec = scene.post()
+    scene.chain.fund(scene.address, scene.phone.address, COIN)
+    scene.enrol(spec, max_stake_wei=STAKE)
+    assert scene.view.staked
+    assert scene.ledger.task(1).deposits == STAKE
+    for _ in range(2):
+        scene.enrol(spec, max_stake_wei=0)  # what is done needs no word any more
+    assert sent_by(scene.ledger) == 1
+
+
+@pytest.mark.parametrize("coin", [1, STAKE, STAKE + 10**12])
+def test_a_phone_without_enough_coin_says_so_and_does_nothing(scene: Scene, coin: int) -> None:
+    spec = scene.post()
+    assert scene.ledger.fee_wei(1) > 10**8, "or the last of them were enough"
+    scene.chain.fund(scene.address, scene.phone.address, coin)
+    error = refused(scene, spec, FundsError)
+    assert error.code == "E_FUNDS"
+    assert f"holds {coin} wei" in str(error)
+    assert f"deposit of {STAKE} wei" in str(error)
+    assert "\n" not in str(error)
+
+
+def test_a_phone_without_enough_of_the_token_approves_nothing(scene: Scene) -> None:
+    spec = scene.post(scene.token.address)
+    scene.token.mint(scene.phone.address, STAKE - 1)
+    scene.chain.fund(scene.address, scene.phone.address, COIN)
+    assert to_hex(scene.token.address) in str(refused(scene, spec, FundsError))
+    scene.token.mint(scene.phone.address, 1)
+    scene.enrol(spec)
+    assert scene.ledger.balance_wei(scene.phone.address, scene.token.address) == 0
+
+
+def test_a_phone_with_tokens_and_no_coin_for_gas_approves_nothing(scene: Scene) -> None:
+    spec = scene.post(scene.token.address)
+    scene.token.mint(scene.phone.address, STAKE)
+    scene.chain.fund(scene.address, scene.phone.address, scene.ledger.fee_wei(270_000))  # one call, not two
+    assert "for gas" in str(refused(scene, spec, FundsError))
+
+
+@pytest.mark.parametrize("limit", [0, STAKE - 1])
+def test_an_unattended_phone_stakes_no_more_than_its_owner_said(scene: Scene, limit: int) -> None:
+    spec = scene.post()
+    scene.chain.fund(scene.address, scene.phone.address, COIN)
+    error = refused(scene, spec, StakeRefusedError, limit)
+    assert error.code == "E_STAKE"
+    assert f"{STAKE} wei" in str(error)
+
+
+def test_an_unattended_phone_stakes_no_token(scene: Scene) -> None:
+    spec = scene.post(scene.token.address)
+    scene.token.mint(scene.phone.address, STAKE)
+    scene.chain.fund(scene.address, scene.phone.address, COIN)
+    refused(scene, spec, StakeRefusedError, 2 * STAKE)
+
+
+def test_a_restart_between_approval_and_enrolment_approves_once(scene: Scene) -> None:
+    spec = scene.post(scene.token.address)
+    scene.token.mint(scene.phone.address, STAKE)
+    scene.chain.fund(scene.address, scene.phone.address, COIN)
+    with mock.patch.object(EthereumLedger, "enrol", side_effect=LedgerError("killed")), pytest.raises(LedgerError):
+        scene.enrol(spec)
+    assert scene.ledger.allowance(scene.token.address, scene.phone.address) == STAKE
+    assert not scene.view.staked
+    scene.enrol(spec)
+    assert scene.view.staked
+    assert sent_by(scene.ledger) == 2
+    assert scene.ledger.allowance(scene.token.address, scene.phone.address) == 0
+
+
+def test_an_older_approval_is_cut_to_the_stake(scene: Scene) -> None:
+    """Terms that ask for more than the spec told its owner find nothing more to fetch."""
+    spec = scene.post(scene.token.address)
+    scene.token.mint(scene.phone.address, 3 * STAKE)
+    scene.chain.fund(scene.address, scene.phone.address, COIN)
+    scene.ledger.approve(scene.token.address, 3 * STAKE)
+    scene.enrol(spec)
+    assert scene.ledger.allowance(scene.token.address, scene.phone.address) == 0
+    assert scene.ledger.balance_wei(scene.phone.address, scene.token.address) == 2 * STAKE
+
+
+def test_a_restart_before_the_enrolment_is_known_stakes_once(scene: Scene) -> None:
+    """The transaction of the earlier life is mined only after the new one has looked."""
+    spec = scene.post()
+    scene.chain.fund(scene.address, scene.phone.address, COIN)
+    with scene.membership() as phone:
+        signed = phone._signed_enrolment(spec)
+    enrol = EthereumLedger.enrol
+
+    def late(ledger: EthereumLedger, *arguments: Any) -> Any:
+        enrol(ledger, [signed], STAKE)
+        return enrol(ledger, *arguments)
+
+    with mock.patch.object(EthereumLedger, "enrol", late):
+        scene.enrol(spec)
+    assert scene.ledger.task(1).deposits == STAKE
+    assert sent_by(scene.ledger) == 1
+
+
+def test_a_task_that_takes_no_more_clients_gets_no_money(scene: Scene) -> None:
+    spec = scene.post()
+    scene.chain.fund(scene.address, scene.phone.address, COIN)
+    scene.chain.pass_time(spec.durations.enrolment_seconds + 1)
+    refused(scene, spec, EnrolmentOverError)
+
+
+def test_a_phone_that_leaves_before_anything_was_earned_has_its_stake_at_once(scene: Scene) -> None:
+    spec = scene.post()
+    scene.chain.fund(scene.address, scene.phone.address, COIN)
+    scene.enrol(spec)
+    fetch_stake(scene.ledger, 1, scene.phone.address, scene.told.append)
+    assert scene.view.staked
+    assert "last claim" in scene.told[-1]
+    leave = Leave(1, scene.phone.address)
+    scene.ledger.leave(SignedLeave(leave, scene.phone.sign(scene.ledger.domain, leave)))
+    with scene.membership() as phone:
+        assert [phone.left_before(number) for number in (0, 1)] == [False, True]
+    for _ in range(2):
+        fetch_stake(scene.ledger, 1, scene.phone.address, scene.told.append)
+        assert scene.told[-1] == "the stake is back"
+    assert scene.ledger.task(1).deposits == 0
+    assert sent_by(scene.ledger) == 3
+
+
+def test_a_phone_of_a_task_that_never_began_has_its_stake_after_enrolment(scene: Scene) -> None:
+    spec = scene.post()
+    scene.chain.fund(scene.address, scene.phone.address, COIN)
+    scene.enrol(spec)
+    scene.chain.pass_time(spec.durations.enrolment_seconds + 1)
+    fetch_stake(scene.ledger, 1, scene.phone.address, scene.told.append)
+    assert not scene.view.staked
+
+
+def test_the_owner_is_told_what_where_why_and_for_how_long() -> None:
+    plain = authority.spec()
+    assert "stake" not in disclosure(plain, 1, 3, 0)
+    staked = replace(plain, deposits=DepositTerms(client_wei=STAKE))
+    text = disclosure(staked, 1, 3, 0)
+    longest = staked.durations.task_seconds + staked.durations.claim_seconds
+    for part in (f"{STAKE} wei", "Nobody can take it", "with your last claim", f"locked until {longest} seconds"):
+        assert part in text
+    in_token = replace(staked, rewards=replace(staked.rewards, token=b"\x77" * 20))
+    assert "token 0x" + "77" * 20 in disclosure(in_token, 1, 3, 0)

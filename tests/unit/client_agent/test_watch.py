@@ -1,0 +1,214 @@
+"""A phone notices an edge server that breaks its word, on a real chain with the real judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+
+from client_agent.chain_view import ChainView
+from client_agent.edge_client import EdgeClient, NextRound
+from client_agent.journal import AgentJournal
+from client_agent.watch import Watch
+from protocol.commitments import commitment_of
+from protocol.errors import VerificationError
+from protocol.identifiers import Address
+from protocol.messages.chain import BondForfeited, RoundFrozen, RoundPublished
+from protocol.messages.round import RoundStatement, SignedRoundStatement
+from protocol.messages.submission import SignedCommitment, Submission
+from protocol.round_state import RoundState
+from storage.ledger.proof_file import read_proof
+from storage.ledger.signer import Signer
+from tests.ports.chains import running_chain
+from tests.samples import private_key
+from tests.unit.backend.rounds.scene_coordinator import CLIENTS, Scene
+
+VICTIM = 1
+EDGE = Signer(private_key("edge"))
+
+
+class _Phone:
+    """Of the victim: its journal, its view, and its watch."""
+
+    def __init__(self, scene: Scene, folder: Path) -> None:
+        self.scene, self.told = scene, list[str]()
+        self.journal = AgentJournal(folder)
+        self.ledger = scene.chain.ledger(scene.ledger.domain.ledger, CLIENTS[VICTIM])
+        self.chain = ChainView(self.ledger, scene.store, 1, CLIENTS[VICTIM].address)
+        edge = cast(EdgeClient, _Desk(scene))
+        self.watch = Watch(
+            1, self.ledger, scene.store, edge, self.journal, self.chain, folder / "proofs", self.told.append
+        )
+
+    def submit(self) -> SignedCommitment:
+        """As a phone does, with the receipt kept."""
+        submission = self.scene.submission(VICTIM, 1)
+        signed = commitment_of(self.scene.history.rounds[1].plan, submission)
+        self.journal.seal(signed, b"", np.zeros(1))
+        self.watch.keep_receipt(self.scene.spec, signed, self.scene.desk.submit(1, submission))
+        return signed
+
+    def look(self) -> None:
+        self.chain.refresh()
+        self.watch.look()
+
+    def close(self) -> None:
+        self.ledger.close()
+        self.journal.close()
+
+
+class _Desk:
+    """The edge server's HTTP interface, without HTTP."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    def statement(self, _: int, number: int) -> SignedRoundStatement:
+        return self.scene.desk.statement(number)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(running_chain("memory"), tmp_path / "edge")
+    made.start()
+    made.enrol()
+    made.chain.fund(made.ledger.domain.ledger, CLIENTS[VICTIM].address)
+    yield made
+    made.crash()
+    made.ledger.close()
+
+
+@pytest.fixture
+def phone(scene: Scene, tmp_path: Path) -> Iterator[_Phone]:
+    made = _Phone(scene, tmp_path / "phone")
+    yield made
+    made.close()
+
+
+def _leave_out(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dishonest server: a receipt for everyone, a batch without the victim."""
+    close = scene.journal.close_batch
+
+    def dishonest(task: int, number: int) -> dict[Address, Submission]:
+        kept = close(task, number)
+        kept.pop(CLIENTS[VICTIM].address)
+        return kept
+
+    monkeypatch.setattr(scene.journal, "close_batch", dishonest)
+
+
+def test_a_receipt_that_is_kept_proves_nothing(scene: Scene, phone: _Phone) -> None:
+    scene.announced(1)
+    phone.submit()
+    phone.look()
+    scene.submit(1, (0, 2))
+    scene.ended(RoundPublished, 1)
+    phone.look()
+    assert phone.told == []
+    assert not (phone.watch.folder).exists()
+
+
+def test_a_receipt_that_is_not_kept_is_proven(
+    scene: Scene, phone: _Phone, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _leave_out(scene, monkeypatch)
+    scene.announced(1)
+    phone.submit()
+    scene.submit(1, (0, 2))
+    scene.until(lambda: scene.history.rounds[1].batch)
+    phone.look()
+    phone.look()
+    events = scene.ledger.events(1)
+    assert [(event.round, event.culprit) for event in events if isinstance(event, RoundFrozen)] == [(1, EDGE.address)]
+    assert [event.reporter for event in events if isinstance(event, BondForfeited)] == [CLIENTS[VICTIM].address]
+    (file,) = phone.watch.folder.iterdir()
+    found = read_proof(file)
+    assert (found.kind, found.task, found.round, found.culprit) == ("receiptIgnored", 1, 1, EDGE.address)
+    assert len(phone.told) == 2
+
+
+def test_one_that_got_in_by_itself_only_keeps_the_proof(
+    scene: Scene, phone: _Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Freezing the round would cost everybody, itself included, the reward."""
+    _leave_out(scene, monkeypatch)
+    scene.announced(1)
+    signed = phone.submit()
+    scene.submit(1, (0, 2))
+    scene.until(lambda: scene.history.rounds[1].batch)
+    phone.ledger.commit_direct(signed)
+    phone.look()
+    assert len(list(phone.watch.folder.iterdir())) == 1
+    assert len(phone.told) == 1
+    scene.ended(RoundPublished, 1)
+    assert scene.ledger.round(1, 1).state is RoundState.PUBLISHED
+
+
+def test_no_batch_at_all_is_proven_once_it_cannot_come_any_more(scene: Scene, phone: _Phone) -> None:
+    scene.announced(1)
+    phone.submit()
+    scene.crash()
+    phone.look()
+    assert phone.told == []
+    scene.chain.pass_time(scene.history.rounds[1].opened.commit_until - scene.ledger.now() + 1)
+    phone.look()
+    assert scene.ledger.round(1, 1).state is RoundState.FROZEN
+    scene.start()
+
+
+def test_receipts_survive_a_restart(scene: Scene, phone: _Phone, tmp_path: Path) -> None:
+    scene.announced(1)
+    phone.submit()
+    phone.journal.close()
+    phone.journal = AgentJournal(tmp_path / "phone")
+    assert phone.journal.receipts.keys() == {1}
+
+
+@pytest.mark.parametrize("fault", ["none", "stranger", "other commitment"])
+def test_only_a_receipt_of_the_rounds_own_server_counts(scene: Scene, phone: _Phone, fault: str) -> None:
+    scene.announced(1)
+    submission = scene.submission(VICTIM, 1)
+    signed = commitment_of(scene.history.rounds[1].plan, submission)
+    good = scene.desk.submit(1, submission)
+    assert good is not None
+    receipt = {
+        "none": None,
+        "stranger": replace(good, server=CLIENTS[0].address),
+        "other commitment": scene.desk.submit(1, scene.submission(0, 1)),
+    }[fault]
+    with pytest.raises(VerificationError):
+        phone.watch.keep_receipt(scene.spec, signed, receipt)
+    assert phone.journal.receipts == {}
+
+
+def test_two_words_on_one_round_are_proven(scene: Scene, phone: _Phone) -> None:
+    scene.announced(1)
+    plan = scene.history.rounds[1].opened.plan
+    said = RoundStatement(1, 1, b"\x07" * 32, bytes(32))
+    with pytest.raises(VerificationError, match="not signed"):
+        phone.watch.check_announcement(
+            scene.spec, NextRound(1, plan, SignedRoundStatement(said, CLIENTS[0].sign(scene.ledger.domain, said)))
+        )
+    assert scene.ledger.round(1, 1).state is RoundState.OPEN
+    with pytest.raises(VerificationError, match="label"):
+        phone.watch.check_announcement(
+            scene.spec, NextRound(1, plan, SignedRoundStatement(said, EDGE.sign(scene.ledger.domain, said)))
+        )
+    assert scene.ledger.round(1, 1).state is RoundState.FROZEN
+    assert read_proof(next(phone.watch.folder.iterdir())).kind == "twoStatements"
+
+
+def test_an_announcement_must_be_what_is_on_chain(scene: Scene, phone: _Phone) -> None:
+    scene.announced(1)
+    good = NextRound(1, scene.history.rounds[1].opened.plan, scene.desk.statement(1))
+    assert phone.watch.check_announcement(scene.spec, good) == phone.chain.opened(1)
+    with pytest.raises(VerificationError, match="plan"):
+        phone.watch.check_announcement(scene.spec, replace(good, plan=b"\x07" * 32))
+    later = RoundStatement(1, 2, b"\x07" * 32, bytes(32))
+    signed = SignedRoundStatement(later, EDGE.sign(scene.ledger.domain, later))
+    with pytest.raises(VerificationError, match="not on chain"):
+        phone.watch.check_announcement(scene.spec, NextRound(2, good.plan, signed))
