@@ -117,6 +117,12 @@ class Course:
         elif when != "ready" and (instants := self.instants(task)):
             self.sides.pass_to(instants[0] + (when == "late"))
 
+    def prepare_payout(self, task: int, when: str) -> None:
+        """ "ready": the tree settled last can be claimed."""
+        self.prepare(task, self.is_settled, when)
+        if when == "ready":
+            self.sides.pass_to(self.task(task).payable_from)
+
     def is_enrolling(self, task: int) -> bool:
         shown = self.task(task)
         return self.sides.now <= shown.enrol_until and shown.enrolled < shown.max_clients
