@@ -23,16 +23,18 @@ def write_compiler(folder: Path, base: Path, node_modules: Path) -> Path:
     solc = f'"{node}" "{node_modules.resolve() / "solc" / "solc.js"}"'
     paths = f'--base-path "{base}" --include-path "{node_modules.resolve()}"'
     program = folder / "solc"
-    # solcjs cannot read a pipe that is empty for a moment, cuts off what it writes to one, and chats about SMT
+    # through files: solcjs cannot read a pipe that is empty for a moment, and cuts off what it writes to one; and it
+    # chats about SMT
     program.write_text(
         f"""#!/bin/sh
 if [ "$1" = --version ]; then
     echo "Version: $({solc} --version)"
     exit
 fi
-answer=$(mktemp) && trap 'rm -f "$answer"' EXIT
-cat | {solc} --standard-json {paths} >"$answer" || exit $?
-grep -v "^>>>" "$answer"
+folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT
+cat >"$folder/question"
+{solc} --standard-json {paths} <"$folder/question" >"$folder/answer" || exit $?
+grep -v "^>>>" "$folder/answer"
 """,
         encoding="utf-8",
     )

@@ -48,6 +48,7 @@ contract Handler is Books {
     function open(uint256 which, uint256 server, uint256 cohort, uint256 rash) external {
         uint256 task = _now[which % 2];
         if (rash % 2 == 0) _prepare(task);
+        if (rash % 2 == 0 && server % 3 == 2) _passTakeover(task);
         _open(task, server, uint32(within(cohort, 1, CLIENTS)));
     }
 
@@ -221,6 +222,12 @@ contract Handler is Books {
         _passAfter(ledger.taskOf(task).enrolUntil);
     }
 
+    function _passTakeover(uint256 task) private {
+        TaskView memory shown = ledger.taskOf(task);
+        uint256 since = shown.lastRound == 0 ? shown.enrolUntil : ledger.roundOf(task, shown.lastRound).settleUntil;
+        _passAfter(since + _books[task].terms.takeoverSeconds);
+    }
+
     function _prepareRequest(uint256 task) private {
         TaskView memory shown = ledger.taskOf(task);
         if (!_runs(ledger.roundOf(task, shown.lastRound).state)) {
@@ -364,7 +371,7 @@ contract Handler is Books {
 
     /// @dev Mostly the one in charge, else the other one.
     function _inCharge(uint256 task, uint256 server) private view returns (address) {
-        return server % 4 == 3 ? _server(1 - _placeInCharge(task)) : ledger.taskOf(task).edgeServer;
+        return server % 3 == 2 ? _server(1 - _placeInCharge(task)) : ledger.taskOf(task).edgeServer;
     }
 
     function _placeInCharge(uint256 task) private view returns (uint256) {
