@@ -18,7 +18,7 @@ def default_node_modules() -> Path:
 
 
 def write_compiler(folder: Path, base: Path, node_modules: Path) -> Path:
-    """A program in ``folder`` that knows ``--version`` and standard JSON; imports are below ``base`` or npm packages."""
+    """A program in ``folder`` for ``--version`` and standard JSON; imports are below ``base`` or npm packages."""
     node = os.environ.get("HEARTH_NODE", "node")
     solc = f'"{node}" "{node_modules.resolve() / "solc" / "solc.js"}"'
     paths = f'--base-path "{base}" --include-path "{node_modules.resolve()}"'
