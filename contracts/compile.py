@@ -35,14 +35,17 @@ CONTRACTS: Final = (
 )
 
 
-def compile_contract(contract: Contract, node_modules: Path) -> dict[str, Any]:
-    """ABI, byte codes and the places of immutables in the deployed code as (start, length)."""
+def compile_contract(contract: Contract, node_modules: Path, fast: bool = False) -> dict[str, Any]:
+    """ABI, byte codes and the places of immutables in the deployed code as (start, length).
+
+    ``fast`` takes a fifth of the time and makes code too large to be deployed, for trials. Raises solcx's SolcError.
+    """
     name, file = contract.name, f"{contract.name}.sol"
     sources = {file: {"content": (contract.source / file).read_text(encoding="utf-8")}}
     settings = {
         "optimizer": {"enabled": True, "runs": 200},
         "evmVersion": "paris",
-        "viaIR": True,  # a fifth smaller: a contract may have 24,576 bytes
+        "viaIR": not fast,  # a fifth smaller: a contract may have 24,576 bytes
         "metadata": {"bytecodeHash": "none"},
         "outputSelection": {file: {name: ["abi", "evm.bytecode.object", "evm.deployedBytecode"]}},
     }
