@@ -7,4 +7,4 @@ from __future__ import annotations
 
 from eth.vm.forks.spurious_dragon import computation
 
-computation.EIP170_CODE_SIZE_LIMIT = 1 << 20
+vars(computation)["EIP170_CODE_SIZE_LIMIT"] = 1 << 20

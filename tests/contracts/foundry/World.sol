@@ -52,7 +52,7 @@ abstract contract World is IHearthTypes {
         assert(made.code.length != 0);
     }
 
-    function _fund(address holder) private {
+    function _fund(address holder) internal {
         vm.deal(holder, 1e30);
         token.mint(holder, 1e30);
         vm.prank(holder);
