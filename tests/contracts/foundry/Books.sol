@@ -16,6 +16,7 @@ abstract contract Books is World {
         uint256 refunded;
         uint256 forfeitedToEscrow;
         uint256 deposits;
+        uint32 authorities; // that placed their bonds
         uint32 enrolled;
         uint32 last;
         // the last tree that can be claimed or disputed no more, and the one that still can be disputed, with the sums
@@ -93,6 +94,7 @@ abstract contract Books is World {
             uint128 amount = abi.decode(log.data, (uint128));
             _bonds[task][party] += amount;
             book.deposits += amount;
+            if (ledger.bondOf(task, party).role == Role.Authority) ++book.authorities;
         } else if (topic == IHearthLedger.BondReturned.selector) {
             uint128 amount = abi.decode(log.data, (uint128));
             _bonds[task][party] -= amount;
@@ -161,6 +163,7 @@ abstract contract Books is World {
             // invariant 4: no gap, and nothing running before it
             assert(round == book.last + 1 && round <= book.terms.rounds);
             assert(!_runs(_rounds[task][book.last].state));
+            assert(book.authorities >= book.terms.threshold && _bonds[task][ledger.taskOf(task).edgeServer] != 0);
             book.last = uint32(round);
             (,, current.cohort,,) = abi.decode(log.data, (bytes32, bytes32, uint32, uint48, uint48));
             _move(current, RoundState.Open);

@@ -58,6 +58,30 @@ contract TermsTest is World {
         assert(done == (value == escrow));
     }
 
+    function test_theLargestEscrowThereIs() external {
+        TaskTerms memory terms = _terms(false);
+        (terms.rounds, terms.maxClients, terms.updateReward) = (3, 5, type(uint128).max / 15);
+        _check(terms);
+        assert(ledger.taskOf(1).escrow == type(uint128).max);
+    }
+
+    function testFuzz_noCoinsComeWithAToken(uint256 value) external {
+        value = within(value, 0, 3);
+        vm.prank(_manufacturer(0));
+        (bool done,) = address(ledger).call{value: value}(abi.encodeCall(IHearthLedger.postTask, (_terms(true))));
+        assert(done == (value == 0));
+    }
+
+    /// forge-config: default.fuzz.runs = 32
+    function testFuzz_reputationRules(uint8 maximum, uint8 floor, uint32 waiting) external {
+        (floor, waiting) = (uint8(within(floor, 0, uint256(maximum) + 1)), uint32(within(waiting, 0, 2)));
+        address made = _deploy(ReputationRules(maximum, floor, waiting));
+        assert((made != address(0)) == (floor <= maximum && waiting != 0));
+        if (made == address(0)) return;
+        ReputationRules memory kept = IHearthLedger(made).reputationRules();
+        assert(kept.maximum == maximum && kept.floor == floor && kept.waitingSeconds == waiting);
+    }
+
     function _check(TaskTerms memory terms) private {
         uint256 escrow = uint256(terms.rounds) * terms.maxClients * terms.updateReward;
         vm.deal(_manufacturer(0), escrow);

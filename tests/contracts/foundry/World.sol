@@ -20,9 +20,9 @@ abstract contract World is IHearthTypes {
     uint8 internal constant MAXIMUM = 5;
     uint8 internal constant FLOOR = 2;
     uint128 internal constant REWARD = 1000;
-    uint128 internal constant STAKE = 77;
+    uint128 internal constant STAKE = 1; // the smallest there is
     uint128 internal constant EDGE_BOND = 501;
-    uint128 internal constant AUTHORITY_BOND = 301;
+    uint128 internal constant AUTHORITY_BOND = 1;
     bytes32 internal constant SOME = bytes32(uint256(1));
 
     IHearthLedger internal ledger;
@@ -33,9 +33,9 @@ abstract contract World is IHearthTypes {
 
     function _build() internal {
         vm.warp(1_700_000_000);
-        bytes memory rules = abi.encode(ReputationRules(MAXIMUM, FLOOR, 10 days));
-        ledger = IHearthLedger(_create("../../../contracts/artifacts/HearthLedger.json", rules));
+        ledger = IHearthLedger(_deploy(ReputationRules(MAXIMUM, FLOOR, 10 days)));
         token = Token(_create("../TestToken.json", ""));
+        assert(address(ledger) != address(0) && address(token) != address(0));
         _fund(_manufacturer(0));
         _fund(_manufacturer(1));
         _fund(sponsor);
@@ -44,12 +44,16 @@ abstract contract World is IHearthTypes {
         for (uint256 i = 0; i < AUTHORITIES; ++i) _address[_authorityKey(i)] = vm.addr(_authorityKey(i));
     }
 
+    /// @dev Zero when the rules are refused.
+    function _deploy(ReputationRules memory rules) internal returns (address) {
+        return _create("../../../contracts/artifacts/HearthLedger.json", abi.encode(rules));
+    }
+
     function _create(string memory artifact, bytes memory arguments) private returns (address made) {
         bytes memory code = bytes.concat(vm.parseJsonBytes(vm.readFile(artifact), ".bytecode"), arguments);
         assembly {
             made := create(0, add(code, 32), mload(code))
         }
-        assert(made.code.length != 0);
     }
 
     function _fund(address holder) internal {
