@@ -1,5 +1,5 @@
 """Breaks the contracts on purpose, one line at a time, and says which test notices:
-``python -m scripts.mutate [--sample N] [--seed S] [--function NAME] [--json]``.
+``python -m scripts.mutate [--sample N] [--seed S] [--function NAME] [--minutes M] [--json]``.
 
 Without ``--sample`` every mutant is tried, which takes hours; a sample holds each function at least once if it is large
 enough. What survives is a missing test, or a change that makes no difference. Exit code 1 when a mutant survived.
@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 import tempfile
+import time
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -39,6 +40,9 @@ def main() -> int:
     parser.add_argument("--sample", type=int, metavar="N", help="how many mutants, drawn by the seed")
     parser.add_argument("--seed", type=int, default=0, metavar="S")
     parser.add_argument("--function", metavar="NAME", help="only mutants of functions of this name")
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), metavar="M", help="begin no mutant after this time"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON array instead of lines")
     arguments = parser.parse_args()
     mutants = all_mutants(ROOT / "contracts" / "src")
@@ -48,10 +52,13 @@ def main() -> int:
             parser.error(f"nothing to change in a function of the name {arguments.function}")
     if arguments.sample is not None:
         mutants = sample(mutants, arguments.sample, arguments.seed)
-    verdicts = []
+    verdicts: list[Verdict] = []
+    end = time.monotonic() + 60 * arguments.minutes
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(Path(folder))
         for mutant in mutants:
+            if time.monotonic() > end:
+                break
             verdicts.append(trial.judge(mutant))
             if not arguments.json:
                 print(line_of(verdicts[-1]), flush=True)
