@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from contracts.compiler import ROOT, default_node_modules, write_compiler
-from scripts.node_tools import ensure_forge
+from scripts.node_tools import ensure_forge, ensure_node
 
 FOLDER = Path(__file__).parent / "foundry"
 
@@ -25,6 +25,7 @@ def test_should_pass_the_fuzz_tests_and_hold_the_invariants(pytestconfig: pytest
     made = pytestconfig.cache.mkdir("foundry")
     compiler = write_compiler(made, ROOT, default_node_modules())
     surroundings = os.environ | {
+        "PATH": f"{ensure_node()}{os.pathsep}{os.environ['PATH']}",
         "FOUNDRY_SOLC": str(compiler),
         "FOUNDRY_OUT": str(made / "out"),
         "FOUNDRY_CACHE_PATH": str(made / "cache"),
