@@ -32,7 +32,8 @@ class Course:
         self.pen = Pen(anvil().domain)
         self.trees: dict[Digest, Allocation] = {}
         self.batches: dict[tuple[int, int], CommitmentBatch] = {}
-        self.habit = (3, "fair")  # grade of its clients and allocated amount, of every tree of an edge server
+        # of every tree of an edge server: the clients' grade, the allocated amount, who is in it without an enrolment
+        self.habit: tuple[int, str, Sequence[Signer]] = (3, "fair", [])
 
     def post(self, token: Address, changes: dict[str, Any]) -> None:
         terms = replace(TERMS, token=token, **changes)
@@ -153,7 +154,9 @@ class Course:
         if not self._deposited(task, server.address):
             return
         if not shown.last_round and self.is_enrolling(task):
-            free = [client for client in CLIENTS if not self.books.standings[client.address].task]
+            tasks = {client: self.books.standings[client.address].task for client in CLIENTS}
+            idle = [client for client in CLIENTS if tasks[client] and self.is_over(tasks[client])]
+            free = [client for client in CLIENTS if not tasks[client]] or idle
             chosen = free[: min(2, shown.max_clients - shown.enrolled)]
             stakes = self.coins(task, len(chosen) * terms.stake)
             if not chosen or not self.tell(
@@ -185,12 +188,12 @@ class Course:
         return True
 
     def _advance_round(self, task: int, number: int, server: Signer) -> None:
-        last, now, (grade, limit) = self.last(task), self.sides.now, self.habit
+        last, now, (grade, limit, extra) = self.last(task), self.sides.now, self.habit
         if now > last.settle_until:
             self.tell(STRANGER, "expire_round", task, number)
         elif last.state is RoundState.REQUESTED:
             self.sides.pass_to(min(self.task(task).payable_from, last.settle_until))
-            if not self.publish(task, number, server, self.tree(task, [REWARD], grade), limit):
+            if not self.publish(task, number, server, self.tree(task, [REWARD], grade, extra), limit):
                 self.sides.pass_to(last.settle_until + 1)
         elif not last.batched and now <= last.commit_until:
             self.commit(task, number, server, self.pen.batch(task, number, self.enrolled(task), ""))

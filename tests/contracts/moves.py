@@ -28,10 +28,9 @@ servers = st.sampled_from([None] * 6 + [EDGE, SUBSTITUTE, SUBSTITUTE, STRANGER])
 clients, parties = st.sampled_from(CLIENTS), st.sampled_from(EVERYBODY)
 groups = st.lists(clients, min_size=1, max_size=3, unique=True)
 forged = mostly(False, True)
-habits = st.sampled_from([(3, "fair"), (3, "fair"), (0, "high"), (1, "low"), (6, "fair")])  # grade, allocated
-whens = st.sampled_from(
-    ["ready", "ready", "ready", "ready", "now", "last", "late", "takeover"]
-)  # Course.prepare says what these are
+# of Course.habit and Course.prepare
+HABITS: Final = [(3, "fair", []), (3, "fair", []), (0, "high", CLIENTS), (1, "low", []), (6, "high", [])]
+whens = st.sampled_from(["ready", "ready", "ready", "ready", "now", "last", "late", "takeover"])
 free: dict[str, Any] = {"stake": 0, "edge_bond": 0, "authority_bond": 0, "dispute_seconds": 0}
 terms = st.sampled_from([{}, {"stake": 0}, {"min_reputation": 3}, {"dispute_seconds": 0}, free])
 
@@ -60,8 +59,8 @@ class Moves(RuleBasedStateMachine):
     def acting(self, task: int, server: Signer | None) -> Signer:
         return server or self.course.server(task)
 
-    @rule(place=st.sampled_from([0, 1]), steps=st.integers(1, 6), habit=habits)
-    def advance(self, place: int, steps: int, habit: tuple[int, str]) -> None:
+    @rule(place=st.sampled_from([0, 1]), steps=st.integers(1, 6), habit=st.sampled_from(HABITS))
+    def advance(self, place: int, steps: int, habit: tuple[int, str, list[Signer]]) -> None:
         """``habit``: what the edge servers' trees are like from now on."""
         self.course.habit = habit
         for _ in range(steps):
@@ -80,10 +79,11 @@ class Moves(RuleBasedStateMachine):
         assert not self.course.tell(MANUFACTURER, "post_task", replace(good, **change), value)
 
     @precondition(lambda self: len(self.course.books.tasks) < MAX_TASKS and self.course.is_over(self.at(1)))
-    @rule(coin=st.booleans(), change=terms)
-    def post_another(self, coin: bool, change: dict[str, Any]) -> None:
-        """Its clients are those of a task that is over; most are free, and known."""
-        self.course.pay_everybody(self.at(1))
+    @rule(coin=st.booleans(), change=terms, paid=st.booleans())
+    def post_another(self, coin: bool, change: dict[str, Any], paid: bool) -> None:
+        """Its clients are those of a task that is over; when they were paid there, they are free."""
+        if paid:
+            self.course.pay_everybody(self.at(1))
         self.course.post(NATIVE_COIN if coin else self.course.sides.token, change)
 
     @rule(place=places, when=whens, group=groups, flaw=mostly("", "forged", "envelope", "mixed", "value"))
@@ -100,7 +100,9 @@ class Moves(RuleBasedStateMachine):
 
     @rule(place=places, client=clients, forged=forged)
     def leave(self, place: int, client: Signer, forged: bool) -> None:
-        self.course.tell(STRANGER, "leave", self.course.pen.leave(self.at(place), client, forged))
+        enrolled = self.course.enrolled(self.at(place))
+        who = enrolled[CLIENTS.index(client) % len(enrolled)] if enrolled and client is not CLIENTS[-1] else client
+        self.course.tell(STRANGER, "leave", self.course.pen.leave(self.at(place), who, forged))
 
     @rule(place=places, holder=parties, more=mostly(0, 1, -1))
     def place_bond(self, place: int, holder: Signer, more: int) -> None:
