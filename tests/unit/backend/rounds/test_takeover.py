@@ -179,7 +179,7 @@ def test_a_server_whose_role_ended_acts_no_more(pair: Pair) -> None:
     first.until(lambda: isinstance(first.ended_as(1), RoundFrozen))
     with (
         mock.patch.object(first.ledger, "open_round", wraps=first.ledger.open_round) as tried,
-        mock.patch.object(first.ledger, "block_number", wraps=first.ledger.block_number) as looks,
+        mock.patch.object(first.ledger, "head", wraps=first.ledger.head) as looks,
     ):
         first.chain.pass_time(opened.commit_until + 1 - first.ledger.now())
         first.until(lambda: looks.call_count > 20)
