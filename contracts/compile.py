@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any, Final
 
 import solcx
 
-ROOT: Final = Path(__file__).resolve().parent.parent
+from contracts.compiler import ROOT, default_node_modules, write_compiler
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +35,17 @@ CONTRACTS: Final = (
 )
 
 
-def default_node_modules() -> Path:
-    """``HEARTH_NODE_MODULES``, else the first existing of contracts/node_modules and .tools/node_modules."""
-    if "HEARTH_NODE_MODULES" in os.environ:
-        return Path(os.environ["HEARTH_NODE_MODULES"])
-    places = (ROOT / "contracts" / "node_modules", ROOT / ".tools" / "node_modules")
-    return next((place for place in places if place.is_dir()), places[0])
+def compile_contract(contract: Contract, node_modules: Path, fast: bool = False) -> dict[str, Any]:
+    """ABI, byte codes and the places of immutables in the deployed code as (start, length).
 
-
-def compile_contract(contract: Contract, node_modules: Path) -> dict[str, Any]:
-    """ABI, byte codes and the places of immutables in the deployed code as (start, length)."""
+    ``fast`` takes a fifth of the time and makes code too large to be deployed, for trials. Raises solcx's SolcError.
+    """
     name, file = contract.name, f"{contract.name}.sol"
-    sources = {
-        path.relative_to(contract.source).as_posix(): {"content": path.read_text(encoding="utf-8")}
-        for path in sorted(contract.source.rglob("*.sol"))
-    }
+    sources = {file: {"content": (contract.source / file).read_text(encoding="utf-8")}}
     settings = {
         "optimizer": {"enabled": True, "runs": 200},
         "evmVersion": "paris",
-        "viaIR": True,  # a fifth smaller: a contract may have 24,576 bytes
+        "viaIR": not fast,  # a fifth smaller: a contract may have 24,576 bytes
         "metadata": {"bytecodeHash": "none"},
         "outputSelection": {file: {name: ["abi", "evm.bytecode.object", "evm.deployedBytecode"]}},
     }
@@ -71,17 +62,9 @@ def compile_contract(contract: Contract, node_modules: Path) -> dict[str, Any]:
 
 
 def _run(question: dict[str, Any], source: Path, node_modules: Path) -> dict[str, Any]:
-    """py-solc-x wants one executable; solcjs answers standard JSON when it is told to."""
     with tempfile.TemporaryDirectory() as folder:
-        binary = Path(folder) / "solc"
-        node = os.environ.get("HEARTH_NODE", "node")
-        script = node_modules.resolve() / "solc" / "solc.js"
-        paths = f'--base-path "{source}" --include-path "{node_modules.resolve()}"'
-        # solcjs cannot read a pipe that is empty for a moment, cuts off what it writes to one, and chats about SMT
-        run = f'cat | "{node}" "{script}" {paths} "$@" > "$0.out" || exit $?'
-        binary.write_text(f'#!/bin/sh\n{run}\ngrep -v "^>>>" "$0.out"\n', encoding="utf-8")
-        binary.chmod(0o700)
-        answer: dict[str, Any] = solcx.compile_standard(question, solc_binary=binary)
+        program = write_compiler(Path(folder), source, node_modules)
+        answer: dict[str, Any] = solcx.compile_standard(question, solc_binary=program)
         return answer
 
 

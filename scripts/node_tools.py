@@ -31,6 +31,11 @@ def ensure_anvil() -> Path:
     return _program("anvil")
 
 
+def ensure_forge() -> Path:
+    """Foundry's test runner, from npm."""
+    return _program("forge")
+
+
 def ensure_ganache() -> Path:
     return _program("ganache")
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from protocol.encryption.suite import prepare
 from scripts.bench import large, machine, ratios, spot_audit, start_up, targets
-from scripts.bench.environments import PEERS, PeerMissingError, measure_peer
+from scripts.bench.environments import PEERS, measure_peer
 from scripts.bench.ours import SYSTEMS, measure_system
 from scripts.bench.systems import Row, peer_row, significant
+from scripts.locked_environment import ProgramMissingError
 
 Say = Callable[[str], None]
 
@@ -59,7 +60,7 @@ def _measure_peers(clients: int, dimension: int, peers: Sequence[str], missing: 
         say(PEERS[name].title if name in PEERS else name)
         try:
             rows.append(peer_row(name, clients, dimension, measure_peer(name, clients, dimension)))
-        except PeerMissingError as error:
+        except ProgramMissingError as error:
             missing[name] = str(error)
             say(f"{name} is missing: {error}")
     return rows

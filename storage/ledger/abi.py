@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from eth_abi.abi import decode as abi_decode
 from eth_abi.abi import encode as abi_encode
 from eth_abi.exceptions import DecodingError, EncodingError
+from eth_abi.grammar import ABIType, TupleType, parse
 from eth_hash.auto import keccak
 
 from contracts import artifact
@@ -17,6 +18,7 @@ from storage.ledger.interface import LedgerError
 
 CONTRACT = "HearthLedger"
 JUDGE = "HearthJudge"
+_ADDRESS: Final = parse("address")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +88,15 @@ def decode(types: Sequence[str], data: bytes) -> tuple[Any, ...]:
         raise LedgerError(f"not {','.join(types)}: {error}") from error
     if not canonical:
         raise LedgerError(f"not the one encoding of {','.join(types)}")
-    return tuple(_plain(kind, value) for kind, value in zip(types, values, strict=True))
+    return tuple(_plain(parse(kind), value) for kind, value in zip(types, values, strict=True))
 
 
-def _plain(kind: str, value: Any) -> Any:
-    if kind == "address":
-        return bytes.fromhex(value[2:])
-    if kind.endswith("[]"):
-        return tuple(_plain(kind[:-2], item) for item in value)
-    if kind.startswith("("):
-        return tuple(_plain(part, item) for part, item in zip(kind[1:-1].split(","), value, strict=True))
-    return value
+def _plain(kind: ABIType, value: Any) -> Any:
+    if kind.is_array:
+        return tuple(_plain(kind.item_type, item) for item in value)
+    if isinstance(kind, TupleType):
+        return tuple(_plain(part, item) for part, item in zip(kind.components, value, strict=True))
+    return bytes.fromhex(value[2:]) if kind == _ADDRESS else value
 
 
 def _entries(kind: str, contract: str = CONTRACT) -> list[Entry]:

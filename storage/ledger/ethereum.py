@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from copy import copy
-from dataclasses import astuple
 from typing import Any
 
 from web3 import Web3
 
-from protocol.identifiers import Address, Digest, Label
-from protocol.incentives.rewards import ClaimBatch
-from protocol.messages.chain import DEFAULT_RULES, Publication, ReputationRules, TaskTerms
-from protocol.messages.settlement import Entitlement
-from protocol.messages.submission import SignedCommitment, SignedEnrolment, SignedLeave
-from storage.ledger.calls import decode_post_task, deployment, encode_call, encode_token_call, prepare_post_task
+from protocol.identifiers import Address
+from protocol.messages.chain import DEFAULT_RULES, ReputationRules
+from storage.ledger.calls import decode_post_task, deployment, encode_token_call, prepare_post_task
 from storage.ledger.decoding import address_of, byte_string, decode_logs, whole
 from storage.ledger.interface import LedgerError, PreparedTransaction, TransactionReceipt
 from storage.ledger.node_answers import checked_answers
@@ -23,11 +19,12 @@ from storage.ledger.reader import EthereumReader
 from storage.ledger.rpc import JsonRpcProvider
 from storage.ledger.signer import Signer
 from storage.ledger.transactions import DEFAULT_PACE, Pace, TransactionSender
+from storage.ledger.writer import LedgerWriter
 
 __all__ = ["EthereumLedger", "EthereumReader", "decode_post_task", "deploy", "prepare_post_task"]
 
 
-class EthereumLedger(EthereumReader):
+class EthereumLedger(EthereumReader, LedgerWriter):
     """May be shared by threads; transactions go out in the order in which they are called.
 
     Before its first transaction it makes sure that a HearthLedger answers at the address: money sent elsewhere is gone.
@@ -63,63 +60,7 @@ class EthereumLedger(EthereumReader):
         other._confirmations = confirmations
         return other
 
-    def post_task(self, terms: TaskTerms, escrow_wei: int) -> TransactionReceipt:
-        return self.send_prepared(prepare_post_task(self.ledger, terms, escrow_wei))
-
-    def enrol(self, enrolments: Sequence[SignedEnrolment], value_wei: int = 0) -> TransactionReceipt:
-        messages, signatures = [astuple(one.enrolment) for one in enrolments], [one.signature for one in enrolments]
-        return self._transact("enrol", messages, signatures, value_wei=value_wei)
-
-    def place_bond(self, task: int, holder: Address, value_wei: int) -> TransactionReceipt:
-        return self._transact("placeBond", task, holder, value_wei=value_wei)
-
-    def return_bond(self, task: int, holder: Address) -> TransactionReceipt:
-        return self._transact("returnBond", task, holder)
-
-    def dispute(self, proof: bytes) -> TransactionReceipt:
-        return self._transact("dispute", proof)
-
-    def return_stake(self, task: int, client: Address) -> TransactionReceipt:
-        return self._transact("returnStake", task, client)
-
-    def leave(self, leave: SignedLeave) -> TransactionReceipt:
-        return self._transact("leave", leave.leave.task, leave.leave.client, leave.signature)
-
-    def open_round(self, task: int, round_number: int, plan: Digest, label: Label, cohort: int) -> TransactionReceipt:
-        return self._transact("openRound", task, round_number, plan, label, cohort)
-
-    def commit_batch(self, task: int, round_number: int, root: Digest, batch: Digest, count: int) -> TransactionReceipt:
-        return self._transact("commitBatch", task, round_number, root, batch, count)
-
-    def commit_direct(self, commitment: SignedCommitment) -> TransactionReceipt:
-        return self._transact("commitDirect", astuple(commitment.commitment), commitment.signature)
-
-    def request_key(self, task: int, round_number: int, request: Digest) -> TransactionReceipt:
-        return self._transact("requestKey", task, round_number, request)
-
-    def publish_round(self, task: int, round_number: int, publication: Publication) -> TransactionReceipt:
-        return self._transact("publishRound", task, round_number, astuple(publication))
-
-    def abandon_round(
-        self, task: int, round_number: int, record: Digest, allocation_root: Digest, allocated: int
-    ) -> TransactionReceipt:
-        return self._transact("abandonRound", task, round_number, record, allocation_root, allocated)
-
-    def expire_round(self, task: int, round_number: int) -> TransactionReceipt:
-        return self._transact("expireRound", task, round_number)
-
-    def claim(self, task: int, index: int, entitlement: Entitlement, proof: Sequence[Digest]) -> TransactionReceipt:
-        return self._transact("claim", task, (index, *astuple(entitlement)), proof)
-
-    def claim_many(self, task: int, batch: ClaimBatch) -> TransactionReceipt:
-        leaves = [(index, *astuple(entitlement)) for index, entitlement in batch.leaves]
-        return self._transact("claimMany", task, leaves, batch.proof, batch.flags)
-
-    def refund(self, task: int) -> TransactionReceipt:
-        return self._transact("refund", task)
-
     def send_prepared(self, prepared: PreparedTransaction) -> TransactionReceipt:
-        """Signs and sends a call that the caller has checked. Raises LedgerError when it is not for this ledger."""
         if prepared.to != self.ledger:
             raise LedgerError("the prepared transaction goes to another address than the ledger")
         self.verify_contract()
@@ -133,9 +74,6 @@ class EthereumLedger(EthereumReader):
     def transfer(self, to: Address, amount_wei: int) -> TransactionReceipt:
         """Sends plain money, e.g. to fund a client's account."""
         return self._send(to, b"", amount_wei)
-
-    def _transact(self, name: str, *arguments: object, value_wei: int = 0) -> TransactionReceipt:
-        return self.send_prepared(PreparedTransaction(self.ledger, encode_call(name, *arguments), value_wei))
 
     def _send(self, to: Address, data: bytes, value_wei: int) -> TransactionReceipt:
         return _receipt(self._sender.send(to, data, value_wei, self._confirmations), self.ledger)

@@ -12,7 +12,9 @@ given a task that is over
         should let it enrol
 given a client that left
     when the round at its leave is final and its leaf is applied
-        should free it before the task is over
+        should free it before the task is over, whatever runs by then
+    when that round is still running
+        should pay it, and not free it
 given a reputation below the floor
     when time passes
         should gain one per waiting period, up to the floor
@@ -147,3 +149,14 @@ def test_should_refuse_a_leaf_above_the_maximum(requested: Scene) -> None:
     call = graded(requested, client, 6, REWARD)
     expected = ("ReputationWrong", client.address, 6, 0, 5)
     assert requested.ledger.refusal(requested.ledger.stranger, "claim", *call) == expected
+
+
+def test_should_free_who_left_before_the_round_that_is_running(opened: Scene) -> None:
+    first, second, _ = opened.clients
+    opened.by(opened.ledger.stranger, "leave", *opened.leave_call(first))
+    opened.request()
+    opened.publish()
+    opened.open(2)
+    opened.by(opened.ledger.stranger, "leave", *opened.leave_call(second))
+    assert opened.claim(first).sole()["freed"]
+    assert not opened.claim(second).sole()["freed"]

@@ -54,7 +54,25 @@ class RunningChain:
     def pass_time(self, seconds: int) -> None:
         """All later blocks are ``seconds`` later, the next one comes at once."""
         self.ask("evm_increaseTime", seconds)
+        self.mine()
+
+    def mine(self) -> None:
+        """An empty block."""
         self.ask("evm_mine")
+
+    def snapshot(self) -> Any:
+        return self.ask("evm_snapshot")
+
+    def revert(self, snapshot: Any) -> None:
+        """A reorganisation: back to the snapshot, once."""
+        self.ask("evm_revert", snapshot)
+
+    def chain_id(self) -> int:
+        return int(self.ask("eth_chainId"), 16)
+
+    def sent(self, address: Address) -> int:
+        """How many transactions of this account were mined."""
+        return int(self.ask("eth_getTransactionCount", "0x" + address.hex(), "latest"), 16)
 
     @contextmanager
     def mining_held(self) -> Iterator[None]:
@@ -75,8 +93,11 @@ class RunningChain:
 
 
 @cache
-def running_chain(kind: str) -> RunningChain:
-    """Starts the chain at the first call of the session; it ends with the process. ``legacy``: before EIP-1559."""
+def running_chain(kind: str, *options: str) -> RunningChain:
+    """Starts the chain at the first call of the session; it ends with the process. ``legacy``: before EIP-1559.
+
+    With ``options`` for its command line it is a process of its own.
+    """
     if kind == "memory":
         url = _PROCESSES.enter_context(chain_in_background())
     else:
@@ -84,6 +105,7 @@ def running_chain(kind: str) -> RunningChain:
         command = _ganache(port) if kind == "ganache" else [str(ensure_anvil()), "--port", str(port)]
         if kind == "legacy":  # the last fork without a base fee
             command += ["--hardfork", "berlin"]
+        command += options
         url = f"http://127.0.0.1:{port}"
         _PROCESSES.enter_context(_process(command, url))
     return RunningChain(kind, url, Signer(FUNDED_KEY))

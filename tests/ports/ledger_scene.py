@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, Final, Protocol
 
 from protocol.identifiers import NATIVE_COIN, Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_proof
-from protocol.messages.chain import Event, Publication, TaskTerms
+from protocol.messages.chain import Publication, TaskTerms
 from protocol.messages.settlement import Allocation, Entitlement
 from protocol.messages.submission import (
     Commitment,
@@ -18,12 +20,14 @@ from protocol.messages.submission import (
     SignedLeave,
 )
 from storage.ledger.ethereum import EthereumLedger
-from storage.ledger.interface import TransactionReceipt
+from storage.ledger.interface import Ledger, TransactionReceipt
 from storage.ledger.signer import Signer
-from tests.ports.chains import RunningChain
+from tests.ports.chains import KINDS, RunningChain, running_chain
+from tests.ports.reference_chain import ReferenceChain
 from tests.samples import private_key
 
-Kind = TypeVar("Kind", bound=Event)
+REFERENCE: Final = "reference"
+IMPLEMENTATIONS: Final = (REFERENCE, *KINDS)
 
 PLAN, LABEL, REQUEST = b"\x11" * 32, b"\x12" * 32, b"\x13" * 32
 ROOT, BATCH = b"\x21" * 32, b"\x22" * 32
@@ -31,10 +35,24 @@ MODEL, RECORD = b"\x31" * 32, b"\x32" * 32
 NONCE, CIPHERTEXT = b"\x41" * 16, b"\x42" * 32
 
 
-class Scene:
+class Chain(Protocol):
+    """What the suite needs of whatever stands behind the port; RunningChain says what each does."""
+
+    def deploy(self) -> Address: ...
+    def ledger(self, address: Address, signer: Signer) -> Ledger: ...
+    def fund(self, ledger: Address, address: Address) -> None: ...
+    def pass_time(self, seconds: int) -> None: ...
+    def mine(self) -> None: ...
+    def snapshot(self) -> Any: ...
+    def revert(self, snapshot: Any) -> None: ...
+    def chain_id(self) -> int: ...
+    def sent(self, address: Address) -> int: ...
+
+
+class PortScene:
     """``terms`` and every signed message are what the suite later finds on chain."""
 
-    def __init__(self, chain: RunningChain) -> None:
+    def __init__(self, chain: Chain) -> None:
         self.chain = chain
         self.address = chain.deploy()
         self.edge_signer, self.manufacturer_signer = Signer(private_key("edge")), Signer(private_key("manufacturer"))
@@ -68,16 +86,9 @@ class Scene:
         self.escrow = 3 * 5 * 1_000
         self.task = 1
 
-    def close(self) -> None:
-        self.edge.close()
-        self.manufacturer.close()
-
     @cached_property
     def clients(self) -> list[Signer]:
         return sorted((Signer(private_key("client", number)) for number in range(3)), key=lambda one: one.address)
-
-    def stranger(self) -> EthereumLedger:
-        return self.chain.ledger(self.address, Signer(private_key("stranger")))
 
     def post(self) -> TransactionReceipt:
         return self.manufacturer.post_task(self.terms, self.escrow)
@@ -116,14 +127,29 @@ class Scene:
         self.edge.commit_batch(self.task, 1, ROOT, BATCH, 3)
         return self.edge.request_key(self.task, 1, REQUEST)
 
-    def claim(self, sender: EthereumLedger, client: Address) -> TransactionReceipt:
+    def claim(self, sender: Ledger, client: Address) -> TransactionReceipt:
         index, entitlement, proof = claim_proof(self.allocation(), client)
         return sender.claim(self.task, index, entitlement, proof)
 
 
-def sole(receipt: TransactionReceipt, kind: type[Kind]) -> Kind:
-    """The only event of a receipt, at the place that the receipt says."""
-    (event,) = receipt.logs
-    assert isinstance(event, kind)
-    assert (event.block, event.transaction) == (receipt.block, receipt.transaction)
-    return event
+class Scene(PortScene):
+    """On a chain behind JSON-RPC."""
+
+    chain: RunningChain
+    edge: EthereumLedger
+    manufacturer: EthereumLedger
+
+    def close(self) -> None:
+        self.edge.close()
+        self.manufacturer.close()
+
+
+@contextmanager
+def scene_on(kind: str) -> Iterator[PortScene]:
+    """``reference`` is the ledger in this process, the others are chains of :func:`running_chain`."""
+    if kind == REFERENCE:
+        yield PortScene(ReferenceChain())
+        return
+    scene = Scene(running_chain(kind))
+    yield scene
+    scene.close()

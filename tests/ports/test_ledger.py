@@ -1,40 +1,41 @@
-"""The ledger port on every chain that can run here: one suite, three implementations of the EVM."""
+"""The ledger port in every implementation: one suite for the reference in this process and three of the EVM."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from protocol.domain import Domain
 from protocol.messages import chain as on_chain
-from protocol.messages.chain import Event
+from protocol.messages.chain import Event, TaskPosted
 from protocol.round_state import RoundState
-from storage.ledger.ethereum import decode_post_task, prepare_post_task
-from storage.ledger.interface import LedgerError, PreparedTransaction, TransactionReceipt, TransactionRevertedError
-from storage.ledger.reader import EthereumReader
-from storage.ledger.replay import RecordingProvider, ReplayProvider
-from storage.ledger.rpc import JsonRpcProvider
-from tests.ports.chains import KINDS, RunningChain, running_chain
-from tests.ports.ledger_scene import BATCH, CIPHERTEXT, LABEL, NONCE, PLAN, RECORD, REQUEST, ROOT, Scene
+from storage.ledger.follower import EventFollower
+from storage.ledger.interface import LedgerError, TransactionReceipt, TransactionRevertedError
+from tests.ports.ledger_scene import (
+    BATCH,
+    CIPHERTEXT,
+    IMPLEMENTATIONS,
+    LABEL,
+    NONCE,
+    PLAN,
+    RECORD,
+    REQUEST,
+    ROOT,
+    PortScene,
+    scene_on,
+)
 
 ENVELOPE = b"\x51" * 32
 
 
-@pytest.fixture(params=KINDS)
-def chain(request: pytest.FixtureRequest) -> RunningChain:
-    return running_chain(request.param)
-
-
-@pytest.fixture
-def scene(chain: RunningChain) -> Iterator[Scene]:
-    scene = Scene(chain)
-    yield scene
-    scene.close()
+@pytest.fixture(params=IMPLEMENTATIONS)
+def scene(request: pytest.FixtureRequest) -> Iterator[PortScene]:
+    with scene_on(request.param) as scene:
+        yield scene
 
 
 def said(receipt: TransactionReceipt, kind: type[Event], **fields: Any) -> tuple[Event, ...]:
@@ -46,7 +47,7 @@ def said(receipt: TransactionReceipt, kind: type[Event], **fields: Any) -> tuple
     return receipt.logs
 
 
-def test_every_event_carries_what_was_sent(scene: Scene) -> None:
+def test_every_event_carries_what_was_sent(scene: PortScene) -> None:
     edge, terms, reward = scene.edge, scene.terms, scene.terms.update_reward
     receipt = scene.post()
     posted_at = edge.block_timestamp(receipt.block)
@@ -126,7 +127,7 @@ def test_every_event_carries_what_was_sent(scene: Scene) -> None:
     assert edge.events(1, events[-1].block) == events[-1:]
 
 
-def test_views_show_the_state_after_each_step(scene: Scene) -> None:
+def test_views_show_the_state_after_each_step(scene: PortScene) -> None:
     edge, terms, first = scene.edge, scene.terms, scene.clients[0].address
     assert edge.task_count() == 0
     scene.post()
@@ -158,19 +159,18 @@ def test_views_show_the_state_after_each_step(scene: Scene) -> None:
     scene.claim(edge, first)
     assert edge.balance_wei(first) - before == edge.claimed_wei(1, first) == edge.task(1).claimed == 1_000
     assert (edge.standing(first).reputation, edge.standing(first).known) == (3, True)
-    assert edge.domain == Domain(int(scene.chain.ask("eth_chainId"), 16), scene.address)
-    assert len(edge.code()) > 1_000
+    assert edge.domain == Domain(scene.chain.chain_id(), scene.address)
 
 
-def test_a_refused_call_is_typed_and_nothing_is_sent(scene: Scene) -> None:
+def test_a_refused_call_is_typed_and_nothing_is_sent(scene: PortScene) -> None:
     edge = scene.edge
 
     def refused(name: str, arguments: tuple[object, ...], call: Any, *parameters: Any) -> None:
-        nonce = scene.chain.ask("eth_getTransactionCount", "0x" + edge.sender.hex(), "latest")
+        sent = scene.chain.sent(edge.sender)
         with pytest.raises(TransactionRevertedError) as caught:
             call(*parameters)
         assert (caught.value.name, caught.value.arguments) == (name, arguments)
-        assert scene.chain.ask("eth_getTransactionCount", "0x" + edge.sender.hex(), "latest") == nonce
+        assert scene.chain.sent(edge.sender) == sent
 
     refused("TaskUnknown", (7,), edge.task, 7)
     refused("TaskUnknown", (7,), edge.refund, 7)
@@ -190,7 +190,7 @@ def test_a_refused_call_is_typed_and_nothing_is_sent(scene: Scene) -> None:
     refused("TooLate", (deadline,), edge.commit_batch, 1, 1, ROOT, BATCH, 3)
 
 
-def test_only_the_edge_server_may_and_the_error_names_both(scene: Scene) -> None:
+def test_only_the_edge_server_may_and_the_error_names_both(scene: PortScene) -> None:
     scene.post()
     with pytest.raises(TransactionRevertedError) as caught:
         scene.manufacturer.open_round(1, 1, PLAN, LABEL, 3)
@@ -198,79 +198,47 @@ def test_only_the_edge_server_may_and_the_error_names_both(scene: Scene) -> None
     assert caught.value.arguments == (scene.manufacturer.sender, scene.edge.sender)
 
 
-def test_prepared_post_task(scene: Scene) -> None:
-    prepared = prepare_post_task(scene.address, scene.terms, scene.escrow)
-    assert decode_post_task(prepared) == (scene.terms, scene.escrow)
-    with pytest.raises(LedgerError):
-        scene.manufacturer.send_prepared(PreparedTransaction(b"\x99" * 20, prepared.data, prepared.value_wei))
-    receipt = scene.manufacturer.send_prepared(prepared)
-    assert isinstance(receipt.logs[0], on_chain.TaskPosted) and receipt.gas_used > 21_000
-
-
-def test_confirmations_look_back(scene: Scene) -> None:
+def test_confirmations_look_back(scene: PortScene) -> None:
     scene.open_first_round()
     assert scene.edge.round(1, 1).state is RoundState.OPEN
     assert scene.edge.round(1, 1, confirmations=1).state is RoundState.NONE
-    scene.chain.ask("evm_mine")
+    scene.chain.mine()
     assert scene.edge.round(1, 1, confirmations=1).state is RoundState.OPEN
 
 
-def test_now_is_the_later_of_chain_and_local_clock(scene: Scene) -> None:
-    scene.chain.ask("evm_mine")
-    latest = scene.edge.block_timestamp(scene.edge.block_number())
-    for local, expected in ((latest - 50, latest), (latest + 50, latest + 50)):
-        reader = EthereumReader(scene.chain.rpc_url, scene.address, clock=partial(float, local + 0.9))
-        assert reader.now() == expected
-        reader.close()
-
-
-def test_what_a_phone_sends_in_a_round(scene: Scene) -> None:
-    """It pays per byte: three small requests, nothing asked besides."""
-    scene.open_first_round()
-    seen: list[tuple[int, int]] = []
-    phone = EthereumReader(scene.chain.rpc_url, scene.address, on_bytes=lambda out, back: seen.append((out, back)))
-    for ask in (lambda: phone.events(1, 1), lambda: phone.round(1, 1), phone.now):
-        ask()
-    print(f"{scene.chain.kind}: getLogs, roundOf, now: {seen}")
-    assert len(seen) == 3
-    assert phone.bytes_sent == sum(out for out, _ in seen) <= 1_000
-    phone.close()
-
-
-def test_ranges_give_the_same_events(scene: Scene) -> None:
-    scene.open_first_round()
-    reader = EthereumReader(scene.chain.rpc_url, scene.address, log_range_blocks=1)
-    everything = reader.events(1)
-    start = everything[0].block
-    assert reader._events_by_ranges(1, start, reader.block_number()) == everything
-    reader.close()
-
-
-def test_nothing_is_new_after_the_last_block(scene: Scene) -> None:
+def test_nothing_is_new_after_the_last_block(scene: PortScene) -> None:
     scene.post()
     assert scene.edge.events(1, scene.edge.block_number() + 1) == []
 
 
-def test_recorded_answers_read_the_same_without_the_chain(scene: Scene, tmp_path: Path) -> None:
-    scene.open_first_round()
-    recorder = RecordingProvider(JsonRpcProvider(scene.chain.rpc_url))
-    live = EthereumReader(recorder, scene.address)
-    seen = _everything(live, scene)
-    recorder.save(tmp_path / "evidence.json")
-    live.close()
-    replayed = EthereumReader(ReplayProvider(tmp_path / "evidence.json"), scene.address)
-    assert _everything(replayed, scene) == seen
-    with pytest.raises(LedgerError):
-        replayed.task(2)
+def test_values_that_do_not_fit_their_types_are_said(scene: PortScene) -> None:
+    scene.post()
+    edge = scene.edge
+    for call in (
+        partial(edge.open_round, 1, 1, PLAN, LABEL, 2**32),
+        partial(edge.open_round, 1, 2**64, PLAN, LABEL, 2),
+        partial(edge.expire_round, -1, 1),
+        partial(edge.request_key, 1, 1, REQUEST + b"1"),
+    ):
+        with pytest.raises(LedgerError):
+            call()
 
 
-def _everything(reader: EthereumReader, scene: Scene) -> list[object]:
-    client, last = scene.clients[0].address, reader.events(1)[-1].block
-    with pytest.raises(TransactionRevertedError) as refusal:
-        reader.task(9)
-    return [
-        *(reader.domain, reader.code(), reader.balance_wei(scene.address), reader.task_count(), reader.task(1)),
-        *(reader.round(1, 1), reader.enrolment(1, client), reader.has_committed_directly(1, 1, client)),
-        *(reader.claimed_wei(1, client), reader.standing(client), reader.rules(), reader.block_timestamp(last)),
-        *(reader.events(), reader.events(1), refusal.value.name, refusal.value.arguments),
-    ]
+def test_a_follower_forgets_what_vanished_and_reads_what_came_instead(scene: PortScene) -> None:
+    follower = EventFollower(scene.edge, None, Event)
+    scene.post()
+    assert follower.refresh() == 0
+    (first,) = follower.events
+    snapshot = scene.chain.snapshot()
+    scene.enrol_all()
+    assert follower.refresh() == 1
+    assert len(follower.events) == 1 + len(scene.clients)
+    scene.chain.revert(snapshot)
+    for _ in range(3):
+        scene.chain.mine()
+    assert follower.refresh() == 1
+    assert follower.events == (first,)
+    scene.enrol_all()
+    assert follower.refresh() == 1
+    assert list(follower.events) == scene.edge.events()
+    assert EventFollower(scene.edge, None, TaskPosted).refresh() == 0

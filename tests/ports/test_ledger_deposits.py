@@ -1,4 +1,4 @@
-"""A stake in a token on every chain that can run here: approved, fetched, returned, to the last unit."""
+"""A stake in a token in every implementation of the port: approved, fetched, returned, to the last unit."""
 
 from __future__ import annotations
 
@@ -9,21 +9,31 @@ import pytest
 
 from storage.ledger.deposits import CALL_GAS, FundsError, bring
 from tests.ports.chain_token import ChainToken
-from tests.ports.chains import KINDS, running_chain
-from tests.ports.ledger_scene import Scene
+from tests.ports.ledger_scene import IMPLEMENTATIONS, PortScene, Scene, scene_on
+from tests.ports.reference_chain import ReferenceChain, ReferenceToken
 
 STAKE = 90
 
 
-@pytest.fixture(params=KINDS)
-def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
-    scene = Scene(running_chain(request.param))
-    yield scene
-    scene.close()
+@pytest.fixture(params=IMPLEMENTATIONS)
+def scene(request: pytest.FixtureRequest) -> Iterator[PortScene]:
+    with scene_on(request.param) as scene:
+        yield scene
 
 
-def test_a_stake_in_a_token(scene: Scene) -> None:
-    token, payer, client = ChainToken(scene.chain, scene.address), scene.edge, scene.clients[0]
+@pytest.fixture
+def token(scene: PortScene) -> Iterator[ChainToken | ReferenceToken]:
+    if isinstance(scene, Scene):
+        on_chain = ChainToken(scene.chain, scene.address)
+        yield on_chain
+        on_chain.close()
+    else:
+        assert isinstance(scene.chain, ReferenceChain)
+        yield scene.chain.token()
+
+
+def test_a_stake_in_a_token(scene: PortScene, token: ChainToken | ReferenceToken) -> None:
+    payer, client = scene.edge, scene.clients[0]
     scene.terms = replace(scene.terms, token=token.address, stake=STAKE)
     token.mint(scene.manufacturer.sender, scene.escrow)
     assert bring(scene.manufacturer, token.address, scene.escrow) == 0
@@ -39,4 +49,3 @@ def test_a_stake_in_a_token(scene: Scene) -> None:
     scene.chain.pass_time(scene.terms.enrolment_seconds + 1)
     payer.return_stake(1, client.address)
     assert payer.balance_wei(client.address, token.address) == STAKE
-    token.close()

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from protocol.identifiers import Address
-from protocol.messages.chain import Event, TaskPosted
+from protocol.messages.chain import Event
 from storage.ledger.ethereum import EthereumLedger
 from storage.ledger.follower import EventFollower
 from storage.ledger.signer import Signer
@@ -176,26 +176,6 @@ def test_a_chain_without_base_fee() -> None:
     assert int(chain.ask("eth_getTransactionByHash", "0x" + receipt.transaction.hex())["type"], 16) == 0
     assert bank.balance_wei(TO) == 12
     bank.close()
-
-
-def test_a_follower_forgets_what_vanished_and_reads_what_came_instead(scene: Scene) -> None:
-    follower = EventFollower(scene.edge, None, Event)
-    scene.post()
-    assert follower.refresh() == 0
-    (first,) = follower.events
-    snapshot = scene.chain.ask("evm_snapshot")
-    scene.enrol_all()
-    assert follower.refresh() == 1
-    assert len(follower.events) == 1 + len(scene.clients)
-    scene.chain.ask("evm_revert", snapshot)
-    for _ in range(3):
-        scene.chain.ask("evm_mine")
-    assert follower.refresh() == 1
-    assert follower.events == (first,)
-    scene.enrol_all()
-    assert follower.refresh() == 1
-    assert list(follower.events) == scene.edge.events()
-    assert EventFollower(scene.edge, None, TaskPosted).refresh() == 0
 
 
 def test_a_follower_asks_for_new_blocks_only(scene: Scene) -> None:

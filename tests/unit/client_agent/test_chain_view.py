@@ -154,13 +154,14 @@ def test_who_opened_a_round_and_when_this_client_left(scene: _Scene) -> None:
     assert not scene.view.is_over(1)
     scene.chain.mine(Left, client=ME, signature=bytes(65))
     scene.publish(1, reputation=3)
+    scene.view.refresh()
+    assert scene.view.is_over(1), "whatever lies upon it"
+    assert scene.view.outcome(1) is None
     scene.chain.mine(TakenOver, edge_server=second)
     scene.open(2)
     scene.view.refresh()
     assert [scene.view.server_of(number) for number in (1, 2, 3)] == [first, second, None]
     assert [scene.view.left_before(number) for number in (1, 2)] == [False, True]
-    assert scene.view.is_over(1), "whatever lies upon it"
-    assert scene.view.outcome(1) is None
 
 
 def test_what_only_the_lost_branch_said_is_forgotten(scene: _Scene) -> None:

@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from protocol.errors import EncryptionError
+from scripts import locked_environment
 from scripts.bench import environments, machine, page, targets
-from scripts.bench.environments import Peer, PeerMissingError, measure_peer, reason_of
+from scripts.bench.environments import Peer, measure_peer
 from scripts.bench.ours import FE64_SYSTEM, Round, measure_server
 from scripts.bench.peers.measurement import check_error
 from scripts.bench.ratios import ratios
@@ -24,6 +25,7 @@ from scripts.bench.systems import peer_row, row
 from scripts.bench.timing import Timing, repeat
 from scripts.bench.workload import Workload, heaviest_for
 from scripts.cli import app
+from scripts.locked_environment import ProgramMissingError, reason_of
 
 NAMED_BY_THE_ISSUE = {"machine", "read_bandwidth_gb_s", "systems", "ratios", "bandwidth_fraction"}
 NAMED_OF_A_SYSTEM = {
@@ -127,11 +129,11 @@ def test_a_peer_that_cannot_be_installed_is_missing(tmp_path: Path, monkeypatch:
     python = tmp_path / "python"
     python.write_text(INTERPRETER_WITHOUT_INDEX)
     python.chmod(0o700)
-    monkeypatch.setattr(environments, "_LOCKS", tmp_path)
+    monkeypatch.setattr(locked_environment, "_LOCKS", tmp_path)
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(python))
     monkeypatch.setattr(environments, "PEERS", {"broken": Peer("Broken", "broken", "broken")})
-    with pytest.raises(PeerMissingError) as missing:
+    with pytest.raises(ProgramMissingError) as missing:
         measure_peer("broken", 3, 10)
     assert str(missing.value) == "the installation failed: ERROR: No matching distribution found for broken at …"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -151,8 +151,8 @@ class Scene:
             pause.wait(0.01)
         raise AssertionError("nothing happened")
 
-    def enrol(self, clients: Sequence[Signer] = CLIENTS) -> None:
-        for signer in clients:
+    def enrol(self) -> None:
+        for signer in CLIENTS:
             enrolment = Enrolment(1, signer.address, self.store.put(b"envelope of " + signer.address).digest)
             self.desk.enrol(SignedEnrolment(enrolment, signer.sign(self.ledger.domain, enrolment)))
 

@@ -1,0 +1,256 @@
+"""Tasks told to both sides, and the next step that each would take if everybody did what they should."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from protocol.commitments import batch_root
+from protocol.identifiers import NATIVE_COIN, Address, Digest
+from protocol.incentives.rewards import allocation_root, claim_batch, total_wei
+from protocol.messages.chain import Publication, RoundView, TaskTerms, TaskView
+from protocol.messages.settlement import Allocation, Entitlement
+from protocol.messages.submission import CommitmentBatch
+from protocol.round_state import RoundState
+from storage.ledger.memory.books import RUNNING, Books, Role
+from storage.ledger.signer import Signer
+from tests.contracts.anvil_side import AnvilSide
+from tests.contracts.crowd import CLIENTS, EVERYBODY, MANUFACTURER, POOR, RICH, SERVERS, STRANGER, TERMS, Pen
+from tests.contracts.scene import BATCH, MODEL, PLAN, RECORD, REQUEST, REWARD, label_of
+from tests.contracts.sides import Sides
+
+anvil = cache(lambda: AnvilSide(RICH))
+
+
+class Course:
+    """``trees`` are all that edge servers promised, by root; ``batches`` what they committed, by task and round."""
+
+    def __init__(self) -> None:
+        self.sides = Sides(anvil(), RICH, POOR)
+        self.pen = Pen(anvil().domain)
+        self.trees: dict[Digest, Allocation] = {}
+        self.batches: dict[tuple[int, int], CommitmentBatch] = {}
+        self.habit = (3, "fair")  # grade of its clients and allocated amount, of every tree of an edge server
+
+    def post(self, token: Address, changes: dict[str, Any]) -> None:
+        terms = replace(TERMS, token=token, **changes)
+        assert self.tell(MANUFACTURER, "post_task", terms, escrow_of(terms))
+
+    def tell(self, sender: Signer, call: str, *arguments: Any) -> bool:
+        return self.sides.tell(sender.address, call, *arguments)
+
+    @property
+    def books(self) -> Books:
+        return self.sides.books
+
+    def task(self, task: int) -> TaskView:
+        return self.books.tasks[task]
+
+    def last(self, task: int) -> RoundView:
+        return self.books.rounds[task, self.task(task).last_round]
+
+    def coins(self, task: int, amount: int) -> int:
+        """What of an amount goes along with the call."""
+        return 0 if any(self.task(task).token) else amount
+
+    def enrolled(self, task: int) -> list[Signer]:
+        return [client for client in CLIENTS if any(self.books.enrolments[task, client.address].envelope)]
+
+    def server(self, task: int) -> Signer:
+        """Who is in charge, or, once that one is convicted, the other one."""
+        good = [one for one in SERVERS if self.books.bonds[task, one.address].role == Role.EDGE_SERVER]
+        charged = [one for one in good if one.address == self.task(task).edge_server]
+        return (charged or good or [SERVERS[0]])[0]
+
+    def takeover_at(self, task: int) -> int:
+        """Until then only the edge server in charge acts."""
+        shown, last = self.task(task), self.last(task)
+        since = last.commit_until if last.state in RUNNING else last.settle_until
+        return (since if shown.last_round else shown.enrol_until) + self.books.terms[task].takeover_seconds
+
+    def instants(self, task: int) -> list[int]:
+        """The task's deadlines to come."""
+        shown, last = self.task(task), self.last(task)
+        found = {shown.enrol_until, shown.task_until, shown.claim_until, shown.payable_from - 1}
+        found |= {last.commit_until, last.settle_until}
+        return sorted(instant for instant in found if instant >= self.sides.now)
+
+    def tree(self, task: int, rises: Sequence[int], grade: int, extra: Sequence[Signer] = ()) -> Allocation:
+        """The tree that stands, each client's amount raised."""
+        root, _ = self.task(task).payable(self.sides.now)
+        before = {entry.client: entry.cumulative_wei for entry in self.trees[root].entitlements} if any(root) else {}
+        clients = sorted({client.address for client in (*self.enrolled(task), *extra)} | before.keys())
+        entries = (
+            Entitlement(client, before.get(client, 0) + rises[place % len(rises)], grade)
+            for place, client in enumerate(clients)
+        )
+        made = Allocation(task, self.task(task).last_round, tuple(entries))
+        self.trees[allocation_root(made)] = made
+        return made
+
+    def tree_of(self, task: int, old: int) -> Allocation:
+        """The tree that stands, or another one that an edge server promised, or, where there is none, one of nobody."""
+        root, _ = self.task(task).payable(self.sides.now)
+        trees = sorted(
+            (tree for tree in self.trees.values() if tree.task == task and tree.entitlements),
+            key=lambda tree: allocation_root(tree) != root,
+        )
+        nobodys = Allocation(task, 0, (Entitlement(CLIENTS[0].address, 0, 3),))
+        return (trees or [nobodys])[min(old, len(trees) - 1)]
+
+    def prepare(self, task: int, until: Callable[[int], bool], when: str) -> None:
+        """Goes on until then, the task is over or nothing can go on; unless the call is to come as things are ("now").
+
+        It may then come "ready", at the very instant of the task's next deadline ("last"), right after it ("late"), or
+        at the last instant at which nobody may take over ("takeover").
+        """
+        if when == "now":
+            return
+        before = None
+        while not until(task) and not self.is_over(task) and before != (self.sides.now, len(self.sides.memory.blocks)):
+            before = (self.sides.now, len(self.sides.memory.blocks))
+            self.advance(task)
+        if when == "takeover":
+            self.sides.pass_to(self.takeover_at(task))
+        elif when != "ready" and (instants := self.instants(task)):
+            self.sides.pass_to(instants[0] + (when == "late"))
+
+    def prepare_payout(self, task: int, when: str) -> None:
+        """ "ready": the tree settled last can be claimed."""
+        self.prepare(task, self.is_settled, when)
+        if when == "ready":
+            self.sides.pass_to(self.task(task).payable_from)
+
+    def is_enrolling(self, task: int) -> bool:
+        shown = self.task(task)
+        return self.sides.now <= shown.enrol_until and shown.enrolled < shown.max_clients
+
+    def is_idle(self, task: int) -> bool:
+        """The next round could be opened."""
+        return not self.is_enrolling(task) and self.last(task).state not in RUNNING
+
+    def is_open(self, task: int) -> bool:
+        last = self.last(task)
+        return last.state is RoundState.OPEN and self.sides.now <= last.commit_until
+
+    def is_requested(self, task: int) -> bool:
+        return self.last(task).state is RoundState.REQUESTED
+
+    def is_settled(self, task: int) -> bool:
+        """A payout can be disputed, or claimed later on."""
+        return self.task(task).pending_round != 0
+
+    def is_over(self, task: int) -> bool:
+        shown = self.task(task)
+        no_more = shown.last_round == shown.rounds or self.sides.now > shown.task_until
+        return no_more and self.last(task).state not in RUNNING
+
+    def advance(self, task: int) -> None:
+        """One step, which does not have to succeed; or the time passes that it has to wait for."""
+        shown, terms, server = self.task(task), self.books.terms[task], self.server(task)
+        if not self._deposited(task, server.address):
+            return
+        if not shown.last_round and self.is_enrolling(task):
+            free = [client for client in CLIENTS if not self.books.standings[client.address].task]
+            chosen = free[: min(2, shown.max_clients - shown.enrolled)]
+            stakes = self.coins(task, len(chosen) * terms.stake)
+            if not chosen or not self.tell(
+                STRANGER, "enrol", [self.pen.enrolment(task, client) for client in chosen], stakes
+            ):
+                self.sides.pass_to(shown.enrol_until + 1)
+        elif server.address != shown.edge_server and self.sides.now <= self.takeover_at(task):
+            self.sides.pass_to(self.takeover_at(task) + 1)
+        elif self.last(task).state in RUNNING:
+            self._advance_round(task, shown.last_round, server)
+        elif self.is_over(task):
+            self.pay_everybody(task)
+        elif not self.tell(
+            server, "open_round", task, number := shown.last_round + 1, PLAN, label_of(number), shown.enrolled
+        ):
+            self.sides.pass_to(shown.enrol_until + 1)
+
+    def _deposited(self, task: int, server: Address) -> bool:
+        """Whether all bonds are placed; if not, places one."""
+        terms = self.books.terms[task]
+        wanted = [server] if terms.edge_bond else []
+        wanted += terms.authorities if self.books.authorities_missing[task] else ()
+        for holder in wanted:
+            bond = self.books.bonds[task, holder]
+            if bond.role != Role.NONE and not bond.placed:
+                amount = terms.edge_bond if bond.role == Role.EDGE_SERVER else terms.authority_bond
+                self.tell(STRANGER, "place_bond", task, holder, self.coins(task, amount))
+                return False
+        return True
+
+    def _advance_round(self, task: int, number: int, server: Signer) -> None:
+        last, now, (grade, limit) = self.last(task), self.sides.now, self.habit
+        if now > last.settle_until:
+            self.tell(STRANGER, "expire_round", task, number)
+        elif last.state is RoundState.REQUESTED:
+            self.sides.pass_to(min(self.task(task).payable_from, last.settle_until))
+            if not self.publish(task, number, server, self.tree(task, [REWARD], grade), limit):
+                self.sides.pass_to(last.settle_until + 1)
+        elif not last.batched and now <= last.commit_until:
+            self.commit(task, number, server, self.pen.batch(task, number, self.enrolled(task), ""))
+        elif not self.tell(server, "request_key", task, number, REQUEST):
+            self.sides.pass_to(last.commit_until + 1)
+
+    def commit(self, task: int, number: int, server: Signer, batch: CommitmentBatch, count: int | None = None) -> None:
+        size = len(batch.commitments) if count is None else count
+        if self.tell(server, "commit_batch", task, number, batch_root(batch), BATCH, size):
+            self.batches[task, number] = batch
+
+    def allocation(self, task: int, tree: Allocation, limit: str) -> int:
+        """Cumulative: what the tree says ("fair"), or what the contract takes at least ("low") or at most ("high"), or
+        one more or less than these."""
+        shown, last = self.task(task), self.last(task)
+        _, low = shown.payable(self.sides.now)
+        high = low + last.cohort * shown.update_reward
+        amounts = {"fair": total_wei(tree), "low": low, "high": high, "lower": low - 1, "higher": high + 1}
+        return max(0, amounts[limit])
+
+    def publish(
+        self, task: int, number: int, server: Signer, tree: Allocation, limit: str = "fair", **fault: Any
+    ) -> bool:
+        publication = Publication(MODEL, RECORD, allocation_root(tree), self.allocation(task, tree, limit), 8, 10)
+        return self.tell(server, "publish_round", task, number, replace(publication, **fault))
+
+    def abandon(self, task: int, number: int, server: Signer, tree: Allocation, limit: str, **fault: bytes) -> None:
+        sent = {"record": RECORD, "allocation_root": allocation_root(tree), **fault}
+        allocated = self.allocation(task, tree, limit)
+        self.tell(server, "abandon_round", task, number, sent["record"], sent["allocation_root"], allocated)
+
+    def pay_everybody(self, task: int) -> None:
+        self.sides.pass_to(self.task(task).payable_from)
+        root, _ = self.task(task).payable(self.sides.now)
+        if tree := self.trees.get(root):
+            self.tell(STRANGER, "claim_many", task, claim_batch(tree, {entry.client for entry in tree.entitlements}))
+
+    def wind_up(self) -> None:
+        """Whatever happened, nothing stays behind."""
+        if self.sides.agree:
+            self._drain()
+        self.sides.close()
+
+    def _drain(self) -> None:
+        for task in self.books.tasks:
+            if self.last(task).state in RUNNING:
+                self.sides.pass_to(self.last(task).settle_until + 1)
+                self.tell(STRANGER, "expire_round", task, self.task(task).last_round)
+        self.sides.pass_to(max(max(shown.claim_until, shown.payable_from) for shown in self.books.tasks.values()) + 1)
+        for task in self.books.tasks:
+            for party in EVERYBODY:
+                if self.books.bonds[task, party.address].amount:
+                    assert self.tell(STRANGER, "return_bond", task, party.address)
+                if self.books.enrolments[task, party.address].staked:
+                    assert self.tell(STRANGER, "return_stake", task, party.address)
+            if self.task(task).escrow:
+                assert self.tell(STRANGER, "refund", task)
+        held = self.books.held
+        assert held[NATIVE_COIN, anvil().ledger] == held[self.sides.token, anvil().ledger] == 0
+
+
+def escrow_of(terms: TaskTerms) -> int:
+    return terms.rounds * terms.max_clients * terms.update_reward

@@ -1,0 +1,163 @@
+"""The parties of two tasks on one ledger, and what they sign, good and bad."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any, Final
+
+from protocol.domain import Domain
+from protocol.identifiers import NATIVE_COIN
+from protocol.messages.chain import TaskTerms
+from protocol.messages.keys import PartialKeyStatement, SignedPartialKey
+from protocol.messages.round import RoundStatement, SignedRoundStatement
+from protocol.messages.submission import (
+    Commitment,
+    CommitmentBatch,
+    Enrolment,
+    Leave,
+    ReceiptStatement,
+    SignedCommitment,
+    SignedEnrolment,
+    SignedLeave,
+)
+from protocol.signing import Signable, struct_hash
+from storage.ledger.proofs import receipt_ignored, two_keys, two_statements
+from storage.ledger.signer import Signer
+from tests.contracts.scene import CIPHERTEXT, ENVELOPE, NONCE, REWARD, label_of
+from tests.samples import private_key
+
+MANUFACTURER, EDGE, SUBSTITUTE, STRANGER = (
+    Signer(private_key(role)) for role in ("manufacturer", "edge", "substitute", "stranger")
+)
+AUTHORITIES: Final = [Signer(private_key("authority", number)) for number in (1, 2, 3)]
+CLIENTS: Final = sorted((Signer(private_key("client", number)) for number in range(7)), key=lambda one: one.address)
+SERVERS: Final = (EDGE, SUBSTITUTE)
+RICH: Final = [party.address for party in (MANUFACTURER, EDGE, SUBSTITUTE, STRANGER)]
+POOR: Final = [party.address for party in (*AUTHORITIES, *CLIENTS)]
+EVERYBODY: Final = [MANUFACTURER, *SERVERS, STRANGER, *AUTHORITIES, *CLIENTS]
+
+TERMS: Final = TaskTerms(
+    spec=b"\x01" * 32,
+    edge_servers=(EDGE.address, SUBSTITUTE.address),
+    authorities=tuple(authority.address for authority in AUTHORITIES),
+    threshold=2,
+    initial_reputation=2,
+    rounds=3,
+    min_clients=2,
+    max_clients=4,
+    enrolment_seconds=600,
+    commit_seconds=300,
+    settle_seconds=200,
+    task_seconds=5_000,
+    claim_seconds=3_000,
+    dispute_seconds=150,  # so that a round can be over before the payout of the one before is
+    takeover_seconds=100,
+    min_reputation=1,
+    token=NATIVE_COIN,
+    update_reward=REWARD,
+    edge_bond=501,
+    authority_bond=70,
+    stake=9,
+)
+
+# each makes terms that the contract must refuse
+BAD_TERMS: Final[list[dict[str, Any]]] = [
+    {"spec": bytes(32)},
+    {"edge_servers": ()},
+    {"edge_servers": (bytes(20),)},
+    {"edge_servers": (EDGE.address, EDGE.address)},
+    {"edge_servers": (EDGE.address,) * 17},
+    {"rounds": 0},
+    {"rounds": 100_001},
+    {"min_clients": 1},
+    {"min_clients": 5},
+    {"max_clients": 10_001},
+    {"enrolment_seconds": 0},
+    {"commit_seconds": 3650 * 86_400 + 1},
+    {"settle_seconds": 0},
+    {"task_seconds": 0},
+    {"dispute_seconds": 201},
+    {"takeover_seconds": 201},
+    {"claim_seconds": 500},
+    {"token": STRANGER.address},
+    {"update_reward": 0},
+    {"update_reward": 2**128 - 1},
+    {"initial_reputation": 6},
+    {"min_reputation": 6},
+    {"authorities": (AUTHORITIES[0].address,)},
+    {"authorities": (EDGE.address, AUTHORITIES[0].address)},
+    {"threshold": 1},
+    {"threshold": 4},
+]
+
+
+@cache
+def sign(party: Signer, domain: Domain, message: Signable) -> bytes:
+    return party.sign(domain, message)
+
+
+class Pen:
+    """Signs for everybody on one ledger. ``forged``: by the wrong party."""
+
+    def __init__(self, domain: Domain) -> None:
+        self._domain = domain
+
+    def enrolment(self, task: int, client: Signer, forged: bool = False, envelope: bytes = ENVELOPE) -> SignedEnrolment:
+        message = Enrolment(task, client.address, envelope)
+        return SignedEnrolment(message, self._sign(client, message, forged))
+
+    def leave(self, task: int, client: Signer, forged: bool) -> SignedLeave:
+        message = Leave(task, client.address)
+        return SignedLeave(message, self._sign(client, message, forged))
+
+    def commitment(
+        self, task: int, number: int, client: Signer, forged: bool = False, **changes: Any
+    ) -> SignedCommitment:
+        message = Commitment(task, number, client.address, label_of(number), NONCE, CIPHERTEXT)
+        message = replace(message, **changes)
+        return SignedCommitment(message, self._sign(client, message, forged))
+
+    def batch(self, task: int, number: int, clients: Sequence[Signer], flaw: str) -> CommitmentBatch:
+        """``flaw`` is in its first commitment, or in the order."""
+        changes: dict[str, dict[str, Any]] = {
+            "forged": {"forged": True},
+            "label": {"label": label_of(9)},
+            "round": {"round": number + 1},
+        }
+        first = self.commitment(task, number, clients[0], **changes.get(flaw, {}))
+        rest = [self.commitment(task, number, client) for client in clients[1:]]
+        made = [first, *rest]
+        if flaw == "order":
+            made.reverse()
+        return CommitmentBatch(tuple([first, first] if flaw == "twice" else made))
+
+    def two_statements(self, task: int, number: int, server: Signer, differ: str, forged: bool) -> bytes:
+        one = RoundStatement(task, number, label_of(number), b"\x01" * 32)
+        changes: dict[str, dict[str, Any]] = {
+            "label": {"label": label_of(9)},
+            "model": {"model": b"\x02" * 32},
+            "no model": {"model": bytes(32)},
+            "round": {"round": number + 1, "label": label_of(9)},
+        }
+        other = replace(one, **changes[differ])
+        signed = SignedRoundStatement(other, self._sign(server, other, forged))
+        return two_statements(server.address, SignedRoundStatement(one, self._sign(server, one, False)), signed)
+
+    def two_keys(self, task: int, number: int, authority: Signer, differ: str, forged: bool) -> bytes:
+        one = PartialKeyStatement(task, number, label_of(number), b"\x01" * 32, authority.address, number, b"\x02" * 32)
+        changes: dict[str, dict[str, Any]] = {"nothing": {}, "key_epoch": {"key_epoch": 7}}
+        other = replace(one, **changes.get(differ, {differ: b"\x03" * 32}))
+        signed = SignedPartialKey(other, self._sign(authority, other, forged))
+        return two_keys(SignedPartialKey(one, self._sign(authority, one, False)), signed)
+
+    def receipt_ignored(
+        self, task: int, number: int, server: Signer, client: Signer, batch: CommitmentBatch | None, forged: bool
+    ) -> bytes:
+        promised = self.commitment(task, number, client).commitment
+        statement = ReceiptStatement(task, number, promised.label, struct_hash(promised))
+        return receipt_ignored(server.address, promised, self._sign(server, statement, forged), batch)
+
+    def _sign(self, party: Signer, message: Signable, forged: bool) -> bytes:
+        return sign(STRANGER if forged else party, self._domain, message)

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IHearthLedger} from "interfaces/IHearthLedger.sol";
+import {World} from "./World.sol";
+import {Vm, vm} from "./Vm.sol";
+
+/// @title Books kept from the ledger's events alone, and the numbered invariants of docs/invariants.md over them
+abstract contract Books is World {
+    struct TaskBook {
+        TaskTerms terms;
+        address manufacturer;
+        uint48 claimUntil;
+        uint256 posted;
+        uint256 claimed;
+        uint256 refunded;
+        uint256 forfeitedToEscrow;
+        uint256 deposits;
+        uint32 authorities; // that placed their bonds
+        uint32 enrolled;
+        uint32 last;
+        // the last tree that can be claimed or disputed no more, and the one that still can be disputed, with the sums
+        // of the budgets of the rounds they stand for
+        bytes32 root;
+        uint128 allocated;
+        uint256 budget;
+        uint32 pendingRound;
+        uint48 payableFrom;
+        bytes32 pendingRoot;
+        uint128 pendingAllocated;
+        uint256 pendingBudget;
+    }
+
+    struct RoundBook {
+        RoundState state;
+        uint32 cohort;
+        uint32 batched;
+        uint32 direct;
+    }
+
+    struct ClientBook {
+        bytes32 envelope;
+        uint256 claimed;
+        bool left;
+        bool staked;
+    }
+
+    mapping(uint256 task => TaskBook) internal _books;
+    mapping(uint256 task => mapping(uint64 round => RoundBook)) internal _rounds;
+    mapping(uint256 task => mapping(address client => ClientBook)) internal _clients;
+    mapping(uint256 task => mapping(address holder => uint256)) internal _bonds;
+    mapping(address client => Standing) internal _standings;
+    mapping(address token => mapping(address payee => uint256)) internal _received;
+    mapping(bytes32 topic => uint256) public seen;
+
+    function _fold(Vm.Log[] memory logs) internal {
+        for (uint256 i = 0; i < logs.length; ++i) {
+            if (logs[i].emitter != address(ledger)) continue;
+            bytes32 topic = logs[i].topics[0];
+            ++seen[topic];
+            uint256 task = uint256(logs[i].topics[1]);
+            if (topic == IHearthLedger.TaskPosted.selector) _foldPosted(task, logs[i]);
+            else if (!_foldMoney(task, topic, logs[i])) _foldRound(task, topic, logs[i]);
+        }
+    }
+
+    function _foldPosted(uint256 task, Vm.Log memory log) private {
+        TaskBook storage book = _books[task];
+        uint128 escrow;
+        (book.terms, escrow,,, book.claimUntil) = abi.decode(log.data, (TaskTerms, uint128, uint48, uint48, uint48));
+        book.manufacturer = _partyOf(log.topics[2]);
+        book.posted = escrow;
+    }
+
+    /// @return known Whether it was an event of enrolment or money.
+    function _foldMoney(uint256 task, bytes32 topic, Vm.Log memory log) private returns (bool known) {
+        TaskBook storage book = _books[task];
+        address party = _partyOf(log.topics[2]);
+        known = true;
+        if (topic == IHearthLedger.Enrolled.selector) {
+            _foldEnrolled(task, party, log.data);
+        } else if (topic == IHearthLedger.Left.selector) {
+            assert(!_clients[task][party].left);
+            _clients[task][party].left = true;
+        } else if (topic == IHearthLedger.Claimed.selector) {
+            _foldClaimed(task, party, log.data);
+        } else if (topic == IHearthLedger.StakeReturned.selector) {
+            uint128 amount = abi.decode(log.data, (uint128));
+            assert(_clients[task][party].staked && amount == book.terms.stake);
+            _clients[task][party].staked = false;
+            book.deposits -= amount;
+            _received[book.terms.token][party] += amount;
+        } else if (topic == IHearthLedger.BondPlaced.selector) {
+            uint128 amount = abi.decode(log.data, (uint128));
+            _bonds[task][party] += amount;
+            book.deposits += amount;
+            if (ledger.bondOf(task, party).role == Role.Authority) ++book.authorities;
+        } else if (topic == IHearthLedger.BondReturned.selector) {
+            uint128 amount = abi.decode(log.data, (uint128));
+            _bonds[task][party] -= amount;
+            book.deposits -= amount;
+            _received[book.terms.token][party] += amount;
+        } else if (topic == IHearthLedger.BondForfeited.selector) {
+            uint128 amount = abi.decode(log.data, (uint128));
+            _bonds[task][party] -= amount;
+            book.deposits -= amount;
+            book.forfeitedToEscrow += amount - amount / 2;
+            _received[book.terms.token][_partyOf(log.topics[3])] += amount / 2;
+        } else if (topic == IHearthLedger.Refunded.selector) {
+            uint128 amount = abi.decode(log.data, (uint128));
+            assert(party == book.manufacturer);
+            book.refunded += amount;
+        } else {
+            known = false;
+        }
+    }
+
+    function _foldEnrolled(uint256 task, address client, bytes memory data) private {
+        TaskBook storage book = _books[task];
+        ClientBook storage entered = _clients[task][client];
+        (bytes32 envelope, uint8 reputation,) = abi.decode(data, (bytes32, uint8, bytes));
+        assert(entered.envelope == 0 && envelope != 0);
+        (entered.envelope, entered.staked) = (envelope, true);
+        ++book.enrolled;
+        book.deposits += book.terms.stake;
+        // invariant 6: the last leaf of the task before was applied, or cannot be any more
+        Standing storage standing = _standings[client];
+        TaskBook storage before = _books[standing.task];
+        bool noTree = before.root == 0 && (before.pendingRound == 0 || block.timestamp < before.payableFrom);
+        assert(standing.task == 0 || block.timestamp > before.claimUntil || noTree);
+        assert(reputation <= MAXIMUM && reputation >= book.terms.minReputation);
+        if (!standing.known) assert(reputation == book.terms.initialReputation);
+        else if (standing.reputation >= FLOOR) assert(reputation == standing.reputation);
+        else assert(reputation >= standing.reputation && reputation <= FLOOR);
+        standing.task = uint64(task);
+    }
+
+    function _foldClaimed(uint256 task, address client, bytes memory data) private {
+        (uint128 amount, uint128 cumulative, uint8 reputation, bool freed) =
+            abi.decode(data, (uint128, uint128, uint8, bool));
+        TaskBook storage book = _books[task];
+        ClientBook storage paid = _clients[task][client];
+        // invariant 3: a claim pays the difference to what was paid before, to somebody of this task
+        assert(paid.envelope != 0 && block.timestamp <= book.claimUntil);
+        if (amount != 0) assert(paid.claimed + amount == cumulative);
+        paid.claimed += amount;
+        book.claimed += amount;
+        _received[book.terms.token][client] += amount;
+        Standing storage standing = _standings[client];
+        assert(!freed || standing.task == task);
+        if (standing.task == task) {
+            (standing.reputation, standing.known, standing.since) = (reputation, true, uint48(block.timestamp));
+            if (freed) standing.task = 0;
+        }
+    }
+
+    function _foldRound(uint256 task, bytes32 topic, Vm.Log memory log) private {
+        if (topic == IHearthLedger.TakenOver.selector) return;
+        uint64 round = uint64(uint256(log.topics[2]));
+        RoundBook storage current = _rounds[task][round];
+        if (topic == IHearthLedger.RoundOpened.selector) {
+            TaskBook storage book = _books[task];
+            // invariant 4: no gap, and nothing running before it
+            assert(round == book.last + 1 && round <= book.terms.rounds);
+            assert(!_runs(_rounds[task][book.last].state));
+            assert(book.authorities >= book.terms.threshold && _bonds[task][ledger.taskOf(task).edgeServer] != 0);
+            book.last = uint32(round);
+            (,, current.cohort,,) = abi.decode(log.data, (bytes32, bytes32, uint32, uint48, uint48));
+            _move(current, RoundState.Open);
+        } else if (topic == IHearthLedger.BatchCommitted.selector) {
+            (,, current.batched) = abi.decode(log.data, (bytes32, bytes32, uint32));
+            assert(current.state == RoundState.Open);
+        } else if (topic == IHearthLedger.DirectCommitted.selector) {
+            ++current.direct;
+            assert(current.state == RoundState.Open);
+        } else if (topic == IHearthLedger.KeyRequested.selector) {
+            _move(current, RoundState.Requested);
+        } else if (topic == IHearthLedger.RoundPublished.selector) {
+            Publication memory publication = abi.decode(log.data, (Publication));
+            _move(current, RoundState.Published);
+            _settle(task, round, publication.allocationRoot, publication.allocated);
+        } else if (topic == IHearthLedger.RoundAbandoned.selector) {
+            (, bytes32 root, uint128 allocated) = abi.decode(log.data, (bytes32, bytes32, uint128));
+            _move(current, RoundState.Abandoned);
+            _settle(task, round, root, allocated);
+        } else if (topic == IHearthLedger.RoundExpired.selector) {
+            _move(current, RoundState.Expired);
+        } else {
+            assert(topic == IHearthLedger.RoundFrozen.selector);
+            _freeze(task, round, current);
+        }
+    }
+
+    /// @dev The table of protocol/round_state.py.
+    function _move(RoundBook storage current, RoundState to) private {
+        RoundState from = current.state;
+        bool allowed = to == RoundState.Open
+            ? from == RoundState.None
+            : to == RoundState.Requested
+                ? from == RoundState.Open
+                : to == RoundState.Published
+                    ? from == RoundState.Requested
+                    : _runs(from)
+                        || (to == RoundState.Frozen && (from == RoundState.Published || from == RoundState.Abandoned));
+        assert(allowed);
+        current.state = to;
+    }
+
+    function _settle(uint256 task, uint64 round, bytes32 root, uint128 allocated) private {
+        TaskBook storage book = _books[task];
+        // invariant 5: what was settled before can be disputed no more
+        assert(block.timestamp >= book.payableFrom);
+        if (book.pendingRound != 0) {
+            (book.root, book.allocated, book.budget) = (book.pendingRoot, book.pendingAllocated, book.pendingBudget);
+        }
+        (book.pendingRound, book.pendingRoot, book.pendingAllocated) = (uint32(round), root, allocated);
+        book.pendingBudget = book.budget + uint256(_rounds[task][round].cohort) * book.terms.updateReward;
+        book.payableFrom = uint48(block.timestamp + book.terms.disputeSeconds);
+    }
+
+    function _freeze(uint256 task, uint64 round, RoundBook storage current) private {
+        TaskBook storage book = _books[task];
+        if (!_runs(current.state)) {
+            assert(round == book.pendingRound && block.timestamp < book.payableFrom);
+            (book.pendingRound, book.payableFrom, book.pendingRoot) = (0, 0, 0);
+            (book.pendingAllocated, book.pendingBudget) = (0, 0);
+        }
+        _move(current, RoundState.Frozen);
+    }
+
+    /// @dev Invariant 1.
+    function moneyIsConserved() public view {
+        uint256 native;
+        uint256 inToken;
+        for (uint256 task = 1; task <= ledger.taskCount(); ++task) {
+            TaskBook storage book = _books[task];
+            TaskView memory shown = ledger.taskOf(task);
+            assert(shown.escrow == book.posted + book.forfeitedToEscrow - book.claimed - book.refunded);
+            assert(shown.deposits == book.deposits);
+            if (shown.token == address(0)) native += shown.escrow + shown.deposits;
+            else inToken += shown.escrow + shown.deposits;
+        }
+        assert(address(ledger).balance == native);
+        assert(token.balanceOf(address(ledger)) == inToken);
+    }
+
+    /// @dev Invariants 1 and 3: whoever is paid has what the events say, and nothing else.
+    function everybodyHasItsOwn() public view {
+        for (uint256 i = 0; i < CLIENTS; ++i) _hasItsOwn(_client(i));
+        for (uint256 i = 0; i < SERVERS; ++i) _hasItsOwn(_server(i));
+        for (uint256 i = 0; i < AUTHORITIES; ++i) _hasItsOwn(_authority(i));
+        _hasItsOwn(reporter);
+    }
+
+    function _hasItsOwn(address payee) private view {
+        assert(payee.balance == _received[address(0)][payee]);
+        assert(token.balanceOf(payee) == _received[address(token)][payee]);
+    }
+
+    /// @dev Invariant 2.
+    function claimsAreCovered() public view {
+        for (uint256 task = 1; task <= ledger.taskCount(); ++task) {
+            TaskBook storage book = _books[task];
+            TaskView memory shown = ledger.taskOf(task);
+            bool later = book.pendingRound != 0 && block.timestamp >= book.payableFrom;
+            (uint256 allocated, uint256 budget) =
+                later ? (book.pendingAllocated, book.pendingBudget) : (book.allocated, book.budget);
+            assert(shown.claimed <= allocated && allocated <= budget);
+            if (block.timestamp > shown.claimUntil) continue;
+            uint256 promised = book.pendingRound == 0 ? book.allocated : book.pendingAllocated;
+            assert(shown.escrow + shown.claimed >= promised);
+        }
+    }
+
+    /// @dev Invariants 3, 6 and 8.
+    function clientsAreAsTheEventsSay() public view {
+        for (uint256 i = 0; i < CLIENTS; ++i) {
+            address client = _client(i);
+            Standing memory standing = ledger.standingOf(client);
+            assert(standing.reputation <= MAXIMUM);
+            assert(keccak256(abi.encode(standing)) == keccak256(abi.encode(_standings[client])));
+        }
+        for (uint256 task = 1; task <= ledger.taskCount(); ++task) {
+            uint256 claimed;
+            for (uint256 i = 0; i < CLIENTS; ++i) {
+                ClientBook storage client = _clients[task][_client(i)];
+                EnrolmentView memory shown = ledger.enrolmentOf(task, _client(i));
+                assert(shown.claimed == client.claimed && shown.envelope == client.envelope);
+                assert(shown.left == client.left && shown.staked == client.staked && shown.reputation <= MAXIMUM);
+                claimed += shown.claimed;
+            }
+            assert(ledger.taskOf(task).claimed == claimed);
+        }
+    }
+
+    /// @dev Invariants 4, 5 and 8.
+    function roundsAreAsTheEventsSay() public view {
+        for (uint256 task = 1; task <= ledger.taskCount(); ++task) {
+            TaskBook storage book = _books[task];
+            TaskView memory shown = ledger.taskOf(task);
+            assert(shown.lastRound == book.last && shown.enrolled == book.enrolled);
+            assert(shown.allocationRoot == book.root && shown.allocated == book.allocated);
+            assert(shown.pendingRoot == book.pendingRoot && shown.pendingAllocated == book.pendingAllocated);
+            assert(shown.pendingRound == book.pendingRound && shown.payableFrom == book.payableFrom);
+            for (uint64 round = 1; round <= book.terms.rounds + 1; ++round) {
+                RoundBook storage kept = _rounds[task][round];
+                RoundView memory current = ledger.roundOf(task, round);
+                assert(current.state == kept.state && current.cohort == kept.cohort);
+                assert(current.batched == kept.batched && current.direct == kept.direct);
+                assert((current.state == RoundState.None) == (round > book.last));
+            }
+        }
+    }
+
+    function _runs(RoundState state) internal pure returns (bool) {
+        return state == RoundState.Open || state == RoundState.Requested;
+    }
+
+    function _partyOf(bytes32 topic) private pure returns (address) {
+        return address(uint160(uint256(topic)));
+    }
+}

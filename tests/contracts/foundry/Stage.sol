@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IHearthLedger} from "interfaces/IHearthLedger.sol";
+import {World} from "./World.sol";
+import {vm} from "./Vm.sol";
+
+/// @title One task without deposits and the straight way to its settlements, for the fuzz tests
+abstract contract Stage is World {
+    uint32 internal constant ENROLLED = 3;
+
+    function _requested(bool inToken) internal {
+        _enrolled(inToken);
+        vm.warp(block.timestamp + 601);
+        _request(1);
+    }
+
+    function _enrolled(bool inToken) internal {
+        _build();
+        TaskTerms memory terms = _terms(inToken);
+        (terms.edgeBond, terms.authorityBond, terms.stake) = (0, 0, 0);
+        _post(terms, _manufacturer(0));
+        for (uint256 i = 0; i < ENROLLED; ++i) {
+            Enrolment memory enrolment = Enrolment(1, _client(i), SOME);
+            assert(_enrol(enrolment, _signed(_clientKey(i), _enrolmentHash(enrolment))));
+        }
+    }
+
+    function _open(uint64 round) internal {
+        _must(abi.encodeCall(IHearthLedger.openRound, (1, round, SOME, SOME, ENROLLED)));
+    }
+
+    function _request(uint64 round) internal {
+        _open(round);
+        _must(abi.encodeCall(IHearthLedger.commitBatch, (1, round, SOME, SOME, ENROLLED)));
+        _must(abi.encodeCall(IHearthLedger.requestKey, (1, round, SOME)));
+    }
+
+    function _settle(bytes32 root, uint128 allocated, bool abandon) internal returns (bool) {
+        uint64 round = ledger.taskOf(1).lastRound;
+        Publication memory publication = Publication(SOME, SOME, root, allocated, 1, 2);
+        return _call(
+            _server(0),
+            abandon
+                ? abi.encodeCall(IHearthLedger.abandonRound, (1, round, SOME, root, allocated))
+                : abi.encodeCall(IHearthLedger.publishRound, (1, round, publication))
+        );
+    }
+
+    function _enrol(Enrolment memory enrolment, bytes memory signature) internal returns (bool) {
+        Enrolment[] memory enrolments = new Enrolment[](1);
+        enrolments[0] = enrolment;
+        bytes[] memory signatures = new bytes[](1);
+        signatures[0] = signature;
+        return _call(reporter, abi.encodeCall(IHearthLedger.enrol, (enrolments, signatures)));
+    }
+
+    function _must(bytes memory call) private {
+        assert(_call(_server(0), call));
+    }
+
+    function _call(address sender, bytes memory call) internal returns (bool done) {
+        vm.prank(sender);
+        (done,) = address(ledger).call(call);
+    }
+}

@@ -1,0 +1,215 @@
+"""A state machine of tasks on one ledger: what anybody may call up to a settlement, well and badly, at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from protocol.identifiers import NATIVE_COIN
+from storage.ledger.signer import Signer
+from tests.contracts.course import Course, escrow_of
+from tests.contracts.crowd import AUTHORITIES, BAD_TERMS, CLIENTS, EDGE, EVERYBODY, MANUFACTURER, STRANGER, SUBSTITUTE
+from tests.contracts.scene import PLAN, REQUEST, REWARD, ZERO, label_of
+
+MAX_TASKS: Final = 4
+
+
+def mostly(usual: Any, *others: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from([usual] * (4 * len(others)) + list(others))
+
+
+places = st.sampled_from([0, 1] * 6 + [2, -1])  # of a task, from the newest; below that none was posted
+shifts = mostly(0, 1, -1)  # from the round that it should be
+servers = st.sampled_from([None] * 6 + [EDGE, SUBSTITUTE, SUBSTITUTE, STRANGER])  # None: whoever should act
+clients, parties = st.sampled_from(CLIENTS), st.sampled_from(EVERYBODY)
+groups = st.lists(clients, min_size=1, max_size=3, unique=True)
+forged = mostly(False, True)
+habits = st.sampled_from([(3, "fair"), (3, "fair"), (0, "high"), (1, "low"), (6, "fair")])  # grade, allocated
+whens = st.sampled_from(
+    ["ready", "ready", "ready", "ready", "now", "last", "late", "takeover"]
+)  # Course.prepare says what these are
+free: dict[str, Any] = {"stake": 0, "edge_bond": 0, "authority_bond": 0, "dispute_seconds": 0}
+terms = st.sampled_from([{}, {"stake": 0}, {"min_reputation": 3}, {"dispute_seconds": 0}, free])
+
+
+class Moves(RuleBasedStateMachine):
+    course: Course
+
+    @initialize(changes=st.tuples(terms, terms), late=mostly(None, 0, 1))
+    def post_both(self, changes: Sequence[dict[str, Any]], late: int | None) -> None:
+        """``late``: the first client comes at the last second, or a second after it."""
+        self.course = Course()
+        for token, change in zip((NATIVE_COIN, self.course.sides.token), changes, strict=True):
+            self.course.post(token, change)
+        if late is not None:
+            self.course.sides.pass_to(self.course.task(1).enrol_until + late)
+            stake = self.course.books.terms[1].stake
+            self.course.tell(STRANGER, "enrol", [self.course.pen.enrolment(1, CLIENTS[0])], stake)
+
+    def at(self, place: int) -> int:
+        """The number of a task."""
+        return max(1, len(self.course.books.tasks) - place)
+
+    def number(self, task: int, shift: int) -> int:
+        return max(0, self.course.task(task).last_round + shift)
+
+    def acting(self, task: int, server: Signer | None) -> Signer:
+        return server or self.course.server(task)
+
+    @rule(place=st.sampled_from([0, 1]), steps=st.integers(1, 6), habit=habits)
+    def advance(self, place: int, steps: int, habit: tuple[int, str]) -> None:
+        """``habit``: what the edge servers' trees are like from now on."""
+        self.course.habit = habit
+        for _ in range(steps):
+            self.course.advance(self.at(place))
+
+    @rule(seconds=st.sampled_from([1, 99, 400]))
+    def wait(self, seconds: int) -> None:
+        self.course.sides.pass_to(self.course.sides.now + seconds)
+
+    @rule(place=st.sampled_from([0, 1]), change=st.sampled_from(BAD_TERMS), more=mostly(0, -1, 1))
+    def post_badly(self, place: int, change: dict[str, Any], more: int) -> None:
+        good = self.course.books.terms[self.at(place)]
+        if more:
+            change = {"token": NATIVE_COIN} if more > 0 else {"update_reward": 10**24}  # more than anybody has
+        value = 0 if any(good.token) else escrow_of(good) + more
+        assert not self.course.tell(MANUFACTURER, "post_task", replace(good, **change), value)
+
+    @precondition(lambda self: len(self.course.books.tasks) < MAX_TASKS and self.course.is_over(self.at(1)))
+    @rule(coin=st.booleans(), change=terms)
+    def post_another(self, coin: bool, change: dict[str, Any]) -> None:
+        """Its clients are those of a task that is over; most are free, and known."""
+        self.course.pay_everybody(self.at(1))
+        self.course.post(NATIVE_COIN if coin else self.course.sides.token, change)
+
+    @rule(place=places, when=whens, group=groups, flaw=mostly("", "forged", "envelope", "mixed", "value"))
+    def enrol(self, place: int, when: str, group: Sequence[Signer], flaw: str) -> None:
+        task = self.at(place)
+        self.course.prepare(task, self.course.is_enrolling, when)
+        enrolments = [self.course.pen.enrolment(task, client) for client in group]
+        if flaw in ("forged", "envelope", "mixed"):
+            changes: dict[str, dict[str, Any]] = {"forged": {"forged": True}, "envelope": {"envelope": ZERO}}
+            other = task + 1 if flaw == "mixed" else task
+            enrolments[-1] = self.course.pen.enrolment(other, group[-1], **changes.get(flaw, {}))
+        stakes = self.course.coins(task, len(group) * self.course.books.terms[task].stake)
+        self.course.tell(STRANGER, "enrol", enrolments, stakes + (flaw == "value"))
+
+    @rule(place=places, client=clients, forged=forged)
+    def leave(self, place: int, client: Signer, forged: bool) -> None:
+        self.course.tell(STRANGER, "leave", self.course.pen.leave(self.at(place), client, forged))
+
+    @rule(place=places, holder=parties, more=mostly(0, 1, -1))
+    def place_bond(self, place: int, holder: Signer, more: int) -> None:
+        task = self.at(place)
+        agreed = self.course.books.terms[task]
+        amount = self.course.coins(task, agreed.authority_bond if holder in AUTHORITIES else agreed.edge_bond)
+        self.course.tell(STRANGER, "place_bond", task, holder.address, max(0, amount + more))
+
+    @rule(place=places, when=whens, holder=parties, shift=shifts, over=forged)
+    def tidy_up(self, place: int, when: str, holder: Signer, shift: int, over: bool) -> None:
+        task = self.at(place)
+        self.course.prepare(task, self.course.is_over if over else self.course.is_open, when)
+        self.course.tell(STRANGER, "expire_round", task, self.number(task, shift))
+        self.course.tell(STRANGER, "return_bond", task, holder.address)
+        self.course.tell(STRANGER, "return_stake", task, holder.address)
+        self.course.tell(STRANGER, "refund", task)
+
+    @rule(
+        place=places,
+        when=whens,
+        server=servers,
+        shift=mostly(1, 0, 2),
+        fewer=mostly(0, -1, 1, 2),
+        plan=mostly(PLAN, ZERO),
+    )
+    def open_round(self, place: int, when: str, server: Signer | None, shift: int, fewer: int, plan: bytes) -> None:
+        task = self.at(place)
+        self.course.prepare(task, self.course.is_idle, when)
+        number, cohort = self.number(task, shift), max(0, self.course.task(task).enrolled - fewer)
+        self.course.tell(self.acting(task, server), "open_round", task, number, plan, label_of(number), cohort)
+
+    @rule(
+        place=places,
+        when=whens,
+        server=servers,
+        shift=shifts,
+        group=groups,
+        flaw=mostly("", "forged", "label", "round", "order", "twice"),
+        more=mostly(None, 0, 4),
+    )
+    def commit_batch(
+        self,
+        place: int,
+        when: str,
+        server: Signer | None,
+        shift: int,
+        group: Sequence[Signer],
+        flaw: str,
+        more: int | None,
+    ) -> None:
+        task = self.at(place)
+        self.course.prepare(task, self.course.is_open, when)
+        number = self.number(task, shift)
+        ordered = sorted(group, key=lambda client: client.address)
+        batch = self.course.pen.batch(task, number, ordered, flaw)
+        self.course.commit(task, number, self.acting(task, server), batch, more)
+
+    @rule(place=places, when=whens, shift=shifts, client=clients, flaw=mostly("", "forged", "label", "ciphertext"))
+    def commit_direct(self, place: int, when: str, shift: int, client: Signer, flaw: str) -> None:
+        task = self.at(place)
+        self.course.prepare(task, self.course.is_open, when)
+        changes: dict[str, Any] = {"forged": True} if flaw == "forged" else {flaw: ZERO} if flaw else {}
+        commitment = self.course.pen.commitment(task, self.number(task, shift), client, **changes)
+        self.course.tell(STRANGER, "commit_direct", commitment)
+
+    @rule(
+        place=places, when=whens, server=servers, shift=shifts, request=mostly(REQUEST, ZERO), direct=st.integers(0, 4)
+    )
+    def request_key(
+        self, place: int, when: str, server: Signer | None, shift: int, request: bytes, direct: int
+    ) -> None:
+        """After ``direct`` clients have committed themselves."""
+        task = self.at(place)
+        self.course.prepare(task, self.course.is_open, when)
+        for client in self.course.enrolled(task)[:direct]:
+            self.course.tell(STRANGER, "commit_direct", self.course.pen.commitment(task, self.number(task, 0), client))
+        self.course.tell(self.acting(task, server), "request_key", task, self.number(task, shift), request)
+
+    @rule(
+        place=places,
+        when=whens,
+        server=servers,
+        shift=shifts,
+        rises=st.lists(st.sampled_from([0, REWARD, REWARD, 4 * REWARD]), min_size=1, max_size=3),
+        grade=st.sampled_from([3, 3, 0, 1, 6]),
+        limit=mostly("fair", "low", "high", "lower", "higher"),
+        extra=st.sampled_from([(), (), CLIENTS[:1]]),
+        fault=mostly({}, {"model": ZERO}, {"record": ZERO}, {"allocation_root": ZERO}),
+        abandon=mostly(False, True),
+    )
+    def settle(
+        self,
+        place: int,
+        when: str,
+        server: Signer | None,
+        shift: int,
+        rises: Sequence[int],
+        grade: int,
+        limit: str,
+        extra: Sequence[Signer],
+        fault: dict[str, bytes],
+        abandon: bool,
+    ) -> None:
+        """The tree may promise more than is allocated, to people who never enrolled, and grades above the maximum."""
+        task = self.at(place)
+        self.course.prepare(task, self.course.is_requested, when)
+        sender, number = self.acting(task, server), self.number(task, shift)
+        tree = self.course.tree(task, rises, grade, extra)
+        if abandon:
+            self.course.abandon(task, number, sender, tree, limit, **fault)
+        else:
+            self.course.publish(task, number, sender, tree, limit, **fault)

@@ -1,0 +1,156 @@
+"""Invariant 8, events rebuild storage: what the contract keeps as a fold over what it said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from protocol.messages.chain import (
+    BatchCommitted,
+    BondForfeited,
+    BondPlaced,
+    BondReturned,
+    BondView,
+    Claimed,
+    DirectCommitted,
+    Enrolled,
+    EnrolmentView,
+    Event,
+    KeyRequested,
+    Left,
+    Refunded,
+    RoundAbandoned,
+    RoundExpired,
+    RoundFrozen,
+    RoundOpened,
+    RoundPublished,
+    StakeReturned,
+    Standing,
+    TakenOver,
+    TaskPosted,
+    TaskView,
+)
+from protocol.round_state import RoundState
+from storage.ledger.memory.books import Books, Role, write
+
+MONEY = ("held", "allowed", "tokens")  # no event of the ledger says who else holds what
+
+
+def rebuild(events: Sequence[Event], times: Sequence[int]) -> Books:
+    """``times`` are the timestamps of the blocks, by number."""
+    books = Books.empty()
+    for event in events:
+        _apply(books, event, times[event.block])
+    return books
+
+
+def kept(books: Books) -> dict[str, dict[Any, Any]]:
+    """What is not zero in each table but those of money."""
+    tables = {name: table for name, table in vars(books).items() if name not in MONEY}
+    return {name: {key: row for key, row in table.items() if row != table.zero} for name, table in tables.items()}
+
+
+def _apply(books: Books, event: Event, time: int) -> None:
+    match event:
+        case TaskPosted():
+            _post(books, event)
+        case TakenOver():
+            write(books.tasks, event.task, edge_server=event.edge_server)
+        case RoundOpened():
+            shown = books.tasks[event.task]
+            fields = {name: getattr(event, name) for name in ("label", "cohort", "commit_until", "settle_until")}
+            server = books.bonds[event.task, shown.edge_server].index
+            write(books.rounds, (event.task, event.round), state=RoundState.OPEN, server=server, **fields)
+            write(books.tasks, event.task, last_round=event.round)
+        case BatchCommitted():
+            write(books.rounds, (event.task, event.round), batch_root=event.root, batched=event.count)
+        case DirectCommitted():
+            books.committed[event.task, event.round, event.client] = True
+            direct = books.rounds[event.task, event.round].direct
+            write(books.rounds, (event.task, event.round), direct=direct + 1)
+        case KeyRequested():
+            write(books.rounds, (event.task, event.round), state=RoundState.REQUESTED, request=event.request)
+        case RoundPublished():
+            _settle(books, event, RoundState.PUBLISHED, time)
+        case RoundAbandoned():
+            _settle(books, event, RoundState.ABANDONED, time)
+        case RoundExpired():
+            write(books.rounds, (event.task, event.round), state=RoundState.EXPIRED)
+        case RoundFrozen():
+            write(books.rounds, (event.task, event.round), state=RoundState.FROZEN)
+            if event.round == books.tasks[event.task].pending_round:
+                void = {"pending_round": 0, "payable_from": 0, "pending_root": bytes(32), "pending_allocated": 0}
+                write(books.tasks, event.task, **void)
+        case _:
+            _apply_to_party(books, event, time)
+
+
+def _apply_to_party(books: Books, event: Event, time: int) -> None:
+    match event:
+        case Enrolled():
+            stake = books.terms[event.task].stake
+            enrolment = EnrolmentView(event.envelope, 0, 0, event.reputation, False, stake != 0)
+            books.enrolments[event.task, event.client] = enrolment
+            write(books.standings, event.client, task=event.task)
+            _add(books, event.task, enrolled=1, deposits=stake)
+        case Left():
+            last = books.tasks[event.task].last_round
+            write(books.enrolments, (event.task, event.client), left=True, left_round=last)
+        case Claimed():
+            claimed = books.enrolments[event.task, event.client].claimed + event.amount
+            write(books.enrolments, (event.task, event.client), claimed=claimed)
+            _add(books, event.task, claimed=event.amount, escrow=-event.amount)
+            if books.standings[event.client].task == event.task:
+                task = 0 if event.freed else event.task
+                books.standings[event.client] = Standing(event.reputation, True, time, task)
+        case StakeReturned():
+            write(books.enrolments, (event.task, event.client), staked=False)
+            _add(books, event.task, deposits=-event.amount)
+        case BondPlaced():
+            write(books.bonds, (event.task, event.holder), placed=True, amount=event.amount)
+            _add(books, event.task, deposits=event.amount)
+            if books.bonds[event.task, event.holder].role == Role.AUTHORITY and books.authorities_missing[event.task]:
+                books.authorities_missing[event.task] -= 1
+        case BondReturned():
+            write(books.bonds, (event.task, event.holder), amount=0)
+            _add(books, event.task, deposits=-event.amount)
+        case BondForfeited():
+            write(books.bonds, (event.task, event.holder), role=Role.NONE, amount=0)
+            _add(books, event.task, deposits=-event.amount, escrow=event.amount - event.amount // 2)
+        case Refunded():
+            _add(books, event.task, escrow=-event.amount)
+        case _:
+            raise AssertionError(f"what does {event} say?")
+
+
+def _post(books: Books, event: TaskPosted) -> None:
+    terms = event.terms
+    books.terms[event.task] = terms
+    books.authorities_missing[event.task] = terms.threshold if terms.authority_bond else 0
+    for role, holders in ((Role.EDGE_SERVER, terms.edge_servers), (Role.AUTHORITY, terms.authorities)):
+        for index, holder in enumerate(holders):
+            books.bonds[event.task, holder] = BondView(role, index, False, 0)
+    same = set(TaskView.__dataclass_fields__)
+    said = {name: getattr(terms, name) for name in same & set(type(terms).__dataclass_fields__)}
+    said |= {name: getattr(event, name) for name in same & set(type(event).__dataclass_fields__)}
+    write(books.tasks, event.task, edge_server=terms.edge_servers[0], **said)
+
+
+def _settle(books: Books, event: RoundPublished | RoundAbandoned, state: RoundState, time: int) -> None:
+    root, allocated = books.tasks[event.task].payable(time)
+    write(books.rounds, (event.task, event.round), state=state)
+    write(
+        books.tasks,
+        event.task,
+        allocation_root=root,
+        allocated=allocated,
+        pending_round=event.round,
+        pending_root=event.allocation_root,
+        pending_allocated=event.allocated,
+        payable_from=time + books.terms[event.task].dispute_seconds,
+    )
+
+
+def _add(books: Books, task: int, **amounts: int) -> None:
+    shown = books.tasks[task]
+    write(books.tasks, task, **{name: getattr(shown, name) + amount for name, amount in amounts.items()})

@@ -1,0 +1,107 @@
+"""Mutants of a small contract; trying them on the real ones takes too long for a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contracts.compiler import ROOT
+from scripts.mutate.__main__ import line_of, summary_of
+from scripts.mutate.functions import functions
+from scripts.mutate.mutants import Mutant, all_mutants, mutants_of, sample
+from scripts.mutate.trial import Verdict
+
+SOURCE = """contract Small {
+    uint32 private constant _MOST = 1_000;
+
+    /// @notice Not a line to change: a < b.
+    function pay(uint256 task, uint256 amount)
+        external
+        nonReentrant
+        known(task)
+    {
+        if (amount > _paid[task]) revert TooMuch();
+        for (uint256 i = 0; i < 3; ++i) {
+            _left[i] -= amount / 2;
+        }
+        // amount == 0
+        uint256 rest = _open(task) ? 0 : amount;
+        emit Paid(task, true);
+    }
+
+    function nothing() external view returns (uint256);
+}
+"""
+
+
+def changes(line: int) -> set[tuple[str, str]]:
+    """Kind and the changed line, stripped."""
+    return {(mutant.kind, mutant.after.strip()) for mutant in mutants_of("Small.sol", SOURCE) if mutant.line == line}
+
+
+def test_functions_have_heads_and_bodies() -> None:
+    lines = SOURCE.split("\n")
+    most, pay = functions(SOURCE)
+    assert (most.name, lines[most.start].strip()) == ("_MOST", "uint32 private constant _MOST = 1_000;")
+    assert (pay.name, lines[pay.body].strip(), lines[pay.end - 1].strip()) == (
+        "pay", "if (amount > _paid[task]) revert TooMuch();", "emit Paid(task, true);",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (2, {("constant", "uint32 private constant _MOST = 1001;")}),
+        (4, set()),
+        (7, {("modifier", "")}),
+        (8, {("modifier", "")}),
+        (10, {("drop", "// dropped"), ("comparison", "if (amount >= _paid[task]) revert TooMuch();")}),
+        (11, set()),
+        (
+            12,
+            {
+                ("drop", "// dropped"),
+                ("arithmetic", "_left[i] += amount / 2;"),
+                ("arithmetic", "_left[i] -= amount * 2;"),
+                ("constant", "_left[i] -= amount / 3;"),
+            },
+        ),
+        (14, set()),
+        (15, {("constant", "uint256 rest = _open(task) ? 1 : amount;")}),
+        (16, {("drop", "// dropped"), ("constant", "emit Paid(task, false);")}),
+    ],
+)
+def test_a_line_is_changed_in_every_way_at_one_place(line: int, expected: set[tuple[str, str]]) -> None:
+    assert changes(line) == expected
+
+
+def test_a_mutant_changes_its_line_alone() -> None:
+    for mutant in mutants_of("Small.sol", SOURCE):
+        before, after = SOURCE.split("\n"), mutant.apply(SOURCE).split("\n")
+        assert [number for number, line in enumerate(before, 1) if line != after[number - 1]] == [mutant.line]
+
+
+def test_a_sample_holds_every_function_and_is_drawn_by_its_seed() -> None:
+    mutants = all_mutants(ROOT / "contracts" / "src")
+    places = {(mutant.file, mutant.function) for mutant in mutants}
+    drawn = sample(mutants, len(places), 1)
+    assert {(mutant.file, mutant.function) for mutant in drawn} == places
+    assert sample(mutants, len(places), 1) == drawn != sample(mutants, len(places), 2)
+    assert set(sample(mutants, len(mutants), 1)) == set(mutants)
+
+
+def test_every_function_of_the_contracts_has_mutants() -> None:
+    found = {(mutant.file, mutant.function) for mutant in all_mutants(ROOT / "contracts" / "src")}
+    for path in sorted((ROOT / "contracts" / "src").glob("*.sol")):
+        for name in ("dispute", "enrol", "leave", "postTask", "claim", "refund", "openRound", "placeBond", "_verify"):
+            if f"    function {name}(" in path.read_text(encoding="utf-8"):
+                assert (Path(path).name, name) in found
+
+
+def test_verdicts_are_counted_and_told() -> None:
+    mutant = Mutant("Small.sol", "pay", 10, "drop", "  x = 1;", "  // dropped")
+    verdicts = [Verdict(mutant, "killed", "test_claim.py::test_x"), Verdict(mutant, "survived")]
+    assert summary_of(verdicts) == "2 mutants in 1 functions: 1 killed, 1 survived, 0 same code, 0 invalid"
+    told = "killed    Small.sol:10 pay (drop): x = 1;  ->  // dropped  by test_claim.py::test_x"
+    assert line_of(verdicts[0]) == told
