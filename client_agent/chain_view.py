@@ -21,7 +21,6 @@ from protocol.messages.chain import (
 )
 from protocol.messages.settlement import MAX_RECORD_BYTES, Allocation, Entitlement, RoundRecord
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
-from protocol.task_state import task_over
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.follower import EventFollower
 from storage.ledger.interface import LedgerReader
@@ -77,11 +76,11 @@ class ChainView:
         return round_number in self._outcomes
 
     def ended(self) -> bool:
-        """No later round can open, and none runs."""
+        """No later round can open: all are done, or the task's time is over and none runs."""
         self.refresh()
         view = self._ledger.task(self._task)
-        done = view.last_round == 0 or view.last_round in self._outcomes
-        return done and task_over(view, self._ledger.now())
+        over = view.last_round >= view.rounds or self._ledger.now() > view.task_until
+        return over and (view.last_round == 0 or view.last_round in self._outcomes)
 
     def batch(self, round_number: int) -> Digest | None:
         """Content digest of the round's batch; None when there is none so far."""

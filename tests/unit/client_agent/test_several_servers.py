@@ -59,22 +59,19 @@ def test_an_end_counts_once_the_chain_knows_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("last_round", "now", "enrolled", "settled", "ended"),
+    ("last_round", "now", "settled", "ended"),
     [
-        (1, 10, 2, True, True),
-        (1, 10, 2, False, False),  # the last round still runs
-        (0, 10, 2, False, False),
-        (0, 1_001, 2, False, True),  # none was ever opened, and none can be
-        (0, 10, 1, False, True),  # nor with so few
+        (1, 10, True, True),
+        (1, 10, False, False),  # the last round still runs
+        (0, 10, False, False),
+        (0, 1_001, False, True),  # none was ever opened, and none can be
     ],
 )
-def test_when_the_chain_knows_an_end(last_round: int, now: int, enrolled: int, settled: bool, ended: bool) -> None:
+def test_when_the_chain_knows_an_end(last_round: int, now: int, settled: bool, ended: bool) -> None:
     ledger = SimpleNamespace(
         now=lambda: now,
         events=lambda *_: [EXPIRED] if settled else [],
-        task=lambda _: SimpleNamespace(
-            rounds=1, last_round=last_round, task_until=1_000, enrol_until=5, enrolled=enrolled, min_clients=2
-        ),
+        task=lambda _: SimpleNamespace(rounds=1, last_round=last_round, task_until=1_000),
         head=lambda: (3, bytes(32)),
         block_hash=lambda _: bytes(32),
     )
