@@ -20,7 +20,7 @@ def disclosure(spec: TaskSpec, task: int, examples: int, rounds_charged: int) ->
     rewards, threshold = spec.rewards, spec.committee.threshold
     stake = _stake(spec) if spec.deposits.client_wei else ""
     return f"""Task {task}: {spec.title}
-  {spec.rounds} rounds at most, edge server {to_hex(spec.edge_server)},
+  {spec.rounds} rounds at most, edge server {" or ".join(map(to_hex, spec.edge_servers))},
   {len(spec.committee.members)} key authorities of which {threshold} together can open a sum.
   For each accepted update {rewards.participation_wei} wei; up to {rewards.contribution_wei} more when the model got
   better, in proportion to your reputation (at most {spec.reputation.maximum}, a new account {spec.reputation.initial}).
