@@ -97,7 +97,8 @@ def _stands_in_ours(element: dict[str, Any]) -> bool:
 def main() -> int:
     found = findings()
     told = complaints(found, read_answers())
-    print(*told, sep="\n")
+    for line in told:
+        print(line)
     print(f"slither: {len(found)} findings in {_SOURCES}, {sum(line.startswith('not') for line in told)} not answered")
     return 1 if told else 0
 
