@@ -39,7 +39,7 @@ class ChainView:
         self._in_charge: Address | None = None
         self._left_round: int | None = None
         self._opened: dict[int, tuple[RoundOpened, Address]] = {}  # with the edge server that did it
-        self._batches: dict[int, Digest] = {}
+        self._batches: dict[int, BatchCommitted] = {}
         self._outcomes: dict[int, tuple[bool, int]] = {}  # with the block that says so
         self._allocations: dict[int, tuple[Digest, Allocation]] = {}  # of settled rounds, without the frozen ones
         self._enrolled_reputation = self._planned_reputation = 0
@@ -82,8 +82,8 @@ class ChainView:
         over = view.last_round >= view.rounds or self._ledger.now() > view.task_until
         return over and (view.last_round == 0 or view.last_round in self._outcomes)
 
-    def batch(self, round_number: int) -> Digest | None:
-        """Content digest of the round's batch; None when there is none so far."""
+    def batch(self, round_number: int) -> BatchCommitted | None:
+        """None when there is none so far."""
         return self._batches.get(round_number)
 
     def outcome(self, round_number: int) -> bool | None:
@@ -134,7 +134,7 @@ class ChainView:
                 self._opened[event.round] = event, self._in_charge
                 self._planned_reputation = self._standing_reputation()
             case BatchCommitted():
-                self._batches[event.round] = event.batch
+                self._batches[event.round] = event
             case RoundPublished():
                 record = self._settled(event)
                 self._outcomes[event.round] = self._client in record.verdict.accepted, event.block

@@ -59,8 +59,9 @@ class Delivery:
                     proof = self.edge.receipt(commitment.task, commitment.round, commitment.client, wait)
                     if proof is None:
                         continue
-                    verify_receipt(self.ledger.round(commitment.task, commitment.round).batch_root, signed, proof)
-                    self.watch.included(commitment.round)
+                    root = self.ledger.round(commitment.task, commitment.round).batch_root
+                    verify_receipt(root, signed, proof)
+                    self.watch.included(commitment.round, root)
                     return len(body)
             except EdgeUnavailableError:
                 self.sleep(PATIENCE_SECONDS)

@@ -18,7 +18,7 @@ from client_agent.journal import AgentJournal
 from protocol.canonical import decode
 from protocol.commitments import receipt_statement
 from protocol.errors import HearthError, Party, VerificationError
-from protocol.identifiers import Address, to_hex
+from protocol.identifiers import Address, Digest, to_hex
 from protocol.messages.chain import RoundOpened
 from protocol.messages.round import SignedRoundStatement
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch, SignedCommitment, SignedReceipt
@@ -46,7 +46,8 @@ class Watch:
     tell: Callable[[str], None]
 
     def __post_init__(self) -> None:
-        self._done: set[int] = set()  # rounds whose receipt was kept, or whose proof was filed
+        self._included: dict[int, Digest] = {}  # round -> root of the batch that was seen to hold the commitment
+        self._done: set[int] = set()  # rounds whose proof was written
 
     def check_announcement(self, spec: TaskSpec, upcoming: NextRound) -> RoundOpened:
         """The round as the chain has it. Raises VerificationError unless a server of the task announced just that."""
@@ -71,14 +72,16 @@ class Watch:
         verify(self.ledger.domain, statement, receipt.signature, server, Party.EDGE_SERVER)
         self.journal.keep_receipt(commitment.round, receipt)
 
-    def included(self, round_number: int) -> None:
-        """The batch on chain holds this phone's commitment."""
-        self._done.add(round_number)
+    def included(self, round_number: int, root: Digest) -> None:
+        """The batch of this root holds the phone's commitment; another one may come if the chain takes it back."""
+        self._included[round_number] = root
 
     def look(self) -> None:
         """Proves every receipt that was not kept; each once in this process."""
         added = {number for number, was_added in self.journal.outcomes.items() if was_added}
         for number in sorted(self.journal.receipts.keys() - self._done - added):
+            if self._is_included(number):
+                continue
             view = self.ledger.round(self.task, number)
             if view.batched == 0 and self.ledger.now() <= view.commit_until:
                 continue  # the batch may still come
@@ -87,14 +90,22 @@ class Watch:
             except HearthError as error:
                 log.warning("receipt not checked", round=number, error=str(error))
 
+    def _is_included(self, number: int) -> bool:
+        """By what was read of the chain last, which may be too little to know of the batch that was seen."""
+        root, event = self._included.get(number), self.chain.batch(number)
+        if root is None:
+            return False
+        return event.root == root if event is not None else not self.chain.is_over(number)
+
     def _check_receipt(self, number: int) -> None:
         signed, receipt = self.journal.sealed[number].commitment, self.journal.receipts[number]
-        digest, batch = self.chain.batch(number), None
-        if digest is not None:
-            batch = decode(CommitmentBatch, get_document(self.store, digest, MAX_BATCH_BYTES), MAX_BATCH_BYTES)
+        event, batch = self.chain.batch(number), None
+        if event is not None:
+            batch = decode(CommitmentBatch, get_document(self.store, event.batch, MAX_BATCH_BYTES), MAX_BATCH_BYTES)
+            if signed in batch.commitments:
+                self.included(number, event.root)
+                return
         self._done.add(number)
-        if batch is not None and signed in batch.commitments:
-            return
         client, server = signed.commitment.client, receipt.server
         harmed = not self.ledger.has_committed_directly(self.task, number, client)
         clients = [entry.commitment.client for entry in batch.commitments] if batch is not None else []

@@ -132,6 +132,22 @@ def test_a_receipt_that_is_not_kept_is_proven(
     assert len(phone.told) == 2
 
 
+def test_a_batch_that_the_chain_took_back_is_not_believed(
+    scene: Scene, phone: _Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The phone saw its commitment under another root than the one that stayed."""
+    _leave_out(scene, monkeypatch)
+    scene.announced(1)
+    phone.submit()
+    phone.watch.included(1, b"\x07" * 32)
+    phone.look()
+    assert phone.told == [], "no batch was read yet"
+    scene.submit(1, (0, 2))
+    scene.until(lambda: scene.history.rounds[1].batch)
+    phone.look()
+    assert read_proof(next(phone.watch.folder.iterdir())).kind == "receiptIgnored"
+
+
 def test_one_that_got_in_by_itself_only_keeps_the_proof(
     scene: Scene, phone: _Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:

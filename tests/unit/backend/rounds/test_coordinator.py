@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from backend.rounds.desk import Desk, DeskError
+from backend.rounds.history import RoundFacts
 from protocol.messages.chain import Claimed, RoundAbandoned, RoundExpired, RoundPublished
 from tests.ports.chains import running_chain
 from tests.unit.backend.rounds.scene_coordinator import CLIENTS, FIRST_GAIN, FLAT, Scene
@@ -83,6 +85,29 @@ def test_a_restart_in_the_commit_phase_loses_no_submission(scene: Scene, submitt
     record = scene.history.rounds[1].record
     assert record is not None
     assert len(record.verdict.accepted) == 3
+
+
+def test_a_restart_too_late_for_a_batch_gives_no_receipt(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even to a phone that is faster than the server's next step."""
+    scene.submit(1, (0, 1))
+    late = scene.submission(2, 1)
+    scene.crash()
+    scene.chain.pass_time(_until_commits_end(scene) - 3)
+    answers, announce = list[str](), Desk.announce
+
+    def announcing(desk: Desk, facts: RoundFacts, standby: bool = False) -> None:
+        announce(desk, facts, standby)
+        if facts.number == 1 and not answers:
+            with pytest.raises(DeskError) as refused:
+                desk.submit(1, late)
+            answers.append(refused.value.code)
+
+    monkeypatch.setattr(Desk, "announce", announcing)
+    scene.start()
+    scene.until(lambda: scene.history.current and scene.history.current.batch)
+    assert answers == ["E_ROUND"]
+    scene.chain.pass_time(3)
+    scene.ended(RoundPublished, 1)
 
 
 def test_a_restart_while_the_committee_is_asked(scene: Scene) -> None:
