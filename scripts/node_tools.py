@@ -99,9 +99,9 @@ def main() -> None:
     node, linked = ensure_node(), Path(sys.prefix) / "node" / "bin"
     linked.mkdir(parents=True, exist_ok=True)
     for name in ("node", "npm"):
-        link = linked / name
+        link, program = linked / name, (node / name).resolve()  # not to itself, where these links are on PATH
         link.unlink(missing_ok=True)
-        link.symlink_to(node / name)
+        link.symlink_to(program)
 
 
 if __name__ == "__main__":
