@@ -8,8 +8,6 @@ from functools import cache
 from typing import Any, Final
 
 from protocol.domain import Domain
-from protocol.identifiers import NATIVE_COIN
-from protocol.messages.chain import TaskTerms
 from protocol.messages.keys import PartialKeyStatement, SignedPartialKey
 from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.messages.submission import (
@@ -25,7 +23,7 @@ from protocol.messages.submission import (
 from protocol.signing import Signable, struct_hash
 from storage.ledger.proofs import receipt_ignored, two_keys, two_statements
 from storage.ledger.signer import Signer
-from tests.contracts.scene import CIPHERTEXT, ENVELOPE, NONCE, REWARD, label_of
+from tests.contracts.scene import CIPHERTEXT, ENVELOPE, NONCE, label_of, terms_of
 from tests.samples import private_key
 
 MANUFACTURER, EDGE, SUBSTITUTE, STRANGER = (
@@ -38,25 +36,14 @@ RICH: Final = [party.address for party in (MANUFACTURER, EDGE, SUBSTITUTE, STRAN
 POOR: Final = [party.address for party in (*AUTHORITIES, *CLIENTS)]
 EVERYBODY: Final = [MANUFACTURER, *SERVERS, STRANGER, *AUTHORITIES, *CLIENTS]
 
-TERMS: Final = TaskTerms(
-    spec=b"\x01" * 32,
+TERMS: Final = replace(
+    terms_of(EDGE),
     edge_servers=(EDGE.address, SUBSTITUTE.address),
-    authorities=tuple(authority.address for authority in AUTHORITIES),
-    threshold=2,
-    initial_reputation=2,
-    rounds=3,
-    min_clients=2,
-    max_clients=4,
-    enrolment_seconds=600,
-    commit_seconds=300,
     settle_seconds=200,
     task_seconds=5_000,
     claim_seconds=3_000,
     dispute_seconds=150,  # so that a round can be over before the payout of the one before is
-    takeover_seconds=100,
     min_reputation=1,
-    token=NATIVE_COIN,
-    update_reward=REWARD,
     edge_bond=501,
     authority_bond=70,
     stake=9,
