@@ -14,7 +14,7 @@ from scripts.bench.systems import Row, significant
 from scripts.bench.targets import LARGE
 from scripts.bench.timing import clock
 
-REPETITIONS: Final = 9
+REPETITIONS: Final = 25
 NEEDED_BYTES: Final = 7_000_000_000
 
 

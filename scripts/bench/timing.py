@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 REPETITIONS = 5
+LEAST_SECONDS = 0.5  # something short is repeated for so long, or its best would be of one moment of a shared machine
 
 T = TypeVar("T")
 
@@ -44,10 +45,15 @@ def clock(function: Callable[[], T]) -> tuple[float, T]:
     return time.perf_counter() - started, result
 
 
+def enough(seconds: Sequence[float], repetitions: int = REPETITIONS) -> bool:
+    """Whether these runs are as many and as long as a timing asks for."""
+    return len(seconds) >= repetitions and sum(seconds) >= LEAST_SECONDS
+
+
 def repeat(function: Callable[[], T], check: Callable[[T], None], repetitions: int = REPETITIONS) -> Timing:
     """Time ``function``; ``check`` (not timed) raises when a result is wrong, so a wrong answer has no timing."""
-    seconds = []
-    for _ in range(repetitions):
+    seconds: list[float] = []
+    while not enough(seconds, repetitions):
         elapsed, result = clock(function)
         check(result)
         seconds.append(elapsed)

@@ -6,7 +6,9 @@ logarithm. Runs a few coordinates; its whole cost is linear in them.
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 from mife.multiclient.rom.ddh import FeDDHMultiClient
 
@@ -22,13 +24,14 @@ def measure(workload: Workload) -> Measurement:
     dimension = min(COORDINATES, workload.dimension)
     tags = [b"coordinate %d" % coordinate for coordinate in range(dimension)]
     key = FeDDHMultiClient.generate(workload.clients, 1)
+
+    def encrypt(values: list[int], own_key: Any) -> list[Any]:
+        return [FeDDHMultiClient.encrypt([x], tag, own_key) for x, tag in zip(values, tags, strict=True)]
+
     sent, client_seconds = [], []
     for client in range(workload.clients):
-        own_key = key.get_enc_key(client)
         values = workload.values(client)[:dimension].tolist()
-        seconds, body = clock(
-            lambda: [FeDDHMultiClient.encrypt([x], tag, own_key) for x, tag in zip(values, tags, strict=True)]  # noqa: B023
-        )
+        seconds, body = clock(partial(encrypt, values, key.get_enc_key(client)))
         client_seconds.append(seconds)
         sent.append(body)
     weights = [[weight] for weight in workload.weights]

@@ -8,10 +8,12 @@ decryption. Deserialisation at the server is reported and not counted.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tenseal as ts
 
 from scripts.bench.peers.measurement import Measurement, check_error
@@ -34,10 +36,15 @@ def measure(workload: Workload) -> Measurement:
     server = ts.context_from(
         holder.serialize(save_public_key=False, save_secret_key=False, save_galois_keys=False, save_relin_keys=True)
     )
+
+    def encrypt(plain: npt.NDArray[np.float64]) -> bytes:
+        body: bytes = ts.ckks_vector(holder, plain).serialize()
+        return body
+
     sent, client_seconds = [], []
     for client in range(workload.clients):
         plain = workload.values(client) / workload.largest
-        seconds, body = clock(lambda: ts.ckks_vector(holder, plain).serialize())  # noqa: B023 - called at once
+        seconds, body = clock(partial(encrypt, plain))
         client_seconds.append(seconds)
         sent.append(body)
     parse_seconds, received = clock(lambda: [ts.ckks_vector_from(server, body) for body in sent])
