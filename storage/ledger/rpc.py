@@ -7,7 +7,8 @@ import itertools
 import json
 import urllib.parse
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 import httpx2
 from web3.providers import BaseProvider
@@ -17,6 +18,8 @@ from storage.ledger.interface import LedgerError
 from storage.ledger.json_answers import as_hex, parse_json
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
+# ganache never answers an estimate beside which a block is made, so this question is repeated, with growing patience
+ESTIMATE_PATIENCE: Final = (0.125, 0.25, 0.5, 1.0)
 
 
 class RpcRefusedError(LedgerError):
@@ -35,6 +38,10 @@ class _HungUpError(LedgerError):
     """The connection ended before any answer."""
 
 
+class _SilentError(LedgerError):
+    """The connection stands and no answer comes."""
+
+
 class NodeProvider(BaseProvider):
     """What a reader needs of web3's provider: answers or LedgerError, a count of bytes, an end."""
 
@@ -50,7 +57,8 @@ class JsonRpcProvider(NodeProvider):
     """One connection pool to one node; may be shared by threads. Raises LedgerError for everything that goes wrong.
 
     ``bytes_sent`` and ``bytes_received`` count HTTP request lines, headers and bodies (received: bodies and headers);
-    ``on_bytes(sent, received)`` is called once per request. ``timeout_seconds`` bounds each silence of the node.
+    ``on_bytes(sent, received)`` is called once per request. ``timeout_seconds`` bounds each silence of the node; an
+    estimate is asked for again after ESTIMATE_PATIENCE of it.
     """
 
     def __init__(
@@ -68,7 +76,8 @@ class JsonRpcProvider(NodeProvider):
         self._max_answer_bytes = max_answer_bytes
         self._on_bytes = on_bytes
         self._ids = itertools.count(1)
-        self._http = httpx2.Client(timeout=timeout_seconds, follow_redirects=False, trust_env=False)
+        self._timeout_seconds = timeout_seconds
+        self._http = httpx2.Client(follow_redirects=False, trust_env=False)
         self._http.headers.clear()  # a phone pays for every header
         self._http.headers["content-type"] = "application/json"  # nodes refuse a request without it
 
@@ -86,12 +95,7 @@ class JsonRpcProvider(NodeProvider):
             body = json.dumps(question, separators=(",", ":"), default=as_hex).encode()
         except (TypeError, ValueError) as error:
             raise LedgerError(f"{method}: cannot be asked: {error}") from error
-        try:
-            content = self._exchange(method, body)
-        except _HungUpError:
-            # the node may close an idle connection just as we use it; every request here can be repeated
-            content = self._exchange(method, body)
-        answer = _parsed(method, content)
+        answer = _parsed(method, self._asked(method, body))
         if answer.get("id") != number:
             raise LedgerError(f"{method}: the answer is to another request")
         if answer.get("error") is not None:
@@ -100,8 +104,19 @@ class JsonRpcProvider(NodeProvider):
             raise LedgerError(f"{method}: neither result nor error")
         return {"jsonrpc": "2.0", "id": number, "result": answer["result"]}
 
-    def _exchange(self, method: str, body: bytes) -> bytes:
-        request = self._http.build_request("POST", self.url, content=body)
+    def _asked(self, method: str, body: bytes) -> bytes:
+        """Every request here can be repeated."""
+        *hurried, patient = ESTIMATE_PATIENCE if method == "eth_estimateGas" else (1.0,)
+        for patience in hurried:
+            with suppress(_SilentError, _HungUpError):
+                return self._exchange(method, body, patience * self._timeout_seconds)
+        try:
+            return self._exchange(method, body, patient * self._timeout_seconds)
+        except _HungUpError:  # the node may close an idle connection just as we use it
+            return self._exchange(method, body, patient * self._timeout_seconds)
+
+    def _exchange(self, method: str, body: bytes, timeout_seconds: float) -> bytes:
+        request = self._http.build_request("POST", self.url, content=body, timeout=timeout_seconds)
         sent = len("POST  HTTP/1.1\r\n\r\n") + len(request.url.raw_path) + len(body) + _size(request.headers)
         content = bytearray()
         received = 0
@@ -117,6 +132,8 @@ class JsonRpcProvider(NodeProvider):
                 response.close()
         except httpx2.RemoteProtocolError as error:
             raise (LedgerError if received else _HungUpError)(f"{method}: {error}") from error
+        except httpx2.ReadTimeout as error:
+            raise _SilentError(f"{method}: no answer in {timeout_seconds:g} s") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             raise LedgerError(f"{method}: {type(error).__name__} {error}") from error
         finally:

@@ -33,7 +33,7 @@ MAX_CLEARED: Final = 16
 FIRST_POLL_SECONDS: Final = 0.02
 LONGEST_POLL_SECONDS: Final = 2.0
 TRANSFER_GAS: Final = 21_000
-_NONCE_USED: Final = ("nonce", "replacement transaction", "be replaced")
+_NONCE_USED: Final = ("nonce", "replacement transaction", "be replaced", "replaced by")
 _UNDERPRICED: Final = ("underpriced", "less than block base fee", "fee too low", "max fee per gas less")
 _ALREADY_THERE: Final = ("already known", "already imported", "known transaction")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import threading
@@ -12,7 +13,14 @@ import pytest
 from web3.types import RPCEndpoint
 
 from storage.ledger.interface import LedgerError
-from storage.ledger.rpc import AnswerTooLargeError, JsonRpcProvider, RpcRefusedError, checked_url, is_loopback
+from storage.ledger.rpc import (
+    ESTIMATE_PATIENCE,
+    AnswerTooLargeError,
+    JsonRpcProvider,
+    RpcRefusedError,
+    checked_url,
+    is_loopback,
+)
 from tests.unit.storage.ledger.node import node, result
 
 CHAIN_ID = RPCEndpoint("eth_chainId")
@@ -94,6 +102,49 @@ def test_a_node_that_hangs_up_is_asked_twice_at_most() -> None:
         thread.join()
         provider.close()
     assert len(connections) == 2
+
+
+def _silent(method: str) -> list[str]:
+    """What a node that never answers is asked before its caller gives up."""
+    asked: list[str] = []
+    gone = threading.Event()
+
+    def never(question: dict[str, Any]) -> bytes:
+        asked.append(question["method"])
+        gone.wait(10)
+        return b""
+
+    with node(never) as url:
+        provider = JsonRpcProvider(url, timeout_seconds=0.2)
+        with pytest.raises(LedgerError, match=f"{method}: no answer in 0.2 s"):
+            provider.make_request(RPCEndpoint(method), [])
+        gone.set()
+        provider.close()
+    return asked
+
+
+def test_an_estimate_is_asked_for_again_with_growing_patience() -> None:
+    assert _silent("eth_estimateGas") == ["eth_estimateGas"] * len(ESTIMATE_PATIENCE)
+    assert list(ESTIMATE_PATIENCE) == sorted(ESTIMATE_PATIENCE) and ESTIMATE_PATIENCE[-1] == 1.0
+
+
+def test_silence_ends_every_other_question() -> None:
+    assert _silent("eth_sendRawTransaction") == ["eth_sendRawTransaction"]
+
+
+def test_a_lost_estimate_is_made_up_for() -> None:
+    asked, gone = itertools.count(), threading.Event()
+
+    def once(question: dict[str, Any]) -> bytes:
+        if next(asked) == 0:
+            gone.wait(10)
+        return result("0x5208")(question)
+
+    with node(once) as url:
+        provider = JsonRpcProvider(url, timeout_seconds=1)
+        assert provider.make_request(RPCEndpoint("eth_estimateGas"), [])["result"] == "0x5208"
+        gone.set()
+        provider.close()
 
 
 def test_bytes_are_counted_per_request() -> None:

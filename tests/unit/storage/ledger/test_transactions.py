@@ -129,7 +129,16 @@ def test_a_call_that_would_revert_is_not_sent() -> None:
     assert node.sent == []
 
 
-def test_a_nonce_taken_by_another_process_is_left_to_it() -> None:
+@pytest.mark.parametrize(
+    "message",
+    [
+        "nonce too low",
+        "replacement transaction underpriced",
+        "transaction can't be replaced, mempool is full",
+        "transaction replaced by better transaction",
+    ],
+)
+def test_a_nonce_taken_by_another_process_is_left_to_it(message: str) -> None:
     node = _Node()
     one = sender(node)
     one.send(TO, b"")
@@ -137,7 +146,7 @@ def test_a_nonce_taken_by_another_process_is_left_to_it() -> None:
     taken = iter([True])
 
     def send(raw: str) -> str:
-        return refuse("nonce too low") if next(taken, False) else node.eth_sendRawTransaction(raw)
+        return refuse(message) if next(taken, False) else node.eth_sendRawTransaction(raw)
 
     node.answers["eth_sendRawTransaction"] = send
     one.send(TO, b"")
