@@ -115,8 +115,9 @@ class JsonRpcProvider(NodeProvider):
         except _HungUpError:  # the node may close an idle connection just as we use it
             return self._exchange(method, body, patient * self._timeout_seconds)
 
-    def _exchange(self, method: str, body: bytes, timeout_seconds: float) -> bytes:
-        request = self._http.build_request("POST", self.url, content=body, timeout=timeout_seconds)
+    def _exchange(self, method: str, body: bytes, patience_seconds: float) -> bytes:
+        timeout = httpx2.Timeout(self._timeout_seconds, read=patience_seconds)
+        request = self._http.build_request("POST", self.url, content=body, timeout=timeout)
         sent = len("POST  HTTP/1.1\r\n\r\n") + len(request.url.raw_path) + len(body) + _size(request.headers)
         content = bytearray()
         received = 0
@@ -130,10 +131,10 @@ class JsonRpcProvider(NodeProvider):
                         raise AnswerTooLargeError(f"{method}: the answer exceeds {self._max_answer_bytes} bytes")
             finally:
                 response.close()
-        except httpx2.RemoteProtocolError as error:
-            raise (LedgerError if received else _HungUpError)(f"{method}: {error}") from error
+        except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError) as error:
+            raise (LedgerError if received else _HungUpError)(f"{method}: {type(error).__name__} {error}") from error
         except httpx2.ReadTimeout as error:
-            raise _SilentError(f"{method}: no answer in {timeout_seconds:g} s") from error
+            raise _SilentError(f"{method}: no answer in {patience_seconds:g} s") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             raise LedgerError(f"{method}: {type(error).__name__} {error}") from error
         finally:
