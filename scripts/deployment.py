@@ -15,6 +15,7 @@ from typing import Final
 from eth_hash.auto import keccak
 from eth_typing import BlockNumber
 from web3 import Web3
+from web3.types import BlockIdentifier
 
 from protocol.errors import HearthError
 from protocol.identifiers import Address, to_hex
@@ -138,10 +139,9 @@ class _Chain:
         """Behind everything that waits."""
         return self._count("pending")
 
-    def _count(self, block: object) -> int:
+    def _count(self, block: BlockIdentifier) -> int:
         with checked_answers("eth_getTransactionCount"):
-            count = self._eth.get_transaction_count(Web3.to_checksum_address(self.deployer), block)  # type: ignore[arg-type]
-            return whole(count)
+            return whole(self._eth.get_transaction_count(Web3.to_checksum_address(self.deployer), block))
 
 
 def _check(known: Deployment, chain: _Chain, rpc_url: str, file: Path) -> Deployment | None:
