@@ -12,7 +12,7 @@ from backend.rounds.journal import EdgeJournal
 from backend.rounds.tasks import TaskBoard
 from backend.settings import EdgeSettings
 from storage.content.open_store import open_store
-from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.signer import Signer
 
 

@@ -25,6 +25,7 @@ from client_agent.training.trainer import Trainer
 from client_agent.update_pipeline import prepare_update
 from client_agent.watch import Watch
 from protocol.canonical import decode
+from protocol.content.cid import cid_of
 from protocol.encryption.committee import subsets
 from protocol.encryption.suite import suite
 from protocol.errors import BudgetSpentError, HearthError, Party, VerificationError
@@ -35,7 +36,6 @@ from protocol.model.layout import Layout
 from protocol.model.specification import dimension_of
 from protocol.randomness import Randomness
 from protocol.sparse.codec import decode_index_set
-from storage.content.cid import cid_of
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.interface import Ledger
 from storage.ledger.signer import Signer
@@ -131,7 +131,7 @@ class Agent:
             last, attempts = upcoming.round, 0
         self.settle_rounds()
         self.membership.claim()
-        if spec.deposits.client_wei:
+        if spec.deposits.client:
             fetch_stake(self.ledger, self.task, self.address, self.tell)
         return True
 

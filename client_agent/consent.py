@@ -18,11 +18,11 @@ def disclosure(spec: TaskSpec, task: int, examples: int, rounds_charged: int) ->
     dimension = dimension_of(spec.model)
     sent = -(-dimension * learning.density_ppm // MICRO)
     rewards, threshold = spec.rewards, spec.committee.threshold
-    stake = _stake(spec) if spec.deposits.client_wei else ""
+    stake = _stake(spec) if spec.deposits.client else ""
     return f"""Task {task}: {spec.title}
   {spec.rounds} rounds at most, edge server {" or ".join(map(to_hex, spec.edge_servers))},
   {len(spec.committee.members)} key authorities of which {threshold} together can open a sum.
-  For each accepted update {rewards.participation_wei} wei; up to {rewards.contribution_wei} more when the model got
+  For each accepted update {rewards.participation} wei; up to {rewards.contribution} more when the model got
   better, in proportion to your reputation (at most {spec.reputation.maximum}, a new account {spec.reputation.initial}).
 {stake}What is sent in every round you take part in:
   one encrypted update of {sent} of {dimension} numbers, already noised; a signed commitment to it.
@@ -43,7 +43,7 @@ def _stake(spec: TaskSpec) -> str:
     """By the ledger's rules: nobody, no dispute either, can take a stake; an unclaimed one waits for claimUntil."""
     token, latest = spec.rewards.token, spec.durations.task_seconds + spec.durations.claim_seconds
     trust = "" if token == NATIVE_COIN else "\n  A token is worth, and comes back, as its own contract likes."
-    return f"""What this account leaves with the ledger meanwhile: a stake of {money(spec.deposits.client_wei, token)}.
+    return f"""What this account leaves with the ledger meanwhile: a stake of {money(spec.deposits.client, token)}.
   It sends the stake with its own enrolment, and pays the gas. Nobody can take it away, whatever you deliver; it is
   bound, so that appearing as many clients costs something.{trust}
   It comes back with your last claim: after the task's end, or after the round in which you leave.

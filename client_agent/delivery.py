@@ -12,11 +12,11 @@ from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailab
 from client_agent.journal import AgentJournal, Sealed
 from client_agent.membership import PATIENCE_SECONDS
 from client_agent.watch import Watch
-from protocol.commitments import verify_receipt
 from protocol.encryption.suite import suite
 from protocol.errors import VerificationError
 from protocol.messages.submission import Submission
 from protocol.messages.task import TaskSpec
+from protocol.round.commitments import verify_inclusion
 from storage.content.interface import ContentStore
 from storage.ledger.interface import Ledger, LedgerError, TransactionRevertedError
 
@@ -56,11 +56,11 @@ class Delivery:
                         self.watch.keep_receipt(signed, receipt)
                         submitted = True
                     wait = min(self.poll_seconds, commit_until - margin - now)
-                    proof = self.edge.receipt(commitment.task, commitment.round, commitment.client, wait)
+                    proof = self.edge.inclusion_proof(commitment.task, commitment.round, commitment.client, wait)
                     if proof is None:
                         continue
                     root = self.ledger.round(commitment.task, commitment.round).batch_root
-                    verify_receipt(root, signed, proof)
+                    verify_inclusion(root, signed, proof)
                     self.watch.included(commitment.round, root)
                     return len(body)
             except EdgeUnavailableError:

@@ -13,9 +13,8 @@ from protocol.canonical import decode, encode
 from protocol.errors import HearthError, MalformedError, Party
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, from_hex, to_hex
 from protocol.messages.round import RoundStatement, SignedRoundStatement
-from protocol.messages.submission import Receipt, SignedEnrolment, SignedLeave, SignedReceipt, Submission
-from storage.ledger.interface import LedgerError
-from storage.ledger.json_answers import parse_json
+from protocol.messages.submission import InclusionProof, SignedEnrolment, SignedLeave, SignedReceipt, Submission
+from protocol.strict_json import parse_json
 
 MAX_ANSWER_BYTES = 64 * 1024
 T = TypeVar("T")
@@ -98,10 +97,12 @@ class EdgeClient:
         path = f"/api/v1/tasks/{task}/rounds/{round_number}/commitments"
         return self._ask("POST", path, encode(submission), _optional(SignedReceipt))
 
-    def receipt(self, task: int, round_number: int, client: Address, wait_seconds: int) -> Receipt | None:
+    def inclusion_proof(
+        self, task: int, round_number: int, client: Address, wait_seconds: int
+    ) -> InclusionProof | None:
         """Long poll for the inclusion proof; None when there is none yet. Refused once the batch went without it."""
-        path = f"/api/v1/tasks/{task}/rounds/{round_number}/receipts/{to_hex(client)}?wait={wait_seconds}"
-        return self._ask("GET", path, None, _optional(Receipt))
+        path = f"/api/v1/tasks/{task}/rounds/{round_number}/inclusion-proofs/{to_hex(client)}?wait={wait_seconds}"
+        return self._ask("GET", path, None, _optional(InclusionProof))
 
     def request_claim(self, task: int, client: Address) -> None:
         self._ask("POST", f"/api/v1/tasks/{task}/claims/{to_hex(client)}", b"", _nothing)
@@ -178,7 +179,7 @@ def _nothing(_: bytes | None) -> None:
 def _object(content: bytes) -> dict[str, Any]:
     try:
         parsed = parse_json(content)
-    except LedgerError as error:
+    except MalformedError as error:
         raise MalformedError("the edge server's answer is not JSON", fault=Party.EDGE_SERVER) from error
     if not isinstance(parsed, dict):
         raise MalformedError("the edge server's answer is not an object", fault=Party.EDGE_SERVER)

@@ -14,7 +14,7 @@ from protocol.encryption.committee import Subset, ratchet
 from protocol.errors import HearthError
 from protocol.identifiers import Digest, sha256
 from protocol.messages.submission import Commitment, SignedCommitment, SignedReceipt
-from storage.journal import Entry, Journal
+from storage.records.journal import Entry, Journal
 
 _KEYS_PREFIX = "master-keys-"
 

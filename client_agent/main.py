@@ -22,7 +22,7 @@ from client_agent.training.trainer import Trainer
 from protocol.messages.task import TaskSpec
 from protocol.randomness import Randomness, SeededRandomness
 from storage.content.open_store import open_store
-from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.signer import Signer
 
 

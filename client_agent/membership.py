@@ -13,6 +13,7 @@ from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailab
 from client_agent.journal import AgentJournal
 from client_agent.stake import Stake
 from protocol.canonical import encode
+from protocol.content.cid import cid_of
 from protocol.encryption.committee import draw_master_keys
 from protocol.encryption.envelope import seal_envelope
 from protocol.errors import HearthError, Party
@@ -20,7 +21,6 @@ from protocol.identifiers import ZERO_DIGEST, Address, to_hex
 from protocol.messages.submission import Enrolment, SignedEnrolment
 from protocol.messages.task import TaskSpec
 from protocol.randomness import Randomness
-from storage.content.cid import cid_of
 from storage.content.interface import ContentStore
 from storage.ledger.interface import Ledger
 from storage.ledger.signer import Signer
@@ -63,8 +63,8 @@ class Membership:
         server relays any other. Raises EnrolmentOverError, StakeRefusedError, FundsError.
         """
         stake = None
-        if spec.deposits.client_wei and self.ledger.enrolment(self.task, self.address).envelope == ZERO_DIGEST:
-            stake = Stake(spec.deposits.client_wei, spec.rewards.token, self.max_stake_wei, self.ledger, self.tell)
+        if spec.deposits.client and self.ledger.enrolment(self.task, self.address).envelope == ZERO_DIGEST:
+            stake = Stake(spec.deposits.client, spec.rewards.token, self.max_stake_wei, self.ledger, self.tell)
             stake.check(self.task)
             self._require_place()
         signed = self._signed_enrolment(spec)
@@ -115,9 +115,9 @@ class Membership:
             return
         index, entitlement, proof = owed
         for look in range(4 * LOOKS_PER_REQUEST):
-            paid = self.ledger.claimed_wei(self.task, self.address) >= entitlement.cumulative_wei
+            paid = self.ledger.claimed(self.task, self.address) >= entitlement.cumulative
             if paid and self.ledger.standing(self.address).task != self.task:
-                self.tell(f"received {entitlement.cumulative_wei} wei, reputation {entitlement.reputation}")
+                self.tell(f"received {entitlement.cumulative} wei, reputation {entitlement.reputation}")
                 return
             if look % LOOKS_PER_REQUEST == 0:
                 self._politely(lambda: self.edge.request_claim(self.task, self.address))
@@ -125,7 +125,7 @@ class Membership:
         try:
             self.ledger.claim(self.task, index, entitlement, proof)
         except HearthError as error:  # no gas, most likely; the reward waits until claimUntil
-            self.tell(f"{entitlement.cumulative_wei} wei earned but not claimed yet: {error}")
+            self.tell(f"{entitlement.cumulative} wei earned but not claimed yet: {error}")
 
     def _politely(self, request: Callable[[], None]) -> bool:
         """Whether the edge server took it."""

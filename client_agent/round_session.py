@@ -17,8 +17,8 @@ from protocol.incentives.reputation import weight_of
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.submission import Commitment, SignedCommitment
 from protocol.messages.task import TaskSpec
-from protocol.planning import check_plan
 from protocol.randomness import Randomness
+from protocol.round.planning import check_plan
 from storage.ledger.signer import Signer
 
 

@@ -16,13 +16,13 @@ from client_agent.chain_view import ChainView
 from client_agent.edge_client import EdgeClient, NextRound
 from client_agent.journal import AgentJournal
 from protocol.canonical import decode
-from protocol.commitments import receipt_statement
 from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import Address, Digest, to_hex
 from protocol.messages.chain import RoundOpened
 from protocol.messages.round import SignedRoundStatement
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch, SignedCommitment, SignedReceipt
 from protocol.messages.task import TaskSpec
+from protocol.round.commitments import receipt_of
 from protocol.signing import verify
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.interface import Ledger
@@ -68,7 +68,7 @@ class Watch:
         server = self.chain.server_of(commitment.round)
         if receipt is None or receipt.server != server:
             raise VerificationError("no receipt of the round's edge server", fault=Party.EDGE_SERVER)
-        statement = receipt_statement(commitment)
+        statement = receipt_of(commitment)
         verify(self.ledger.domain, statement, receipt.signature, server, Party.EDGE_SERVER)
         self.journal.keep_receipt(commitment.round, receipt)
 

@@ -47,6 +47,6 @@ def entitlement_leaf(task: int, index: int, entitlement: Entitlement) -> Digest:
         + uint256(index)
         + bytes(12)
         + entitlement.client
-        + uint256(entitlement.cumulative_wei)
+        + uint256(entitlement.cumulative)
         + uint256(entitlement.reputation),
     )

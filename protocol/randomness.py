@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from typing import Protocol
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from protocol.streams import ctr_stream
 
 
 class Randomness(Protocol):
@@ -29,14 +29,8 @@ class SeededRandomness:
         self._seed = seed
 
     def draw(self, purpose: str, size: int) -> bytes:
-        return keystream(hmac.digest(self._seed, purpose.encode(), hashlib.sha256), size)
+        return ctr_stream(hmac.digest(self._seed, purpose.encode(), hashlib.sha256), size)
 
     def fork(self, purpose: str) -> SeededRandomness:
         """A source for another party or scope, independent of this one's own draws."""
         return SeededRandomness(hmac.digest(self._seed, b"fork/" + purpose.encode(), hashlib.sha256))
-
-
-def keystream(key: bytes, size: int) -> bytes:
-    """The first ``size`` bytes of AES-CTR under ``key`` (16 or 32 bytes), counter block from zero."""
-    encryptor = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
-    return encryptor.update(bytes(size))

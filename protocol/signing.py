@@ -15,12 +15,10 @@ from protocol.errors import MalformedError, Party, VerificationError
 from protocol.identifiers import Address, Digest, to_hex
 from protocol.messages.keys import KeyAcceptanceStatement, PartialKeyStatement
 from protocol.messages.round import RoundStatement
-from protocol.messages.submission import Commitment, Enrolment, Leave, ReceiptStatement
+from protocol.messages.submission import Commitment, Enrolment, Leave, Receipt
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
 
-Signable = (
-    Commitment | Enrolment | Leave | PartialKeyStatement | KeyAcceptanceStatement | ReceiptStatement | RoundStatement
-)
+Signable = Commitment | Enrolment | Leave | PartialKeyStatement | KeyAcceptanceStatement | Receipt | RoundStatement
 
 # Solidity types of the fields, in the order of the dataclass.
 _TYPES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
@@ -30,7 +28,7 @@ _TYPES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
         "Commitment",
         ("uint256 task", "uint64 round", "address client", "bytes32 label", "bytes16 nonce", "bytes32 ciphertext"),
     ),
-    ReceiptStatement: ("Receipt", ("uint256 task", "uint64 round", "bytes32 label", "bytes32 commitment")),
+    Receipt: ("Receipt", ("uint256 task", "uint64 round", "bytes32 label", "bytes32 commitment")),
     RoundStatement: ("RoundStatement", ("uint256 task", "uint64 round", "bytes32 label", "bytes32 model")),
     PartialKeyStatement: (
         "PartialKey",

@@ -12,13 +12,13 @@ from contracts import artifact
 from protocol.audit.audit import audit_task
 from protocol.audit.evidence import Absence, ChainEvidence, Fetch, MissingEvidenceError
 from protocol.audit.report import Report, Status
+from protocol.content.cid import CHUNK_BYTES
 from protocol.domain import Domain, uint256
 from protocol.identifiers import Address, Digest
 from protocol.messages.chain import Enrolled, ReputationRules, RoundOpened, TaskPosted
 from protocol.signing import domain_separator
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
 from scripts.breaches import find_breaches
-from storage.content.cid import CHUNK_BYTES
 from storage.content.interface import (
     ContentCorruptError,
     ContentMissingError,
@@ -63,9 +63,9 @@ def gather_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
         task=task,
         codes=(ledger.code(), ledger.code(ledger.judge())),
         judge=ledger.judge(),
-        balance_wei=ledger.balance_wei(ledger.domain.ledger, task_view.token),
+        balance=ledger.balance(ledger.domain.ledger, task_view.token),
         task_count=task_count,
-        held_wei={n: view.escrow + view.deposits for n, view in views.items() if view.token == task_view.token},
+        held={n: view.escrow + view.deposits for n, view in views.items() if view.token == task_view.token},
         events=events,
         timestamps={block: ledger.block_timestamp(block) for block in sorted({e.block for e in events})},
         task_view=task_view,

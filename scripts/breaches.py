@@ -8,7 +8,6 @@ from typing import TypeVar
 
 from protocol.audit.evidence import ChainEvidence, Fetch
 from protocol.canonical import decode
-from protocol.commitments import batch_root
 from protocol.domain import Domain
 from protocol.errors import HearthError, Party
 from protocol.identifiers import Address, Digest, Label
@@ -16,6 +15,7 @@ from protocol.messages.chain import BatchCommitted, RoundPublished, TaskPosted, 
 from protocol.messages.keys import SignedPartialKey
 from protocol.messages.settlement import MAX_RECORD_BYTES, RoundRecord
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch, SignedCommitment
+from protocol.round.commitments import batch_root
 from protocol.signing import Signable, verify
 from storage.ledger import proofs
 from storage.ledger.proof_file import ProofFile

@@ -56,7 +56,7 @@ def demo(
     """One whole task on this machine, every role a process of its own: posted, trained, paid, audited."""
     from rich.console import Console
 
-    from scripts.demonstration import DemoOptions, run_demo
+    from scripts.demonstration.run import DemoOptions, run_demo
 
     if dataset not in ("digits", "mnist"):
         raise typer.BadParameter(f"{dataset}: digits or mnist")

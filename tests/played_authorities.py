@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from protocol.encryption.agreement import liars
 from protocol.encryption.committee import authority_share, ratchet
-from protocol.encryption.port import Opened
+from protocol.encryption.port import DecryptedSum
 from protocol.identifiers import Address
 from protocol.messages.keys import KeyRequest, PartialKeyStatement, SignedPartialKey
 from protocol.messages.round import RoundPlan
@@ -27,7 +27,7 @@ def open_sum(
     request: KeyRequest,
     bodies: Mapping[Address, bytes | Absent],
     lying: tuple[int, ...],
-) -> tuple[tuple[SignedPartialKey, ...], tuple[SignedPartialKey, ...], bytes, Opened]:
+) -> tuple[tuple[SignedPartialKey, ...], tuple[SignedPartialKey, ...], bytes, DecryptedSum]:
     """Signed partial keys, signed lies, the functional key and what it opens."""
     committee, scheme, encoding = player.spec.committee, player.scheme, player.encoding
     m, t = len(committee.members), committee.threshold

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.canonical import encode
-from protocol.commitments import batch_of, batch_root, committed_set
+from protocol.content.cid import CHUNK_BYTES, cid_of
 from protocol.encryption.committee import draw_master_keys, ratchet
 from protocol.encryption.envelope import seal_envelope
 from protocol.encryption.suite import FE64, suite
 from protocol.identifiers import NATIVE_COIN, ZERO_DIGEST, Address, Digest, sha256
 from protocol.incentives.contribution import Progress
-from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_wei
+from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_owed
 from protocol.messages.chain import Publication
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import ABANDONED, PUBLISHED, Allocation, RoundRecord, Verdict
@@ -25,7 +25,10 @@ from protocol.model.evaluation import count_correct
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
 from protocol.model.step import apply_step
-from protocol.planning import (
+from protocol.privacy.renyi import epsilon_micro
+from protocol.randomness import SeededRandomness
+from protocol.round.commitments import batch_of, batch_root, committed_set
+from protocol.round.planning import (
     History,
     choose_index_set,
     key_request,
@@ -34,16 +37,13 @@ from protocol.planning import (
     terms_of,
     unpublished_history,
 )
-from protocol.privacy.renyi import epsilon_micro
-from protocol.randomness import SeededRandomness
-from protocol.reference_round import Household
+from protocol.round.reference import Household
 from protocol.screening.verdict import Absent, decide
 from protocol.signing import sign
 from protocol.sparse.codec import encode_index_set, encode_sums
 from protocol.sparse.difference import restrict
-from storage.content.cid import CHUNK_BYTES, cid_of
 from storage.content.memory import MemoryStore
-from storage.ledger.ethereum import EthereumLedger, EthereumReader
+from storage.ledger.ethereum.ledger import EthereumLedger, EthereumReader
 from storage.ledger.signer import Signer
 from tests.played_authorities import open_sum
 from tests.played_conduct import EXPIRED, OPEN, SETTLED, Conduct, two_keys
@@ -72,8 +72,8 @@ class Player:
         self.encoding = self.scheme.encoding_for(self.spec.learning.bits, self.spec.learning.packing)
         self.put(encode(self.spec))
         terms = terms_of(self.spec)
-        self.pay(self.manufacturer, self.spec.budget_wei())
-        self.manufacturer.post_task(terms, self.spec.budget_wei())
+        self.pay(self.manufacturer, self.spec.budget())
+        self.manufacturer.post_task(terms, self.spec.budget())
         self.task = self.reader.task_count()
         for holders, bond in ((terms.edge_servers, terms.edge_bond), (terms.authorities, terms.authority_bond)):
             for holder in holders if bond else ():
@@ -115,7 +115,7 @@ class Player:
             enrolment = Enrolment(self.task, household.address, self.put(encode(envelope)))
             signed.append(SignedEnrolment(enrolment, sign(self.domain, enrolment, household.private_key)))
             self.households.append(household)
-        stake = self.spec.deposits.client_wei
+        stake = self.spec.deposits.client
         self.edge.enrol(signed, self.pay(self.edge, CLIENTS * stake) if stake else 0)
         self.parameters = initial_parameters(self.spec.model)
         reputations = {h.address: self.reader.enrolment(self.task, h.address).reputation for h in self.households}
@@ -206,7 +206,7 @@ class Player:
     def _settle(self, number: int, verdict: Verdict, progress: Progress | None) -> tuple[Digest, Digest, int]:
         """Digest, root and total of the next allocation."""
         self.allocation = self.said("allocation", settle(self.spec, self.allocation, number, verdict, progress))
-        return self.put(encode(self.allocation)), allocation_root(self.allocation), total_wei(self.allocation)
+        return self.put(encode(self.allocation)), allocation_root(self.allocation), total_owed(self.allocation)
 
     def count(self) -> tuple[int, int]:
         """Right answers of the present model on the public test set, of how many."""

@@ -64,7 +64,7 @@ def sample_spec(**changes: Any) -> TaskSpec:
         privacy=PrivacyTerms(epsilon_budget_micro=20_000_000, delta_exponent=5),
         cohort=CohortTerms(min_clients=2, max_clients=5, max_share_ppm=700_000),
         reputation=ReputationTerms(initial=2, floor=2, maximum=5, waiting_rounds=2),
-        rewards=RewardTerms(participation_wei=599, contribution_wei=401, target_gain_ppm=500_000),
+        rewards=RewardTerms(participation=599, contribution=401, target_gain_ppm=500_000),
         durations=Durations(
             enrolment_seconds=600,
             commit_seconds=300,

@@ -17,10 +17,10 @@ from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.signing import address_of
-from scripts.chain_server import chain_in_background
-from scripts.development_chain import FUNDED_KEY
+from scripts.chain.development import FUNDED_KEY
+from scripts.chain.server import chain_in_background
 from storage.content.memory import MemoryStore
-from storage.ledger.ethereum import deploy
+from storage.ledger.ethereum.ledger import deploy
 from storage.ledger.signer import Signer
 from tests.ports.chains import RunningChain
 from tests.samples import private_key, sample_spec

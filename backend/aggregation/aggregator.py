@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from backend.aggregation.verifier import VerifiedSum
 from protocol.encryption.agreement import liars
-from protocol.encryption.port import Opened
+from protocol.encryption.port import DecryptedSum
 from protocol.encryption.suite import suite
 from protocol.errors import EncryptionError, MalformedError, Party
 from protocol.messages.keys import KeyRequest
@@ -26,7 +26,7 @@ class Aggregate:
     signed something else, provably.
     """
 
-    opened: Opened
+    opened: DecryptedSum
     key: bytes
     members: tuple[int, ...]
     accused: tuple[int, ...]
@@ -55,7 +55,7 @@ def open_sum(
         return scheme.combine(chosen, m, t, encoding, plan.dimension)
 
     for size in range(len(partials), t - 1, -1):
-        found: dict[bytes, tuple[tuple[int, ...], Opened]] = {}
+        found: dict[bytes, tuple[tuple[int, ...], DecryptedSum]] = {}
         for members in combinations(sorted(partials), size):
             try:
                 key = combine({j: partials[j] for j in members})

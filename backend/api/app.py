@@ -20,10 +20,10 @@ from protocol.identifiers import Address, from_hex, to_hex
 from protocol.messages.submission import SignedEnrolment, SignedLeave, Submission
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.specification import validate
-from protocol.planning import terms_of
+from protocol.round.planning import terms_of
 from protocol.version import PROTOCOL_VERSION
 from storage.content.interface import ContentStore
-from storage.ledger.calls import prepare_post_task
+from storage.ledger.ethereum.calls import prepare_post_task
 from storage.ledger.interface import Ledger
 
 MAX_MESSAGE_BYTES = 16 * 1024
@@ -94,10 +94,10 @@ def edge_app(ledger: Ledger, store: ContentStore, board: TaskBoard) -> FastAPI:
         receipt = await run_in_threadpool(board.desk(task).submit, number, submission)
         return Response(encode(receipt) if receipt else b"", status_code=202, media_type="application/json")
 
-    @app.get("/api/v1/tasks/{task}/rounds/{number}/receipts/{client}")
-    async def receipt(task: TaskNumber, number: RoundNumber, client: str, wait: Wait = 0) -> Response:
+    @app.get("/api/v1/tasks/{task}/rounds/{number}/inclusion-proofs/{client}")
+    async def inclusion_proof(task: TaskNumber, number: RoundNumber, client: str, wait: Wait = 0) -> Response:
         desk, address = board.desk(task), _address(client)
-        found = await _wait_for(desk, lambda: desk.receipt(number, address), wait)
+        found = await _wait_for(desk, lambda: desk.inclusion_proof(number, address), wait)
         if found is None:
             return Response(status_code=204)
         return Response(encode(found), media_type="application/json")
@@ -128,7 +128,7 @@ def _prepare(ledger: Ledger, store: ContentStore, body: bytes) -> dict[str, str 
     if spec.edge_server != ledger.sender:
         raise VerificationError("the spec names another edge server", fault=Party.MANUFACTURER)
     digest = store.put(body).digest
-    prepared = prepare_post_task(ledger.domain.ledger, terms_of(spec), spec.budget_wei())
+    prepared = prepare_post_task(ledger.domain.ledger, terms_of(spec), spec.budget())
     return {
         "to": to_hex(prepared.to),
         "data": to_hex(prepared.data),

@@ -51,7 +51,7 @@ class BondWatch:
     def _look_at(self, task: int) -> bool:
         """True when nothing is left to do for this task."""
         spec = self._bonded.get(task) or self._records.spec(task)
-        if spec is None or spec.deposits.authority_wei == 0:
+        if spec is None or spec.deposits.authority == 0:
             return True
         if task not in self._bonded:
             posted = [event for event in self._ledger.events(task) if isinstance(event, TaskPosted)]
@@ -59,7 +59,7 @@ class BondWatch:
                 return False  # a reorganisation may still give its number to another task
             self._bonded[task] = spec
         others = [other for other, bonded in self._bonded.items() if bonded.rewards.token == NATIVE_COIN]
-        placed = self._keeper.place(task, spec.rewards.token, spec.deposits.authority_wei, others)
+        placed = self._keeper.place(task, spec.rewards.token, spec.deposits.authority, others)
         return placed and self._keeper.take_back(task)
 
     def _watch(self) -> None:

@@ -11,7 +11,7 @@ from backend.key_authority.records import AuthorityRecords
 from backend.key_authority.service import KeyAuthority
 from backend.key_authority.settings import AuthoritySettings
 from backend.process import configure_log, serve
-from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.signer import Signer
 
 

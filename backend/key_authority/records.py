@@ -12,7 +12,7 @@ from protocol.encryption.committee import KEY_BYTES, Subset, ratchet
 from protocol.errors import EncryptionError, HearthError, Party
 from protocol.identifiers import Address, Digest, Label, sha256, to_hex
 from protocol.messages.task import TaskSpec
-from storage.journal import Journal
+from storage.records.journal import Journal
 
 _ADDRESS_BYTES = 20
 _KEYS_PREFIX = "share-"

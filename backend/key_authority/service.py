@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from backend.key_authority.records import AuthorityRecords
 from protocol.canonical import decode, encode
+from protocol.content.cid import cid_of
 from protocol.encryption.committee import Subset, subsets, subsets_without
 from protocol.encryption.envelope import MAX_ENVELOPE_BYTES, EncryptionKeyPair, KeyEnvelope, check_envelope, open_share
 from protocol.encryption.policy import check_parameters, check_request
@@ -28,9 +29,8 @@ from protocol.messages.keys import (
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.specification import dimension_of
-from protocol.planning import check_plan, terms_of
-from protocol.round_state import RoundState
-from storage.content.cid import cid_of
+from protocol.round.planning import check_plan, terms_of
+from protocol.round.state_table import RoundState
 from storage.ledger.interface import LedgerReader, TransactionRevertedError
 from storage.ledger.signer import Signer
 

@@ -12,6 +12,7 @@ import httpx2
 import structlog
 
 from protocol.canonical import decode, encode
+from protocol.content.cid import cid_of
 from protocol.domain import Domain
 from protocol.encryption.suite import suite
 from protocol.errors import HearthError, Party, VerificationError
@@ -26,8 +27,7 @@ from protocol.messages.keys import (
 )
 from protocol.messages.task import Committee, TaskSpec
 from protocol.signing import verify
-from storage.content.cid import cid_of
-from storage.ledger.json_answers import parse_json
+from protocol.strict_json import parse_json
 from storage.ledger.proof_file import write_proof
 from storage.ledger.proofs import two_keys
 

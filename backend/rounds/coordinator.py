@@ -17,21 +17,21 @@ import structlog
 
 from backend.aggregation.aggregator import open_sum
 from backend.aggregation.verifier import VerifiedSum, verify_updates
+from backend.rounds.acting import StandbyError
 from backend.rounds.admission import Admission
-from backend.rounds.charge import StandbyError
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.desk import Desk
 from backend.rounds.history import RoundFacts, TaskHistory
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.settlement import Settlement
 from protocol.canonical import encode
-from protocol.commitments import batch_of, batch_root, commitment_of
 from protocol.encryption.policy import check_quorum
 from protocol.errors import EncryptionError, HearthError
 from protocol.identifiers import Address
 from protocol.messages.keys import PlannedKeyRequest
 from protocol.messages.settlement import Verdict
-from protocol.planning import choose_index_set, key_request, plan_round
+from protocol.round.commitments import batch_of, batch_root, commitment_of
+from protocol.round.planning import choose_index_set, key_request, plan_round
 from protocol.sparse.codec import encode_index_set
 from storage.content.interface import ContentStore
 from storage.ledger.interface import Ledger, TransactionRevertedError

@@ -12,15 +12,15 @@ import structlog
 from backend.rounds.history import RoundFacts, TaskHistory
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.settlement import Settlement
-from protocol.commitments import commitment_of, receipt_for, receipt_statement, verify_commitment
 from protocol.domain import Domain
 from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, to_hex
 from protocol.messages.chain import RoundExpired, RoundPublished
 from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.messages.settlement import PUBLISHED
-from protocol.messages.submission import Receipt, SignedEnrolment, SignedLeave, SignedReceipt, Submission
+from protocol.messages.submission import InclusionProof, SignedEnrolment, SignedLeave, SignedReceipt, Submission
 from protocol.messages.task import MICRO
+from protocol.round.commitments import commitment_of, inclusion_proof_of, receipt_of, verify_commitment
 from protocol.signing import verify
 from storage.ledger.interface import Ledger, TransactionRevertedError
 from storage.ledger.signer import Signer
@@ -100,7 +100,7 @@ class Desk:
         enrolment = signed.enrolment
         self._own_task(enrolment.task)
         verify(self._domain, enrolment, signed.signature, enrolment.client, Party.CLIENT)
-        if self._history.spec.deposits.client_wei:
+        if self._history.spec.deposits.client:
             message = "this task asks for a stake: the client sends its enrolment itself, with its own money"
             raise DeskError(message, fault=Party.CLIENT, code="E_STAKE")
         view = self._history.view
@@ -141,7 +141,7 @@ class Desk:
             raise DeskError(f"the batch of round {round_number} is closed", fault=Party.CLIENT, code="E_ROUND")
         if kept != submission:
             raise DeskError("another commitment came before", fault=Party.CLIENT, code="E_SUBMITTED")
-        receipt = receipt_statement(signed.commitment)
+        receipt = receipt_of(signed.commitment)
         return SignedReceipt(self._signer.address, self._signer.sign(self._domain, receipt))
 
     def next_round(self, after: int) -> Announced | None:
@@ -160,7 +160,7 @@ class Desk:
         model = facts.ended.model if isinstance(facts.ended, RoundPublished) else ZERO_DIGEST
         return self._signed_statement(facts, model)
 
-    def receipt(self, round_number: int, client: Address) -> Receipt | None:
+    def inclusion_proof(self, round_number: int, client: Address) -> InclusionProof | None:
         """None while there is no batch yet."""
         facts = self._history.rounds.get(round_number)
         if facts is None:
@@ -170,7 +170,7 @@ class Desk:
                 raise DeskError("the round went on without a batch", fault=Party.CLIENT, code="E_NOT_INCLUDED")
             return None
         try:
-            return receipt_for(facts.batch, client)
+            return inclusion_proof_of(facts.batch, client)
         except VerificationError as error:
             raise DeskError("not in the batch", fault=Party.CLIENT, code="E_NOT_INCLUDED") from error
 

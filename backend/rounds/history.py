@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from backend.rounds.charge import Charge, due
+from backend.rounds.acting import Charge, due
 from protocol.canonical import decode
-from protocol.commitments import committed_set
 from protocol.identifiers import ZERO_DIGEST, Address
 from protocol.incentives.rewards import allocation_root, first_allocation
 from protocol.messages.chain import (
@@ -32,7 +31,8 @@ from protocol.messages.settlement import MAX_RECORD_BYTES, Allocation, RoundReco
 from protocol.messages.submission import MAX_BATCH_BYTES, Commitment, CommitmentBatch, SignedCommitment
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.layout import Layout
-from protocol.planning import (
+from protocol.round.commitments import committed_set
+from protocol.round.planning import (
     History,
     choose_index_set,
     key_request,

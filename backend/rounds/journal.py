@@ -11,7 +11,7 @@ from protocol.errors import HearthError
 from protocol.identifiers import Address, sha256
 from protocol.messages.settlement import Verdict
 from protocol.messages.submission import Submission
-from storage.journal import Entry, Journal
+from storage.records.journal import Entry, Journal
 
 MAX_VERDICT_BYTES = 8 * 1024 * 1024
 

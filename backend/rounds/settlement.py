@@ -15,7 +15,7 @@ from backend.rounds.history import RoundFacts, TaskHistory
 from protocol.canonical import encode
 from protocol.identifiers import ZERO_DIGEST, Address, sha256, to_hex
 from protocol.incentives.contribution import Progress
-from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof, settle, total_wei
+from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof, settle, total_owed
 from protocol.messages.chain import Publication, RoundPublished
 from protocol.messages.keys import KeyRequest, PartialKeyAnswer
 from protocol.messages.settlement import ABANDONED, PUBLISHED, Allocation, RoundRecord, Verdict
@@ -75,7 +75,7 @@ class Settlement:
             epsilon_micro=self._charge(facts),
             allocation=store.put(encode(allocation)).digest,
         )
-        root, allocated = allocation_root(allocation), total_wei(allocation)
+        root, allocated = allocation_root(allocation), total_owed(allocation)
         publication = Publication(model.digest, store.put(encode(record)).digest, root, allocated, correct, examples)
         self.ledger.publish_round(self.history.task, facts.number, publication)
 
@@ -99,7 +99,7 @@ class Settlement:
             allocation=self.store.put(encode(allocation)).digest,
         )
         digest = self.store.put(encode(record)).digest
-        root, allocated = allocation_root(allocation), total_wei(allocation)
+        root, allocated = allocation_root(allocation), total_owed(allocation)
         self.ledger.abandon_round(self.history.task, facts.number, digest, root, allocated)
 
     def relay_claims(self, clients: Collection[Address]) -> None:
@@ -115,7 +115,7 @@ class Settlement:
         for entry in allocation.entitlements:
             if entry.client not in clients:
                 continue
-            if entry.cumulative_wei > self.ledger.claimed_wei(task, entry.client):
+            if entry.cumulative > self.ledger.claimed(task, entry.client):
                 paid.append(entry.client)
             elif self.ledger.standing(entry.client).task == task:
                 self._send_claims(allocation, [entry.client])

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {LedgerState} from "./LedgerState.sol";
 import {IHearthLedger} from "./interfaces/IHearthLedger.sol";
 
-/// @title A round from its plan to its end; the table is protocol/round_state.py
+/// @title A round from its plan to its end; the table is protocol/round/state_table.py
 abstract contract Rounds is LedgerState {
     bytes32 private constant _COMMITMENT_TYPE = keccak256(
         "Commitment(uint256 task,uint64 round,address client,bytes32 label,bytes16 nonce,bytes32 ciphertext)"

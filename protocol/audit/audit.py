@@ -14,7 +14,7 @@ from protocol.identifiers import Address
 from protocol.incentives.rewards import first_allocation
 from protocol.messages.chain import RoundExpired, RoundFrozen, RoundOpened, RoundPublished
 from protocol.messages.settlement import Allocation
-from protocol.planning import History
+from protocol.round.planning import History
 
 
 def audit_task(evidence: ChainEvidence, fetch: Fetch, expected_codes: tuple[bytes, bytes]) -> Report:

@@ -37,9 +37,9 @@ class ChainEvidence:
     task: int
     codes: tuple[bytes, bytes]  # of the ledger and of its judge
     judge: Address
-    balance_wei: int  # of the ledger, in this task's token
+    balance: int  # of the ledger, in this task's token
     task_count: int
-    held_wei: Mapping[int, int]  # escrow and deposits of every posted task of the ledger in the same token
+    held: Mapping[int, int]  # escrow and deposits of every posted task of the ledger in the same token
     events: tuple[Event, ...]
     timestamps: Mapping[int, int]  # by block number, for every block with an event
     task_view: TaskView

@@ -43,7 +43,7 @@ def same_allocation(claimed: Allocation, derived: Allocation) -> None:
     clients = [entry.client for entry in derived.entitlements]
     same("clients of the allocation", [entry.client for entry in claimed.entitlements], clients)
     for ours, theirs in zip(derived.entitlements, claimed.entitlements, strict=True):
-        same(f"earned by {to_hex(ours.client)}", theirs.cumulative_wei, ours.cumulative_wei)
+        same(f"earned by {to_hex(ours.client)}", theirs.cumulative, ours.cumulative)
         same(f"reputation of {to_hex(ours.client)}", theirs.reputation, ours.reputation)
     same("allocation", claimed, derived)
 
@@ -104,9 +104,9 @@ def _check_books(evidence: ChainEvidence, task: TaskFacts) -> None:
     posts = [event for event in evidence.events if isinstance(event, TaskPosted)]
     same("number of tasks", evidence.task_count, len(posts))
     # Anybody can force ether into a contract, so only a shortfall says something.
-    same("escrow in the ledger's total", evidence.held_wei.get(evidence.task), view.escrow + view.deposits)
-    owed = sum(evidence.held_wei.values())
-    require(evidence.balance_wei >= owed, f"the ledger holds {evidence.balance_wei} wei and owes {owed}")
+    same("escrow in the ledger's total", evidence.held.get(evidence.task), view.escrow + view.deposits)
+    owed = sum(evidence.held.values())
+    require(evidence.balance >= owed, f"the ledger holds {evidence.balance} wei and owes {owed}")
 
 
 def _check_refund(evidence: ChainEvidence, task: TaskFacts, event: Refunded) -> None:

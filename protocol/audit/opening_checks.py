@@ -20,7 +20,7 @@ from protocol.encryption.suite import suite
 from protocol.errors import VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, sha256, to_hex
 from protocol.incentives.contribution import Progress
-from protocol.incentives.rewards import allocation_root, settle, total_wei
+from protocol.incentives.rewards import allocation_root, settle, total_owed
 from protocol.messages.chain import Event, KeyRequested, RoundAbandoned, RoundPublished, TakenOver
 from protocol.messages.keys import KeyRequest
 from protocol.messages.round import RoundPlan
@@ -37,8 +37,8 @@ from protocol.messages.settlement import (
 from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
 from protocol.model.step import apply_step
-from protocol.planning import History, key_request, published_history, unpublished_history
 from protocol.privacy.renyi import epsilon_micro
+from protocol.round.planning import History, key_request, published_history, unpublished_history
 from protocol.screening.verdict import decide
 from protocol.sparse.codec import encode_sums
 
@@ -278,6 +278,6 @@ class OpeningAudit:
         derived = settle(spec, before, self.facts.number, record.verdict, progress)
         data = document(self.fetch, record.allocation, MAX_RECORD_BYTES, "allocation")
         same_allocation(decode(Allocation, data, MAX_RECORD_BYTES), derived)
-        on_chain, follows = (ended.allocation_root, ended.allocated), (allocation_root(derived), total_wei(derived))
+        on_chain, follows = (ended.allocation_root, ended.allocated), (allocation_root(derived), total_owed(derived))
         same("root and amount on chain", on_chain, follows)
         self.allocation = derived

@@ -12,7 +12,6 @@ from protocol.audit.evidence import ChainEvidence, Fetch
 from protocol.audit.report import Report, document, known, require, same
 from protocol.audit.task_checks import TaskFacts, of_task
 from protocol.canonical import decode
-from protocol.commitments import batch_root, committed_set, verify_batch, verify_commitment
 from protocol.identifiers import ZERO_DIGEST, Address, to_hex
 from protocol.incentives.reputation import eligible, weight_of
 from protocol.messages.chain import (
@@ -30,8 +29,9 @@ from protocol.messages.chain import (
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.settlement import Allocation
 from protocol.messages.submission import MAX_BATCH_BYTES, Commitment, CommitmentBatch, SignedCommitment
-from protocol.planning import History, check_plan, choose_index_set
-from protocol.round_state import RoundState, may_move
+from protocol.round.commitments import batch_root, committed_set, verify_batch, verify_commitment
+from protocol.round.planning import History, check_plan, choose_index_set
+from protocol.round.state_table import RoundState, may_move
 from protocol.sparse.codec import encode_index_set
 
 RoundEvent = (

@@ -33,7 +33,7 @@ from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
 from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
 from protocol.model.specification import validate
-from protocol.planning import terms_of
+from protocol.round.planning import terms_of
 from protocol.signing import verify
 
 E = TypeVar("E", bound=Event)
@@ -105,7 +105,7 @@ def _check_terms(evidence: ChainEvidence, known_spec: TaskSpec | None) -> TaskPo
     spec = known(known_spec, "the spec")
     posted, terms, durations = posts[0], terms_of(spec), spec.durations
     same("terms", posted.terms, terms)
-    same("escrow", posted.escrow, spec.budget_wei())
+    same("escrow", posted.escrow, spec.budget())
     same("manufacturer", view.manufacturer, posted.manufacturer)
     same("spec", view.spec, terms.spec)
     same("token", view.token, terms.token)
@@ -141,7 +141,7 @@ def _check_enrolments(report: Report, evidence: ChainEvidence, facts: TaskFacts)
             enrolment = Enrolment(evidence.task, event.client, event.envelope)
             verify(evidence.domain, enrolment, event.signature, event.client, Party.CLIENT)
             returned = event.client in {one.client for one in of_task(evidence, StakeReturned)}
-            same("staked", view.staked, spec.deposits.client_wei > 0 and not returned)
+            same("staked", view.staked, spec.deposits.client > 0 and not returned)
             same("in time", evidence.timestamps[event.block] <= evidence.task_view.enrol_until, True)
     with report.check(4, f"task {evidence.task}"):
         same("number enrolled", evidence.task_view.enrolled, len(events))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from protocol.commitments import domain_of
 from protocol.encryption.suite import suite
 from protocol.encryption.weights import MAX_WEIGHT
 from protocol.errors import EncryptionError, HearthError, Party
@@ -16,6 +15,7 @@ from protocol.identifiers import to_hex
 from protocol.messages.keys import KeyRequest
 from protocol.messages.round import RoundPlan
 from protocol.messages.submission import Commitment
+from protocol.round.commitments import domain_of
 from protocol.signing import verify
 
 PPM = 1_000_000

@@ -17,7 +17,7 @@ Body = bytes | memoryview  # of a ciphertext, or one leaf of it
 
 
 @dataclass(frozen=True)
-class Opened:
+class DecryptedSum:
     """Exact weighted sums, and the largest noise that was left, in ciphertext words, rounded up (0 without noise)."""
 
     sums: npt.NDArray[np.int64]
@@ -136,7 +136,7 @@ class Suite(Protocol):
         encoding: Encoding,
         dimension: int,
         weights: Sequence[int],
-    ) -> Opened:
+    ) -> DecryptedSum:
         """Open an aggregate; ``sums`` has shape (d,). ``weights`` are those folded in.
 
         Raises EncryptionError ``E_RESIDUAL`` or ``E_RANGE`` when key, label, weights and ciphertexts do not belong
@@ -153,7 +153,7 @@ class Suite(Protocol):
         encoding: Encoding,
         dimension: int,
         weights: Sequence[int],
-    ) -> Opened:
+    ) -> DecryptedSum:
         """Aggregate and open one block, from that leaf of every body: ``sums`` follow ``block_coordinates``.
 
         Raises like :meth:`decrypt` and :meth:`Aggregator.fold`.

@@ -21,10 +21,10 @@ class Progress:
     examples: int
 
 
-def contribution_wei(weight: int, maximum: int, progress: Progress, rewards: RewardTerms) -> int:
+def contribution(weight: int, maximum: int, progress: Progress, rewards: RewardTerms) -> int:
     """Contribution share of one accepted update; 0 <= ``weight`` <= ``maximum``, the task's largest weight.
 
-    ``contribution_wei`` is released in proportion to the gain over the best model so far, all of it from
+    ``contribution`` is released in proportion to the gain over the best model so far, all of it from
     ``target_gain_ppm`` on, and paid in proportion to the weight. One division, rounded down: what is left over, like
     everything not released, stays in the escrow and is the manufacturer's at the refund.
     """
@@ -33,4 +33,4 @@ def contribution_wei(weight: int, maximum: int, progress: Progress, rewards: Rew
     gain = max(0, progress.correct - progress.best)
     target = rewards.target_gain_ppm * progress.examples
     released = min(gain * MICRO, target)
-    return rewards.contribution_wei * released * weight // (target * maximum)
+    return rewards.contribution * released * weight // (target * maximum)

@@ -22,7 +22,7 @@ class Mark(Enum):
     NONE = auto()  # not planned, silent, or not there when the edge server looked: nobody can show whose fault
 
 
-class Standing(Enum):
+class Level(Enum):
     """Where a reputation stands to the task's floor."""
 
     WAITING = auto()  # below: not planned
@@ -46,16 +46,16 @@ def _kept(reputation: int, _: ReputationTerms) -> int:
     return reputation
 
 
-RULES: Final[dict[tuple[Standing, Mark], Callable[[int, ReputationTerms], int]]] = {
-    (Standing.WAITING, Mark.GOOD): _raised,  # a round counts as waited, whatever happened in it
-    (Standing.WAITING, Mark.BAD): _raised,
-    (Standing.WAITING, Mark.NONE): _raised,
-    (Standing.AT_FLOOR, Mark.GOOD): _raised,
-    (Standing.AT_FLOOR, Mark.BAD): _expelled,
-    (Standing.AT_FLOOR, Mark.NONE): _kept,
-    (Standing.ABOVE, Mark.GOOD): _raised,
-    (Standing.ABOVE, Mark.BAD): _lowered,
-    (Standing.ABOVE, Mark.NONE): _kept,
+RULES: Final[dict[tuple[Level, Mark], Callable[[int, ReputationTerms], int]]] = {
+    (Level.WAITING, Mark.GOOD): _raised,  # a round counts as waited, whatever happened in it
+    (Level.WAITING, Mark.BAD): _raised,
+    (Level.WAITING, Mark.NONE): _raised,
+    (Level.AT_FLOOR, Mark.GOOD): _raised,
+    (Level.AT_FLOOR, Mark.BAD): _expelled,
+    (Level.AT_FLOOR, Mark.NONE): _kept,
+    (Level.ABOVE, Mark.GOOD): _raised,
+    (Level.ABOVE, Mark.BAD): _lowered,
+    (Level.ABOVE, Mark.NONE): _kept,
 }
 
 
@@ -84,7 +84,7 @@ def weight_of(reputation: int, terms: ReputationTerms) -> int:
     return min(reputation, terms.maximum)
 
 
-def _standing(reputation: int, terms: ReputationTerms) -> Standing:
+def _standing(reputation: int, terms: ReputationTerms) -> Level:
     if reputation < terms.floor:
-        return Standing.WAITING
-    return Standing.AT_FLOOR if reputation == terms.floor else Standing.ABOVE
+        return Level.WAITING
+    return Level.AT_FLOOR if reputation == terms.floor else Level.ABOVE

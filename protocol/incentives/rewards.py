@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from protocol import merkle
 from protocol.domain import entitlement_leaf
 from protocol.identifiers import Address, Digest
-from protocol.incentives.contribution import Progress, contribution_wei
+from protocol.incentives.contribution import Progress, contribution
 from protocol.incentives.reputation import after_round, weight_of
 from protocol.messages.settlement import Allocation, Entitlement, Verdict
 from protocol.messages.task import TaskSpec
@@ -36,8 +36,8 @@ def settle(
             return 0
         share = 0
         if progress is not None:
-            share = contribution_wei(weight_of(before[client], terms), terms.maximum, progress, spec.rewards)
-        return spec.rewards.participation_wei + share
+            share = contribution(weight_of(before[client], terms), terms.maximum, progress, spec.rewards)
+        return spec.rewards.participation + share
 
     return Allocation(
         previous.task,
@@ -45,7 +45,7 @@ def settle(
         tuple(
             Entitlement(
                 entry.client,
-                entry.cumulative_wei + earned(entry.client),
+                entry.cumulative + earned(entry.client),
                 reputations[entry.client],
             )
             for entry in previous.entitlements
@@ -53,8 +53,8 @@ def settle(
     )
 
 
-def total_wei(allocation: Allocation) -> int:
-    return sum(entry.cumulative_wei for entry in allocation.entitlements)
+def total_owed(allocation: Allocation) -> int:
+    return sum(entry.cumulative for entry in allocation.entitlements)
 
 
 def leaves(allocation: Allocation) -> list[Digest]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from protocol.identifiers import Address, Digest, Label, Nonce, Signature
-from protocol.round_state import RoundState
+from protocol.round.state_table import RoundState
 
 
 @dataclass(frozen=True, slots=True)

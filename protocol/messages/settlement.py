@@ -40,7 +40,7 @@ class Entitlement:
     """One leaf of the allocation tree: everything this client has earned in the task so far."""
 
     client: Address
-    cumulative_wei: Amount
+    cumulative: Amount
     reputation: Annotated[int, Range(0, 255)]
 
 

@@ -75,7 +75,7 @@ class CommitmentBatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class InclusionProof:
     """Inclusion proof of one commitment in its round's batch."""
 
     index: Annotated[int, Range(0, 2**32 - 1)]
@@ -83,7 +83,7 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class ReceiptStatement:
+class Receipt:
     """EIP-712 ``Receipt``, signed by the edge server: this commitment will be in the round's batch."""
 
     task: Word

@@ -94,24 +94,24 @@ class ReputationTerms:
 class RewardTerms:
     """For each accepted update: a flat share, and one that depends on what the round was worth."""
 
-    participation_wei: Amount  # in every settled round
-    contribution_wei: Amount  # at most; ``protocol.incentives.contribution`` says how much of it
+    participation: Amount  # in every settled round
+    contribution: Amount  # at most; ``protocol.incentives.contribution`` says how much of it
     target_gain_ppm: Annotated[int, Range(1, 1_000_000)]  # accuracy above the best so far that releases all of it
     token: Address = NATIVE_COIN  # an ERC-20 whose smallest units the amounts count, or the chain's own coin
 
     @property
-    def update_reward_wei(self) -> int:
+    def update_reward(self) -> int:
         """The most that one accepted update can earn: what the contract caps a round's budget with."""
-        return self.participation_wei + self.contribution_wei
+        return self.participation + self.contribution
 
 
 @dataclass(frozen=True, slots=True)
 class DepositTerms:
     """What parties leave with the ledger while they work for the task, each in smallest units of its token."""
 
-    edge_server_wei: Amount = 0
-    authority_wei: Amount = 0
-    client_wei: Amount = 0  # the stake of every enrolment, returned with the last claim
+    edge_server: Amount = 0
+    authority: Amount = 0
+    client: Amount = 0  # the stake of every enrolment, returned with the last claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +177,6 @@ class TaskSpec:
         """In the order of the contract's list."""
         return (self.edge_server, *self.edge_substitutes)
 
-    def budget_wei(self) -> int:
+    def budget(self) -> int:
         """Escrow that covers every reward this task can ever owe."""
-        return self.rounds * self.cohort.max_clients * self.rewards.update_reward_wei
+        return self.rounds * self.cohort.max_clients * self.rewards.update_reward

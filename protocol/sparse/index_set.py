@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.messages.task import MICRO
-from protocol.randomness import keystream
+from protocol.streams import ctr_stream
 
 Indices = npt.NDArray[np.uint32]
 
@@ -56,5 +56,5 @@ def _seed(round_number: int, accepted: Sequence[bytes]) -> bytes:
 
 def _draw(population: int, size: int, seed: bytes) -> npt.NDArray[np.intp]:
     """``size`` different places: those with the smallest of 64-bit keys from AES-CTR under ``seed``."""
-    keys = np.frombuffer(keystream(seed, 8 * population), dtype="<u8")
+    keys = np.frombuffer(ctr_stream(seed, 8 * population), dtype="<u8")
     return np.argsort(keys, kind="stable")[:size]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +12,8 @@ from scripts.bench import large, machine, ratios, spot_audit, start_up, targets
 from scripts.bench.environments import PEERS, measure_peer
 from scripts.bench.ours import SYSTEMS, measure_system
 from scripts.bench.systems import Row, peer_row, significant
-from scripts.locked_environment import ProgramMissingError
+from scripts.checks.locked_environment import ProgramMissingError
+from scripts.launcher import module_command
 
 Say = Callable[[str], None]
 
@@ -70,7 +70,7 @@ def _measure_large(result: dict[str, Any], say: Say) -> None:
     say("first and second process start")
     result["start_up"] = start_up.measure()
     say("streamed round, {:,} x {:,}".format(*targets.STREAMED))
-    command = [sys.executable, "-m", "scripts.bench.streaming", *map(str, targets.STREAMED)]
+    command = [*module_command("scripts.bench.streaming"), *map(str, targets.STREAMED)]
     result["streaming"] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     if machine.available_bytes() < large.NEEDED_BYTES:
         result["missing"]["the large round"] = f"it needs {large.NEEDED_BYTES / 1e9:.0f} GB of free memory"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.locked_environment import ProgramMissingError, locked_environment, run
+from scripts.checks.locked_environment import ProgramMissingError, locked_environment, run
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _RUN_SECONDS: Final = 900

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from scripts.bench.gas_scene import Bank, GasTask
-from scripts.node_tools import ToolMissingError
-from scripts.processes import Stage
-from scripts.testnet import start_chain
-from storage.ledger import abi
+from scripts.chain.testnet import start_chain
+from scripts.checks.node_tools import ToolMissingError
+from scripts.demonstration.processes import Stage
+from storage.ledger.ethereum import abi
 from storage.ledger.signer import Signer
 
 ROUNDS: Final = 10

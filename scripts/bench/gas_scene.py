@@ -13,11 +13,11 @@ from protocol.messages.chain import Publication, TaskTerms
 from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.messages.settlement import Allocation, Entitlement
 from protocol.messages.submission import Commitment, Enrolment, Leave, SignedCommitment, SignedEnrolment, SignedLeave
-from storage.ledger import abi
-from storage.ledger.ethereum import EthereumLedger, deploy
+from storage.ledger.ethereum import abi
+from storage.ledger.ethereum.ledger import EthereumLedger, deploy
+from storage.ledger.ethereum.rpc import JsonRpcProvider
 from storage.ledger.interface import PreparedTransaction, TransactionReceipt
 from storage.ledger.proofs import two_statements
-from storage.ledger.rpc import JsonRpcProvider
 from storage.ledger.signer import Signer
 
 REWARD_WEI = 10**15
@@ -94,11 +94,11 @@ class Bank:
 class GasTask:
     """One task in native coin. Every method sends what its name says; digests are random bytes.
 
-    ``deposit_wei``: bond of every edge server and authority, and stake of every client.
+    ``deposit``: bond of every edge server and authority, and stake of every client.
     """
 
-    def __init__(self, bank: Bank, name: str, clients: int, rounds: int, deposit_wei: int = 0) -> None:
-        self.bank, self.edge, self.rounds, self.deposit_wei = bank, bank.edge, rounds, deposit_wei
+    def __init__(self, bank: Bank, name: str, clients: int, rounds: int, deposit: int = 0) -> None:
+        self.bank, self.edge, self.rounds, self.deposit = bank, bank.edge, rounds, deposit
         self.clients = sorted((Signer(_key(f"{name} client {n}")) for n in range(clients)), key=lambda one: one.address)
         self.number = bank.edge.task_count() + 1
         self.earned = dict.fromkeys((client.address for client in self.clients), 0)
@@ -123,9 +123,9 @@ class GasTask:
             min_reputation=0,
             token=bytes(20),
             update_reward=REWARD_WEI,
-            edge_bond=self.deposit_wei,
-            authority_bond=self.deposit_wei,
-            stake=self.deposit_wei,
+            edge_bond=self.deposit,
+            authority_bond=self.deposit,
+            stake=self.deposit,
         )
 
     def post(self) -> None:
@@ -135,7 +135,7 @@ class GasTask:
         waiting = list(self.clients if clients is None else clients)
         for start in range(0, len(waiting), ENROLMENTS_PER_TRANSACTION):
             chosen = waiting[start : start + ENROLMENTS_PER_TRANSACTION]
-            stakes = self.deposit_wei * len(chosen)
+            stakes = self.deposit * len(chosen)
             self.edge.enrol([self._enrolment(client) for client in chosen], stakes)
 
     def _enrolment(self, client: Signer) -> SignedEnrolment:
@@ -145,7 +145,7 @@ class GasTask:
     def place_bonds(self) -> None:
         """Of all that the terms name."""
         for holder in (*self.terms().edge_servers, *self.terms().authorities):
-            self.edge.place_bond(self.number, holder, self.deposit_wei)
+            self.edge.place_bond(self.number, holder, self.deposit)
 
     def return_bonds(self) -> None:
         """The servers have lost theirs."""

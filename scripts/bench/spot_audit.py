@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from protocol.content.cid import cid_of
+from protocol.content.opening import ObjectTree
 from protocol.encryption.spot_audit import block_count, check_blocks, choose_blocks
 from scripts.bench.ours import LABEL, Round
 from scripts.bench.systems import significant
 from scripts.bench.timing import Timing, repeat
-from storage.content.cid import cid_of
-from storage.content.opening import ObjectTree
 
 BLOCKS: Final = 8
 

@@ -13,6 +13,7 @@ import tempfile
 from typing import Any
 
 from scripts.bench.timing import clock
+from scripts.launcher import module_command
 
 
 def measure() -> dict[str, Any]:
@@ -23,7 +24,7 @@ def measure() -> dict[str, Any]:
 
 
 def _process(cache: str, what: str) -> float:
-    command = [sys.executable, "-m", "scripts.bench.start_up", what]
+    command = [*module_command("scripts.bench.start_up"), what]
     surroundings = os.environ | {"NUMBA_CACHE_DIR": cache}
     return round(clock(lambda: subprocess.run(command, env=surroundings, check=True))[0], 2)
 

@@ -21,6 +21,7 @@ from scripts.bench.machine import cores
 from scripts.bench.ours import LABEL
 from scripts.bench.streaming_parties import PATTERNS, STREAMED_SYSTEM, patterns
 from scripts.bench.workload import Integers
+from scripts.launcher import module_command
 
 _STATUS: Final = Path("/proc/self/status")
 _PIPE_BYTES: Final = 1 << 20
@@ -81,7 +82,7 @@ def _read_all(*arguments: str | int) -> bytes:
 
 
 def _start(*arguments: str | int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "scripts.bench.streaming_parties", *map(str, arguments)]
+    command = [*module_command("scripts.bench.streaming_parties"), *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, pipesize=_PIPE_BYTES)
 
 

@@ -53,7 +53,7 @@ def deploy(
     ] = DEFAULT_RULES.waiting_seconds,
 ) -> None:
     """Deploys the HearthLedger contract with these rules for all its tasks, and writes where it is."""
-    from scripts.deployment import deploy_once
+    from scripts.chain.deployment import deploy_once
     from storage.ledger.signer import Signer
 
     signer = Signer.from_keystore(keystore, password_file)

@@ -31,10 +31,10 @@ def audit(
     """Recomputes every round, score and payout of a task; prints one line for each check."""
     from scripts.audit import EXIT_CODES, as_json, print_report, run_audit
     from storage.content.open_store import open_store
+    from storage.ledger.ethereum.reader import EthereumReader
+    from storage.ledger.ethereum.replay import RecordingProvider, ReplayProvider
+    from storage.ledger.ethereum.rpc import JsonRpcProvider
     from storage.ledger.proof_file import ProofFile, write_proof
-    from storage.ledger.reader import EthereumReader
-    from storage.ledger.replay import RecordingProvider, ReplayProvider
-    from storage.ledger.rpc import JsonRpcProvider
 
     if (rpc_url is None) == (evidence is None):
         raise typer.BadParameter("exactly one of --rpc-url and --evidence")
@@ -63,7 +63,7 @@ def dispute(
 ) -> None:
     """Sends a proof of a breach from any account, which gets half of the bond that is lost by it."""
     from protocol.messages.chain import BondForfeited, RoundFrozen
-    from storage.ledger.ethereum import EthereumLedger
+    from storage.ledger.ethereum.ledger import EthereumLedger
     from storage.ledger.interface import TransactionRevertedError
     from storage.ledger.proof_file import read_proof
     from storage.ledger.signer import Signer

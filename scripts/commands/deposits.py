@@ -18,7 +18,7 @@ from protocol.messages.chain import BondReturned, StakeReturned, TaskPosted, Tas
 from scripts.commands.options import JsonFile, Keystore, Ledger, PasswordFile, RpcUrl, TaskNumber
 
 if TYPE_CHECKING:
-    from storage.ledger.ethereum import EthereumLedger
+    from storage.ledger.ethereum.ledger import EthereumLedger
     from storage.ledger.interface import LedgerReader
 
 bond = typer.Typer(help="Bonds of edge servers and key authorities.", no_args_is_help=True)
@@ -88,7 +88,7 @@ def return_bond(
 @bond.command()
 def show(rpc_url: RpcUrl, ledger: Ledger, task: TaskNumber, holder: Holder, json_file: JsonFile = None) -> None:
     """What a task asks of a party, and what the ledger holds of it."""
-    from storage.ledger.reader import EthereumReader
+    from storage.ledger.ethereum.reader import EthereumReader
 
     reader, address = EthereumReader(rpc_url, from_hex(ledger.lower(), 20)), from_hex(holder.lower(), 20)
     terms, view = _terms(reader, task), reader.bond(task, address)
@@ -139,7 +139,7 @@ def _in_plain_words() -> Iterator[None]:
 
 
 def _ledger(rpc_url: str, ledger: str, keystore: Keystore, password_file: PasswordFile) -> EthereumLedger:
-    from storage.ledger.ethereum import EthereumLedger
+    from storage.ledger.ethereum.ledger import EthereumLedger
     from storage.ledger.signer import Signer
 
     return EthereumLedger(rpc_url, from_hex(ledger.lower(), 20), Signer.from_keystore(keystore, password_file))

@@ -32,9 +32,9 @@ def post(
     json_file: JsonFile = None,
 ) -> None:
     """Posts the task with its escrow."""
-    from scripts.manufacturer import post_task
+    from scripts.commands.posting import post_task
     from storage.content.open_store import open_store
-    from storage.ledger.ethereum import EthereumLedger
+    from storage.ledger.ethereum.ledger import EthereumLedger
     from storage.ledger.signer import Signer
 
     signer = Signer.from_keystore(keystore, password_file)
@@ -48,8 +48,8 @@ def post(
 @task.command()
 def status(rpc_url: RpcUrl, ledger: Ledger, task: TaskNumber, json_file: JsonFile = None) -> None:
     """What the chain knows of a task: rounds, money, deadlines."""
-    from scripts.manufacturer import task_status
-    from storage.ledger.reader import EthereumReader
+    from scripts.commands.posting import task_status
+    from storage.ledger.ethereum.reader import EthereumReader
 
     result = task_status(EthereumReader(rpc_url, from_hex(ledger.lower(), 20)), task)
     for name, value in result.items():
@@ -62,7 +62,7 @@ def status(rpc_url: RpcUrl, ledger: Ledger, task: TaskNumber, json_file: JsonFil
 def refund(rpc_url: RpcUrl, ledger: Ledger, keystore: Keystore, password_file: PasswordFile, task: TaskNumber) -> None:
     """Pays the manufacturer what no client can claim any more."""
     from protocol.messages.chain import Refunded
-    from storage.ledger.ethereum import EthereumLedger
+    from storage.ledger.ethereum.ledger import EthereumLedger
     from storage.ledger.interface import TransactionRevertedError
     from storage.ledger.signer import Signer
 
@@ -90,9 +90,9 @@ def fetch(
 ) -> None:
     """Fetches published parameters, checked against the digest on chain and the task's layers."""
     from protocol.canonical import encode
-    from scripts.manufacturer import fetch_model, published_model
+    from scripts.commands.posting import fetch_model, published_model
     from storage.content.open_store import open_store
-    from storage.ledger.reader import EthereumReader
+    from storage.ledger.ethereum.reader import EthereumReader
 
     reader = EthereumReader(rpc_url, from_hex(ledger.lower(), 20))
     digest = published_model(reader, task, round_number)

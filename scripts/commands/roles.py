@@ -86,7 +86,7 @@ def authority(
 @serve.command()
 def chain(port: Port = 8545, ready_file: ReadyFile = None) -> None:
     """An in-process development chain over JSON-RPC. Its funded key is public: for this machine only."""
-    from scripts.chain_server import serve_chain
+    from scripts.chain.server import serve_chain
 
     serve_chain(port, ready_file=ready_file)
 

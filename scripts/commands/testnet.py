@@ -24,7 +24,7 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Starts the chain, deploys the contract, prints what to put into a wallet."""
-    from scripts import background_chain
+    from scripts.chain import background as background_chain
 
     if chain not in background_chain.MNEMONICS:
         raise typer.BadParameter(f"{chain}: anvil or ganache")
@@ -55,7 +55,7 @@ def up(
 @testnet.command()
 def down(folder: Folder = None) -> None:
     """Stops the chain that ``up`` started; everything on it is gone."""
-    from scripts import background_chain
+    from scripts.chain import background as background_chain
 
     stopped = background_chain.down(folder or background_chain.state_folder())
     typer.echo("no chain is up" if stopped is None else f"{stopped.chain} at {stopped.rpc_url} is down")

@@ -24,8 +24,8 @@ from protocol.model.step import apply_step
 from protocol.privacy.renyi import epsilon_micro
 from protocol.randomness import SeededRandomness
 from protocol.sparse.index_set import select
-from scripts.demo_data import households_of
-from scripts.demo_task import terms_for
+from scripts.demonstration.data import households_of
+from scripts.demonstration.task import terms_for
 
 DEFAULT_ROUNDS = {"digits": 10, "mnist": 20}
 

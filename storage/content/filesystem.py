@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from storage.content.cid import CHUNK_BYTES, Cid
+from protocol.content.cid import CHUNK_BYTES, Cid
 from storage.content.interface import (
     ContentCorruptError,
     ContentMissingError,

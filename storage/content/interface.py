@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from protocol.content.cid import CHUNK_BYTES, MAX_CHUNK_BYTES, MAX_NODE_BYTES, Cid, cid_of, is_tree_node
 from protocol.errors import HearthError, MalformedError, Party
 from protocol.identifiers import Digest
-from storage.content.cid import CHUNK_BYTES, MAX_CHUNK_BYTES, MAX_NODE_BYTES, Cid, cid_of, is_tree_node
 
 
 class ContentError(HearthError):

@@ -15,8 +15,8 @@ import requests
 import urllib3
 from ipfshttpclient import exceptions as ipfs
 
+from protocol.content.cid import CHUNK_BYTES, MAX_CHUNK_BYTES, MAX_NODE_BYTES, Cid, cid_of, file_bytes_of
 from protocol.errors import MalformedError
-from storage.content.cid import CHUNK_BYTES, MAX_CHUNK_BYTES, MAX_NODE_BYTES, Cid, cid_of, file_bytes_of
 from storage.content.interface import (
     ContentCorruptError,
     ContentError,

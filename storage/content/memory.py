@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage.content.cid import CHUNK_BYTES, Cid
+from protocol.content.cid import CHUNK_BYTES, Cid
 from storage.content.interface import ContentMissingError, address_for_put, verified
 
 

@@ -29,11 +29,11 @@ def require_funds(ledger: Ledger, token: Address, amount: int) -> None:
     owner, native = ledger.sender, token == NATIVE_COIN
     approval = 0 if native or ledger.allowance(token, owner) == amount else APPROVAL_GAS
     fee = ledger.fee_wei(CALL_GAS + approval)
-    required, held = fee + (amount if native else 0), ledger.balance_wei(owner)
+    required, held = fee + (amount if native else 0), ledger.balance(owner)
     if held < required:
         deposit = f"the deposit of {amount} wei and " if native else ""
         raise FundsError(f"{to_hex(owner)} holds {held} wei; {deposit}up to {fee} wei for gas are needed")
-    if not native and (tokens := ledger.balance_wei(owner, token)) < amount:
+    if not native and (tokens := ledger.balance(owner, token)) < amount:
         raise FundsError(f"{to_hex(owner)} holds {money(tokens, token)}; {amount} are needed")
 
 

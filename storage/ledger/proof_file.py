@@ -11,7 +11,7 @@ from protocol.errors import HearthError, MalformedError
 from protocol.identifiers import Address, Range, Word, sha256, to_hex
 from protocol.messages.task import ShortText
 from storage.durable_file import write_file_atomically
-from storage.ledger import abi
+from storage.ledger.ethereum import abi
 
 MAX_PROOF_BYTES: Final = 16 * 1024  # two leaves of a tree of 2^32, with room to spare
 MAX_FILE_BYTES: Final = 2 * MAX_PROOF_BYTES + 1024

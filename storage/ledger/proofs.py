@@ -9,12 +9,12 @@ from bisect import bisect_left
 from dataclasses import astuple
 
 from protocol import merkle
-from protocol.commitments import batch_leaves
 from protocol.identifiers import Address
 from protocol.messages.keys import SignedPartialKey
 from protocol.messages.round import SignedRoundStatement
 from protocol.messages.submission import Commitment, CommitmentBatch
-from storage.ledger.calls import encode_proof
+from protocol.round.commitments import batch_leaves
+from storage.ledger.ethereum.calls import encode_proof
 
 
 def two_statements(server: Address, one: SignedRoundStatement, other: SignedRoundStatement) -> bytes:

@@ -12,14 +12,13 @@ from eth_keyfile.keyfile import create_keyfile_json, decode_keyfile_json
 
 from protocol import signing
 from protocol.domain import Domain
-from protocol.errors import HearthError
+from protocol.errors import HearthError, MalformedError
 from protocol.identifiers import Address, to_hex
 from protocol.signing import Signable
+from protocol.strict_json import parse_json
 from storage.durable_file import write_file_atomically
-from storage.ledger.interface import LedgerError
-from storage.ledger.json_answers import parse_json
+from storage.ledger.ethereum.rpc import is_loopback
 from storage.ledger.public_keys import is_public_key
-from storage.ledger.rpc import is_loopback
 
 SCRYPT_N: Final = 2**14  # 15 MB and 0.05 s: a phone must open its own keystore
 MAX_SCRYPT_N: Final = 2**18  # what geth and cast write; more would let a planted file exhaust the memory
@@ -92,7 +91,7 @@ def load_keystore(path: Path, password: str) -> bytes:
         if int(parameters.get("n", 1)) * int(parameters.get("r", 8)) > MAX_SCRYPT_N * 8:
             raise KeystoreError(f"{path}: scrypt parameters above n = {MAX_SCRYPT_N}")
         key = decode_keyfile_json(content, password.encode())
-    except (LedgerError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError) as error:
+    except (MalformedError, ValueError, TypeError, LookupError, AttributeError, NotImplementedError) as error:
         raise KeystoreError(f"{path}: not a keystore V3 file that this password opens") from error
     return bytes(key)
 

@@ -12,14 +12,14 @@ from eth_abi.abi import decode, encode
 from web3.types import RPCEndpoint, RPCResponse
 
 from protocol.audit.report import Report, Status
+from protocol.strict_json import canonical_json, parse_json
 from scripts.audit import run_audit
 from storage.content.memory import MemoryStore
-from storage.ledger import abi
-from storage.ledger.calls import encode_token_call
+from storage.ledger.ethereum import abi
+from storage.ledger.ethereum.calls import encode_token_call
+from storage.ledger.ethereum.reader import EthereumReader
+from storage.ledger.ethereum.rpc import JsonRpcProvider, NodeProvider, RpcRefusedError
 from storage.ledger.interface import LedgerError
-from storage.ledger.json_answers import canonical_json, parse_json
-from storage.ledger.reader import EthereumReader
-from storage.ledger.rpc import JsonRpcProvider, NodeProvider, RpcRefusedError
 from tests.played_task import Player
 
 Entries = dict[str, dict[str, Any]]

@@ -9,13 +9,13 @@ from typer.testing import CliRunner, Result
 
 from protocol.audit.report import Line, Status
 from protocol.identifiers import to_hex
-from protocol.incentives.rewards import total_wei
+from protocol.incentives.rewards import total_owed
 from protocol.messages.chain import BondForfeited
 from protocol.messages.keys import SignedPartialKey
 from protocol.messages.settlement import RoundRecord
 from protocol.messages.submission import SignedCommitment
 from protocol.messages.task import DepositTerms
-from protocol.round_state import RoundState
+from protocol.round.state_table import RoundState
 from protocol.signing import address_of, sign
 from scripts.audit import run_audit
 from scripts.cli import app
@@ -130,5 +130,5 @@ def test_from_a_breach_to_a_lost_bond(tmp_path: Path) -> None:
     player.claim(0, 1, 2, 3, 4)
     player.refund()
     view = player.reader.task(player.task)
-    assert (view.escrow, view.claimed) == (0, total_wei(standing))
+    assert (view.escrow, view.claimed) == (0, total_owed(standing))
     assert {(line.number, line.subject) for line in _failed(player)} == {(25, "round 2"), (10, "round 3")}

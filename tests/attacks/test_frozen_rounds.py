@@ -7,11 +7,11 @@ from dataclasses import replace
 from protocol.audit.report import Status
 from protocol.canonical import decode
 from protocol.identifiers import Address
-from protocol.incentives.rewards import total_wei
+from protocol.incentives.rewards import total_owed
 from protocol.messages.chain import RoundOpened
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.settlement import ABANDONED
-from protocol.round_state import RoundState
+from protocol.round.state_table import RoundState
 from scripts.audit import run_audit
 from storage.content.interface import get_document
 from tests.played_conduct import OPEN, SETTLED, SUCCEEDED, Conduct
@@ -19,7 +19,7 @@ from tests.played_task import Player
 from tests.samples import sample_spec
 from tests.tiny_task import funded_ledger
 
-FLAT = sample_spec().rewards.participation_wei
+FLAT = sample_spec().rewards.participation
 
 
 def _weights(player: Player, number: int) -> dict[Address, int]:
@@ -39,7 +39,7 @@ def test_frozen_rounds_pay_nobody_and_pass() -> None:
     player.claim(0, 1, 2, 3, 4)
     player.refund()
     view = player.reader.task(player.task)
-    assert (view.escrow, view.claimed) == (0, total_wei(player.allocation))
+    assert (view.escrow, view.claimed) == (0, total_owed(player.allocation))
     assert view.claimed >= 2 * 5 * FLAT
     report = run_audit(player.reader, player.store, player.task)
     assert report.status is Status.PASS, report.failed

@@ -17,7 +17,7 @@ from protocol.messages.keys import KeyRequest
 from protocol.messages.round import ClientWeight
 from protocol.messages.settlement import ABANDONED, MALFORMED, Allocation, Rejection, RoundRecord
 from scripts.audit import run_audit
-from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.signer import Signer
 from tests.played_conduct import EXPIRED, Conduct
 from tests.played_task import Player
@@ -25,16 +25,16 @@ from tests.samples import private_key, sample_spec
 from tests.tiny_task import funded_ledger
 
 Wei = tuple[int, ...]  # by client, ascending
-FLAT = sample_spec().rewards.participation_wei
+FLAT = sample_spec().rewards.participation
 
 
 def _paying(amounts: Callable[[Wei], Wei], **conduct: Any) -> Conduct:
     """A round whose allocation says ``amounts`` of what everybody has earned."""
 
     def said(allocation: Allocation) -> Allocation:
-        claimed = amounts(tuple(entry.cumulative_wei for entry in allocation.entitlements))
+        claimed = amounts(tuple(entry.cumulative for entry in allocation.entitlements))
         pairs = zip(allocation.entitlements, claimed, strict=True)
-        return replace(allocation, entitlements=tuple(replace(entry, cumulative_wei=wei) for entry, wei in pairs))
+        return replace(allocation, entitlements=tuple(replace(entry, cumulative=wei) for entry, wei in pairs))
 
     return Conduct(lies={"allocation": said}, **conduct)
 
@@ -141,7 +141,7 @@ def test_a_contribution_without_a_gain_is_named_with_its_client() -> None:
 
     while last < 9 and (last == 0 or player.best > best):
         best, last = player.best, last + 1
-        before = tuple(entry.cumulative_wei for entry in player.allocation.entitlements)
+        before = tuple(entry.cumulative for entry in player.allocation.entitlements)
         player.play(last, _paying(favouring))
     assert last > 1, "the first round is a gain"
     report = run_audit(player.reader, player.store, player.task)

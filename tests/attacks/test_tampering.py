@@ -12,16 +12,16 @@ from protocol.audit.audit import audit_task
 from protocol.audit.evidence import Absence
 from protocol.audit.report import Report, Status
 from protocol.canonical import decode, encode
+from protocol.content.cid import Cid
 from protocol.identifiers import Digest, sha256
 from protocol.messages.chain import BatchCommitted, Claimed, DirectCommitted, Enrolled, RoundOpened, RoundPublished
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import RoundRecord
 from protocol.messages.submission import CommitmentBatch
 from scripts.audit import AuditFetch, expected_codes, gather_evidence, run_audit
-from storage.content.cid import Cid
 from storage.content.interface import get_document
 from storage.content.memory import MemoryStore
-from storage.ledger.reader import EthereumReader
+from storage.ledger.ethereum.reader import EthereumReader
 from tests.attacks.tampering import Audited, Told, audited_task, changes
 from tests.played_conduct import Conduct
 from tests.played_task import Player

@@ -42,7 +42,7 @@ def audited() -> Iterator[Audited]:
     for role in ("edge", "manufacturer"):
         token.mint(address_of(private_key(role)), 10**9)
     token.close()
-    rewards = RewardTerms(participation_wei=599, contribution_wei=401, target_gain_ppm=500_000, token=token.address)
+    rewards = RewardTerms(participation=599, contribution=401, target_gain_ppm=500_000, token=token.address)
     player = Player(ledger, rounds=2, rewards=rewards, deposits=DepositTerms(EDGE_BOND, AUTHORITY_BOND, STAKE))
     player.play(1, Conduct())
     player.claim(0)
@@ -60,8 +60,8 @@ def test_what_the_ledger_holds_is_what_it_owes(audited: Audited) -> None:
     events = player.reader.events(player.task)
     for kind in (BondForfeited, BondReturned, Claimed, Refunded, StakeReturned):
         assert any(isinstance(event, kind) for event in events), kind
-    assert player.reader.balance_wei(player.reader.ledger, token) == view.escrow + view.deposits > 0
-    assert player.reader.balance_wei(player.reader.ledger) == 0
+    assert player.reader.balance(player.reader.ledger, token) == view.escrow + view.deposits > 0
+    assert player.reader.balance(player.reader.ledger) == 0
 
 
 def test_every_changed_fact_about_the_money(audited: Audited) -> None:

@@ -14,13 +14,13 @@ from typing import Any, Final
 from protocol.domain import Domain
 from protocol.identifiers import Address
 from protocol.messages.chain import DEFAULT_RULES
-from scripts.development_chain import CHAIN_ID
-from storage.ledger import abi
-from storage.ledger.calls import deployment, encode_call, encode_token_call
-from storage.ledger.decoding import decode_logs
+from scripts.chain.development import CHAIN_ID
+from storage.ledger.ethereum import abi
+from storage.ledger.ethereum.calls import deployment, encode_call, encode_token_call
+from storage.ledger.ethereum.decoding import decode_logs
+from storage.ledger.ethereum.reverts import decode_revert
+from storage.ledger.ethereum.writer import LedgerWriter
 from storage.ledger.interface import PreparedTransaction, TransactionReceipt
-from storage.ledger.reverts import decode_revert
-from storage.ledger.writer import LedgerWriter
 from tests.contracts.test_token import CODE
 from tests.ports.chains import running_chain
 

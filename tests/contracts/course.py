@@ -7,19 +7,19 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from protocol.commitments import batch_root
 from protocol.identifiers import NATIVE_COIN, Address, Digest
-from protocol.incentives.rewards import allocation_root, claim_batch, total_wei
+from protocol.incentives.rewards import allocation_root, claim_batch, total_owed
 from protocol.messages.chain import Publication, RoundView, TaskTerms, TaskView
 from protocol.messages.settlement import Allocation, Entitlement
 from protocol.messages.submission import CommitmentBatch
-from protocol.round_state import RoundState
-from storage.ledger.memory.books import RUNNING, Books, Role
+from protocol.round.commitments import batch_root
+from protocol.round.state_table import RoundState
 from storage.ledger.signer import Signer
 from tests.contracts.anvil_side import AnvilSide
 from tests.contracts.crowd import CLIENTS, EVERYBODY, MANUFACTURER, POOR, RICH, SERVERS, STRANGER, TERMS, Pen
 from tests.contracts.scene import BATCH, MODEL, PLAN, RECORD, REQUEST, REWARD, label_of
 from tests.contracts.sides import Sides
+from tests.reference_ledger.books import RUNNING, Books, Role
 
 anvil = cache(lambda: AnvilSide(RICH))
 
@@ -81,7 +81,7 @@ class Course:
     def tree(self, task: int, rises: Sequence[int], grade: int, extra: Sequence[Signer] = ()) -> Allocation:
         """The tree that stands, each client's amount raised."""
         root, _ = self.task(task).payable(self.sides.now)
-        before = {entry.client: entry.cumulative_wei for entry in self.trees[root].entitlements} if any(root) else {}
+        before = {entry.client: entry.cumulative for entry in self.trees[root].entitlements} if any(root) else {}
         clients = sorted({client.address for client in (*self.enrolled(task), *extra)} | before.keys())
         entries = (
             Entitlement(client, before.get(client, 0) + rises[place % len(rises)], grade)
@@ -211,7 +211,7 @@ class Course:
         shown, last = self.task(task), self.last(task)
         _, low = shown.payable(self.sides.now)
         high = low + last.cohort * shown.update_reward
-        amounts = {"fair": total_wei(tree), "low": low, "high": high, "lower": low - 1, "higher": high + 1}
+        amounts = {"fair": total_owed(tree), "low": low, "high": high, "lower": low - 1, "higher": high + 1}
         return max(0, amounts[limit])
 
     def publish(

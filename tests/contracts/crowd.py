@@ -15,7 +15,7 @@ from protocol.messages.submission import (
     CommitmentBatch,
     Enrolment,
     Leave,
-    ReceiptStatement,
+    Receipt,
     SignedCommitment,
     SignedEnrolment,
     SignedLeave,
@@ -143,7 +143,7 @@ class Pen:
         self, task: int, number: int, server: Signer, client: Signer, batch: CommitmentBatch | None, forged: bool
     ) -> bytes:
         promised = self.commitment(task, number, client).commitment
-        statement = ReceiptStatement(task, number, promised.label, struct_hash(promised))
+        statement = Receipt(task, number, promised.label, struct_hash(promised))
         return receipt_ignored(server.address, promised, self._sign(server, statement, forged), batch)
 
     def _sign(self, party: Signer, message: Signable, forged: bool) -> bytes:

@@ -30,8 +30,8 @@ from protocol.messages.chain import (
     TaskPosted,
     TaskView,
 )
-from protocol.round_state import RoundState
-from storage.ledger.memory.books import Books, Role, write
+from protocol.round.state_table import RoundState
+from tests.reference_ledger.books import Books, Role, write
 
 MONEY = ("held", "allowed", "tokens")  # no event of the ledger says who else holds what
 

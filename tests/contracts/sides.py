@@ -15,14 +15,14 @@ from protocol.messages.chain import (
     Standing,
     TaskView,
 )
-from storage.ledger.decoding import struct
+from storage.ledger.ethereum.decoding import struct
+from storage.ledger.ethereum.writer import LedgerWriter
 from storage.ledger.interface import TransactionReceipt, TransactionRevertedError
-from storage.ledger.memory.books import Books
-from storage.ledger.memory.chain import MemoryChain
-from storage.ledger.memory.ledger import MemoryLedger
-from storage.ledger.writer import LedgerWriter
 from tests.contracts.anvil_side import FUNDS, START, AnvilSide, ContractSide, View
 from tests.contracts.rebuilt import kept, rebuild
+from tests.reference_ledger.books import Books
+from tests.reference_ledger.chain import MemoryChain
+from tests.reference_ledger.ledger import MemoryLedger
 
 ROUNDS: Final = 3
 

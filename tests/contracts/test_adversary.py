@@ -26,7 +26,7 @@ import pytest
 from protocol.domain import Domain
 from protocol.incentives.rewards import claim_proof
 from protocol.messages.submission import Commitment, Enrolment, Leave
-from protocol.round_state import RoundState
+from protocol.round.state_table import RoundState
 from storage.ledger.signer import Signer
 from tests.contracts.ledger import Refusal
 from tests.contracts.scene import CIPHERTEXT, NONCE, PLAN, REQUEST, REWARD, Scene, label_of
@@ -55,7 +55,7 @@ def test_should_not_claim_twice_or_for_a_rejected_update(requested: Scene) -> No
     assert attempt(requested, "claim", *requested.claim_call(first)) == ("NothingToPay", 1, first.address)
     assert attempt(requested, "claim", *requested.claim_call(third)) == ("NothingToPay", 1, third.address)
     index, entry, proof = claim_proof(requested.allocation(), third.address)
-    forged = (index, *astuple(replace(entry, cumulative_wei=REWARD)))
+    forged = (index, *astuple(replace(entry, cumulative=REWARD)))
     assert attempt(requested, "claim", 1, forged, proof) == ("ProofInvalid", 1, third.address)
     assert requested.claim_many(first, second, third).sole()["client"] == second.address
 

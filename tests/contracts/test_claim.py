@@ -36,8 +36,8 @@ from protocol.domain import entitlement_leaf
 from protocol.identifiers import Address
 from protocol.messages.chain import Standing
 from protocol.messages.settlement import Allocation, Entitlement
-from scripts.development_chain import DevelopmentChain
-from storage.ledger.calls import encode_call
+from scripts.chain.development import DevelopmentChain
+from storage.ledger.ethereum.calls import encode_call
 from tests.contracts.ledger import START, Ledger
 from tests.contracts.scene import REWARD, ZERO, Scene, publication
 

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from protocol.messages.submission import Commitment
-from protocol.round_state import RoundState
+from protocol.round.state_table import RoundState
 from tests.contracts.scene import BATCH, CIPHERTEXT, NONCE, ROOT, ZERO, Scene, label_of
 
 

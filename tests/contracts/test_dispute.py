@@ -34,15 +34,15 @@ from typing import Any
 import pytest
 
 from protocol import merkle
-from protocol.commitments import batch_leaves
 from protocol.identifiers import ZERO_DIGEST
 from protocol.messages.keys import PartialKeyStatement, SignedPartialKey
 from protocol.messages.round import RoundStatement, SignedRoundStatement
-from protocol.messages.submission import Commitment, CommitmentBatch, ReceiptStatement, SignedCommitment
-from protocol.round_state import RoundState
+from protocol.messages.submission import Commitment, CommitmentBatch, Receipt, SignedCommitment
+from protocol.round.commitments import batch_leaves
+from protocol.round.state_table import RoundState
 from protocol.signing import struct_hash
 from storage.ledger import proofs
-from storage.ledger.calls import encode_proof
+from storage.ledger.ethereum.calls import encode_proof
 from storage.ledger.signer import Signer
 from tests.contracts.ledger import Refusal
 from tests.contracts.scene import BATCH, CIPHERTEXT, NONCE, REWARD, ROOT, Scene, label_of
@@ -190,7 +190,7 @@ def leaf(made: CommitmentBatch, index: int) -> tuple[object, ...]:
 
 def receipt(scene: Scene, client: Signer, *around: tuple[object, ...], server: Signer | None = None) -> bytes:
     promised, edge = signed(scene, client).commitment, server or scene.ledger.edge
-    statement = ReceiptStatement(1, 1, label_of(1), struct_hash(promised))
+    statement = Receipt(1, 1, label_of(1), struct_hash(promised))
     signature = edge.sign(scene.ledger.domain, statement)
     return encode_proof("receiptIgnored", edge.address, astuple(promised), signature, list(around))
 
@@ -221,7 +221,7 @@ def test_should_convict_of_a_receipt_without_inclusion(opened: Scene, missing: i
     assert refusal(opened, receipt(opened, clients[missing], forged)) == ("NotInBatch", 7)
     proof = receipt(opened, clients[missing], *(leaf(made, i) for i in around))
     edge, promised = opened.ledger.edge, signed(opened, clients[missing]).commitment
-    signature = edge.sign(opened.ledger.domain, ReceiptStatement(1, 1, label_of(1), struct_hash(promised)))
+    signature = edge.sign(opened.ledger.domain, Receipt(1, 1, label_of(1), struct_hash(promised)))
     assert proofs.receipt_ignored(edge.address, promised, signature, made) == proof
     convict(opened, proof, edge.address)
 

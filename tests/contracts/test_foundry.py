@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from contracts.compiler import ROOT, default_node_modules, write_compiler
-from scripts.node_tools import ensure_forge, ensure_node
+from scripts.checks.node_tools import ensure_forge, ensure_node
 
 FOLDER = Path(__file__).parent / "foundry"
 

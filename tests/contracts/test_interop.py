@@ -23,7 +23,7 @@ from protocol.incentives.rewards import allocation_root, claim_proof
 from protocol.messages.settlement import Allocation, Entitlement
 from protocol.messages.submission import Commitment, Enrolment, Leave
 from protocol.signing import domain_separator, type_string
-from scripts.development_chain import CHAIN_ID
+from scripts.chain.development import CHAIN_ID
 from storage.ledger.signer import Signer
 from tests.contracts.scene import REWARD, Scene, label_of, publication
 
@@ -81,7 +81,7 @@ def test_should_prove_every_leaf(requested: Scene, size: int, position: int, amo
     allocation = Allocation(1, 1, tuple(entries))
     requested.by_edge("publishRound", 1, publication(allocation_root(allocation), 3 * REWARD))
     index, entry, proof = claim_proof(allocation, payee)
-    requested.by(ledger.stranger, "claim", 1, (index, payee, entry.cumulative_wei, entry.reputation), proof)
+    requested.by(ledger.stranger, "claim", 1, (index, payee, entry.cumulative, entry.reputation), proof)
     assert ledger.balance(payee) == amount
     assert ledger.standing(requested.clients[0]).reputation == grade
     ledger.chain.revert(snapshot)

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from protocol.messages.chain import TaskView
-from storage.ledger import abi
+from storage.ledger.ethereum import abi
 from tests.contracts.ledger import START
 from tests.contracts.scene import ZERO, Scene
 

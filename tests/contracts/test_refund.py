@@ -26,7 +26,7 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
 from protocol.identifiers import Address
-from storage.ledger.calls import encode_call
+from storage.ledger.ethereum.calls import encode_call
 from tests.contracts.scene import REWARD, Scene
 from tests.contracts.test_claim import REENTRANT
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.messages.chain import RoundView
-from protocol.round_state import RoundState
+from protocol.round.state_table import RoundState
 from tests.contracts.scene import PLAN, REQUEST, ZERO, Scene, label_of
 
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.messages.chain import Publication
-from protocol.round_state import RoundState
+from protocol.round.state_table import RoundState
 from tests.contracts.scene import MODEL, RECORD, REWARD, ROOT, ZERO, Scene, publication
 
 

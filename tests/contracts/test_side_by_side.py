@@ -37,7 +37,7 @@ class SideBySide(Moves):
         tree = self.course.tree_of(task, old)
         listed = [entry.client for entry in tree.entitlements]
         index, entry, proof = claim_proof(tree, client.address if client.address in listed else listed[0])
-        entry = replace(entry, cumulative_wei=entry.cumulative_wei + 1) if flaw == "amount" else entry
+        entry = replace(entry, cumulative=entry.cumulative + 1) if flaw == "amount" else entry
         proof = (*proof, ROOT) if flaw == "proof" else proof
         self.course.tell(STRANGER, "claim", task, index + (flaw == "index"), entry, proof)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.round_state import RoundState
+from protocol.round.state_table import RoundState
 from tests.contracts.scene import BATCH, PLAN, REQUEST, REWARD, ROOT, Scene, label_of
 
 

@@ -27,7 +27,7 @@ from eth_abi.abi import decode, encode
 from eth_hash.auto import keccak
 
 from protocol.identifiers import Address
-from storage.ledger.calls import encode_call
+from storage.ledger.ethereum.calls import encode_call
 from storage.ledger.signer import Signer
 from tests.contracts.ledger import Outcome, Refusal
 from tests.contracts.scene import REWARD, Scene

@@ -1,4 +1,4 @@
-"""The contract's round states and protocol/round_state.py are one table.
+"""The contract's round states and protocol/round/state_table.py are one table.
 
 given a round in every state
     when every call that moves rounds is tried, before commitUntil, up to settleUntil and after it
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
-from protocol.round_state import FINAL, TRANSITIONS, RoundState, may_move
-from storage.ledger import abi
+from protocol.round.state_table import FINAL, TRANSITIONS, RoundState, may_move
+from storage.ledger.ethereum import abi
 from tests.contracts.ledger import Ledger
 from tests.contracts.scene import BATCH, PLAN, RECORD, REQUEST, ROOT, Scene, label_of, publication
 from tests.contracts.test_dispute import WINDOW, keys

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from protocol.incentives.contribution import Progress, contribution_wei
-from protocol.incentives.reputation import Mark, Standing, next_reputation
+from protocol.incentives.contribution import Progress, contribution
+from protocol.incentives.reputation import Level, Mark, next_reputation
 from protocol.messages.task import ReputationTerms, RewardTerms
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "incentives.md").read_text()
 TERMS = ReputationTerms(initial=2, floor=4, maximum=9, waiting_rounds=3)
-BEFORE = {Standing.WAITING: 2, Standing.AT_FLOOR: 4, Standing.ABOVE: 6}
+BEFORE = {Level.WAITING: 2, Level.AT_FLOOR: 4, Level.ABOVE: 6}
 AFTER = {"+1": lambda r: r + 1, "-1": lambda r: r - 1, "unchanged": lambda r: r}
 
 
 @pytest.mark.parametrize(
     ("words", "standing"),
-    [("below", Standing.WAITING), ("at", Standing.AT_FLOOR), ("above", Standing.ABOVE)],
+    [("below", Level.WAITING), ("at", Level.AT_FLOOR), ("above", Level.ABOVE)],
 )
-def test_the_rule_table_is_the_codes(words: str, standing: Standing) -> None:
+def test_the_rule_table_is_the_codes(words: str, standing: Level) -> None:
     (row,) = re.findall(rf"^\| {words} the floor \| (.+) \|$", PAGE, re.MULTILINE)
     before = BEFORE[standing]
     for cell, mark in zip(row.split(" | "), (Mark.GOOD, Mark.BAD, Mark.NONE), strict=True):
@@ -33,11 +33,11 @@ def test_the_rule_table_is_the_codes(words: str, standing: Standing) -> None:
 
 def test_what_a_fresh_address_forgoes() -> None:
     """Fully released rounds, all accepted: the page's bound is what they add up to."""
-    assert "contribution_wei * d * (d + 1) / (2 * maximum)" in PAGE
+    assert "contribution * d * (d + 1) / (2 * maximum)" in PAGE
     rewards, progress = RewardTerms(0, 9_000, 1), Progress(0, 1, 1)
     reputation, forgone = TERMS.initial, 0
     while reputation < TERMS.maximum:
-        forgone += rewards.contribution_wei - contribution_wei(reputation, TERMS.maximum, progress, rewards)
+        forgone += rewards.contribution - contribution(reputation, TERMS.maximum, progress, rewards)
         reputation += 1
     d = TERMS.maximum - TERMS.initial
-    assert forgone == Fraction(rewards.contribution_wei * d * (d + 1), 2 * TERMS.maximum)
+    assert forgone == Fraction(rewards.contribution * d * (d + 1), 2 * TERMS.maximum)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ from typing import Any
 import pytest
 
 from protocol.identifiers import from_hex
+from scripts.launcher import hearth_command
 from storage.content.filesystem import FilesystemStore
-from storage.ledger.reader import EthereumReader
-from storage.ledger.replay import ReplayProvider
+from storage.ledger.ethereum.reader import EthereumReader
+from storage.ledger.ethereum.replay import ReplayProvider
 
 CLIENTS, ROUNDS, SEED = 4, 2, 7
 
@@ -45,7 +45,7 @@ def run_demo_command(folder: Path, *arguments: str) -> KeptDemo:
     """Runs the command as its user would; fails with its output."""
     command = ["demo", "--clients", str(CLIENTS), "--rounds", str(ROUNDS), "--seed", str(SEED)]
     ran = subprocess.run(
-        [sys.executable, "-m", "scripts.cli", *command, "--keep", str(folder), "--json", f"{folder}.json", *arguments],
+        [*hearth_command(), *command, "--keep", str(folder), "--json", f"{folder}.json", *arguments],
         capture_output=True,
         text=True,
         check=False,

@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from scripts.cli import main
-from storage.journal import Journal
+from storage.records.journal import Journal
 
 
 def _die() -> None:

@@ -14,14 +14,14 @@ from protocol.messages.chain import Event, RoundAbandoned, RoundPublished
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.settlement import MAX_RECORD_BYTES, RoundRecord
 from protocol.messages.task import DepositTerms
-from scripts.demo_data import Households, households_of
-from scripts.demo_stage import DemoStage, client_name
-from scripts.demo_task import NO_DEPOSITS
-from scripts.demonstration import DemoOptions, post_task, run_auditor, start_agent, start_infrastructure
-from scripts.processes import RoleProcess, Stage
+from scripts.demonstration.data import Households, households_of
+from scripts.demonstration.processes import RoleProcess, Stage
+from scripts.demonstration.run import DemoOptions, post_task, run_auditor, start_agent, start_infrastructure
+from scripts.demonstration.stage import DemoStage, client_name
+from scripts.demonstration.task import NO_DEPOSITS
 from storage.content.filesystem import FilesystemStore
 from storage.content.interface import get_document
-from storage.ledger.reader import EthereumReader
+from storage.ledger.ethereum.reader import EthereumReader
 
 E = TypeVar("E", bound=Event)
 KILLED = Path(__file__).with_name("killed.py")

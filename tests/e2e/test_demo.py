@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from protocol.messages.chain import DirectCommitted, Refunded, RoundPublished, TaskPosted
-from scripts.presets import DEMO_REPUTATION, DEMO_REWARDS
+from scripts.demonstration.presets import DEMO_REPUTATION, DEMO_REWARDS
+from scripts.launcher import hearth_command
 from tests.e2e.conftest import CLIENTS, ROUNDS, SEED, KeptDemo, run_demo_command
 
 KEYS = {
     *("dataset", "clients", "rounds", "seed", "seconds", "accuracy", "epsilon", "delta", "accountant"),
     *("bytes_per_update", "dense_bytes_per_update", "gas_per_round", "gas_per_update", "gas_per_update_all_in"),
-    *("rewards_wei", "participation_wei", "contribution_wei", "refund_wei", "reputation", "all_claimed"),
+    *("rewards", "participation", "contribution", "refund", "reputation", "all_claimed"),
     *("audit", "suite", "chain", "store"),
 }
 
@@ -31,22 +31,22 @@ def test_figures_are_complete_and_consistent(kept_demo: KeptDemo) -> None:
     assert figures["audit"]["verdict"] == "PASS"
     assert figures["audit"]["failed"] == 0
     assert figures["audit"]["checks"] > 50
-    assert len(figures["rewards_wei"]) == len(figures["reputation"]) == CLIENTS
-    assert len(set(figures["rewards_wei"].values())) == 1
-    assert set(figures["participation_wei"].values()) == {ROUNDS * DEMO_REWARDS.participation_wei}
-    shares = zip(figures["participation_wei"].values(), figures["contribution_wei"].values(), strict=True)
-    assert [sum(pair) for pair in shares] == list(figures["rewards_wei"].values())
-    assert all(0 < wei <= ROUNDS * DEMO_REWARDS.contribution_wei for wei in figures["contribution_wei"].values())
+    assert len(figures["rewards"]) == len(figures["reputation"]) == CLIENTS
+    assert len(set(figures["rewards"].values())) == 1
+    assert set(figures["participation"].values()) == {ROUNDS * DEMO_REWARDS.participation}
+    shares = zip(figures["participation"].values(), figures["contribution"].values(), strict=True)
+    assert [sum(pair) for pair in shares] == list(figures["rewards"].values())
+    assert all(0 < wei <= ROUNDS * DEMO_REWARDS.contribution for wei in figures["contribution"].values())
     assert set(figures["reputation"].values()) == {min(DEMO_REPUTATION.maximum, DEMO_REPUTATION.initial + ROUNDS)}
 
 
 def test_the_manufacturer_takes_back_what_nobody_earned_and_the_audit_knows(kept_demo: KeptDemo) -> None:
     posted = [event for event in kept_demo.reader.events() if isinstance(event, TaskPosted)]
     refunds = [event for event in kept_demo.reader.events() if isinstance(event, Refunded)]
-    paid = sum(kept_demo.figures["rewards_wei"].values())
-    assert kept_demo.figures["refund_wei"] == sum(event.amount for event in refunds) == posted[0].escrow - paid > 0
-    assert kept_demo.reader.balance_wei(kept_demo.ledger) == 0
-    assert f"{kept_demo.figures['refund_wei']:,} refunded to the manufacturer" in kept_demo.output
+    paid = sum(kept_demo.figures["rewards"].values())
+    assert kept_demo.figures["refund"] == sum(event.amount for event in refunds) == posted[0].escrow - paid > 0
+    assert kept_demo.reader.balance(kept_demo.ledger) == 0
+    assert f"{kept_demo.figures['refund']:,} refunded to the manufacturer" in kept_demo.output
 
 
 def test_sizes_gas_and_privacy_are_within_reason(kept_demo: KeptDemo) -> None:
@@ -60,12 +60,12 @@ def test_the_censored_client_commits_by_itself_and_is_paid(kept_demo: KeptDemo) 
     directs = [event for event in kept_demo.reader.events() if isinstance(event, DirectCommitted)]
     assert [event.round for event in directs] == list(range(1, ROUNDS + 1))
     assert len({event.client for event in directs}) == 1
-    assert kept_demo.figures["rewards_wei"]["0x" + directs[0].client.hex()] > 0
+    assert kept_demo.figures["rewards"]["0x" + directs[0].client.hex()] > 0
 
 
 def test_the_same_seed_gives_the_same_bytes(kept_demo: KeptDemo, tmp_path: Path) -> None:
     again = run_demo_command(tmp_path / "again")
-    for name in ("accuracy", "rewards_wei", "reputation", "epsilon"):
+    for name in ("accuracy", "rewards", "reputation", "epsilon"):
         assert again.figures[name] == kept_demo.figures[name]
     models = [[e.model for e in demo.reader.events() if isinstance(e, RoundPublished)] for demo in (kept_demo, again)]
     assert models[0] == models[1]
@@ -74,9 +74,7 @@ def test_the_same_seed_gives_the_same_bytes(kept_demo: KeptDemo, tmp_path: Path)
 
 def test_kept_evidence_is_audited_by_the_printed_command(kept_demo: KeptDemo) -> None:
     command = next(line for line in kept_demo.output.splitlines() if line.strip().startswith("hearth audit"))
-    ran = subprocess.run(
-        [sys.executable, "-m", "scripts.cli", *command.split()[1:]], capture_output=True, text=True, check=False
-    )
+    ran = subprocess.run([*hearth_command(), *command.split()[1:]], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "FAIL" not in ran.stdout
 
@@ -92,7 +90,7 @@ def test_a_changed_ciphertext_fails_the_audit(kept_demo: KeptDemo, tmp_path: Pat
     verdict = tmp_path / "verdict.json"
     ran = subprocess.run(
         [
-            *(sys.executable, "-m", "scripts.cli", "audit", "--evidence", str(kept_demo.folder / "evidence.json")),
+            *(*hearth_command(), "audit", "--evidence", str(kept_demo.folder / "evidence.json")),
             *("--store", str(store), "--ledger", "0x" + kept_demo.ledger.hex(), "--task", "1"),
             *("--json", str(verdict)),
         ],

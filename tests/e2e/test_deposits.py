@@ -11,14 +11,14 @@ from web3.types import RPCEndpoint
 from protocol.identifiers import Address, from_hex
 from protocol.messages.chain import BondPlaced, BondReturned, Claimed, RoundOpened, RoundPublished, StakeReturned
 from protocol.messages.task import DepositTerms
-from scripts.demo_stage import AUTHORITIES, client_name
-from scripts.demonstration import GRANT_WEI
-from scripts.development_chain import FUNDED_KEY
-from storage.ledger.ethereum import EthereumLedger
+from scripts.chain.development import FUNDED_KEY
+from scripts.demonstration.run import GRANT_WEI
+from scripts.demonstration.stage import AUTHORITIES, client_name
+from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.signer import Signer
 from tests.e2e.play import Play, play
 
-DEPOSITS = DepositTerms(edge_server_wei=7 * 10**15, authority_wei=3 * 10**15, client_wei=10**15)
+DEPOSITS = DepositTerms(edge_server=7 * 10**15, authority=3 * 10**15, client=10**15)
 COMMITTEE = [f"authority-{j}" for j in range(1, AUTHORITIES + 1)]
 POOR, LEAVER = 1, 2
 UNATTENDED = "authority-3"  # its operator places its bond by hand
@@ -27,11 +27,11 @@ UNATTENDED = "authority-3"  # its operator places its bond by hand
 def test_everything_comes_back_to_everybody(tmp_path: Path) -> None:
     with play(tmp_path / "play", clients=3, deposits=DEPOSITS) as task:
         households = [client_name(number) for number in range(task.clients)]
-        task.stage.options["edge"] = ["--max-bond", str(DEPOSITS.edge_server_wei)]
+        task.stage.options["edge"] = ["--max-bond", str(DEPOSITS.edge_server)]
         for role in COMMITTEE:
-            task.stage.options[role] = ["--max-bond", str(DEPOSITS.authority_wei - (role == UNATTENDED))]
+            task.stage.options[role] = ["--max-bond", str(DEPOSITS.authority - (role == UNATTENDED))]
         for role in households:
-            task.stage.options[role] = ["--max-stake", str(DEPOSITS.client_wei)]
+            task.stage.options[role] = ["--max-stake", str(DEPOSITS.client)]
         task.prepare()
         _ends_at_once(task, POOR)
         _fund(task, [*COMMITTEE, *households[1:]])  # edge server, manufacturer and the censored household were before
@@ -48,9 +48,9 @@ def test_everything_comes_back_to_everybody(tmp_path: Path) -> None:
         assert {event.holder for event in task.events(BondPlaced)} == bonded
         clients = {task.address(number) for number in range(task.clients)}
         assert {event.client: event.amount for event in task.events(StakeReturned)} == dict.fromkeys(
-            clients, DEPOSITS.client_wei
+            clients, DEPOSITS.client
         )
-        assert task.reader.task(1).deposits == task.reader.balance_wei(task.stage.ledger) == 0
+        assert task.reader.task(1).deposits == task.reader.balance(task.stage.ledger) == 0
         earned = Counter[Address]()
         for event in task.events(Claimed):
             earned[event.client] += event.amount
@@ -58,10 +58,10 @@ def test_everything_comes_back_to_everybody(tmp_path: Path) -> None:
         fees = _fees(task)
         for role in ("edge", *COMMITTEE, *households):
             address = task.stage.addresses[role]
-            assert task.reader.balance_wei(address) == GRANT_WEI + earned[address] - fees[address], role
+            assert task.reader.balance(address) == GRANT_WEI + earned[address] - fees[address], role
         manufacturer = task.stage.addresses["manufacturer"]
         spent = earned.total() + fees[manufacturer]
-        assert task.reader.balance_wei(manufacturer) == GRANT_WEI - spent
+        assert task.reader.balance(manufacturer) == GRANT_WEI - spent
         answer = task.audit()
         assert (answer["verdict"], answer["failed"]) == ("PASS", 0)
 

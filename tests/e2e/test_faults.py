@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from protocol.canonical import decode, encode
+from protocol.content.cid import cid_of
 from protocol.identifiers import Digest, to_hex
 from protocol.messages.chain import (
     BatchCommitted,
@@ -23,13 +24,12 @@ from protocol.messages.keys import KeyRequest, KeyRequestEntry, PlannedKeyReques
 from protocol.messages.settlement import CORRUPT, Rejection
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch, SignedCommitment, Submission
 from protocol.messages.task import ModelSpec
-from protocol.round_state import RoundState
-from scripts.demo_stage import client_name
-from scripts.presets import DEMO_REWARDS, digits_terms
-from scripts.processes import RoleProcess
-from storage.content.cid import cid_of
+from protocol.round.state_table import RoundState
+from scripts.demonstration.presets import DEMO_REWARDS, digits_terms
+from scripts.demonstration.processes import RoleProcess
+from scripts.demonstration.stage import client_name
 from storage.content.interface import get_document
-from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.interface import TransactionRevertedError
 from storage.ledger.signer import Signer
 from tests.e2e.play import Play, killed_launcher, play
@@ -125,7 +125,7 @@ def test_an_edge_server_that_never_comes_back_holds_no_money(tmp_path: Path) -> 
         assert task.reader.round(1, 1).state is RoundState.EXPIRED
         task.stage.run("refund", "manufacturer", "task", "refund", "--task", "1")
         assert sum(event.amount for event in task.events(Refunded)) == task.reader.task(1).update_reward * task.clients
-        assert task.reader.balance_wei(task.stage.ledger) == 0
+        assert task.reader.balance(task.stage.ledger) == 0
         assert task.audit()["verdict"] == "PASS"
 
 
@@ -201,8 +201,8 @@ def _opened(task: Play, number: int) -> RoundOpened:
 def _everyone_got(task: Play, updates: dict[int, int]) -> None:
     """Each paid for its number of accepted updates; the audit says that the contribution in it is exact."""
     for number, accepted in updates.items():
-        earned = task.reader.claimed_wei(1, task.address(number))
-        assert accepted * DEMO_REWARDS.participation_wei <= earned <= accepted * DEMO_REWARDS.update_reward_wei
+        earned = task.reader.claimed(1, task.address(number))
+        assert accepted * DEMO_REWARDS.participation <= earned <= accepted * DEMO_REWARDS.update_reward
 
 
 def _sealed(task: Play, number: int, round_number: int) -> bytes | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from scripts.launcher import hearth_command
 
 MISSING = "HEARTH_DATA_DIR names no folder with mnist/ in it: the MNIST demonstration is not tested"
 
@@ -18,7 +19,7 @@ def test_the_mnist_demonstration_keeps_its_promise(tmp_path: Path) -> None:
     figures_file = tmp_path / "figures.json"
     command = ["demo", "--dataset", "mnist", "--chain", "anvil", "--rounds", "20", "--seed", "1"]
     ran = subprocess.run(
-        [sys.executable, "-m", "scripts.cli", *command, "--json", str(figures_file)],
+        [*hearth_command(), *command, "--json", str(figures_file)],
         capture_output=True,
         text=True,
         check=False,

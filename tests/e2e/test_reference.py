@@ -1,4 +1,4 @@
-"""``protocol/reference_round.py`` and the processes agree bit for bit."""
+"""``protocol/round/reference.py`` and the processes agree bit for bit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from client_agent.data.datasets import load_household
 from client_agent.training.torch_trainer import TorchTrainer
 from protocol.canonical import decode
+from protocol.content.cid import CHUNK_BYTES, cid_of
 from protocol.encryption.committee import draw_master_keys
 from protocol.identifiers import sha256
 from protocol.incentives.rewards import first_allocation
@@ -19,11 +20,10 @@ from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
 from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
-from protocol.planning import History
 from protocol.randomness import SeededRandomness
-from protocol.reference_round import Household, run_round
+from protocol.round.planning import History
+from protocol.round.reference import Household, run_round
 from protocol.sparse.codec import encode_sums
-from storage.content.cid import CHUNK_BYTES, cid_of
 from storage.content.interface import get_document
 from storage.ledger.signer import load_keystore, read_password
 from tests.e2e.conftest import CLIENTS, ROUNDS, KeptDemo

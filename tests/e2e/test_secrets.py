@@ -24,7 +24,7 @@ from protocol.model.dataset import decode_labelled, encode_labelled
 from protocol.model.layout import Layout
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.sparse.codec import decode_index_set
-from scripts.demo_stage import client_name
+from scripts.demonstration.stage import client_name
 from storage.content.interface import get_document
 from tests.e2e.canaries import Canary, files_below, key_canary, sightings, vector_canaries
 from tests.e2e.play import Play, play

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from protocol.messages.chain import BatchCommitted, Claimed, KeyRequested, RoundOpened, RoundPublished, TakenOver
-from scripts.presets import DEMO_REWARDS
+from scripts.demonstration.presets import DEMO_REWARDS
 from tests.e2e.play import killed_launcher, play
 
 PHASE_SECONDS = 120
@@ -29,8 +29,8 @@ def test_a_substitute_finishes_the_round_and_runs_the_next(tmp_path: Path) -> No
         assert [event.round for event in task.events(RoundPublished)] == [1, 2]
         assert {event.client for event in task.events(Claimed)} == {task.address(n) for n in range(task.clients)}
         for number in range(task.clients):
-            earned = task.reader.claimed_wei(1, task.address(number))
-            assert 2 * DEMO_REWARDS.participation_wei <= earned <= 2 * DEMO_REWARDS.update_reward_wei
+            earned = task.reader.claimed(1, task.address(number))
+            assert 2 * DEMO_REWARDS.participation <= earned <= 2 * DEMO_REWARDS.update_reward
             assert sorted(task.report(number)["bytes_per_round"]) == ["1", "2"], "nobody lost a round"
         answer = task.audit()
         assert (answer["verdict"], answer["failed"]) == ("PASS", 0)

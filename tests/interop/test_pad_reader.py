@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scripts.node_tools import ensure_node
+from scripts.checks.node_tools import ensure_node
 
 READER = Path(__file__).parent / "read_pad_vectors.mjs"
 VECTORS = Path(__file__).parents[1] / "vectors" / "encryption"

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from protocol.identifiers import Address
-from storage.ledger.calls import encode_token_call
-from storage.ledger.decoding import address_of
-from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.ethereum.calls import encode_token_call
+from storage.ledger.ethereum.decoding import address_of
+from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.signer import Signer
 from tests.ports.chains import RunningChain
 

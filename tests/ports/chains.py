@@ -18,12 +18,12 @@ from typing import Any, Final
 from web3.types import RPCEndpoint
 
 from protocol.identifiers import Address
-from scripts.chain_server import chain_in_background
-from scripts.development_chain import FUNDED_KEY
-from scripts.node_tools import ensure_anvil, ensure_ganache
-from storage.ledger.ethereum import EthereumLedger, deploy
+from scripts.chain.development import FUNDED_KEY
+from scripts.chain.server import chain_in_background
+from scripts.checks.node_tools import ensure_anvil, ensure_ganache
+from storage.ledger.ethereum.ledger import EthereumLedger, deploy
+from storage.ledger.ethereum.rpc import JsonRpcProvider
 from storage.ledger.interface import LedgerError
-from storage.ledger.rpc import JsonRpcProvider
 from storage.ledger.signer import Signer
 
 KINDS: Final = ("memory", "anvil", "ganache")

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from storage.content.cid import Cid
+from protocol.content.cid import Cid
 
 
 def find_ipfs() -> str | None:

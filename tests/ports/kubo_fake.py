@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from storage.content.cid import Cid, blocks_of, is_tree_node
+from protocol.content.cid import Cid, blocks_of, is_tree_node
 
 REQUIRED = {  # without these a real daemon's settings decide, and the address may differ
     "cid-version": "1",

@@ -19,7 +19,7 @@ from protocol.messages.submission import (
     SignedEnrolment,
     SignedLeave,
 )
-from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.interface import Ledger, TransactionReceipt
 from storage.ledger.signer import Signer
 from tests.ports.chains import KINDS, RunningChain, running_chain

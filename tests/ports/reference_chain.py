@@ -6,9 +6,9 @@ from typing import Final
 
 from protocol.domain import Domain
 from protocol.identifiers import Address
-from storage.ledger.memory.chain import MemoryChain
-from storage.ledger.memory.ledger import MemoryLedger
 from storage.ledger.signer import Signer
+from tests.reference_ledger.chain import MemoryChain
+from tests.reference_ledger.ledger import MemoryLedger
 
 START: Final = 1_700_000_000
 DOMAIN: Final = Domain(31337, b"\x1e" * 20)

@@ -11,11 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from protocol.messages.chain import DEFAULT_RULES, ReputationRules
-from scripts import deployment
+from scripts.chain import deployment
+from scripts.chain.deployment import DeploymentError, artifact_hash, created_address, deploy_once, read_deployment
 from scripts.cli import app
-from scripts.deployment import DeploymentError, artifact_hash, created_address, deploy_once, read_deployment
-from storage.ledger.ethereum import deploy
-from storage.ledger.reader import EthereumReader
+from storage.ledger.ethereum.ledger import deploy
+from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.signer import PublicKeyError, Signer, write_keystore
 from tests.ports.chains import KINDS, RunningChain, running_chain
 from tests.samples import private_key

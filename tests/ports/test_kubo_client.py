@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from protocol.content.cid import Cid, cid_of
 from protocol.errors import MalformedError
-from storage.content.cid import Cid, cid_of
 from storage.content.interface import (
     ContentCorruptError,
     ContentMissingError,

@@ -12,7 +12,7 @@ import pytest
 from protocol.domain import Domain
 from protocol.messages import chain as on_chain
 from protocol.messages.chain import Event, TaskPosted
-from protocol.round_state import RoundState
+from protocol.round.state_table import RoundState
 from storage.ledger.follower import EventFollower
 from storage.ledger.interface import LedgerError, TransactionReceipt, TransactionRevertedError
 from tests.ports.ledger_scene import (
@@ -120,7 +120,7 @@ def test_every_event_carries_what_was_sent(scene: PortScene) -> None:
 
     amount = scene.escrow - 3 * reward
     events += said(scene.manufacturer.refund(1), on_chain.Refunded, manufacturer=sender, amount=amount)
-    assert edge.balance_wei(scene.address) == 2 * reward
+    assert edge.balance(scene.address) == 2 * reward
 
     assert edge.events() == edge.events(1) == events
     assert edge.events(2) == []
@@ -155,9 +155,9 @@ def test_views_show_the_state_after_each_step(scene: PortScene) -> None:
     assert (task.enrolled, task.last_round, task.update_reward) == (3, 1, 1_000)
     assert (task.escrow, task.pending_allocated, task.claimed) == (scene.escrow, 3_000, 0)
     assert task.payable(edge.now()) == (scene.publication().allocation_root, 3_000)
-    before = edge.balance_wei(first)
+    before = edge.balance(first)
     scene.claim(edge, first)
-    assert edge.balance_wei(first) - before == edge.claimed_wei(1, first) == edge.task(1).claimed == 1_000
+    assert edge.balance(first) - before == edge.claimed(1, first) == edge.task(1).claimed == 1_000
     assert (edge.standing(first).reputation, edge.standing(first).known) == (3, True)
     assert edge.domain == Domain(scene.chain.chain_id(), scene.address)
 

@@ -33,25 +33,25 @@ def test_money_is_never_sent_to_an_address_without_the_ledger(scene: Scene) -> N
     elsewhere = scene.chain.ledger(b"\x98" * 20, scene.manufacturer_signer)
     with pytest.raises(LedgerError):
         elsewhere.post_task(scene.terms, scene.escrow)
-    assert scene.edge.balance_wei(b"\x98" * 20) == 0
+    assert scene.edge.balance(b"\x98" * 20) == 0
     elsewhere.close()
 
 
 def test_transfer(scene: Scene) -> None:
     to = Signer(private_key("household")).address
-    before = scene.edge.balance_wei(to)
+    before = scene.edge.balance(to)
     receipt = scene.edge.transfer(to, 12_345)
-    assert scene.edge.balance_wei(to) - before == 12_345
+    assert scene.edge.balance(to) - before == 12_345
     assert (receipt.gas_used, receipt.logs) == (21_000, ())
 
 
 def test_threads_of_one_account_get_distinct_nonces(scene: Scene) -> None:
     to = Signer(private_key("crowd")).address
-    before = scene.edge.balance_wei(to)
+    before = scene.edge.balance(to)
     with ThreadPoolExecutor(6) as pool:
         receipts = list(pool.map(lambda amount: scene.edge.transfer(to, amount), range(1, 13)))
     assert len({receipt.transaction for receipt in receipts}) == 12
-    assert scene.edge.balance_wei(to) - before == sum(range(1, 13))
+    assert scene.edge.balance(to) - before == sum(range(1, 13))
 
 
 def test_two_processes_of_one_account_do_not_collide(scene: Scene) -> None:

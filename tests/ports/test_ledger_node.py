@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from protocol.messages.chain import TaskPosted
-from storage.ledger.ethereum import decode_post_task, prepare_post_task
+from storage.ledger.ethereum.ledger import decode_post_task, prepare_post_task
+from storage.ledger.ethereum.reader import EthereumReader
+from storage.ledger.ethereum.replay import RecordingProvider, ReplayProvider
+from storage.ledger.ethereum.rpc import JsonRpcProvider
 from storage.ledger.interface import LedgerError, PreparedTransaction, TransactionRevertedError
-from storage.ledger.reader import EthereumReader
-from storage.ledger.replay import RecordingProvider, ReplayProvider
-from storage.ledger.rpc import JsonRpcProvider
 from tests.ports.chains import KINDS, running_chain
 from tests.ports.ledger_scene import Scene
 
@@ -84,8 +84,8 @@ def _everything(reader: EthereumReader, scene: Scene) -> list[object]:
     with pytest.raises(TransactionRevertedError) as refusal:
         reader.task(9)
     return [
-        *(reader.domain, reader.code(), reader.balance_wei(scene.address), reader.task_count(), reader.task(1)),
+        *(reader.domain, reader.code(), reader.balance(scene.address), reader.task_count(), reader.task(1)),
         *(reader.round(1, 1), reader.enrolment(1, client), reader.has_committed_directly(1, 1, client)),
-        *(reader.claimed_wei(1, client), reader.standing(client), reader.rules(), reader.block_timestamp(last)),
+        *(reader.claimed(1, client), reader.standing(client), reader.rules(), reader.block_timestamp(last)),
         *(reader.events(), reader.events(1), refusal.value.name, refusal.value.arguments),
     ]

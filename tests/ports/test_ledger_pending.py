@@ -9,10 +9,10 @@ import pytest
 
 from protocol.identifiers import Address
 from protocol.messages.chain import Event
-from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.ethereum.ledger import EthereumLedger
+from storage.ledger.ethereum.transactions import Pace
 from storage.ledger.follower import EventFollower
 from storage.ledger.signer import Signer
-from storage.ledger.transactions import Pace
 from tests.ports.chains import KINDS, RunningChain, running_chain
 from tests.ports.ledger_scene import Scene
 from tests.samples import private_key
@@ -74,7 +74,7 @@ def test_a_call_returns_when_its_transaction_is_deep_enough(scene: Scene) -> Non
 
 
 def test_a_transaction_that_fell_out_is_sent_again_and_counts_once(scene: Scene) -> None:
-    before, nonce = scene.edge.balance_wei(TO), _nonce(scene, scene.edge.sender)
+    before, nonce = scene.edge.balance(TO), _nonce(scene, scene.edge.sender)
     snapshot = scene.chain.ask("evm_snapshot")
 
     def mined() -> None:
@@ -86,7 +86,7 @@ def test_a_transaction_that_fell_out_is_sent_again_and_counts_once(scene: Scene)
     waits = _Waits(scene.chain, mined, lambda: scene.chain.ask("evm_revert", snapshot))
     edge = _edge(scene, waits)
     receipt = edge.confirmed(2).transfer(TO, 77)
-    assert edge.balance_wei(TO) - before == 77
+    assert edge.balance(TO) - before == 77
     assert _nonce(scene, edge.sender) == nonce + 1
     assert edge.gas_used(receipt.transaction) == 21_000
     assert edge.block_number() == receipt.block + 2
@@ -95,7 +95,7 @@ def test_a_transaction_that_fell_out_is_sent_again_and_counts_once(scene: Scene)
 
 
 def test_a_transaction_whose_nonce_was_taken_in_a_reorganisation_is_sent_anew(scene: Scene) -> None:
-    before, nonce = scene.edge.balance_wei(TO), _nonce(scene, scene.edge.sender)
+    before, nonce = scene.edge.balance(TO), _nonce(scene, scene.edge.sender)
     snapshot = scene.chain.ask("evm_snapshot")
 
     def overtake() -> None:
@@ -104,25 +104,25 @@ def test_a_transaction_whose_nonce_was_taken_in_a_reorganisation_is_sent_anew(sc
 
     edge = _edge(scene, _Waits(scene.chain, overtake))
     edge.confirmed(1).transfer(TO, 77)
-    assert edge.balance_wei(TO) - before == 1_077
+    assert edge.balance(TO) - before == 1_077
     assert _nonce(scene, edge.sender) == nonce + 2
     edge.close()
 
 
 def test_two_processes_of_one_account_at_once(scene: Scene) -> None:
     """Two senders share nothing but the key; each sends with two threads."""
-    before = scene.edge.balance_wei(TO)
+    before = scene.edge.balance(TO)
     again = scene.chain.ledger(scene.address, scene.edge_signer)
     senders = [scene.edge, again] * 6
     with ThreadPoolExecutor(4) as pool:
         receipts = list(pool.map(lambda sender: sender.transfer(TO, 1), senders))
     assert len({receipt.transaction for receipt in receipts}) == len(senders)
-    assert scene.edge.balance_wei(TO) - before == len(senders)
+    assert scene.edge.balance(TO) - before == len(senders)
     again.close()
 
 
 def test_a_stuck_transaction_is_replaced_by_a_dearer_one(holding: Scene) -> None:
-    before, nonce = holding.edge.balance_wei(TO), _nonce(holding, holding.edge.sender)
+    before, nonce = holding.edge.balance(TO), _nonce(holding, holding.edge.sender)
     waits = _Waits(holding.chain, *[_nothing] * 8, seconds=10.0)
     edge = _edge(holding, waits)
     base = int(holding.chain.ask("eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16)
@@ -133,14 +133,14 @@ def test_a_stuck_transaction_is_replaced_by_a_dearer_one(holding: Scene) -> None
     assert int(mined["nonce"], 16) == nonce
     assert int(mined["maxFeePerGas"], 16) * 10 >= (2 * base + tip) * 15, "two replacements in 80 seconds"
     assert int(mined["maxPriorityFeePerGas"], 16) * 10 >= tip * 15
-    assert edge.balance_wei(TO) - before == 5
+    assert edge.balance(TO) - before == 5
     edge.close()
 
 
 def test_what_an_earlier_life_left_behind_is_cleared_away() -> None:
     """On anvil: ganache neither counts nor replaces what waits before its stopped miner as other nodes do."""
     scene = Scene(running_chain("anvil"))
-    nonce, before = _nonce(scene, scene.edge.sender), scene.edge.balance_wei(TO)
+    nonce, before = _nonce(scene, scene.edge.sender), scene.edge.balance(TO)
     price = 2 * int(scene.chain.ask("eth_gasPrice"), 16)
     left = {"to": "0x" + b"\x96".hex() * 20, "value": 9, "data": b"", "gas": 21_000, "gasPrice": price, "nonce": nonce}
     raw = scene.edge_signer.sign_transaction({**left, "chainId": scene.edge.domain.chain_id})
@@ -148,8 +148,8 @@ def test_what_an_earlier_life_left_behind_is_cleared_away() -> None:
     with scene.chain.mining_held():
         scene.chain.ask("eth_sendRawTransaction", "0x" + raw.hex())
         receipt = edge.transfer(TO, 5)
-    assert edge.balance_wei(b"\x96" * 20) == 0
-    assert edge.balance_wei(TO) - before == 5
+    assert edge.balance(b"\x96" * 20) == 0
+    assert edge.balance(TO) - before == 5
     mined = scene.chain.ask("eth_getTransactionByHash", "0x" + receipt.transaction.hex())
     assert int(mined["nonce"], 16) == nonce + 1
     edge.close()
@@ -158,12 +158,12 @@ def test_what_an_earlier_life_left_behind_is_cleared_away() -> None:
 
 def test_two_processes_do_not_lose_each_other_while_blocks_are_slow(holding: Scene) -> None:
     """Both transactions are before the node when the first block comes."""
-    before = holding.edge.balance_wei(TO)
+    before = holding.edge.balance(TO)
     one, other = (_edge(holding, _Waits(holding.chain, *[_nothing] * 2)) for _ in range(2))
     with holding.chain.mining_held(), ThreadPoolExecutor(2) as pool:
         receipts = list(pool.map(lambda sender: sender.transfer(TO, 1), (one, other)))
     assert len({receipt.transaction for receipt in receipts}) == 2
-    assert holding.edge.balance_wei(TO) - before == 2
+    assert holding.edge.balance(TO) - before == 2
     one.close()
     other.close()
 
@@ -174,7 +174,7 @@ def test_a_chain_without_base_fee() -> None:
     bank = chain.ledger(b"\x95" * 20, chain.faucet)
     receipt = bank.transfer(TO, 12)
     assert int(chain.ask("eth_getTransactionByHash", "0x" + receipt.transaction.hex())["type"], 16) == 0
-    assert bank.balance_wei(TO) == 12
+    assert bank.balance(TO) == 12
     bank.close()
 
 

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 /// @title The structs that go into the ledger and come out of it
 interface IHearthTypes {
-    /// @dev The table is docs/protocol.md section 3 and protocol/round_state.py.
+    /// @dev The table is docs/protocol.md section 3 and protocol/round/state_table.py.
     enum RoundState {
         None,
         Open,

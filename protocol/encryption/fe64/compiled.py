@@ -15,10 +15,10 @@ from protocol.encryption.fe64.gaussian import NOISE_STREAM_BYTES, alias_table
 from protocol.encryption.fe64.ring import PRIMES, STREAM_BYTES, Residues, Words, public_key_of, reduce
 from protocol.encryption.fe64.tables import constants, field_factors, transform_tables, with_quotients
 from protocol.encryption.port import Body, check_shape
-from protocol.encryption.streams import KeyStream
 from protocol.encryption.weighted_words import add_weighted
 from protocol.encryption.workers import in_parts
 from protocol.errors import EncryptionError
+from protocol.streams import KeyStream
 
 _PRIMES: Final = np.array(PRIMES, np.uint64)
 _WORK: Final = (6, BLOCK_WORDS)

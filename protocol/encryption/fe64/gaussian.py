@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.encryption.fe64.ring import DEGREE
-from protocol.encryption.streams import ctr_stream
 from protocol.errors import EncryptionError
+from protocol.streams import ctr_stream
 
 SIGMA: Final = 82
 GAUSSIAN_LIMIT: Final = 1100  # the mass beyond is below 2^-128

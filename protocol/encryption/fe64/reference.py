@@ -26,7 +26,7 @@ from protocol.encryption.fe64.ring import (
     uniform_limbs,
 )
 from protocol.encryption.port import Body, check_vector
-from protocol.encryption.streams import ctr_stream
+from protocol.streams import ctr_stream
 
 _HALF: Final = np.uint64(32)
 _LOW_HALF: Final = np.uint64(2**32 - 1)

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from protocol.encryption.streams import ctr_stream
 from protocol.errors import EncryptionError
+from protocol.streams import ctr_stream
 
 Residues = npt.NDArray[np.uint64]  # shape (3, 4096), row i below PRIMES[i]
 Words = npt.NDArray[np.uint64]

@@ -13,7 +13,7 @@ from protocol.encryption.fe64.encoding import BLOCK_WORDS, Fe64Encoding, own_enc
 from protocol.encryption.fe64.functional_key import decode_key, interpolate, key_bytes, sharing_coefficient
 from protocol.encryption.fe64.ring import PLAINTEXT_MODULUS, Residues, Words, reduce
 from protocol.encryption.graded import Graded
-from protocol.encryption.port import Body, Encoding, Entry, Opened
+from protocol.encryption.port import Body, DecryptedSum, Encoding, Entry
 from protocol.encryption.running_sum import RunningSum
 from protocol.encryption.shares import derive, held_by, interpolate_agreed
 from protocol.errors import EncryptionError
@@ -110,12 +110,12 @@ class Fe64:
         encoding: Encoding,
         dimension: int,
         weights: Sequence[int],
-    ) -> Opened:
+    ) -> DecryptedSum:
         own = own_encoding(encoding)
         if words.shape != (own.words(dimension),):
             raise EncryptionError(f"{words.shape} words for {dimension} coordinates", code="E_PARAMS")
         fields, residual = self._open(words, 0, label, functional_key, own, weights)
-        return Opened(fields.reshape(-1)[:dimension], residual)
+        return DecryptedSum(fields.reshape(-1)[:dimension], residual)
 
     def open_block(
         self,
@@ -126,7 +126,7 @@ class Fe64:
         encoding: Encoding,
         dimension: int,
         weights: Sequence[int],
-    ) -> Opened:
+    ) -> DecryptedSum:
         own = own_encoding(encoding)
         start, end = BLOCK_WORDS * block, min(BLOCK_WORDS * (block + 1), own.words(dimension))
         if not 0 <= start < end:
@@ -135,7 +135,7 @@ class Fe64:
         running = RunningSum(8 * (end - start), np.zeros(end - start, np.uint64), add, np.copy)
         running.fold_all(leaves, weights)
         fields, residual = self._open(running.words, block, label, functional_key, own, weights)
-        return Opened(fields.reshape(-1)[: len(own.block_coordinates(block, dimension))], residual)
+        return DecryptedSum(fields.reshape(-1)[: len(own.block_coordinates(block, dimension))], residual)
 
     def _open(
         self, words: Words, block: int, label: bytes, key: bytes, encoding: Fe64Encoding, weights: Sequence[int]

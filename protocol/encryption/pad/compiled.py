@@ -11,10 +11,10 @@ import numpy.typing as npt
 from protocol.encryption.pad import kernels
 from protocol.encryption.pad.encoding import BLOCK, RESERVE, PadEncoding, Words
 from protocol.encryption.port import Body, check_shape
-from protocol.encryption.streams import KeyStream
 from protocol.encryption.weighted_words import add_weighted
 from protocol.encryption.workers import in_parts
 from protocol.errors import EncryptionError
+from protocol.streams import KeyStream
 
 
 class Compiled:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from protocol.encryption.pad.encoding import BLOCK, RESERVE, PadEncoding, Words, pack_words, unpack_words
 from protocol.encryption.port import Body, check_vector
-from protocol.encryption.streams import ctr_stream
 from protocol.errors import EncryptionError
+from protocol.streams import ctr_stream
 
 
 def stream(key: bytes, dimension: int, encoding: PadEncoding) -> Words:

@@ -13,7 +13,7 @@ from protocol.encryption.committee import Subset
 from protocol.encryption.graded import Graded
 from protocol.encryption.pad.encoding import BLOCK, PadEncoding, Words, own_encoding, pack_words
 from protocol.encryption.pad.sharing import committee_of, lagrange_factors, share_coefficients
-from protocol.encryption.port import Body, Encoding, Entry, Opened
+from protocol.encryption.port import Body, DecryptedSum, Encoding, Entry
 from protocol.encryption.running_sum import RunningSum
 from protocol.encryption.shares import derive, held_by, interpolate_agreed
 from protocol.errors import EncryptionError, MalformedError, Party
@@ -123,7 +123,7 @@ class Pad:
         encoding: Encoding,
         dimension: int,
         weights: Sequence[int],
-    ) -> Opened:
+    ) -> DecryptedSum:
         own = own_encoding(encoding)
         return self._open(words, label, self._decode_key(functional_key, own, dimension), own, weights)
 
@@ -136,7 +136,7 @@ class Pad:
         encoding: Encoding,
         dimension: int,
         weights: Sequence[int],
-    ) -> Opened:
+    ) -> DecryptedSum:
         own = own_encoding(encoding)
         start, end = BLOCK * block, min(BLOCK * (block + 1), dimension)
         if not 0 <= start < end:
@@ -155,7 +155,9 @@ class Pad:
             partial(arithmetic.reduced, encoding=encoding),
         )
 
-    def _open(self, words: Words, label: bytes, key: Words, encoding: PadEncoding, weights: Sequence[int]) -> Opened:
+    def _open(
+        self, words: Words, label: bytes, key: Words, encoding: PadEncoding, weights: Sequence[int]
+    ) -> DecryptedSum:
         encoding.check_budget(weights)
         if words.shape != key.shape or words.dtype != np.uint64 or len(label) != 32:
             raise EncryptionError(f"{words.shape} words for another key or label", code="E_PARAMS")
@@ -164,7 +166,7 @@ class Pad:
         largest = sum(weights) * encoding.largest
         if int(sums.max()) > largest or int(sums.min()) < -largest:
             raise EncryptionError("a decrypted coordinate is out of range", code="E_RANGE")
-        return Opened(sums, 0)
+        return DecryptedSum(sums, 0)
 
     def _decode_key(self, data: bytes, encoding: PadEncoding, dimension: int) -> Words:
         """Raises MalformedError (fault: key authority)."""

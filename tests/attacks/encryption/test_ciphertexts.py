@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from protocol.content.cid import cid_of
 from protocol.errors import EncryptionError, HearthError, MalformedError, Party
 from protocol.screening.verdict import Absent, decide
-from storage.content.cid import cid_of
 from storage.content.interface import ContentCorruptError, get_document
 from storage.content.memory import MemoryStore
 from tests.attacks.encryption.played_round import MISMATCH, SETTINGS, WEIGHTS, Round

@@ -191,7 +191,7 @@ abstract contract Books is World {
         }
     }
 
-    /// @dev The table of protocol/round_state.py.
+    /// @dev The table of protocol/round/state_table.py.
     function _move(RoundBook storage current, RoundState to) private {
         RoundState from = current.state;
         bool allowed = to == RoundState.Open

@@ -12,7 +12,7 @@ from client_agent.keystore import decode_master_keys
 from protocol.encryption.committee import ratchet
 from protocol.errors import EncryptionError
 from protocol.messages.submission import Commitment, SignedCommitment
-from storage.journal import Journal
+from storage.records.journal import Journal
 
 KEYS: dict[tuple[int, ...], bytes] = {(1,): b"\1" * 32, (2,): b"\2" * 32, (3,): b"\3" * 32}
 

@@ -11,7 +11,7 @@ from client_agent.privacy.budget import check_budget
 from protocol.errors import BudgetSpentError, Party
 from protocol.messages.task import MICRO, LearningTerms, ModelSpec, PrivacyTerms
 from protocol.privacy.renyi import NoPrivacyError, epsilon_micro
-from scripts.presets import digits_terms, mnist_terms
+from scripts.demonstration.presets import digits_terms, mnist_terms
 from tests.unit.client_agent.scene_learning import NOISELESS, TERMS
 
 Terms = Callable[[], tuple[ModelSpec, LearningTerms, PrivacyTerms]]

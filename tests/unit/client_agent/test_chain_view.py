@@ -25,7 +25,7 @@ from protocol.messages.chain import (
     TaskView,
 )
 from protocol.messages.settlement import PUBLISHED, Allocation, Entitlement, RoundRecord, Verdict
-from protocol.planning import terms_of
+from protocol.round.planning import terms_of
 from storage.content.memory import MemoryStore
 from storage.ledger.interface import LedgerReader
 from tests.samples import client_address, sample_spec

@@ -27,7 +27,7 @@ class _Server:
     def submit(self, *_: Any) -> SignedReceipt | None:
         return self.answer
 
-    def receipt(self, *_: Any) -> None:
+    def inclusion_proof(self, *_: Any) -> None:
         self.polls += 1
 
 

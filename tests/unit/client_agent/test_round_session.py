@@ -9,14 +9,14 @@ import pytest
 
 from client_agent.round_session import DisorderError, RoundSession
 from protocol.canonical import encode
+from protocol.content.cid import cid_of
 from protocol.encryption.committee import draw_master_keys
 from protocol.errors import HearthError, Party
 from protocol.identifiers import Digest
 from protocol.messages.round import ClientWeight, RoundPlan
-from protocol.planning import History, choose_index_set, plan_round
 from protocol.randomness import SeededRandomness
+from protocol.round.planning import History, choose_index_set, plan_round
 from protocol.signing import verify
-from storage.content.cid import cid_of
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, client_address, private_key, sample_spec
 

@@ -35,7 +35,7 @@ class Servers:
         if self.answers.pop(0) is None:
             raise EdgeUnavailableError("nobody is in charge")
 
-    def receipt(self, _: int, __: int, ___: bytes, wait: int) -> None:
+    def inclusion_proof(self, _: int, __: int, ___: bytes, wait: int) -> None:
         self.waits.append(wait)
 
 

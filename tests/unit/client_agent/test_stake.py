@@ -21,11 +21,11 @@ from protocol.errors import HearthError
 from protocol.identifiers import NATIVE_COIN, Address, to_hex
 from protocol.messages.submission import Leave, SignedLeave
 from protocol.messages.task import DepositTerms, TaskSpec
-from protocol.planning import terms_of
 from protocol.randomness import SeededRandomness
+from protocol.round.planning import terms_of
 from storage.content.memory import MemoryStore
 from storage.ledger.deposits import FundsError
-from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.interface import LedgerError
 from storage.ledger.signer import Signer
 from tests.ports.chain_token import ChainToken, sent_by
@@ -55,12 +55,12 @@ class Scene:
 
     def post(self, token: Address = NATIVE_COIN) -> TaskSpec:
         spec = authority.spec()
-        rewards = replace(spec.rewards, token=token, participation_wei=1, contribution_wei=0)
-        spec = replace(spec, confirmations=0, rewards=rewards, deposits=DepositTerms(client_wei=STAKE))
+        rewards = replace(spec.rewards, token=token, participation=1, contribution=0)
+        spec = replace(spec, confirmations=0, rewards=rewards, deposits=DepositTerms(client=STAKE))
         if token != NATIVE_COIN:
-            self.token.mint(self.poster.sender, spec.budget_wei())
-            self.poster.approve(token, spec.budget_wei())
-        self.poster.post_task(terms_of(spec), spec.budget_wei() if token == NATIVE_COIN else 0)
+            self.token.mint(self.poster.sender, spec.budget())
+            self.poster.approve(token, spec.budget())
+        self.poster.post_task(terms_of(spec), spec.budget() if token == NATIVE_COIN else 0)
         return spec
 
     @contextmanager
@@ -143,7 +143,7 @@ def test_a_phone_without_enough_of_the_token_approves_nothing(scene: Scene) -> N
     assert to_hex(scene.token.address) in str(refused(scene, spec, FundsError))
     scene.token.mint(scene.phone.address, 1)
     scene.enrol(spec)
-    assert scene.ledger.balance_wei(scene.phone.address, scene.token.address) == 0
+    assert scene.ledger.balance(scene.phone.address, scene.token.address) == 0
 
 
 def test_a_phone_with_tokens_and_no_coin_for_gas_approves_nothing(scene: Scene) -> None:
@@ -191,7 +191,7 @@ def test_an_older_approval_is_cut_to_the_stake(scene: Scene) -> None:
     scene.ledger.approve(scene.token.address, 3 * STAKE)
     scene.enrol(spec)
     assert scene.ledger.allowance(scene.token.address, scene.phone.address) == 0
-    assert scene.ledger.balance_wei(scene.phone.address, scene.token.address) == 2 * STAKE
+    assert scene.ledger.balance(scene.phone.address, scene.token.address) == 2 * STAKE
 
 
 def test_a_restart_before_the_enrolment_is_known_stakes_once(scene: Scene) -> None:
@@ -251,7 +251,7 @@ def test_a_phone_of_a_task_that_never_began_has_its_stake_after_enrolment(scene:
 def test_the_owner_is_told_what_where_why_and_for_how_long() -> None:
     plain = authority.spec()
     assert "stake" not in disclosure(plain, 1, 3, 0)
-    staked = replace(plain, deposits=DepositTerms(client_wei=STAKE))
+    staked = replace(plain, deposits=DepositTerms(client=STAKE))
     text = disclosure(staked, 1, 3, 0)
     longest = staked.durations.task_seconds + staked.durations.claim_seconds
     for part in (f"{STAKE} wei", "Nobody can take it", "with your last claim", f"locked until {longest} seconds"):

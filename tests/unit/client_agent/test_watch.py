@@ -14,13 +14,13 @@ from client_agent.chain_view import ChainView
 from client_agent.edge_client import EdgeClient, NextRound
 from client_agent.journal import AgentJournal
 from client_agent.watch import Watch
-from protocol.commitments import commitment_of
 from protocol.errors import VerificationError
 from protocol.identifiers import Address
 from protocol.messages.chain import BondForfeited, RoundFrozen, RoundPublished
 from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.messages.submission import SignedCommitment, Submission
-from protocol.round_state import RoundState
+from protocol.round.commitments import commitment_of
+from protocol.round.state_table import RoundState
 from storage.ledger.proof_file import read_proof
 from storage.ledger.signer import Signer
 from tests.ports.chains import running_chain

@@ -36,8 +36,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (wheel,) = folder.glob("*.whl")
     site = folder / "site"
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site, [name for name in archive.namelist() if name.startswith("protocol/")])
-    yield _sealed(site)
+        archive.extractall(site, [name for name in archive.namelist() if name.startswith("hearth_fl/protocol/")])
+    yield _sealed(site / "hearth_fl")
     for path in [site, *site.rglob("*")]:
         path.chmod(0o755)
 

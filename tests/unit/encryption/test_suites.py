@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from protocol.content.cid import cid_of
+from protocol.content.opening import ObjectTree
 from protocol.encryption.committee import authority_share, draw_master_keys
 from protocol.encryption.port import Encoding, Suite
 from protocol.encryption.spot_audit import block_count, check_blocks, choose_blocks
 from protocol.encryption.suite import FE64, PAD, suite
 from protocol.errors import EncryptionError, HearthError, MalformedError
 from protocol.randomness import SeededRandomness
-from storage.content.cid import cid_of
-from storage.content.opening import ObjectTree
 
 LABEL = sha256(b"a round").digest()
 PACKINGS = [(FE64, 2), (FE64, 3), (PAD, 4), (PAD, 6)]

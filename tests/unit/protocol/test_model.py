@@ -20,7 +20,7 @@ from protocol.model.layout import Layout, always_sent
 from protocol.model.specification import dimension_of, validate
 from protocol.model.step import apply_step
 from protocol.sparse.quantization import dequantise
-from scripts.presets import digits_terms, mnist_terms
+from scripts.demonstration.presets import digits_terms, mnist_terms
 from tests.samples import sample_spec
 
 LINEAR = ModelSpec((6,), 3, (Layer("linear", {"outputs": 3, "bias": 1}),))

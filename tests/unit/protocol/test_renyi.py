@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from protocol.messages.task import MICRO
 from protocol.privacy.renyi import ORDERS, NoPrivacyError, epsilon, epsilon_micro
-from scripts.presets import digits_terms, mnist_terms, with_enough_noise
+from scripts.demonstration.presets import digits_terms, mnist_terms, with_enough_noise
 from tests.samples import sample_spec
 
 LEARNING = sample_spec().learning

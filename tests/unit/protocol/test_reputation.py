@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from protocol.canonical import decode, encode
 from protocol.errors import MalformedError, Party
-from protocol.incentives.reputation import RULES, Mark, Standing, after_round, eligible, next_reputation, weight_of
+from protocol.incentives.reputation import RULES, Level, Mark, after_round, eligible, next_reputation, weight_of
 from protocol.messages.settlement import CORRUPT, MALFORMED, UNAVAILABLE, Rejection, Verdict
 from protocol.messages.task import ReputationTerms, TaskSpec
 from tests.samples import client_address, sample_spec
@@ -21,26 +21,26 @@ A, B, C, D, E = (client_address(i) for i in range(5))
 
 # One line for each row of the rule table (and for the maximum): before, mark, after.
 TABLE = {
-    (Standing.WAITING, Mark.GOOD): (1, 2),
-    (Standing.WAITING, Mark.BAD): (1, 2),
-    (Standing.WAITING, Mark.NONE): (1, 2),
-    (Standing.AT_FLOOR, Mark.GOOD): (3, 4),
-    (Standing.AT_FLOOR, Mark.BAD): (3, 1),
-    (Standing.AT_FLOOR, Mark.NONE): (3, 3),
-    (Standing.ABOVE, Mark.GOOD): (4, 5),
-    (Standing.ABOVE, Mark.BAD): (5, 4),
-    (Standing.ABOVE, Mark.NONE): (5, 5),
+    (Level.WAITING, Mark.GOOD): (1, 2),
+    (Level.WAITING, Mark.BAD): (1, 2),
+    (Level.WAITING, Mark.NONE): (1, 2),
+    (Level.AT_FLOOR, Mark.GOOD): (3, 4),
+    (Level.AT_FLOOR, Mark.BAD): (3, 1),
+    (Level.AT_FLOOR, Mark.NONE): (3, 3),
+    (Level.ABOVE, Mark.GOOD): (4, 5),
+    (Level.ABOVE, Mark.BAD): (5, 4),
+    (Level.ABOVE, Mark.NONE): (5, 5),
 }
 
 
 @pytest.mark.parametrize("row", RULES, ids=lambda row: f"{row[0].name} {row[1].name}")
-def test_every_row_of_the_table(row: tuple[Standing, Mark]) -> None:
+def test_every_row_of_the_table(row: tuple[Level, Mark]) -> None:
     before, after = TABLE[row]
     assert next_reputation(before, TERMS, row[1]) == after
 
 
 def test_the_table_is_complete() -> None:
-    assert set(RULES) == set(TABLE) == {(standing, mark) for standing in Standing for mark in Mark}
+    assert set(RULES) == set(TABLE) == {(standing, mark) for standing in Level for mark in Mark}
 
 
 def test_the_maximum_holds_and_a_reputation_from_elsewhere_counts_up_to_it() -> None:

@@ -14,13 +14,13 @@ from protocol.audit.money_checks import same_allocation
 from protocol.domain import entitlement_leaf
 from protocol.errors import VerificationError
 from protocol.identifiers import Address, to_hex
-from protocol.incentives.contribution import Progress, contribution_wei
-from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_wei
+from protocol.incentives.contribution import Progress, contribution
+from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_owed
 from protocol.messages.settlement import CORRUPT, MALFORMED, UNAVAILABLE, Allocation, Rejection, Verdict
 from protocol.messages.task import RewardTerms, TaskSpec
 from tests.samples import client_address, sample_spec
 
-REWARDS = RewardTerms(participation_wei=599, contribution_wei=401, target_gain_ppm=100_000)
+REWARDS = RewardTerms(participation=599, contribution=401, target_gain_ppm=100_000)
 A, B, C, D = (client_address(i) for i in range(4))
 MAXIMUM = 5
 
@@ -44,11 +44,11 @@ terms = st.builds(RewardTerms, st.integers(0, 2**90), st.integers(0, 2**90), st.
     ],
 )
 def test_contribution_by_hand(weight: int, best: int, correct: int, paid: int) -> None:
-    assert contribution_wei(weight, MAXIMUM, Progress(best, correct, 100), REWARDS) == paid
+    assert contribution(weight, MAXIMUM, Progress(best, correct, 100), REWARDS) == paid
 
 
 def test_counts_of_nothing_release_nothing() -> None:
-    assert contribution_wei(5, MAXIMUM, Progress(0, 7, 0), REWARDS) == 0
+    assert contribution(5, MAXIMUM, Progress(0, 7, 0), REWARDS) == 0
 
 
 @given(st.integers(1, 255), st.data(), counts, terms)
@@ -58,11 +58,11 @@ def test_contribution_is_the_exact_share_rounded_down(
     weight = data.draw(st.integers(0, maximum))
     gain = max(Fraction(0), Fraction(progress.correct - progress.best, progress.examples))
     released = min(Fraction(1), gain / Fraction(rewards.target_gain_ppm, 10**6))
-    exact = rewards.contribution_wei * released * Fraction(weight, maximum)
-    paid = contribution_wei(weight, maximum, progress, rewards)
+    exact = rewards.contribution * released * Fraction(weight, maximum)
+    paid = contribution(weight, maximum, progress, rewards)
     assert isinstance(paid, int)
     assert 0 <= exact - paid < 1
-    assert paid <= rewards.contribution_wei
+    assert paid <= rewards.contribution
 
 
 @given(st.integers(1, 255), st.data(), counts, terms)
@@ -71,9 +71,9 @@ def test_more_weight_or_a_better_model_never_earns_less(
 ) -> None:
     less, more = sorted(data.draw(st.lists(st.integers(0, maximum), min_size=2, max_size=2)))
     better = replace(progress, correct=data.draw(st.integers(progress.correct, progress.examples)))
-    paid = contribution_wei(less, maximum, progress, rewards)
-    assert paid <= contribution_wei(more, maximum, progress, rewards)
-    assert paid <= contribution_wei(less, maximum, better, rewards)
+    paid = contribution(less, maximum, progress, rewards)
+    assert paid <= contribution(more, maximum, progress, rewards)
+    assert paid <= contribution(less, maximum, better, rewards)
 
 
 def _spec(rewards: RewardTerms = REWARDS) -> TaskSpec:
@@ -85,7 +85,7 @@ def _accepting(*clients: Address) -> Verdict:
 
 
 def _earned(allocation: Allocation) -> dict[Address, int]:
-    return {entry.client: entry.cumulative_wei for entry in allocation.entitlements}
+    return {entry.client: entry.cumulative for entry in allocation.entitlements}
 
 
 def test_accepted_clients_earn_by_reputation_and_nobody_else_anything() -> None:
@@ -108,10 +108,10 @@ def test_what_is_won_back_is_not_paid_twice() -> None:
     """Falling behind the best model and catching up releases nothing."""
     allocation, best, paid = first_allocation(1, dict.fromkeys([A, B], 5)), 20, []
     for number, correct in enumerate((25, 15, 25, 24, 26), start=1):
-        before = total_wei(allocation)
+        before = total_owed(allocation)
         allocation = settle(_spec(), allocation, number, _accepting(A, B), Progress(best, correct, 100))
         best = max(best, correct)
-        paid.append(total_wei(allocation) - before - 2 * 599)
+        paid.append(total_owed(allocation) - before - 2 * 599)
     assert paid == [2 * 200, 0, 0, 0, 2 * 40]
 
 
@@ -134,9 +134,9 @@ def test_every_round_stays_within_its_budget_whatever_the_order(
         again = settle(spec, again, number, _accepting(*reversed(clients)), progress)
         gained = {client: wei - before[client] for client, wei in _earned(allocation).items()}
         for client, wei in gained.items():
-            low, high = rewards.participation_wei, rewards.update_reward_wei
+            low, high = rewards.participation, rewards.update_reward
             assert low <= wei <= high if client in clients else wei == 0
-        assert sum(gained.values()) <= len(clients) * rewards.update_reward_wei
+        assert sum(gained.values()) <= len(clients) * rewards.update_reward
     assert allocation == again
 
 
@@ -152,18 +152,18 @@ def test_every_wei_of_the_escrow_is_paid_or_left_for_the_refund(
         allocation = settle(spec, allocation, number, _accepting(*clients), progress)
         gain = max(0, progress.correct - progress.best) if progress else 0
         share = Fraction(gain * 10**6, progress.examples * rewards.target_gain_ppm) if progress else Fraction(0)
-        exact += len(clients) * (rewards.participation_wei + min(Fraction(1), share) * rewards.contribution_wei)
+        exact += len(clients) * (rewards.participation + min(Fraction(1), share) * rewards.contribution)
         updates += len(clients)
-    remainder = exact - total_wei(allocation)
+    remainder = exact - total_owed(allocation)
     assert 0 <= remainder <= updates
-    assert total_wei(allocation) <= spec.budget_wei()
+    assert total_owed(allocation) <= spec.budget()
 
 
 def test_the_auditor_names_the_client_that_is_paid_wrongly() -> None:
     derived = first_allocation(1, dict.fromkeys([A, B], 3))
     first, second = derived.entitlements
     wrong = {
-        f"earned by {to_hex(first.client)}: 1 is claimed, 0": (replace(first, cumulative_wei=1), second),
+        f"earned by {to_hex(first.client)}: 1 is claimed, 0": (replace(first, cumulative=1), second),
         f"reputation of {to_hex(second.client)}: 4 is claimed, 3": (first, replace(second, reputation=4)),
         "clients of the allocation": (second, first),
     }

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from protocol.identifiers import from_hex
-from scripts.background_chain import STATE_FILE, TestnetError, down, read_state, up
-from storage.ledger.ethereum import EthereumLedger
+from scripts.chain.background import STATE_FILE, TestnetError, down, read_state, up
+from scripts.launcher import hearth_command
+from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.interface import LedgerError
 from storage.ledger.public_keys import is_public_key
 from storage.ledger.signer import Signer
@@ -22,7 +22,7 @@ from storage.ledger.signer import Signer
 def hearth(folder: Path, *arguments: str) -> str:
     """What one command printed; its process has ended."""
     ran = subprocess.run(
-        [sys.executable, "-m", "scripts.cli", "testnet", *arguments, "--folder", str(folder)],
+        [*hearth_command(), "testnet", *arguments, "--folder", str(folder)],
         capture_output=True,
         text=True,
         check=False,
@@ -44,7 +44,7 @@ def test_up_and_down(chain: str, tmp_path: Path) -> None:
         ledger = EthereumLedger(shown["rpc_url"], from_hex(shown["ledger"]), Signer(keys[9]))
         ledger.verify_contract()
         assert ledger.domain.chain_id == shown["chain_id"]
-        assert all(ledger.balance_wei(Signer(key).address) > 10**20 for key in keys)
+        assert all(ledger.balance(Signer(key).address) > 10**20 for key in keys)
         block = ledger.transfer(b"\x94" * 20, 1).block
 
         again, started = up(tmp_path, chain, None)

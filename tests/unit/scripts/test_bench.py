@@ -12,7 +12,6 @@ import pytest
 from typer.testing import CliRunner
 
 from protocol.errors import EncryptionError
-from scripts import locked_environment
 from scripts.bench import environments, machine, page, targets
 from scripts.bench.environments import Peer, measure_peer
 from scripts.bench.ours import FE64_SYSTEM, Round, measure_server
@@ -24,8 +23,9 @@ from scripts.bench.streaming_parties import patterns
 from scripts.bench.systems import peer_row, row
 from scripts.bench.timing import Timing, repeat
 from scripts.bench.workload import Workload, heaviest_for
+from scripts.checks import locked_environment
+from scripts.checks.locked_environment import ProgramMissingError, reason_of
 from scripts.cli import app
-from scripts.locked_environment import ProgramMissingError, reason_of
 
 NAMED_BY_THE_ISSUE = {"machine", "read_bandwidth_gb_s", "systems", "ratios", "bandwidth_fraction"}
 NAMED_OF_A_SYSTEM = {

@@ -10,12 +10,12 @@ import pytest
 
 from protocol.audit.evidence import Absence, ChainEvidence
 from protocol.canonical import decode, encode
-from protocol.commitments import batch_of, batch_root
 from protocol.identifiers import Digest, sha256
 from protocol.messages.chain import BatchCommitted, RoundPublished
 from protocol.messages.keys import SignedPartialKey
 from protocol.messages.settlement import MAX_RECORD_BYTES, RoundRecord
 from protocol.messages.submission import CommitmentBatch, SignedCommitment
+from protocol.round.commitments import batch_of, batch_root
 from protocol.signing import address_of, sign
 from scripts.audit import AuditFetch, gather_evidence
 from scripts.breaches import find_breaches

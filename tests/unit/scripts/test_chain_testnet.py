@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from web3.types import RPCEndpoint
 
-from scripts.development_chain import FUNDED_KEY
-from scripts.processes import Stage
-from scripts.testnet import ChainChoiceError, start_chain
-from storage.ledger.rpc import JsonRpcProvider
+from scripts.chain.development import FUNDED_KEY
+from scripts.chain.testnet import ChainChoiceError, start_chain
+from scripts.demonstration.processes import Stage
+from storage.ledger.ethereum.rpc import JsonRpcProvider
 from storage.ledger.signer import PublicKeyError, Signer, write_keystore
 from tests.samples import private_key
 

@@ -81,9 +81,9 @@ def test_a_bond_is_shown_placed_and_returned(commands: Commands) -> None:
     commands.refused("E_PLACED", "bond", "place", *holder, "--yes")
     commands.refused("E_TOO_EARLY", "bond", "return", *holder)
     scene.chain.pass_time(scene.terms.task_seconds + 1)
-    before = commands.helper.balance_wei(AUTHORITY)
+    before = commands.helper.balance(AUTHORITY)
     assert commands.run("bond", "return", *holder)[0] == 0
-    assert commands.helper.balance_wei(AUTHORITY) - before == BOND
+    assert commands.helper.balance(AUTHORITY) - before == BOND
     commands.refused("E_NOTHING", "bond", "return", *holder)
 
 
@@ -121,8 +121,8 @@ def test_anybody_returns_a_stake(commands: Commands) -> None:
     whose = ("--client", to_hex(client.address))
     commands.refused("E_CLAIM_FIRST", "stake", "return", *whose)
     scene.chain.pass_time(scene.terms.task_seconds + 1)
-    before = commands.helper.balance_wei(client.address)
+    before = commands.helper.balance(client.address)
     status, printed = commands.run("stake", "return", *whose)
-    assert (status, commands.helper.balance_wei(client.address) - before) == (0, STAKE)
+    assert (status, commands.helper.balance(client.address) - before) == (0, STAKE)
     assert f"returned {STAKE}" in printed
     commands.refused("E_NOTHING", "stake", "return", *whose)

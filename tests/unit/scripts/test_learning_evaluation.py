@@ -11,10 +11,10 @@ import pytest
 
 from client_agent.data.datasets import DataMissingError
 from protocol.model.dataset import decode_labelled
-from scripts.data_folder import data_folder
-from scripts.demo_data import MINIMUM_EXAMPLES, households_of
+from scripts.demonstration.data import MINIMUM_EXAMPLES, households_of
+from scripts.demonstration.data_folder import data_folder
+from scripts.demonstration.presets import DIGITS_EXAMPLES
 from scripts.evaluate import learning
-from scripts.presets import DIGITS_EXAMPLES
 
 
 @pytest.mark.parametrize("seed", [1, 2])

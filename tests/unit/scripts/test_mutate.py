@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from contracts.compiler import ROOT
-from scripts.mutate.__main__ import line_of, summary_of
-from scripts.mutate.functions import functions
-from scripts.mutate.mutants import Mutant, all_mutants, mutants_of, sample
-from scripts.mutate.trial import Verdict
+from scripts.checks.mutate.__main__ import line_of, summary_of
+from scripts.checks.mutate.functions import functions
+from scripts.checks.mutate.mutants import Mutant, all_mutants, mutants_of, sample
+from scripts.checks.mutate.trial import Verdict
 
 SOURCE = """contract Small {
     uint32 private constant _MOST = 1_000;

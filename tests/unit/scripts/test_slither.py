@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scripts.slither import ANSWERS, Finding, Place, complaints, place_of, read_answers
+from scripts.checks.slither import ANSWERS, Finding, Place, complaints, place_of, read_answers
 
 ANSWERED: Place = ("timestamp", "Rounds.openRound")
 

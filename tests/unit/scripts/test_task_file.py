@@ -8,9 +8,9 @@ import pytest
 
 from protocol.errors import MalformedError
 from protocol.messages.task import CommitteeMember
-from scripts.demo_task import terms_for, write_task_file
-from scripts.presets import DEMO_REPUTATION, DEMO_REWARDS
-from scripts.task_file import TaskFile
+from scripts.commands.task_file import TaskFile
+from scripts.demonstration.presets import DEMO_REPUTATION, DEMO_REWARDS
+from scripts.demonstration.task import terms_for, write_task_file
 
 MEMBERS = {f"http://127.0.0.1:{port}": CommitteeMember(bytes([port]) * 20, bytes([port]) * 1216) for port in (1, 2, 3)}
 
@@ -43,8 +43,8 @@ def test_terms_survive_the_file_exactly(dataset: str, tmp_path: Path) -> None:
         ('kind = "linear"', 'kind = "lambda"'),
         ("[task]", "[task"),
         ("edge_server = ", "edge_server = 5 # "),
-        ("participation_wei = ", "participation_wei = -"),
-        ("contribution_wei = ", "contribution_wei = 0.5 # "),
+        ("participation = ", "participation = -"),
+        ("contribution = ", "contribution = 0.5 # "),
         ("target_gain = ", "target_gain = 1.5 # "),
         ("target_gain = ", "target_gain = 0.0 # "),
         ("waiting_rounds = 2", "waiting_rounds = 3"),

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from protocol.content.cid import Cid, cid_of
 from protocol.errors import MalformedError
-from storage.content.cid import Cid, cid_of
 from storage.content.filesystem import FilesystemStore
 from storage.content.interface import (
     ContentCorruptError,

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from protocol.errors import MalformedError
-from storage.journal import MAX_LINE_BYTES, Entry, Journal, JournalBusyError, JournalCorruptError, JournalError
+from storage.records.journal import MAX_LINE_BYTES, Entry, Journal, JournalBusyError, JournalCorruptError, JournalError
 
 ROOT = Path(__file__).resolve().parents[3]
 FACTS: list[tuple[str, dict[str, int | str | bytes]]] = [
@@ -112,7 +112,7 @@ def test_only_one_owner(written: Path) -> None:
         with pytest.raises(JournalBusyError):
             Journal(written)
         child = subprocess.run(
-            [sys.executable, "-c", f"from storage.journal import *; Journal(Path({str(written)!r}))"],
+            [sys.executable, "-c", f"from storage.records.journal import *; Journal(Path({str(written)!r}))"],
             cwd=ROOT,
             capture_output=True,
         )
@@ -231,7 +231,7 @@ def test_a_blob_that_was_not_finished_leaves_the_old_one(written: Path, monkeypa
 APPENDER = """
 import sys
 from pathlib import Path
-from storage.journal import Journal
+from storage.records.journal import Journal
 with Journal(Path(sys.argv[1])) as journal:
     start = sum(1 for _ in journal.entries())
     for number in range(start, 1_000_000):

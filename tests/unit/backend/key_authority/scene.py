@@ -12,6 +12,7 @@ from typing import Any
 from backend.key_authority.records import AuthorityRecords
 from backend.key_authority.service import KeyAuthority
 from protocol.canonical import encode
+from protocol.content.cid import cid_of
 from protocol.domain import Domain
 from protocol.encryption.committee import draw_master_keys
 from protocol.encryption.envelope import EncryptionKeyPair, seal_envelope
@@ -21,11 +22,10 @@ from protocol.messages.keys import KeyRequest, KeyRequestEntry, PlannedKeyReques
 from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.messages.submission import Commitment
 from protocol.messages.task import Committee, CommitteeMember, TaskSpec
-from protocol.planning import terms_of
 from protocol.randomness import SeededRandomness
-from protocol.round_state import RoundState
+from protocol.round.planning import terms_of
+from protocol.round.state_table import RoundState
 from protocol.signing import sign
-from storage.content.cid import cid_of
 from storage.ledger.interface import LedgerError, TransactionRevertedError
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, client_address, private_key, sample_spec

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from protocol.canonical import decode
+from protocol.content.cid import cid_of
 from protocol.encryption.committee import authority_share, ratchet
 from protocol.encryption.suite import suite
 from protocol.errors import HearthError, Party
 from protocol.identifiers import sha256
 from protocol.messages.keys import KeyRequest, PartialKeyAnswer
 from protocol.messages.round import ClientWeight, RoundPlan
-from protocol.round_state import RoundState
+from protocol.round.state_table import RoundState
 from protocol.signing import verify
-from storage.content.cid import cid_of
 from storage.ledger.interface import LedgerError
 from tests.samples import DOMAIN, client_address
 from tests.unit.backend.key_authority.scene import (

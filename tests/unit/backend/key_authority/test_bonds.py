@@ -12,8 +12,8 @@ from backend.key_authority.bonds import BondWatch
 from backend.key_authority.records import AuthorityRecords
 from protocol.canonical import encode
 from protocol.messages.task import DepositTerms, TaskSpec
-from protocol.planning import terms_of
-from storage.ledger.ethereum import EthereumLedger
+from protocol.round.planning import terms_of
+from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.signer import Signer
 from tests.ports.chains import RunningChain, running_chain
 from tests.samples import private_key, sample_spec
@@ -31,8 +31,8 @@ class Scene:
         self.ledger, self.poster = (self.chain.ledger(address, account) for account in accounts)
 
     def post(self, bond: int = BOND, confirmations: int = 0) -> TaskSpec:
-        spec = sample_spec(deposits=DepositTerms(authority_wei=bond), confirmations=confirmations)
-        self.poster.post_task(terms_of(spec), spec.budget_wei())
+        spec = sample_spec(deposits=DepositTerms(authority=bond), confirmations=confirmations)
+        self.poster.post_task(terms_of(spec), spec.budget())
         return spec
 
     def watch(self, limit: int = BOND) -> BondWatch:

@@ -9,13 +9,13 @@ import pytest
 
 from backend.key_authority.identity import KEY_FILE, IdentityError, derived_key_pair, kept_key_pair
 from protocol.canonical import decode, encode
+from protocol.content.cid import cid_of
 from protocol.encryption.committee import authority_share, subsets_without
 from protocol.encryption.envelope import KeyEnvelope
 from protocol.errors import HearthError, Party
 from protocol.messages.keys import SignedKeyAcceptance
 from protocol.messages.task import Committee
 from protocol.signing import verify
-from storage.content.cid import cid_of
 from storage.ledger.interface import LedgerError
 from tests.samples import DOMAIN, client_address, sample_spec
 from tests.unit.backend.key_authority.scene import (

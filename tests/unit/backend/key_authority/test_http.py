@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from backend.key_authority.app import authority_app
 from backend.key_authority.service import MAX_PLANNED_REQUEST_BYTES
 from protocol.canonical import decode, encode
+from protocol.content.cid import cid_of
 from protocol.encryption.envelope import MAX_ENVELOPE_BYTES
 from protocol.identifiers import from_hex, sha256, to_hex
 from protocol.messages.keys import PartialKeyAnswer, PlannedKeyRequest, SignedKeyAcceptance
 from protocol.messages.task import MAX_SPEC_BYTES
-from storage.content.cid import cid_of
 from tests.unit.backend.key_authority.scene import (
     CLIENTS,
     TASK,

@@ -16,7 +16,7 @@ from protocol.encryption.committee import authority_share, ratchet, subsets_with
 from protocol.encryption.suite import suite
 from protocol.errors import EncryptionError, HearthError
 from protocol.messages.keys import PartialKeyAnswer
-from storage.journal import Journal
+from storage.records.journal import Journal
 from tests.unit.backend.key_authority.scene import CLIENTS, TASK, Scene, envelope, master_keys, plan, request
 
 HELD = subsets_without(3, 2, 1)

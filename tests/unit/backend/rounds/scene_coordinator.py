@@ -17,7 +17,7 @@ from backend.rounds.desk import Desk
 from backend.rounds.history import TaskHistory
 from backend.rounds.journal import EdgeJournal
 from protocol.canonical import encode
-from protocol.commitments import commitment_of
+from protocol.content.cid import cid_of
 from protocol.encryption.committee import authority_share, draw_master_keys
 from protocol.encryption.suite import suite
 from protocol.identifiers import Address
@@ -26,16 +26,16 @@ from protocol.messages.submission import Commitment, Enrolment, SignedCommitment
 from protocol.messages.task import CohortTerms, Committee, CommitteeMember
 from protocol.model.dataset import encode_labelled
 from protocol.model.layout import Layout
-from protocol.planning import terms_of
 from protocol.randomness import SeededRandomness
-from storage.content.cid import cid_of
+from protocol.round.commitments import commitment_of
+from protocol.round.planning import terms_of
 from storage.content.memory import MemoryStore
 from storage.ledger.signer import Signer
 from tests.ports.chains import RunningChain
 from tests.samples import private_key, sample_spec
 
 PATIENCE_SECONDS = 60
-FLAT = sample_spec().rewards.participation_wei
+FLAT = sample_spec().rewards.participation
 FIRST_GAIN = (
     80  # 401 / 2 * 2 / 5, rounded down: one right answer more of four is half the target gain; reputation 2 of 5
 )
@@ -123,7 +123,7 @@ class Scene:
         )
         self.store.put(encode(self.spec))
         poster = chain.ledger(address, manufacturer)
-        poster.post_task(terms_of(self.spec), self.spec.budget_wei())
+        poster.post_task(terms_of(self.spec), self.spec.budget())
         poster.close()
         self.committee = PlayedCommittee(self.ledger.domain, authorities)
 
@@ -194,4 +194,4 @@ class Scene:
         """As the last allocation says; nobody when there is none."""
         ended = [number for number, facts in self.history.rounds.items() if facts.ended]
         _, allocation = self.history.before(len(ended) + 1)
-        return {e.client: e.cumulative_wei for e in allocation.entitlements if allocation.round}
+        return {e.client: e.cumulative for e in allocation.entitlements if allocation.round}

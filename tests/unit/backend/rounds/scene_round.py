@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from protocol.commitments import batch_of
+from protocol.content.cid import cid_of
 from protocol.encryption.committee import authority_share, draw_master_keys
 from protocol.encryption.suite import suite
 from protocol.identifiers import Address
@@ -16,9 +16,9 @@ from protocol.messages.keys import KeyRequest
 from protocol.messages.round import RoundPlan
 from protocol.messages.submission import Commitment, CommitmentBatch, SignedCommitment, Submission
 from protocol.messages.task import TaskSpec
-from protocol.planning import History, choose_index_set, key_request, plan_round
 from protocol.randomness import SeededRandomness
-from storage.content.cid import cid_of
+from protocol.round.commitments import batch_of
+from protocol.round.planning import History, choose_index_set, key_request, plan_round
 from storage.content.interface import ContentStore
 from storage.content.memory import MemoryStore
 from storage.ledger.signer import Signer

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from protocol.content.cid import cid_of
 from protocol.encryption.suite import suite
 from protocol.identifiers import to_hex
 from protocol.messages.chain import Event, TakenOver
 from protocol.messages.submission import Submission
-from storage.content.cid import cid_of
 from storage.ledger.signer import Signer
 from tests.ports.chains import RunningChain
 from tests.samples import private_key

@@ -31,13 +31,13 @@ class PlayedLedger:
     """What is claimed, in which transactions; ``unpayable`` revert whatever they are in."""
 
     owed: Allocation
-    claimed: dict[Address, int] = field(default_factory=dict)
+    paid: dict[Address, int] = field(default_factory=dict)
     freed: set[Address] = field(default_factory=set)
     unpayable: set[Address] = field(default_factory=set)
     sent: list[tuple[Address, ...]] = field(default_factory=list)
 
-    def claimed_wei(self, _: int, who: Address) -> int:
-        return self.claimed.get(who, 0)
+    def claimed(self, _: int, who: Address) -> int:
+        return self.paid.get(who, 0)
 
     def standing(self, who: Address) -> Any:
         return SimpleNamespace(task=0 if who in self.freed else TASK)
@@ -55,7 +55,7 @@ class PlayedLedger:
         if refused:
             raise TransactionRevertedError("PaymentFailed", (refused[0], 10))
         self.sent.append(tuple(sorted(entry.client for entry in entries)))
-        self.claimed |= {entry.client: entry.cumulative_wei for entry in entries}
+        self.paid |= {entry.client: entry.cumulative for entry in entries}
 
 
 def relay(ledger: PlayedLedger, clients: set[Address]) -> list[tuple[Address, ...]]:
@@ -75,7 +75,7 @@ def test_all_that_wait_go_in_one_transaction_and_one_alone_in_a_claim_of_its_own
 
 def test_nothing_is_paid_for_those_who_have_everything() -> None:
     ledger = PlayedLedger(allocation(4))
-    ledger.claimed = {client(number): 10 for number in (1, 2)}
+    ledger.paid = {client(number): 10 for number in (1, 2)}
     ledger.freed = {client(2)}
     assert relay(ledger, {client(number) for number in range(1, 5)}) == [(client(1),), (client(3), client(4))]
     ledger.freed |= {client(1), client(3), client(4)}

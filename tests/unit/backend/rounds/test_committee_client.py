@@ -10,6 +10,7 @@ import pytest
 
 from backend.rounds.committee_client import MAX_STATEMENT_BYTES, CommitteeClient
 from protocol.canonical import encode
+from protocol.content.cid import cid_of
 from protocol.identifiers import Address, to_hex
 from protocol.messages.keys import (
     KeyAcceptanceStatement,
@@ -19,7 +20,6 @@ from protocol.messages.keys import (
     SignedKeyAcceptance,
     SignedPartialKey,
 )
-from storage.content.cid import cid_of
 from storage.ledger.proof_file import read_proof
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, private_key

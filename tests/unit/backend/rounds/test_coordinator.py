@@ -37,7 +37,7 @@ def test_two_rounds_and_the_claims(scene: Scene) -> None:
     with scene.desk._lock:  # the relay finds all of them waiting
         scene.desk._claims |= {signer.address for signer in CLIENTS}
     earned = 2 * FLAT + FIRST_GAIN
-    scene.until(lambda: scene.ledger.claimed_wei(1, CLIENTS[0].address) == earned)
+    scene.until(lambda: scene.ledger.claimed(1, CLIENTS[0].address) == earned)
     claims = [event for event in scene.ledger.events(1) if isinstance(event, Claimed)]
     assert len(claims) == len(CLIENTS)
     assert len({event.transaction for event in claims}) == 1

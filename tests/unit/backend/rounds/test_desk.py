@@ -13,12 +13,12 @@ import pytest
 from backend.rounds.desk import Announced, Desk
 from backend.rounds.history import RoundFacts, TaskHistory
 from backend.rounds.journal import EdgeJournal
-from protocol.commitments import batch_root, commitment_of, receipt_statement, verify_receipt
 from protocol.errors import HearthError, Party
 from protocol.identifiers import ZERO_DIGEST
 from protocol.messages.round import RoundStatement
 from protocol.messages.submission import Enrolment, Leave, SignedEnrolment, SignedLeave
 from protocol.messages.task import DepositTerms
+from protocol.round.commitments import batch_root, commitment_of, receipt_of, verify_inclusion
 from protocol.signing import verify
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, private_key
@@ -62,7 +62,7 @@ def test_a_submission_is_durable(scene: _Scene) -> None:
     receipt = scene.desk.submit(1, scene.round.submission(0))
     assert receipt is not None and receipt.server == EDGE.address
     commitment = commitment_of(scene.round.plan, scene.round.submission(0)).commitment
-    verify(DOMAIN, receipt_statement(commitment), receipt.signature, EDGE.address, Party.EDGE_SERVER)
+    verify(DOMAIN, receipt_of(commitment), receipt.signature, EDGE.address, Party.EDGE_SERVER)
     assert scene.desk.submit(1, scene.round.submission(0)) == receipt
     assert scene.journal.submissions(1, 1) == {CLIENTS[0]: scene.round.submission(0)}
 
@@ -104,14 +104,14 @@ def test_no_receipt_once_the_batch_is_closed(scene: _Scene, tmp_path: Path) -> N
 
 
 def test_after_the_batch_nothing_is_taken_and_receipts_are_given(scene: _Scene) -> None:
-    assert scene.desk.receipt(1, CLIENTS[0]) is None
+    assert scene.desk.inclusion_proof(1, CLIENTS[0]) is None
     scene.facts.batch = scene.round.batch()
     assert _refusal(scene.desk.submit, 1, scene.round.submission(0)) == "E_ROUND"
-    receipt = scene.desk.receipt(1, CLIENTS[0])
+    receipt = scene.desk.inclusion_proof(1, CLIENTS[0])
     assert receipt is not None
-    verify_receipt(batch_root(scene.facts.batch), scene.round.committed[CLIENTS[0]], receipt)
-    assert _refusal(scene.desk.receipt, 1, OUTSIDER.address) == "E_NOT_INCLUDED"
-    assert _refusal(scene.desk.receipt, 2, CLIENTS[0]) == "E_ROUND"
+    verify_inclusion(batch_root(scene.facts.batch), scene.round.committed[CLIENTS[0]], receipt)
+    assert _refusal(scene.desk.inclusion_proof, 1, OUTSIDER.address) == "E_NOT_INCLUDED"
+    assert _refusal(scene.desk.inclusion_proof, 2, CLIENTS[0]) == "E_ROUND"
 
 
 def test_a_censored_client_is_answered_and_ignored(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_enrolments_and_leaves_are_checked(scene: _Scene) -> None:
 
 
 def test_an_enrolment_with_a_stake_is_the_clients_own(scene: _Scene) -> None:
-    scene.history.spec = replace(scene.round.spec, deposits=DepositTerms(client_wei=1))
+    scene.history.spec = replace(scene.round.spec, deposits=DepositTerms(client=1))
     scene.history.view.max_clients = 4
     enrolment = Enrolment(1, OUTSIDER.address, b"\1" * 32)
     assert _refusal(scene.desk.enrol, SignedEnrolment(enrolment, OUTSIDER.sign(DOMAIN, enrolment))) == "E_STAKE"

@@ -8,7 +8,7 @@ import pytest
 
 from backend.rounds.history import TaskHistory
 from protocol.canonical import encode
-from protocol.planning import terms_of
+from protocol.round.planning import terms_of
 from storage.content.interface import ContentError
 from storage.content.memory import MemoryStore
 from tests.ports.chains import running_chain
@@ -26,7 +26,7 @@ def scene() -> Iterator[Scene]:
 def _posted(scene: Scene) -> MemoryStore:
     store, spec = MemoryStore(), sample_spec()
     store.put(encode(spec))
-    scene.manufacturer.post_task(terms_of(spec), spec.budget_wei())
+    scene.manufacturer.post_task(terms_of(spec), spec.budget())
     return store
 
 

@@ -16,13 +16,13 @@ from backend.aggregation.aggregator import open_sum
 from backend.aggregation.verifier import verify_updates
 from backend.rounds.committee_client import CommitteeClient
 from protocol.canonical import decode, encode
+from protocol.content.cid import cid_of
 from protocol.errors import EncryptionError
 from protocol.identifiers import to_hex
 from protocol.messages.chain import RoundPublished
 from protocol.messages.keys import PartialKeyAnswer, PartialKeyStatement, PlannedKeyRequest, SignedPartialKey
 from protocol.messages.task import Committee, CommitteeMember
 from protocol.model.layout import Layout
-from storage.content.cid import cid_of
 from storage.content.interface import get_document
 from storage.ledger.signer import Signer
 from tests.ports.chains import running_chain

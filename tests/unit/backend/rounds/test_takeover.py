@@ -60,14 +60,14 @@ def test_a_standby_follows_and_sends_nothing_but_what_anyone_may(pair: Pair) -> 
     first.submit(1)
     first.ended(RoundPublished, 1)
     second.ended(RoundPublished, 1)
-    assert second.desk.receipt(1, CLIENTS[0].address) == first.desk.receipt(1, CLIENTS[0].address)
+    assert second.desk.inclusion_proof(1, CLIENTS[0].address) == first.desk.inclusion_proof(1, CLIENTS[0].address)
     second.committee.away = False
     second.until(lambda: second.journal.acceptances(1, CLIENTS[0].address))  # ready, whenever they come back
     first.submit(2)
     second.until(lambda: (told := second.desk.next_round(2)) and told.round == 0)
     assert (pair.transactions(second), pair.takeovers()) == (relayed, [])
     second.desk.claim(CLIENTS[0].address)
-    second.until(lambda: first.ledger.claimed_wei(1, CLIENTS[0].address) > 0)
+    second.until(lambda: first.ledger.claimed(1, CLIENTS[0].address) > 0)
     assert pair.transactions(second) == relayed + 1
 
 

@@ -20,9 +20,9 @@ from backend.rounds.tasks import TaskBoard
 from protocol.canonical import encode
 from protocol.messages.chain import BondPlaced
 from protocol.messages.task import DepositTerms, Layer, TaskSpec
-from protocol.planning import terms_of
+from protocol.round.planning import terms_of
 from storage.content.memory import MemoryStore
-from storage.ledger.ethereum import EthereumLedger
+from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.signer import Signer
 from tests.ports.chains import running_chain
 from tests.samples import private_key, sample_spec
@@ -56,7 +56,7 @@ def _post(scene: Scene, spec: TaskSpec, stored: bool = True) -> None:
     _, poster, store = scene
     if stored:
         store.put(encode(spec))
-    poster.post_task(terms_of(spec), spec.budget_wei())
+    poster.post_task(terms_of(spec), spec.budget())
 
 
 def _code(board: TaskBoard, task: int) -> str | None:
@@ -126,7 +126,7 @@ def test_a_task_that_the_chain_took_back_is_forgotten(scene: Scene) -> None:
 
 def test_the_server_places_its_bond_once(scene: Scene) -> None:
     board, poster, _ = scene
-    _post(scene, sample_spec(deposits=DepositTerms(edge_server_wei=7)))
+    _post(scene, sample_spec(deposits=DepositTerms(edge_server=7)))
     _post(scene, sample_spec())
     board.start()
     _until(board, 1, None)
@@ -139,7 +139,7 @@ def test_the_server_places_its_bond_once(scene: Scene) -> None:
 
 def test_a_task_waits_for_a_bond_that_only_its_operator_may_place(scene: Scene) -> None:
     board, poster, _ = scene
-    _post(scene, sample_spec(deposits=DepositTerms(edge_server_wei=MAX_BOND + 1)))
+    _post(scene, sample_spec(deposits=DepositTerms(edge_server=MAX_BOND + 1)))
     board.start()
     _until(board, 9, "E_NOT_FOUND")  # it has looked
     assert _code(board, 1) == "E_STARTING"
@@ -151,7 +151,7 @@ def test_a_task_waits_for_a_bond_that_only_its_operator_may_place(scene: Scene) 
 
 def test_the_server_takes_its_bond_back_when_the_task_is_over(scene: Scene) -> None:
     board, poster, _ = scene
-    spec = sample_spec(deposits=DepositTerms(edge_server_wei=MAX_BOND))
+    spec = sample_spec(deposits=DepositTerms(edge_server=MAX_BOND))
     _post(scene, spec)
     board.start()
     _until(board, 1, None)

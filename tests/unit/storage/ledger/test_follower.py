@@ -9,10 +9,10 @@ import pytest
 from web3.types import RPCEndpoint, RPCResponse
 
 from protocol.messages.chain import Event, KeyRequested, RoundExpired
+from storage.ledger.ethereum.reader import EthereumReader
+from storage.ledger.ethereum.rpc import AnswerTooLargeError, NodeProvider, RpcRefusedError
 from storage.ledger.follower import MAX_CHECKPOINTS, EventFollower
 from storage.ledger.interface import LedgerError, LedgerReader
-from storage.ledger.reader import EthereumReader
-from storage.ledger.rpc import AnswerTooLargeError, NodeProvider, RpcRefusedError
 
 LEDGER = bytes(range(1, 21))
 

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from web3.types import RPCEndpoint, RPCResponse
 
+from storage.ledger.ethereum.reader import EthereumReader
+from storage.ledger.ethereum.reverts import decode_revert
+from storage.ledger.ethereum.rpc import NodeProvider
 from storage.ledger.interface import LedgerError, TransactionRevertedError
-from storage.ledger.reader import EthereumReader
-from storage.ledger.reverts import decode_revert
-from storage.ledger.rpc import NodeProvider
 from tests.unit.storage.ledger.node import by_method, node, result
 
 LEDGER = bytes(range(1, 21))
@@ -120,13 +120,13 @@ READS: list[Callable[[EthereumReader], object]] = [
     lambda reader: reader.head(),
     lambda reader: reader.block_timestamp(3),
     lambda reader: reader.code(),
-    lambda reader: reader.balance_wei(LEDGER),
+    lambda reader: reader.balance(LEDGER),
     lambda reader: reader.task_count(),
     lambda reader: reader.task(1),
     lambda reader: reader.round(1, 1, 1),
     lambda reader: reader.enrolment(1, LEDGER),
     lambda reader: reader.has_committed_directly(1, 1, LEDGER),
-    lambda reader: reader.claimed_wei(1, LEDGER),
+    lambda reader: reader.claimed(1, LEDGER),
     lambda reader: reader.standing(LEDGER),
     lambda reader: reader.judge(),
     lambda reader: reader.events(1),

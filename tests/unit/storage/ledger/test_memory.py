@@ -9,11 +9,11 @@ import pytest
 from protocol.domain import Domain
 from protocol.identifiers import NATIVE_COIN
 from protocol.messages.chain import DEFAULT_RULES
-from storage.ledger.calls import encode_call
+from storage.ledger.ethereum.calls import encode_call
 from storage.ledger.interface import LedgerError, PreparedTransaction, TransactionRevertedError
-from storage.ledger.memory.chain import MemoryChain
-from storage.ledger.memory.ledger import MemoryLedger
 from tests.contracts.crowd import TERMS
+from tests.reference_ledger.chain import MemoryChain
+from tests.reference_ledger.ledger import MemoryLedger
 
 RICH, POOR, TOKEN = b"\x01" * 20, b"\x02" * 20, b"\x03" * 20
 DOMAIN = Domain(5, b"\x1e" * 20)
@@ -40,7 +40,7 @@ def test_a_reorganisation_takes_back_what_happened(chain: MemoryChain) -> None:
     seen = ledger.block_hash(2)
     chain.forget(1)
     assert (ledger.block_hash(1), ledger.block_hash(2), ledger.task_count()) == (before, None, 0)
-    assert ledger.balance_wei(RICH) == 10**9
+    assert ledger.balance(RICH) == 10**9
     chain.mine()
     assert ledger.block_hash(2) not in (None, seen)
     with pytest.raises(LedgerError):
@@ -56,8 +56,8 @@ def test_nobody_spends_what_it_does_not_have(chain: MemoryChain) -> None:
     assert poor.block_number() == 0
     MemoryLedger(chain, RICH).transfer(POOR, ESCROW)
     poor.post_task(TERMS, ESCROW)
-    assert poor.balance_wei(POOR) == 0
-    assert poor.balance_wei(DOMAIN.ledger) == ESCROW
+    assert poor.balance(POOR) == 0
+    assert poor.balance(DOMAIN.ledger) == ESCROW
 
 
 def test_a_token_is_fetched_as_far_as_it_is_allowed(chain: MemoryChain) -> None:
@@ -69,8 +69,8 @@ def test_a_token_is_fetched_as_far_as_it_is_allowed(chain: MemoryChain) -> None:
     assert (refusal.value.name, refusal.value.arguments) == ("EscrowWrong", (0, ESCROW))
     rich.approve(TOKEN, ESCROW)
     rich.post_task(terms, ESCROW)
-    assert (rich.balance_wei(RICH, TOKEN), rich.balance_wei(DOMAIN.ledger, TOKEN)) == (0, ESCROW)
-    assert rich.balance_wei(DOMAIN.ledger, NATIVE_COIN) == 0
+    assert (rich.balance(RICH, TOKEN), rich.balance(DOMAIN.ledger, TOKEN)) == (0, ESCROW)
+    assert rich.balance(DOMAIN.ledger, NATIVE_COIN) == 0
 
 
 @pytest.mark.parametrize(

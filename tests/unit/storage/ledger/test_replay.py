@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from web3.types import RPCEndpoint, RPCResponse
 
-from storage.ledger import replay
+from protocol.strict_json import canonical_json
+from storage.ledger.ethereum import replay
+from storage.ledger.ethereum.replay import RecordingProvider, ReplayProvider
+from storage.ledger.ethereum.rpc import NodeProvider, RpcRefusedError
 from storage.ledger.interface import LedgerError
-from storage.ledger.json_answers import canonical_json
-from storage.ledger.replay import RecordingProvider, ReplayProvider
-from storage.ledger.rpc import NodeProvider, RpcRefusedError
 
 CALL, CODE = RPCEndpoint("eth_call"), RPCEndpoint("eth_getCode")
 

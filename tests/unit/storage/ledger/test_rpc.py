@@ -13,14 +13,14 @@ import httpx2
 import pytest
 from web3.types import RPCEndpoint
 
-from storage.ledger.interface import LedgerError
-from storage.ledger.rpc import (
+from storage.ledger.ethereum.rpc import (
     AnswerTooLargeError,
     JsonRpcProvider,
     RpcRefusedError,
     checked_url,
     is_loopback,
 )
+from storage.ledger.interface import LedgerError
 from tests.unit.storage.ledger.node import node, result
 
 CHAIN_ID = RPCEndpoint("eth_chainId")

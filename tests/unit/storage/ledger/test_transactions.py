@@ -12,10 +12,8 @@ from hexbytes import HexBytes
 from web3 import Web3
 from web3.types import RPCEndpoint, RPCResponse
 
-from storage.ledger.interface import LedgerError, TransactionRevertedError
-from storage.ledger.rpc import NodeProvider, RpcRefusedError
-from storage.ledger.signer import Signer
-from storage.ledger.transactions import (
+from storage.ledger.ethereum.rpc import NodeProvider, RpcRefusedError
+from storage.ledger.ethereum.transactions import (
     GAS_MARK,
     MAX_ATTEMPTS,
     MAX_REPLACEMENTS,
@@ -23,6 +21,8 @@ from storage.ledger.transactions import (
     Pace,
     TransactionSender,
 )
+from storage.ledger.interface import LedgerError, TransactionRevertedError
+from storage.ledger.signer import Signer
 from tests.samples import private_key
 
 TO = b"\x11" * 20

@@ -1,0 +1,185 @@
+"""The plan of a round from the task and its public history: cohort, weights, index set, chain of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from protocol.canonical import encode
+from protocol.domain import Domain
+from protocol.errors import MalformedError, Party, VerificationError
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, Label, sha256
+from protocol.incentives.reputation import eligible, weight_of
+from protocol.messages.chain import TaskTerms
+from protocol.messages.keys import KeyRequest, KeyRequestEntry
+from protocol.messages.round import ClientWeight, RoundPlan
+from protocol.messages.submission import SignedCommitment
+from protocol.messages.task import TaskSpec
+from protocol.model.layout import always_sent
+from protocol.model.specification import dimension_of
+from protocol.sparse.index_set import select
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What later rounds need of the last published one."""
+
+    index_set: npt.NDArray[np.uint32]
+    sums: npt.NDArray[np.int64]
+    accepted: tuple[bytes, ...]  # address || nonce, ascending
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The public past of a task, as the next plan depends on it."""
+
+    enrolled: tuple[Address, ...]  # ascending, those who left included
+    model: Digest  # parameters of the last published round, or the initial ones
+    previous_label: Label = ZERO_DIGEST  # of the last opened round
+    published: Published | None = None
+
+
+def terms_of(spec: TaskSpec) -> TaskTerms:
+    """The part of a spec that the contract enforces."""
+    return TaskTerms(
+        spec=sha256(encode(spec)),
+        edge_servers=(spec.edge_server, *spec.edge_substitutes),
+        authorities=tuple(member.address for member in spec.committee.members),
+        threshold=spec.committee.threshold,
+        initial_reputation=spec.reputation.initial,
+        rounds=spec.rounds,
+        min_clients=spec.cohort.min_clients,
+        max_clients=spec.cohort.max_clients,
+        enrolment_seconds=spec.durations.enrolment_seconds,
+        commit_seconds=spec.durations.commit_seconds,
+        settle_seconds=spec.durations.settle_seconds,
+        task_seconds=spec.durations.task_seconds,
+        claim_seconds=spec.durations.claim_seconds,
+        dispute_seconds=spec.durations.dispute_seconds,
+        min_reputation=spec.reputation.admission,
+        takeover_seconds=spec.durations.takeover_seconds,
+        token=spec.rewards.token,
+        update_reward=spec.rewards.update_reward,
+        edge_bond=spec.deposits.edge_server,
+        authority_bond=spec.deposits.authority,
+        stake=spec.deposits.client,
+    )
+
+
+def choose_index_set(spec: TaskSpec, round_number: int, history: History) -> npt.NDArray[np.uint32]:
+    """The coordinates that every client of the round sends, ascending; see :mod:`protocol.sparse.index_set`."""
+    published = history.published
+    return select(
+        dimension_of(spec.model),
+        spec.learning.density_ppm,
+        round_number,
+        published.accepted if published else history.enrolled,
+        (published.index_set, published.sums) if published else None,
+        always_sent(spec.model),
+    )
+
+
+def plan_round(
+    spec: TaskSpec,
+    domain: Domain,
+    task: int,
+    round_number: int,
+    cohort: Mapping[Address, int],
+    history: History,
+    index_set_digest: Digest,
+    dimension: int,
+) -> RoundPlan:
+    """The plan for ``cohort`` (client -> reputation); ineligible clients are left out."""
+    weights = [
+        ClientWeight(client, weight_of(cohort[client], spec.reputation))
+        for client in sorted(cohort)
+        if eligible(cohort[client], spec.reputation)
+    ]
+    if not weights:
+        raise VerificationError("no client is eligible", fault=Party.EDGE_SERVER, code="E_MIN_PARTICIPANTS")
+    return RoundPlan(
+        suite=spec.suite,
+        chain_id=domain.chain_id,
+        ledger=domain.ledger,
+        task=task,
+        round=round_number,
+        spec=sha256(encode(spec)),
+        committee=sha256(encode(spec.committee)),
+        key_epoch=round_number,
+        previous_label=history.previous_label,
+        model=history.model,
+        index_set=index_set_digest,
+        dimension=dimension,
+        learning=spec.learning,
+        min_clients=spec.cohort.min_clients,
+        max_clients=spec.cohort.max_clients,
+        max_share_ppm=spec.cohort.max_share_ppm,
+        weights=tuple(weights),
+        commit_seconds=spec.durations.commit_seconds,
+        settle_seconds=spec.durations.settle_seconds,
+    )
+
+
+def check_plan(plan: RoundPlan, spec: TaskSpec, domain: Domain, task: int, round_number: int) -> None:
+    """What a client or authority can hold against a plan without the task's history. Raises VerificationError."""
+    clients = [entry.client for entry in plan.weights]
+    expected = {
+        "chain_id": domain.chain_id,
+        "ledger": domain.ledger,
+        "task": task,
+        "round": round_number,
+        "suite": spec.suite,
+        "spec": sha256(encode(spec)),
+        "committee": sha256(encode(spec.committee)),
+        "key_epoch": round_number,
+        "learning": spec.learning,
+        "min_clients": spec.cohort.min_clients,
+        "max_clients": spec.cohort.max_clients,
+        "max_share_ppm": spec.cohort.max_share_ppm,
+        "commit_seconds": spec.durations.commit_seconds,
+        "settle_seconds": spec.durations.settle_seconds,
+    }
+    for name, value in expected.items():
+        if getattr(plan, name) != value:
+            raise VerificationError(f"the plan's {name} is not the task's", fault=Party.EDGE_SERVER)
+    if clients != sorted(set(clients)):
+        raise MalformedError("the plan's clients are not strictly ascending", fault=Party.EDGE_SERVER)
+    if not plan.min_clients <= len(clients) <= plan.max_clients:
+        raise VerificationError(f"a cohort of {len(clients)} is not allowed", fault=Party.EDGE_SERVER)
+
+
+def key_request(
+    plan: RoundPlan, committed: Mapping[Address, SignedCommitment], accepted: Sequence[Address]
+) -> KeyRequest:
+    """The request for exactly the accepted set, with the plan's weights."""
+    weights = {entry.client: entry.weight for entry in plan.weights}
+    entries = []
+    for client in sorted(accepted):
+        signed = committed[client]
+        entries.append(
+            KeyRequestEntry(
+                client, signed.commitment.nonce, signed.commitment.ciphertext, weights[client], signed.signature
+            )
+        )
+    return KeyRequest(plan.label(), tuple(entries))
+
+
+def published_history(
+    history: History,
+    plan: RoundPlan,
+    request: KeyRequest,
+    indices: npt.NDArray[np.uint32],
+    sums: npt.NDArray[np.int64],
+    model: Digest,
+) -> History:
+    """History after a published round."""
+    accepted = tuple(entry.client + entry.nonce for entry in request.entries)
+    return History(history.enrolled, model, plan.label(), Published(indices, sums, accepted))
+
+
+def unpublished_history(history: History, plan: RoundPlan) -> History:
+    """History after a round that ended without a model: only its label counts."""
+    return History(history.enrolled, history.model, plan.label(), history.published)

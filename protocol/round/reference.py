@@ -1,0 +1,183 @@
+"""The whole protocol of one round, in memory, in one function: the front door for readers.
+
+The processes do the same with a network between the lines; a test holds both to the same bits. Chain, content store,
+trainer and randomness are arguments; nothing here is secret from the caller, and in the processes nobody sees it all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from protocol.canonical import encode
+from protocol.domain import Domain
+from protocol.encryption.committee import Subset, authority_share, ratchet
+from protocol.encryption.policy import check_quorum
+from protocol.encryption.suite import suite
+from protocol.identifiers import Address, Digest
+from protocol.incentives.contribution import Progress
+from protocol.incentives.rewards import allocation_root, settle
+from protocol.messages.keys import KeyRequest
+from protocol.messages.round import RoundPlan
+from protocol.messages.settlement import Allocation, Verdict
+from protocol.messages.submission import Commitment, SignedCommitment
+from protocol.messages.task import LearningTerms, TaskSpec
+from protocol.model.evaluation import count_correct
+from protocol.model.layout import Layout
+from protocol.model.step import apply_step
+from protocol.randomness import Randomness
+from protocol.round.commitments import (
+    batch_of,
+    batch_root,
+    committed_set,
+    inclusion_proof_of,
+    verify_batch,
+    verify_inclusion,
+)
+from protocol.round.planning import History, choose_index_set, key_request, plan_round, published_history
+from protocol.screening.verdict import decide
+from protocol.signing import address_of, sign
+from protocol.sparse.codec import encode_index_set
+from protocol.sparse.difference import restrict
+
+Put = Callable[
+    [bytes, int | None], Digest
+]  # stores bytes (in chunks of so many, or the usual ones), gives their digest
+
+
+class DeltaTrainer(Protocol):
+    """A client's private training: parameters in, noisy difference out."""
+
+    def delta(
+        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
+    ) -> npt.NDArray[np.float64]: ...
+
+
+@dataclass
+class Household:
+    """One client with everything that never leaves its phone."""
+
+    private_key: bytes
+    master_keys: Mapping[Subset, bytes]  # as enrolled
+    trainer: DeltaTrainer
+    randomness: Randomness
+    residual: npt.NDArray[np.float64]
+
+    @property
+    def address(self) -> Address:
+        return address_of(self.private_key)
+
+
+@dataclass(frozen=True)
+class FinishedRound:
+    plan: RoundPlan
+    bodies: Mapping[Address, bytes]
+    verdict: Verdict
+    request: KeyRequest
+    sums: npt.NDArray[np.int64]
+    parameters: npt.NDArray[np.float32]
+    correct: int  # right answers on the test set
+    history: History
+    allocation: Allocation
+    allocation_root: Digest
+
+
+def run_round(
+    spec: TaskSpec,
+    domain: Domain,
+    task: int,
+    round_number: int,
+    parameters: npt.NDArray[np.float32],
+    history: History,
+    allocation: Allocation,
+    households: Sequence[Household],
+    answering: Sequence[int],
+    test_set: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],
+    best: int,
+    put: Put,
+) -> FinishedRound:
+    """One published round. ``answering`` are the key authorities (1..m) that answer; raises when the round would fail.
+
+    ``history`` and ``allocation`` are those before the round, ``best`` the most right answers on the ``test_set`` of
+    any model so far; every household has enrolled and delivers. Residuals of the households move on.
+    """
+    scheme = suite(spec.suite)
+    m, t = len(spec.committee.members), spec.committee.threshold
+    encoding = scheme.encoding_for(spec.learning.bits, spec.learning.packing)
+
+    # Edge server: the plan, from public data alone. Its hash is the label, and the label goes on chain.
+    indices = choose_index_set(spec, round_number, history)
+    reputations = {entry.client: entry.reputation for entry in allocation.entitlements}
+    index_digest = put(encode_index_set(indices), None)
+    plan = plan_round(spec, domain, task, round_number, reputations, history, index_digest, len(indices))
+    put(encode(plan), None)
+    label = plan.label()
+
+    # Every client: train under noise, restrict, quantise, encrypt, store, commit.
+    bodies: dict[Address, bytes] = {}
+    commitments: list[SignedCommitment] = []
+    for household in households:
+        randomness, purpose = household.randomness, label.hex()
+        delta = household.trainer.delta(parameters, plan.learning, randomness, purpose)
+        values, household.residual = restrict(delta, household.residual, indices, plan.learning, randomness, purpose)
+        nonce = randomness.draw(f"{purpose}/nonce", 16)
+        noise_key = randomness.draw(f"{purpose}/encryption-noise", 32)
+        keys = ratchet(household.master_keys, plan.key_epoch)
+        body = scheme.encrypt(keys, label, nonce, values, encoding, noise_key)
+        ciphertext = put(body, encoding.block_bytes)
+        commitment = Commitment(task, round_number, household.address, label, nonce, ciphertext)
+        commitments.append(SignedCommitment(commitment, sign(domain, commitment, household.private_key)))
+        bodies[household.address] = body
+
+    # Edge server: one Merkle root on chain for all commitments; every client gets a proof that it is in.
+    batch = batch_of(commitments)
+    verify_batch(plan, batch)
+    put(encode(batch), None)
+    root = batch_root(batch)
+    for signed in commitments:
+        verify_inclusion(root, signed, inclusion_proof_of(batch, signed.commitment.client))
+
+    # Edge server: the accepted set, then the request for exactly that set; its digest goes on chain.
+    committed = committed_set(batch, directs=())
+    verdict = decide(
+        plan, committed, {client: len(body) for client, body in bodies.items()}, encoding.body_bytes(plan.dimension)
+    )
+    request = key_request(plan, committed, verdict.accepted)
+    weights = [entry.weight for entry in request.entries]
+    check_quorum(weights, plan.min_clients, plan.max_share_ppm)
+
+    # Key authorities: each its share of the functional key for this request, once per label.
+    master_keys = {household.address: ratchet(household.master_keys, plan.key_epoch) for household in households}
+    partials = {
+        j: scheme.partial_key(
+            j,
+            m,
+            t,
+            label,
+            [(authority_share(master_keys[e.client], j), e.nonce, e.weight) for e in request.entries],
+            encoding,
+            plan.dimension,
+        )
+        for j in answering
+    }
+
+    # Edge server (or anyone): the weighted sum, opened; one update is never seen. Then the model's step.
+    aggregator = scheme.aggregator(encoding, plan.dimension)
+    aggregator.fold_all([bodies[entry.client] for entry in request.entries], weights)
+    functional_key = scheme.combine(partials, m, t, encoding, plan.dimension)
+    opened = scheme.decrypt(aggregator.words, label, functional_key, encoding, plan.dimension, weights)
+    stepped = apply_step(parameters, indices, opened.sums, sum(weights), plan.learning)
+    model = put(Layout.of(spec.model).to_safetensors(stepped), None)
+
+    # Chain: model, record and allocation root; everyone can claim.
+    correct = count_correct(spec.model, stepped, *test_set)
+    paid = settle(spec, allocation, round_number, verdict, Progress(best, correct, len(test_set[1])))
+    put(encode(paid), None)
+    after = published_history(history, plan, request, indices, opened.sums, model)
+    return FinishedRound(
+        plan, bodies, verdict, request, opened.sums, stepped, correct, after, paid, allocation_root(paid)
+    )

@@ -1,0 +1,67 @@
+"""The chain of a demonstration: the in-process one or anvil as a role of its own, or a node that already runs."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Final
+
+from web3.types import RPCEndpoint
+
+from protocol.errors import HearthError
+from scripts.chain.development import FUNDED_KEY
+from scripts.demonstration.processes import RoleFailedError, RoleProcess, Stage
+from storage.ledger.ethereum.rpc import JsonRpcProvider, checked_url
+from storage.ledger.signer import Signer
+
+START_SECONDS: Final = 30.0
+_LISTENING: Final = re.compile(r"^Listening on 127\.0\.0\.1:(\d+)\s*$", re.MULTILINE)
+
+
+class ChainChoiceError(HearthError):
+    """``--chain`` names no chain that can be used."""
+
+    code = "E_CHAIN"
+
+
+def start_chain(
+    stage: Stage, folder: Path, chain: str, keystore: Path | None, password_file: Path | None
+) -> tuple[str, Signer]:
+    """RPC URL and the account that pays for everything. ``chain`` is ``memory``, ``anvil`` or an http(s) URL.
+
+    ``memory`` and ``anvil`` start with a public development key that has money; a URL needs the keystore of a funded
+    account. Raises ChainChoiceError, KeystoreError, PublicKeyError, RoleFailedError.
+    """
+    if chain == "memory":
+        ready = folder / "ready"
+        role = stage.start("chain", ["serve", "chain", "--port", "0", "--ready-file", str(ready)], folder)
+        return role.ready(ready), Signer(FUNDED_KEY)
+    if chain == "anvil":
+        from scripts.checks.node_tools import ensure_anvil  # needs Node, which nothing else here does
+
+        role = stage.start("chain", ["--port", "0", "--host", "127.0.0.1"], folder, [str(ensure_anvil())])
+        url = _anvil_url(role, folder / "log")
+        quiet = JsonRpcProvider(url)
+        quiet.make_request(RPCEndpoint("anvil_setLoggingEnabled"), [False])  # else every poll of a phone is logged
+        quiet.close()
+        return url, Signer(FUNDED_KEY)
+    if not chain.startswith(("http://", "https://")):
+        raise ChainChoiceError(f"--chain is memory, anvil or an http(s) URL, not {chain[:100]!r}")
+    if keystore is None or password_file is None:
+        raise ChainChoiceError("a chain by URL needs --keystore and --password-file of a funded account")
+    faucet = Signer.from_keystore(keystore, password_file)
+    faucet.require_private(checked_url(chain))
+    return chain, faucet
+
+
+def _anvil_url(role: RoleProcess, log: Path) -> str:
+    """Anvil says on its output which free port it took."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if found := _LISTENING.search(log.read_text(errors="replace")):
+            return f"http://127.0.0.1:{found[1]}"
+        if role.process.poll() is not None:
+            break
+        time.sleep(0.02)
+    raise RoleFailedError(f"anvil did not start:\n{role.tail()}")

@@ -1,0 +1,74 @@
+"""Breaks the contracts on purpose, one line at a time, and says which test notices:
+``python -m scripts.checks.mutate [--sample N] [--seed S] [--function NAME] [--minutes M] [--json]``.
+
+Without ``--sample`` every mutant is tried, which takes hours; a sample holds each function at least once if it is large
+enough. What survives is a missing test, or a change that makes no difference. Exit code 1 when a mutant survived.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+from contracts.compiler import ROOT
+from scripts.checks.mutate.mutants import all_mutants, sample
+from scripts.checks.mutate.trial import Trial, Verdict
+
+
+def line_of(verdict: Verdict) -> str:
+    mutant = verdict.mutant
+    place = f"{mutant.file}:{mutant.line} {mutant.function} ({mutant.kind})"
+    change = f"{mutant.before.strip()}  ->  {mutant.after.strip()}"
+    return f"{verdict.outcome:9} {place}: {change}" + (f"  by {verdict.by}" if verdict.by else "")
+
+
+def summary_of(verdicts: list[Verdict]) -> str:
+    counts = Counter(verdict.outcome for verdict in verdicts)
+    functions = len({(verdict.mutant.file, verdict.mutant.function) for verdict in verdicts})
+    told = ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("killed", "survived", "same code", "invalid"))
+    return f"{len(verdicts)} mutants in {functions} functions: {told}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sample", type=int, metavar="N", help="how many mutants, drawn by the seed")
+    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    parser.add_argument("--function", metavar="NAME", help="only mutants of functions of this name")
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), metavar="M", help="begin no mutant after this time"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON array instead of lines")
+    arguments = parser.parse_args()
+    mutants = all_mutants(ROOT / "contracts" / "src")
+    if arguments.function:
+        mutants = [mutant for mutant in mutants if mutant.function == arguments.function]
+        if not mutants:
+            parser.error(f"nothing to change in a function of the name {arguments.function}")
+    if arguments.sample is not None:
+        mutants = sample(mutants, arguments.sample, arguments.seed)
+    verdicts: list[Verdict] = []
+    end = time.monotonic() + 60 * arguments.minutes
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Trial(Path(folder))
+        for mutant in mutants:
+            if time.monotonic() > end:
+                break
+            verdicts.append(trial.judge(mutant))
+            if not arguments.json:
+                print(line_of(verdicts[-1]), flush=True)
+    survivors = [verdict for verdict in verdicts if verdict.outcome == "survived"]
+    if arguments.json:
+        print(json.dumps([asdict(verdict) for verdict in verdicts], indent=1))
+    else:
+        print(summary_of(verdicts), *(line_of(verdict) for verdict in survivors), sep="\n")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""A task as its manufacturer writes it: a TOML file in natural units, turned into the one TaskSpec of fixed point."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from protocol.canonical import decode, encode
+from protocol.errors import MalformedError, Party
+from protocol.identifiers import NATIVE_COIN, Digest, from_hex, to_hex
+from protocol.messages.task import (
+    MICRO,
+    CohortTerms,
+    Committee,
+    CommitteeMember,
+    DepositTerms,
+    Durations,
+    Layer,
+    LearningTerms,
+    ModelSpec,
+    PrivacyTerms,
+    ReputationTerms,
+    RewardTerms,
+    TaskSpec,
+)
+from protocol.model.specification import validate
+from protocol.version import SPEC_VERSION
+
+MAX_TASK_FILE_BYTES = 1024 * 1024
+_COIN = to_hex(NATIVE_COIN)
+Identify = Callable[[str], CommitteeMember]  # an authority's URL -> what it says it is
+
+
+class TaskFile:
+    """The parsed file; every missing, unknown or impossible entry is named in a MalformedError."""
+
+    def __init__(self, path: Path) -> None:
+        if path.stat().st_size > MAX_TASK_FILE_BYTES:
+            raise MalformedError(f"{path}: larger than {MAX_TASK_FILE_BYTES} bytes", fault=Party.MANUFACTURER)
+        try:
+            self._tables = tomllib.loads(path.read_text(), parse_float=Decimal)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise MalformedError(f"{path}: {error}", fault=Party.MANUFACTURER) from error
+        self.folder = path.parent
+
+    def path(self, name: str) -> Path | None:
+        """A file named in the table ``files``, relative to the task file."""
+        entry = self._table("files").get(name)
+        return None if entry is None else self.folder / str(entry)
+
+    def model(self) -> ModelSpec:
+        table = self._table("model")
+        layers = []
+        for layer in table["layers"]:
+            arguments = {key: value for key, value in layer.items() if key != "kind"}
+            layers.append(Layer(layer["kind"], arguments))
+        model = ModelSpec(tuple(table["input_shape"]), table["classes"], tuple(layers))
+        validate(model)
+        return model
+
+    def spec(self, initial_model: Digest, test_set: Digest, identify: Identify) -> TaskSpec:
+        """The canonical spec; ``identify`` is asked for committee members given by URL alone."""
+        try:
+            spec = self._spec(initial_model, test_set, identify)
+            return decode(TaskSpec, encode(spec))
+        except KeyError as error:
+            raise MalformedError(f"task file: {error} is missing", fault=Party.MANUFACTURER) from error
+        except (TypeError, AttributeError, ArithmeticError, ValueError) as error:
+            raise MalformedError(f"task file: {error}", fault=Party.MANUFACTURER) from error
+
+    def _spec(self, initial_model: Digest, test_set: Digest, identify: Identify) -> TaskSpec:
+        task, learning = self._table("task"), self._table("learning")
+        privacy, cohort, committee = self._table("privacy"), self._table("cohort"), self._table("committee")
+        rewards = self._table("rewards")
+        return TaskSpec(
+            version=SPEC_VERSION,
+            title=task["title"],
+            suite=task.get("suite", "FE64-A/1"),
+            model=self.model(),
+            initial_model=initial_model,
+            test_set=test_set,
+            rounds=task["rounds"],
+            confirmations=task.get("confirmations", 0),
+            edge_server=from_hex(str(task["edge_server"]).lower(), 20),
+            committee=Committee(committee["threshold"], tuple(_member(m, identify) for m in committee["members"])),
+            learning=LearningTerms(
+                local_steps=learning["local_steps"],
+                sampling_rate_ppm=_scaled(learning["sampling_rate"]),
+                clip_micro=_scaled(learning["clip"]),
+                noise_multiplier_micro=_scaled(learning["noise_multiplier"]),
+                learning_rate_micro=_scaled(learning["learning_rate"]),
+                reference_count=learning["reference_count"],
+                density_ppm=_scaled(learning.get("density", Decimal("0.25"))),
+                bound_micro=_scaled(learning["bound"]),
+                bits=learning.get("bits", 16),
+                packing=learning.get("packing", 2),
+            ),
+            privacy=PrivacyTerms(_scaled(privacy["epsilon_budget"]), privacy["delta_exponent"]),
+            cohort=CohortTerms(
+                cohort["min_clients"], cohort["max_clients"], _scaled(cohort.get("max_share", Decimal("0.2")))
+            ),
+            reputation=ReputationTerms(**self._table("reputation")),
+            rewards=RewardTerms(
+                rewards["participation"],
+                rewards["contribution"],
+                _scaled(rewards["target_gain"]),
+                from_hex(rewards.get("token", _COIN).lower(), 20),
+            ),
+            durations=Durations(**self._table("durations")),
+            edge_substitutes=tuple(from_hex(text.lower(), 20) for text in task.get("edge_substitutes", ())),
+            deposits=DepositTerms(**self._table("deposits")),
+        )
+
+    def _table(self, name: str) -> Mapping[str, Any]:
+        table = self._tables.get(name, {})
+        if not isinstance(table, dict):
+            raise MalformedError(f"task file: [{name}] is not a table", fault=Party.MANUFACTURER)
+        return table
+
+
+def _member(entry: Mapping[str, str], identify: Identify) -> CommitteeMember:
+    if "url" in entry:
+        return identify(entry["url"])
+    return CommitteeMember(from_hex(entry["address"].lower(), 20), from_hex(entry["encryption_key"], 1216))
+
+
+def _scaled(value: Decimal | int) -> int:
+    """Exact millionths; refuses what has no exact form."""
+    scaled = Decimal(value) * MICRO
+    if scaled != int(scaled):
+        raise MalformedError(f"task file: {value} has more than six decimals", fault=Party.MANUFACTURER)
+    return int(scaled)

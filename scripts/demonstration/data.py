@@ -1,0 +1,39 @@
+"""The demonstration's data: public examples dealt out to households, each in a file of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from client_agent.data.datasets import Examples, load_digits, load_mnist
+from client_agent.data.partition import dirichlet_partition, equal_partition
+from protocol.model.dataset import encode_labelled
+from scripts.demonstration.data_folder import data_folder
+from scripts.demonstration.presets import MNIST_EXAMPLES
+
+DIRICHLET_ALPHA = 0.5
+MINIMUM_EXAMPLES = 10
+PARTITION_SEED = 1  # fixed: the split is part of the demonstration, not of its randomness
+
+
+@dataclass(frozen=True)
+class Households:
+    """Safetensors files: one for each household, and the public test set."""
+
+    households: list[bytes]
+    test_set: bytes
+
+
+def households_of(dataset: str, clients: int) -> Households:
+    """``digits``: uneven in size and in kind; ``mnist``: 6,000 examples each, or an equal share if that is less."""
+    if dataset == "mnist":
+        (images, labels), test = load_mnist(data_folder() / "mnist")
+        size = min(MNIST_EXAMPLES, len(labels) // clients)
+        parts = equal_partition(len(labels), clients, size, PARTITION_SEED)
+    else:
+        (images, labels), test = load_digits()
+        parts = dirichlet_partition(labels, clients, DIRICHLET_ALPHA, PARTITION_SEED, MINIMUM_EXAMPLES)
+    return Households([_file((images[part], labels[part])) for part in parts], _file(test))
+
+
+def _file(examples: Examples) -> bytes:
+    return encode_labelled(*examples)

@@ -1,0 +1,131 @@
+"""Roles as separate processes: started with their own folder, awaited by a ready file, always stopped again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from protocol.errors import HearthError
+from scripts.launcher import hearth_command
+
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",  # many roles share few cores; one thread also makes sums repeatable
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+class RoleFailedError(HearthError):
+    """A role's process ended with an error, or never became ready."""
+
+    code = "E_ROLE_FAILED"
+
+
+class RoleProcess:
+    """One role: ``hearth ARGUMENTS`` in ``folder``, output in ``folder/log``."""
+
+    def __init__(self, name: str, arguments: Sequence[str], folder: Path, launcher: Sequence[str] = ()) -> None:
+        self.name, self.folder = name, folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        command = [*(launcher or hearth_command()), *arguments]
+        with (folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **_ENVIRONMENT},
+                start_new_session=True,
+            )
+
+    def ready(self, file: Path, patience_seconds: float = 60.0) -> str:
+        """Waits until the role has written ``file`` and returns its text."""
+        deadline = time.monotonic() + patience_seconds
+        while time.monotonic() < deadline:
+            if file.is_file() and (text := file.read_text().strip()):
+                return text
+            if self.process.poll() is not None:
+                raise RoleFailedError(f"{self.name} ended with {self.process.returncode}:\n{self.tail()}")
+            time.sleep(0.05)
+        raise RoleFailedError(f"{self.name} did not become ready:\n{self.tail()}")
+
+    def finished(self) -> bool:
+        """True once it ended well; raises RoleFailedError when it ended badly."""
+        code = self.process.poll()
+        if code not in (None, 0):
+            raise RoleFailedError(f"{self.name} ended with {code}:\n{self.tail()}")
+        return code == 0
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would."""
+        self._signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM, then SIGKILL."""
+        if self.process.poll() is None:
+            self._signal(signal.SIGTERM)
+            try:
+                self.process.wait(timeout=8)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def tail(self, lines: int = 25) -> str:
+        return "\n".join((self.folder / "log").read_text(errors="replace").splitlines()[-lines:])
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            pass
+
+
+class Stage:
+    """All processes of one run; leaving the context stops them, newest first."""
+
+    def __init__(self) -> None:
+        self.roles: list[RoleProcess] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for role in reversed(self.roles):
+            role.stop()
+
+    def start(self, name: str, arguments: Sequence[str], folder: Path, launcher: Sequence[str] = ()) -> RoleProcess:
+        role = RoleProcess(name, arguments, folder, launcher)
+        self.roles.append(role)
+        return role
+
+    def run(self, name: str, arguments: Sequence[str], folder: Path) -> None:
+        """Runs a role to its end."""
+        self.await_end([self.start(name, arguments, folder)], lambda: None)
+
+    def await_until(
+        self, condition: Callable[[], bool], patience_seconds: float = 120.0, tick_seconds: float = 0.1
+    ) -> None:
+        """Raises RoleFailedError when ``condition`` does not become true in time."""
+        deadline = time.monotonic() + patience_seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise RoleFailedError(f"nothing happened in {patience_seconds:.0f} s")
+            time.sleep(tick_seconds)
+
+    def await_end(self, roles: Sequence[RoleProcess], meanwhile: Callable[[], None], tick_seconds: float = 0.2) -> None:
+        while True:
+            finished = [role.finished() for role in roles]  # every one is looked at: any may have failed
+            if all(finished):
+                return
+            meanwhile()
+            time.sleep(tick_seconds)

@@ -1,0 +1,222 @@
+"""``hearth demo``: one whole task with every role as its own process. It only starts roles, watches, and reports."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from protocol.errors import HearthError
+from protocol.identifiers import to_hex
+from protocol.messages.task import DepositTerms
+from protocol.strict_json import parse_json
+from scripts.chain.testnet import start_chain
+from scripts.demonstration.data import Households, households_of
+from scripts.demonstration.processes import RoleProcess, Stage
+from scripts.demonstration.report import DemoReport, collect, print_tables
+from scripts.demonstration.stage import AUTHORITIES, DemoStage, client_name
+from scripts.demonstration.task import NO_DEPOSITS, SUITES, TEST_SET, write_task_file
+from storage.content.open_store import open_store
+from storage.ledger.ethereum.ledger import EthereumLedger, deploy
+from storage.ledger.ethereum.reader import EthereumReader
+
+GRANT_WEI = 10**17  # what the faucet gives to a role that pays gas
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    dataset: str
+    clients: int
+    rounds: int
+    chain: str  # memory, anvil or an RPC URL
+    seed: int | None
+    json_file: Path | None
+    keep: Path | None
+    keystore: Path | None = None  # a funded account, for an RPC URL
+    password_file: Path | None = None
+    suite: str = "fe64"  # a key of SUITES
+
+
+def run_demo(options: DemoOptions, console: Console) -> int:
+    """Exit code 0 only if the audit passes and every reward is claimed."""
+    started = time.monotonic()
+    with _folder(options) as root, Stage() as processes:
+        stage = DemoStage(root, processes, options.seed)
+        with console.status("households, chain, key authorities, edge server"):
+            data = households_of(options.dataset, options.clients)
+            start_infrastructure(stage, options)
+        with console.status("the manufacturer posts the task with its escrow"):
+            post_task(stage, options, data)
+        agents = [start_agent(stage, number, household) for number, household in enumerate(data.households)]
+        _watch(stage, options, agents, console)
+        with console.status("refund of what nobody earned, then the audit"):
+            manufacturer = stage.folder("manufacturer")
+            stage.run("refund", "manufacturer", "task", "refund", "--task", str(stage.task))
+            verdict = run_auditor(stage)
+            report = _collect(stage, options)
+        print_tables(report, verdict, console)
+        result = _as_json(options, report, verdict, stage, time.monotonic() - started)
+        (manufacturer / "demo.json").write_text(json.dumps(result, indent=2, sort_keys=True) + "\n")
+        if options.json_file is not None:
+            shutil.copyfile(manufacturer / "demo.json", options.json_file)
+        if options.keep is not None:
+            console.print("Audit it again at any time, with chain and roles gone:")
+            console.print(f"  {audit_command(stage)}", soft_wrap=True, highlight=False)
+        console.print(f"{result['seconds']:.0f} s")
+        return 0 if verdict["verdict"] == "PASS" and report.all_claimed else 1
+
+
+def start_infrastructure(stage: DemoStage, options: DemoOptions) -> None:
+    """Chain with contract and funded accounts, key authorities, edge servers; client 0 will be censored."""
+    stage.rpc_url, faucet = start_chain(
+        stage.processes, stage.folder("chain"), options.chain, options.keystore, options.password_file
+    )
+    authorities = [f"authority-{j}" for j in range(1, AUTHORITIES + 1)]
+    roles = [*stage.edges, "manufacturer", *authorities, *(client_name(i) for i in range(options.clients))]
+    for role in roles:
+        stage.make_account(role)
+    stage.ledger, _ = deploy(stage.rpc_url, faucet)
+    bank = EthereumLedger(stage.rpc_url, stage.ledger, faucet)
+    for role in (*stage.edges, "manufacturer", client_name(0)):
+        bank.transfer(stage.addresses[role], GRANT_WEI)
+    bank.close()
+    starting = [stage.start_authority(role) for role in authorities]
+    stage.authority_urls = [stage.url_of(process) for process in starting]
+    edges = [stage.start_edge(censored=stage.addresses[client_name(0)], role=role) for role in stage.edges]
+    stage.edge_url, *stage.substitute_urls = [stage.url_of(process) for process in edges]
+
+
+def post_task(
+    stage: DemoStage,
+    options: DemoOptions,
+    data: Households,
+    phase_seconds: int = 180,
+    deposits: DepositTerms = NO_DEPOSITS,
+) -> None:
+    folder = stage.folder("manufacturer")
+    (folder / TEST_SET).write_bytes(data.test_set)
+    write_task_file(
+        folder / "task.toml",
+        options.dataset,
+        options.clients,
+        options.rounds,
+        [stage.addresses[role] for role in stage.edges],
+        stage.authority_urls,
+        phase_seconds,
+        SUITES[options.suite],
+        deposits,
+    )
+    stage.run(
+        "post", "manufacturer", "task", "post", str(folder / "task.toml"),
+        *("--edge", stage.route("manufacturer", stage.edge_url), "--store", str(stage.store)),
+        *("--json", str(folder / "posted.json")),
+    )  # fmt: skip
+    stage.task = int(json.loads((folder / "posted.json").read_text())["task"])
+
+
+def start_agent(stage: DemoStage, number: int, household: bytes) -> RoleProcess:
+    role = client_name(number)
+    (stage.folder(role) / "household.safetensors").write_bytes(household)
+    return stage.start_client(role)
+
+
+def run_auditor(stage: DemoStage) -> dict[str, Any]:
+    """``hearth audit`` as its own process with nothing but chain and store; its answer, pass or fail."""
+    folder = stage.folder("auditor")
+    evidence, verdict = stage.root / "evidence.json", folder / "verdict.json"
+    auditor = stage.processes.start(
+        "auditor",
+        [
+            "audit", "--rpc-url", stage.rpc_url, "--ledger", to_hex(stage.ledger), "--store", str(stage.store),
+            "--task", str(stage.task), "--json", str(verdict), "--save-evidence", str(evidence),
+        ],
+        folder,
+    )  # fmt: skip
+    auditor.process.wait()
+    if not verdict.is_file():
+        raise HearthError(f"the auditor gave no verdict:\n{auditor.tail()}")
+    answer: dict[str, Any] = json.loads(verdict.read_text())
+    return answer
+
+
+def audit_command(stage: DemoStage) -> str:
+    """What repeats the audit from the kept evidence alone."""
+    return (
+        f"hearth audit --evidence {stage.root / 'evidence.json'} --store {stage.store}"
+        f" --ledger {to_hex(stage.ledger)} --task {stage.task}"
+    )
+
+
+@contextmanager
+def _folder(options: DemoOptions) -> Iterator[Path]:
+    if options.keep is not None:
+        root = options.keep.resolve()
+        if root.exists() and any(root.iterdir()):
+            raise HearthError(f"{root} is not empty")
+        yield root
+        return
+    root = Path(tempfile.mkdtemp(prefix="hearth-demo-"))
+    try:
+        yield root
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _watch(stage: DemoStage, options: DemoOptions, agents: list[RoleProcess], console: Console) -> None:
+    """Progress of rounds while the phones work; ends when every phone has claimed and stopped."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("phones enrol", total=options.rounds)
+
+        def look() -> None:
+            rounds = [entry for entry in _status_rounds(stage) if entry.get("outcome")]
+            accuracy = [entry["accuracy"] for entry in rounds if entry.get("accuracy") is not None]
+            text = f"rounds, accuracy {accuracy[-1]:.3f}" if accuracy else "phones enrol"
+            progress.update(bar, completed=len(rounds), description=text)
+
+        stage.processes.await_end(agents, look, tick_seconds=0.5)
+        look()
+
+
+def _status_rounds(stage: DemoStage) -> list[dict[str, Any]]:
+    try:
+        response = httpx2.get(f"{stage.edge_url}/api/v1/tasks/{stage.task}", timeout=5)
+        rounds = parse_json(response.content).get("rounds", []) if response.is_success else []
+    except (httpx2.HTTPError, HearthError):
+        return []
+    return list(rounds)
+
+
+def _collect(stage: DemoStage, options: DemoOptions) -> DemoReport:
+    reports = [
+        json.loads((stage.folder(client_name(number)) / "report.json").read_text())["bytes_per_round"]
+        for number in range(options.clients)
+    ]
+    reader = EthereumReader(stage.rpc_url, stage.ledger)
+    return collect(reader, open_store(str(stage.store)), stage.task, _status_rounds(stage), reports)
+
+
+def _as_json(
+    options: DemoOptions, report: DemoReport, verdict: dict[str, Any], stage: DemoStage, seconds: float
+) -> dict[str, Any]:
+    return {
+        "dataset": options.dataset,
+        "clients": options.clients,
+        "rounds": options.rounds,
+        "seed": options.seed,
+        "seconds": round(seconds, 1),
+        **report.figures(),
+        "audit": {name: verdict[name] for name in ("verdict", "checks", "failed")},
+        "chain": options.chain,
+        "store": "filesystem",
+    }

@@ -1,0 +1,123 @@
+"""The demonstration's task, written as the TOML file that a manufacturer would write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from decimal import Decimal
+from pathlib import Path
+
+from protocol.encryption.suite import FE64, PAD
+from protocol.identifiers import Address, to_hex
+from protocol.messages.task import MICRO, DepositTerms, LearningTerms, ModelSpec, PrivacyTerms
+from scripts.demonstration.presets import DEMO_REPUTATION, DEMO_REWARDS, digits_terms, mnist_terms, with_enough_noise
+
+THRESHOLD = 2
+NO_DEPOSITS = DepositTerms()
+TEST_SET = "test-set.safetensors"
+SUITES = {"fe64": FE64, "pad": PAD}  # as the demonstration's option names them
+PACKING = {FE64: 2, PAD: 4}  # two 16-bit coordinates per word; four bytes per coordinate
+
+
+def terms_for(dataset: str, rounds: int) -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
+    model, learning, privacy = mnist_terms() if dataset == "mnist" else digits_terms()
+    return model, with_enough_noise(learning, privacy, rounds), privacy
+
+
+def write_task_file(
+    path: Path,
+    dataset: str,
+    clients: int,
+    rounds: int,
+    edge_servers: Sequence[Address],
+    authority_urls: Sequence[str],
+    phase_seconds: int = 180,
+    suite: str = FE64,
+    deposits: DepositTerms = NO_DEPOSITS,
+) -> None:
+    """``phase_seconds`` bounds a round's commit and settle phases; it ends as soon as everyone has committed. The first
+    of ``edge_servers`` is in charge, the others are its substitutes."""
+    model, learning, privacy = terms_for(dataset, rounds)
+    learning = replace(learning, packing=PACKING[suite])
+    lines = [
+        "[task]",
+        f'title = "Which {"digit" if dataset == "digits" else "handwritten digit"} is it? ({dataset})"',
+        f"rounds = {rounds}",
+        f'suite = "{suite}"',
+        f'edge_server = "{to_hex(edge_servers[0])}"',
+        f"edge_substitutes = [{', '.join(_quoted(to_hex(address)) for address in edge_servers[1:])}]",
+        "",
+        "[files]",
+        f'test_set = "{TEST_SET}"',
+        "",
+        "[model]",
+        f"input_shape = [{', '.join(str(size) for size in model.input_shape)}]",
+        f"classes = {model.classes}",
+        "layers = [",
+        *(f"  {_inline({'kind': layer.kind, **layer.arguments})}," for layer in model.layers),
+        "]",
+        "",
+        "[learning]",
+        f"local_steps = {learning.local_steps}",
+        f"sampling_rate = {_decimal(learning.sampling_rate_ppm)}",
+        f"clip = {_decimal(learning.clip_micro)}",
+        f"noise_multiplier = {_decimal(learning.noise_multiplier_micro)}",
+        f"learning_rate = {_decimal(learning.learning_rate_micro)}",
+        f"reference_count = {learning.reference_count}",
+        f"density = {_decimal(learning.density_ppm)}",
+        f"bound = {_decimal(learning.bound_micro)}",
+        f"bits = {learning.bits}",
+        f"packing = {learning.packing}",
+        "",
+        "[privacy]",
+        f"epsilon_budget = {_decimal(privacy.epsilon_budget_micro)}",
+        f"delta_exponent = {privacy.delta_exponent}",
+        "",
+        "[cohort]",
+        f"min_clients = {max(2, clients // 2)}",
+        f"max_clients = {clients}",
+        "max_share = 0.5",
+        "",
+        "[reputation]",
+        f"initial = {DEMO_REPUTATION.initial}",
+        f"floor = {DEMO_REPUTATION.floor}",
+        f"maximum = {DEMO_REPUTATION.maximum}",
+        f"waiting_rounds = {DEMO_REPUTATION.waiting_rounds}",
+        "",
+        "[rewards]",
+        f"participation = {DEMO_REWARDS.participation}",
+        f"contribution = {DEMO_REWARDS.contribution}",
+        f"target_gain = {_decimal(DEMO_REWARDS.target_gain_ppm)}",
+        "",
+        "[deposits]",
+        *(f"{name} = {amount}" for name, amount in asdict(deposits).items()),
+        "",
+        "[durations]",
+        "enrolment_seconds = 600",
+        f"commit_seconds = {phase_seconds}",
+        f"settle_seconds = {phase_seconds}",
+        "task_seconds = 86400",
+        "claim_seconds = 86400",
+        "dispute_seconds = 2",
+        f"takeover_seconds = {phase_seconds // 2}",
+        "",
+        "[committee]",
+        f"threshold = {THRESHOLD}",
+        f"members = [{', '.join(_inline({'url': url}) for url in authority_urls)}]",
+    ]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _decimal(millionths: int) -> str:
+    """As TOML float, exactly."""
+    text = format(Decimal(millionths) / MICRO, "f")
+    return text if "." in text else f"{text}.0"
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
+
+
+def _inline(table: Mapping[str, object]) -> str:
+    entries = [f"{key} = {_quoted(value) if isinstance(value, str) else value}" for key, value in table.items()]
+    return f"{{ {', '.join(entries)} }}"

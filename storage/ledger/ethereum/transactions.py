@@ -1,0 +1,282 @@
+"""Sends one account's transactions: checked before they are sent, in nonce order, awaited until they are final."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from eth_hash.auto import keccak
+from eth_typing import BlockNumber
+from web3 import Web3
+from web3.exceptions import TransactionNotFound
+from web3.types import BlockIdentifier, TxParams, Wei
+
+from protocol.identifiers import Address
+from storage.ledger.ethereum.decoding import byte_string, whole
+from storage.ledger.ethereum.fees import Fees, current_fees
+from storage.ledger.ethereum.node_answers import checked_answers
+from storage.ledger.ethereum.reverts import revert_of
+from storage.ledger.ethereum.rpc import RpcRefusedError
+from storage.ledger.interface import LedgerError, TransactionRevertedError
+from storage.ledger.signer import Signer
+
+GAS_MARGIN_PERCENT: Final = 25  # state may move between the estimate and the block
+GAS_MARK: Final = 1_000
+MAX_ATTEMPTS: Final = 6  # at a free nonce, and at a nonce that nobody takes away
+MAX_REPLACEMENTS: Final = 6  # each a quarter dearer: at most four times the first price, or what the market asks
+OVERTAKEN_POLLS: Final = 8  # nodes count a transaction a moment before they know its receipt
+MAX_CLEARED: Final = 16
+FIRST_POLL_SECONDS: Final = 0.02
+LONGEST_POLL_SECONDS: Final = 2.0
+TRANSFER_GAS: Final = 21_000
+_NONCE_USED: Final = ("nonce", "replacement transaction", "be replaced", "replaced by")
+_UNDERPRICED: Final = ("underpriced", "less than block base fee", "fee too low", "max fee per gas less")
+_ALREADY_THERE: Final = ("already known", "already imported", "known transaction")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds of patience, and the clock that they are measured by.
+
+    ``receipt_seconds``: in which nothing happens to a transaction, until its sender is told that nobody knows its fate;
+    ``stuck_seconds``: without a block that takes it, until more is offered for it.
+    """
+
+    receipt_seconds: float = 120.0
+    stuck_seconds: float = 30.0
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+DEFAULT_PACE: Final = Pace()
+
+
+@dataclass(slots=True)
+class _Sent:
+    """One nonce of ours and everything that was signed for it: whichever is mined, it is the same call."""
+
+    fields: dict[str, Any]
+    fees: Fees
+    raws: list[bytes] = field(default_factory=list)
+
+    @property
+    def nonce(self) -> int:
+        return int(self.fields["nonce"])
+
+
+class TransactionSender:
+    """May be shared by threads; several processes may share the account, at the price of some retries.
+
+    What is waiting is known to the node alone: a restarted process goes on behind it, and clears it out of the way when
+    it is stuck, so after a crash the caller reads the chain's state before it sends again.
+    """
+
+    def __init__(self, web3: Web3, signer: Signer, chain_id: Callable[[], int], pace: Pace = DEFAULT_PACE) -> None:
+        self._eth = web3.eth
+        self._signer = signer
+        self._address = Web3.to_checksum_address(signer.address)
+        self._chain_id = chain_id
+        self._pace = pace
+        self._lock = threading.Lock()
+        self._in_flight: set[int] = set()
+
+    def send(self, to: Address | None, data: bytes, value_wei: int = 0, confirmations: int = 0) -> Mapping[str, Any]:
+        """web3's receipt of the successful transaction with ``confirmations`` blocks upon its own; ``to`` None creates.
+
+        A transaction that falls out of the chain before that is sent again under its own nonce, so it counts once.
+        Raises TransactionRevertedError (nothing was sent, or it was mined and failed) or LedgerError (the outcome is
+        unknown when nothing was heard of it in time).
+        """
+        call: TxParams = {"from": self._address, "data": Web3.to_hex(data)}
+        if to is not None:
+            call["to"] = Web3.to_checksum_address(to)
+        if value_wei:
+            call["value"] = Wei(value_wei)
+        for _ in range(MAX_ATTEMPTS):
+            with self._lock:  # in order: each estimate sees what the transactions before it have changed
+                gas = self._estimate(call)
+                # two processes of one account must not sign the very same transaction: each would take it for its own
+                sent = self._broadcast(call, gas + gas * GAS_MARGIN_PERCENT // 100 + secrets.randbelow(GAS_MARK))
+            try:
+                receipt = self._await(sent, confirmations)
+            finally:
+                with self._lock:
+                    self._in_flight.discard(sent.nonce)
+            if receipt is None:
+                continue
+            if receipt.get("status") != 1:
+                raise self._reason(call, receipt)
+            return receipt
+        raise LedgerError(f"the account's other senders took {MAX_ATTEMPTS} nonces away")
+
+    def _estimate(self, call: TxParams) -> int:
+        """A call that the last block refuses is tried on the one to come: where blocks are made on demand, the last is
+        old, and no deadline that was waited for would ever be over."""
+        try:
+            with checked_answers("eth_estimateGas", reverts=True):
+                return whole(self._eth.estimate_gas(call))
+        except TransactionRevertedError:
+            with checked_answers("eth_estimateGas", reverts=True):
+                return whole(self._eth.estimate_gas(call, "pending"))
+
+    def _broadcast(self, call: TxParams, gas: int) -> _Sent:
+        """Puts the call before the node at the next free nonce."""
+        fees, pause = current_fees(self._eth), FIRST_POLL_SECONDS
+        call_fields = {"to": call.get("to", b""), "data": call["data"], "value": int(call.get("value", 0)), "gas": gas}
+        for _ in range(MAX_ATTEMPTS):
+            nonce = max([self._count("pending"), *(taken + 1 for taken in self._in_flight)])
+            sent = _Sent({**call_fields, "nonce": nonce}, fees)
+            try:
+                self._submit(sent)
+            except RpcRefusedError as error:
+                if _says(error, _NONCE_USED):
+                    if not self._known(sent):  # another process of this account was faster
+                        self._pace.sleep(pause)
+                        pause *= 2
+                        continue
+                elif _says(error, _UNDERPRICED):
+                    fees = fees.raised()
+                    continue
+                else:
+                    raise
+            self._in_flight.add(nonce)
+            return sent
+        raise LedgerError(f"no free nonce in {MAX_ATTEMPTS} attempts")
+
+    def _submit(self, sent: _Sent) -> None:
+        """Signs and sends with the fees of ``sent``.
+
+        Raises RpcRefusedError unless the node takes or has it, TransactionRevertedError from nodes that mine at once.
+        """
+        raw = self._signer.sign_transaction({**sent.fields, **sent.fees.fields(), "chainId": self._chain_id()})
+        sent.raws.append(raw)
+        try:
+            with checked_answers("eth_sendRawTransaction"):
+                self._eth.send_raw_transaction(raw)
+        except RpcRefusedError as error:
+            if _says(error, _ALREADY_THERE):
+                return
+            # ganache gives data with either refusal
+            revert = None if _says(error, (*_NONCE_USED, *_UNDERPRICED)) else revert_of(error)
+            if revert is not None:
+                raise revert from error
+            raise
+
+    def _await(self, sent: _Sent, confirmations: int) -> Mapping[str, Any] | None:
+        """The receipt once it is deep enough; None when another transaction has the nonce, as deep."""
+        since = tried = self._pace.monotonic()
+        seen: tuple[object, int] | None = None
+        pause, overtaken = FIRST_POLL_SECONDS, 0
+        while True:
+            head = self._block_number() if confirmations else 0
+            receipt = self._receipt(sent)
+            if receipt is not None or self._count_at(head, confirmations) <= sent.nonce:
+                overtaken = 0
+            elif (overtaken := overtaken + 1) == OVERTAKEN_POLLS:
+                return None
+            if receipt is not None and (not confirmations or head >= _block_of(receipt) + confirmations):
+                return receipt
+            now = self._pace.monotonic()
+            if receipt is not None:
+                if seen != (seen := (receipt.get("blockHash"), head)):
+                    since = now
+            elif seen is not None:
+                seen, since, tried = None, now, now
+                self._repeat(sent)
+            elif now - tried >= self._pace.stuck_seconds:
+                tried = now
+                self._hurry(sent)
+            if now - since >= self._pace.receipt_seconds:
+                raise LedgerError(f"nothing heard of 0x{keccak(sent.raws[-1]).hex()} for {now - since:.0f} s")
+            self._pace.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
+
+    def _receipt(self, sent: _Sent) -> Mapping[str, Any] | None:
+        for raw in reversed(sent.raws):
+            with checked_answers("eth_getTransactionReceipt"):
+                try:
+                    receipt: Mapping[str, Any] = self._eth.get_transaction_receipt(Web3.to_hex(keccak(raw)))
+                except TransactionNotFound:
+                    continue
+                if receipt.get("blockNumber") is None:
+                    continue
+                if byte_string(receipt.get("transactionHash")) != keccak(raw):
+                    raise LedgerError("a receipt of another transaction")
+                return receipt
+        return None
+
+    def _hurry(self, sent: _Sent) -> None:
+        """Nobody mines it: offers more, or clears away what lies before it, from an earlier life of this process."""
+        first = self._count("latest")
+        if first < sent.nonce:
+            with self._lock:
+                foreign = [nonce for nonce in range(first, sent.nonce) if nonce not in self._in_flight]
+            for nonce in foreign[:MAX_CLEARED]:
+                nothing = {"to": self._address, "data": b"", "value": 0, "gas": TRANSFER_GAS, "nonce": nonce}
+                self._replace(_Sent(nothing, sent.fees))
+        else:
+            self._replace(sent)
+        self._repeat(sent)
+
+    def _replace(self, sent: _Sent) -> None:
+        market = current_fees(self._eth)
+        while len(sent.raws) <= MAX_REPLACEMENTS:
+            sent.fees = sent.fees.raised().at_least(market)
+            try:
+                self._submit(sent)
+            except RpcRefusedError as error:
+                if _says(error, _UNDERPRICED):
+                    continue
+            except TransactionRevertedError:
+                pass
+            return  # taken, or refused because it is mined or the money is short: what was sent before still stands
+
+    def _repeat(self, sent: _Sent) -> None:
+        """For a node that forgot it; the dearest first, the usual answer is that it has it already."""
+        for raw in reversed(sent.raws):
+            try:
+                with checked_answers("eth_sendRawTransaction"):
+                    self._eth.send_raw_transaction(raw)
+            except RpcRefusedError:
+                pass
+
+    def _known(self, sent: _Sent) -> bool:
+        """Whether the node has this very transaction, though it did not say so when it took it."""
+        with checked_answers("eth_getTransactionByHash"):
+            try:
+                self._eth.get_transaction(Web3.to_hex(keccak(sent.raws[-1])))
+            except TransactionNotFound:
+                return False
+            return True
+
+    def _count(self, block: BlockIdentifier) -> int:
+        with checked_answers("eth_getTransactionCount"):
+            return whole(self._eth.get_transaction_count(self._address, block))
+
+    def _count_at(self, head: int, confirmations: int) -> int:
+        return self._count(BlockNumber(max(0, head - confirmations)) if confirmations else "latest")
+
+    def _block_number(self) -> int:
+        with checked_answers("eth_blockNumber"):
+            return whole(self._eth.block_number)
+
+    def _reason(self, call: TxParams, receipt: Mapping[str, Any]) -> TransactionRevertedError:
+        """Why a mined transaction failed: the same call on the state after its block, which may since have changed."""
+        try:
+            with checked_answers("eth_call", reverts=True):
+                self._eth.call(call, BlockNumber(_block_of(receipt)))
+        except TransactionRevertedError as error:
+            return error
+        return TransactionRevertedError("Reverted")
+
+
+def _block_of(receipt: Mapping[str, Any]) -> int:
+    return whole(receipt.get("blockNumber"))
+
+
+def _says(error: RpcRefusedError, phrases: tuple[str, ...]) -> bool:
+    return any(phrase in error.reason.lower() for phrase in phrases)

@@ -1,0 +1,83 @@
+"""The writing half of the ledger port: which call of the contract each method is, whoever carries it there."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import astuple
+
+from protocol.identifiers import Address, Digest, Label
+from protocol.incentives.rewards import ClaimBatch
+from protocol.messages.chain import Publication, TaskTerms
+from protocol.messages.settlement import Entitlement
+from protocol.messages.submission import SignedCommitment, SignedEnrolment, SignedLeave
+from storage.ledger.ethereum.calls import encode_call, prepare_post_task
+from storage.ledger.interface import PreparedTransaction, TransactionReceipt
+
+
+class LedgerWriter(ABC):
+    """``ledger`` is the contract's address. Raises LedgerError for values that do not fit their Solidity types."""
+
+    ledger: Address
+
+    @abstractmethod
+    def send_prepared(self, prepared: PreparedTransaction) -> TransactionReceipt:
+        """Sends a call that the caller has checked. Raises LedgerError when it is not for this ledger."""
+
+    def post_task(self, terms: TaskTerms, escrow: int) -> TransactionReceipt:
+        return self.send_prepared(prepare_post_task(self.ledger, terms, escrow))
+
+    def enrol(self, enrolments: Sequence[SignedEnrolment], value_wei: int = 0) -> TransactionReceipt:
+        messages, signatures = [astuple(one.enrolment) for one in enrolments], [one.signature for one in enrolments]
+        return self._transact("enrol", messages, signatures, value_wei=value_wei)
+
+    def place_bond(self, task: int, holder: Address, value_wei: int) -> TransactionReceipt:
+        return self._transact("placeBond", task, holder, value_wei=value_wei)
+
+    def return_bond(self, task: int, holder: Address) -> TransactionReceipt:
+        return self._transact("returnBond", task, holder)
+
+    def dispute(self, proof: bytes) -> TransactionReceipt:
+        return self._transact("dispute", proof)
+
+    def return_stake(self, task: int, client: Address) -> TransactionReceipt:
+        return self._transact("returnStake", task, client)
+
+    def leave(self, leave: SignedLeave) -> TransactionReceipt:
+        return self._transact("leave", leave.leave.task, leave.leave.client, leave.signature)
+
+    def open_round(self, task: int, round_number: int, plan: Digest, label: Label, cohort: int) -> TransactionReceipt:
+        return self._transact("openRound", task, round_number, plan, label, cohort)
+
+    def commit_batch(self, task: int, round_number: int, root: Digest, batch: Digest, count: int) -> TransactionReceipt:
+        return self._transact("commitBatch", task, round_number, root, batch, count)
+
+    def commit_direct(self, commitment: SignedCommitment) -> TransactionReceipt:
+        return self._transact("commitDirect", astuple(commitment.commitment), commitment.signature)
+
+    def request_key(self, task: int, round_number: int, request: Digest) -> TransactionReceipt:
+        return self._transact("requestKey", task, round_number, request)
+
+    def publish_round(self, task: int, round_number: int, publication: Publication) -> TransactionReceipt:
+        return self._transact("publishRound", task, round_number, astuple(publication))
+
+    def abandon_round(
+        self, task: int, round_number: int, record: Digest, allocation_root: Digest, allocated: int
+    ) -> TransactionReceipt:
+        return self._transact("abandonRound", task, round_number, record, allocation_root, allocated)
+
+    def expire_round(self, task: int, round_number: int) -> TransactionReceipt:
+        return self._transact("expireRound", task, round_number)
+
+    def claim(self, task: int, index: int, entitlement: Entitlement, proof: Sequence[Digest]) -> TransactionReceipt:
+        return self._transact("claim", task, (index, *astuple(entitlement)), proof)
+
+    def claim_many(self, task: int, batch: ClaimBatch) -> TransactionReceipt:
+        leaves = [(index, *astuple(entitlement)) for index, entitlement in batch.leaves]
+        return self._transact("claimMany", task, leaves, batch.proof, batch.flags)
+
+    def refund(self, task: int) -> TransactionReceipt:
+        return self._transact("refund", task)
+
+    def _transact(self, name: str, *arguments: object, value_wei: int = 0) -> TransactionReceipt:
+        return self.send_prepared(PreparedTransaction(self.ledger, encode_call(name, *arguments), value_wei))

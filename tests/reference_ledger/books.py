@@ -1,0 +1,217 @@
+"""The ledger contract's books as plain tables, with the checks and the money moves that its functions share.
+
+With the other modules of this folder the executable specification of contracts/src (here LedgerState and Money): the
+same names, the same order of checks. Left out: arithmetic that leaves Solidity's types, payees and tokens that refuse
+money, keep some of it or call again while they are paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Annotated, Any, Final, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+
+from protocol import signing
+from protocol.domain import Domain
+from protocol.errors import HearthError, Party
+from protocol.identifiers import NATIVE_COIN, Address
+from protocol.messages.chain import (
+    BondView,
+    EnrolmentView,
+    Event,
+    ReputationRules,
+    RoundView,
+    StakeReturned,
+    Standing,
+    TaskTerms,
+    TaskView,
+)
+from protocol.round.state_table import RoundState
+from storage.ledger.interface import TransactionRevertedError
+
+Key = TypeVar("Key", bound=Hashable)
+Row = TypeVar("Row")
+View = TypeVar("View", TaskTerms, TaskView, RoundView, EnrolmentView, BondView, Standing)
+
+RUNNING: Final = (RoundState.OPEN, RoundState.REQUESTED)
+
+
+class Role(IntEnum):
+    """Values are those of ``IHearthTypes.Role``."""
+
+    NONE = 0
+    EDGE_SERVER = 1
+    AUTHORITY = 2
+
+
+class Mapped(dict[Key, Row]):
+    """Solidity's mapping: what nobody wrote reads as zero. Rows are replaced and never changed, so a copy stands."""
+
+    def __init__(self, zero: Row, rows: Mapping[Key, Row] | Iterable[tuple[Key, Row]] = ()) -> None:
+        super().__init__(rows)
+        self.zero = zero
+
+    def __missing__(self, key: Key) -> Row:
+        return self.zero
+
+    def copy(self) -> Mapped[Key, Row]:
+        return Mapped(self.zero, self)
+
+
+@dataclass
+class Books:
+    """Everything that the contract keeps, and who holds how much of what: ``held`` and ``allowed`` are by token and
+    holder, ``allowed`` is what the ledger may fetch. ``tokens`` are the addresses with an ERC-20."""
+
+    tasks: Mapped[int, TaskView]
+    terms: Mapped[int, TaskTerms]
+    authorities_missing: Mapped[int, int]
+    rounds: Mapped[tuple[int, int], RoundView]
+    enrolments: Mapped[tuple[int, Address], EnrolmentView]
+    committed: Mapped[tuple[int, int, Address], bool]
+    bonds: Mapped[tuple[int, Address], BondView]
+    standings: Mapped[Address, Standing]
+    held: Mapped[tuple[Address, Address], int]
+    allowed: Mapped[tuple[Address, Address], int]
+    tokens: frozenset[Address]
+
+    @classmethod
+    def empty(cls) -> Books:
+        return cls(
+            tasks=Mapped(_zero(TaskView)),
+            terms=Mapped(_zero(TaskTerms)),
+            authorities_missing=Mapped(0),
+            rounds=Mapped(_zero(RoundView)),
+            enrolments=Mapped(_zero(EnrolmentView)),
+            committed=Mapped(False),
+            bonds=Mapped(_zero(BondView)),
+            standings=Mapped(_zero(Standing)),
+            held=Mapped(0),
+            allowed=Mapped(0),
+            tokens=frozenset(),
+        )
+
+    def copy(self) -> Books:
+        return Books(**{name: value.copy() for name, value in vars(self).items()})
+
+    def known(self, task: int) -> TaskView:
+        if task not in self.tasks:
+            refuse("TaskUnknown", task)
+        return self.tasks[task]
+
+    def move(self, token: Address, payer: Address, payee: Address, amount: int) -> bool:
+        """False, and nothing moves, when the payer has less."""
+        if self.held[token, payer] < amount:
+            return False
+        self.held[token, payer] -= amount
+        self.held[token, payee] += amount
+        return True
+
+
+def refuse(name: str, *arguments: object) -> NoReturn:
+    raise TransactionRevertedError(name, arguments)
+
+
+def write(table: Mapped[Key, View], key: Key, **fields: Any) -> None:
+    table[key] = replace(table[key], **fields)
+
+
+class Accounting:
+    """One call of the contract while it is carried out: by ``sender``, with ``value`` wei, in a block of ``now``.
+
+    It changes ``books``, which its caller throws away when it raises, and says ``events``.
+    """
+
+    def __init__(
+        self, domain: Domain, rules: ReputationRules, books: Books, sender: Address, value: int, now: int
+    ) -> None:
+        self.domain, self.rules, self.books = domain, rules, books
+        self.sender, self.value, self.now = sender, value, now
+        self.events: list[tuple[type[Event], dict[str, Any]]] = []
+
+    def emit(self, kind: type[Event], **fields: Any) -> None:
+        self.events.append((kind, fields))
+
+    def verify(self, message: signing.Signable, client: Address, signature: bytes) -> None:
+        if not signed_by(self.domain, message, client, signature):
+            refuse("SignatureInvalid", client)
+
+    def ended(self, task: int) -> bool:
+        """No round will be opened any more and none is running."""
+        return self._over(task) and self._last_round(task).state not in RUNNING
+
+    def is_final(self, task: int, client: Address) -> bool:
+        """Whether no later round can change what this client is owed, or its reputation."""
+        shown, enrolment = self.books.tasks[task], self.books.enrolments[task, client]
+        if not enrolment.left and not self._over(task):
+            return False
+        through = shown.last_round - (self._last_round(task).state in RUNNING)
+        if 0 != through == shown.pending_round and self.now < shown.payable_from:
+            through -= 1
+        return enrolment.left_round <= through if enrolment.left else through == shown.last_round
+
+    def owes_leaf(self, task: int, client: Address) -> bool:
+        """Until the claim period is over; a task that ended without any tree has no leaf to apply."""
+        shown = self.books.tasks[task]
+        if self.now > shown.claim_until:
+            return False
+        root, _ = shown.payable(self.now)
+        return any(root) or not self.is_final(task, client)
+
+    def receive(self, token: Address, amount: int) -> None:
+        """Takes a deposit of exactly ``amount`` from the sender; a token must really have brought it."""
+        received = self.value
+        if token != NATIVE_COIN and amount:
+            if self.value:
+                refuse("EscrowWrong", self.value, 0)
+            received = self._fetch(token, amount)
+        if received != amount:
+            refuse("EscrowWrong", received, amount)
+
+    def pay(self, token: Address, payee: Address, amount: int) -> None:
+        if not self.books.move(token, self.domain.ledger, payee, amount):
+            refuse("PaymentFailed", payee, amount)
+
+    def unstake(self, task: int, client: Address) -> int:
+        """Takes the client's stake out of the deposits: its amount, which the caller pays out."""
+        books, amount = self.books, self.books.terms[task].stake
+        write(books.enrolments, (task, client), staked=False)
+        write(books.tasks, task, deposits=books.tasks[task].deposits - amount)
+        self.emit(StakeReturned, task=task, client=client, amount=amount)
+        return amount
+
+    def _over(self, task: int) -> bool:
+        shown = self.books.tasks[task]
+        too_few = self.now > shown.enrol_until and shown.enrolled < shown.min_clients
+        return shown.last_round == shown.rounds or self.now > shown.task_until or too_few
+
+    def _last_round(self, task: int) -> RoundView:
+        return self.books.rounds[task, self.books.tasks[task].last_round]
+
+    def _fetch(self, token: Address, amount: int) -> int:
+        """What an ERC-20 brings: all or nothing."""
+        books, sender = self.books, self.sender
+        if books.allowed[token, sender] < amount or not books.move(token, sender, self.domain.ledger, amount):
+            return 0
+        books.allowed[token, sender] -= amount
+        return amount
+
+
+def signed_by(domain: Domain, message: signing.Signable, signer: Address, signature: bytes) -> bool:
+    try:
+        signing.verify(domain, message, signature, signer, Party.CLIENT)
+    except HearthError:
+        return False
+    return True
+
+
+def _zero(kind: type[View]) -> View:
+    """A struct as Solidity initialises it."""
+    members: dict[str, Any] = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if get_origin(hint) is Annotated:
+            members[name] = bytes(get_args(hint)[1].length)
+        else:
+            members[name] = () if get_origin(hint) is tuple else hint(0)
+    return kind(**members)

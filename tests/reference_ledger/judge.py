@@ -1,0 +1,172 @@
+"""What signatures and a round's batch alone can find a party guilty of: HearthJudge of contracts/src."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from eth_abi.abi import decode as lenient_decode
+from eth_abi.exceptions import DecodingError
+
+from protocol import merkle
+from protocol.domain import Domain, commitment_leaf
+from protocol.errors import VerificationError
+from protocol.identifiers import Address, Digest
+from protocol.messages.chain import RoundView
+from protocol.messages.keys import PartialKeyStatement
+from protocol.messages.round import RoundStatement
+from protocol.messages.submission import Commitment, Receipt
+from protocol.signing import Signable, struct_hash
+from storage.ledger.ethereum import abi
+from tests.reference_ledger.books import Books, Role, refuse, signed_by
+
+Verdict = tuple[int, int, Address]  # task, round, culprit
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLeaf:
+    index: int
+    commitment: Commitment
+    signature: bytes
+    proof: tuple[Digest, ...]
+
+
+class Judge:
+    """Reads the books and changes nothing."""
+
+    def __init__(self, domain: Domain, books: Books, now: int) -> None:
+        self.domain, self.books, self.now = domain, books, now
+
+    def verdict(self, proof: bytes) -> Verdict:
+        """Refuses every proof that shows nothing, ``FailedCall`` when it is no call of IHearthJudge at all.
+
+        Only here also when zeros that fill the last word are missing, which the EVM does not look at.
+        """
+        entry = next((entry for entry in abi.proofs().values() if entry.hash[:4] == proof[:4]), None)
+        if entry is None:
+            refuse("FailedCall")
+        try:
+            # as the EVM does, takes every encoding of the arguments, not only the canonical one
+            canonical = abi.encode(entry.inputs, lenient_decode(entry.inputs, proof[4:]))
+        except (DecodingError, OverflowError):
+            refuse("FailedCall")
+        find: dict[str, Callable[..., Verdict]] = {
+            "twoStatements": self._two_statements,
+            "twoKeys": self._two_keys,
+            "receiptIgnored": self._receipt_ignored,
+            "badLeaf": self._bad_leaf,
+            "disorder": self._disorder,
+        }
+        return find[entry.name](*abi.decode(entry.inputs, canonical))
+
+    def _two_statements(
+        self, server: Address, first: tuple[Any, ...], first_signature: bytes, second: tuple[Any, ...], signature: bytes
+    ) -> Verdict:
+        one, other = RoundStatement(*first), RoundStatement(*second)
+        opened = self._listed(one.task, server, Role.EDGE_SERVER) == self.books.rounds[one.task, one.round].server
+        if not opened and self.books.tasks[one.task].edge_server != server:
+            refuse("NotAccused", server)
+        labels = one.label != other.label
+        models = any(one.model) and any(other.model) and one.model != other.model
+        if (one.task, one.round) != (other.task, other.round) or not (labels or models):
+            refuse("NoConflict")
+        self._signed(one, server, first_signature)
+        self._signed(other, server, signature)
+        return one.task, one.round, server
+
+    def _two_keys(
+        self, first: tuple[Any, ...], first_signature: bytes, second: tuple[Any, ...], signature: bytes
+    ) -> Verdict:
+        one, other = PartialKeyStatement(*first), PartialKeyStatement(*second)
+        authority = one.authority
+        self._listed(one.task, authority, Role.AUTHORITY)
+        same = (one.task, one.round, one.label, authority) == (other.task, other.round, other.label, other.authority)
+        if not same or (one.request, one.residues) == (other.request, other.residues):
+            refuse("NoConflict")
+        self._signed(one, authority, first_signature)
+        self._signed(other, authority, signature)
+        return one.task, one.round, authority
+
+    def _receipt_ignored(
+        self, server: Address, promise: tuple[Any, ...], receipt: bytes, around: tuple[tuple[Any, ...], ...]
+    ) -> Verdict:
+        promised = Commitment(*promise)
+        task, number, label = promised.task, promised.round, promised.label
+        shown = self._of_batcher(task, number, server)
+        self._signed(Receipt(task, number, label, struct_hash(promised)), server, receipt)
+        if label != shown.label:
+            refuse("NoConflict")
+        if shown.batched:
+            _require_between(shown, promised.client, [_leaf(values) for values in around])
+        elif self.now <= shown.commit_until:
+            refuse("TooEarly", shown.commit_until)
+        return task, number, server
+
+    def _bad_leaf(self, task: int, number: int, server: Address, values: tuple[Any, ...]) -> Verdict:
+        shown, leaf = self._of_batcher(task, number, server), _leaf(values)
+        _require_included(shown, leaf)
+        said = leaf.commitment
+        here = (said.task, said.round, said.label) == (task, number, shown.label) and leaf.index < shown.batched
+        signed = signed_by(self.domain, said, said.client, leaf.signature)
+        if here and signed and any(self.books.enrolments[task, said.client].envelope):
+            refuse("NoConflict")
+        return task, number, server
+
+    def _disorder(
+        self, task: int, number: int, server: Address, first: tuple[Any, ...], second: tuple[Any, ...]
+    ) -> Verdict:
+        shown, low, high = self._of_batcher(task, number, server), _leaf(first), _leaf(second)
+        _require_included(shown, low)
+        _require_included(shown, high)
+        if low.index >= high.index or low.commitment.client < high.commitment.client:
+            refuse("NoConflict")
+        return task, number, server
+
+    def _of_batcher(self, task: int, number: int, server: Address) -> RoundView:
+        """The round of that server's batch: it opened it."""
+        self.books.known(task)
+        shown = self.books.rounds[task, number]
+        if self._listed(task, server, Role.EDGE_SERVER) != shown.server:
+            refuse("NotAccused", server)
+        return shown
+
+    def _listed(self, task: int, party: Address, role: Role) -> int:
+        bond = self.books.bonds[task, party]
+        if bond.role != role:
+            refuse("NotAccused", party)
+        return bond.index
+
+    def _signed(self, message: Signable, party: Address, signature: bytes) -> None:
+        if not signed_by(self.domain, message, party, signature):
+            refuse("SignatureInvalid", party)
+
+
+def _leaf(values: tuple[Any, ...]) -> BatchLeaf:
+    index, commitment, signature, proof = values
+    return BatchLeaf(index, Commitment(*commitment), signature, proof)
+
+
+def _require_included(shown: RoundView, leaf: BatchLeaf) -> None:
+    node = commitment_leaf(leaf.index, struct_hash(leaf.commitment), leaf.signature)
+    try:
+        merkle.verify(shown.batch_root, node, leaf.proof)
+    except VerificationError:
+        refuse("NotInBatch", leaf.index)
+
+
+def _require_between(shown: RoundView, client: Address, around: list[BatchLeaf]) -> None:
+    """Nobody stands in the batch where the client would have to: it is sorted, and leaves carry their index."""
+    if not 1 <= len(around) <= 2:
+        refuse("NoConflict")
+    for leaf in around:
+        _require_included(shown, leaf)
+    first, last = around[0], around[-1]
+    if len(around) == 2:
+        neighbours = first.index + 1 == last.index
+        absent = neighbours and first.commitment.client < client < last.commitment.client
+    else:
+        before = first.index == 0 and client < first.commitment.client
+        absent = before or (first.index + 1 == shown.batched and first.commitment.client < client)
+    if not absent:
+        refuse("NoConflict")
