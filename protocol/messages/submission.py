@@ -29,7 +29,7 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Commitment:
-    """EIP-712 ``Commitment``: the client's signature over its ciphertext (``encryption.md``, top)."""
+    """EIP-712 ``Commitment``: the client's signature over its ciphertext (``encryption.md`` 3.6)."""
 
     task: Word
     round: Annotated[int, Range(1, 2**32 - 1)]

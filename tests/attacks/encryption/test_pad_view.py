@@ -1,4 +1,4 @@
-"""Section 7's proof of PAD/1, checked exhaustively modulo 7: a coalition's view depends on the opened sum alone.
+"""PAD/1's proof (``encryption.md`` 7.1), checked exhaustively modulo 7: a coalition's view depends on the sum alone.
 
 Committee 2 of 3, authority 1 corrupt: of each client it lacks only the stream of the subset {1}. Its view of one
 coordinate is every ciphertext and every authority's answer for the surviving set; no two coordinates share a stream.
