@@ -18,7 +18,7 @@ class TaskTerms:
     """What the contract itself enforces of a TaskSpec; same order as ``IHearthLedger.TaskTerms``."""
 
     spec: Digest
-    edge_servers: tuple[Address, ...]  # the first is in charge until another one has to take over
+    edge_servers: tuple[Address, ...]  # the first acts until a substitute takes over
     authorities: tuple[Address, ...]
     threshold: int
     initial_reputation: int
@@ -78,7 +78,7 @@ class TaskView:
     pending_root: Digest
     update_reward: int
     deposits: int  # bonds and stakes that the ledger holds besides the escrow
-    edge_server: Address  # the one in charge
+    edge_server: Address  # the acting one
 
     def payable(self, now: int) -> tuple[Digest, int]:
         """Root that claims are paid from at ``now``, and the cumulative amount that the contract vouches for."""

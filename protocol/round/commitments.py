@@ -1,4 +1,4 @@
-"""From signed commitments to the committed set of a round: signatures, batch tree, receipts, precedence."""
+"""From signed commitments to the committed set of a round: signatures, batch tree, receipts, inclusion proofs, precedence."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ def inclusion_proof_of(batch: CommitmentBatch, client: Address) -> InclusionProo
     raise VerificationError(f"{to_hex(client)} is not in the batch", fault=Party.EDGE_SERVER)
 
 
-def verify_inclusion(root: Digest, signed: SignedCommitment, receipt: InclusionProof) -> None:
+def verify_inclusion(root: Digest, signed: SignedCommitment, inclusion: InclusionProof) -> None:
     """Raises VerificationError unless ``signed`` stands under the batch root recorded on chain."""
-    node = commitment_leaf(receipt.index, struct_hash(signed.commitment), signed.signature)
+    node = commitment_leaf(inclusion.index, struct_hash(signed.commitment), signed.signature)
     try:
-        merkle.verify(root, node, receipt.proof)
+        merkle.verify(root, node, inclusion.proof)
     except VerificationError as error:
-        raise VerificationError(f"receipt: {error.args[0]}", fault=Party.EDGE_SERVER) from error
+        raise VerificationError(f"inclusion proof: {error.args[0]}", fault=Party.EDGE_SERVER) from error
 
 
 def receipt_of(commitment: Commitment) -> Receipt:

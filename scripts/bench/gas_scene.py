@@ -168,7 +168,7 @@ class GasTask:
         self.edge.leave(SignedLeave(message, client.sign(self.edge.domain, message)))
 
     def open(self, number: int, server: EthereumLedger | None = None) -> None:
-        """By the server in charge, or by another one that takes over."""
+        """By the acting server, or by a substitute that takes over."""
         if number == 1:
             self.bank.pass_to(self.edge.task(self.number).enrol_until)
         if server is not None:

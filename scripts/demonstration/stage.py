@@ -26,7 +26,7 @@ class DemoStage:
         self.store = root / "store"
         self.store.mkdir(parents=True)
         self.addresses: dict[str, Address] = {}
-        self.edges = ["edge"]  # roles: the edge server in charge first, then its substitutes
+        self.edges = ["edge"]  # roles: the acting edge server first, then its substitutes
         self.rpc_url = self.edge_url = ""
         self.substitute_urls: list[str] = []
         self.authority_urls: list[str] = []

@@ -36,7 +36,7 @@ def write_task_file(
     deposits: DepositTerms = NO_DEPOSITS,
 ) -> None:
     """``phase_seconds`` bounds a round's commit and settle phases; it ends as soon as everyone has committed. The first
-    of ``edge_servers`` is in charge, the others are its substitutes."""
+    of ``edge_servers`` acts first, the others are its substitutes."""
     model, learning, privacy = terms_for(dataset, rounds)
     learning = replace(learning, packing=PACKING[suite])
     lines = [

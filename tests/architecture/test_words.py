@@ -1,0 +1,49 @@
+"""The words of docs/glossary.md that a program can check, in code, messages and texts."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = [
+    name
+    for name in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    if name.endswith((".py", ".md", ".sol", ".toml"))
+    and name not in ("docs/glossary.md", "tests/architecture/test_words.py")
+]
+# Amounts that are always of the chain's own coin.
+OF_THE_COIN = {"amount_wei", "fee_wei", "limit_wei", "max_bond_wei", "max_stake_wei", "value_wei"}
+
+
+def found(pattern: str, *exempt: str) -> list[str]:
+    """Lines of tracked files with the pattern, outside of the folders and files that are exempt."""
+    expression = re.compile(pattern)
+    return [
+        f"{name}:{number}: {line.strip()}"
+        for name in FILES
+        if not name.startswith(exempt) and (ROOT / name).is_file()
+        for number, line in enumerate((ROOT / name).read_text().splitlines(), start=1)
+        if expression.search(line)
+    ]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"(?i)\breceipts? \(inclusion|inclusion[ _]receipts?\b|receipt: InclusionProof|[\"']receipt: ",
+        r"(?i)\btrusted third part|\bTPA\b",
+        r"(?i)\bthe papers\b",
+        r"(?i)\b(job|participant|requester)s?\b",
+    ],
+)
+def test_words_of_the_other_column(pattern: str) -> None:
+    assert found(pattern) == []
+
+
+def test_only_amounts_of_the_coin_are_in_wei() -> None:
+    names = {name for line in found(r"\b\w+_wei\b") for name in re.findall(r"\b(\w+_wei)\b", line)}
+    assert names <= OF_THE_COIN
