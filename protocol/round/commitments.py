@@ -1,4 +1,4 @@
-"""From signed commitments to the committed set of a round: signatures, batch tree, receipts, inclusion proofs, precedence."""
+"""From signed commitments to the committed set of a round: signatures, batch tree, inclusion proofs, precedence."""
 
 from __future__ import annotations
 
