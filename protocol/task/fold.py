@@ -1,0 +1,125 @@
+"""One fold over a task's events, made by every party: phone, edge server, auditor, status page, report.
+
+:func:`apply` is total: it never raises and never fetches. Documents are fetched outside and handed in like events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import reduce
+
+from protocol.identifiers import Address
+from protocol.messages.chain import (
+    BatchCommitted,
+    BondForfeited,
+    Claimed,
+    DirectCommitted,
+    Enrolled,
+    Event,
+    KeyRequested,
+    Left,
+    Refunded,
+    RoundAbandoned,
+    RoundExpired,
+    RoundFrozen,
+    RoundOpened,
+    RoundPublished,
+    TakenOver,
+    TaskPosted,
+)
+from protocol.task.documents import Delivered, Document, Rederived, read
+from protocol.task.round_facts import RoundFacts
+from protocol.task.state import Documents, TaskState
+
+
+@dataclass(frozen=True, slots=True)
+class BlockMined:
+    """The time of a block, in seconds; handed in by those whose decisions depend on it."""
+
+    block: int
+    time: int
+
+
+Entry = Event | Delivered | BlockMined | Rederived
+
+
+def apply(state: TaskState, entry: Entry) -> TaskState:
+    """The state after one more entry. Never raises: what does not fit is kept among the misfits."""
+    match entry:
+        case Delivered():
+            return _deliver(state, entry)
+        case BlockMined(block, time):
+            return replace(state, times={**state.times, block: time})
+        case Rederived():
+            return replace(state, rederived={**state.rederived, entry.number: entry})
+    if getattr(entry, "task", None) != state.task:
+        return state
+    return _by_event(state, entry) or replace(state, misfits=(*state.misfits, entry))
+
+
+def fold(task: int, entries: Iterable[Entry], documents: Documents | None = None) -> TaskState:
+    """``documents``: of an earlier state. A digest names the same document on every branch of the chain."""
+    return reduce(apply, entries, TaskState(task, documents=documents or {}))
+
+
+def _deliver(state: TaskState, delivered: Delivered) -> TaskState:
+    """Nothing replaces a document that is there."""
+    key = (delivered.wanted.kind, delivered.wanted.digest)
+    if isinstance(state.documents.get(key), Document):
+        return state
+    return replace(state, documents={**state.documents, key: read(delivered)})
+
+
+def _by_event(state: TaskState, event: Event) -> TaskState | None:
+    """None for an event that cannot be where it is."""
+    if isinstance(event, TaskPosted):
+        if state.posted is not None or not event.terms.edge_servers:
+            return None
+        return replace(state, posted=event, acting=event.terms.edge_servers[0])
+    if state.posted is None:
+        return None
+    match event:
+        case Enrolled():
+            return replace(state, enrolled={**state.enrolled, event.client: event})
+        case Left():
+            return replace(state, left={**state.left, event.client: len(state.rounds)})
+        case TakenOver():
+            return replace(state, acting=event.edge_server, taken_over=event)
+        case BondForfeited():
+            return replace(state, dismissed=state.dismissed | {event.holder})
+        case Claimed():
+            return replace(state, claims={**state.claims, event.client: event})
+        case Refunded():
+            return replace(state, refunded=state.refunded + event.amount)
+        case RoundOpened():
+            if event.round != len(state.rounds) + 1 or state.current is not None or state.acting is None:
+                return None
+            return replace(state, rounds=(*state.rounds, RoundFacts(event, state.acting)))
+    number = getattr(event, "round", None)
+    if number is None:
+        return state  # of bonds and stakes, which say nothing of rounds
+    facts = state.round(number)
+    changed = None if facts is None else _in_round(facts, event, state.acting)
+    if changed is None:
+        return None
+    return replace(state, rounds=(*state.rounds[: number - 1], changed, *state.rounds[number:]))
+
+
+def _in_round(facts: RoundFacts, event: Event, acting: Address | None) -> RoundFacts | None:
+    if isinstance(event, RoundFrozen):
+        return None if facts.frozen else replace(facts, frozen=event)
+    if not facts.running:
+        return None
+    match event:
+        case BatchCommitted() if facts.batched is None and facts.requested is None:
+            return replace(facts, batched=event)
+        case DirectCommitted() if facts.requested is None and event.client not in facts.directs:
+            return replace(facts, directs={**facts.directs, event.client: event})
+        case KeyRequested() if facts.requested is None:
+            return replace(facts, requested=event, requested_by=acting)
+        case RoundPublished() if facts.requested is not None:
+            return replace(facts, ended=event, ended_by=acting)
+        case RoundAbandoned() | RoundExpired():
+            return replace(facts, ended=event, ended_by=acting)
+    return None

@@ -1,0 +1,82 @@
+"""The public past of a task at the opening of a round: the model and the allocation that the round goes on from.
+
+A published round whose documents nobody can read or derive counts as abandoned for the model: whoever opens the next
+round goes on from the last model that it can read. The money of such a round stays what the chain says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, Label
+from protocol.incentives.rewards import allocation_root, first_allocation
+from protocol.messages.chain import RoundPublished
+from protocol.messages.settlement import Allocation
+from protocol.task.documents import Absent, Lack
+from protocol.task.state import TaskState
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """By digests; :class:`protocol.round.planning.History` holds the arrays."""
+
+    enrolled: tuple[Address, ...]  # ascending, those who left included
+    model: Digest
+    previous_label: Label  # of the last opened round; zero before the first
+    published: int  # number of the round that the model is of; 0 for the initial one
+
+
+def readable(state: TaskState, number: int) -> bool:
+    """Everything that a later round needs of this published one can be read."""
+    needed = (
+        state.plan(number),
+        state.index_set(number),
+        state.verdict(number),
+        state.committed(number),
+        state.aggregate(number),
+        state.model(number),
+    )
+    return not any(isinstance(document, Absent) for document in needed)
+
+
+def published(state: TaskState, number: int) -> RoundPublished | None:
+    """A frozen round keeps the model that it published."""
+    ended = state.rounds[number - 1].ended
+    return ended if isinstance(ended, RoundPublished) else None
+
+
+def past_before(state: TaskState, number: int) -> Past | Absent:
+    """At the opening of round ``number``, from the last published round that can be read."""
+    spec = state.spec
+    if isinstance(spec, Absent):
+        return spec
+    enrolled = tuple(sorted(state.enrolled))
+    label = state.rounds[number - 2].opened.label if number > 1 else ZERO_DIGEST
+    for earlier in range(number - 1, 0, -1):
+        event = published(state, earlier)
+        if event is not None and readable(state, earlier):
+            return Past(enrolled, event.model, label, earlier)
+    return Past(enrolled, spec.initial_model, label, 0)
+
+
+def allocation_before(state: TaskState, number: int) -> Allocation | Absent:
+    """That of the last settled round before ``number`` which no dispute has frozen; absent when it cannot be read."""
+    for earlier in range(number - 1, 0, -1):
+        if state.rounds[earlier - 1].settled is not None:
+            return standing_allocation(state, earlier)
+    return first_allocation(state.task, {client: event.reputation for client, event in state.enrolled.items()})
+
+
+def standing_allocation(state: TaskState, number: int) -> Allocation | Absent:
+    """The allocation of a settled round, absent unless its root is the one on chain."""
+    settled, allocation = state.rounds[number - 1].settled, state.allocation(number)
+    assert settled is not None
+    if isinstance(allocation, Allocation) and allocation_root(allocation) != settled.allocation_root:
+        return Absent(allocation_root(allocation), Lack.MALFORMED, state.rounds[number - 1].server)
+    return allocation
+
+
+def best_count(state: TaskState, number: int) -> int:
+    """Most right answers of any model published before round ``number``, as published; 0 when there is none."""
+    counts = (event.correct for earlier in range(1, number) if (event := published(state, earlier)))
+    return max(counts, default=0)

@@ -1,0 +1,203 @@
+"""What chain and content tell of one task: immutable, made by :mod:`protocol.task.fold`, the same for every party.
+
+A document that is missing, corrupt or malformed is a value here, with who was to keep it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from protocol.identifiers import ZERO_DIGEST, Address, Digest
+from protocol.messages.chain import (
+    Claimed,
+    Enrolled,
+    Event,
+    RoundPublished,
+    TakenOver,
+    TaskPosted,
+)
+from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
+from protocol.messages.settlement import Allocation, RoundRecord, Verdict
+from protocol.messages.submission import CommitmentBatch, SignedCommitment
+from protocol.messages.task import TaskSpec
+from protocol.model.layout import Layout
+from protocol.round.commitments import committed_set
+from protocol.task.documents import MAX_BYTES, Absent, Document, Kind, Lack, Present, Rederived, Wanted
+from protocol.task.round_facts import RoundFacts, Settled
+
+T = TypeVar("T")
+
+
+Documents = Mapping[tuple[Kind, Digest], Document | Absent]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """``rounds``: number r at place r - 1. ``misfits``: events that no honest contract would have sent here."""
+
+    task: int
+    posted: TaskPosted | None = None
+    enrolled: Mapping[Address, Enrolled] = field(default_factory=dict)
+    left: Mapping[Address, int] = field(default_factory=dict)  # client -> rounds that were opened before it left
+    rounds: tuple[RoundFacts, ...] = ()
+    acting: Address | None = None  # the edge server that acts
+    taken_over: TakenOver | None = None  # the last time that one took over
+    dismissed: frozenset[Address] = frozenset()  # a breach ended their role
+    claims: Mapping[Address, Claimed] = field(default_factory=dict)  # the last of each client
+    refunded: int = 0
+    misfits: tuple[Event, ...] = ()
+    times: Mapping[int, int] = field(default_factory=dict)  # seconds, by block
+    documents: Documents = field(default_factory=dict)
+    rederived: Mapping[int, Rederived] = field(default_factory=dict)  # by round
+
+    # documents
+
+    @property
+    def spec(self) -> TaskSpec | Absent:
+        if self.posted is None:
+            return Absent(ZERO_DIGEST, Lack.AWAITED, bytes(20))
+        return self._known(Kind.SPEC, TaskSpec, self.posted.terms.spec, self.posted.manufacturer)
+
+    def plan(self, number: int) -> RoundPlan | Absent:
+        facts = self.rounds[number - 1]
+        return self._known(Kind.PLAN, RoundPlan, facts.opened.plan, facts.server)
+
+    def index_set(self, number: int) -> Present | Absent:
+        plan = self.plan(number)
+        server = self.rounds[number - 1].server
+        return plan if isinstance(plan, Absent) else self._known(Kind.INDEX_SET, Present, plan.index_set, server)
+
+    def batch(self, number: int) -> CommitmentBatch | Absent:
+        """Empty while there is none."""
+        facts = self.rounds[number - 1]
+        if facts.batched is None:
+            return CommitmentBatch(())
+        return self._known(Kind.BATCH, CommitmentBatch, facts.batched.batch, facts.server)
+
+    def record(self, number: int) -> RoundRecord | Absent:
+        """Of a round that was published or abandoned."""
+        ended, keeper = self._end(number)
+        return self._known(Kind.RECORD, RoundRecord, ended.record if ended else ZERO_DIGEST, keeper)
+
+    def verdict(self, number: int) -> Verdict | Absent:
+        """Of a round that was published or abandoned."""
+        record = self.record(number)
+        return self._derived(number).verdict or record if isinstance(record, Absent) else record.verdict
+
+    def allocation(self, number: int) -> Allocation | Absent:
+        """Of a round that was published or abandoned; whether its root is the one on chain is checked elsewhere."""
+        record, (_, keeper) = self.record(number), self._end(number)
+        found: Allocation | Absent = record if isinstance(record, Absent) else self._named(record, keeper)
+        return self._derived(number).allocation or found if isinstance(found, Absent) else found
+
+    def aggregate(self, number: int) -> Present | Absent:
+        """Sums of a published round."""
+        record, (_, keeper) = self.record(number), self._end(number)
+        digest = self._derived(number).aggregate if isinstance(record, Absent) else record.aggregate
+        return self._known(Kind.AGGREGATE, Present, digest, keeper) if digest else _absent(record)
+
+    def model(self, number: int) -> Present | Absent:
+        """Parameters after a published round."""
+        ended, keeper = self._end(number)
+        digest = ended.model if isinstance(ended, RoundPublished) else ZERO_DIGEST
+        return self._known(Kind.MODEL, Present, digest, keeper)
+
+    def committed(self, number: int) -> dict[Address, SignedCommitment] | Absent:
+        """The planned clients' commitments, ascending; Absent while plan or batch cannot be read.
+
+        A batch that nobody can read matters only if it may hold a commitment that did not come directly as well.
+        """
+        plan, batch, directs = self.plan(number), self.batch(number), self.rounds[number - 1].direct_commitments()
+        if isinstance(plan, Absent):
+            return plan
+        planned = {entry.client for entry in plan.weights}
+        if isinstance(batch, Absent):
+            if planned - directs.keys():
+                return batch
+            batch = CommitmentBatch(())
+        return committed_set(batch, [signed for client, signed in directs.items() if client in planned])
+
+    def wanted(self, first: int = 1) -> Iterator[Wanted]:
+        """The spec and all documents of round ``first`` and later ones that are named so far, there or not."""
+        if self.posted is None:
+            return
+        yield _wanted(Kind.SPEC, self.posted.terms.spec, self.posted.manufacturer)
+        for number in range(first, len(self.rounds) + 1):
+            yield from self.wanted_of(number)
+
+    def wanted_of(self, number: int) -> Iterator[Wanted]:
+        """The documents of one round that are named so far."""
+        facts, spec = self.rounds[number - 1], self.spec
+        yield Wanted(Kind.PLAN, facts.opened.plan, MAX_PLAN_BYTES, facts.server, label=facts.opened.label)
+        if facts.batched is not None:
+            yield _wanted(Kind.BATCH, facts.batched.batch, facts.server)
+        ended, keeper = self._end(facts.number)
+        record = self.record(facts.number)
+        if ended is not None:
+            yield _wanted(Kind.RECORD, ended.record, keeper)
+        if isinstance(record, RoundRecord):
+            yield _wanted(Kind.ALLOCATION, record.allocation, keeper)
+        plan = self.plan(facts.number)
+        if isinstance(spec, Absent) or isinstance(plan, Absent):
+            return
+        layout = Layout.of(spec.model)
+        yield Wanted(Kind.INDEX_SET, plan.index_set, 4 * layout.dimension, facts.server, layout.dimension)
+        if isinstance(ended, RoundPublished):
+            digest = record.aggregate if isinstance(record, RoundRecord) else self._derived(facts.number).aggregate
+            if digest is not None:
+                yield Wanted(Kind.AGGREGATE, digest, 8 * plan.dimension, keeper, plan.dimension)
+            yield Wanted(Kind.MODEL, ended.model, layout.max_bytes, keeper, layout=layout)
+
+    def _end(self, number: int) -> tuple[Settled | None, Address]:
+        """How the round was settled, whatever came later, and by whom."""
+        facts = self.rounds[number - 1]
+        ended = facts.ended if isinstance(facts.ended, Settled) else None
+        return ended, facts.ended_by or facts.server
+
+    def _named(self, record: RoundRecord, keeper: Address) -> Allocation | Absent:
+        return self._known(Kind.ALLOCATION, Allocation, record.allocation, keeper)
+
+    def _derived(self, number: int) -> Rederived:
+        return self.rederived.get(number, Rederived(number))
+
+    def _known(self, kind: Kind, message: type[T], digest: Digest, keeper: Address) -> T | Absent:
+        found = self.documents.get((kind, digest))
+        if isinstance(found, message | Absent):
+            return found
+        return Absent(digest, Lack.AWAITED, keeper)
+
+    # where the task stands
+
+    @property
+    def current(self) -> RoundFacts | None:
+        """The round that runs."""
+        return self.rounds[-1] if self.rounds and self.rounds[-1].running else None
+
+    def round(self, number: int) -> RoundFacts | None:
+        return self.rounds[number - 1] if 0 < number <= len(self.rounds) else None
+
+    def last_settled(self) -> RoundFacts | None:
+        """The last round whose allocation stands."""
+        return next((facts for facts in reversed(self.rounds) if facts.settled), None)
+
+    def payable_from(self) -> int | None:
+        """When the last allocation can be claimed, and another round settled; 0 before the first.
+
+        None while the time of its block is not known.
+        """
+        facts = self.last_settled()
+        if facts is None or facts.settled is None or self.posted is None:
+            return 0
+        time = self.times.get(facts.settled.block)
+        return None if time is None else time + self.posted.terms.dispute_seconds
+
+
+def _absent(record: RoundRecord | Absent) -> Absent:
+    assert isinstance(record, Absent)  # a record always names its aggregate
+    return record
+
+
+def _wanted(kind: Kind, digest: Digest, keeper: Address) -> Wanted:
+    return Wanted(kind, digest, MAX_BYTES[kind], keeper)

@@ -1,0 +1,110 @@
+"""One task as chain and content tell it now: events are followed, documents fetched, both handed to the one fold."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from protocol.content.cid import CHUNK_BYTES
+from protocol.identifiers import Digest
+from protocol.messages.chain import Event
+from protocol.task.documents import Absent, Delivered, Kind, Lack, Wanted
+from protocol.task.fold import Entry, apply, fold
+from protocol.task.state import TaskState
+from storage.content.interface import (
+    ContentCorruptError,
+    ContentMissingError,
+    ContentStore,
+    ContentTooLargeError,
+    get_document,
+)
+
+RETRY_SECONDS: Final = 15  # between two looks for a document that was not there
+
+
+class TaskReader:
+    """``state`` is replaced as a whole and never changed: any thread may read it at any time. Updates are for one.
+
+    ``kinds``: of documents that this reader needs.
+    """
+
+    def __init__(self, store: ContentStore, task: int, kinds: Collection[Kind]) -> None:
+        self._store, self._kinds = store, frozenset(kinds)
+        self._followed: tuple[Event, ...] = ()
+        self._looked: dict[tuple[Kind, Digest], int] = {}
+        self._first = 1  # of every round before this one everything is read
+        self.state = TaskState(task)
+
+    def follow(self, events: Iterable[Event]) -> bool:
+        """``events`` are all that stand on chain, in order; the state starts over when it took others back.
+
+        True when something changed.
+        """
+        standing = tuple(events)
+        known = len(self._followed)
+        if standing == self._followed:
+            return False
+        if standing[:known] == self._followed:
+            self.state = _applied(self.state, standing[known:])
+        else:
+            documents = {key: found for key, found in self.state.documents.items() if not isinstance(found, Absent)}
+            self.state, self._first = fold(self.state.task, standing, documents), 1
+        self._followed = standing
+        return True
+
+    def add(self, *entries: Entry) -> None:
+        """Times of blocks, and what was derived again."""
+        self.state = _applied(self.state, entries)
+
+    def missing(self, now: int) -> list[Wanted]:
+        """Documents of its kinds to look for at ``now`` (seconds), each at most once in RETRY_SECONDS."""
+        while self._is_read(self._first):
+            self._first += 1
+        return [wanted for wanted in self.state.wanted(self._first) if self._worth_a_look(wanted, now)]
+
+    def fetch(self, now: int) -> bool:
+        """Looks for everything that is missing, until nothing new is named. True when something was found.
+
+        Raises StoreUnavailableError when the store as a whole cannot be asked.
+        """
+        changed = False
+        while missing := self.missing(now):
+            for wanted in missing:
+                self._looked[wanted.kind, wanted.digest] = now
+                delivered = Delivered(wanted, look_up(self._store, wanted))
+                changed = changed or not isinstance(delivered.found, Lack)
+                self.add(delivered)
+        return changed
+
+    def _worth_a_look(self, wanted: Wanted, now: int) -> bool:
+        if wanted.kind not in self._kinds or not self._may_come(wanted):
+            return False
+        looked = self._looked.get((wanted.kind, wanted.digest))
+        return looked is None or now >= looked + RETRY_SECONDS
+
+    def _may_come(self, wanted: Wanted) -> bool:
+        found = self.state.documents.get((wanted.kind, wanted.digest))
+        return found is None or (isinstance(found, Absent) and found.lack is not Lack.MALFORMED)
+
+    def _is_read(self, number: int) -> bool:
+        """Nothing more will be wanted of this round."""
+        facts = self.state.round(number)
+        if facts is None or facts.running or number == len(self.state.rounds):
+            return False
+        return not any(self._may_come(w) for w in self.state.wanted_of(number) if w.kind in self._kinds)
+
+
+def look_up(store: ContentStore, wanted: Wanted) -> bytes | Lack:
+    """Verified bytes, or why there are none. Raises StoreUnavailableError."""
+    try:
+        return get_document(store, wanted.digest, wanted.max_bytes, CHUNK_BYTES)
+    except ContentMissingError:
+        return Lack.MISSING
+    except (ContentCorruptError, ContentTooLargeError):
+        return Lack.CORRUPT
+
+
+def _applied(state: TaskState, entries: Iterable[Entry]) -> TaskState:
+    for entry in entries:
+        state = apply(state, entry)
+    return state
