@@ -188,7 +188,7 @@ class Agent:
     def train_and_seal(self, spec: TaskSpec, trainer: Trainer, session: RoundSession) -> Sealed:
         plan, layout = session.plan, Layout.of(spec.model)
         rounds_charged = len(self.journal.charged.keys() - {plan.round})
-        check_budget(spec.privacy, plan.learning, rounds_charged)
+        check_budget(spec.privacy, plan.learning.mechanism, rounds_charged)
         parameters = layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
         indices = decode_index_set(get_document(self.store, plan.index_set, 4 * layout.dimension), layout.dimension)
         if len(indices) != plan.dimension:

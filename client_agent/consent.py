@@ -12,11 +12,11 @@ from storage.ledger.deposits import money
 def disclosure(spec: TaskSpec, task: int, examples: int, rounds_charged: int) -> str:
     """Plain text, complete, without terms that only the protocol knows."""
     learning, privacy = spec.learning, spec.privacy
-    per_task = epsilon_micro(learning, spec.rounds, privacy.delta_exponent) / MICRO
-    spent = epsilon_micro(learning, rounds_charged, privacy.delta_exponent) / MICRO if rounds_charged else 0.0
+    per_task = epsilon_micro(learning.mechanism, spec.rounds, privacy.delta_exponent) / MICRO
+    spent = epsilon_micro(learning.mechanism, rounds_charged, privacy.delta_exponent) / MICRO if rounds_charged else 0.0
     budget = privacy.epsilon_budget_micro / MICRO
     dimension = dimension_of(spec.model)
-    sent = -(-dimension * learning.density_ppm // MICRO)
+    sent = -(-dimension * learning.sparsity.density_ppm // MICRO)
     rewards, threshold = spec.rewards, spec.committee.threshold
     stake = _stake(spec) if spec.deposits.client else ""
     return f"""Task {task}: {spec.title}

@@ -42,7 +42,7 @@ class Delivery:
         signed = sealed.commitment
         commitment = signed.commitment
         body = self.journal.body(commitment.round)
-        encoding = suite(spec.suite).encoding_for(spec.learning.bits, spec.learning.packing)
+        encoding = suite(spec.suite).encoding_for(spec.learning.quantiser.bits, spec.learning.encoding.packing)
         if self.store.put(body, encoding.block_bytes).digest != commitment.ciphertext:
             raise VerificationError("the sealed ciphertext has changed on disk")
         submission = Submission(commitment.client, commitment.nonce, commitment.ciphertext, signed.signature)

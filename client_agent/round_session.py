@@ -49,7 +49,9 @@ class RoundSession:
         check_plan(self.plan, spec, domain, task, round_number)
         self._spec, self._domain, self._client = spec, domain, client
         self._scheme = suite(self.plan.suite)
-        self._encoding = self._scheme.encoding_for(self.plan.learning.bits, self.plan.learning.packing)
+        self._encoding = self._scheme.encoding_for(
+            self.plan.learning.quantiser.bits, self.plan.learning.encoding.packing
+        )
         self._encoding.check_budget([entry.weight for entry in self.plan.weights])
         weight = self.plan.weight_of(client)
         self.planned = weight is not None

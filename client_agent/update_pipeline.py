@@ -34,5 +34,5 @@ def prepare_update(
 ) -> Update:
     """Train (sample, clip, noise per step), add the residual, restrict to the index set, bound, quantise."""
     delta = trainer.delta(parameters, learning, randomness, purpose)
-    values, kept = restrict(delta, residual, indices, learning, randomness, purpose)
+    values, kept = restrict(delta, residual, indices, learning.quantiser, randomness, purpose)
     return Update(values, kept)

@@ -47,7 +47,7 @@ from storage.ledger.ethereum.ledger import EthereumLedger, EthereumReader
 from storage.ledger.signer import Signer
 from tests.played_authorities import open_sum
 from tests.played_conduct import EXPIRED, OPEN, SETTLED, Conduct, two_keys
-from tests.samples import private_key
+from tests.samples import private_key, with_terms
 from tests.tiny_task import CLIENTS, EXAMPLES, TinyTrainer, audited_chain, tiny_spec, tiny_test_set
 
 T = TypeVar("T")
@@ -67,9 +67,9 @@ class Player:
         self.reader = EthereumReader(self.chain.rpc_url, ledger)
         self.domain = self.reader.domain
         spec, (name, packing) = tiny_spec(self.store, rounds, authorities), scheme
-        self.spec = replace(spec, suite=name, learning=replace(spec.learning, packing=packing), **changes)
+        self.spec = replace(spec, suite=name, learning=with_terms(spec.learning, packing=packing), **changes)
         self.scheme = suite(self.spec.suite)
-        self.encoding = self.scheme.encoding_for(self.spec.learning.bits, self.spec.learning.packing)
+        self.encoding = self.scheme.encoding_for(self.spec.learning.quantiser.bits, self.spec.learning.encoding.packing)
         self.put(encode(self.spec))
         terms = terms_of(self.spec)
         self.pay(self.manufacturer, self.spec.budget())
@@ -157,7 +157,7 @@ class Player:
         if conduct.requested:
             request = self.said("request", key_request(plan, committed, verdict.accepted))
             self.edge.request_key(self.task, number, request.digest())
-        charge = epsilon_micro(plan.learning, number, self.spec.privacy.delta_exponent)
+        charge = epsilon_micro(plan.learning.mechanism, number, self.spec.privacy.delta_exponent)
         record = RoundRecord(
             plan.label(), ABANDONED, verdict, request.digest() if request else ZERO_DIGEST, (), (), ZERO_DIGEST,
             ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0, charge, ZERO_DIGEST,
@@ -173,7 +173,11 @@ class Player:
         assert request is not None
         signed, accused, key, opened = open_sum(self, plan, request, bodies, conduct.lying)
         stepped = apply_step(
-            self.parameters, indices, opened.sums, sum(entry.weight for entry in request.entries), plan.learning
+            self.parameters,
+            indices,
+            opened.sums,
+            sum(entry.weight for entry in request.entries),
+            plan.learning.quantiser,
         )
         self.parameters = self.said("parameters", stepped)
         model = self.put(Layout.of(self.spec.model).to_safetensors(self.parameters))
@@ -262,7 +266,9 @@ class Player:
         household, purpose = self.households[client], plan.label().hex()
         randomness = household.randomness
         delta = household.trainer.delta(self.parameters, plan.learning, randomness, purpose)
-        values, household.residual = restrict(delta, household.residual, indices, plan.learning, randomness, purpose)
+        values, household.residual = restrict(
+            delta, household.residual, indices, plan.learning.quantiser, randomness, purpose
+        )
         nonce = randomness.draw(f"{purpose}/nonce", 16)
         noise_key = randomness.draw(f"{purpose}/encryption-noise", 32)
         keys = ratchet(household.master_keys, plan.key_epoch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from protocol.domain import Domain
@@ -13,12 +13,17 @@ from protocol.messages.task import (
     Committee,
     CommitteeMember,
     Durations,
+    EncodingTerms,
     Layer,
     LearningTerms,
+    MechanismTerms,
     ModelSpec,
+    OptimiserTerms,
     PrivacyTerms,
+    QuantiserTerms,
     ReputationTerms,
     RewardTerms,
+    SparsityTerms,
     TaskSpec,
 )
 from protocol.signing import address_of
@@ -33,6 +38,16 @@ def private_key(role: str, number: int = 0) -> bytes:
 
 def client_address(number: int) -> Address:
     return address_of(private_key("client", number))
+
+
+def with_terms(learning: LearningTerms, **changes: int) -> LearningTerms:
+    """``learning`` with some fields of its parts changed, each of which stands in one part only."""
+    parts = {}
+    for part in fields(learning):
+        terms: Any = getattr(learning, part.name)
+        parts[part.name] = replace(terms, **{f.name: changes.pop(f.name) for f in fields(terms) if f.name in changes})
+    assert not changes, f"no part has {sorted(changes)}"
+    return LearningTerms(**parts)
 
 
 def sample_spec(**changes: Any) -> TaskSpec:
@@ -50,16 +65,13 @@ def sample_spec(**changes: Any) -> TaskSpec:
         edge_server=address_of(private_key("edge")),
         committee=Committee(2, members),
         learning=LearningTerms(
-            local_steps=1,
-            sampling_rate_ppm=1_000_000,
-            clip_micro=1_000_000,
-            noise_multiplier_micro=2_000_000,
-            learning_rate_micro=1_000_000,
-            reference_count=10,
-            density_ppm=500_000,
-            bound_micro=10_000_000,
-            bits=16,
-            packing=2,
+            mechanism=MechanismTerms(
+                local_steps=1, sampling_rate_ppm=1_000_000, clip_micro=1_000_000, noise_multiplier_micro=2_000_000
+            ),
+            optimiser=OptimiserTerms(learning_rate_micro=1_000_000, reference_count=10),
+            sparsity=SparsityTerms(density_ppm=500_000),
+            quantiser=QuantiserTerms(bound_micro=10_000_000, bits=16),
+            encoding=EncodingTerms(packing=2),
         ),
         privacy=PrivacyTerms(epsilon_budget_micro=20_000_000, delta_exponent=5),
         cohort=CohortTerms(min_clients=2, max_clients=5, max_share_ppm=700_000),

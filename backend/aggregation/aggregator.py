@@ -48,7 +48,7 @@ def open_sum(
     size open it with different keys, nothing tells which is right: ``E_SHARE_INCONSISTENT``.
     """
     scheme, weights = suite(plan.suite), [entry.weight for entry in request.entries]
-    encoding = scheme.encoding_for(plan.learning.bits, plan.learning.packing)
+    encoding = scheme.encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing)
     words, m, t = total.words, len(committee.members), committee.threshold
 
     def combine(chosen: Mapping[int, bytes]) -> bytes:
@@ -73,6 +73,6 @@ def open_sum(
             accused = liars(partials, t, combine)
             if set(members) != partials.keys() - set(accused):
                 accused = ()  # those who agree do not open the sum: who lies remains open
-            stepped = apply_step(parameters, indices, opened.sums, sum(weights), plan.learning)
+            stepped = apply_step(parameters, indices, opened.sums, sum(weights), plan.learning.quantiser)
             return Aggregate(opened, key, members, accused, stepped)
     raise EncryptionError("no set of partial keys opens the sum", code="E_COMMITTEE", fault=Party.KEY_AUTHORITY)

@@ -65,7 +65,7 @@ def verify_updates(
     Raises StoreUnavailableError when the store as a whole cannot be asked, since that is no client's doing.
     """
     scheme = suite(plan.suite)
-    encoding = scheme.encoding_for(plan.learning.bits, plan.learning.packing)
+    encoding = scheme.encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing)
     expected, running = encoding.body_bytes(plan.dimension), scheme.aggregator(encoding, plan.dimension)
     sizes: dict[Address, int | Absent] = {}
     added = set()

@@ -144,7 +144,7 @@ class KeyAuthority:
                 )
             entries.append((share, entry.nonce, entry.weight))
         scheme = suite(plan.suite)
-        encoding = scheme.encoding_for(plan.learning.bits, plan.learning.packing)
+        encoding = scheme.encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing)
         return scheme.partial_key(j, m, t, request.label, entries, encoding, plan.dimension)
 
     def _spec(self, task: int) -> TaskSpec:

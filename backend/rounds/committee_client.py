@@ -108,7 +108,7 @@ class CommitteeClient:
         plan = request.plan
         path, body = f"/api/v1/tasks/{plan.task}/rounds/{plan.round}/partial-keys", encode(request)
 
-        encoding = suite(plan.suite).encoding_for(plan.learning.bits, plan.learning.packing)
+        encoding = suite(plan.suite).encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing)
         key_bytes = encoding.functional_key_bytes(plan.dimension)
         max_bytes = MAX_STATEMENT_BYTES + 2 * key_bytes  # in hexadecimal
 

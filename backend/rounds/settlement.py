@@ -156,4 +156,4 @@ class Settlement:
         return count_correct(spec.model, parameters, *test_set), len(test_set[1])
 
     def _charge(self, facts: RoundFacts) -> int:
-        return epsilon_micro(facts.plan.learning, facts.number, self.history.spec.privacy.delta_exponent)
+        return epsilon_micro(facts.plan.learning.mechanism, facts.number, self.history.spec.privacy.delta_exponent)

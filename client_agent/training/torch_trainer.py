@@ -29,12 +29,15 @@ class TorchTrainer:
         self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
     ) -> npt.NDArray[np.float64]:
         """See :class:`client_agent.training.trainer.Trainer`."""
-        clip, sigma = learning.clip_micro / MICRO, learning.noise_multiplier_micro / MICRO
-        rate = learning.learning_rate_micro / MICRO
-        expected = learning.sampling_rate_ppm / MICRO * learning.reference_count  # public: never this household's count
+        mechanism, optimiser = learning.mechanism, learning.optimiser
+        clip, sigma = mechanism.clip_micro / MICRO, mechanism.noise_multiplier_micro / MICRO
+        rate = optimiser.learning_rate_micro / MICRO
+        expected = (
+            mechanism.sampling_rate_ppm / MICRO * optimiser.reference_count
+        )  # public: never this household's count
         current = parameters.astype(np.float64)
-        for step in range(learning.local_steps):
-            chosen = self._sample(learning.sampling_rate_ppm, randomness, f"{purpose}/sample/{step}")
+        for step in range(mechanism.local_steps):
+            chosen = self._sample(mechanism.sampling_rate_ppm, randomness, f"{purpose}/sample/{step}")
             point = torch.from_numpy(current.astype(np.float32))
             total = clipped_gradient_sum(self._model, point, self._inputs[chosen], self._labels[chosen], clip)
             random = randomness.draw(f"{purpose}/noise/{step}", bytes_for(len(current)))

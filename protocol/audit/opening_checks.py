@@ -102,7 +102,7 @@ class OpeningAudit:
         with self.report.check(20, subject):
             record, plan = known(self.record, "the record"), known(self.facts.plan, "the plan")
             exponent = known(self.task.spec, "the spec").privacy.delta_exponent
-            charge = epsilon_micro(plan.learning, self.facts.number, exponent)
+            charge = epsilon_micro(plan.learning.mechanism, self.facts.number, exponent)
             same("epsilon in millionths", record.epsilon_micro, charge)
         with self.report.check(21, subject):
             self._check_allocation(ended)
@@ -123,7 +123,7 @@ class OpeningAudit:
         return suite(known(self.task.spec, "the spec").suite)
 
     def _encoding(self, plan: RoundPlan) -> Encoding:
-        return self._scheme().encoding_for(plan.learning.bits, plan.learning.packing)
+        return self._scheme().encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing)
 
     def _check_ciphertexts(self) -> Sizes:
         sizes: dict[Address, int | Absence] = {}
@@ -265,7 +265,7 @@ class OpeningAudit:
         sum_weights = sum(entry.weight for entry in request.entries)
         indices = known(self.facts.indices, "the index set")
         before, sums = known(self.parameters, "the model before"), known(self.sums, "the sums")
-        stepped = apply_step(before, indices, sums, sum_weights, plan.learning)
+        stepped = apply_step(before, indices, sums, sum_weights, plan.learning.quantiser)
         same("model", published, layout.to_safetensors(stepped))
         return stepped
 

@@ -27,7 +27,7 @@ def check_parameters(plan: RoundPlan, request: KeyRequest, held_epoch: int) -> N
     ``held_epoch``: the earliest whose keys are not erased yet.
     """
     try:
-        suite(plan.suite).encoding_for(plan.learning.bits, plan.learning.packing)
+        suite(plan.suite).encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing)
     except EncryptionError as error:
         raise _refusal("E_PARAMS", error.args[0]) from error
     if plan.dimension < 1:
@@ -58,7 +58,9 @@ def check_request(plan: RoundPlan, request: KeyRequest) -> None:
     weights = [entry.weight for entry in request.entries]
     check_quorum(weights, plan.min_clients, plan.max_share_ppm)
     try:
-        suite(plan.suite).encoding_for(plan.learning.bits, plan.learning.packing).check_budget(weights)
+        suite(plan.suite).encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing).check_budget(
+            weights
+        )
     except EncryptionError as error:
         raise _refusal(error.code, error.args[0]) from error
 

@@ -33,26 +33,63 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class LearningTerms:
-    """One client's work in one round.
+class MechanismTerms:
+    """The releases of one round, all that an accountant reads: Gaussian noise on sums over Poisson samples.
 
-    Every local step adds Gaussian noise of standard deviation ``noise_multiplier * clip`` to the sum of
-    clipped per-example gradients over a Poisson sample of rate q and divides by the public
-    ``q * reference_count``, never by the client's own count: so a delta is in proportion to its client's
-    data, and that weight is released by nobody.
+    Each local step samples every example with rate q, clips each gradient to the L2 norm ``clip`` and adds noise of
+    standard deviation ``noise_multiplier * clip`` to every coordinate of their sum (Abadi et al. 2016).
     """
 
     local_steps: Annotated[int, Range(1, 10_000)]
-    sampling_rate_ppm: Annotated[int, Range(1, 1_000_000)]
+    sampling_rate_ppm: Annotated[int, Range(1, 1_000_000)]  # q
     clip_micro: Micro
     noise_multiplier_micro: Annotated[int, Range(0, 2**40)]  # 0 only in tests: the accountant then refuses a figure
+
+
+@dataclass(frozen=True, slots=True)
+class OptimiserTerms:
+    """How a local step moves the model: minus ``learning_rate`` times the noisy sum, divided by q * reference_count.
+
+    The divisor is public, never the client's own count: so a delta is in proportion to its client's data, and that
+    weight is released by nobody.
+    """
+
     learning_rate_micro: Micro
-    reference_count: Annotated[int, Range(1, 2**32 - 1)]  # n_ref, public: typical examples per client
+    reference_count: Annotated[int, Range(1, 2**32 - 1)]  # n_ref: typical examples per client
+
+
+@dataclass(frozen=True, slots=True)
+class SparsityTerms:
+    """Which coordinates a round sends; ``protocol.sparse.index_set`` is the rule."""
+
     density_ppm: Annotated[int, Range(1, 1_000_000)]  # share of coordinates in a round's index set
-    bound_micro: Micro  # the quantiser's range is [-bound, bound]
+
+
+@dataclass(frozen=True, slots=True)
+class QuantiserTerms:
+    """Real coordinates to integers in +-(2^(bits-1) - 1), which stand for [-bound, bound]."""
+
+    bound_micro: Micro
     bits: Annotated[int, Range(2, 30)]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingTerms:
+    """How the encryption suite packs the quantiser's integers."""
+
     # FE64-A/1: coordinates per 64-bit ciphertext word (k), 1 to 4. PAD/1: bytes per coordinate (w), 4 or 6
     packing: Annotated[int, Range(1, 6)]
+
+
+@dataclass(frozen=True, slots=True)
+class LearningTerms:
+    """One client's work in one round; each step of it reads its own part alone."""
+
+    mechanism: MechanismTerms
+    optimiser: OptimiserTerms
+    sparsity: SparsityTerms
+    quantiser: QuantiserTerms
+    encoding: EncodingTerms
 
 
 @dataclass(frozen=True, slots=True)

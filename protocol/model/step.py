@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from protocol.messages.task import LearningTerms
+from protocol.messages.task import QuantiserTerms
 from protocol.sparse.quantization import dequantise
 
 
@@ -14,9 +14,9 @@ def apply_step(
     indices: npt.NDArray[np.uint32],
     sums: npt.NDArray[np.int64],
     sum_of_weights: int,
-    learning: LearningTerms,
+    quantiser: QuantiserTerms,
 ) -> npt.NDArray[np.float32]:
     """Parameters plus the weighted mean of the cohort's updates: float64, rounded once to float32."""
     stepped = parameters.astype(np.float64)
-    stepped[indices] += dequantise(sums, learning) / sum_of_weights
+    stepped[indices] += dequantise(sums, quantiser) / sum_of_weights
     return stepped.astype(np.float32)

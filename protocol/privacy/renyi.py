@@ -10,7 +10,7 @@ from functools import lru_cache
 from math import ceil, exp, inf, lgamma, log, log1p
 
 from protocol.errors import HearthError
-from protocol.messages.task import MICRO, LearningTerms
+from protocol.messages.task import MICRO, MechanismTerms
 
 ORDERS = (*range(2, 64), *range(64, 513, 8))
 ROUNDING_MICRO = 100  # figures go up to the next multiple, so that the last bits of a machine's logarithm do not show
@@ -27,14 +27,14 @@ class NoPrivacyError(HearthError):
     code = "E_NO_PRIVACY"
 
 
-def epsilon(learning: LearningTerms, rounds: int, delta_exponent: int) -> float:
+def epsilon(mechanism: MechanismTerms, rounds: int, delta_exponent: int) -> float:
     """Epsilon of ``rounds`` rounds at delta = 10^-``delta_exponent``: every local step of each is one release."""
-    if learning.noise_multiplier_micro == 0:
+    if mechanism.noise_multiplier_micro == 0:
         raise NoPrivacyError("the task adds no noise")
     if rounds == 0:
         return 0.0
-    rate, sigma = learning.sampling_rate_ppm / MICRO, learning.noise_multiplier_micro / MICRO
-    steps, log_delta = rounds * learning.local_steps, -delta_exponent * log(10.0)
+    rate, sigma = mechanism.sampling_rate_ppm / MICRO, mechanism.noise_multiplier_micro / MICRO
+    steps, log_delta = rounds * mechanism.local_steps, -delta_exponent * log(10.0)
     best = inf
     for order in ORDERS:
         cost = steps * step_cost(rate, sigma, order)
@@ -42,9 +42,9 @@ def epsilon(learning: LearningTerms, rounds: int, delta_exponent: int) -> float:
     return max(0.0, best)
 
 
-def epsilon_micro(learning: LearningTerms, rounds: int, delta_exponent: int) -> int:
+def epsilon_micro(mechanism: MechanismTerms, rounds: int, delta_exponent: int) -> int:
     """Epsilon in millionths, rounded up to the next hundred: what goes on record."""
-    units = epsilon(learning, rounds, delta_exponent) * MICRO / ROUNDING_MICRO
+    units = epsilon(mechanism, rounds, delta_exponent) * MICRO / ROUNDING_MICRO
     return ceil(units * (1.0 + 1e-12)) * ROUNDING_MICRO
 
 

@@ -74,7 +74,7 @@ def choose_index_set(spec: TaskSpec, round_number: int, history: History) -> npt
     published = history.published
     return select(
         dimension_of(spec.model),
-        spec.learning.density_ppm,
+        spec.learning.sparsity.density_ppm,
         round_number,
         published.accepted if published else history.enrolled,
         (published.index_set, published.sums) if published else None,

@@ -107,7 +107,7 @@ def run_round(
     """
     scheme = suite(spec.suite)
     m, t = len(spec.committee.members), spec.committee.threshold
-    encoding = scheme.encoding_for(spec.learning.bits, spec.learning.packing)
+    encoding = scheme.encoding_for(spec.learning.quantiser.bits, spec.learning.encoding.packing)
 
     # Edge server: the plan, from public data alone. Its hash is the label, and the label goes on chain.
     indices = choose_index_set(spec, round_number, history)
@@ -123,7 +123,9 @@ def run_round(
     for household in households:
         randomness, purpose = household.randomness, label.hex()
         delta = household.trainer.delta(parameters, plan.learning, randomness, purpose)
-        values, household.residual = restrict(delta, household.residual, indices, plan.learning, randomness, purpose)
+        values, household.residual = restrict(
+            delta, household.residual, indices, plan.learning.quantiser, randomness, purpose
+        )
         nonce = randomness.draw(f"{purpose}/nonce", 16)
         noise_key = randomness.draw(f"{purpose}/encryption-noise", 32)
         keys = ratchet(household.master_keys, plan.key_epoch)
@@ -170,7 +172,7 @@ def run_round(
     aggregator.fold_all([bodies[entry.client] for entry in request.entries], weights)
     functional_key = scheme.combine(partials, m, t, encoding, plan.dimension)
     opened = scheme.decrypt(aggregator.words, label, functional_key, encoding, plan.dimension, weights)
-    stepped = apply_step(parameters, indices, opened.sums, sum(weights), plan.learning)
+    stepped = apply_step(parameters, indices, opened.sums, sum(weights), plan.learning.quantiser)
     model = put(Layout.of(spec.model).to_safetensors(stepped), None)
 
     # Chain: model, record and allocation root; everyone can claim.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from protocol.messages.task import LearningTerms
+from protocol.messages.task import QuantiserTerms
 from protocol.randomness import Randomness
 from protocol.sparse.quantization import dequantise, quantise
 
@@ -17,7 +17,7 @@ def restrict(
     delta: npt.NDArray[np.float64],
     residual: npt.NDArray[np.float64],
     indices: npt.NDArray[np.uint32],
-    learning: LearningTerms,
+    quantiser: QuantiserTerms,
     randomness: Randomness,
     purpose: str,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
@@ -27,7 +27,7 @@ def restrict(
     """
     corrected = delta + residual
     uniform = randomness.draw(f"{purpose}/quantise", 8 * len(indices))
-    values = quantise(corrected[indices], learning, uniform)
+    values = quantise(corrected[indices], quantiser, uniform)
     kept = corrected.copy()
-    kept[indices] -= dequantise(values, learning)
+    kept[indices] -= dequantise(values, quantiser)
     return values, kept

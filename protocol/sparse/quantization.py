@@ -7,12 +7,12 @@ import numpy.typing as npt
 
 from protocol.encryption.port import largest_value
 from protocol.errors import MalformedError
-from protocol.messages.task import MICRO, LearningTerms
+from protocol.messages.task import MICRO, QuantiserTerms
 
 _UNIT = 2.0**-53
 
 
-def quantise(values: npt.NDArray[np.float64], learning: LearningTerms, uniform: bytes) -> npt.NDArray[np.int64]:
+def quantise(values: npt.NDArray[np.float64], quantiser: QuantiserTerms, uniform: bytes) -> npt.NDArray[np.int64]:
     """Integers in ±(2^(bits-1) - 1) for ``values`` cut off at ±bound; ``uniform`` are 8 random bytes per value.
 
     Rounds up with the probability of the fraction, so the mean is the value itself within the bound.
@@ -20,15 +20,15 @@ def quantise(values: npt.NDArray[np.float64], learning: LearningTerms, uniform: 
     """
     if len(uniform) != 8 * len(values) or not np.isfinite(values).all():
         raise MalformedError("quantise needs finite values and 8 random bytes for each")
-    largest = largest_value(learning.bits)
-    bound = learning.bound_micro / MICRO
+    largest = largest_value(quantiser.bits)
+    bound = quantiser.bound_micro / MICRO
     scaled = np.clip(values, -bound, bound) * (largest / bound)
     draws = (np.frombuffer(uniform, dtype="<u8") >> np.uint64(11)).astype(np.float64) * _UNIT
     rounded = np.floor(scaled + draws)
     return np.clip(rounded, -largest, largest).astype(np.int64)
 
 
-def dequantise(values: npt.NDArray[np.int64], learning: LearningTerms) -> npt.NDArray[np.float64]:
+def dequantise(values: npt.NDArray[np.int64], quantiser: QuantiserTerms) -> npt.NDArray[np.float64]:
     """The real numbers that the integers (or a sum of them) stand for."""
-    largest = largest_value(learning.bits)
-    return values.astype(np.float64) * (learning.bound_micro / MICRO / largest)
+    largest = largest_value(quantiser.bits)
+    return values.astype(np.float64) * (quantiser.bound_micro / MICRO / largest)

@@ -18,12 +18,17 @@ from protocol.messages.task import (
     CommitteeMember,
     DepositTerms,
     Durations,
+    EncodingTerms,
     Layer,
     LearningTerms,
+    MechanismTerms,
     ModelSpec,
+    OptimiserTerms,
     PrivacyTerms,
+    QuantiserTerms,
     ReputationTerms,
     RewardTerms,
+    SparsityTerms,
     TaskSpec,
 )
 from protocol.model.specification import validate
@@ -72,9 +77,8 @@ class TaskFile:
             raise MalformedError(f"task file: {error}", fault=Party.MANUFACTURER) from error
 
     def _spec(self, initial_model: Digest, test_set: Digest, identify: Identify) -> TaskSpec:
-        task, learning = self._table("task"), self._table("learning")
-        privacy, cohort, committee = self._table("privacy"), self._table("cohort"), self._table("committee")
-        rewards = self._table("rewards")
+        task, privacy, cohort = self._table("task"), self._table("privacy"), self._table("cohort")
+        committee, rewards = self._table("committee"), self._table("rewards")
         return TaskSpec(
             version=SPEC_VERSION,
             title=task["title"],
@@ -86,18 +90,7 @@ class TaskFile:
             confirmations=task.get("confirmations", 0),
             edge_server=from_hex(str(task["edge_server"]).lower(), 20),
             committee=Committee(committee["threshold"], tuple(_member(m, identify) for m in committee["members"])),
-            learning=LearningTerms(
-                local_steps=learning["local_steps"],
-                sampling_rate_ppm=_scaled(learning["sampling_rate"]),
-                clip_micro=_scaled(learning["clip"]),
-                noise_multiplier_micro=_scaled(learning["noise_multiplier"]),
-                learning_rate_micro=_scaled(learning["learning_rate"]),
-                reference_count=learning["reference_count"],
-                density_ppm=_scaled(learning.get("density", Decimal("0.25"))),
-                bound_micro=_scaled(learning["bound"]),
-                bits=learning.get("bits", 16),
-                packing=learning.get("packing", 2),
-            ),
+            learning=_learning(self._table("learning")),
             privacy=PrivacyTerms(_scaled(privacy["epsilon_budget"]), privacy["delta_exponent"]),
             cohort=CohortTerms(
                 cohort["min_clients"], cohort["max_clients"], _scaled(cohort.get("max_share", Decimal("0.2")))
@@ -119,6 +112,22 @@ class TaskFile:
         if not isinstance(table, dict):
             raise MalformedError(f"task file: [{name}] is not a table", fault=Party.MANUFACTURER)
         return table
+
+
+def _learning(tables: Mapping[str, Any]) -> LearningTerms:
+    mechanism, optimiser, quantiser = tables["mechanism"], tables["optimiser"], tables["quantiser"]
+    return LearningTerms(
+        mechanism=MechanismTerms(
+            local_steps=mechanism["local_steps"],
+            sampling_rate_ppm=_scaled(mechanism["sampling_rate"]),
+            clip_micro=_scaled(mechanism["clip"]),
+            noise_multiplier_micro=_scaled(mechanism["noise_multiplier"]),
+        ),
+        optimiser=OptimiserTerms(_scaled(optimiser["learning_rate"]), optimiser["reference_count"]),
+        sparsity=SparsityTerms(_scaled(tables.get("sparsity", {}).get("density", Decimal("0.25")))),
+        quantiser=QuantiserTerms(_scaled(quantiser["bound"]), quantiser.get("bits", 16)),
+        encoding=EncodingTerms(tables.get("encoding", {}).get("packing", 2)),
+    )
 
 
 def _member(entry: Mapping[str, str], identify: Identify) -> CommitteeMember:

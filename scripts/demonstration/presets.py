@@ -6,12 +6,17 @@ from dataclasses import replace
 
 from protocol.messages.task import (
     MICRO,
+    EncodingTerms,
     Layer,
     LearningTerms,
+    MechanismTerms,
     ModelSpec,
+    OptimiserTerms,
     PrivacyTerms,
+    QuantiserTerms,
     ReputationTerms,
     RewardTerms,
+    SparsityTerms,
 )
 from protocol.privacy.renyi import epsilon_micro
 
@@ -27,16 +32,13 @@ def digits_terms() -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
     """8 x 8 digits: every example in the one step of a round; epsilon 7.9 after ten rounds."""
     model = _linear_on_gradients(8, Layer("oriented_gradients", {"cell": 2, "stride": 1, "padding": 0, "scale": 16}))
     learning = LearningTerms(
-        local_steps=1,
-        sampling_rate_ppm=MICRO,
-        clip_micro=MICRO,
-        noise_multiplier_micro=2_040_000,
-        learning_rate_micro=40 * MICRO,
-        reference_count=DIGITS_EXAMPLES,
-        density_ppm=250_000,
-        bound_micro=40 * MICRO,
-        bits=16,
-        packing=2,
+        mechanism=MechanismTerms(
+            local_steps=1, sampling_rate_ppm=MICRO, clip_micro=MICRO, noise_multiplier_micro=2_040_000
+        ),
+        optimiser=OptimiserTerms(learning_rate_micro=40 * MICRO, reference_count=DIGITS_EXAMPLES),
+        sparsity=SparsityTerms(density_ppm=250_000),
+        quantiser=QuantiserTerms(bound_micro=40 * MICRO, bits=16),
+        encoding=EncodingTerms(packing=2),
     )
     return model, learning, PrivacyTerms(epsilon_budget_micro=8 * MICRO, delta_exponent=5)
 
@@ -45,25 +47,23 @@ def mnist_terms() -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
     """28 x 28 digits, 6,000 for each household: ten steps a round on a tenth; epsilon 0.998 after twenty rounds."""
     model = _linear_on_gradients(28, Layer("oriented_gradients", {"cell": 8, "stride": 4, "padding": 2, "scale": 255}))
     learning = LearningTerms(
-        local_steps=10,
-        sampling_rate_ppm=100_000,
-        clip_micro=200_000,
-        noise_multiplier_micro=5_900_000,
-        learning_rate_micro=200 * MICRO,
-        reference_count=MNIST_EXAMPLES,
-        density_ppm=250_000,
-        bound_micro=40 * MICRO,
-        bits=16,
-        packing=2,
+        mechanism=MechanismTerms(
+            local_steps=10, sampling_rate_ppm=100_000, clip_micro=200_000, noise_multiplier_micro=5_900_000
+        ),
+        optimiser=OptimiserTerms(learning_rate_micro=200 * MICRO, reference_count=MNIST_EXAMPLES),
+        sparsity=SparsityTerms(density_ppm=250_000),
+        quantiser=QuantiserTerms(bound_micro=40 * MICRO, bits=16),
+        encoding=EncodingTerms(packing=2),
     )
     return model, learning, PrivacyTerms(epsilon_budget_micro=MICRO, delta_exponent=5)
 
 
 def with_enough_noise(learning: LearningTerms, privacy: PrivacyTerms, rounds: int) -> LearningTerms:
     """The same settings with as much more noise as keeps ``rounds`` rounds within the budget."""
-    while epsilon_micro(learning, rounds, privacy.delta_exponent) > privacy.epsilon_budget_micro:
-        learning = replace(learning, noise_multiplier_micro=learning.noise_multiplier_micro + 20_000)
-    return learning
+    mechanism = learning.mechanism
+    while epsilon_micro(mechanism, rounds, privacy.delta_exponent) > privacy.epsilon_budget_micro:
+        mechanism = replace(mechanism, noise_multiplier_micro=mechanism.noise_multiplier_micro + 20_000)
+    return replace(learning, mechanism=mechanism)
 
 
 def _linear_on_gradients(side: int, gradients: Layer) -> ModelSpec:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def write_task_file(
     """``phase_seconds`` bounds a round's commit and settle phases; it ends as soon as everyone has committed. The first
     of ``edge_servers`` acts first, the others are its substitutes."""
     model, learning, privacy = terms_for(dataset, rounds)
-    learning = replace(learning, packing=PACKING[suite])
+    mechanism = learning.mechanism
     lines = [
         "[task]",
         f'title = "Which {"digit" if dataset == "digits" else "handwritten digit"} is it? ({dataset})"',
@@ -57,17 +57,25 @@ def write_task_file(
         *(f"  {_inline({'kind': layer.kind, **layer.arguments})}," for layer in model.layers),
         "]",
         "",
-        "[learning]",
-        f"local_steps = {learning.local_steps}",
-        f"sampling_rate = {_decimal(learning.sampling_rate_ppm)}",
-        f"clip = {_decimal(learning.clip_micro)}",
-        f"noise_multiplier = {_decimal(learning.noise_multiplier_micro)}",
-        f"learning_rate = {_decimal(learning.learning_rate_micro)}",
-        f"reference_count = {learning.reference_count}",
-        f"density = {_decimal(learning.density_ppm)}",
-        f"bound = {_decimal(learning.bound_micro)}",
-        f"bits = {learning.bits}",
-        f"packing = {learning.packing}",
+        "[learning.mechanism]",
+        f"local_steps = {mechanism.local_steps}",
+        f"sampling_rate = {_decimal(mechanism.sampling_rate_ppm)}",
+        f"clip = {_decimal(mechanism.clip_micro)}",
+        f"noise_multiplier = {_decimal(mechanism.noise_multiplier_micro)}",
+        "",
+        "[learning.optimiser]",
+        f"learning_rate = {_decimal(learning.optimiser.learning_rate_micro)}",
+        f"reference_count = {learning.optimiser.reference_count}",
+        "",
+        "[learning.sparsity]",
+        f"density = {_decimal(learning.sparsity.density_ppm)}",
+        "",
+        "[learning.quantiser]",
+        f"bound = {_decimal(learning.quantiser.bound_micro)}",
+        f"bits = {learning.quantiser.bits}",
+        "",
+        "[learning.encoding]",
+        f"packing = {PACKING[suite]}",
         "",
         "[privacy]",
         f"epsilon_budget = {_decimal(privacy.epsilon_budget_micro)}",

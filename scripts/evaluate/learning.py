@@ -41,7 +41,7 @@ def play(dataset: str, clients: int, rounds: int, seed: int) -> Iterator[float]:
     source = SeededRandomness(seed.to_bytes(8, "big"))
     accepted, last = [bytes([number]) for number in range(clients)], None
     for number in range(1, rounds + 1):
-        indices = select(dimension, learning.density_ppm, number, accepted, last, always_sent(model))
+        indices = select(dimension, learning.sparsity.density_ppm, number, accepted, last, always_sent(model))
         sums = np.zeros(len(indices), dtype=np.int64)
         for client, trainer in enumerate(trainers):
             randomness = source.fork(f"client {client}")
@@ -49,7 +49,7 @@ def play(dataset: str, clients: int, rounds: int, seed: int) -> Iterator[float]:
                 trainer, parameters, learning, indices, residuals[client], randomness, f"round {number}"
             )
             sums, residuals[client] = sums + update.values, update.residual
-        parameters = apply_step(parameters, indices, sums, clients, learning)
+        parameters = apply_step(parameters, indices, sums, clients, learning.quantiser)
         accepted = [source.draw(f"nonce {client} {number}", 16) for client in range(clients)]
         last = (indices, sums)
         yield count_correct(model, parameters, test_images, test_labels) / len(test_labels)
@@ -71,7 +71,7 @@ def main() -> None:
         "dataset": arguments.dataset,
         "clients": arguments.clients,
         "rounds": rounds,
-        "epsilon": epsilon_micro(learning, rounds, privacy.delta_exponent) / MICRO,
+        "epsilon": epsilon_micro(learning.mechanism, rounds, privacy.delta_exponent) / MICRO,
         "delta": 10.0**-privacy.delta_exponent,
         "accuracy": runs,
         "last": {"minimum": min(last), "mean": sum(last) / len(last), "maximum": max(last)},

@@ -16,6 +16,7 @@ from protocol.messages.keys import KeyRequest
 from protocol.messages.round import ClientWeight, RoundPlan
 from tests.attacks.encryption.played_round import SETTINGS
 from tests.oracles import fe64, pad
+from tests.samples import with_terms
 from tests.unit.backend.key_authority.scene import CLIENTS, plan, request
 
 every_suite = pytest.mark.parametrize("name", SETTINGS)
@@ -24,7 +25,7 @@ every_suite = pytest.mark.parametrize("name", SETTINGS)
 def planned(name: str, weights: Sequence[int], bits: int = 16, **changes: Any) -> RoundPlan:
     """A plan of the three clients under the suite of that name."""
     scheme, packing = SETTINGS[name]
-    learning = replace(plan().learning, bits=bits, packing=packing)
+    learning = with_terms(plan().learning, bits=bits, packing=packing)
     cohort = tuple(ClientWeight(client, weight) for client, weight in zip(CLIENTS, weights, strict=True))
     return plan(suite=scheme, learning=learning, weights=cohort, **changes)
 

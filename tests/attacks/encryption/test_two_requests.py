@@ -22,7 +22,7 @@ from tests.unit.backend.key_authority.scene import CLIENTS, Scene, master_keys, 
 
 PLAN = plan()
 SUITE = suite(PLAN.suite)
-ENCODING = SUITE.encoding_for(PLAN.learning.bits, PLAN.learning.packing)
+ENCODING = SUITE.encoding_for(PLAN.learning.quantiser.bits, PLAN.learning.encoding.packing)
 VICTIM = CLIENTS[1]
 UPDATES = {client: np.arange(11, dtype=np.int64) * (i + 3) - 30 for i, client in enumerate(CLIENTS)}
 EVERYBODY, WITHOUT_VICTIM = request(PLAN), request(PLAN, tuple(client for client in CLIENTS if client != VICTIM))

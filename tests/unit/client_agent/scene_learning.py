@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 
-from protocol.messages.task import MICRO, Layer, LearningTerms, ModelSpec
+from protocol.messages.task import (
+    MICRO,
+    EncodingTerms,
+    Layer,
+    LearningTerms,
+    MechanismTerms,
+    ModelSpec,
+    OptimiserTerms,
+    QuantiserTerms,
+    SparsityTerms,
+)
 from protocol.randomness import SeededRandomness
+from tests.samples import with_terms
 
 FEATURES = 12
 CLASSES = 3
@@ -31,18 +40,15 @@ CONVOLUTION = ModelSpec(
 )
 
 TERMS = LearningTerms(
-    local_steps=1,
-    sampling_rate_ppm=MICRO,
-    clip_micro=MICRO,
-    noise_multiplier_micro=2 * MICRO,
-    learning_rate_micro=MICRO,
-    reference_count=10,
-    density_ppm=500_000,
-    bound_micro=10 * MICRO,
-    bits=16,
-    packing=2,
+    mechanism=MechanismTerms(
+        local_steps=1, sampling_rate_ppm=MICRO, clip_micro=MICRO, noise_multiplier_micro=2 * MICRO
+    ),
+    optimiser=OptimiserTerms(learning_rate_micro=MICRO, reference_count=10),
+    sparsity=SparsityTerms(density_ppm=500_000),
+    quantiser=QuantiserTerms(bound_micro=10 * MICRO, bits=16),
+    encoding=EncodingTerms(packing=2),
 )
-NOISELESS = replace(TERMS, noise_multiplier_micro=0)
+NOISELESS = with_terms(TERMS, noise_multiplier_micro=0)
 
 
 def examples(

@@ -15,24 +15,24 @@ from scripts.demonstration.presets import digits_terms, mnist_terms
 from tests.unit.client_agent.scene_learning import NOISELESS, TERMS
 
 Terms = Callable[[], tuple[ModelSpec, LearningTerms, PrivacyTerms]]
-FIVE_ROUNDS = epsilon_micro(TERMS, 5, 5)
+FIVE_ROUNDS = epsilon_micro(TERMS.mechanism, 5, 5)
 
 
 def test_up_to_the_last_round_that_fits() -> None:
     exact = PrivacyTerms(epsilon_budget_micro=FIVE_ROUNDS, delta_exponent=5)
     for charged in range(5):
-        check_budget(exact, TERMS, charged)
+        check_budget(exact, TERMS.mechanism, charged)
     for charged in (5, 6, 1000):
         with pytest.raises(BudgetSpentError):
-            check_budget(exact, TERMS, charged)
+            check_budget(exact, TERMS.mechanism, charged)
     with pytest.raises(BudgetSpentError):
-        check_budget(replace(exact, epsilon_budget_micro=FIVE_ROUNDS - 1), TERMS, 4)
+        check_budget(replace(exact, epsilon_budget_micro=FIVE_ROUNDS - 1), TERMS.mechanism, 4)
 
 
 def test_the_refusal_says_spent_asked_and_budget() -> None:
     with pytest.raises(BudgetSpentError) as caught:
-        check_budget(PrivacyTerms(FIVE_ROUNDS, 5), TERMS, 5)
-    for figure in (FIVE_ROUNDS, epsilon_micro(TERMS, 6, 5)):
+        check_budget(PrivacyTerms(FIVE_ROUNDS, 5), TERMS.mechanism, 5)
+    for figure in (FIVE_ROUNDS, epsilon_micro(TERMS.mechanism, 6, 5)):
         assert f"{figure / MICRO:.4f}" in str(caught.value)
     assert caught.value.code == "E_PRIVACY_BUDGET"
     assert caught.value.fault is Party.EDGE_SERVER
@@ -40,17 +40,17 @@ def test_the_refusal_says_spent_asked_and_budget() -> None:
 
 def test_a_first_round_that_costs_too_much() -> None:
     with pytest.raises(BudgetSpentError):
-        check_budget(PrivacyTerms(1, 5), TERMS, 0)
+        check_budget(PrivacyTerms(1, 5), TERMS.mechanism, 0)
 
 
 def test_a_smaller_delta_costs_more() -> None:
     with pytest.raises(BudgetSpentError):
-        check_budget(PrivacyTerms(FIVE_ROUNDS, 10), TERMS, 4)
+        check_budget(PrivacyTerms(FIVE_ROUNDS, 10), TERMS.mechanism, 4)
 
 
 def test_no_noise_is_no_figure() -> None:
     with pytest.raises(NoPrivacyError):
-        check_budget(PrivacyTerms(2**40, 5), NOISELESS, 0)
+        check_budget(PrivacyTerms(2**40, 5), NOISELESS.mechanism, 0)
 
 
 @pytest.mark.parametrize(("terms", "rounds", "promised"), [(digits_terms, 10, 8), (mnist_terms, 20, 1)])
@@ -58,4 +58,4 @@ def test_the_presets_fit_their_budgets(terms: Terms, rounds: int, promised: int)
     _, learning, privacy = terms()
     assert privacy.epsilon_budget_micro <= promised * MICRO
     assert privacy.delta_exponent == 5
-    check_budget(privacy, learning, rounds - 1)
+    check_budget(privacy, learning.mechanism, rounds - 1)

@@ -22,7 +22,7 @@ def test_says_what_is_sent_kept_public_and_left() -> None:
     for part in ("sent in every round", "never sent", "becomes public, for ever", "budget 20.000", "leave at any time"):
         assert part in text
     assert "42 examples" in text
-    spent = epsilon_micro(SPEC.learning, 1, 5) / 1e6
+    spent = epsilon_micro(SPEC.learning.mechanism, 1, 5) / 1e6
     assert f"spent so far {spent:.3f}, left {20 - spent:.3f}" in text
     assert "11 of 21 numbers" in text  # half of the model's coordinates
     assert max(len(line) for line in text.splitlines()) <= 240

@@ -18,7 +18,7 @@ from protocol.randomness import SeededRandomness
 from protocol.round.planning import History, choose_index_set, plan_round
 from protocol.signing import verify
 from storage.ledger.signer import Signer
-from tests.samples import DOMAIN, client_address, private_key, sample_spec
+from tests.samples import DOMAIN, client_address, private_key, sample_spec, with_terms
 
 SPEC = sample_spec()
 CLIENTS = sorted(client_address(number) for number in range(3))
@@ -81,7 +81,7 @@ def test_a_client_outside_the_cohort_seals_nothing() -> None:
         {"spec": b"\x01" * 32},
         {"committee": b"\x01" * 32},
         {"key_epoch": 0},
-        {"learning": replace(SPEC.learning, noise_multiplier_micro=1)},
+        {"learning": with_terms(SPEC.learning, noise_multiplier_micro=1)},
         {"min_clients": 1},
         {"max_share_ppm": 1_000_000},
         {"commit_seconds": 1},

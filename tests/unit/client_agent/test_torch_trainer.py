@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -16,6 +14,7 @@ from protocol.errors import MalformedError
 from protocol.messages.task import MICRO, Layer, LearningTerms, ModelSpec
 from protocol.model.specification import dimension_of
 from protocol.randomness import Randomness, SeededRandomness
+from tests.samples import with_terms
 from tests.unit.client_agent.scene_learning import CONVOLUTION, DEEP, LINEAR, NOISELESS, TERMS, Recorder, examples
 
 WIDE = ModelSpec((5_000,), 10, (Layer("linear", {"outputs": 10, "bias": 0}),))  # 50,000 coordinates
@@ -36,7 +35,7 @@ def _delta(
 @pytest.mark.parametrize(("steps", "rate_ppm"), [(1, MICRO), (5, 100_000)])
 @pytest.mark.parametrize("count", [1, 40])
 def test_with_zero_gradients_the_spread_is_the_plans(steps: int, rate_ppm: int, count: int) -> None:
-    learning = replace(
+    learning = with_terms(
         TERMS,
         local_steps=steps,
         sampling_rate_ppm=rate_ppm,
@@ -54,9 +53,9 @@ def test_with_zero_gradients_the_spread_is_the_plans(steps: int, rate_ppm: int, 
 
 def test_every_step_and_coordinate_has_noise_of_its_own() -> None:
     blank = np.zeros((1, *WIDE.input_shape), dtype=np.uint8)
-    learning = replace(TERMS, local_steps=1)
+    learning = with_terms(TERMS, local_steps=1)
     first, second = (
-        _delta(WIDE, blank, np.zeros(1, dtype=np.uint8), replace(learning, local_steps=steps)) for steps in (1, 2)
+        _delta(WIDE, blank, np.zeros(1, dtype=np.uint8), with_terms(learning, local_steps=steps)) for steps in (1, 2)
     )
     assert len(np.unique(first)) == len(first)
     assert abs(np.corrcoef(first, second - first)[0, 1]) < 5 / np.sqrt(len(first))
@@ -72,10 +71,10 @@ def test_every_step_and_coordinate_has_noise_of_its_own() -> None:
 def test_with_noise_off_one_example_moves_the_sum_by_at_most_the_clip(
     model: ModelSpec, count: int, seed: int, clip_micro: int
 ) -> None:
-    learning = replace(NOISELESS, clip_micro=clip_micro)
+    learning = with_terms(NOISELESS, clip_micro=clip_micro)
     images, labels = examples(count + 1, seed, model.input_shape)
     moved = _delta(model, images, labels, learning) - _delta(model, images[:-1], labels[:-1], learning)
-    step = learning.learning_rate_micro / MICRO / learning.reference_count  # of a sum of one
+    step = learning.optimiser.learning_rate_micro / MICRO / learning.optimiser.reference_count  # of a sum of one
     assert np.linalg.norm(moved) <= clip_micro / MICRO * step * (1 + 1e-6)
 
 
@@ -91,7 +90,9 @@ def test_doubling_the_examples_doubles_the_first_step(model: ModelSpec) -> None:
 def test_the_divisor_is_public_and_not_the_own_count() -> None:
     images, labels = examples(30, 2)
     usual = _delta(LINEAR, images, labels, NOISELESS)
-    half = _delta(LINEAR, images, labels, replace(NOISELESS, reference_count=2 * NOISELESS.reference_count))
+    half = _delta(
+        LINEAR, images, labels, with_terms(NOISELESS, reference_count=2 * NOISELESS.optimiser.reference_count)
+    )
     np.testing.assert_allclose(half, usual / 2, rtol=1e-9)
 
 
@@ -99,9 +100,9 @@ def test_each_example_is_sampled_by_itself_at_the_public_rate() -> None:
     """Alike examples give alike steps, so the length of a step counts who took part."""
     count, rate, steps = 400, 0.1, 200
     images, labels = np.ones((count, 12), dtype=np.uint8), np.zeros(count, dtype=np.uint8)
-    learning = replace(NOISELESS, sampling_rate_ppm=100_000, learning_rate_micro=1)
+    learning = with_terms(NOISELESS, sampling_rate_ppm=100_000, learning_rate_micro=1)
     trainer, parameters = TorchTrainer(LINEAR, images, labels), np.zeros(dimension_of(LINEAR), dtype=np.float32)
-    one = np.linalg.norm(_delta(LINEAR, images[:1], labels[:1], replace(learning, sampling_rate_ppm=MICRO)) / rate)
+    one = np.linalg.norm(_delta(LINEAR, images[:1], labels[:1], with_terms(learning, sampling_rate_ppm=MICRO)) / rate)
     counts = [np.linalg.norm(trainer.delta(parameters, learning, SEED, f"{n}")) / one for n in range(steps)]
     spread = np.sqrt(count * rate * (1 - rate))
     assert np.mean(counts) == pytest.approx(count * rate, abs=4 * spread / np.sqrt(steps))
@@ -111,7 +112,7 @@ def test_each_example_is_sampled_by_itself_at_the_public_rate() -> None:
 def test_what_is_drawn_for_a_step() -> None:
     images, labels = examples(7, 3)
     recorder = Recorder(b"recorder")
-    _delta(LINEAR, images, labels, replace(TERMS, local_steps=2), recorder)
+    _delta(LINEAR, images, labels, with_terms(TERMS, local_steps=2), recorder)
     noise = 8 * (dimension_of(LINEAR) + 1)  # 39 numbers, in pairs
     assert recorder.drawn == [
         ("round/sample/0", 56),
@@ -124,7 +125,7 @@ def test_what_is_drawn_for_a_step() -> None:
 @pytest.mark.parametrize("model", [LINEAR, DEEP, CONVOLUTION])
 def test_the_same_seed_gives_the_same_bytes(model: ModelSpec) -> None:
     images, labels = examples(20, 4, model.input_shape)
-    learning = replace(TERMS, local_steps=3, sampling_rate_ppm=500_000)
+    learning = with_terms(TERMS, local_steps=3, sampling_rate_ppm=500_000)
     first, again = (_delta(model, images, labels, learning, SeededRandomness(b"same")) for _ in range(2))
     other = _delta(model, images, labels, learning, SeededRandomness(b"other"))
     assert first.tobytes() == again.tobytes()

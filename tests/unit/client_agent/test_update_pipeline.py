@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,12 @@ from protocol.model.specification import dimension_of
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.sparse.difference import restrict
 from protocol.sparse.quantization import dequantise
+from tests.samples import with_terms
 from tests.unit.client_agent.scene_learning import LINEAR, TERMS, Recorder, examples
 
 DIMENSION = 40
 LARGEST = 2**15 - 1
-STEP = TERMS.bound_micro / MICRO / LARGEST
+STEP = TERMS.quantiser.bound_micro / MICRO / LARGEST
 NOTHING = np.zeros(DIMENSION, dtype=np.float32)
 
 
@@ -49,7 +50,7 @@ def test_update_and_residual_together_are_delta_and_old_residual(seed: int, scal
     assert len(update.values) == size
     assert np.abs(update.values).max(initial=0) <= LARGEST
     restored = update.residual.copy()
-    restored[indices] += dequantise(update.values, TERMS)
+    restored[indices] += dequantise(update.values, TERMS.quantiser)
     np.testing.assert_allclose(restored, delta + residual, atol=1e-9)
     outside = np.setdiff1d(np.arange(DIMENSION), indices)
     np.testing.assert_array_equal(update.residual[outside], (delta + residual)[outside])
@@ -69,19 +70,19 @@ def test_beyond_the_bound_the_rest_comes_later() -> None:
     assert (first.values == LARGEST).all()
     np.testing.assert_allclose(first.residual, 4.0)
     second = prepare_update(Given(0 * delta), NOTHING, TERMS, indices, first.residual, SeededRandomness(b"r"), "2")
-    np.testing.assert_allclose(dequantise(second.values, TERMS), 4.0, atol=STEP)
+    np.testing.assert_allclose(dequantise(second.values, TERMS.quantiser), 4.0, atol=STEP)
 
 
 def test_the_same_bits_and_draws_as_in_the_reference_round() -> None:
     images, labels = examples(20, 1)
     trainer, dimension = TorchTrainer(LINEAR, images, labels), dimension_of(LINEAR)
-    learning = replace(TERMS, local_steps=2, sampling_rate_ppm=500_000)
+    learning = with_terms(TERMS, local_steps=2, sampling_rate_ppm=500_000)
     parameters, residual = np.zeros(dimension, dtype=np.float32), np.linspace(-1, 1, dimension)
     indices = np.arange(0, dimension, 3, dtype=np.uint32)
     here, there = Recorder(b"round"), Recorder(b"round")
     update = prepare_update(trainer, parameters, learning, indices, residual, here, "label")
     delta = trainer.delta(parameters, learning, there, "label")
-    values, kept = restrict(delta, residual, indices, learning, there, "label")
+    values, kept = restrict(delta, residual, indices, learning.quantiser, there, "label")
     assert update.values.tobytes() == values.tobytes()
     assert update.residual.tobytes() == kept.tobytes()
     assert here.drawn == there.drawn

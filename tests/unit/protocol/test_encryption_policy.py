@@ -16,7 +16,7 @@ from protocol.messages.keys import KeyRequest, KeyRequestEntry
 from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.messages.submission import Commitment
 from protocol.signing import sign
-from tests.samples import DOMAIN, client_address, private_key, sample_spec
+from tests.samples import DOMAIN, client_address, private_key, sample_spec, with_terms
 
 KEY_OF = {client_address(number): private_key("client", number) for number in range(4)}
 CLIENTS = sorted(KEY_OF)
@@ -88,7 +88,7 @@ def test_an_honest_request_passes() -> None:
     ("changes", "code"),
     [
         ({"suite": "PAD/9"}, "E_PARAMS"),
-        ({"learning": replace(sample_spec().learning, bits=28)}, "E_PARAMS"),
+        ({"learning": with_terms(sample_spec().learning, bits=28)}, "E_PARAMS"),
         ({"key_epoch": 2}, "E_EPOCH"),
         ({"key_epoch": 2, "suite": "PAD/9"}, "E_PARAMS"),
     ],
@@ -145,16 +145,16 @@ def test_too_few_or_mostly_one() -> None:
 
 def test_sums_that_would_overflow() -> None:
     for learning in ({"bits": 26}, {"bits": 13, "packing": 4}):
-        plan = _plan(learning=replace(sample_spec().learning, **learning))
+        plan = _plan(learning=with_terms(sample_spec().learning, **learning))
         assert _refused(plan, _request(plan, 0, 1, 2)) == "E_BUDGET"
     heavy = tuple(ClientWeight(client, 255) for client in CLIENTS[:3])
-    plan = _plan(learning=replace(sample_spec().learning, bits=8), weights=heavy)
+    plan = _plan(learning=with_terms(sample_spec().learning, bits=8), weights=heavy)
     assert _refused(plan, _request(plan, 0, 1, 2)) == "E_BUDGET"
 
 
 def test_the_first_failing_check_gives_its_name() -> None:
     """Each request fails all checks from one on; only the first is named."""
-    plan = _plan(min_clients=4, max_share_ppm=1, learning=replace(sample_spec().learning, bits=26))
+    plan = _plan(min_clients=4, max_share_ppm=1, learning=with_terms(sample_spec().learning, bits=26))
     low, middle = _entry(plan, CLIENTS[0]), _entry(plan, CLIENTS[1])
     heavy = _entry(plan, CLIENTS[1], 9)
     unsigned = replace(heavy, signature=bytes(65))

@@ -183,12 +183,12 @@ def test_starting_parameters_are_the_same_for_everyone() -> None:
 
 
 def test_a_step_moves_only_the_index_set() -> None:
-    learning = sample_spec().learning
+    quantiser = sample_spec().learning.quantiser
     before = _parameters(LINEAR)
     indices = np.array([0, 4, 20], dtype=np.uint32)
     sums = np.array([100, -200, 3_000], dtype=np.int64)
-    after = apply_step(before, indices, sums, 7, learning)
+    after = apply_step(before, indices, sums, 7, quantiser)
     moved = np.flatnonzero(after != before)
     assert moved.tolist() == [0, 4, 20]
-    expected = before.astype(np.float64)[indices] + dequantise(sums, learning) / 7
+    expected = before.astype(np.float64)[indices] + dequantise(sums, quantiser) / 7
     assert np.array_equal(after[indices], expected.astype(np.float32))

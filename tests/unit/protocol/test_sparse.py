@@ -18,25 +18,25 @@ from protocol.sparse.index_set import select
 from protocol.sparse.quantization import dequantise, quantise
 from tests.samples import sample_spec
 
-LEARNING = sample_spec().learning
+QUANTISER = sample_spec().learning.quantiser
 LARGEST = 2**15 - 1
-BOUND = LEARNING.bound_micro / MICRO
+BOUND = QUANTISER.bound_micro / MICRO
 NONE = np.zeros(0, dtype=np.uint32)
 
 
 @given(st.lists(st.floats(-100, 100), min_size=1, max_size=50), st.binary(min_size=400, max_size=400))
 def test_quantising_errs_by_less_than_one_step_inside_the_bound(values: list[float], random: bytes) -> None:
     array = np.array(values)
-    found = quantise(array, LEARNING, random[: 8 * len(values)])
+    found = quantise(array, QUANTISER, random[: 8 * len(values)])
     assert np.abs(found).max() <= LARGEST
     inside = np.clip(array, -BOUND, BOUND)
-    assert np.abs(dequantise(found, LEARNING) - inside).max() <= BOUND / LARGEST * (1 + 1e-9)
+    assert np.abs(dequantise(found, QUANTISER) - inside).max() <= BOUND / LARGEST * (1 + 1e-9)
 
 
 def test_rounding_is_fair() -> None:
     step = BOUND / LARGEST
     values = np.full(40_000, 10.3 * step)
-    found = quantise(values, LEARNING, SeededRandomness(b"fair").draw("x", 8 * len(values)))
+    found = quantise(values, QUANTISER, SeededRandomness(b"fair").draw("x", 8 * len(values)))
     assert set(found.tolist()) == {10, 11}
     assert found.mean() == pytest.approx(10.3, abs=0.01)
 
@@ -44,12 +44,12 @@ def test_rounding_is_fair() -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_is_refused(value: float) -> None:
     with pytest.raises(MalformedError):
-        quantise(np.array([value]), LEARNING, bytes(8))
+        quantise(np.array([value]), QUANTISER, bytes(8))
 
 
 def test_too_little_randomness_is_refused() -> None:
     with pytest.raises(MalformedError):
-        quantise(np.zeros(2), LEARNING, bytes(15))
+        quantise(np.zeros(2), QUANTISER, bytes(15))
 
 
 @given(st.integers(0, 2**32))
@@ -57,9 +57,9 @@ def test_what_is_not_sent_stays_in_the_residual(seed: int) -> None:
     generator = np.random.Generator(np.random.PCG64(seed))
     delta, residual = generator.normal(size=30) * 8, generator.normal(size=30)
     indices = np.sort(generator.choice(30, 12, replace=False)).astype(np.uint32)
-    values, kept = restrict(delta, residual, indices, LEARNING, SeededRandomness(b"r"), "p")
+    values, kept = restrict(delta, residual, indices, QUANTISER, SeededRandomness(b"r"), "p")
     sent = np.zeros(30)
-    sent[indices] = dequantise(values, LEARNING)
+    sent[indices] = dequantise(values, QUANTISER)
     assert np.allclose(sent + kept, delta + residual, atol=1e-12)
 
 
@@ -131,6 +131,6 @@ def test_sums_travel() -> None:
 
 
 def test_fewer_bits_give_a_coarser_grid() -> None:
-    coarse = replace(LEARNING, bits=4)
+    coarse = replace(QUANTISER, bits=4)
     values = quantise(np.array([-100.0, 100.0, 0.0]), coarse, bytes(24))
     assert values.tolist() == [-7, 7, 0]

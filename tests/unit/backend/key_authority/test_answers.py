@@ -20,7 +20,7 @@ from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.round.state_table import RoundState
 from protocol.signing import verify
 from storage.ledger.interface import LedgerError
-from tests.samples import DOMAIN, client_address
+from tests.samples import DOMAIN, client_address, with_terms
 from tests.unit.backend.key_authority.scene import (
     CLIENTS,
     Scene,
@@ -36,7 +36,7 @@ from tests.unit.backend.key_authority.scene import (
 
 def test_two_answers_open_the_weighted_sum_of_real_ciphertexts(tmp_path: Path) -> None:
     agreed, scheme = plan(), suite("FE64-A/1")
-    encoding = scheme.encoding_for(agreed.learning.bits, agreed.learning.packing)
+    encoding = scheme.encoding_for(agreed.learning.quantiser.bits, agreed.learning.encoding.packing)
     values = {client: np.arange(11, dtype=np.int64) * (i + 1) - 9 for i, client in enumerate(CLIENTS)}
     aggregator, shown = scheme.aggregator(encoding, 11), request(agreed)
     for part in shown.entries:
@@ -67,7 +67,7 @@ def test_the_answer_is_signed_over_request_and_residues(scene: Scene) -> None:
     assert statement.residues == cid_of(answer.residues).digest
     own = [(authority_share(ratchet(master_keys(e.client), 1), 1), e.nonce, e.weight) for e in shown.entries]
     scheme = suite(agreed.suite)
-    encoding = scheme.encoding_for(agreed.learning.bits, agreed.learning.packing)
+    encoding = scheme.encoding_for(agreed.learning.quantiser.bits, agreed.learning.encoding.packing)
     assert answer.residues == scheme.partial_key(1, 3, 2, agreed.label(), own, encoding, agreed.dimension)
 
 
@@ -118,13 +118,13 @@ def test_a_chain_that_is_away_is_no_answer(scene: Scene) -> None:
 _STRANGER = client_address(9)
 _PLANS: dict[str, tuple[str, Callable[[], RoundPlan]]] = {
     "suite": ("E_PARAMS", lambda: plan(suite="PAD/9")),
-    "encoding": ("E_PARAMS", lambda: plan(learning=replace(spec().learning, bits=28))),
+    "encoding": ("E_PARAMS", lambda: plan(learning=with_terms(spec().learning, bits=28))),
     "epoch": ("E_EPOCH", lambda: plan(key_epoch=2)),
     "round": ("E_VERIFICATION", lambda: plan(2)),
     "chain": ("E_VERIFICATION", lambda: plan(chain_id=1)),
     "quorum": ("E_VERIFICATION", lambda: plan(min_clients=1)),
     "share": ("E_VERIFICATION", lambda: plan(max_share_ppm=1_000_000)),
-    "learning": ("E_VERIFICATION", lambda: plan(learning=replace(spec().learning, noise_multiplier_micro=0))),
+    "learning": ("E_VERIFICATION", lambda: plan(learning=with_terms(spec().learning, noise_multiplier_micro=0))),
     "weights twice": ("E_MALFORMED", lambda: plan(weights=(ClientWeight(CLIENTS[0], 2),) * 2)),
 }
 

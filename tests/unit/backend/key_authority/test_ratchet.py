@@ -50,7 +50,7 @@ def test_the_answer_is_under_the_keys_of_its_round(scene: Scene) -> None:
         (authority_share(ratchet(master_keys(part.client), 3), 1), part.nonce, part.weight)
         for part in request(agreed).entries
     ]
-    encoding = scheme.encoding_for(agreed.learning.bits, agreed.learning.packing)
+    encoding = scheme.encoding_for(agreed.learning.quantiser.bits, agreed.learning.encoding.packing)
     assert answer.residues == scheme.partial_key(1, 3, 2, agreed.label(), entries, encoding, agreed.dimension)
     assert answer.signed.statement.key_epoch == 3
 

@@ -82,7 +82,7 @@ class PlayedCommittee:
         plan, signer = shown.plan, _authority(j)
         entries = [(authority_share(keys_of(e.client, self.m), j), e.nonce, e.weight) for e in shown.request.entries]
         scheme = suite(plan.suite)
-        encoding = scheme.encoding_for(plan.learning.bits, plan.learning.packing)
+        encoding = scheme.encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing)
         residues = scheme.partial_key(j, self.m, 2, plan.label(), entries, encoding, plan.dimension)
         if j in self.lying:
             residues = bytes([residues[0] ^ 1]) + residues[1:]
@@ -165,7 +165,7 @@ class Scene:
         plan, scheme = facts.plan, suite(self.spec.suite)
         values = np.zeros(plan.dimension, dtype=np.int64)
         values[number] = 1
-        encoding = scheme.encoding_for(plan.learning.bits, plan.learning.packing)
+        encoding = scheme.encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing)
         nonce = bytes([round_number, number]) * 8
         body = scheme.encrypt(
             keys_of(signer.address, self.committee.m), plan.label(), nonce, values, encoding, bytes(32)

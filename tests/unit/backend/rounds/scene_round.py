@@ -42,7 +42,7 @@ class PlannedRound:
         reputations = dict.fromkeys(CLIENTS, 2) | {CLIENTS[0]: 4}
         self.plan: RoundPlan = plan_round(self.spec, DOMAIN, 1, 1, reputations, history, b"\7" * 32, len(self.indices))
         self.scheme = suite(self.plan.suite)
-        self.encoding = self.scheme.encoding_for(self.spec.learning.bits, self.spec.learning.packing)
+        self.encoding = self.scheme.encoding_for(self.spec.learning.quantiser.bits, self.spec.learning.encoding.packing)
         self.keys = {}
         self.m = len(self.spec.committee.members)
         self.values: dict[Address, npt.NDArray[np.int64]] = {}

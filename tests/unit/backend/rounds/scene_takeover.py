@@ -75,7 +75,9 @@ class Pair:
     def lose_ciphertext(self, submission: Submission) -> None:
         """The content store has it no more."""
         objects, learning = self.first.store.objects, self.first.spec.learning
-        block_bytes = suite(self.first.spec.suite).encoding_for(learning.bits, learning.packing).block_bytes
+        block_bytes = (
+            suite(self.first.spec.suite).encoding_for(learning.quantiser.bits, learning.encoding.packing).block_bytes
+        )
         lost = [name for name, data in objects.items() if cid_of(data, block_bytes).digest == submission.ciphertext]
         for name in lost:
             del objects[name]
