@@ -23,7 +23,7 @@ TEXTS = [path for path in FILES if path.suffix not in (".png", ".gz") and "locks
 ALLOWED_AT_TOP = {
     *PACKAGES,
     *("docker", "docs", "tests", ".ci", ".gitignore", "pyproject.toml"),
-    *("README.md", "LICENSE", "CHANGELOG.md"),
+    *("README.md", "CONTRIBUTING.md", "LICENSE", "CHANGELOG.md"),
 }
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "core", "misc", "manager", "base"}
 MAX_LINES = 300
