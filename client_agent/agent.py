@@ -21,7 +21,6 @@ from client_agent.membership import PATIENCE_SECONDS, Membership
 from client_agent.privacy.budget import check_budget
 from client_agent.round_session import RoundSession
 from client_agent.stake import fetch_stake
-from client_agent.training.trainer import Trainer
 from client_agent.update_pipeline import prepare_update
 from client_agent.watch import Watch
 from protocol.canonical import decode
@@ -35,6 +34,7 @@ from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.layout import Layout
 from protocol.model.specification import dimension_of
 from protocol.randomness import Randomness
+from protocol.round.training import Trainer
 from protocol.sparse.codec import decode_index_set
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.interface import Ledger

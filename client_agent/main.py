@@ -18,8 +18,7 @@ from client_agent.journal import AgentJournal
 from client_agent.randomness import SystemRandomness
 from client_agent.settings import AgentSettings
 from client_agent.stake import fetch_stake
-from client_agent.training.trainer import Trainer
-from protocol.messages.task import TaskSpec
+from client_agent.training.trainers import trainer_for
 from protocol.randomness import Randomness, SeededRandomness
 from storage.content.open_store import open_store
 from storage.ledger.ethereum.ledger import EthereumLedger
@@ -51,11 +50,6 @@ def run_agent(
     images, labels = load_household(settings.data, settings.max_data_bytes)
     randomness: Randomness = SystemRandomness() if seed is None else SeededRandomness(seed)
 
-    def make_trainer(spec: TaskSpec) -> Trainer:
-        from client_agent.training.torch_trainer import TorchTrainer  # torch takes seconds to import
-
-        return TorchTrainer(spec.model, images, labels)
-
     ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
     edge = EdgeClient(settings.edge_urls)
     journal = AgentJournal(settings.folder)
@@ -68,7 +62,7 @@ def run_agent(
             edge=edge,
             journal=journal,
             proofs=settings.folder / "proofs",
-            make_trainer=make_trainer,
+            make_trainer=lambda spec: trainer_for(spec.model, images, labels),
             randomness=randomness,
             tell=tell,
             agree=agree,

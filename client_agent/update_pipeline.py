@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from client_agent.training.trainer import Trainer
 from protocol.messages.task import LearningTerms
 from protocol.randomness import Randomness
+from protocol.round.training import StepEvidence, Trainer
 from protocol.sparse.difference import restrict
 
 
@@ -21,6 +21,7 @@ class Update:
 
     values: npt.NDArray[np.int64]  # one for each coordinate of the index set
     residual: npt.NDArray[np.float64]  # one for each parameter
+    evidence: tuple[StepEvidence, ...]  # of the training; never sent
 
 
 def prepare_update(
@@ -33,6 +34,6 @@ def prepare_update(
     purpose: str,
 ) -> Update:
     """Train (sample, clip, noise per step), add the residual, restrict to the index set, bound, quantise."""
-    delta = trainer.delta(parameters, learning, randomness, purpose)
-    values, kept = restrict(delta, residual, indices, learning.quantiser, randomness, purpose)
-    return Update(values, kept)
+    training = trainer.train(parameters, learning, randomness, purpose)
+    values, kept = restrict(training.delta, residual, indices, learning.quantiser, randomness, purpose)
+    return Update(values, kept, training.evidence)

@@ -265,7 +265,7 @@ class Player:
         """One client's signed commitment, and what the store then has of its ciphertext."""
         household, purpose = self.households[client], plan.label().hex()
         randomness = household.randomness
-        delta = household.trainer.delta(self.parameters, plan.learning, randomness, purpose)
+        delta = household.trainer.train(self.parameters, plan.learning, randomness, purpose).delta
         values, household.residual = restrict(
             delta, household.residual, indices, plan.learning.quantiser, randomness, purpose
         )

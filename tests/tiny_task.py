@@ -16,6 +16,7 @@ from protocol.model.dataset import encode_labelled
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
 from protocol.randomness import Randomness, SeededRandomness
+from protocol.round.training import Training
 from protocol.signing import address_of
 from scripts.chain.development import FUNDED_KEY
 from scripts.chain.server import chain_in_background
@@ -59,13 +60,13 @@ class TinyTrainer:
     Inputs are not negative, so after the first round no example is of class 0 any more, whatever was drawn.
     """
 
-    def delta(
+    def train(
         self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
-    ) -> npt.NDArray[np.float64]:
+    ) -> Training:
         draws = np.frombuffer(randomness.draw(f"{purpose}/train", len(parameters)), dtype=np.uint8)
         delta: npt.NDArray[np.float64] = (1.0 + draws.astype(np.float64)) / 100 + 0.01 * parameters
         delta[:6] = delta[24] = 0.0  # the weights and the bias of class 0
-        return delta
+        return Training(delta, ())
 
 
 def authority_key(j: int) -> bytes:

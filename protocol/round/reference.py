@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +24,7 @@ from protocol.messages.keys import KeyRequest
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation, Verdict
 from protocol.messages.submission import Commitment, SignedCommitment
-from protocol.messages.task import LearningTerms, TaskSpec
+from protocol.messages.task import TaskSpec
 from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
 from protocol.model.step import apply_step
@@ -39,6 +38,7 @@ from protocol.round.commitments import (
     verify_inclusion,
 )
 from protocol.round.planning import History, choose_index_set, key_request, plan_round, published_history
+from protocol.round.training import Trainer
 from protocol.screening.verdict import decide
 from protocol.signing import address_of, sign
 from protocol.sparse.codec import encode_index_set
@@ -49,21 +49,13 @@ Put = Callable[
 ]  # stores bytes (in chunks of so many, or the usual ones), gives their digest
 
 
-class DeltaTrainer(Protocol):
-    """A client's private training: parameters in, noisy difference out."""
-
-    def delta(
-        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
-    ) -> npt.NDArray[np.float64]: ...
-
-
 @dataclass
 class Household:
     """One client with everything that never leaves its phone."""
 
     private_key: bytes
     master_keys: Mapping[Subset, bytes]  # as enrolled
-    trainer: DeltaTrainer
+    trainer: Trainer
     randomness: Randomness
     residual: npt.NDArray[np.float64]
 
@@ -122,7 +114,7 @@ def run_round(
     commitments: list[SignedCommitment] = []
     for household in households:
         randomness, purpose = household.randomness, label.hex()
-        delta = household.trainer.delta(parameters, plan.learning, randomness, purpose)
+        delta = household.trainer.train(parameters, plan.learning, randomness, purpose).delta
         values, household.residual = restrict(
             delta, household.residual, indices, plan.learning.quantiser, randomness, purpose
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from client_agent.training.torch_trainer import TorchTrainer
+from client_agent.training.trainers import trainer_for
 from client_agent.update_pipeline import prepare_update
 from protocol.messages.task import MICRO
 from protocol.model.dataset import decode_labelled
@@ -34,7 +34,7 @@ def play(dataset: str, clients: int, rounds: int, seed: int) -> Iterator[float]:
     """Accuracy after each round."""
     model, learning, _ = terms_for(dataset, rounds)
     data = households_of(dataset, clients)
-    trainers = [TorchTrainer(model, *decode_labelled(household)) for household in data.households]
+    trainers = [trainer_for(model, *decode_labelled(household)) for household in data.households]
     test_images, test_labels = decode_labelled(data.test_set)
     parameters, dimension = initial_parameters(model), dimension_of(model)
     residuals = [np.zeros(dimension) for _ in trainers]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from client_agent.data.datasets import load_household
-from client_agent.training.torch_trainer import TorchTrainer
+from client_agent.training.trainers import trainer_for
 from protocol.canonical import decode
 from protocol.content.cid import CHUNK_BYTES, cid_of
 from protocol.encryption.committee import draw_master_keys
@@ -78,7 +78,7 @@ def _household(folder: Path, spec: TaskSpec) -> Household:
     return Household(
         private_key=load_keystore(folder / "keystore.json", read_password(folder / "password")),
         master_keys=draw_master_keys(randomness, m, t, f"task/{TASK}/enrolment"),
-        trainer=TorchTrainer(spec.model, images, labels),
+        trainer=trainer_for(spec.model, images, labels),
         randomness=randomness,
         residual=np.zeros(Layout.of(spec.model).dimension),
     )

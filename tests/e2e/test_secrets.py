@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from client_agent.data.datasets import load_household
-from client_agent.training.torch_trainer import TorchTrainer
+from client_agent.training.trainers import trainer_for
 from client_agent.update_pipeline import prepare_update
 from protocol.canonical import decode
 from protocol.encryption.committee import draw_master_keys, ratchet
@@ -23,6 +23,7 @@ from protocol.messages.task import MAX_SPEC_BYTES, LearningTerms, TaskSpec
 from protocol.model.dataset import decode_labelled, encode_labelled
 from protocol.model.layout import Layout
 from protocol.randomness import Randomness, SeededRandomness
+from protocol.round.training import Training
 from protocol.sparse.codec import decode_index_set
 from scripts.demonstration.stage import client_name
 from storage.content.interface import get_document
@@ -131,16 +132,17 @@ def secrets_of(recorded: Recorded, number: int) -> list[Canary]:
     return canaries
 
 
-class _CapturingTrainer(TorchTrainer):
+class _CapturingTrainer:
     def __init__(self, spec: TaskSpec, household: Path) -> None:
-        super().__init__(spec.model, *load_household(household, 2**30))
+        self._trainer = trainer_for(spec.model, *load_household(household, 2**30))
         self.last_delta = np.zeros(0)
 
-    def delta(
+    def train(
         self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
-    ) -> npt.NDArray[np.float64]:
-        self.last_delta = super().delta(parameters, learning, randomness, purpose)
-        return self.last_delta
+    ) -> Training:
+        training = self._trainer.train(parameters, learning, randomness, purpose)
+        self.last_delta = training.delta
+        return training
 
 
 def allowed(owner: str, what: str, place: str) -> bool:

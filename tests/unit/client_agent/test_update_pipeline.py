@@ -9,11 +9,12 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client_agent.training.torch_trainer import TorchTrainer
+from client_agent.training.trainers import trainer_for
 from client_agent.update_pipeline import prepare_update
 from protocol.messages.task import MICRO, LearningTerms
 from protocol.model.specification import dimension_of
 from protocol.randomness import Randomness, SeededRandomness
+from protocol.round.training import Training
 from protocol.sparse.difference import restrict
 from protocol.sparse.quantization import dequantise
 from tests.samples import with_terms
@@ -31,10 +32,10 @@ class Given:
 
     known: npt.NDArray[np.float64]
 
-    def delta(
+    def train(
         self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
-    ) -> npt.NDArray[np.float64]:
-        return self.known
+    ) -> Training:
+        return Training(self.known, ())
 
 
 @settings(deadline=None)
@@ -75,15 +76,16 @@ def test_beyond_the_bound_the_rest_comes_later() -> None:
 
 def test_the_same_bits_and_draws_as_in_the_reference_round() -> None:
     images, labels = examples(20, 1)
-    trainer, dimension = TorchTrainer(LINEAR, images, labels), dimension_of(LINEAR)
+    trainer, dimension = trainer_for(LINEAR, images, labels), dimension_of(LINEAR)
     learning = with_terms(TERMS, local_steps=2, sampling_rate_ppm=500_000)
     parameters, residual = np.zeros(dimension, dtype=np.float32), np.linspace(-1, 1, dimension)
     indices = np.arange(0, dimension, 3, dtype=np.uint32)
     here, there = Recorder(b"round"), Recorder(b"round")
     update = prepare_update(trainer, parameters, learning, indices, residual, here, "label")
-    delta = trainer.delta(parameters, learning, there, "label")
-    values, kept = restrict(delta, residual, indices, learning.quantiser, there, "label")
+    training = trainer.train(parameters, learning, there, "label")
+    values, kept = restrict(training.delta, residual, indices, learning.quantiser, there, "label")
     assert update.values.tobytes() == values.tobytes()
     assert update.residual.tobytes() == kept.tobytes()
+    assert update.evidence == training.evidence
     assert here.drawn == there.drawn
     assert len({purpose for purpose, _ in here.drawn}) == len(here.drawn)  # no purpose twice under one label

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client_agent.randomness import SystemRandomness
-from client_agent.training.torch_trainer import TorchTrainer
+from client_agent.training.trainers import trainer_for
 from protocol.errors import MalformedError
 from protocol.messages.task import MICRO, Layer, LearningTerms, ModelSpec
 from protocol.model.specification import dimension_of
 from protocol.randomness import Randomness, SeededRandomness
+from protocol.round.training import StepEvidence
 from tests.samples import with_terms
 from tests.unit.client_agent.scene_learning import CONVOLUTION, DEEP, LINEAR, NOISELESS, TERMS, Recorder, examples
 
@@ -29,7 +30,7 @@ def _delta(
     randomness: Randomness = SEED,
 ) -> npt.NDArray[np.float64]:
     parameters = np.zeros(dimension_of(model), dtype=np.float32)
-    return TorchTrainer(model, images, labels).delta(parameters, learning, randomness, "round")
+    return trainer_for(model, images, labels).train(parameters, learning, randomness, "round").delta
 
 
 @pytest.mark.parametrize(("steps", "rate_ppm"), [(1, MICRO), (5, 100_000)])
@@ -101,12 +102,26 @@ def test_each_example_is_sampled_by_itself_at_the_public_rate() -> None:
     count, rate, steps = 400, 0.1, 200
     images, labels = np.ones((count, 12), dtype=np.uint8), np.zeros(count, dtype=np.uint8)
     learning = with_terms(NOISELESS, sampling_rate_ppm=100_000, learning_rate_micro=1)
-    trainer, parameters = TorchTrainer(LINEAR, images, labels), np.zeros(dimension_of(LINEAR), dtype=np.float32)
+    trainer, parameters = trainer_for(LINEAR, images, labels), np.zeros(dimension_of(LINEAR), dtype=np.float32)
     one = np.linalg.norm(_delta(LINEAR, images[:1], labels[:1], with_terms(learning, sampling_rate_ppm=MICRO)) / rate)
-    counts = [np.linalg.norm(trainer.delta(parameters, learning, SEED, f"{n}")) / one for n in range(steps)]
+    counts = [np.linalg.norm(trainer.train(parameters, learning, SEED, f"{n}").delta) / one for n in range(steps)]
     spread = np.sqrt(count * rate * (1 - rate))
     assert np.mean(counts) == pytest.approx(count * rate, abs=4 * spread / np.sqrt(steps))
     assert np.std(counts) == pytest.approx(spread, rel=0.2)  # binomial: a fixed batch would have none
+
+
+def test_the_evidence_counts_who_took_part_and_how_far_they_were_cut() -> None:
+    images, labels = np.ones((9, 12), dtype=np.uint8), np.zeros(9, dtype=np.uint8)
+    norm = np.sqrt((4 + 1 + 1) / 9 * 13)  # at zero every class has a third
+    parameters, learning = np.zeros(dimension_of(LINEAR), dtype=np.float32), with_terms(NOISELESS, local_steps=1)
+    for clip_micro, clipped, kept in ((MICRO, 9, 1.0), (100 * MICRO, 0, norm)):
+        terms = with_terms(learning, clip_micro=clip_micro)
+        (step,) = trainer_for(LINEAR, images, labels).train(parameters, terms, SEED, "round").evidence
+        assert (step.sampled, step.clipped) == (9, clipped)
+        assert (step.longest, step.sum_of_squares) == pytest.approx((norm, 9 * kept**2))
+    nobody = with_terms(TERMS, local_steps=3, sampling_rate_ppm=1)
+    training = trainer_for(LINEAR, images, labels).train(parameters, nobody, SEED, "round")
+    assert training.evidence == (StepEvidence(0, 0, 0.0, 0.0),) * 3
 
 
 def test_what_is_drawn_for_a_step() -> None:
@@ -142,13 +157,13 @@ def test_the_systems_randomness_never_repeats() -> None:
 def test_parameters_are_left_alone() -> None:
     images, labels = examples(5, 6)
     parameters = np.ones(dimension_of(LINEAR), dtype=np.float32)
-    TorchTrainer(LINEAR, images, labels).delta(parameters, TERMS, SEED, "round")
+    trainer_for(LINEAR, images, labels).train(parameters, TERMS, SEED, "round")
     assert (parameters == 1).all()
 
 
 def test_data_that_do_not_fit_the_model() -> None:
     images, labels = examples(5, 7)
     with pytest.raises(MalformedError, match="classes"):
-        TorchTrainer(LINEAR, images, labels + np.uint8(3))
+        trainer_for(LINEAR, images, labels + np.uint8(3))
     with pytest.raises(MalformedError, match="shape"):
-        TorchTrainer(LINEAR, images[:, :-1], labels)
+        trainer_for(LINEAR, images[:, :-1], labels)
