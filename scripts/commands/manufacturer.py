@@ -21,6 +21,19 @@ def _group() -> None:
 
 
 @task.command()
+def init(file: Annotated[Path, typer.Argument(dir_okay=False, help="task file to write; never overwritten")]) -> None:
+    """Writes a task file to start from, with every field explained."""
+    from scripts.commands.task_file import SAMPLE
+
+    try:
+        with file.open("xb") as new:
+            new.write(SAMPLE.read_bytes())
+    except OSError as error:
+        raise typer.BadParameter(f"{file}: {error.strerror}") from error
+    typer.echo(f"{file}: fill in the accounts and URLs, the files and the amounts, then: hearth task post {file} ...")
+
+
+@task.command()
 def post(
     task_file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="the task as TOML")],
     rpc_url: RpcUrl,

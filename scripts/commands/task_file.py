@@ -35,6 +35,7 @@ from protocol.model.specification import validate
 from protocol.version import SPEC_VERSION
 
 MAX_TASK_FILE_BYTES = 1024 * 1024
+SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "samples" / "task.toml"  # in the wheel, too
 _COIN = to_hex(NATIVE_COIN)
 Identify = Callable[[str], CommitteeMember]  # an authority's URL -> what it says it is
 

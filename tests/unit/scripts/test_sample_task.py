@@ -1,0 +1,93 @@
+"""docs/samples/task.toml, which ``hearth task init`` writes: every field, true defaults, terms that fit together."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from protocol.encryption.policy import check_quorum
+from protocol.encryption.suite import suite
+from protocol.messages.chain import DEFAULT_RULES
+from protocol.messages.task import CommitteeMember, DepositTerms, Durations, LearningTerms, ReputationTerms, TaskSpec
+from protocol.privacy.renyi import epsilon_micro
+from scripts.cli import app
+from scripts.commands.task_file import SAMPLE, TaskFile
+
+TEXT = SAMPLE.read_text()
+LINES = TEXT.splitlines()
+DEFAULTS = [number for number, line in enumerate(LINES) if "default" in line and not line.startswith("#")]
+
+
+def spec_of(path: Path) -> TaskSpec:
+    def identify(url: str) -> CommitteeMember:
+        return CommitteeMember(url.encode()[-20:], url.encode().ljust(1216))
+
+    return TaskFile(path).spec(b"\1" * 32, b"\2" * 32, identify)
+
+
+def without_units(names: list[str]) -> list[str]:
+    return [name.removesuffix("_ppm").removesuffix("_micro") for name in names]
+
+
+def test_the_sample_is_a_task() -> None:
+    spec = spec_of(SAMPLE)
+    for rounds in range(1, spec.rounds + 1):
+        assert epsilon_micro(spec.learning.mechanism, rounds, spec.privacy.delta_exponent) <= (
+            spec.privacy.epsilon_budget_micro
+        )
+    for count in (spec.cohort.min_clients, spec.cohort.max_clients):
+        weights = [spec.reputation.maximum] * count
+        suite(spec.suite).encoding_for(spec.learning.quantiser.bits, spec.learning.encoding.packing).check_budget(
+            weights
+        )
+        check_quorum(weights, spec.cohort.min_clients, spec.cohort.max_share_ppm)
+    rules = (spec.reputation.maximum, spec.reputation.floor, spec.reputation.waiting_seconds)
+    assert rules == (DEFAULT_RULES.maximum, DEFAULT_RULES.floor, DEFAULT_RULES.waiting_seconds)
+
+
+def test_every_field_is_there() -> None:
+    tables = tomllib.loads(TEXT)
+    for name, terms in (("durations", Durations), ("deposits", DepositTerms), ("reputation", ReputationTerms)):
+        assert sorted(tables[name]) == sorted(field.name for field in fields(terms))
+    parts = {part.name: type(getattr(spec_of(SAMPLE).learning, part.name)) for part in fields(LearningTerms)}
+    assert sorted(tables["learning"]) == sorted(parts)
+    for name, part in parts.items():
+        assert sorted(tables["learning"][name]) == sorted(without_units([field.name for field in fields(part)]))
+    spec = spec_of(SAMPLE)
+    for name in ("privacy", "cohort", "rewards"):
+        assert sorted(tables[name]) == sorted(without_units([field.name for field in fields(getattr(spec, name))]))
+    named = {name for table in ("task", "model", "committee") for name in tables[table]} | {*tables, "initial_model"}
+    of_the_file = {"files", "task", "input_shape", "classes", "layers", "threshold", "members"}
+    assert named == {field.name for field in fields(TaskSpec)} - {"version", "test_set"} | of_the_file
+
+
+@pytest.mark.parametrize("number", DEFAULTS, ids=lambda number: LINES[number].split(" ")[0])
+def test_a_default_holds_without_its_line(number: int, tmp_path: Path) -> None:
+    path = tmp_path / "task.toml"
+    path.write_text("\n".join(LINES[:number] + LINES[number + 1 :]))
+    assert spec_of(path) == spec_of(SAMPLE)
+
+
+def test_the_wheel_has_it_where_the_command_looks() -> None:
+    root = Path(__file__).resolve().parents[3]
+    wheel = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    folder = SAMPLE.parent.relative_to(root).as_posix()
+    assert folder in wheel["only-include"]
+    assert wheel["sources"][folder] == f"{wheel['sources']['scripts'].removesuffix('scripts')}{folder}"
+
+
+def test_there_are_defaults() -> None:
+    assert len(DEFAULTS) > 10
+
+
+def test_init_writes_the_sample_and_never_over_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    assert CliRunner().invoke(app, ["task", "init", str(path)]).exit_code == 0
+    assert path.read_text() == TEXT
+    path.write_text("mine")
+    assert CliRunner().invoke(app, ["task", "init", str(path)]).exit_code == 2
+    assert path.read_text() == "mine"
