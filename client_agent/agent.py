@@ -24,16 +24,12 @@ from client_agent.stake import fetch_stake
 from client_agent.update_pipeline import prepare_update
 from client_agent.watch import Watch
 from protocol.canonical import decode
-from protocol.content.cid import cid_of
-from protocol.encryption.committee import subsets
-from protocol.encryption.suite import suite
 from protocol.errors import BudgetSpentError, HearthError, Party, VerificationError
-from protocol.identifiers import Digest
 from protocol.messages.round import MAX_PLAN_BYTES
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.layout import Layout
-from protocol.model.specification import dimension_of
 from protocol.randomness import Randomness
+from protocol.round.scheme import prepare
 from protocol.round.training import Trainer
 from protocol.sparse.codec import decode_index_set
 from storage.content.interface import ContentStore, get_document
@@ -105,8 +101,7 @@ class Agent:
         if self.journal.envelope is None and not self.agree():
             return False
         self.membership.enrol(spec)
-        keys = len(subsets(len(spec.committee.members), spec.committee.threshold))
-        suite(spec.suite).prepare(keys * dimension_of(spec.model))  # while others enrol: no round waits for a compiler
+        prepare(spec, clients=1)  # while others enrol: no round waits for a compiler
         trainer = self.make_trainer(spec)
         self._counted = self.edge.bytes_sent + self.chain.bytes_sent  # what enrolment took belongs to no update
         last, attempts = 0, 0
@@ -204,7 +199,7 @@ class Agent:
             session.label.hex(),
         )
         keys = self.journal.keys_of(plan.key_epoch)
-        body, signed = session.seal(update.values, keys, self.signer, self.randomness, _digest_of)
+        body, signed = session.seal(update.values, keys, self.signer, self.randomness)
         return self.journal.seal(signed, body, update.residual)
 
     def settle_rounds(self) -> None:
@@ -215,7 +210,3 @@ class Agent:
             if outcome is not None:
                 self.journal.settle(number, outcome)
         self.watch.look()
-
-
-def _digest_of(body: bytes, chunk_bytes: int) -> Digest:
-    return cid_of(body, chunk_bytes).digest

@@ -12,11 +12,11 @@ from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailab
 from client_agent.journal import AgentJournal, Sealed
 from client_agent.membership import PATIENCE_SECONDS
 from client_agent.watch import Watch
-from protocol.encryption.suite import suite
 from protocol.errors import VerificationError
 from protocol.messages.submission import Submission
 from protocol.messages.task import TaskSpec
 from protocol.round.commitments import verify_inclusion
+from protocol.round.scheme import encoding_of
 from storage.content.interface import ContentStore
 from storage.ledger.interface import Ledger, LedgerError, TransactionRevertedError
 
@@ -42,8 +42,7 @@ class Delivery:
         signed = sealed.commitment
         commitment = signed.commitment
         body = self.journal.body(commitment.round)
-        encoding = suite(spec.suite).encoding_for(spec.learning.quantiser.bits, spec.learning.encoding.packing)
-        if self.store.put(body, encoding.block_bytes).digest != commitment.ciphertext:
+        if self.store.put(body, encoding_of(spec).block_bytes).digest != commitment.ciphertext:
             raise VerificationError("the sealed ciphertext has changed on disk")
         submission = Submission(commitment.client, commitment.nonce, commitment.ciphertext, signed.signature)
         margin = min(self.direct_margin_seconds, spec.durations.commit_seconds // 4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -10,15 +10,16 @@ import numpy.typing as npt
 from protocol.canonical import decode
 from protocol.domain import Domain
 from protocol.encryption.committee import Subset
-from protocol.encryption.suite import suite
 from protocol.errors import HearthError, Party, VerificationError
-from protocol.identifiers import Address, Digest, Label
+from protocol.identifiers import Address, Label
 from protocol.incentives.reputation import weight_of
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
-from protocol.messages.submission import Commitment, SignedCommitment
+from protocol.messages.submission import SignedCommitment
 from protocol.messages.task import TaskSpec
 from protocol.randomness import Randomness
 from protocol.round.planning import check_plan
+from protocol.round.scheme import RoundScheme
+from protocol.round.sealing import commit_to, encrypt_update
 from storage.ledger.signer import Signer
 
 
@@ -47,12 +48,9 @@ class RoundSession:
         if self.label != label_on_chain:
             raise VerificationError("the plan is not the one whose label is on chain", fault=Party.EDGE_SERVER)
         check_plan(self.plan, spec, domain, task, round_number)
-        self._spec, self._domain, self._client = spec, domain, client
-        self._scheme = suite(self.plan.suite)
-        self._encoding = self._scheme.encoding_for(
-            self.plan.learning.quantiser.bits, self.plan.learning.encoding.packing
-        )
-        self._encoding.check_budget([entry.weight for entry in self.plan.weights])
+        self._client = client
+        self._scheme = RoundScheme.of(self.plan, spec.committee)
+        self._scheme.encoding.check_budget([entry.weight for entry in self.plan.weights])
         weight = self.plan.weight_of(client)
         self.planned = weight is not None
         own = weight_of(reputation, spec.reputation)
@@ -69,26 +67,10 @@ class RoundSession:
         master_keys: Mapping[Subset, bytes],
         signer: Signer,
         randomness: Randomness,
-        digest_of: Callable[[bytes, int], Digest],
     ) -> tuple[bytes, SignedCommitment]:
-        """Ciphertext body and signed commitment; ``digest_of(body, chunk_bytes)`` is the content digest."""
+        """Ciphertext body and signed commitment."""
         if self._sealed or not self.planned:
             raise DisorderError("sealed already" if self._sealed else "not planned in this round")
         self._sealed = True
-        purpose = self.label.hex()
-        nonce = randomness.draw(f"{purpose}/nonce", 16)
-        noise_key = randomness.draw(f"{purpose}/encryption-noise", 32)
-        body = self._scheme.encrypt(master_keys, self.label, nonce, values, self._encoding, noise_key)
-        commitment = Commitment(
-            self.plan.task,
-            self.plan.round,
-            self._client,
-            self.label,
-            nonce,
-            digest_of(body, self._encoding.block_bytes),
-        )
-        return body, SignedCommitment(commitment, signer.sign(self._domain, commitment))
-
-    @property
-    def block_bytes(self) -> int:
-        return self._encoding.block_bytes
+        nonce, body = encrypt_update(self._scheme, values, master_keys, randomness)
+        return body, commit_to(self._scheme, self._client, nonce, body, signer.sign)

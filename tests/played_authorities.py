@@ -29,13 +29,13 @@ def open_sum(
     lying: tuple[int, ...],
 ) -> tuple[tuple[SignedPartialKey, ...], tuple[SignedPartialKey, ...], bytes, DecryptedSum]:
     """Signed partial keys, signed lies, the functional key and what it opens."""
-    committee, scheme, encoding = player.spec.committee, player.scheme, player.encoding
-    m, t = len(committee.members), committee.threshold
+    committee = player.spec.committee
+    scheme = player.scheme(plan)
     keys = {household.address: ratchet(household.master_keys, plan.key_epoch) for household in player.households}
     partials, signed = {}, {}
-    for j in range(1, m + 1) if lying else ANSWERING:
+    for j in range(1, scheme.m + 1) if lying else ANSWERING:
         entries = [(authority_share(keys[e.client], j), e.nonce, e.weight) for e in request.entries]
-        partials[j] = scheme.partial_key(j, m, t, plan.label(), entries, encoding, plan.dimension)
+        partials[j] = scheme.partial_key(j, entries)
         if j in lying:
             partials[j] = bytes([partials[j][0] ^ 1]) + partials[j][1:]
         statement = PartialKeyStatement(
@@ -44,17 +44,14 @@ def open_sum(
         )  # fmt: skip
         signed[j] = SignedPartialKey(statement, sign(player.domain, statement, authority_key(j)))
 
-    def combine(answers: Mapping[int, bytes]) -> bytes:
-        return scheme.combine(answers, m, t, encoding, plan.dimension)
-
-    accused = liars(partials, t, combine)
+    accused = liars(partials, scheme.t, scheme.combine)
     used = [j for j in partials if j not in lying]
-    key = combine({j: partials[j] for j in used})
-    aggregator = scheme.aggregator(encoding, plan.dimension)
+    key = scheme.combine({j: partials[j] for j in used})
+    aggregator = scheme.aggregator()
     for entry in request.entries:
         body = bodies[entry.client]
         assert isinstance(body, bytes)
         aggregator.fold(body, entry.weight)
     weights = [entry.weight for entry in request.entries]
-    opened = scheme.decrypt(aggregator.words, plan.label(), key, encoding, plan.dimension, weights)
-    return tuple(signed[j] for j in used), tuple(signed[j] for j in accused), key, opened
+    decrypted = scheme.decrypt(aggregator.words, key, weights)
+    return tuple(signed[j] for j in used), tuple(signed[j] for j in accused), key, decrypted

@@ -13,14 +13,14 @@ from protocol.canonical import encode
 from protocol.content.cid import CHUNK_BYTES, cid_of
 from protocol.encryption.committee import draw_master_keys, ratchet
 from protocol.encryption.envelope import seal_envelope
-from protocol.encryption.suite import FE64, suite
+from protocol.encryption.suite import FE64
 from protocol.identifiers import NATIVE_COIN, ZERO_DIGEST, Address, Digest, sha256
 from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_owed
 from protocol.messages.chain import Publication
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import ABANDONED, PUBLISHED, Allocation, RoundRecord, Verdict
-from protocol.messages.submission import Commitment, Enrolment, Leave, SignedCommitment, SignedEnrolment, SignedLeave
+from protocol.messages.submission import Enrolment, Leave, SignedCommitment, SignedEnrolment, SignedLeave
 from protocol.model.evaluation import count_correct
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
@@ -28,16 +28,18 @@ from protocol.model.step import apply_step
 from protocol.privacy.renyi import epsilon_micro
 from protocol.randomness import SeededRandomness
 from protocol.round.commitments import batch_of, batch_root, committed_set
+from protocol.round.key_request import key_request
 from protocol.round.planning import (
     History,
     choose_index_set,
-    key_request,
     plan_round,
     published_history,
     terms_of,
     unpublished_history,
 )
 from protocol.round.reference import Household
+from protocol.round.scheme import RoundScheme
+from protocol.round.sealing import commit_to, encrypt_update
 from protocol.screening.verdict import Absent, decide
 from protocol.signing import sign
 from protocol.sparse.codec import encode_index_set, encode_sums
@@ -68,8 +70,6 @@ class Player:
         self.domain = self.reader.domain
         spec, (name, packing) = tiny_spec(self.store, rounds, authorities), scheme
         self.spec = replace(spec, suite=name, learning=with_terms(spec.learning, packing=packing), **changes)
-        self.scheme = suite(self.spec.suite)
-        self.encoding = self.scheme.encoding_for(self.spec.learning.quantiser.bits, self.spec.learning.encoding.packing)
         self.put(encode(self.spec))
         terms = terms_of(self.spec)
         self.pay(self.manufacturer, self.spec.budget())
@@ -152,7 +152,7 @@ class Player:
             self.history = unpublished_history(self.history, plan)
             return
         sizes = {client: len(body) if isinstance(body, bytes) else body for client, body in bodies.items()}
-        verdict = self.said("verdict", decide(plan, committed, sizes, self.encoding.body_bytes(plan.dimension)))
+        verdict = self.said("verdict", decide(plan, committed, sizes, self.scheme(plan).body_bytes))
         request = None
         if conduct.requested:
             request = self.said("request", key_request(plan, committed, verdict.accepted))
@@ -269,20 +269,19 @@ class Player:
         values, household.residual = restrict(
             delta, household.residual, indices, plan.learning.quantiser, randomness, purpose
         )
-        nonce = randomness.draw(f"{purpose}/nonce", 16)
-        noise_key = randomness.draw(f"{purpose}/encryption-noise", 32)
-        keys = ratchet(household.master_keys, plan.key_epoch)
-        body = self.scheme.encrypt(keys, plan.label(), nonce, values, self.encoding, noise_key)
+        scheme, keys = self.scheme(plan), ratchet(household.master_keys, plan.key_epoch)
+        nonce, body = encrypt_update(scheme, values, keys, randomness)
         if client in conduct.malformed:
             body = body[:-8]
         found: bytes | Absent = body
-        cid = cid_of(body, self.encoding.block_bytes)
         if client in conduct.unavailable:
             found = Absent.UNAVAILABLE
         elif client in conduct.corrupt:
             found = Absent.CORRUPT
-            self.store.objects[cid.text] = body[:-1] + bytes([body[-1] ^ 1])
+            self.store.objects[cid_of(body, scheme.block_bytes).text] = body[:-1] + bytes([body[-1] ^ 1])
         else:
-            self.put(body, self.encoding.block_bytes)
-        commitment = Commitment(self.task, number, household.address, plan.label(), nonce, cid.digest)
-        return SignedCommitment(commitment, sign(self.domain, commitment, household.private_key)), found
+            self.put(body, scheme.block_bytes)
+        return commit_to(scheme, household.address, nonce, body, household.sign), found
+
+    def scheme(self, plan: RoundPlan) -> RoundScheme:
+        return RoundScheme.of(plan, self.spec.committee)

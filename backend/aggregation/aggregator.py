@@ -1,4 +1,4 @@
-"""The weighted sum of verified updates, opened with the committee's key, and the model's step."""
+"""The weighted sum of verified updates, decrypted with the committee's key, and the model's step."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ import numpy.typing as npt
 from backend.aggregation.verifier import VerifiedSum
 from protocol.encryption.agreement import liars
 from protocol.encryption.port import DecryptedSum
-from protocol.encryption.suite import suite
 from protocol.errors import EncryptionError, MalformedError, Party
 from protocol.messages.keys import KeyRequest
-from protocol.messages.round import RoundPlan
-from protocol.messages.task import Committee
 from protocol.model.step import apply_step
+from protocol.round.scheme import RoundScheme
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Aggregate:
     signed something else, provably.
     """
 
-    opened: DecryptedSum
+    decrypted: DecryptedSum
     key: bytes
     members: tuple[int, ...]
     accused: tuple[int, ...]
@@ -34,8 +32,7 @@ class Aggregate:
 
 
 def open_sum(
-    plan: RoundPlan,
-    committee: Committee,
+    scheme: RoundScheme,
     request: KeyRequest,
     total: VerifiedSum,
     partials: Mapping[int, bytes],
@@ -47,32 +44,26 @@ def open_sum(
     With a wrong share among them, the largest set of shares that agree and open the sum is taken. When sets of that
     size open it with different keys, nothing tells which is right: ``E_SHARE_INCONSISTENT``.
     """
-    scheme, weights = suite(plan.suite), [entry.weight for entry in request.entries]
-    encoding = scheme.encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing)
-    words, m, t = total.words, len(committee.members), committee.threshold
-
-    def combine(chosen: Mapping[int, bytes]) -> bytes:
-        return scheme.combine(chosen, m, t, encoding, plan.dimension)
-
-    for size in range(len(partials), t - 1, -1):
+    weights, words = [entry.weight for entry in request.entries], total.words
+    for size in range(len(partials), scheme.t - 1, -1):
         found: dict[bytes, tuple[tuple[int, ...], DecryptedSum]] = {}
         for members in combinations(sorted(partials), size):
             try:
-                key = combine({j: partials[j] for j in members})
-                opened = scheme.decrypt(words, request.label, key, encoding, plan.dimension, weights)
+                key = scheme.combine({j: partials[j] for j in members})
+                decrypted = scheme.decrypt(words, key, weights)
             except (EncryptionError, MalformedError):
                 continue
-            found[key] = members, opened
+            found[key] = members, decrypted
         if len(found) > 1:
             raise EncryptionError(
                 f"partial keys of {sorted(partials)} open the sum in {len(found)} ways",
                 code="E_SHARE_INCONSISTENT",
                 fault=Party.KEY_AUTHORITY,
             )
-        for key, (members, opened) in found.items():
-            accused = liars(partials, t, combine)
+        for key, (members, decrypted) in found.items():
+            accused = liars(partials, scheme.t, scheme.combine)
             if set(members) != partials.keys() - set(accused):
                 accused = ()  # those who agree do not open the sum: who lies remains open
-            stepped = apply_step(parameters, indices, opened.sums, sum(weights), plan.learning.quantiser)
-            return Aggregate(opened, key, members, accused, stepped)
+            stepped = apply_step(parameters, indices, decrypted.sums, sum(weights), scheme.plan.learning.quantiser)
+            return Aggregate(decrypted, key, members, accused, stepped)
     raise EncryptionError("no set of partial keys opens the sum", code="E_COMMITTEE", fault=Party.KEY_AUTHORITY)

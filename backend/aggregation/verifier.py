@@ -9,12 +9,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from protocol.encryption.suite import suite
 from protocol.errors import HearthError
 from protocol.identifiers import Address
-from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Verdict
 from protocol.messages.submission import SignedCommitment
+from protocol.round.scheme import RoundScheme
 from protocol.screening.verdict import Absent, decide
 from storage.content.interface import (
     ContentCorruptError,
@@ -54,7 +53,7 @@ class VerifiedSum:
 
 def verify_updates(
     store: ContentStore,
-    plan: RoundPlan,
+    scheme: RoundScheme,
     committed: Mapping[Address, SignedCommitment],
     sleep: Callable[[float], None],
     decided: Verdict | None = None,
@@ -64,13 +63,11 @@ def verify_updates(
     After ``decided`` only what it accepts is added. The signatures of ``committed`` were checked when it was made.
     Raises StoreUnavailableError when the store as a whole cannot be asked, since that is no client's doing.
     """
-    scheme = suite(plan.suite)
-    encoding = scheme.encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing)
-    expected, running = encoding.body_bytes(plan.dimension), scheme.aggregator(encoding, plan.dimension)
+    plan, expected, running = scheme.plan, scheme.body_bytes, scheme.aggregator()
     sizes: dict[Address, int | Absent] = {}
     added = set()
     for client, signed in committed.items():
-        body = _fetch(store, signed, 16 * expected + 65_536, encoding.block_bytes, sleep)
+        body = _fetch(store, signed, scheme.max_fetched_bytes, scheme.block_bytes, sleep)
         sizes[client] = len(body) if isinstance(body, bytes) else body
         weight = plan.weight_of(client)
         wanted = decided is None or client in decided.accepted

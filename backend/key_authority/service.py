@@ -8,11 +8,9 @@ from contextlib import contextmanager
 from backend.key_authority.records import AuthorityRecords
 from protocol.canonical import decode, encode
 from protocol.content.cid import cid_of
-from protocol.encryption.committee import Subset, subsets, subsets_without
+from protocol.encryption.committee import Subset, subsets_without
 from protocol.encryption.envelope import MAX_ENVELOPE_BYTES, EncryptionKeyPair, KeyEnvelope, check_envelope, open_share
-from protocol.encryption.policy import check_parameters, check_request
 from protocol.encryption.port import Entry
-from protocol.encryption.suite import suite
 from protocol.errors import EncryptionError, HearthError, Party, VerificationError
 from protocol.identifiers import Address, sha256, to_hex
 from protocol.messages.chain import RoundView, TaskPosted
@@ -28,8 +26,9 @@ from protocol.messages.keys import (
 )
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
-from protocol.model.specification import dimension_of
+from protocol.round.key_request import check_parameters, check_request
 from protocol.round.planning import check_plan, terms_of
+from protocol.round.scheme import RoundScheme, prepare
 from protocol.round.state_table import RoundState
 from storage.ledger.interface import LedgerReader, TransactionRevertedError
 from storage.ledger.signer import Signer
@@ -73,8 +72,7 @@ class KeyAuthority:
         if [event.terms for event in posted] != [terms_of(spec)]:
             raise VerificationError("the terms on chain are not the spec's", fault=Party.MANUFACTURER)
         try:
-            keys = len(subsets(len(spec.committee.members), spec.committee.threshold))
-            suite(spec.suite).prepare(keys * spec.cohort.max_clients * dimension_of(spec.model))
+            prepare(spec, spec.cohort.max_clients)
         except EncryptionError as error:
             raise EncryptionError(error.args[0], code=error.code, fault=Party.MANUFACTURER) from error
         self._number(spec)
@@ -133,7 +131,6 @@ class KeyAuthority:
     def _partial_key(
         self, task: int, spec: TaskSpec, plan: RoundPlan, request: KeyRequest, held: tuple[Subset, ...]
     ) -> bytes:
-        m, t, j = len(spec.committee.members), spec.committee.threshold, self._number(spec)
         shares = self._records.shares(task, held, plan.key_epoch)
         entries: list[Entry] = []
         for entry in request.entries:
@@ -143,9 +140,7 @@ class KeyAuthority:
                     f"no share of {to_hex(entry.client)} here", code="E_SHARE_MISSING", fault=Party.EDGE_SERVER
                 )
             entries.append((share, entry.nonce, entry.weight))
-        scheme = suite(plan.suite)
-        encoding = scheme.encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing)
-        return scheme.partial_key(j, m, t, request.label, entries, encoding, plan.dimension)
+        return RoundScheme.of(plan, spec.committee).partial_key(self._number(spec), entries)
 
     def _spec(self, task: int) -> TaskSpec:
         spec = self._records.spec(task)

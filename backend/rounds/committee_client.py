@@ -14,7 +14,6 @@ import structlog
 from protocol.canonical import decode, encode
 from protocol.content.cid import cid_of
 from protocol.domain import Domain
-from protocol.encryption.suite import suite
 from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import Address, Digest, from_hex, to_hex
 from protocol.messages.keys import (
@@ -26,6 +25,7 @@ from protocol.messages.keys import (
     SignedPartialKey,
 )
 from protocol.messages.task import Committee, TaskSpec
+from protocol.round.scheme import RoundScheme
 from protocol.signing import verify
 from protocol.strict_json import parse_json
 from storage.ledger.proof_file import write_proof
@@ -108,8 +108,8 @@ class CommitteeClient:
         plan = request.plan
         path, body = f"/api/v1/tasks/{plan.task}/rounds/{plan.round}/partial-keys", encode(request)
 
-        encoding = suite(plan.suite).encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing)
-        key_bytes = encoding.functional_key_bytes(plan.dimension)
+        scheme = RoundScheme.of(plan, committee)
+        key_bytes = scheme.key_bytes
         max_bytes = MAX_STATEMENT_BYTES + 2 * key_bytes  # in hexadecimal
 
         def ask(url: str, authority: Address) -> PartialKeyAnswer:
@@ -118,7 +118,7 @@ class CommitteeClient:
             expected = PartialKeyStatement(
                 plan.task,
                 plan.round,
-                plan.label(),
+                scheme.label,
                 request.request.digest(),
                 authority,
                 plan.key_epoch,

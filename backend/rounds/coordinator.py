@@ -25,13 +25,14 @@ from backend.rounds.history import RoundFacts, TaskHistory
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.settlement import Settlement
 from protocol.canonical import encode
-from protocol.encryption.policy import check_quorum
 from protocol.errors import EncryptionError, HearthError
 from protocol.identifiers import Address
 from protocol.messages.keys import PlannedKeyRequest
 from protocol.messages.settlement import Verdict
 from protocol.round.commitments import batch_of, batch_root, commitment_of
-from protocol.round.planning import choose_index_set, key_request, plan_round
+from protocol.round.key_request import check_quorum, key_request
+from protocol.round.planning import choose_index_set, plan_round
+from protocol.round.scheme import RoundScheme
 from protocol.sparse.codec import encode_index_set
 from storage.content.interface import ContentStore
 from storage.ledger.interface import Ledger, TransactionRevertedError
@@ -186,7 +187,7 @@ class Coordinator:
         """The accepted set, decided once, and its sum; after a restart the same set is added again."""
         decided = self.journal.verdict(self.task, facts.number)
         with self.timed(facts, "verify"):
-            verdict, total = verify_updates(self.store, facts.plan, facts.committed(), self.pause, decided)
+            verdict, total = verify_updates(self.store, self.scheme(facts), facts.committed(), self.pause, decided)
         if decided is None:
             self.journal.keep_verdict(self.task, facts.number, verdict)
         return verdict, total
@@ -227,15 +228,8 @@ class Coordinator:
                 self.tick()
         with self.timed(facts, "aggregate"):
             partials = {j: answer.residues for j, answer in answers.items()}
-            aggregate = open_sum(
-                facts.plan,
-                self.spec.committee,
-                request,
-                total,
-                partials,
-                facts.indices,
-                self.history.parameters(facts),
-            )
+            parameters = self.history.parameters(facts)
+            aggregate = open_sum(self.scheme(facts), request, total, partials, facts.indices, parameters)
         self.await_payout()
         with self.timed(facts, "publish"):
             self.settlement.publish(facts, verdict, request, answers, aggregate)
@@ -264,6 +258,9 @@ class Coordinator:
         """Relays what phones ask for until nobody can claim any more."""
         while self.ledger.now() <= self.history.view.claim_until:
             self.look()
+
+    def scheme(self, facts: RoundFacts) -> RoundScheme:
+        return RoundScheme.of(facts.plan, self.spec.committee)
 
     def task_is_over(self) -> bool:
         return len(self.history.rounds) >= self.spec.rounds or self.ledger.now() > self.history.view.task_until

@@ -32,10 +32,10 @@ from protocol.messages.submission import MAX_BATCH_BYTES, Commitment, Commitment
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.layout import Layout
 from protocol.round.commitments import committed_set
+from protocol.round.key_request import key_request
 from protocol.round.planning import (
     History,
     choose_index_set,
-    key_request,
     published_history,
     unpublished_history,
 )

@@ -54,7 +54,7 @@ class Settlement:
             store.put(answer.residues)
         for answer in accused:
             log.warning("a key authority lied", authority=to_hex(answer.signed.statement.authority))
-        sums = store.put(encode_sums(aggregate.opened.sums))
+        sums = store.put(encode_sums(aggregate.decrypted.sums))
         model = store.put(self.history.layout.to_safetensors(aggregate.parameters))
         correct, examples = self._count(aggregate.parameters)
         progress = Progress(self._best_so_far(), correct, examples)
@@ -68,7 +68,7 @@ class Settlement:
             accused=tuple(answer.signed for answer in accused),
             functional_key=sha256(aggregate.key),
             aggregate=sums.digest,
-            max_residual=aggregate.opened.max_residual,
+            max_residual=aggregate.decrypted.max_residual,
             model=model.digest,
             correct=correct,
             examples=examples,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +15,13 @@ from protocol.audit.report import Report, document, known, require, same
 from protocol.audit.round_checks import RoundFacts
 from protocol.audit.task_checks import TaskFacts, of_task
 from protocol.canonical import decode
-from protocol.encryption.policy import check_quorum
-from protocol.encryption.port import Aggregator, Encoding, Suite
-from protocol.encryption.suite import suite
+from protocol.encryption.port import Aggregator
 from protocol.errors import VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, sha256, to_hex
 from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, settle, total_owed
 from protocol.messages.chain import Event, KeyRequested, RoundAbandoned, RoundPublished, TakenOver
 from protocol.messages.keys import KeyRequest
-from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import (
     ABANDONED,
     CORRUPT,
@@ -38,7 +36,9 @@ from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
 from protocol.model.step import apply_step
 from protocol.privacy.renyi import epsilon_micro
-from protocol.round.planning import History, key_request, published_history, unpublished_history
+from protocol.round.key_request import check_quorum, key_request
+from protocol.round.planning import History, published_history, unpublished_history
+from protocol.round.scheme import RoundScheme
 from protocol.screening.verdict import decide
 from protocol.sparse.codec import encode_sums
 
@@ -119,11 +119,9 @@ class OpeningAudit:
         model = self.facts.ended.model
         return published_history(history, plan, self.request, self.facts.indices, self.sums, model)
 
-    def _scheme(self) -> Suite:
-        return suite(known(self.task.spec, "the spec").suite)
-
-    def _encoding(self, plan: RoundPlan) -> Encoding:
-        return self._scheme().encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing)
+    @cached_property
+    def _scheme(self) -> RoundScheme:
+        return RoundScheme.of(known(self.facts.plan, "the plan"), known(self.task.spec, "the spec").committee)
 
     def _check_ciphertexts(self) -> Sizes:
         sizes: dict[Address, int | Absence] = {}
@@ -131,12 +129,10 @@ class OpeningAudit:
         rejected = {entry.client: entry.reason for entry in self.record.verdict.rejected} if self.record else {}
         for client, signed in committed.items():
             with self.report.check(12, f"{self.facts.subject} client {to_hex(client)}") as remarks:
-                plan = known(self.facts.plan, "the plan")
-                encoding = self._encoding(plan)
-                digest, reason = signed.commitment.ciphertext, rejected.get(client)
-                found = self.fetch(digest, 16 * encoding.body_bytes(plan.dimension) + 65_536, encoding.block_bytes)
+                scheme, digest, reason = self._scheme, signed.commitment.ciphertext, rejected.get(client)
+                found = self.fetch(digest, scheme.max_fetched_bytes, scheme.block_bytes)
                 sizes[client] = len(found) if isinstance(found, bytes) else found
-                self._fold(plan, client, found)
+                self._fold(client, found)
                 if reason in (UNAVAILABLE, CORRUPT):
                     remarks.append(_IRREFUTABLE.format(reason))
                 elif found is Absence.MISSING:
@@ -145,19 +141,14 @@ class OpeningAudit:
                     raise VerificationError(f"the bytes in the content store are not those of {to_hex(digest)}")
         return sizes
 
-    def _fold(self, plan: RoundPlan, client: Address, body: bytes | Absence) -> None:
+    def _fold(self, client: Address, body: bytes | Absence) -> None:
         """Into the sum of the accepted, whose sizes are judged later."""
-        weight, encoding = plan.weight_of(client), self._encoding(plan)
+        weight = self._scheme.plan.weight_of(client)
         accepted = self.record is not None and client in self.record.verdict.accepted
-        if (
-            weight is None
-            or not accepted
-            or isinstance(body, Absence)
-            or len(body) != encoding.body_bytes(plan.dimension)
-        ):
+        if weight is None or not accepted or isinstance(body, Absence) or len(body) != self._scheme.body_bytes:
             return
         if self.folded is None:
-            self.folded = self._scheme().aggregator(encoding, plan.dimension)
+            self.folded = self._scheme.aggregator()
         self.folded.fold(body, weight)
 
     def _check_verdict(self, sizes: Sizes) -> None:
@@ -165,7 +156,6 @@ class OpeningAudit:
         committed = known(self.facts.committed, "the committed set")
         excused = {e.client: e.reason for e in record.verdict.rejected if e.reason in (UNAVAILABLE, CORRUPT)}
         require(set(excused) <= set(committed), "the verdict rejects a client that did not commit")
-        expected = self._encoding(plan).body_bytes(plan.dimension)
         judged = {}
         for client in committed:
             size = sizes.get(client)
@@ -174,7 +164,7 @@ class OpeningAudit:
             if isinstance(size, int):
                 judged[client] = size
         present = {client: signed for client, signed in committed.items() if client not in excused}
-        derived = decide(plan, present, judged, expected)
+        derived = decide(plan, present, judged, self._scheme.body_bytes)
         rejected = tuple(e for e in record.verdict.rejected if e.client not in excused)
         same("verdict", Verdict(record.label, record.verdict.accepted, rejected), derived)
         order = [entry.client for entry in record.verdict.rejected]
@@ -211,11 +201,13 @@ class OpeningAudit:
         with self.report.check(15, subject):
             partials = self._keys().partial_keys()
         with self.report.check(16, subject):
-            key = self._combine(known(partials or None, "valid partial keys"))
+            key = self._scheme.combine(known(partials or None, "valid partial keys"))
             same("functional key", known(self.record, "the record").functional_key, sha256(key))
             self.functional_key = key
         with self.report.check(25, subject) as remarks:
-            remarks += self._keys().check_accusation(known(partials or None, "valid partial keys"), self._combine)
+            remarks += self._keys().check_accusation(
+                known(partials or None, "valid partial keys"), self._scheme.combine
+            )
         with self.report.check(17, subject):
             self._check_aggregate(sizes)
         stepped: npt.NDArray[np.float32] | None = None
@@ -231,31 +223,25 @@ class OpeningAudit:
 
     def _keys(self) -> KeyAudit:
         plan, committee = known(self.facts.plan, "the plan"), known(self.task.spec, "the spec").committee
-        size = self._encoding(plan).functional_key_bytes(plan.dimension)
-        return KeyAudit(self.evidence.domain, self.fetch, committee, plan, known(self.record, "the record"), size)
-
-    def _combine(self, partials: Mapping[int, bytes]) -> bytes:
-        plan, committee = known(self.facts.plan, "the plan"), known(self.task.spec, "the spec").committee
-        m, t = len(committee.members), committee.threshold
-        return self._scheme().combine(partials, m, t, self._encoding(plan), plan.dimension)
+        record, size = known(self.record, "the record"), self._scheme.key_bytes
+        return KeyAudit(self.evidence.domain, self.fetch, committee, plan, record, size)
 
     def _check_aggregate(self, sizes: Sizes) -> None:
         plan, record = known(self.facts.plan, "the plan"), known(self.record, "the record")
-        request, scheme = known(self.request, "the key request"), self._scheme()
-        encoding = self._encoding(plan)
+        request, scheme = known(self.request, "the key request"), self._scheme
         for entry in request.entries:
             size = sizes.get(entry.client)
             if not isinstance(size, int):
                 raise MissingEvidenceError(f"needs the ciphertext of {to_hex(entry.client)}")
-            same(f"bytes of the ciphertext of {to_hex(entry.client)}", size, encoding.body_bytes(plan.dimension))
+            same(f"bytes of the ciphertext of {to_hex(entry.client)}", size, scheme.body_bytes)
         weights = [entry.weight for entry in request.entries]
         words = known(self.folded, "the ciphertexts").words
         key = known(self.functional_key, "the functional key")
-        opened = scheme.decrypt(words, plan.label(), key, encoding, plan.dimension, weights)
+        decrypted = scheme.decrypt(words, key, weights)
         data = document(self.fetch, record.aggregate, 8 * plan.dimension, "aggregate")
-        same("aggregate", data, encode_sums(opened.sums))
-        same("largest residual", record.max_residual, opened.max_residual)
-        self.sums = opened.sums
+        same("aggregate", data, encode_sums(decrypted.sums))
+        same("largest residual", record.max_residual, decrypted.max_residual)
+        self.sums = decrypted.sums
 
     def _check_model(self, ended: RoundPublished) -> npt.NDArray[np.float32]:
         plan, record = known(self.facts.plan, "the plan"), known(self.record, "the record")

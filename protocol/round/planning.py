@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,8 @@ from protocol.errors import MalformedError, Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, Label, sha256
 from protocol.incentives.reputation import eligible, weight_of
 from protocol.messages.chain import TaskTerms
-from protocol.messages.keys import KeyRequest, KeyRequestEntry
+from protocol.messages.keys import KeyRequest
 from protocol.messages.round import ClientWeight, RoundPlan
-from protocol.messages.submission import SignedCommitment
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import always_sent
 from protocol.model.specification import dimension_of
@@ -149,22 +148,6 @@ def check_plan(plan: RoundPlan, spec: TaskSpec, domain: Domain, task: int, round
         raise MalformedError("the plan's clients are not strictly ascending", fault=Party.EDGE_SERVER)
     if not plan.min_clients <= len(clients) <= plan.max_clients:
         raise VerificationError(f"a cohort of {len(clients)} is not allowed", fault=Party.EDGE_SERVER)
-
-
-def key_request(
-    plan: RoundPlan, committed: Mapping[Address, SignedCommitment], accepted: Sequence[Address]
-) -> KeyRequest:
-    """The request for exactly the accepted set, with the plan's weights."""
-    weights = {entry.client: entry.weight for entry in plan.weights}
-    entries = []
-    for client in sorted(accepted):
-        signed = committed[client]
-        entries.append(
-            KeyRequestEntry(
-                client, signed.commitment.nonce, signed.commitment.ciphertext, weights[client], signed.signature
-            )
-        )
-    return KeyRequest(plan.label(), tuple(entries))
 
 
 def published_history(

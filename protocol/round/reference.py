@@ -15,9 +15,7 @@ import numpy.typing as npt
 from protocol.canonical import encode
 from protocol.domain import Domain
 from protocol.encryption.committee import Subset, authority_share, ratchet
-from protocol.encryption.policy import check_quorum
-from protocol.encryption.suite import suite
-from protocol.identifiers import Address, Digest
+from protocol.identifiers import Address, Digest, Signature
 from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, settle
 from protocol.messages.keys import KeyRequest
@@ -37,7 +35,10 @@ from protocol.round.commitments import (
     verify_batch,
     verify_inclusion,
 )
-from protocol.round.planning import History, choose_index_set, key_request, plan_round, published_history
+from protocol.round.key_request import check_quorum, key_request
+from protocol.round.planning import History, choose_index_set, plan_round, published_history
+from protocol.round.scheme import RoundScheme
+from protocol.round.sealing import commit_to, encrypt_update
 from protocol.round.training import Trainer
 from protocol.screening.verdict import decide
 from protocol.signing import address_of, sign
@@ -62,6 +63,9 @@ class Household:
     @property
     def address(self) -> Address:
         return address_of(self.private_key)
+
+    def sign(self, domain: Domain, commitment: Commitment) -> Signature:
+        return sign(domain, commitment, self.private_key)
 
 
 @dataclass(frozen=True)
@@ -97,34 +101,26 @@ def run_round(
     ``history`` and ``allocation`` are those before the round, ``best`` the most right answers on the ``test_set`` of
     any model so far; every household has enrolled and delivers. Residuals of the households move on.
     """
-    scheme = suite(spec.suite)
-    m, t = len(spec.committee.members), spec.committee.threshold
-    encoding = scheme.encoding_for(spec.learning.quantiser.bits, spec.learning.encoding.packing)
-
     # Edge server: the plan, from public data alone. Its hash is the label, and the label goes on chain.
     indices = choose_index_set(spec, round_number, history)
     reputations = {entry.client: entry.reputation for entry in allocation.entitlements}
     index_digest = put(encode_index_set(indices), None)
     plan = plan_round(spec, domain, task, round_number, reputations, history, index_digest, len(indices))
     put(encode(plan), None)
-    label = plan.label()
+    scheme = RoundScheme.of(plan, spec.committee)
 
     # Every client: train under noise, restrict, quantise, encrypt, store, commit.
     bodies: dict[Address, bytes] = {}
     commitments: list[SignedCommitment] = []
     for household in households:
-        randomness, purpose = household.randomness, label.hex()
+        randomness, purpose = household.randomness, scheme.label.hex()
         delta = household.trainer.train(parameters, plan.learning, randomness, purpose).delta
         values, household.residual = restrict(
             delta, household.residual, indices, plan.learning.quantiser, randomness, purpose
         )
-        nonce = randomness.draw(f"{purpose}/nonce", 16)
-        noise_key = randomness.draw(f"{purpose}/encryption-noise", 32)
-        keys = ratchet(household.master_keys, plan.key_epoch)
-        body = scheme.encrypt(keys, label, nonce, values, encoding, noise_key)
-        ciphertext = put(body, encoding.block_bytes)
-        commitment = Commitment(task, round_number, household.address, label, nonce, ciphertext)
-        commitments.append(SignedCommitment(commitment, sign(domain, commitment, household.private_key)))
+        nonce, body = encrypt_update(scheme, values, ratchet(household.master_keys, plan.key_epoch), randomness)
+        put(body, scheme.block_bytes)
+        commitments.append(commit_to(scheme, household.address, nonce, body, household.sign))
         bodies[household.address] = body
 
     # Edge server: one Merkle root on chain for all commitments; every client gets a proof that it is in.
@@ -137,9 +133,7 @@ def run_round(
 
     # Edge server: the accepted set, then the request for exactly that set; its digest goes on chain.
     committed = committed_set(batch, directs=())
-    verdict = decide(
-        plan, committed, {client: len(body) for client, body in bodies.items()}, encoding.body_bytes(plan.dimension)
-    )
+    verdict = decide(plan, committed, {client: len(body) for client, body in bodies.items()}, scheme.body_bytes)
     request = key_request(plan, committed, verdict.accepted)
     weights = [entry.weight for entry in request.entries]
     check_quorum(weights, plan.min_clients, plan.max_share_ppm)
@@ -148,30 +142,23 @@ def run_round(
     master_keys = {household.address: ratchet(household.master_keys, plan.key_epoch) for household in households}
     partials = {
         j: scheme.partial_key(
-            j,
-            m,
-            t,
-            label,
-            [(authority_share(master_keys[e.client], j), e.nonce, e.weight) for e in request.entries],
-            encoding,
-            plan.dimension,
+            j, [(authority_share(master_keys[e.client], j), e.nonce, e.weight) for e in request.entries]
         )
         for j in answering
     }
 
-    # Edge server (or anyone): the weighted sum, opened; one update is never seen. Then the model's step.
-    aggregator = scheme.aggregator(encoding, plan.dimension)
+    # Edge server (or anyone): the weighted sum, decrypted; one update is never seen. Then the model's step.
+    aggregator = scheme.aggregator()
     aggregator.fold_all([bodies[entry.client] for entry in request.entries], weights)
-    functional_key = scheme.combine(partials, m, t, encoding, plan.dimension)
-    opened = scheme.decrypt(aggregator.words, label, functional_key, encoding, plan.dimension, weights)
-    stepped = apply_step(parameters, indices, opened.sums, sum(weights), plan.learning.quantiser)
+    total = scheme.decrypt(aggregator.words, scheme.combine(partials), weights)
+    stepped = apply_step(parameters, indices, total.sums, sum(weights), plan.learning.quantiser)
     model = put(Layout.of(spec.model).to_safetensors(stepped), None)
 
     # Chain: model, record and allocation root; everyone can claim.
     correct = count_correct(spec.model, stepped, *test_set)
     paid = settle(spec, allocation, round_number, verdict, Progress(best, correct, len(test_set[1])))
     put(encode(paid), None)
-    after = published_history(history, plan, request, indices, opened.sums, model)
+    after = published_history(history, plan, request, indices, total.sums, model)
     return FinishedRound(
-        plan, bodies, verdict, request, opened.sums, stepped, correct, after, paid, allocation_root(paid)
+        plan, bodies, verdict, request, total.sums, stepped, correct, after, paid, allocation_root(paid)
     )

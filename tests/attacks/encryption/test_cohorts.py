@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocol.encryption.policy import check_parameters, check_quorum, check_request
 from protocol.encryption.suite import suite
 from protocol.errors import EncryptionError, Party
 from protocol.messages.keys import KeyRequest
 from protocol.messages.round import ClientWeight, RoundPlan
+from protocol.round.key_request import check_parameters, check_quorum, check_request
 from tests.attacks.encryption.played_round import SETTINGS
 from tests.oracles import fe64, pad
 from tests.samples import with_terms

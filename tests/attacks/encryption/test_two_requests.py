@@ -14,15 +14,14 @@ import pytest
 
 from protocol.canonical import decode
 from protocol.encryption.committee import Subset, authority_share, ratchet
-from protocol.encryption.suite import suite
 from protocol.errors import EncryptionError, HearthError
 from protocol.identifiers import Address
 from protocol.messages.keys import KeyRequest, PartialKeyAnswer
-from tests.unit.backend.key_authority.scene import CLIENTS, Scene, master_keys, plan, request
+from protocol.round.scheme import RoundScheme
+from tests.unit.backend.key_authority.scene import CLIENTS, Scene, master_keys, plan, request, spec
 
 PLAN = plan()
-SUITE = suite(PLAN.suite)
-ENCODING = SUITE.encoding_for(PLAN.learning.quantiser.bits, PLAN.learning.encoding.packing)
+SCHEME = RoundScheme.of(PLAN, spec().committee)
 VICTIM = CLIENTS[1]
 UPDATES = {client: np.arange(11, dtype=np.int64) * (i + 3) - 30 for i, client in enumerate(CLIENTS)}
 EVERYBODY, WITHOUT_VICTIM = request(PLAN), request(PLAN, tuple(client for client in CLIENTS if client != VICTIM))
@@ -38,7 +37,7 @@ def colluding(j: int) -> Authority:
 
     def answer(shown: KeyRequest) -> bytes:
         held = [(authority_share(round_keys(e.client), j), e.nonce, e.weight) for e in shown.entries]
-        return SUITE.partial_key(j, 3, 2, shown.label, held, ENCODING, PLAN.dimension)
+        return SCHEME.partial_key(j, held)
 
     return answer
 
@@ -56,14 +55,12 @@ def naive(j: int) -> Authority:
 
 
 def opened(shown: KeyRequest, partials: dict[int, bytes]) -> npt.NDArray[np.int64]:
-    running = SUITE.aggregator(ENCODING, PLAN.dimension)
+    running = SCHEME.aggregator()
     for entry in shown.entries:
         keys = round_keys(entry.client)
-        body = SUITE.encrypt(keys, shown.label, entry.nonce, UPDATES[entry.client], ENCODING, entry.client[:1] * 32)
-        running.fold(body, entry.weight)
-    key = SUITE.combine(partials, 3, 2, ENCODING, PLAN.dimension)
+        running.fold(SCHEME.encrypt(keys, entry.nonce, UPDATES[entry.client], entry.client[:1] * 32), entry.weight)
     weights = [entry.weight for entry in shown.entries]
-    return SUITE.decrypt(running.words, shown.label, key, ENCODING, PLAN.dimension, weights).sums
+    return SCHEME.decrypt(running.words, SCHEME.combine(partials), weights).sums
 
 
 def attack(first: Authority, third: Authority) -> npt.NDArray[np.int64]:

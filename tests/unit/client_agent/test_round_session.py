@@ -12,10 +12,10 @@ from protocol.canonical import encode
 from protocol.content.cid import cid_of
 from protocol.encryption.committee import draw_master_keys
 from protocol.errors import HearthError, Party
-from protocol.identifiers import Digest
 from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.randomness import SeededRandomness
 from protocol.round.planning import History, choose_index_set, plan_round
+from protocol.round.scheme import encoding_of
 from protocol.signing import verify
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, client_address, private_key, sample_spec, with_terms
@@ -37,29 +37,25 @@ def _session(plan: RoundPlan, reputation: int = 2, label: bytes | None = None, s
     return RoundSession(SPEC, DOMAIN, 1, spec_round, encode(plan), on_chain, CLIENTS[0], reputation)
 
 
-def _digest(body: bytes, chunk_bytes: int) -> Digest:
-    return cid_of(body, chunk_bytes).digest
-
-
 def test_seals_once() -> None:
     plan = _plan()
     session = _session(plan)
     keys = draw_master_keys(RANDOMNESS, 3, 2, "keys")
     values = np.zeros(plan.dimension, dtype=np.int64)
-    body, signed = session.seal(values, keys, SIGNER, RANDOMNESS, _digest)
+    body, signed = session.seal(values, keys, SIGNER, RANDOMNESS)
     commitment = signed.commitment
     assert (commitment.label, commitment.client, commitment.round) == (plan.label(), CLIENTS[0], 1)
-    assert commitment.ciphertext == cid_of(body, session.block_bytes).digest
+    assert commitment.ciphertext == cid_of(body, encoding_of(SPEC).block_bytes).digest
     verify(DOMAIN, commitment, signed.signature, CLIENTS[0], Party.CLIENT)
     with pytest.raises(DisorderError):
-        session.seal(values, keys, SIGNER, RANDOMNESS, _digest)
+        session.seal(values, keys, SIGNER, RANDOMNESS)
 
 
 def test_the_same_seed_seals_the_same_bytes() -> None:
     keys = draw_master_keys(RANDOMNESS, 3, 2, "keys")
     plan = _plan()
     values = np.arange(plan.dimension, dtype=np.int64)
-    assert len({_session(plan).seal(values, keys, SIGNER, RANDOMNESS, _digest)[0] for _ in range(2)}) == 1
+    assert len({_session(plan).seal(values, keys, SIGNER, RANDOMNESS)[0] for _ in range(2)}) == 1
 
 
 def test_a_client_outside_the_cohort_seals_nothing() -> None:
@@ -67,7 +63,7 @@ def test_a_client_outside_the_cohort_seals_nothing() -> None:
     session = _session(plan)
     assert not session.planned
     with pytest.raises(DisorderError):
-        session.seal(np.zeros(plan.dimension, dtype=np.int64), {}, SIGNER, RANDOMNESS, _digest)
+        session.seal(np.zeros(plan.dimension, dtype=np.int64), {}, SIGNER, RANDOMNESS)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from protocol.encryption.policy import check_quorum
 from typer.testing import CliRunner
 
-from protocol.encryption.policy import check_quorum
 from protocol.encryption.suite import suite
 from protocol.messages.chain import DEFAULT_RULES
 from protocol.messages.task import CommitteeMember, DepositTerms, Durations, LearningTerms, ReputationTerms, TaskSpec

@@ -13,9 +13,9 @@ from tests.unit.backend.rounds.scene_round import CLIENTS, PlannedRound
 
 
 def _open(scene: PlannedRound, partials: dict[int, bytes]) -> Aggregate:
-    _, total = verify_updates(scene.store, scene.plan, scene.committed, lambda _: None)
+    _, total = verify_updates(scene.store, scene.scheme, scene.committed, lambda _: None)
     parameters = np.zeros(Layout.of(scene.spec.model).dimension, dtype=np.float32)
-    return open_sum(scene.plan, scene.spec.committee, scene.request(), total, partials, scene.indices, parameters)
+    return open_sum(scene.scheme, scene.request(), total, partials, scene.indices, parameters)
 
 
 def _plain(scene: PlannedRound) -> list[int]:
@@ -29,7 +29,7 @@ def _plain(scene: PlannedRound) -> list[int]:
 def test_any_quorum_opens_the_weighted_sum(members: tuple[int, ...]) -> None:
     scene = PlannedRound()
     aggregate = _open(scene, {j: scene.partial(j) for j in members})
-    assert list(aggregate.opened.sums) == _plain(scene)
+    assert list(aggregate.decrypted.sums) == _plain(scene)
     assert aggregate.members == members
     assert np.count_nonzero(aggregate.parameters) <= scene.plan.dimension
 
@@ -42,7 +42,7 @@ def test_one_lying_authority_is_left_out() -> None:
     partials[2] = bytes(lie)
     aggregate = _open(scene, partials)
     assert aggregate.members == (1, 3)
-    assert list(aggregate.opened.sums) == _plain(scene)
+    assert list(aggregate.decrypted.sums) == _plain(scene)
 
 
 def test_too_few_or_only_lies_open_nothing() -> None:

@@ -20,7 +20,7 @@ def _no_wait(_: float) -> None:
 
 def test_all_present() -> None:
     scene = PlannedRound()
-    verdict, total = verify_updates(scene.store, scene.plan, scene.committed, _no_wait)
+    verdict, total = verify_updates(scene.store, scene.scheme, scene.committed, _no_wait)
     assert verdict.accepted == tuple(CLIENTS)
     assert verdict.rejected == ()
     assert total.clients == set(CLIENTS)
@@ -29,21 +29,21 @@ def test_all_present() -> None:
 def test_after_a_verdict_only_what_it_accepts_is_added() -> None:
     scene = PlannedRound()
     decided = Verdict(scene.plan.label(), tuple(CLIENTS[1:]), (Rejection(CLIENTS[0], UNAVAILABLE),))
-    verdict, total = verify_updates(scene.store, scene.plan, scene.committed, _no_wait, decided)
+    verdict, total = verify_updates(scene.store, scene.scheme, scene.committed, _no_wait, decided)
     assert verdict == decided
     assert total.clients == set(CLIENTS[1:])
     fewer = {client: scene.committed[client] for client in CLIENTS[1:]}
-    assert np.array_equal(total.words, verify_updates(scene.store, scene.plan, fewer, _no_wait)[1].words)
+    assert np.array_equal(total.words, verify_updates(scene.store, scene.scheme, fewer, _no_wait)[1].words)
 
 
 def test_each_reason_and_no_other_client_is_touched(tmp_path: Path) -> None:
     scene = PlannedRound(store=FilesystemStore(tmp_path))
     scene.committed[CLIENTS[0]] = scene.commit_bytes(SIGNERS[0], b"never stored", b"\1" * 16, stored=False)
     scene.committed[CLIENTS[1]] = scene.commit_bytes(SIGNERS[1], b"too short", b"\1" * 16)
-    body = scene.encoding.body_bytes(scene.plan.dimension)
+    body = scene.scheme.body_bytes
     (path,) = [p for p in tmp_path.iterdir() if p.stat().st_size == body and _is(scene, p, 2)]
     path.write_bytes(bytes(body))
-    verdict, total = verify_updates(scene.store, scene.plan, scene.committed, _no_wait)
+    verdict, total = verify_updates(scene.store, scene.scheme, scene.committed, _no_wait)
     expected = [Rejection(CLIENTS[0], UNAVAILABLE), Rejection(CLIENTS[1], MALFORMED), Rejection(CLIENTS[2], CORRUPT)]
     assert list(verdict.rejected) == expected
     assert total.clients == set()
@@ -61,7 +61,7 @@ def test_a_store_that_is_away_is_no_clients_doing(tmp_path: Path) -> None:
     scene = PlannedRound()
     pauses: list[float] = []
     with pytest.raises(StoreUnavailableError):
-        verify_updates(FilesystemStore(tmp_path / "nothing"), scene.plan, scene.committed, pauses.append)
+        verify_updates(FilesystemStore(tmp_path / "nothing"), scene.scheme, scene.committed, pauses.append)
     assert pauses
 
 

@@ -12,11 +12,11 @@ import pytest
 from protocol.canonical import decode
 from protocol.content.cid import cid_of
 from protocol.encryption.committee import authority_share, ratchet
-from protocol.encryption.suite import suite
 from protocol.errors import HearthError, Party
 from protocol.identifiers import sha256
 from protocol.messages.keys import KeyRequest, PartialKeyAnswer
 from protocol.messages.round import ClientWeight, RoundPlan
+from protocol.round.scheme import RoundScheme
 from protocol.round.state_table import RoundState
 from protocol.signing import verify
 from storage.ledger.interface import LedgerError
@@ -35,13 +35,13 @@ from tests.unit.backend.key_authority.scene import (
 
 
 def test_two_answers_open_the_weighted_sum_of_real_ciphertexts(tmp_path: Path) -> None:
-    agreed, scheme = plan(), suite("FE64-A/1")
-    encoding = scheme.encoding_for(agreed.learning.quantiser.bits, agreed.learning.encoding.packing)
+    agreed = plan()
+    scheme = RoundScheme.of(agreed, spec().committee)
     values = {client: np.arange(11, dtype=np.int64) * (i + 1) - 9 for i, client in enumerate(CLIENTS)}
-    aggregator, shown = scheme.aggregator(encoding, 11), request(agreed)
+    aggregator, shown = scheme.aggregator(), request(agreed)
     for part in shown.entries:
         keys = ratchet(master_keys(part.client), 1)
-        body = scheme.encrypt(keys, agreed.label(), part.nonce, values[part.client], encoding, bytes(32))
+        body = scheme.encrypt(keys, part.nonce, values[part.client], bytes(32))
         aggregator.fold(body, part.weight)
     partials = {}
     for j in (1, 3):
@@ -49,10 +49,9 @@ def test_two_answers_open_the_weighted_sum_of_real_ciphertexts(tmp_path: Path) -
         scene.prepare()
         partials[j] = decode(PartialKeyAnswer, scene.ask_recorded(agreed, shown)).residues
         scene.records.close()
-    key = scheme.combine(partials, 3, 2, encoding, 11)
-    opened = scheme.decrypt(aggregator.words, agreed.label(), key, encoding, 11, [2, 3, 4])
+    decrypted = scheme.decrypt(aggregator.words, scheme.combine(partials), [2, 3, 4])
     expected = sum(part.weight * values[part.client] for part in shown.entries)
-    assert opened.sums.tolist() == np.asarray(expected).tolist()
+    assert decrypted.sums.tolist() == np.asarray(expected).tolist()
 
 
 def test_the_answer_is_signed_over_request_and_residues(scene: Scene) -> None:
@@ -66,9 +65,7 @@ def test_the_answer_is_signed_over_request_and_residues(scene: Scene) -> None:
     assert (statement.label, statement.request) == (agreed.label(), shown.digest())
     assert statement.residues == cid_of(answer.residues).digest
     own = [(authority_share(ratchet(master_keys(e.client), 1), 1), e.nonce, e.weight) for e in shown.entries]
-    scheme = suite(agreed.suite)
-    encoding = scheme.encoding_for(agreed.learning.quantiser.bits, agreed.learning.encoding.packing)
-    assert answer.residues == scheme.partial_key(1, 3, 2, agreed.label(), own, encoding, agreed.dimension)
+    assert answer.residues == RoundScheme.of(agreed, spec().committee).partial_key(1, own)
 
 
 def refused(scene: Scene, code: str, under: RoundPlan, shown: KeyRequest, number: int = 1) -> HearthError:

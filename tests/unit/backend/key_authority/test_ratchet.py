@@ -13,11 +13,11 @@ import pytest
 from backend.key_authority.service import KeyAuthority
 from protocol.canonical import decode
 from protocol.encryption.committee import authority_share, ratchet, subsets_without
-from protocol.encryption.suite import suite
 from protocol.errors import EncryptionError, HearthError
 from protocol.messages.keys import PartialKeyAnswer
+from protocol.round.scheme import RoundScheme
 from storage.records.journal import Journal
-from tests.unit.backend.key_authority.scene import CLIENTS, TASK, Scene, envelope, master_keys, plan, request
+from tests.unit.backend.key_authority.scene import CLIENTS, TASK, Scene, envelope, master_keys, plan, request, spec
 
 HELD = subsets_without(3, 2, 1)
 STEPS = ("write_file", "append", "remove_file")  # everything durable that the journal does
@@ -45,13 +45,11 @@ def test_every_answer_moves_all_keys_on_and_erases_the_earlier_ones(scene: Scene
 def test_the_answer_is_under_the_keys_of_its_round(scene: Scene) -> None:
     agreed = plan(3)
     answer = decode(PartialKeyAnswer, scene.ask_recorded(agreed, request(agreed), 3))
-    scheme = suite(agreed.suite)
     entries = [
         (authority_share(ratchet(master_keys(part.client), 3), 1), part.nonce, part.weight)
         for part in request(agreed).entries
     ]
-    encoding = scheme.encoding_for(agreed.learning.quantiser.bits, agreed.learning.encoding.packing)
-    assert answer.residues == scheme.partial_key(1, 3, 2, agreed.label(), entries, encoding, agreed.dimension)
+    assert answer.residues == RoundScheme.of(agreed, spec().committee).partial_key(1, entries)
     assert answer.signed.statement.key_epoch == 3
 
 

@@ -19,16 +19,17 @@ from backend.rounds.journal import EdgeJournal
 from protocol.canonical import encode
 from protocol.content.cid import cid_of
 from protocol.encryption.committee import authority_share, draw_master_keys
-from protocol.encryption.suite import suite
 from protocol.identifiers import Address
 from protocol.messages.keys import PartialKeyAnswer, PartialKeyStatement, PlannedKeyRequest, SignedPartialKey
-from protocol.messages.submission import Commitment, Enrolment, SignedCommitment, SignedEnrolment, Submission
+from protocol.messages.submission import Enrolment, SignedCommitment, SignedEnrolment, Submission
 from protocol.messages.task import CohortTerms, Committee, CommitteeMember
 from protocol.model.dataset import encode_labelled
 from protocol.model.layout import Layout
 from protocol.randomness import SeededRandomness
 from protocol.round.commitments import commitment_of
 from protocol.round.planning import terms_of
+from protocol.round.scheme import RoundScheme
+from protocol.round.sealing import commit_to
 from storage.content.memory import MemoryStore
 from storage.ledger.signer import Signer
 from tests.ports.chains import RunningChain
@@ -75,15 +76,13 @@ class PlayedCommittee:
             for authority, clients in missing.items()
         }
 
-    def partial_keys(self, _: Committee, shown: PlannedKeyRequest) -> dict[Address, PartialKeyAnswer]:
-        return {_authority(j).address: self._answer(j, shown) for j in sorted(self.answering)}
+    def partial_keys(self, committee: Committee, shown: PlannedKeyRequest) -> dict[Address, PartialKeyAnswer]:
+        return {_authority(j).address: self._answer(j, committee, shown) for j in sorted(self.answering)}
 
-    def _answer(self, j: int, shown: PlannedKeyRequest) -> PartialKeyAnswer:
+    def _answer(self, j: int, committee: Committee, shown: PlannedKeyRequest) -> PartialKeyAnswer:
         plan, signer = shown.plan, _authority(j)
         entries = [(authority_share(keys_of(e.client, self.m), j), e.nonce, e.weight) for e in shown.request.entries]
-        scheme = suite(plan.suite)
-        encoding = scheme.encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing)
-        residues = scheme.partial_key(j, self.m, 2, plan.label(), entries, encoding, plan.dimension)
+        residues = RoundScheme.of(plan, committee).partial_key(j, entries)
         if j in self.lying:
             residues = bytes([residues[0] ^ 1]) + residues[1:]
         statement = PartialKeyStatement(
@@ -162,17 +161,14 @@ class Scene:
     def submission(self, number: int, round_number: int) -> Submission:
         """Every client sends a one in its own coordinate, so a lost or doubled update shows in the sum."""
         facts, signer = self.history.rounds[round_number], CLIENTS[number]
-        plan, scheme = facts.plan, suite(self.spec.suite)
-        values = np.zeros(plan.dimension, dtype=np.int64)
+        scheme = RoundScheme.of(facts.plan, self.spec.committee)
+        values = np.zeros(facts.plan.dimension, dtype=np.int64)
         values[number] = 1
-        encoding = scheme.encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing)
         nonce = bytes([round_number, number]) * 8
-        body = scheme.encrypt(
-            keys_of(signer.address, self.committee.m), plan.label(), nonce, values, encoding, bytes(32)
-        )
-        digest = self.store.put(body, encoding.block_bytes).digest
-        commitment = Commitment(1, round_number, signer.address, plan.label(), nonce, digest)
-        return Submission(signer.address, nonce, digest, signer.sign(self.ledger.domain, commitment))
+        body = scheme.encrypt(keys_of(signer.address, scheme.m), nonce, values, bytes(32))
+        self.store.put(body, scheme.block_bytes)
+        signed = commit_to(scheme, signer.address, nonce, body, signer.sign)
+        return Submission(signer.address, nonce, signed.commitment.ciphertext, signed.signature)
 
     def announced(self, number: int) -> None:
         self.until(lambda: (found := self.desk.next_round(number - 1)) and found.round == number)

@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from protocol.content.cid import cid_of
 from protocol.encryption.committee import authority_share, draw_master_keys
-from protocol.encryption.suite import suite
 from protocol.identifiers import Address
 from protocol.messages.chain import RoundOpened
 from protocol.messages.keys import KeyRequest
 from protocol.messages.round import RoundPlan
-from protocol.messages.submission import Commitment, CommitmentBatch, SignedCommitment, Submission
+from protocol.messages.submission import CommitmentBatch, SignedCommitment, Submission
 from protocol.messages.task import TaskSpec
 from protocol.randomness import SeededRandomness
 from protocol.round.commitments import batch_of
-from protocol.round.planning import History, choose_index_set, key_request, plan_round
+from protocol.round.key_request import key_request
+from protocol.round.planning import History, choose_index_set, plan_round
+from protocol.round.scheme import RoundScheme
+from protocol.round.sealing import commit_to
 from storage.content.interface import ContentStore
 from storage.content.memory import MemoryStore
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, private_key, sample_spec
 
-T = 2
 SIGNERS = sorted((Signer(private_key("client", number)) for number in range(3)), key=lambda signer: signer.address)
 CLIENTS = [signer.address for signer in SIGNERS]
 
@@ -41,30 +41,26 @@ class PlannedRound:
         self.indices = choose_index_set(self.spec, 1, history)
         reputations = dict.fromkeys(CLIENTS, 2) | {CLIENTS[0]: 4}
         self.plan: RoundPlan = plan_round(self.spec, DOMAIN, 1, 1, reputations, history, b"\7" * 32, len(self.indices))
-        self.scheme = suite(self.plan.suite)
-        self.encoding = self.scheme.encoding_for(self.spec.learning.quantiser.bits, self.spec.learning.encoding.packing)
+        self.scheme = RoundScheme.of(self.plan, self.spec.committee)
         self.keys = {}
-        self.m = len(self.spec.committee.members)
         self.values: dict[Address, npt.NDArray[np.int64]] = {}
         self.committed: dict[Address, SignedCommitment] = {}
         for number, signer in enumerate(SIGNERS):
             randomness = SeededRandomness(bytes([number]))
-            self.keys[signer.address] = draw_master_keys(randomness, self.m, T, "keys")
+            self.keys[signer.address] = draw_master_keys(randomness, self.scheme.m, self.scheme.t, "keys")
             self.values[signer.address] = np.arange(self.plan.dimension, dtype=np.int64) * (number + 1) - 5
             self.committed[signer.address] = self.commit(signer, self.values[signer.address], bytes([number]) * 16)
 
     def commit(self, signer: Signer, values: npt.NDArray[np.int64], nonce: bytes) -> SignedCommitment:
-        keys = self.keys[signer.address]
-        body = self.scheme.encrypt(keys, self.plan.label(), nonce, values, self.encoding, bytes(32))
-        return self.commit_bytes(signer, body, nonce)
+        return self.commit_bytes(
+            signer, self.scheme.encrypt(self.keys[signer.address], nonce, values, bytes(32)), nonce
+        )
 
     def commit_bytes(self, signer: Signer, body: bytes, nonce: bytes, stored: bool = True) -> SignedCommitment:
         """A commitment to any bytes."""
-        digest = cid_of(body, self.encoding.block_bytes).digest
         if stored:
-            self.store.put(body, self.encoding.block_bytes)
-        commitment = Commitment(1, 1, signer.address, self.plan.label(), nonce, digest)
-        return SignedCommitment(commitment, signer.sign(DOMAIN, commitment))
+            self.store.put(body, self.scheme.block_bytes)
+        return commit_to(self.scheme, signer.address, nonce, body, signer.sign)
 
     def submission(self, number: int) -> Submission:
         signed = self.committed[CLIENTS[number]]
@@ -78,7 +74,7 @@ class PlannedRound:
 
     def partial(self, j: int) -> bytes:
         entries = [(authority_share(self.keys[e.client], j), e.nonce, e.weight) for e in self.request().entries]
-        return self.scheme.partial_key(j, self.m, T, self.plan.label(), entries, self.encoding, self.plan.dimension)
+        return self.scheme.partial_key(j, entries)
 
     def opened(self) -> RoundOpened:
         return RoundOpened(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from protocol.content.cid import cid_of
-from protocol.encryption.suite import suite
 from protocol.identifiers import to_hex
 from protocol.messages.chain import Event, TakenOver
 from protocol.messages.submission import Submission
+from protocol.round.scheme import encoding_of
 from storage.ledger.signer import Signer
 from tests.ports.chains import RunningChain
 from tests.samples import private_key
@@ -74,10 +74,7 @@ class Pair:
 
     def lose_ciphertext(self, submission: Submission) -> None:
         """The content store has it no more."""
-        objects, learning = self.first.store.objects, self.first.spec.learning
-        block_bytes = (
-            suite(self.first.spec.suite).encoding_for(learning.quantiser.bits, learning.encoding.packing).block_bytes
-        )
+        objects, block_bytes = self.first.store.objects, encoding_of(self.first.spec).block_bytes
         lost = [name for name, data in objects.items() if cid_of(data, block_bytes).digest == submission.ciphertext]
         for name in lost:
             del objects[name]

@@ -129,9 +129,9 @@ def test_over_real_http() -> None:
         stack.callback(client.close)
         found = client.partial_keys(scene.spec.committee, PlannedKeyRequest(scene.plan, scene.request()))
     partials = {j: found[signer.address].residues for j, signer in enumerate(AUTHORITIES, start=1)}
-    _, updates = verify_updates(scene.store, scene.plan, scene.committed, lambda _: None)
+    _, updates = verify_updates(scene.store, scene.scheme, scene.committed, lambda _: None)
     parameters = np.zeros(Layout.of(scene.spec.model).dimension, dtype=np.float32)
-    arguments = scene.plan, scene.spec.committee, scene.request(), updates
+    arguments = scene.scheme, scene.request(), updates
     aggregate = open_sum(*arguments, partials, scene.indices, parameters)
     assert (aggregate.members, aggregate.accused) == ((1, 3, 4), (2,))
     without = open_sum(*arguments, {j: partials[j] for j in (1, 2, 3)}, scene.indices, parameters)

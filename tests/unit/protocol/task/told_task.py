@@ -28,7 +28,8 @@ from protocol.messages.submission import Commitment, SignedCommitment
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
 from protocol.round.commitments import batch_of, batch_root
-from protocol.round.planning import History, choose_index_set, key_request, plan_round, terms_of
+from protocol.round.key_request import key_request
+from protocol.round.planning import History, choose_index_set, plan_round, terms_of
 from protocol.sparse.codec import encode_index_set, encode_sums
 from protocol.task.documents import Delivered, Lack
 from protocol.task.fold import Entry, apply

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.encryption.policy import check_parameters, check_quorum, check_request
 from protocol.errors import EncryptionError, Party
 from protocol.identifiers import ZERO_DIGEST, Address, sha256
 from protocol.messages.keys import KeyRequest, KeyRequestEntry
 from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.messages.submission import Commitment
+from protocol.round.key_request import check_parameters, check_quorum, check_request
 from protocol.signing import sign
 from tests.samples import DOMAIN, client_address, private_key, sample_spec, with_terms
 

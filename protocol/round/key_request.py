@@ -1,24 +1,41 @@
-"""What every key authority holds against a request before it answers, in the order of ``encryption.md`` 3.8.
+"""The request for a round's functional key: how it is made, and what every key authority holds against it.
 
-Pure functions: whether the digest is on chain, the label unused and the round alive is asked between the two halves.
+The checks are in the order of ``encryption.md`` 3.8 and pure: whether the digest is on chain, the label unused and the
+round alive is asked between the two halves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from protocol.encryption.suite import suite
 from protocol.encryption.weights import MAX_WEIGHT
 from protocol.errors import EncryptionError, HearthError, Party
-from protocol.identifiers import to_hex
-from protocol.messages.keys import KeyRequest
+from protocol.identifiers import Address, to_hex
+from protocol.messages.keys import KeyRequest, KeyRequestEntry
 from protocol.messages.round import RoundPlan
-from protocol.messages.submission import Commitment
+from protocol.messages.submission import Commitment, SignedCommitment
 from protocol.round.commitments import domain_of
+from protocol.round.scheme import encoding_of
 from protocol.signing import verify
 
 PPM = 1_000_000
+
+
+def key_request(
+    plan: RoundPlan, committed: Mapping[Address, SignedCommitment], accepted: Sequence[Address]
+) -> KeyRequest:
+    """The request for exactly the accepted set, with the plan's weights."""
+    weights = {entry.client: entry.weight for entry in plan.weights}
+    entries = []
+    for client in sorted(accepted):
+        signed = committed[client]
+        entries.append(
+            KeyRequestEntry(
+                client, signed.commitment.nonce, signed.commitment.ciphertext, weights[client], signed.signature
+            )
+        )
+    return KeyRequest(plan.label(), tuple(entries))
 
 
 def check_parameters(plan: RoundPlan, request: KeyRequest, held_epoch: int) -> None:
@@ -27,7 +44,7 @@ def check_parameters(plan: RoundPlan, request: KeyRequest, held_epoch: int) -> N
     ``held_epoch``: the earliest whose keys are not erased yet.
     """
     try:
-        suite(plan.suite).encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing)
+        encoding_of(plan)
     except EncryptionError as error:
         raise _refusal("E_PARAMS", error.args[0]) from error
     if plan.dimension < 1:
@@ -58,9 +75,7 @@ def check_request(plan: RoundPlan, request: KeyRequest) -> None:
     weights = [entry.weight for entry in request.entries]
     check_quorum(weights, plan.min_clients, plan.max_share_ppm)
     try:
-        suite(plan.suite).encoding_for(plan.learning.quantiser.bits, plan.learning.encoding.packing).check_budget(
-            weights
-        )
+        encoding_of(plan).check_budget(weights)
     except EncryptionError as error:
         raise _refusal(error.code, error.args[0]) from error
 
