@@ -7,13 +7,13 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from protocol.encryption.policy import check_quorum
 from typer.testing import CliRunner
 
-from protocol.encryption.suite import suite
 from protocol.messages.chain import DEFAULT_RULES
 from protocol.messages.task import CommitteeMember, DepositTerms, Durations, LearningTerms, ReputationTerms, TaskSpec
 from protocol.privacy.renyi import epsilon_micro
+from protocol.round.key_request import check_quorum
+from protocol.round.scheme import encoding_of
 from scripts.cli import app
 from scripts.commands.task_file import SAMPLE, TaskFile
 
@@ -41,9 +41,7 @@ def test_the_sample_is_a_task() -> None:
         )
     for count in (spec.cohort.min_clients, spec.cohort.max_clients):
         weights = [spec.reputation.maximum] * count
-        suite(spec.suite).encoding_for(spec.learning.quantiser.bits, spec.learning.encoding.packing).check_budget(
-            weights
-        )
+        encoding_of(spec).check_budget(weights)
         check_quorum(weights, spec.cohort.min_clients, spec.cohort.max_share_ppm)
     rules = (spec.reputation.maximum, spec.reputation.floor, spec.reputation.waiting_seconds)
     assert rules == (DEFAULT_RULES.maximum, DEFAULT_RULES.floor, DEFAULT_RULES.waiting_seconds)
