@@ -1,5 +1,5 @@
 """The protocol's name and version, carried by every domain and label."""
 
 PROTOCOL_NAME = "Hearth"
-PROTOCOL_VERSION = "1"
-SPEC_VERSION = 1
+PROTOCOL_VERSION = "2"
+SPEC_VERSION = 2

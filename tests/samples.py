@@ -27,6 +27,7 @@ from protocol.messages.task import (
     TaskSpec,
 )
 from protocol.signing import address_of
+from protocol.version import SPEC_VERSION
 
 DOMAIN = Domain(31337, bytes(range(20)))
 
@@ -54,7 +55,7 @@ def sample_spec(**changes: Any) -> TaskSpec:
     """A tiny linear task: 6 inputs, 3 classes, committee 2 of 3, at most 5 clients."""
     members = tuple(CommitteeMember(address_of(private_key("authority", j)), bytes([j]) * 1216) for j in (1, 2, 3))
     spec = TaskSpec(
-        version=1,
+        version=SPEC_VERSION,
         title="sample",
         suite="FE64-A/1",
         model=ModelSpec((6,), 3, (Layer("linear", {"outputs": 3, "bias": 1}),)),

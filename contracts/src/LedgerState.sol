@@ -35,7 +35,7 @@ abstract contract LedgerState is IHearthLedger, EIP712 {
 
     mapping(uint256 task => mapping(address holder => BondView)) internal _bond;
 
-    constructor(ReputationRules memory rules) EIP712("Hearth", "1") {
+    constructor(ReputationRules memory rules) EIP712("Hearth", "2") {
         if (rules.floor > rules.maximum || rules.waitingSeconds == 0) revert HearthLedger_TermsInvalid("rules");
         (_maximum, _floor, _waitingSeconds) = (rules.maximum, rules.floor, rules.waitingSeconds);
         _judge = address(new HearthJudge());

@@ -22,7 +22,7 @@ Subset = tuple[int, ...]  # ascending authority numbers, 1..m
 
 KEY_BYTES: Final = 32
 MAX_SUBSETS: Final = 1000
-_RATCHET: Final = b"FE64/ratchet"
+_RATCHET: Final = b"HEARTH/ratchet"
 
 
 @cache
@@ -49,7 +49,7 @@ def draw_master_keys(randomness: Randomness, m: int, t: int, purpose: str) -> di
 
 
 def ratchet(keys: Mapping[Subset, bytes], steps: int) -> dict[Subset, bytes]:
-    """The keys ``steps`` rounds later (3.2): each replaced that often by HMAC-SHA256(key, "FE64/ratchet").
+    """The keys ``steps`` rounds later (3.2): each replaced that often by HMAC-SHA256(key, "HEARTH/ratchet").
 
     Keys are enrolled at epoch 0; round number rho encrypts under epoch rho. Whoever keeps only the result cannot go
     back. Raises EncryptionError ``E_EPOCH`` when asked to.

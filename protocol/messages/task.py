@@ -7,6 +7,7 @@ from typing import Annotated
 
 from protocol.errors import MalformedError, Party
 from protocol.identifiers import NATIVE_COIN, Address, Amount, Count, Digest, PartsPerMillion, Range, Seconds, Size
+from protocol.version import SPEC_VERSION
 
 MAX_SPEC_BYTES = 128 * 1024
 MICRO = 1_000_000  # fixed-point denominator of every field that ends in ``_micro``
@@ -182,7 +183,7 @@ class Committee:
 class TaskSpec:
     """Raises MalformedError where a substitute could not save a round."""
 
-    version: Annotated[int, Range(1, 1)]
+    version: Annotated[int, Range(SPEC_VERSION, SPEC_VERSION)]
     title: ShortText
     suite: ShortText  # encryption suite, ``FE64-A/1`` or ``PAD/1``
     model: ModelSpec

@@ -15,7 +15,7 @@ from protocol.round import key_request
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "encryption.md").read_text()
 WORDS = " ".join(PAGE.split())  # lines joined
-TAG = r'"((?:FE64|PAD|HEARTH|Hearth)/[A-Za-z0-9/-]+)"'
+TAG = r'"((?:FE64|PAD|HEARTH)/[A-Za-z0-9/-]+)"'
 CODE = {path: path.read_text() for path in sorted((ROOT / "protocol").rglob("*.py"))}
 
 

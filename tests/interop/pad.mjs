@@ -43,7 +43,7 @@ export function unpack(data, width) {
 
 // A master key so many rounds later.
 export function ratchet(key, steps) {
-  for (let i = 0; i < steps; i += 1) key = createHmac("sha256", key).update("FE64/ratchet").digest();
+  for (let i = 0; i < steps; i += 1) key = createHmac("sha256", key).update("HEARTH/ratchet").digest();
   return key;
 }
 

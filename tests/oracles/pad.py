@@ -34,7 +34,7 @@ def aes_ctr(key: bytes, size: int) -> bytes:
 def ratcheted(key: bytes, steps: int) -> bytes:
     """A master key so many rounds later (3.2)."""
     for _ in range(steps):
-        key = hmac.digest(key, b"FE64/ratchet", hashlib.sha256)
+        key = hmac.digest(key, b"HEARTH/ratchet", hashlib.sha256)
     return key
 
 

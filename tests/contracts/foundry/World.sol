@@ -128,7 +128,7 @@ abstract contract World is IHearthTypes {
             abi.encode(
                 keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
                 keccak256("Hearth"),
-                keccak256("1"),
+                keccak256("2"),
                 block.chainid,
                 address(ledger)
             )
