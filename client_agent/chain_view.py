@@ -19,7 +19,7 @@ from protocol.messages.chain import (
     TakenOver,
     TaskPosted,
 )
-from protocol.messages.settlement import MAX_RECORD_BYTES, Allocation, Entitlement, RoundRecord
+from protocol.messages.settlement import MAX_RECORD_BYTES, Allocation, ProvenEntitlement, RoundRecord
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.follower import EventFollower
@@ -100,8 +100,8 @@ class ChainView:
         """The one that the last opened round has to plan this client with; no later dispute changes it."""
         return self._planned_reputation
 
-    def entitlement(self) -> tuple[int, Entitlement, tuple[Digest, ...]] | None:
-        """Index, leaf and proof of this client's claim as of now; None when it lists nothing for it."""
+    def entitlement(self) -> ProvenEntitlement | None:
+        """Of this client's claim as of now; None when it lists nothing for it."""
         self.refresh()
         root, _ = self._ledger.task(self._task).payable(self._ledger.now())
         allocation = dict(self._allocations.values()).get(root)

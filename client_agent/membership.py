@@ -113,7 +113,7 @@ class Membership:
         owed = self.chain.entitlement()
         if owed is None:
             return
-        index, entitlement, proof = owed
+        entitlement = owed.entitlement
         for look in range(4 * LOOKS_PER_REQUEST):
             paid = self.ledger.claimed(self.task, self.address) >= entitlement.cumulative
             if paid and self.ledger.standing(self.address).task != self.task:
@@ -123,7 +123,7 @@ class Membership:
                 self._politely(lambda: self.edge.request_claim(self.task, self.address))
             self.sleep(PATIENCE_SECONDS)
         try:
-            self.ledger.claim(self.task, index, entitlement, proof)
+            self.ledger.claim(self.task, owed)
         except HearthError as error:  # no gas, most likely; the reward waits until claimUntil
             self.tell(f"{entitlement.cumulative} wei earned but not claimed yet: {error}")
 

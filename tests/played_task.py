@@ -227,7 +227,7 @@ class Player:
         self.pass_dispute_window()
         for client in clients:
             address = self.households[client].address
-            self.edge.claim(self.task, *claim_proof(self.allocation, address))
+            self.edge.claim(self.task, claim_proof(self.allocation, address))
 
     def refund(self) -> None:
         self.manufacturer.refund(self.task)

@@ -31,6 +31,7 @@ MAX_WAIT_SECONDS = 30
 
 TaskNumber = Annotated[int, Path(ge=1, le=2**63)]
 RoundNumber = Annotated[int, Path(ge=1, le=2**32 - 1)]
+OptionalRound = Annotated[int | None, Query(alias="round", ge=1, le=2**32 - 1)]
 Wait = Annotated[int, Query(ge=0, le=MAX_WAIT_SECONDS)]
 T = TypeVar("T")
 
@@ -100,6 +101,11 @@ def edge_app(ledger: Ledger, store: ContentStore, board: TaskBoard) -> FastAPI:
         found = await _wait_for(desk, lambda: desk.inclusion_proof(number, address), wait)
         if found is None:
             return Response(status_code=204)
+        return Response(encode(found), media_type="application/json")
+
+    @app.get("/api/v1/tasks/{task}/entitlements/{client}")
+    async def entitlement(task: TaskNumber, client: str, number: OptionalRound = None) -> Response:
+        found = await run_in_threadpool(board.desk(task).entitlement, _address(client), number)
         return Response(encode(found), media_type="application/json")
 
     @app.post("/api/v1/tasks/{task}/claims/{client}")

@@ -15,9 +15,10 @@ from backend.rounds.settlement import Settlement
 from protocol.domain import Domain
 from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, to_hex
+from protocol.incentives.rewards import claim_proof
 from protocol.messages.chain import RoundExpired, RoundPublished
 from protocol.messages.round import RoundStatement, SignedRoundStatement
-from protocol.messages.settlement import PUBLISHED
+from protocol.messages.settlement import PUBLISHED, ProvenEntitlement
 from protocol.messages.submission import InclusionProof, SignedEnrolment, SignedLeave, SignedReceipt, Submission
 from protocol.messages.task import MICRO
 from protocol.round.commitments import commitment_of, inclusion_proof_of, receipt_of, verify_commitment
@@ -34,8 +35,8 @@ log = structlog.get_logger()
 class DeskError(HearthError):
     """A request that cannot be taken.
 
-    ``E_FULL``, ``E_STAKE``, ``E_ROUND``, ``E_NOT_INCLUDED``, ``E_SUBMITTED``, ``E_STARTING``, and ``E_STANDBY`` for
-    what only the server in charge may take.
+    ``E_FULL``, ``E_STAKE``, ``E_NOT_FOUND``, ``E_ROUND``, ``E_NOT_INCLUDED``, ``E_SUBMITTED``, ``E_STARTING``, and
+    ``E_STANDBY`` for what only the server in charge may take.
     """
 
     code = "E_DESK"
@@ -173,6 +174,15 @@ class Desk:
             return inclusion_proof_of(facts.batch, client)
         except VerificationError as error:
             raise DeskError("not in the batch", fault=Party.CLIENT, code="E_NOT_INCLUDED") from error
+
+    def entitlement(self, client: Address, round_number: int | None = None) -> ProvenEntitlement:
+        """``client``'s leaf of a settled round's allocation; of the last one when no round is named."""
+        ended = [n for n, facts in list(self._history.rounds.items()) if facts.record is not None and facts.ended]
+        number = round_number or max(ended, default=0)
+        allocation = self._history.before(number + 1)[1] if number in ended else None
+        if allocation is None or allocation.round != number or client not in self._history.enrolled:
+            raise DeskError("no such entitlement", fault=Party.CLIENT, code="E_NOT_FOUND")
+        return claim_proof(allocation, client)
 
     def status(self) -> dict[str, Any]:
         """For people and the demonstration; nobody has to believe it."""

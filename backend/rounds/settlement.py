@@ -125,7 +125,7 @@ class Settlement:
     def _send_claims(self, allocation: Allocation, clients: Sequence[Address]) -> None:
         try:
             if len(clients) == 1:
-                self.ledger.claim(self.history.task, *claim_proof(allocation, clients[0]))
+                self.ledger.claim(self.history.task, claim_proof(allocation, clients[0]))
             else:
                 self.ledger.claim_many(self.history.task, claim_batch(allocation, clients))
         except TransactionRevertedError as error:

@@ -75,6 +75,14 @@ def after_round(reputations: dict[Address, int], verdict: Verdict, terms: Reputa
     }
 
 
+def reachable(reputation: int, terms: ReputationTerms, rounds: int) -> frozenset[int]:
+    """Every reputation that so many settled rounds can have made of this one, whatever their verdicts say."""
+    found = frozenset({reputation})
+    for _ in range(rounds):
+        found = frozenset(next_reputation(one, terms, mark) for one in found for mark in Mark)
+    return found
+
+
 def eligible(reputation: int, terms: ReputationTerms) -> bool:
     return reputation >= terms.floor
 

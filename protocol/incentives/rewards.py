@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from protocol import merkle
 from protocol.domain import entitlement_leaf
+from protocol.errors import Party, VerificationError
 from protocol.identifiers import Address, Digest
 from protocol.incentives.contribution import Progress, contribution
 from protocol.incentives.reputation import after_round, weight_of
-from protocol.messages.settlement import Allocation, Entitlement, Verdict
+from protocol.messages.settlement import Allocation, Entitlement, ProvenEntitlement, Verdict
 from protocol.messages.task import TaskSpec
 
 
@@ -81,9 +82,19 @@ def claim_batch(allocation: Allocation, clients: Collection[Address]) -> ClaimBa
     return ClaimBatch(tuple(reversed(chosen)), proof, flags)
 
 
-def claim_proof(allocation: Allocation, client: Address) -> tuple[int, Entitlement, tuple[Digest, ...]]:
-    """Index, leaf and Merkle proof with which anyone can send this client's claim. Raises KeyError if absent."""
+def claim_proof(allocation: Allocation, client: Address) -> ProvenEntitlement:
+    """With which anyone can send this client's claim. Raises KeyError if absent."""
     for index, entry in enumerate(allocation.entitlements):
         if entry.client == client:
-            return index, entry, merkle.proof(leaves(allocation), index)
+            return ProvenEntitlement(allocation.round, index, entry, merkle.proof(leaves(allocation), index))
     raise KeyError(client)
+
+
+def verify_entitlement(root: Digest, task: int, client: Address, proven: ProvenEntitlement) -> None:
+    """Raises VerificationError unless it is ``client``'s leaf under the allocation root recorded on chain."""
+    if proven.entitlement.client != client:
+        raise VerificationError("the entitlement is another client's", fault=Party.EDGE_SERVER)
+    try:
+        merkle.verify(root, entitlement_leaf(task, proven.index, proven.entitlement), proven.proof)
+    except VerificationError as error:
+        raise VerificationError(f"entitlement: {error.args[0]}", fault=Party.EDGE_SERVER) from error

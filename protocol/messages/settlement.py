@@ -54,6 +54,16 @@ class Allocation:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvenEntitlement:
+    """One leaf of the allocation of ``round``, and what leads from it to the root on chain: all that a claim takes."""
+
+    round: Count
+    index: Annotated[int, Range(0, 2**32 - 1)]
+    entitlement: Entitlement
+    proof: Annotated[tuple[Digest, ...], Range(0, 32)]
+
+
+@dataclass(frozen=True, slots=True)
 class RoundRecord:
     """Everything about a finished round that an auditor cannot derive from the plan alone.
 

@@ -13,6 +13,7 @@ from protocol.incentives.rewards import allocation_root, first_allocation
 from protocol.messages.chain import RoundPublished
 from protocol.messages.settlement import Allocation
 from protocol.task.documents import Absent, Lack
+from protocol.task.round_facts import RoundFacts, Settled
 from protocol.task.state import TaskState
 
 
@@ -65,6 +66,20 @@ def allocation_before(state: TaskState, number: int) -> Allocation | Absent:
         if state.rounds[earlier - 1].settled is not None:
             return standing_allocation(state, earlier)
     return first_allocation(state.task, {client: event.reputation for client, event in state.enrolled.items()})
+
+
+def settled_at_opening(state: TaskState, number: int) -> RoundFacts | None:
+    """The settled round whose reputations the plan of round ``number`` goes by; None for those of the enrolments.
+
+    A dispute that froze it after the opening does not change it.
+    """
+    opened = state.rounds[number - 1].opened
+    for facts in reversed(state.rounds[: number - 1]):
+        frozen = facts.frozen
+        voided = frozen is not None and (frozen.block, frozen.log_index) < (opened.block, opened.log_index)
+        if isinstance(facts.ended, Settled) and not voided:
+            return facts
+    return None
 
 
 def standing_allocation(state: TaskState, number: int) -> Allocation | Absent:

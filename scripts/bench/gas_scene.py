@@ -227,8 +227,7 @@ class GasTask:
             self.edge.claim_many(self.number, claim_batch(self._allocation(self.rounds), chosen))
 
     def claim(self, client: Signer) -> None:
-        index, entitlement, proof = claim_proof(self._allocation(self.rounds), client.address)
-        self.edge.claim(self.number, index, entitlement, proof)
+        self.edge.claim(self.number, claim_proof(self._allocation(self.rounds), client.address))
 
     def end(self) -> None:
         """No claim is possible any more."""

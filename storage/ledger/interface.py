@@ -21,7 +21,7 @@ from protocol.messages.chain import (
     TaskTerms,
     TaskView,
 )
-from protocol.messages.settlement import Entitlement
+from protocol.messages.settlement import ProvenEntitlement
 from protocol.messages.submission import SignedCommitment, SignedEnrolment, SignedLeave
 
 
@@ -180,7 +180,7 @@ class Ledger(LedgerReader, Protocol):
 
     def expire_round(self, task: int, round_number: int) -> TransactionReceipt: ...
 
-    def claim(self, task: int, index: int, entitlement: Entitlement, proof: Sequence[Digest]) -> TransactionReceipt: ...
+    def claim(self, task: int, proven: ProvenEntitlement) -> TransactionReceipt: ...
 
     def claim_many(self, task: int, batch: ClaimBatch) -> TransactionReceipt: ...
 

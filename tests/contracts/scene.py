@@ -129,8 +129,8 @@ class Scene:
         return self.by_edge("abandonRound", number, RECORD, *self.reward(*paid))
 
     def claim_call(self, client: Signer) -> tuple[object, ...]:
-        index, entry, proof = claim_proof(self.allocation(), client.address)
-        return self.task, (index, *astuple(entry)), proof
+        proven = claim_proof(self.allocation(), client.address)
+        return self.task, (proven.index, *astuple(proven.entitlement)), proven.proof
 
     def claim(self, client: Signer) -> Outcome:
         return self.by(self.ledger.stranger, "claim", *self.claim_call(client))

@@ -54,9 +54,9 @@ def test_should_not_claim_twice_or_for_a_rejected_update(requested: Scene) -> No
     requested.claim(first)
     assert attempt(requested, "claim", *requested.claim_call(first)) == ("NothingToPay", 1, first.address)
     assert attempt(requested, "claim", *requested.claim_call(third)) == ("NothingToPay", 1, third.address)
-    index, entry, proof = claim_proof(requested.allocation(), third.address)
-    forged = (index, *astuple(replace(entry, cumulative=REWARD)))
-    assert attempt(requested, "claim", 1, forged, proof) == ("ProofInvalid", 1, third.address)
+    proven = claim_proof(requested.allocation(), third.address)
+    forged = (proven.index, *astuple(replace(proven.entitlement, cumulative=REWARD)))
+    assert attempt(requested, "claim", 1, forged, proven.proof) == ("ProofInvalid", 1, third.address)
     assert requested.claim_many(first, second, third).sole()["client"] == second.address
 
 

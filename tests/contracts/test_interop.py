@@ -12,6 +12,7 @@ given a signature in another form (high s, v of 0 or 1, compact, one byte too ma
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -80,8 +81,8 @@ def test_should_prove_every_leaf(requested: Scene, size: int, position: int, amo
     entries[position % size] = Entitlement(payee, amount, grade)
     allocation = Allocation(1, 1, tuple(entries))
     requested.by_edge("publishRound", 1, publication(allocation_root(allocation), 3 * REWARD))
-    index, entry, proof = claim_proof(allocation, payee)
-    requested.by(ledger.stranger, "claim", 1, (index, payee, entry.cumulative, entry.reputation), proof)
+    proven = claim_proof(allocation, payee)
+    requested.by(ledger.stranger, "claim", 1, (proven.index, *astuple(proven.entitlement)), proven.proof)
     assert ledger.balance(payee) == amount
     assert ledger.standing(requested.clients[0]).reputation == grade
     ledger.chain.revert(snapshot)

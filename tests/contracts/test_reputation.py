@@ -42,8 +42,8 @@ def graded(scene: Scene, client: Signer, grade: int, amount: int = 0, number: in
     entries = [Entitlement(one.address, amount if one is client else 0, grade) for one in scene.clients]
     allocation = Allocation(scene.task, number, tuple(entries))
     scene.by_edge("publishRound", number, publication(allocation_root(allocation), 3 * REWARD))
-    index, entry, proof = claim_proof(allocation, client.address)
-    return scene.task, (index, *astuple(entry)), proof
+    proven = claim_proof(allocation, client.address)
+    return scene.task, (proven.index, *astuple(proven.entitlement)), proven.proof
 
 
 def another_task(scene: Scene, **changes: int) -> None:

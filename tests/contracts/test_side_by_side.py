@@ -36,10 +36,10 @@ class SideBySide(Moves):
         self.course.prepare_payout(task, when)
         tree = self.course.tree_of(task, old)
         listed = [entry.client for entry in tree.entitlements]
-        index, entry, proof = claim_proof(tree, client.address if client.address in listed else listed[0])
-        entry = replace(entry, cumulative=entry.cumulative + 1) if flaw == "amount" else entry
-        proof = (*proof, ROOT) if flaw == "proof" else proof
-        self.course.tell(STRANGER, "claim", task, index + (flaw == "index"), entry, proof)
+        proven = claim_proof(tree, client.address if client.address in listed else listed[0])
+        entry = replace(proven.entitlement, cumulative=proven.entitlement.cumulative + (flaw == "amount"))
+        proof = (*proven.proof, ROOT) if flaw == "proof" else proven.proof
+        self.course.tell(STRANGER, "claim", task, proven.index + (flaw == "index"), entry, proof)
 
     @rule(
         place=places,

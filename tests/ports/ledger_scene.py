@@ -128,8 +128,7 @@ class PortScene:
         return self.edge.request_key(self.task, 1, REQUEST)
 
     def claim(self, sender: Ledger, client: Address) -> TransactionReceipt:
-        index, entitlement, proof = claim_proof(self.allocation(), client)
-        return sender.claim(self.task, index, entitlement, proof)
+        return sender.claim(self.task, claim_proof(self.allocation(), client))
 
 
 class Scene(PortScene):

@@ -9,7 +9,7 @@ from dataclasses import astuple
 from protocol.identifiers import Address, Digest, Label
 from protocol.incentives.rewards import ClaimBatch
 from protocol.messages.chain import Publication, TaskTerms
-from protocol.messages.settlement import Entitlement
+from protocol.messages.settlement import ProvenEntitlement
 from protocol.messages.submission import SignedCommitment, SignedEnrolment, SignedLeave
 from storage.ledger.ethereum.calls import encode_call, prepare_post_task
 from storage.ledger.interface import PreparedTransaction, TransactionReceipt
@@ -69,8 +69,8 @@ class LedgerWriter(ABC):
     def expire_round(self, task: int, round_number: int) -> TransactionReceipt:
         return self._transact("expireRound", task, round_number)
 
-    def claim(self, task: int, index: int, entitlement: Entitlement, proof: Sequence[Digest]) -> TransactionReceipt:
-        return self._transact("claim", task, (index, *astuple(entitlement)), proof)
+    def claim(self, task: int, proven: ProvenEntitlement) -> TransactionReceipt:
+        return self._transact("claim", task, (proven.index, *astuple(proven.entitlement)), proven.proof)
 
     def claim_many(self, task: int, batch: ClaimBatch) -> TransactionReceipt:
         leaves = [(index, *astuple(entitlement)) for index, entitlement in batch.leaves]

@@ -11,7 +11,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from protocol.canonical import decode, encode
 from protocol.errors import MalformedError, Party
-from protocol.incentives.reputation import RULES, Level, Mark, after_round, eligible, next_reputation, weight_of
+from protocol.incentives.reputation import (
+    RULES,
+    Level,
+    Mark,
+    after_round,
+    eligible,
+    next_reputation,
+    reachable,
+    weight_of,
+)
 from protocol.messages.settlement import CORRUPT, MALFORMED, UNAVAILABLE, Rejection, Verdict
 from protocol.messages.task import ReputationTerms, TaskSpec
 from tests.samples import client_address, sample_spec
@@ -47,6 +56,14 @@ def test_the_maximum_holds_and_a_reputation_from_elsewhere_counts_up_to_it() -> 
     assert [next_reputation(r, TERMS, Mark.GOOD) for r in (5, 9, 255)] == [5, 5, 5]
     assert [next_reputation(255, TERMS, mark) for mark in (Mark.NONE, Mark.BAD)] == [5, 4]
     assert [weight_of(r, TERMS) for r in (3, 5, 255)] == [3, 5, 5]
+
+
+def test_what_rounds_can_make_of_a_reputation() -> None:
+    terms = ReputationTerms(initial=3, floor=2, maximum=5, waiting_rounds=2)
+    assert reachable(3, terms, 0) == {3}
+    assert reachable(3, terms, 1) == {2, 3, 4}
+    assert reachable(3, terms, 2) == {0, 2, 3, 4, 5}, "at the floor a bad mark expels"
+    assert reachable(3, terms, 50) == {0, 1, 2, 3, 4, 5}
 
 
 def test_marks_come_from_what_an_outsider_can_check() -> None:

@@ -9,13 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import merkle
 from protocol.audit.money_checks import same_allocation
-from protocol.domain import entitlement_leaf
-from protocol.errors import VerificationError
+from protocol.errors import Party, VerificationError
 from protocol.identifiers import Address, to_hex
 from protocol.incentives.contribution import Progress, contribution
-from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_owed
+from protocol.incentives.rewards import (
+    allocation_root,
+    claim_proof,
+    first_allocation,
+    settle,
+    total_owed,
+    verify_entitlement,
+)
 from protocol.messages.settlement import CORRUPT, MALFORMED, UNAVAILABLE, Allocation, Rejection, Verdict
 from protocol.messages.task import RewardTerms, TaskSpec
 from tests.samples import client_address, sample_spec
@@ -179,7 +184,27 @@ def test_every_entitlement_has_a_proof_under_the_root() -> None:
     allocation = first_allocation(9, {client_address(i): i for i in range(7)})
     root = allocation_root(allocation)
     for entry in allocation.entitlements:
-        index, leaf, path = claim_proof(allocation, entry.client)
-        merkle.verify(root, entitlement_leaf(9, index, leaf), path)
+        proven = claim_proof(allocation, entry.client)
+        assert proven.entitlement == entry
+        verify_entitlement(root, 9, entry.client, proven)
     with pytest.raises(KeyError):
         claim_proof(allocation, bytes(20))
+
+
+@pytest.mark.parametrize("flaw", ["amount", "reputation", "client", "index", "proof", "task", "root"])
+def test_nothing_but_the_own_leaf_under_the_root_is_believed(flaw: str) -> None:
+    allocation = first_allocation(9, {client_address(i): i for i in range(7)})
+    client, root, task = allocation.entitlements[3].client, allocation_root(allocation), 9
+    honest = claim_proof(allocation, client)
+    leaf = honest.entitlement
+    said = {
+        "amount": replace(honest, entitlement=replace(leaf, cumulative=1)),
+        "reputation": replace(honest, entitlement=replace(leaf, reputation=7)),
+        "client": claim_proof(allocation, allocation.entitlements[4].client),
+        "index": replace(honest, index=honest.index + 1),
+        "proof": replace(honest, proof=honest.proof[:-1]),
+    }.get(flaw, honest)
+    task, root = 8 if flaw == "task" else task, bytes(32) if flaw == "root" else root
+    with pytest.raises(VerificationError) as caught:
+        verify_entitlement(root, task, client, said)
+    assert caught.value.fault is Party.EDGE_SERVER

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from backend.rounds.settlement import CLAIMS_AT_ONCE, Settlement
 from protocol.identifiers import Address
 from protocol.incentives.rewards import ClaimBatch, claim_batch, claim_proof
-from protocol.messages.settlement import Allocation, Entitlement
+from protocol.messages.settlement import Allocation, Entitlement, ProvenEntitlement
 from storage.ledger.interface import TransactionRevertedError
 
 TASK = 3
@@ -42,9 +41,9 @@ class PlayedLedger:
     def standing(self, who: Address) -> Any:
         return SimpleNamespace(task=0 if who in self.freed else TASK)
 
-    def claim(self, task: int, index: int, entitlement: Entitlement, proof: Sequence[bytes]) -> None:
-        assert (task, index, entitlement, proof) == (TASK, *claim_proof(self.owed, entitlement.client))
-        self._pay([entitlement])
+    def claim(self, task: int, proven: ProvenEntitlement) -> None:
+        assert (task, proven) == (TASK, claim_proof(self.owed, proven.entitlement.client))
+        self._pay([proven.entitlement])
 
     def claim_many(self, task: int, batch: ClaimBatch) -> None:
         assert (task, batch) == (TASK, claim_batch(self.owed, {entry.client for _, entry in batch.leaves}))

@@ -15,6 +15,7 @@ from backend.rounds.history import RoundFacts, TaskHistory
 from backend.rounds.journal import EdgeJournal
 from protocol.errors import HearthError, Party
 from protocol.identifiers import ZERO_DIGEST
+from protocol.incentives.rewards import allocation_root, first_allocation, verify_entitlement
 from protocol.messages.round import RoundStatement
 from protocol.messages.submission import Enrolment, Leave, SignedEnrolment, SignedLeave
 from protocol.messages.task import DepositTerms
@@ -112,6 +113,17 @@ def test_after_the_batch_nothing_is_taken_and_receipts_are_given(scene: _Scene) 
     verify_inclusion(batch_root(scene.facts.batch), scene.round.committed[CLIENTS[0]], receipt)
     assert _refusal(scene.desk.inclusion_proof, 1, OUTSIDER.address) == "E_NOT_INCLUDED"
     assert _refusal(scene.desk.inclusion_proof, 2, CLIENTS[0]) == "E_ROUND"
+
+
+def test_everybody_can_have_a_clients_leaf_and_its_proof(scene: _Scene) -> None:
+    allocation = replace(first_allocation(1, dict.fromkeys(CLIENTS, 3)), round=1)
+    scene.history.before = lambda _: (None, allocation)
+    assert _refusal(scene.desk.entitlement, CLIENTS[0]) == "E_NOT_FOUND", "no round is settled"
+    scene.facts.ended, scene.facts.record = cast(Any, object()), cast(Any, object())
+    for named in (None, 1):
+        verify_entitlement(allocation_root(allocation), 1, CLIENTS[0], scene.desk.entitlement(CLIENTS[0], named))
+    assert _refusal(scene.desk.entitlement, OUTSIDER.address, 1) == "E_NOT_FOUND"
+    assert _refusal(scene.desk.entitlement, CLIENTS[0], 2) == "E_NOT_FOUND"
 
 
 def test_a_censored_client_is_answered_and_ignored(tmp_path: Path) -> None:

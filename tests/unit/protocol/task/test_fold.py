@@ -25,7 +25,7 @@ from protocol.round.state_table import TRANSITIONS, RoundState
 from protocol.task.acting import NEVER, acts_after, due
 from protocol.task.documents import Absent, Delivered, Kind, Lack, Present, Rederived
 from protocol.task.fold import BlockMined, Entry, apply, fold
-from protocol.task.past import allocation_before, best_count, past_before
+from protocol.task.past import allocation_before, best_count, past_before, settled_at_opening
 from protocol.task.state import TaskState
 from tests.unit.protocol.task.told_task import CLIENTS, MANUFACTURER, SUBSTITUTE, ToldTask
 
@@ -133,6 +133,20 @@ def test_nothing_replaces_a_document_that_is_there() -> None:
     for delivered in TOLD.deliveries(state):
         assert isinstance(delivered, Delivered)
         assert apply(state, Delivered(delivered.wanted, Lack.MISSING)) == state
+
+
+def test_the_reputations_of_a_plan_are_those_that_stood_at_its_opening() -> None:
+    """A dispute that came later froze the round, not the plan."""
+    state = TOLD.state()
+    assert settled_at_opening(state, 1) is None
+    assert settled_at_opening(state, 2) == state.rounds[0]
+    later = _after(_event(RoundFrozen, round=1, culprit=EDGE))
+    assert settled_at_opening(later, 2) == later.rounds[0]
+    frozen = _event(RoundFrozen, round=1, culprit=EDGE)
+    opened = next(event for event in TOLD.events if isinstance(event, RoundOpened) and event.round == 2)
+    before = [event for event in TOLD.events if event is not opened]
+    earlier = fold(1, [*before, replace(frozen, block=opened.block - 1), replace(opened, log_index=1)])
+    assert settled_at_opening(earlier, 2) is None
 
 
 def test_a_batch_that_is_withheld_matters_only_if_it_may_hold_somebody() -> None:
