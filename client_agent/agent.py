@@ -13,12 +13,13 @@ from pathlib import Path
 import structlog
 
 from client_agent.chain_view import ChainView
-from client_agent.consent import disclosure
+from client_agent.consent import disclose
+from client_agent.consent_text import as_text
 from client_agent.delivery import Delivery
 from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailableError, NextRound, TaskEnded
 from client_agent.journal import AgentJournal, Sealed
 from client_agent.membership import PATIENCE_SECONDS, Membership
-from client_agent.privacy.budget import check_budget
+from client_agent.privacy.budget import charge_next
 from client_agent.round_session import RoundSession
 from client_agent.stake import fetch_stake
 from client_agent.update_pipeline import prepare_update
@@ -97,7 +98,7 @@ class Agent:
     def run(self) -> bool:
         """The whole task, from consent to the last claim. False when the owner does not agree: nothing was sent."""
         spec = self.read_task()
-        self.tell(disclosure(spec, self.task, self.examples, len(self.journal.charged)))
+        self.tell(as_text(disclose(spec, self.task, self.examples, len(self.journal.charged))))
         if self.journal.envelope is None and not self.agree():
             return False
         self.membership.enrol(spec)
@@ -183,12 +184,12 @@ class Agent:
     def train_and_seal(self, spec: TaskSpec, trainer: Trainer, session: RoundSession) -> Sealed:
         plan, layout = session.plan, Layout.of(spec.model)
         rounds_charged = len(self.journal.charged.keys() - {plan.round})
-        check_budget(spec.privacy, plan.learning.mechanism, rounds_charged)
+        charge = charge_next(plan.learning.mechanism, spec.privacy, rounds_charged)
         parameters = layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
         indices = decode_index_set(get_document(self.store, plan.index_set, 4 * layout.dimension), layout.dimension)
         if len(indices) != plan.dimension:
             raise VerificationError("the index set does not have the plan's dimension", fault=Party.EDGE_SERVER)
-        self.journal.charge(plan.round, session.label)
+        self.journal.charge(plan.round, session.label, charge)
         update = prepare_update(
             trainer,
             parameters,

@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from client_agent.keystore import decode_master_keys, encode_master_keys
+from protocol.canonical import decode, encode
 from protocol.encryption.committee import Subset, ratchet
 from protocol.errors import HearthError
 from protocol.identifiers import Digest, sha256
+from protocol.messages.charge import Charge
 from protocol.messages.submission import Commitment, SignedCommitment, SignedReceipt
 from storage.records.journal import Entry, Journal
 
@@ -41,6 +43,7 @@ class AgentJournal:
         self.envelope: Digest | None = None
         self._keys: tuple[int, Digest] | None = None  # epoch and file
         self.charged: dict[int, Digest] = {}  # round -> label, in order
+        self.charges: dict[int, Charge] = {}  # round -> what all rounds up to it have spent together
         self.sealed: dict[int, Sealed] = {}
         self.receipts: dict[int, SignedReceipt] = {}  # round -> the edge server's word that the batch will hold it
         self.outcomes: dict[int, bool] = {}  # round -> was the update added to the model
@@ -90,10 +93,10 @@ class AgentJournal:
     def envelope_bytes(self) -> bytes:
         return self._journal.read_file("envelope.json")
 
-    def charge(self, round_number: int, label: Digest) -> None:
+    def charge(self, round_number: int, label: Digest, charge: Charge) -> None:
         """The round's privacy charge counts from here on, whatever happens to the update."""
         if round_number not in self.charged:
-            self._append("charged", round=round_number, label=label)
+            self._append("charged", round=round_number, label=label, charge=encode(charge))
 
     def seal(self, signed: SignedCommitment, body: bytes, residual: npt.NDArray[np.float64]) -> Sealed:
         commitment, kept = signed.commitment, residual.astype("<f8").tobytes()
@@ -155,6 +158,7 @@ class AgentJournal:
                 self.envelope = _bytes(fields["digest"])
             case "charged":
                 self.charged[_int(fields["round"])] = _bytes(fields["label"])
+                self.charges[_int(fields["round"])] = decode(Charge, _bytes(fields["charge"]))
             case "sealed":
                 commitment = Commitment(
                     _int(fields["task"]),

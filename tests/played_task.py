@@ -25,7 +25,7 @@ from protocol.model.evaluation import count_correct
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
 from protocol.model.step import apply_step
-from protocol.privacy.renyi import epsilon_micro
+from protocol.privacy.spending import spent
 from protocol.randomness import SeededRandomness
 from protocol.round.commitments import batch_of, batch_root, committed_set
 from protocol.round.key_request import key_request
@@ -157,7 +157,7 @@ class Player:
         if conduct.requested:
             request = self.said("request", key_request(plan, committed, verdict.accepted))
             self.edge.request_key(self.task, number, request.digest())
-        charge = epsilon_micro(plan.learning.mechanism, number, self.spec.privacy.delta_exponent)
+        charge = spent(plan.learning.mechanism, self.spec.privacy, number)
         record = RoundRecord(
             plan.label(), ABANDONED, verdict, request.digest() if request else ZERO_DIGEST, (), (), ZERO_DIGEST,
             ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0, charge, ZERO_DIGEST,

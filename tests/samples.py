@@ -74,7 +74,7 @@ def sample_spec(**changes: Any) -> TaskSpec:
             quantiser=QuantiserTerms(bound_micro=10_000_000, bits=16),
             encoding=EncodingTerms(packing=2),
         ),
-        privacy=PrivacyTerms(epsilon_budget_micro=20_000_000, delta_exponent=5),
+        privacy=PrivacyTerms(epsilon_budget_micro=20_000_000, delta_exponent=5, accountant="RENYI/1"),
         cohort=CohortTerms(min_clients=2, max_clients=5, max_share_ppm=700_000),
         reputation=ReputationTerms(initial=2, floor=2, maximum=5, waiting_rounds=2),
         rewards=RewardTerms(participation=599, contribution=401, target_gain_ppm=500_000),

@@ -20,7 +20,6 @@ from protocol.messages.chain import RoundExpired, RoundPublished
 from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.messages.settlement import PUBLISHED, ProvenEntitlement
 from protocol.messages.submission import InclusionProof, SignedEnrolment, SignedLeave, SignedReceipt, Submission
-from protocol.messages.task import MICRO
 from protocol.round.commitments import commitment_of, inclusion_proof_of, receipt_of, verify_commitment
 from protocol.signing import verify
 from storage.ledger.interface import Ledger, TransactionRevertedError
@@ -276,7 +275,7 @@ class Desk:
             status["outcome"] = record.outcome
             status["accepted"] = len(record.verdict.accepted)
             status["rejected"] = {to_hex(entry.client): entry.reason for entry in record.verdict.rejected}
-            status["epsilon"] = record.epsilon_micro / MICRO
+            status["epsilon"] = record.charge.epsilon
         if record is not None and record.outcome == PUBLISHED and isinstance(facts.ended, RoundPublished):
             status["correct"], status["examples"] = facts.ended.correct, facts.ended.examples
             status["accuracy"] = facts.ended.correct / facts.ended.examples

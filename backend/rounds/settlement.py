@@ -17,11 +17,12 @@ from protocol.identifiers import ZERO_DIGEST, Address, sha256, to_hex
 from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof, settle, total_owed
 from protocol.messages.chain import Publication, RoundPublished
+from protocol.messages.charge import Charge
 from protocol.messages.keys import KeyRequest, PartialKeyAnswer
 from protocol.messages.settlement import ABANDONED, PUBLISHED, Allocation, RoundRecord, Verdict
 from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
 from protocol.model.evaluation import count_correct
-from protocol.privacy.renyi import epsilon_micro
+from protocol.privacy.spending import spent
 from protocol.sparse.codec import encode_sums
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.interface import Ledger, TransactionRevertedError
@@ -72,7 +73,7 @@ class Settlement:
             model=model.digest,
             correct=correct,
             examples=examples,
-            epsilon_micro=self._charge(facts),
+            charge=self._charge(facts),
             allocation=store.put(encode(allocation)).digest,
         )
         root, allocated = allocation_root(allocation), total_owed(allocation)
@@ -95,7 +96,7 @@ class Settlement:
             model=ZERO_DIGEST,
             correct=0,
             examples=0,
-            epsilon_micro=self._charge(facts),
+            charge=self._charge(facts),
             allocation=self.store.put(encode(allocation)).digest,
         )
         digest = self.store.put(encode(record)).digest
@@ -155,5 +156,5 @@ class Settlement:
         test_set = decode_labelled(get_document(self.store, spec.test_set, MAX_DATASET_BYTES))
         return count_correct(spec.model, parameters, *test_set), len(test_set[1])
 
-    def _charge(self, facts: RoundFacts) -> int:
-        return epsilon_micro(facts.plan.learning.mechanism, facts.number, self.history.spec.privacy.delta_exponent)
+    def _charge(self, facts: RoundFacts) -> Charge:
+        return spent(facts.plan.learning.mechanism, self.history.spec.privacy, facts.number)

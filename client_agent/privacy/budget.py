@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from protocol.errors import BudgetSpentError, Party
+from protocol.messages.charge import Charge
 from protocol.messages.task import MICRO, MechanismTerms, PrivacyTerms
-from protocol.privacy.renyi import epsilon_micro
+from protocol.privacy.spending import spent
 
 
-def check_budget(privacy: PrivacyTerms, mechanism: MechanismTerms, rounds_charged: int) -> None:
-    """Raises BudgetSpentError when one more round than ``rounds_charged`` would cost more than the budget."""
-    after = epsilon_micro(mechanism, rounds_charged + 1, privacy.delta_exponent)
-    if after > privacy.epsilon_budget_micro:
-        spent = epsilon_micro(mechanism, rounds_charged, privacy.delta_exponent)
-        budget = privacy.epsilon_budget_micro / MICRO
+def charge_next(mechanism: MechanismTerms, privacy: PrivacyTerms, rounds_charged: int) -> Charge:
+    """What all rounds have spent once one more than ``rounds_charged`` counts.
+
+    Raises BudgetSpentError when that is more than the budget.
+    """
+    after = spent(mechanism, privacy, rounds_charged + 1)
+    if after.epsilon_micro > privacy.epsilon_budget_micro:
+        before = spent(mechanism, privacy, rounds_charged)
         raise BudgetSpentError(
-            f"{rounds_charged} rounds have spent epsilon {spent / MICRO:.4f} of {budget:.4f};"
-            f" one more would make it {after / MICRO:.4f}",
+            f"{rounds_charged} rounds have spent epsilon {before.epsilon:.4f} of"
+            f" {privacy.epsilon_budget_micro / MICRO:.4f}; one more would make it {after.epsilon:.4f}",
             fault=Party.EDGE_SERVER,
         )
+    return after

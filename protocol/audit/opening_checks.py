@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cached_property
 
 import numpy as np
@@ -35,7 +36,7 @@ from protocol.messages.settlement import (
 from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
 from protocol.model.step import apply_step
-from protocol.privacy.renyi import epsilon_micro
+from protocol.privacy.spending import spent
 from protocol.round.key_request import check_quorum, key_request
 from protocol.round.planning import History, published_history, unpublished_history
 from protocol.round.scheme import RoundScheme
@@ -101,9 +102,10 @@ class OpeningAudit:
                 same("counts of an abandoned round", counts, (0, 0, 0))
         with self.report.check(20, subject):
             record, plan = known(self.record, "the record"), known(self.facts.plan, "the plan")
-            exponent = known(self.task.spec, "the spec").privacy.delta_exponent
-            charge = epsilon_micro(plan.learning.mechanism, self.facts.number, exponent)
-            same("epsilon in millionths", record.epsilon_micro, charge)
+            privacy = known(self.task.spec, "the spec").privacy
+            charge = spent(plan.learning.mechanism, privacy, self.facts.number)
+            for part in fields(charge):
+                same(f"{part.name} of the charge", getattr(record.charge, part.name), getattr(charge, part.name))
         with self.report.check(21, subject):
             self._check_allocation(ended)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.identifiers import Address, Amount, Count, Digest, Label, Range, Word
+from protocol.messages.charge import Charge
 from protocol.messages.keys import SignedPartialKey
 from protocol.messages.task import ShortText
 
@@ -82,5 +83,5 @@ class RoundRecord:
     model: Digest  # content digest of the parameters after the round
     correct: Count  # right answers on the public test set, of ...
     examples: Count
-    epsilon_micro: Annotated[int, Range(0, 2**63 - 1)]  # spent so far by a client in every round, own noise, rounded up
+    charge: Charge  # spent so far by a client that trained in every round
     allocation: Digest  # content digest of the canonical Allocation

@@ -95,10 +95,11 @@ class LearningTerms:
 
 @dataclass(frozen=True, slots=True)
 class PrivacyTerms:
-    """What a client may spend on this task: own-noise (epsilon, delta), add/remove, Renyi accountant."""
+    """What a client may spend on this task, and by whose account: ``protocol.privacy.spending`` lists them."""
 
     epsilon_budget_micro: Micro
     delta_exponent: Annotated[int, Range(3, 15)]  # delta = 10 ** -delta_exponent
+    accountant: ShortText
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,45 +7,34 @@ Mironov, Talwar and Zhang (2019), section 3.3: for integer orders the moment is 
 from __future__ import annotations
 
 from functools import lru_cache
-from math import ceil, exp, inf, lgamma, log, log1p
+from math import exp, inf, lgamma, log, log1p
 
-from protocol.errors import HearthError
 from protocol.messages.task import MICRO, MechanismTerms
+from protocol.privacy.port import require_noise
 
 ORDERS = (*range(2, 64), *range(64, 513, 8))
-ROUNDING_MICRO = 100  # figures go up to the next multiple, so that the last bits of a machine's logarithm do not show
-
-ASSUMPTIONS = (
-    "Protects each single example (add or remove one) by this phone's own noise alone, whatever the others do; every "
-    "step samples examples independently at the public rate, and every round counts from the moment it is planned."
-)
 
 
-class NoPrivacyError(HearthError):
-    """Without noise there is no figure to show."""
+class Renyi:
+    """An :class:`~protocol.privacy.port.Accountant`."""
 
-    code = "E_NO_PRIVACY"
+    name = "RENYI/1"
+    assumptions = (
+        "protects each single example (add or remove one)",
+        "counts this phone's own noise alone, whatever the others do",
+        "expects that every step samples each example by itself at the public rate",
+    )
 
-
-def epsilon(mechanism: MechanismTerms, rounds: int, delta_exponent: int) -> float:
-    """Epsilon of ``rounds`` rounds at delta = 10^-``delta_exponent``: every local step of each is one release."""
-    if mechanism.noise_multiplier_micro == 0:
-        raise NoPrivacyError("the task adds no noise")
-    if rounds == 0:
-        return 0.0
-    rate, sigma = mechanism.sampling_rate_ppm / MICRO, mechanism.noise_multiplier_micro / MICRO
-    steps, log_delta = rounds * mechanism.local_steps, -delta_exponent * log(10.0)
-    best = inf
-    for order in ORDERS:
-        cost = steps * step_cost(rate, sigma, order)
-        best = min(best, cost + log1p(-1.0 / order) - (log_delta + log(order)) / (order - 1))
-    return max(0.0, best)
-
-
-def epsilon_micro(mechanism: MechanismTerms, rounds: int, delta_exponent: int) -> int:
-    """Epsilon in millionths, rounded up to the next hundred: what goes on record."""
-    units = epsilon(mechanism, rounds, delta_exponent) * MICRO / ROUNDING_MICRO
-    return ceil(units * (1.0 + 1e-12)) * ROUNDING_MICRO
+    def epsilon(self, mechanism: MechanismTerms, compositions: int, delta_exponent: int) -> float:
+        require_noise(mechanism)
+        if compositions == 0:
+            return 0.0
+        rate, sigma = mechanism.sampling_rate_ppm / MICRO, mechanism.noise_multiplier_micro / MICRO
+        log_delta, best = -delta_exponent * log(10.0), inf
+        for order in ORDERS:
+            cost = compositions * step_cost(rate, sigma, order)
+            best = min(best, cost + log1p(-1.0 / order) - (log_delta + log(order)) / (order - 1))
+        return max(0.0, best)
 
 
 @lru_cache(maxsize=65_536)

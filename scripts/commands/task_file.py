@@ -32,6 +32,7 @@ from protocol.messages.task import (
     TaskSpec,
 )
 from protocol.model.specification import validate
+from protocol.privacy.renyi import Renyi
 from protocol.version import SPEC_VERSION
 
 MAX_TASK_FILE_BYTES = 1024 * 1024
@@ -92,7 +93,9 @@ class TaskFile:
             edge_server=from_hex(str(task["edge_server"]).lower(), 20),
             committee=Committee(committee["threshold"], tuple(_member(m, identify) for m in committee["members"])),
             learning=_learning(self._table("learning")),
-            privacy=PrivacyTerms(_scaled(privacy["epsilon_budget"]), privacy["delta_exponent"]),
+            privacy=PrivacyTerms(
+                _scaled(privacy["epsilon_budget"]), privacy["delta_exponent"], privacy.get("accountant", Renyi.name)
+            ),
             cohort=CohortTerms(
                 cohort["min_clients"], cohort["max_clients"], _scaled(cohort.get("max_share", Decimal("0.2")))
             ),

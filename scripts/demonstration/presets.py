@@ -18,7 +18,8 @@ from protocol.messages.task import (
     RewardTerms,
     SparsityTerms,
 )
-from protocol.privacy.renyi import epsilon_micro
+from protocol.privacy.renyi import Renyi
+from protocol.privacy.spending import spent
 
 DIGITS_EXAMPLES = 144  # of a typical household in the demonstration
 MNIST_EXAMPLES = 6_000
@@ -40,7 +41,7 @@ def digits_terms() -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
         quantiser=QuantiserTerms(bound_micro=40 * MICRO, bits=16),
         encoding=EncodingTerms(packing=2),
     )
-    return model, learning, PrivacyTerms(epsilon_budget_micro=8 * MICRO, delta_exponent=5)
+    return model, learning, PrivacyTerms(epsilon_budget_micro=8 * MICRO, delta_exponent=5, accountant=Renyi.name)
 
 
 def mnist_terms() -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
@@ -55,13 +56,13 @@ def mnist_terms() -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
         quantiser=QuantiserTerms(bound_micro=40 * MICRO, bits=16),
         encoding=EncodingTerms(packing=2),
     )
-    return model, learning, PrivacyTerms(epsilon_budget_micro=MICRO, delta_exponent=5)
+    return model, learning, PrivacyTerms(epsilon_budget_micro=MICRO, delta_exponent=5, accountant=Renyi.name)
 
 
 def with_enough_noise(learning: LearningTerms, privacy: PrivacyTerms, rounds: int) -> LearningTerms:
     """The same settings with as much more noise as keeps ``rounds`` rounds within the budget."""
     mechanism = learning.mechanism
-    while epsilon_micro(mechanism, rounds, privacy.delta_exponent) > privacy.epsilon_budget_micro:
+    while spent(mechanism, privacy, rounds).epsilon_micro > privacy.epsilon_budget_micro:
         mechanism = replace(mechanism, noise_multiplier_micro=mechanism.noise_multiplier_micro + 20_000)
     return replace(learning, mechanism=mechanism)
 

@@ -25,13 +25,12 @@ from protocol.messages.chain import (
     RoundPublished,
 )
 from protocol.messages.settlement import MAX_RECORD_BYTES, Allocation, RoundRecord
-from protocol.messages.task import MAX_SPEC_BYTES, MICRO, TaskSpec
+from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.specification import dimension_of
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.ethereum.ledger import EthereumReader
 
 _ROUND_TRANSACTIONS = (RoundOpened, BatchCommitted, DirectCommitted, KeyRequested, RoundPublished, RoundAbandoned)
-ACCOUNTANT = "Renyi, add/remove, own noise only"
 
 
 @dataclass
@@ -56,7 +55,7 @@ class DemoReport:
     @property
     def epsilon(self) -> float:
         """Spent by the client that took part in every round."""
-        return self.records[-1].epsilon_micro / MICRO if self.records else 0.0
+        return self.records[-1].charge.epsilon if self.records else 0.0
 
     @property
     def dense_bytes(self) -> int:
@@ -72,7 +71,7 @@ class DemoReport:
             "accuracy": self.accuracy,
             "epsilon": self.epsilon,
             "delta": float(f"1e-{self.spec.privacy.delta_exponent}"),
-            "accountant": ACCOUNTANT,
+            "accountant": self.spec.privacy.accountant,
             "bytes_per_update": round(self.bytes_per_update, 1),
             "dense_bytes_per_update": self.dense_bytes,
             "gas_per_round": round(sum(self.gas_by_round) / max(1, len(self.gas_by_round))),
@@ -151,7 +150,7 @@ def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console)
         rounds.add_row(
             str(index + 1),
             f"{next(accuracies):.4f}" if record.examples else "abandoned",
-            f"{record.epsilon_micro / MICRO:.3f}",
+            f"{record.charge.epsilon:.3f}",
             f"{sent:,.0f}",
             f"{sent / report.dense_bytes:.0%}",
             f"{report.gas_by_round[index]:,}",
@@ -177,9 +176,13 @@ def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console)
         f"gas per round {figures['gas_per_round']:,}, per update {figures['gas_per_update']:,},"
         f" with enrolment and claims {figures['gas_per_update_all_in']:,}"
     )
-    console.print(
-        f"privacy: epsilon {report.epsilon:.3f} at delta 1e-{report.spec.privacy.delta_exponent} ({ACCOUNTANT})"
-    )
+    if report.records:
+        charge = report.records[-1].charge
+        console.print(
+            f"privacy: epsilon {charge.epsilon:.3f} at delta 1e-{charge.delta_exponent} ({charge.accountant});"
+            f" the figure {'; it '.join(charge.assumptions)}",
+            soft_wrap=True,
+        )
     verdict = audit["verdict"]
     style = "bold green" if verdict == "PASS" else "bold red"
     console.print(f"audit: [{style}]{verdict}[/], {audit['checks']} checks, {audit['failed']} failed")

@@ -80,6 +80,7 @@ def write_task_file(
         "[privacy]",
         f"epsilon_budget = {_decimal(privacy.epsilon_budget_micro)}",
         f"delta_exponent = {privacy.delta_exponent}",
+        f'accountant = "{privacy.accountant}"',
         "",
         "[cohort]",
         f"min_clients = {max(2, clients // 2)}",

@@ -14,14 +14,13 @@ import numpy as np
 
 from client_agent.training.trainers import trainer_for
 from client_agent.update_pipeline import prepare_update
-from protocol.messages.task import MICRO
 from protocol.model.dataset import decode_labelled
 from protocol.model.evaluation import count_correct
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import always_sent
 from protocol.model.specification import dimension_of
 from protocol.model.step import apply_step
-from protocol.privacy.renyi import epsilon_micro
+from protocol.privacy.spending import spent
 from protocol.randomness import SeededRandomness
 from protocol.sparse.index_set import select
 from scripts.demonstration.data import households_of
@@ -71,7 +70,7 @@ def main() -> None:
         "dataset": arguments.dataset,
         "clients": arguments.clients,
         "rounds": rounds,
-        "epsilon": epsilon_micro(learning.mechanism, rounds, privacy.delta_exponent) / MICRO,
+        "epsilon": spent(learning.mechanism, privacy, rounds).epsilon,
         "delta": 10.0**-privacy.delta_exponent,
         "accuracy": runs,
         "last": {"minimum": min(last), "mean": sum(last) / len(last), "maximum": max(last)},

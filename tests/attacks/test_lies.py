@@ -39,9 +39,15 @@ def _paying(amounts: Callable[[Wei], Wei], **conduct: Any) -> Conduct:
     return Conduct(lies={"allocation": said}, **conduct)
 
 
+def _charging(**changes: Any) -> Conduct:
+    """A round whose record tells another charge."""
+    return Conduct(lies={"record": lambda record: replace(record, charge=replace(record.charge, **changes))})
+
+
 LIES: Mapping[str, tuple[int, Conduct]] = {
     "a better accuracy": (19, Conduct(lies={"record": lambda record: replace(record, correct=record.correct + 1)})),
-    "less privacy spent": (20, Conduct(lies={"record": lambda record: replace(record, epsilon_micro=1)})),
+    "less privacy spent": (20, _charging(epsilon_micro=1)),
+    "privacy by another accountant": (20, _charging(accountant="PLD/1")),
     "a smaller residual": (17, Conduct(lies={"record": lambda record: replace(record, max_residual=0)})),
     "a client robbed of its place": (
         13,

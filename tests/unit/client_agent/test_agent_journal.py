@@ -12,8 +12,11 @@ from client_agent.keystore import decode_master_keys
 from protocol.encryption.committee import ratchet
 from protocol.errors import EncryptionError
 from protocol.messages.submission import Commitment, SignedCommitment
+from protocol.privacy.spending import spent
 from storage.records.journal import Journal
+from tests.samples import sample_spec
 
+CHARGE = spent(sample_spec().learning.mechanism, sample_spec().privacy, 1)
 KEYS: dict[tuple[int, ...], bytes] = {(1,): b"\1" * 32, (2,): b"\2" * 32, (3,): b"\3" * 32}
 
 
@@ -40,13 +43,14 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     journal = AgentJournal(tmp_path)
     journal.keep_keys(KEYS)
     journal.keep_envelope(b"envelope", b"\x09" * 32)
-    journal.charge(1, b"\1" * 32)
+    journal.charge(1, b"\1" * 32, CHARGE)
     journal.seal(_signed(1), b"body", np.array([0.5, -1.5]))
     journal.settle(1, True)
     again = _reopened(journal, tmp_path)
     assert again.keys_of(2) == ratchet(KEYS, 2)  # round 1 is sealed
     assert (again.envelope, again.envelope_bytes()) == (b"\x09" * 32, b"envelope")
     assert again.charged == {1: b"\1" * 32}
+    assert again.charges == {1: CHARGE}
     assert again.sealed[1].commitment == _signed(1)
     assert again.body(1) == b"body"
     assert again.outcomes == {1: True}
@@ -56,11 +60,11 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
 
 def test_a_round_is_charged_once_however_often_it_is_begun(tmp_path: Path) -> None:
     journal = AgentJournal(tmp_path)
-    journal.charge(1, b"\1" * 32)
-    journal.charge(1, b"\1" * 32)
+    journal.charge(1, b"\1" * 32, CHARGE)
+    journal.charge(1, b"\1" * 32, CHARGE)
     assert len(journal.charged) == 1
     again = _reopened(journal, tmp_path)
-    again.charge(1, b"\1" * 32)
+    again.charge(1, b"\1" * 32, CHARGE)
     assert len(again.charged) == 1
     again.close()
 

@@ -7,50 +7,53 @@ from dataclasses import replace
 
 import pytest
 
-from client_agent.privacy.budget import check_budget
+from client_agent.privacy.budget import charge_next
 from protocol.errors import BudgetSpentError, Party
 from protocol.messages.task import MICRO, LearningTerms, ModelSpec, PrivacyTerms
-from protocol.privacy.renyi import NoPrivacyError, epsilon_micro
+from protocol.privacy.port import NoPrivacyError
+from protocol.privacy.renyi import Renyi
+from protocol.privacy.spending import spent
 from scripts.demonstration.presets import digits_terms, mnist_terms
 from tests.unit.client_agent.scene_learning import NOISELESS, TERMS
 
 Terms = Callable[[], tuple[ModelSpec, LearningTerms, PrivacyTerms]]
-FIVE_ROUNDS = epsilon_micro(TERMS.mechanism, 5, 5)
+MECHANISM = TERMS.mechanism
+LARGE = PrivacyTerms(2**40, 5, Renyi.name)
+FIVE_ROUNDS = replace(LARGE, epsilon_budget_micro=spent(MECHANISM, LARGE, 5).epsilon_micro)
 
 
 def test_up_to_the_last_round_that_fits() -> None:
-    exact = PrivacyTerms(epsilon_budget_micro=FIVE_ROUNDS, delta_exponent=5)
     for charged in range(5):
-        check_budget(exact, TERMS.mechanism, charged)
+        assert charge_next(MECHANISM, FIVE_ROUNDS, charged) == spent(MECHANISM, LARGE, charged + 1)
     for charged in (5, 6, 1000):
         with pytest.raises(BudgetSpentError):
-            check_budget(exact, TERMS.mechanism, charged)
+            charge_next(MECHANISM, FIVE_ROUNDS, charged)
     with pytest.raises(BudgetSpentError):
-        check_budget(replace(exact, epsilon_budget_micro=FIVE_ROUNDS - 1), TERMS.mechanism, 4)
+        charge_next(MECHANISM, replace(FIVE_ROUNDS, epsilon_budget_micro=FIVE_ROUNDS.epsilon_budget_micro - 1), 4)
 
 
 def test_the_refusal_says_spent_asked_and_budget() -> None:
     with pytest.raises(BudgetSpentError) as caught:
-        check_budget(PrivacyTerms(FIVE_ROUNDS, 5), TERMS.mechanism, 5)
-    for figure in (FIVE_ROUNDS, epsilon_micro(TERMS.mechanism, 6, 5)):
-        assert f"{figure / MICRO:.4f}" in str(caught.value)
+        charge_next(MECHANISM, FIVE_ROUNDS, 5)
+    for rounds in (5, 6):
+        assert f"{spent(MECHANISM, LARGE, rounds).epsilon:.4f}" in str(caught.value)
     assert caught.value.code == "E_PRIVACY_BUDGET"
     assert caught.value.fault is Party.EDGE_SERVER
 
 
 def test_a_first_round_that_costs_too_much() -> None:
     with pytest.raises(BudgetSpentError):
-        check_budget(PrivacyTerms(1, 5), TERMS.mechanism, 0)
+        charge_next(MECHANISM, replace(LARGE, epsilon_budget_micro=1), 0)
 
 
 def test_a_smaller_delta_costs_more() -> None:
     with pytest.raises(BudgetSpentError):
-        check_budget(PrivacyTerms(FIVE_ROUNDS, 10), TERMS.mechanism, 4)
+        charge_next(MECHANISM, replace(FIVE_ROUNDS, delta_exponent=10), 4)
 
 
 def test_no_noise_is_no_figure() -> None:
     with pytest.raises(NoPrivacyError):
-        check_budget(PrivacyTerms(2**40, 5), NOISELESS.mechanism, 0)
+        charge_next(NOISELESS.mechanism, LARGE, 0)
 
 
 @pytest.mark.parametrize(("terms", "rounds", "promised"), [(digits_terms, 10, 8), (mnist_terms, 20, 1)])
@@ -58,4 +61,4 @@ def test_the_presets_fit_their_budgets(terms: Terms, rounds: int, promised: int)
     _, learning, privacy = terms()
     assert privacy.epsilon_budget_micro <= promised * MICRO
     assert privacy.delta_exponent == 5
-    check_budget(privacy, learning.mechanism, rounds - 1)
+    charge_next(learning.mechanism, privacy, rounds - 1)

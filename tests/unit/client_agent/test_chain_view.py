@@ -25,6 +25,7 @@ from protocol.messages.chain import (
     TaskView,
 )
 from protocol.messages.settlement import PUBLISHED, Allocation, Entitlement, RoundRecord, Verdict
+from protocol.privacy.spending import spent
 from protocol.round.planning import terms_of
 from storage.content.memory import MemoryStore
 from storage.ledger.interface import LedgerReader
@@ -32,6 +33,7 @@ from tests.samples import client_address, sample_spec
 
 ME, OTHER = client_address(0), client_address(1)
 CONFIRMATIONS = 2
+CHARGE = spent(sample_spec().learning.mechanism, sample_spec().privacy, 1)
 ENROLLED_WITH = 2
 
 
@@ -98,7 +100,8 @@ class _Scene:
         allocation = Allocation(1, number, (Entitlement(ME, number, reputation),))
         verdict = Verdict(ZERO_DIGEST, accepted, ())
         record = RoundRecord(
-            ZERO_DIGEST, PUBLISHED, verdict, ZERO_DIGEST, (), (), ZERO_DIGEST, ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0, 0,
+            ZERO_DIGEST, PUBLISHED, verdict, ZERO_DIGEST, (), (), ZERO_DIGEST, ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0,
+            CHARGE,
             self.store.put(encode(allocation)).digest,
         )  # fmt: skip
         return {"record": self.store.put(encode(record)).digest, "allocation_root": allocation_root(allocation)}

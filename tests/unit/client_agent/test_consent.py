@@ -2,30 +2,157 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from client_agent.agent import Agent
-from client_agent.consent import disclosure
+from client_agent.consent import Disclosure, disclose
+from client_agent.consent_text import as_text
 from client_agent.journal import AgentJournal
 from protocol.canonical import encode
-from protocol.privacy.renyi import epsilon_micro
+from protocol.errors import MalformedError
+from protocol.messages.charge import Charge
+from protocol.messages.task import Layer, ModelSpec, ReputationTerms, RewardTerms
+from protocol.privacy.port import NoPrivacyError
+from protocol.privacy.spending import spent
 from storage.content.memory import MemoryStore
 from storage.ledger.signer import Signer
-from tests.samples import DOMAIN, private_key, sample_spec
+from tests.samples import DOMAIN, private_key, sample_spec, with_terms
 
-SPEC = sample_spec()
+SPEC = sample_spec(durations=replace(sample_spec().durations, takeover_seconds=100))
+# Field of the spec -> a change of it that the owner must be told of: it costs money, data or privacy.
+TOLD: Mapping[str, Callable[[Any], Any]] = {
+    "title": lambda title: title + "?",
+    "model": lambda model: replace(model, layers=(Layer("linear", {"outputs": 3, "bias": 0}),)),
+    "rounds": lambda rounds: rounds + 1,
+    "edge_server": lambda address: b"\x09" * 20,
+    "edge_substitutes": lambda addresses: (b"\x08" * 20,),
+    "committee.threshold": lambda threshold: threshold + 1,
+    "committee.members": lambda members: members[:2],
+    "learning.mechanism.local_steps": lambda steps: steps + 1,
+    "learning.mechanism.sampling_rate_ppm": lambda rate: rate // 2,
+    "learning.mechanism.clip_micro": lambda clip: 2 * clip,
+    "learning.mechanism.noise_multiplier_micro": lambda noise: 2 * noise,
+    "learning.sparsity.density_ppm": lambda density: density // 2,
+    "privacy.epsilon_budget_micro": lambda budget: 2 * budget,
+    "privacy.delta_exponent": lambda exponent: exponent + 1,
+    "privacy.accountant": lambda name: name,  # one that the phone lacks is refused: another test
+    "cohort.min_clients": lambda clients: clients + 1,
+    "cohort.max_share_ppm": lambda share: share // 2,
+    "reputation.initial": lambda points: points + 1,
+    "reputation.floor": lambda points: points + 1,
+    "reputation.maximum": lambda points: points + 1,
+    "reputation.waiting_rounds": lambda rounds: rounds - 1,
+    "reputation.waiting_seconds": lambda seconds: seconds + 1,
+    "reputation.admission": lambda points: points + 1,
+    "rewards.participation": lambda amount: amount + 1,
+    "rewards.contribution": lambda amount: amount + 1,
+    "rewards.target_gain_ppm": lambda gain: gain // 2,
+    "rewards.token": lambda token: b"\x77" * 20,
+    "durations.task_seconds": lambda seconds: seconds + 1,
+    "durations.claim_seconds": lambda seconds: seconds + 1,
+    "durations.dispute_seconds": lambda seconds: seconds + 1,
+    "deposits.client": lambda amount: amount + 1,
+}
+NOT_TOLD = {  # they cost the owner nothing
+    *("version", "suite", "initial_model", "test_set", "confirmations", "cohort.max_clients"),
+    *("learning.optimiser.learning_rate_micro", "learning.optimiser.reference_count", "learning.encoding.packing"),
+    *("learning.quantiser.bound_micro", "learning.quantiser.bits"),
+    *("durations.enrolment_seconds", "durations.commit_seconds", "durations.settle_seconds"),
+    *("durations.takeover_seconds", "deposits.edge_server", "deposits.authority"),
+}
+WHOLE = (ModelSpec,)  # told as one
+
+
+def _names(value: Any, prefix: str = "") -> Iterator[str]:
+    for field in fields(value):
+        part = getattr(value, field.name)
+        if is_dataclass(part) and not isinstance(part, WHOLE):
+            yield from _names(part, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name
+
+
+def _changed(value: Any, path: Sequence[str], change: Callable[[Any], Any]) -> Any:
+    part = getattr(value, path[0])
+    return replace(value, **{path[0]: _changed(part, path[1:], change) if path[1:] else change(part)})
+
+
+def test_every_field_of_the_spec_is_either_told_or_costs_nothing() -> None:
+    assert set(_names(SPEC)) == TOLD.keys() | NOT_TOLD
+    assert not TOLD.keys() & NOT_TOLD
+
+
+@pytest.mark.parametrize("name", [name for name in TOLD if name != "privacy.accountant"])
+def test_what_costs_money_data_or_privacy_is_a_fact_and_in_the_text(name: str) -> None:
+    spec = _changed(SPEC, name.split("."), TOLD[name])
+    told, usual = disclose(spec, 7, 42, 1), disclose(SPEC, 7, 42, 1)
+    assert told != usual
+    assert as_text(told) != as_text(usual)
+
+
+@pytest.mark.parametrize("field", fields(Disclosure), ids=lambda field: field.name)
+def test_the_text_leaves_no_fact_out(field: Any) -> None:
+    usual = disclose(SPEC, 7, 42, 1)
+    value = getattr(usual, field.name)
+    match value:
+        case int():
+            other: Any = value + 10_000
+        case str():
+            other = value + "?"
+        case tuple():
+            other = (*value, value[0])
+        case RewardTerms():
+            other = replace(value, participation=value.participation + 1)
+        case ReputationTerms():
+            other = replace(value, maximum=value.maximum + 1)
+        case Charge():
+            other = replace(value, epsilon_micro=value.epsilon_micro + 10_000)
+    assert as_text(replace(usual, **{field.name: other})) != as_text(usual)
 
 
 def test_says_what_is_sent_kept_public_and_left() -> None:
-    text = disclosure(SPEC, 7, examples=42, rounds_charged=1)
+    told = disclose(SPEC, 7, examples=42, rounds_charged=1)
+    text = as_text(told)
     for part in ("sent in every round", "never sent", "becomes public, for ever", "budget 20.000", "leave at any time"):
         assert part in text
+    for fact in (*told.sent_every_round, *told.sent_once, *told.never_sent, *told.public_for_ever):
+        assert f"\n  - {fact}\n" in text
     assert "42 examples" in text
-    spent = epsilon_micro(SPEC.learning.mechanism, 1, 5) / 1e6
-    assert f"spent so far {spent:.3f}, left {20 - spent:.3f}" in text
-    assert "11 of 21 numbers" in text  # half of the model's coordinates
-    assert max(len(line) for line in text.splitlines()) <= 240
+    assert "11 of the model's 21 numbers" in text  # half of the coordinates
+    assert max(len(line) for line in text.splitlines()) <= 160
+
+
+def test_privacy_is_told_as_spent_next_and_all() -> None:
+    told = disclose(SPEC, 7, examples=42, rounds_charged=1)
+    mechanism, privacy = SPEC.learning.mechanism, SPEC.privacy
+    assert (told.spent, told.next_round) == (spent(mechanism, privacy, 1), spent(mechanism, privacy, 2))
+    assert told.all_rounds == spent(mechanism, privacy, SPEC.rounds)
+    text, left = as_text(told), 20 - told.spent.epsilon
+    assert f"spent so far {told.spent.epsilon:.3f}, left {left:.3f}" in text
+    assert f"one more round makes it {told.next_round.epsilon:.3f}" in text
+    for assumption in told.spent.assumptions:
+        assert assumption in text
+    assert "more than the budget" not in text
+    small = replace(privacy, epsilon_budget_micro=told.all_rounds.epsilon_micro - 1)
+    assert "more than the budget" in as_text(disclose(replace(SPEC, privacy=small), 7, 42, 1))
+
+
+def test_coordinates_that_are_always_sent_count_as_sent() -> None:
+    two_layers = tuple(Layer("linear", {"outputs": outputs, "bias": 1}) for outputs in (2, 3))
+    sparse = replace(SPEC, model=ModelSpec((60,), 3, two_layers), learning=with_terms(SPEC.learning, density_ppm=1))
+    assert disclose(sparse, 7, 42, 0).sent_parameters == 11  # all biases, and the last layer
+
+
+def test_a_task_whose_figures_this_phone_cannot_check_is_refused() -> None:
+    with pytest.raises(MalformedError):
+        disclose(replace(SPEC, privacy=replace(SPEC.privacy, accountant="UNKNOWN/1")), 7, 42, 0)
+    with pytest.raises(NoPrivacyError):
+        disclose(replace(SPEC, learning=with_terms(SPEC.learning, noise_multiplier_micro=0)), 7, 42, 0)
 
 
 class _Forbidden:

@@ -12,7 +12,8 @@ from unittest import mock
 import pytest
 
 from client_agent.chain_view import ChainView
-from client_agent.consent import disclosure
+from client_agent.consent import disclose
+from client_agent.consent_text import as_text
 from client_agent.journal import AgentJournal
 from client_agent.membership import EnrolmentOverError, Membership
 from client_agent.stake import StakeRefusedError, fetch_stake
@@ -250,11 +251,11 @@ def test_a_phone_of_a_task_that_never_began_has_its_stake_after_enrolment(scene:
 
 def test_the_owner_is_told_what_where_why_and_for_how_long() -> None:
     plain = authority.spec()
-    assert "stake" not in disclosure(plain, 1, 3, 0)
+    assert "stake" not in as_text(disclose(plain, 1, 3, 0))
     staked = replace(plain, deposits=DepositTerms(client=STAKE))
-    text = disclosure(staked, 1, 3, 0)
+    text = as_text(disclose(staked, 1, 3, 0))
     longest = staked.durations.task_seconds + staked.durations.claim_seconds
-    for part in (f"{STAKE} wei", "Nobody can take it", "with your last claim", f"locked until {longest} seconds"):
+    for part in (f"{STAKE} wei", "nobody can take it", "with your last claim", f"locked until {longest} seconds"):
         assert part in text
     in_token = replace(staked, rewards=replace(staked.rewards, token=b"\x77" * 20))
-    assert "token 0x" + "77" * 20 in disclosure(in_token, 1, 3, 0)
+    assert "token 0x" + "77" * 20 in as_text(disclose(in_token, 1, 3, 0))

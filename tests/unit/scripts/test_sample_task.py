@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from protocol.messages.chain import DEFAULT_RULES
 from protocol.messages.task import CommitteeMember, DepositTerms, Durations, LearningTerms, ReputationTerms, TaskSpec
-from protocol.privacy.renyi import epsilon_micro
+from protocol.privacy.spending import spent
 from protocol.round.key_request import check_quorum
 from protocol.round.scheme import encoding_of
 from scripts.cli import app
@@ -36,9 +36,7 @@ def without_units(names: list[str]) -> list[str]:
 def test_the_sample_is_a_task() -> None:
     spec = spec_of(SAMPLE)
     for rounds in range(1, spec.rounds + 1):
-        assert epsilon_micro(spec.learning.mechanism, rounds, spec.privacy.delta_exponent) <= (
-            spec.privacy.epsilon_budget_micro
-        )
+        assert spent(spec.learning.mechanism, spec.privacy, rounds).epsilon_micro <= spec.privacy.epsilon_budget_micro
     for count in (spec.cohort.min_clients, spec.cohort.max_clients):
         weights = [spec.reputation.maximum] * count
         encoding_of(spec).check_budget(weights)

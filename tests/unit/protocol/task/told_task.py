@@ -27,6 +27,7 @@ from protocol.messages.settlement import PUBLISHED, RoundRecord, Verdict
 from protocol.messages.submission import Commitment, SignedCommitment
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
+from protocol.privacy.spending import spent
 from protocol.round.commitments import batch_of, batch_root
 from protocol.round.key_request import key_request
 from protocol.round.planning import History, choose_index_set, plan_round, terms_of
@@ -116,7 +117,7 @@ class ToldTask:
         self.model = self.put(self.layout.to_safetensors(self.parameters + np.float32(1)))
         record = RoundRecord(
             plan.label(), PUBLISHED, verdict, request.digest(), (), (), ZERO_DIGEST, aggregate, 0, self.model, 1, 4,
-            1, self.put(encode(allocation)),
+            spent(plan.learning.mechanism, self.spec.privacy, number), self.put(encode(allocation)),
         )  # fmt: skip
         self.say(
             RoundPublished, round=number, model=self.model, record=self.put(encode(record)),

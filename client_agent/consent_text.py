@@ -1,0 +1,112 @@
+"""A disclosure as plain text: one fact a line, without terms that only the protocol knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from client_agent.consent import Disclosure
+from protocol.identifiers import NATIVE_COIN, to_hex
+from protocol.messages.task import MICRO
+from storage.ledger.deposits import money
+
+
+def as_text(told: Disclosure) -> str:
+    """Every field of it."""
+    sections = {
+        f"Task {told.task}: {told.title}": _task(told),
+        "What you can earn": _rewards(told),
+        "What this account leaves with the ledger meanwhile": _stake(told) if told.stake else iter(()),
+        "What is sent in every round you take part in": iter(told.sent_every_round),
+        "What is sent once, at enrolment": iter(told.sent_once),
+        "What is never sent": iter(told.never_sent),
+        "What becomes public, for ever": _public(told),
+        "Privacy": _privacy(told),
+        "You can leave at any time": iter(("no later round will plan you; what is on chain stays there",)),
+    }
+    parts = []
+    for heading, facts in sections.items():
+        lines = [f"  - {fact}" for fact in facts]
+        parts += [heading, *lines] if lines else []
+    return "\n".join(parts)
+
+
+def _task(told: Disclosure) -> Iterator[str]:
+    yield f"{told.rounds} rounds at most"
+    yield f"edge server {' or '.join(map(to_hex, told.edge_servers))}"
+    yield from (f"key authority {to_hex(address)}" for address in told.authorities)
+    yield f"any {told.threshold} of the {len(told.authorities)} key authorities can open a sum together"
+    yield f"each update has {told.sent_parameters} of the model's {told.parameters} numbers"
+    yield f"you have {told.examples} examples"
+
+
+def _rewards(told: Disclosure) -> Iterator[str]:
+    rewards, reputation = told.rewards, told.reputation
+    yield f"{money(rewards.participation, rewards.token)} for each accepted update"
+    yield (
+        f"up to {money(rewards.contribution, rewards.token)} more when the model got better, in proportion to your"
+        f" reputation; all of it from {_percent(rewards.target_gain_ppm)} more right answers on"
+    )
+    yield f"the highest reputation is {reputation.maximum}, a new account has {reputation.initial}"
+    yield (
+        f"a malformed update costs one point of it; an account at {reputation.floor} is then left out of"
+        f" {reputation.waiting_rounds} rounds, or waits {reputation.waiting_seconds} seconds for each point elsewhere"
+    )
+    if reputation.admission:
+        yield f"an account that worked before needs a reputation of {reputation.admission}"
+    yield (
+        f"a reward can be claimed {told.payable_after_seconds} seconds after its round was settled;"
+        " until then a dispute can void it"
+    )
+    yield (
+        f"what is not claimed {told.claim_until_seconds} seconds after the task was posted is the manufacturer's again"
+    )
+
+
+def _stake(told: Disclosure) -> Iterator[str]:
+    """By the ledger's rules: nobody, no dispute either, can take a stake; an unclaimed one waits for claimUntil."""
+    token = told.rewards.token
+    yield f"a stake of {money(told.stake, token)}, sent with its own enrolment, for which it pays the gas"
+    yield "nobody can take it away, whatever you deliver; it makes appearing as many clients cost something"
+    if token != NATIVE_COIN:
+        yield "a token is worth, and comes back, as its own contract likes"
+    yield "it comes back with your last claim: after the task's end, or after the round in which you leave"
+    yield (
+        f"without a claim it is locked until {told.claim_until_seconds} seconds after the task was posted; then"
+        " anybody can send it back to you"
+    )
+
+
+def _public(told: Disclosure) -> Iterator[str]:
+    yield from told.public_for_ever
+    yield (
+        f"a sum is of {told.min_clients} clients or more, none of which makes up more than"
+        f" {_percent(told.max_share_ppm)} of it"
+    )
+    yield (
+        f"if {told.threshold} key authorities and the edge server collude, they can read your updates, which then still"
+        " carry your own noise"
+    )
+
+
+def _privacy(told: Disclosure) -> Iterator[str]:
+    charge, mechanism = told.next_round, told.next_round.mechanism
+    yield f"differential privacy: epsilon at delta = 1e-{charge.delta_exponent}, by the accountant {charge.accountant}"
+    budget, left = told.budget_micro / MICRO, told.left_micro / MICRO
+    yield f"budget {budget:.3f}, spent so far {told.spent.epsilon:.3f}, left {left:.3f}"
+    yield f"one more round makes it {charge.epsilon:.3f}, the whole task costs at most {told.all_rounds.epsilon:.3f}"
+    if told.all_rounds.epsilon_micro > told.budget_micro:
+        yield "that is more than the budget: this phone sits out every round that would exceed it"
+    yield "a round counts as soon as its training starts, even if its update is lost"
+    yield from (f"the figure {assumption}" for assumption in charge.assumptions)
+    yield (
+        f"training steps in a round: {mechanism.local_steps}; each takes every example with a chance of"
+        f" {_percent(mechanism.sampling_rate_ppm)}"
+    )
+    yield (
+        f"one example can change a step by {mechanism.clip_micro / MICRO:g} at most; the noise on every number is"
+        f" {mechanism.noise_multiplier_micro / MICRO:g} times as large"
+    )
+
+
+def _percent(parts_per_million: int) -> str:
+    return f"{parts_per_million / 10_000:g} %"
