@@ -22,7 +22,6 @@ from client_agent.membership import PATIENCE_SECONDS, Membership
 from client_agent.privacy.budget import charge_next
 from client_agent.round_session import RoundSession
 from client_agent.stake import fetch_stake
-from client_agent.update_pipeline import prepare_update
 from client_agent.watch import Watch
 from protocol.canonical import decode
 from protocol.errors import BudgetSpentError, HearthError, Party, VerificationError
@@ -32,6 +31,7 @@ from protocol.model.layout import Layout
 from protocol.randomness import Randomness
 from protocol.round.scheme import prepare
 from protocol.round.training import Trainer
+from protocol.round.update import prepare_update
 from protocol.sparse.codec import decode_index_set
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.interface import Ledger

@@ -40,10 +40,10 @@ from protocol.round.planning import (
 from protocol.round.reference import Household
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
+from protocol.round.update import prepare_update
 from protocol.screening.verdict import Absent, decide
 from protocol.signing import sign
 from protocol.sparse.codec import encode_index_set, encode_sums
-from protocol.sparse.difference import restrict
 from storage.content.memory import MemoryStore
 from storage.ledger.ethereum.ledger import EthereumLedger, EthereumReader
 from storage.ledger.signer import Signer
@@ -263,14 +263,14 @@ class Player:
         self, number: int, conduct: Conduct, plan: RoundPlan, indices: npt.NDArray[np.uint32], client: int
     ) -> tuple[SignedCommitment, bytes | Absent]:
         """One client's signed commitment, and what the store then has of its ciphertext."""
-        household, purpose = self.households[client], plan.label().hex()
-        randomness = household.randomness
-        delta = household.trainer.train(self.parameters, plan.learning, randomness, purpose).delta
-        values, household.residual = restrict(
-            delta, household.residual, indices, plan.learning.quantiser, randomness, purpose
-        )
-        scheme, keys = self.scheme(plan), ratchet(household.master_keys, plan.key_epoch)
-        nonce, body = encrypt_update(scheme, values, keys, randomness)
+        household, scheme = self.households[client], self.scheme(plan)
+        update = prepare_update(
+            household.trainer, self.parameters, plan.learning, indices, household.residual, household.randomness,
+            scheme.label.hex(),
+        )  # fmt: skip
+        household.residual = update.residual
+        keys = ratchet(household.master_keys, plan.key_epoch)
+        nonce, body = encrypt_update(scheme, update.values, keys, household.randomness)
         if client in conduct.malformed:
             body = body[:-8]
         found: bytes | Absent = body

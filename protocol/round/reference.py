@@ -40,10 +40,10 @@ from protocol.round.planning import History, choose_index_set, plan_round, publi
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
 from protocol.round.training import Trainer
+from protocol.round.update import prepare_update
 from protocol.screening.verdict import decide
 from protocol.signing import address_of, sign
 from protocol.sparse.codec import encode_index_set
-from protocol.sparse.difference import restrict
 
 Put = Callable[
     [bytes, int | None], Digest
@@ -109,16 +109,17 @@ def run_round(
     put(encode(plan), None)
     scheme = RoundScheme.of(plan, spec.committee)
 
-    # Every client: train under noise, restrict, quantise, encrypt, store, commit.
+    # Every client: make the update (protocol/round/update.py), encrypt, store, commit.
     bodies: dict[Address, bytes] = {}
     commitments: list[SignedCommitment] = []
     for household in households:
-        randomness, purpose = household.randomness, scheme.label.hex()
-        delta = household.trainer.train(parameters, plan.learning, randomness, purpose).delta
-        values, household.residual = restrict(
-            delta, household.residual, indices, plan.learning.quantiser, randomness, purpose
-        )
-        nonce, body = encrypt_update(scheme, values, ratchet(household.master_keys, plan.key_epoch), randomness)
+        update = prepare_update(
+            household.trainer, parameters, plan.learning, indices, household.residual, household.randomness,
+            scheme.label.hex(),
+        )  # fmt: skip
+        household.residual = update.residual
+        keys = ratchet(household.master_keys, plan.key_epoch)
+        nonce, body = encrypt_update(scheme, update.values, keys, household.randomness)
         put(body, scheme.block_bytes)
         commitments.append(commit_to(scheme, household.address, nonce, body, household.sign))
         bodies[household.address] = body

@@ -12,17 +12,22 @@ from protocol.messages.task import MICRO, QuantiserTerms
 _UNIT = 2.0**-53
 
 
-def quantise(values: npt.NDArray[np.float64], quantiser: QuantiserTerms, uniform: bytes) -> npt.NDArray[np.int64]:
-    """Integers in ±(2^(bits-1) - 1) for ``values`` cut off at ±bound; ``uniform`` are 8 random bytes per value.
+def bound(values: npt.NDArray[np.float64], quantiser: QuantiserTerms) -> npt.NDArray[np.float64]:
+    """Cut off at ±bound."""
+    limit = quantiser.bound_micro / MICRO
+    return np.clip(values, -limit, limit)
 
-    Rounds up with the probability of the fraction, so the mean is the value itself within the bound.
-    Raises MalformedError for values that are not finite or too few random bytes.
+
+def quantise(bounded: npt.NDArray[np.float64], quantiser: QuantiserTerms, uniform: bytes) -> npt.NDArray[np.int64]:
+    """Integers in ±(2^(bits-1) - 1) for values in ±bound; ``uniform`` are 8 random bytes for each.
+
+    Rounds up with the probability of the fraction, so the mean is the value itself. Values beyond the bound become
+    the largest. Raises MalformedError for values that are not finite or too few random bytes.
     """
-    if len(uniform) != 8 * len(values) or not np.isfinite(values).all():
+    if len(uniform) != 8 * len(bounded) or not np.isfinite(bounded).all():
         raise MalformedError("quantise needs finite values and 8 random bytes for each")
     largest = largest_value(quantiser.bits)
-    bound = quantiser.bound_micro / MICRO
-    scaled = np.clip(values, -bound, bound) * (largest / bound)
+    scaled = bounded * (largest / (quantiser.bound_micro / MICRO))
     draws = (np.frombuffer(uniform, dtype="<u8") >> np.uint64(11)).astype(np.float64) * _UNIT
     rounded = np.floor(scaled + draws)
     return np.clip(rounded, -largest, largest).astype(np.int64)

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from client_agent.training.trainers import trainer_for
-from client_agent.update_pipeline import prepare_update
 from protocol.model.dataset import decode_labelled
 from protocol.model.evaluation import count_correct
 from protocol.model.initialization import initial_parameters
@@ -22,6 +21,7 @@ from protocol.model.specification import dimension_of
 from protocol.model.step import apply_step
 from protocol.privacy.spending import spent
 from protocol.randomness import SeededRandomness
+from protocol.round.update import prepare_update
 from protocol.sparse.index_set import select
 from scripts.demonstration.data import households_of
 from scripts.demonstration.task import terms_for

@@ -14,7 +14,6 @@ import pytest
 
 from client_agent.data.datasets import load_household
 from client_agent.training.trainers import trainer_for
-from client_agent.update_pipeline import prepare_update
 from protocol.canonical import decode
 from protocol.encryption.committee import draw_master_keys, ratchet
 from protocol.messages.chain import BatchCommitted, Event, RoundOpened
@@ -24,6 +23,7 @@ from protocol.model.dataset import decode_labelled, encode_labelled
 from protocol.model.layout import Layout
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.round.training import Training
+from protocol.round.update import prepare_update
 from protocol.sparse.codec import decode_index_set
 from scripts.demonstration.stage import client_name
 from storage.content.interface import get_document

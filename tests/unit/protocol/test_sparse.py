@@ -13,9 +13,9 @@ from protocol.errors import MalformedError
 from protocol.messages.task import MICRO
 from protocol.randomness import SeededRandomness
 from protocol.sparse.codec import decode_index_set, decode_sums, encode_index_set, encode_sums
-from protocol.sparse.difference import restrict
+from protocol.sparse.difference import add_residual, left_over, restrict
 from protocol.sparse.index_set import select
-from protocol.sparse.quantization import dequantise, quantise
+from protocol.sparse.quantization import bound, dequantise, quantise
 from tests.samples import sample_spec
 
 QUANTISER = sample_spec().learning.quantiser
@@ -31,6 +31,10 @@ def test_quantising_errs_by_less_than_one_step_inside_the_bound(values: list[flo
     assert np.abs(found).max() <= LARGEST
     inside = np.clip(array, -BOUND, BOUND)
     assert np.abs(dequantise(found, QUANTISER) - inside).max() <= BOUND / LARGEST * (1 + 1e-9)
+
+
+def test_bounding_cuts_off_and_leaves_the_rest_alone() -> None:
+    assert bound(np.array([-3 * BOUND, -BOUND, 0.5, 2 * BOUND]), QUANTISER).tolist() == [-BOUND, -BOUND, 0.5, BOUND]
 
 
 def test_rounding_is_fair() -> None:
@@ -57,7 +61,9 @@ def test_what_is_not_sent_stays_in_the_residual(seed: int) -> None:
     generator = np.random.Generator(np.random.PCG64(seed))
     delta, residual = generator.normal(size=30) * 8, generator.normal(size=30)
     indices = np.sort(generator.choice(30, 12, replace=False)).astype(np.uint32)
-    values, kept = restrict(delta, residual, indices, QUANTISER, SeededRandomness(b"r"), "p")
+    owed = add_residual(delta, residual)
+    values = quantise(bound(restrict(owed, indices), QUANTISER), QUANTISER, SeededRandomness(b"r").draw("p", 8 * 12))
+    kept = left_over(owed, indices, values, QUANTISER)
     sent = np.zeros(30)
     sent[indices] = dequantise(values, QUANTISER)
     assert np.allclose(sent + kept, delta + residual, atol=1e-12)
