@@ -11,7 +11,7 @@ from protocol.encryption.port import DecryptedSum
 from protocol.identifiers import Address
 from protocol.messages.keys import KeyRequest, PartialKeyStatement, SignedPartialKey
 from protocol.messages.round import RoundPlan
-from protocol.screening.verdict import Absent
+from protocol.screening.verdict import Unfit
 from protocol.signing import sign
 from tests.tiny_task import authority_key
 
@@ -25,7 +25,7 @@ def open_sum(
     player: Player,
     plan: RoundPlan,
     request: KeyRequest,
-    bodies: Mapping[Address, bytes | Absent],
+    bodies: Mapping[Address, bytes | Unfit],
     lying: tuple[int, ...],
 ) -> tuple[tuple[SignedPartialKey, ...], tuple[SignedPartialKey, ...], bytes, DecryptedSum]:
     """Signed partial keys, signed lies, the functional key and what it opens."""

@@ -41,7 +41,7 @@ from protocol.round.reference import Household
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
 from protocol.round.update import prepare_update
-from protocol.screening.verdict import Absent, decide
+from protocol.screening.verdict import Unfit, decide, judged_by_size
 from protocol.signing import sign
 from protocol.sparse.codec import encode_index_set, encode_sums
 from storage.content.memory import MemoryStore
@@ -151,8 +151,8 @@ class Player:
             self.edge.expire_round(self.task, number)
             self.history = unpublished_history(self.history, plan)
             return
-        sizes = {client: len(body) if isinstance(body, bytes) else body for client, body in bodies.items()}
-        verdict = self.said("verdict", decide(plan, committed, sizes, self.scheme(plan).body_bytes))
+        findings = {client: self._finding(plan, bodies[client]) for client in committed}
+        verdict = self.said("verdict", decide(plan.label(), findings))
         request = None
         if conduct.requested:
             request = self.said("request", key_request(plan, committed, verdict.accepted))
@@ -238,7 +238,7 @@ class Player:
 
     def _commit_phase(
         self, number: int, conduct: Conduct, plan: RoundPlan, indices: npt.NDArray[np.uint32]
-    ) -> tuple[dict[Address, SignedCommitment], dict[Address, bytes | Absent]]:
+    ) -> tuple[dict[Address, SignedCommitment], dict[Address, bytes | Unfit]]:
         batched, direct, bodies = [], [], {}
         for client, household in enumerate(self.households):
             if client in conduct.silent or plan.weight_of(household.address) is None:
@@ -261,7 +261,7 @@ class Player:
 
     def _deliver(
         self, number: int, conduct: Conduct, plan: RoundPlan, indices: npt.NDArray[np.uint32], client: int
-    ) -> tuple[SignedCommitment, bytes | Absent]:
+    ) -> tuple[SignedCommitment, bytes | Unfit]:
         """One client's signed commitment, and what the store then has of its ciphertext."""
         household, scheme = self.households[client], self.scheme(plan)
         update = prepare_update(
@@ -273,15 +273,18 @@ class Player:
         nonce, body = encrypt_update(scheme, update.values, keys, household.randomness)
         if client in conduct.malformed:
             body = body[:-8]
-        found: bytes | Absent = body
+        found: bytes | Unfit = body
         if client in conduct.unavailable:
-            found = Absent.UNAVAILABLE
+            found = Unfit.UNAVAILABLE
         elif client in conduct.corrupt:
-            found = Absent.CORRUPT
+            found = Unfit.CORRUPT
             self.store.objects[cid_of(body, scheme.block_bytes).text] = body[:-1] + bytes([body[-1] ^ 1])
         else:
             self.put(body, scheme.block_bytes)
         return commit_to(scheme, household.address, nonce, body, household.sign), found
+
+    def _finding(self, plan: RoundPlan, found: bytes | Unfit) -> Unfit | None:
+        return found if isinstance(found, Unfit) else judged_by_size(len(found), self.scheme(plan).body_bytes)
 
     def scheme(self, plan: RoundPlan) -> RoundScheme:
         return RoundScheme.of(plan, self.spec.committee)

@@ -40,7 +40,7 @@ from protocol.privacy.spending import spent
 from protocol.round.key_request import check_quorum, key_request
 from protocol.round.planning import History, published_history, unpublished_history
 from protocol.round.scheme import RoundScheme
-from protocol.screening.verdict import decide
+from protocol.screening.verdict import decide, judged_by_size
 from protocol.sparse.codec import encode_sums
 
 Sizes = Mapping[Address, int | Absence]  # of committed ciphertexts; each is folded and forgotten
@@ -158,15 +158,13 @@ class OpeningAudit:
         committed = known(self.facts.committed, "the committed set")
         excused = {e.client: e.reason for e in record.verdict.rejected if e.reason in (UNAVAILABLE, CORRUPT)}
         require(set(excused) <= set(committed), "the verdict rejects a client that did not commit")
-        judged = {}
-        for client in committed:
+        findings = {}
+        for client in committed.keys() - excused.keys():
             size = sizes.get(client)
-            if client not in excused and not isinstance(size, int):
+            if not isinstance(size, int):
                 raise MissingEvidenceError(f"needs the ciphertext of {to_hex(client)}")
-            if isinstance(size, int):
-                judged[client] = size
-        present = {client: signed for client, signed in committed.items() if client not in excused}
-        derived = decide(plan, present, judged, self._scheme.body_bytes)
+            findings[client] = judged_by_size(size, self._scheme.body_bytes)
+        derived = decide(plan.label(), findings)
         rejected = tuple(e for e in record.verdict.rejected if e.client not in excused)
         same("verdict", Verdict(record.label, record.verdict.accepted, rejected), derived)
         order = [entry.client for entry in record.verdict.rejected]

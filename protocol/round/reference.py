@@ -41,7 +41,7 @@ from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
 from protocol.round.training import Trainer
 from protocol.round.update import prepare_update
-from protocol.screening.verdict import decide
+from protocol.screening.verdict import decide, judged_by_size
 from protocol.signing import address_of, sign
 from protocol.sparse.codec import encode_index_set
 
@@ -134,7 +134,8 @@ def run_round(
 
     # Edge server: the accepted set, then the request for exactly that set; its digest goes on chain.
     committed = committed_set(batch, directs=())
-    verdict = decide(plan, committed, {client: len(body) for client, body in bodies.items()}, scheme.body_bytes)
+    findings = {client: judged_by_size(len(body), scheme.body_bytes) for client, body in bodies.items()}
+    verdict = decide(scheme.label, findings)
     request = key_request(plan, committed, verdict.accepted)
     weights = [entry.weight for entry in request.entries]
     check_quorum(weights, plan.min_clients, plan.max_share_ppm)

@@ -1,40 +1,33 @@
-"""The accepted set of a round as a pure function of its commitments and the state of their ciphertexts."""
+"""The accepted set of a round as a pure function of what was found of its committed ciphertexts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
 
-from protocol.identifiers import Address
-from protocol.messages.round import RoundPlan
+from protocol.identifiers import Address, Label
 from protocol.messages.settlement import CORRUPT, MALFORMED, UNAVAILABLE, Rejection, Verdict
-from protocol.messages.submission import SignedCommitment
 
 
-class Absent(Enum):
-    """Why there are no bytes to look at; neither can be shown or refuted later."""
+class Unfit(Enum):
+    """Why a ciphertext cannot be added. Only its size can be shown or refuted later."""
 
-    UNAVAILABLE = UNAVAILABLE
-    CORRUPT = CORRUPT
+    UNAVAILABLE = UNAVAILABLE  # not in the content store
+    CORRUPT = CORRUPT  # there, with other bytes than those of its digest
+    MALFORMED = MALFORMED  # of another size than the plan's ciphertexts
 
 
-def decide(
-    plan: RoundPlan,
-    committed: Mapping[Address, SignedCommitment],
-    sizes: Mapping[Address, int | Absent],
-    body_bytes: int,
-) -> Verdict:
-    """Accept every planned client whose ciphertext is there, matches its digest and has ``body_bytes`` bytes.
+def judged_by_size(size: int, body_bytes: int) -> Unfit | None:
+    """What the size of bytes says that match their digest, where ciphertexts have ``body_bytes``."""
+    return None if size == body_bytes else Unfit.MALFORMED
 
-    ``sizes``: of what the content store gave for each committed client, its digest already checked.
-    """
+
+def decide(label: Label, findings: Mapping[Address, Unfit | None]) -> Verdict:
+    """Accepts every client whose ciphertext can be added. ``findings``: one for each committed client."""
     accepted, rejected = [], []
-    for client in sorted(committed):
-        size = sizes[client]
-        if isinstance(size, Absent):
-            rejected.append(Rejection(client, size.value))
-        elif size != body_bytes:
-            rejected.append(Rejection(client, MALFORMED))
-        else:
+    for client, unfit in sorted(findings.items(), key=lambda finding: finding[0]):
+        if unfit is None:
             accepted.append(client)
-    return Verdict(plan.label(), tuple(accepted), tuple(rejected))
+        else:
+            rejected.append(Rejection(client, unfit.value))
+    return Verdict(label, tuple(accepted), tuple(rejected))

@@ -13,13 +13,13 @@ import pytest
 
 from protocol.content.cid import cid_of
 from protocol.errors import EncryptionError, HearthError, MalformedError, Party
-from protocol.screening.verdict import Absent, decide
+from protocol.screening.verdict import Unfit, decide, judged_by_size
 from storage.content.interface import ContentCorruptError, get_document
 from storage.content.memory import MemoryStore
 from tests.attacks.encryption.played_round import MISMATCH, SETTINGS, WEIGHTS, Round
 from tests.oracles.fe64 import T
 from tests.oracles.pad import PRIME_OF_WIDTH
-from tests.unit.backend.key_authority.scene import CLIENTS, plan
+from tests.unit.backend.key_authority.scene import CLIENTS
 
 LONG = 20_000  # two whole blocks and a part of one
 every_suite = pytest.mark.parametrize("name", SETTINGS)
@@ -161,8 +161,8 @@ def test_the_verdict_of_hostile_bodies(name: str) -> None:
     """Present and of another length is the client's fault; missing or changed on the way is nobody's."""
     played = Round(name, 500)
     size = len(played.body(0))
-    found = dict(zip(CLIENTS, (size, size - 1, Absent.CORRUPT), strict=True))
-    verdict = decide(plan(), dict.fromkeys(CLIENTS), found, size)  # type: ignore[arg-type]
+    found = (judged_by_size(size, size), judged_by_size(size - 1, size), Unfit.CORRUPT)
+    verdict = decide(played.label, dict(zip(CLIENTS, found, strict=True)))
     assert verdict.accepted == (CLIENTS[0],)
     assert [entry.client for entry in verdict.rejected] == list(CLIENTS[1:])
 
