@@ -60,6 +60,16 @@ class Encoding(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class PartialSum:
+    """What one aggregator has added up, for another to go on from. Whose bodies they are is for callers to know."""
+
+    encoding: Encoding
+    dimension: int
+    words: npt.NDArray[np.uint64]  # in the suite's one form
+    weights: tuple[int, ...]  # one for each body
+
+
 class Aggregator(Protocol):
     """A running weighted sum of ciphertext bodies; the order does not matter and memory is that of one sum."""
 
@@ -71,9 +81,19 @@ class Aggregator(Protocol):
         """All of them, or nothing; several bodies are read in one pass over the sum."""
         ...
 
+    def merge(self, other: PartialSum) -> None:
+        """Add another aggregator's sum, or nothing: EncryptionError ``E_PARAMS`` for one of another suite, encoding or
+        dimension, or words in another form; ``E_WEIGHT``."""
+        ...
+
     @property
     def words(self) -> npt.NDArray[np.uint64]:
         """The sum so far; a copy."""
+        ...
+
+    @property
+    def partial(self) -> PartialSum:
+        """The sum so far, with the weights that are in it."""
         ...
 
 

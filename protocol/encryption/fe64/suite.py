@@ -100,7 +100,7 @@ class Fe64:
     def aggregator(self, encoding: Encoding, dimension: int) -> RunningSum:
         own = own_encoding(encoding)
         total = np.zeros(own.words(dimension), np.uint64)
-        return RunningSum(own.body_bytes(dimension), total, self.arithmetic.for_words(len(total)).add, np.copy)
+        return RunningSum(own, dimension, total, self.arithmetic.for_words(len(total)).add, np.copy)
 
     def decrypt(
         self,
@@ -132,7 +132,7 @@ class Fe64:
         if not 0 <= start < end:
             raise EncryptionError(f"there is no block {block}", code="E_PARAMS")
         add = self.arithmetic.for_words((end - start) * len(leaves)).add
-        running = RunningSum(8 * (end - start), np.zeros(end - start, np.uint64), add, np.copy)
+        running = RunningSum(own, own.packing * (end - start), np.zeros(end - start, np.uint64), add, np.copy)
         running.fold_all(leaves, weights)
         fields, residual = self._open(running.words, block, label, functional_key, own, weights)
         return DecryptedSum(fields.reshape(-1)[: len(own.block_coordinates(block, dimension))], residual)

@@ -149,7 +149,8 @@ class Pad:
     def _running(self, encoding: PadEncoding, dimension: int) -> RunningSum:
         arithmetic = self.arithmetic.for_words(dimension)
         return RunningSum(
-            encoding.body_bytes(dimension),
+            encoding,
+            dimension,
             np.zeros(dimension, np.uint64),
             partial(arithmetic.add, encoding=encoding),
             partial(arithmetic.reduced, encoding=encoding),
