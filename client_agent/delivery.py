@@ -63,6 +63,7 @@ class Delivery:
                     self.watch.included(commitment.round, root)
                     return len(body)
             except EdgeUnavailableError:
+                self.ledger.prepare()  # it may come to a direct commitment, at the last moment
                 self.sleep(PATIENCE_SECONDS)
                 continue
             except (EdgeRefusedError, VerificationError) as error:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from web3.types import RPCEndpoint
-
 from protocol.identifiers import Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof
 from protocol.messages.chain import Publication, TaskTerms
@@ -71,13 +69,13 @@ class Bank:
         """The next block is later than ``instant``."""
         node = JsonRpcProvider(self.rpc_url)
         wait = max(0, instant - self.edge.block_timestamp(self.edge.block_number())) + 1
-        node.make_request(RPCEndpoint("evm_increaseTime"), [wait])
-        node.make_request(RPCEndpoint("evm_mine"), [])
+        node.make_request("evm_increaseTime", [wait])
+        node.make_request("evm_mine", [])
         node.close()
 
     def client_version(self) -> str:
         node = JsonRpcProvider(self.rpc_url)
-        version = str(node.make_request(RPCEndpoint("web3_clientVersion"), [])["result"])
+        version = str(node.make_request("web3_clientVersion", [])["result"])
         node.close()
         return version
 

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Final
 
 from eth_account import Account
-from web3.types import RPCEndpoint
 
 from protocol.errors import HearthError, MalformedError
 from protocol.identifiers import to_hex
@@ -156,7 +155,7 @@ def _furnish(testnet: Testnet, folder: Path) -> Testnet:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            provider.make_request(RPCEndpoint("eth_chainId"), [])
+            provider.make_request("eth_chainId", [])
             break
         except LedgerError:
             if _start_of(testnet.pid) != testnet.started or time.monotonic() > deadline:
@@ -164,7 +163,7 @@ def _furnish(testnet: Testnet, folder: Path) -> Testnet:
                 raise TestnetError(f"{testnet.chain} did not start:\n{tail}") from None
             time.sleep(0.05)
     if testnet.chain == "anvil":
-        provider.make_request(RPCEndpoint("anvil_setLoggingEnabled"), [False])  # else the log grows with every question
+        provider.make_request("anvil_setLoggingEnabled", [False])  # else the log grows with every question
     provider.close()
     ledger, _ = deploy(testnet.rpc_url, Signer(public_keys(testnet.chain)[0]))
     reader = EthereumReader(testnet.rpc_url, ledger)

@@ -28,6 +28,7 @@ from storage.ledger.ethereum.decoding import address_of, whole
 from storage.ledger.ethereum.ledger import EthereumReader, deploy
 from storage.ledger.ethereum.node_answers import checked_answers
 from storage.ledger.ethereum.rpc import JsonRpcProvider
+from storage.ledger.ethereum.web3_provider import web3_over
 from storage.ledger.interface import TransactionRevertedError
 from storage.ledger.signer import Signer
 
@@ -71,7 +72,7 @@ def deploy_once(
         raise DeploymentError(f"no ledger can have the rules {_text(rules)}")
     signer.require_private(rpc_url)
     provider = JsonRpcProvider(rpc_url, timeout_seconds=30)
-    chain = _Chain(Web3(provider, middleware=[]), signer.address)
+    chain = _Chain(web3_over(provider), signer.address)
     try:
         planned = read_deployment(file) if file.exists() else None
         if planned is not None:

@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 from typing import Final
 
-from web3.types import RPCEndpoint
-
 from protocol.errors import HearthError
 from scripts.chain.development import FUNDED_KEY
 from scripts.demonstration.processes import RoleFailedError, RoleProcess, Stage
@@ -43,7 +41,7 @@ def start_chain(
         role = stage.start("chain", ["--port", "0", "--host", "127.0.0.1"], folder, [str(ensure_anvil())])
         url = _anvil_url(role, folder / "log")
         quiet = JsonRpcProvider(url)
-        quiet.make_request(RPCEndpoint("anvil_setLoggingEnabled"), [False])  # else every poll of a phone is logged
+        quiet.make_request("anvil_setLoggingEnabled", [False])  # else every poll of a phone is logged
         quiet.close()
         return url, Signer(FUNDED_KEY)
     if not chain.startswith(("http://", "https://")):

@@ -26,7 +26,8 @@ def new(
     password_file: PasswordFile,
 ) -> None:
     """Makes a new account and prints its address."""
-    from storage.ledger.signer import GROUP_ORDER, Signer, read_password, write_keystore
+    from storage.ledger.keystore import GROUP_ORDER, read_password, write_keystore
+    from storage.ledger.signer import Signer
 
     private_key = (1 + secrets.randbelow(GROUP_ORDER - 1)).to_bytes(32, "big")
     write_keystore(keystore, private_key, read_password(password_file))

@@ -9,7 +9,8 @@ from client_agent.randomness import SystemRandomness
 from protocol.identifiers import Address, to_hex
 from protocol.randomness import Randomness, SeededRandomness
 from scripts.demonstration.processes import RoleProcess, Stage
-from storage.ledger.signer import Signer, write_keystore
+from storage.ledger.keystore import write_keystore
+from storage.ledger.signer import Signer
 
 AUTHORITIES = 3
 

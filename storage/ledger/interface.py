@@ -94,10 +94,6 @@ class LedgerReader(Protocol):
         """What the ledger may still fetch of an ERC-20 from ``owner``."""
         ...
 
-    def fee_wei(self, gas: int) -> int:
-        """What so much gas costs now at most, as this adapter offers for it."""
-        ...
-
     def task_count(self) -> int: ...
 
     def task(self, task: int) -> TaskView:
@@ -136,6 +132,14 @@ class Ledger(LedgerReader, Protocol):
 
     def confirmed(self, confirmations: int) -> Ledger:
         """The same ledger and account; its calls wait until so many blocks lie upon the transaction's own."""
+        ...
+
+    def prepare(self) -> None:
+        """Loads what sending takes, which the first transaction would do otherwise: for who sees a deadline coming."""
+        ...
+
+    def fee_wei(self, gas: int) -> int:
+        """What so much gas costs now at most, as this adapter offers for it."""
         ...
 
     def post_task(self, terms: TaskTerms, escrow: int) -> TransactionReceipt: ...

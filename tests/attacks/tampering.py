@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from eth_abi.abi import decode, encode
-from web3.types import RPCEndpoint, RPCResponse
 
 from protocol.audit.report import Report, Status
 from protocol.strict_json import canonical_json, parse_json
@@ -33,7 +32,7 @@ class Told(NodeProvider):
         super().__init__()
         self.entries, self._inner = entries, inner
 
-    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    def make_request(self, method: str, params: Any) -> dict[str, Any]:
         question = canonical_json([method, params]).decode()
         if question not in self.entries:
             if self._inner is None:
@@ -44,7 +43,7 @@ class Told(NodeProvider):
             raise RpcRefusedError(method, *entry["refusal"])
         return {"jsonrpc": "2.0", "id": 0, "result": copy.deepcopy(entry["result"])}
 
-    def _ask(self, inner: NodeProvider, method: RPCEndpoint, params: Any) -> dict[str, Any]:
+    def _ask(self, inner: NodeProvider, method: str, params: Any) -> dict[str, Any]:
         entry: dict[str, Any] = {"method": method, "params": parse_json(canonical_json(params))}
         try:
             return entry | {"result": parse_json(canonical_json(inner.make_request(method, params)["result"]))}

@@ -19,8 +19,8 @@ from protocol.round.state_table import RoundState
 from protocol.signing import address_of, sign
 from scripts.audit import run_audit
 from scripts.cli import app
+from storage.ledger.keystore import write_keystore
 from storage.ledger.proof_file import read_proof
-from storage.ledger.signer import write_keystore
 from tests.played_conduct import Conduct
 from tests.played_task import Player
 from tests.samples import private_key

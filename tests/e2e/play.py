@@ -84,8 +84,8 @@ class Play:
 
     def advance_clock(self, seconds: int) -> None:
         """Moves the chain's time on."""
-        self.reader.provider.make_request("evm_increaseTime", [seconds])  # type: ignore[arg-type]
-        self.reader.provider.make_request("evm_mine", [])  # type: ignore[arg-type]
+        self.reader.provider.make_request("evm_increaseTime", [seconds])
+        self.reader.provider.make_request("evm_mine", [])
 
     def leave(self, number: int) -> None:
         """Beside the running phone, as its owner would."""

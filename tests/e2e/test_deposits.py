@@ -6,8 +6,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from web3.types import RPCEndpoint
-
 from protocol.identifiers import Address, from_hex
 from protocol.messages.chain import BondPlaced, BondReturned, Claimed, RoundOpened, RoundPublished, StakeReturned
 from protocol.messages.task import DepositTerms
@@ -94,7 +92,7 @@ def _fees(task: Play) -> Counter[Address]:
     """What each account has paid for gas, from the receipts of all transactions of the chain."""
 
     def ask(method: str, *parameters: Any) -> Any:
-        return task.reader.provider.make_request(RPCEndpoint(method), list(parameters))["result"]
+        return task.reader.provider.make_request(method, list(parameters))["result"]
 
     fees = Counter[Address]()
     for number in range(task.reader.block_number() + 1):

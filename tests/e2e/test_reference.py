@@ -25,7 +25,7 @@ from protocol.round.planning import History
 from protocol.round.reference import Household, run_round
 from protocol.sparse.codec import encode_sums
 from storage.content.interface import get_document
-from storage.ledger.signer import load_keystore, read_password
+from storage.ledger.keystore import load_keystore, read_password
 from tests.e2e.conftest import CLIENTS, ROUNDS, KeptDemo
 
 TASK = 1

@@ -21,10 +21,10 @@ class ChainToken:
     def __init__(self, chain: RunningChain, ledger: Address, issuer: Signer | None = None) -> None:
         self._bank = chain.ledger(ledger, issuer or chain.faucet)
         code = bytes.fromhex(json.loads(_ARTIFACT.read_text())["bytecode"][2:])
-        self.address = address_of(self._bank._sender.send(None, code).get("contractAddress"))
+        self.address = address_of(self._bank._sender().send(None, code).get("contractAddress"))
 
     def mint(self, holder: Address, amount: int) -> None:
-        self._bank._sender.send(self.address, encode_token_call("mint", holder, amount))
+        self._bank._sender().send(self.address, encode_token_call("mint", holder, amount))
 
     def close(self) -> None:
         self._bank.close()
@@ -32,4 +32,4 @@ class ChainToken:
 
 def sent_by(ledger: EthereumLedger) -> int:
     """How many transactions of its account are mined."""
-    return ledger._sender._count("latest")
+    return ledger._sender()._count("latest")

@@ -15,8 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from web3.types import RPCEndpoint
-
 from protocol.identifiers import Address
 from scripts.chain.development import FUNDED_KEY
 from scripts.chain.server import chain_in_background
@@ -87,7 +85,7 @@ class RunningChain:
     def ask(self, method: str, *parameters: Any) -> Any:
         provider = JsonRpcProvider(self.rpc_url, timeout_seconds=30)
         try:
-            return provider.make_request(RPCEndpoint(method), list(parameters))["result"]
+            return provider.make_request(method, list(parameters))["result"]
         finally:
             provider.close()
 
@@ -149,7 +147,7 @@ def _await_answer(process: subprocess.Popen[bytes], url: str, log: Path) -> None
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            provider.make_request(RPCEndpoint("eth_chainId"), [])
+            provider.make_request("eth_chainId", [])
             provider.close()
             return
         except LedgerError:

@@ -6,6 +6,7 @@ from typing import Final
 
 from protocol.domain import Domain
 from protocol.identifiers import Address
+from storage.ledger.interface import Ledger
 from storage.ledger.signer import Signer
 from tests.reference_ledger.chain import MemoryChain
 from tests.reference_ledger.ledger import MemoryLedger
@@ -37,7 +38,7 @@ class ReferenceChain:
         """It comes with its one ledger."""
         return DOMAIN.ledger
 
-    def ledger(self, address: Address, signer: Signer) -> MemoryLedger:
+    def ledger(self, address: Address, signer: Signer) -> Ledger:
         assert address == DOMAIN.ledger
         return MemoryLedger(self._chain, signer.address)
 

@@ -16,7 +16,8 @@ from scripts.chain.deployment import DeploymentError, artifact_hash, created_add
 from scripts.cli import app
 from storage.ledger.ethereum.ledger import deploy
 from storage.ledger.ethereum.reader import EthereumReader
-from storage.ledger.signer import PublicKeyError, Signer, write_keystore
+from storage.ledger.keystore import write_keystore
+from storage.ledger.signer import PublicKeyError, Signer
 from tests.ports.chains import KINDS, RunningChain, running_chain
 from tests.samples import private_key
 

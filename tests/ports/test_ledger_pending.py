@@ -10,7 +10,7 @@ import pytest
 from protocol.identifiers import Address
 from protocol.messages.chain import Event
 from storage.ledger.ethereum.ledger import EthereumLedger
-from storage.ledger.ethereum.transactions import Pace
+from storage.ledger.ethereum.pace import Pace
 from storage.ledger.follower import EventFollower
 from storage.ledger.signer import Signer
 from tests.ports.chains import KINDS, RunningChain, running_chain

@@ -81,6 +81,9 @@ class MemoryLedger(LedgerWriter):
     def allowance(self, token: Address, owner: Address) -> int:
         return self._books.allowed[token, owner]
 
+    def prepare(self) -> None:
+        """Nothing is loaded late here."""
+
     def fee_wei(self, gas: int) -> int:
         """Nothing: gas is free."""
         return 0

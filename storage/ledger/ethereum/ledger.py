@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from copy import copy
-from typing import Any
-
-from web3 import Web3
+from typing import TYPE_CHECKING, Any
 
 from protocol.identifiers import Address
 from protocol.messages.chain import DEFAULT_RULES, ReputationRules
 from storage.ledger.ethereum.calls import decode_post_task, deployment, encode_token_call, prepare_post_task
 from storage.ledger.ethereum.decoding import address_of, byte_string, decode_logs, whole
-from storage.ledger.ethereum.node_answers import checked_answers
+from storage.ledger.ethereum.node import Node
+from storage.ledger.ethereum.pace import DEFAULT_PACE, Pace
 from storage.ledger.ethereum.reader import EthereumReader
-from storage.ledger.ethereum.rpc import JsonRpcProvider
-from storage.ledger.ethereum.transactions import DEFAULT_PACE, Pace, TransactionSender
+from storage.ledger.ethereum.rpc import JsonRpcProvider, NodeProvider
 from storage.ledger.ethereum.writer import LedgerWriter
 from storage.ledger.interface import LedgerError, PreparedTransaction, TransactionReceipt
 from storage.ledger.signer import Signer
+
+if TYPE_CHECKING:
+    from storage.ledger.ethereum.transactions import TransactionSender
 
 __all__ = ["EthereumLedger", "EthereumReader", "decode_post_task", "deploy", "prepare_post_task"]
 
@@ -48,7 +50,7 @@ class EthereumLedger(EthereumReader, LedgerWriter):
             rpc_url, ledger, clock=clock, timeout_seconds=timeout_seconds, first_block=first_block, on_bytes=on_bytes
         )
         self._signer = signer
-        self._sender = TransactionSender(self._web3, signer, lambda: self.domain.chain_id, pace)
+        self._sender = _Sender(self.provider, signer, lambda: self.domain.chain_id, pace)
         self._confirmations = 0
 
     @property
@@ -59,6 +61,12 @@ class EthereumLedger(EthereumReader, LedgerWriter):
         other = copy(self)
         other._confirmations = confirmations
         return other
+
+    def prepare(self) -> None:
+        self._sender()
+
+    def fee_wei(self, gas: int) -> int:
+        return gas * self._sender().price()
 
     def send_prepared(self, prepared: PreparedTransaction) -> TransactionReceipt:
         if prepared.to != self.ledger:
@@ -76,7 +84,25 @@ class EthereumLedger(EthereumReader, LedgerWriter):
         return self._send(to, b"", amount_wei)
 
     def _send(self, to: Address, data: bytes, value_wei: int) -> TransactionReceipt:
-        return _receipt(self._sender.send(to, data, value_wei, self._confirmations), self.ledger)
+        return _receipt(self._sender().send(to, data, value_wei, self._confirmations), self.ledger)
+
+
+class _Sender:
+    """One account's TransactionSender, made when it is first called: web3 takes seconds to import, and a phone whose
+    transactions are all relayed never sends any."""
+
+    def __init__(self, provider: NodeProvider, signer: Signer, chain_id: Callable[[], int], pace: Pace) -> None:
+        self._arguments = (provider, signer, chain_id, pace)
+        self._lock = threading.Lock()
+        self._made: TransactionSender | None = None
+
+    def __call__(self) -> TransactionSender:
+        with self._lock:
+            if self._made is None:
+                from storage.ledger.ethereum.transactions import TransactionSender
+
+                self._made = TransactionSender(*self._arguments)
+            return self._made
 
 
 def deploy(
@@ -90,15 +116,9 @@ def deploy(
     """Creates a HearthLedger on the node's chain: its address and the receipt. Raises LedgerError."""
     signer.require_private(rpc_url)
     provider = JsonRpcProvider(rpc_url, timeout_seconds=timeout_seconds)
-    web3 = Web3(provider, middleware=[])
-
-    def chain_id() -> int:
-        with checked_answers("eth_chainId"):
-            return whole(web3.eth.chain_id, 2**256)
-
     try:
-        sender = TransactionSender(web3, signer, chain_id)
-        mined = sender.send(None, deployment(rules), confirmations=confirmations)
+        sender = _Sender(provider, signer, Node(provider).chain_id, DEFAULT_PACE)
+        mined = sender().send(None, deployment(rules), confirmations=confirmations)
     finally:
         provider.close()
     address = address_of(mined.get("contractAddress"))

@@ -7,26 +7,18 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from eth_typing import BlockNumber
-from hexbytes import HexBytes
-from web3 import Web3
-from web3.exceptions import BlockNotFound
-from web3.types import BlockIdentifier, FilterParams, TxParams
-
 from protocol.domain import Domain
 from protocol.identifiers import NATIVE_COIN, Address, Digest, to_hex
 from protocol.messages.chain import BondView, EnrolmentView, Event, ReputationRules, RoundView, Standing, TaskView
 from protocol.signing import domain_separator
 from storage.ledger.ethereum import abi
 from storage.ledger.ethereum.calls import encode_call, encode_token_call
-from storage.ledger.ethereum.decoding import byte_string, decode_logs, struct, whole
-from storage.ledger.ethereum.fees import current_fees
-from storage.ledger.ethereum.node_answers import checked_answers
+from storage.ledger.ethereum.decoding import decode_logs, struct, whole
+from storage.ledger.ethereum.node import WORD_LIMIT, Block, BlockHead, Node
 from storage.ledger.ethereum.rpc import AnswerTooLargeError, JsonRpcProvider, NodeProvider, RpcRefusedError
 from storage.ledger.interface import LedgerError
 
 LOG_RANGE_BLOCKS = 5_000  # public nodes cap a query at 2,000 to 10,000 blocks or answers
-_WORD_LIMIT = 2**256
 
 
 class EthereumReader:
@@ -51,9 +43,7 @@ class EthereumReader:
             node = JsonRpcProvider(node, timeout_seconds=timeout_seconds, on_bytes=on_bytes)
         self.provider: NodeProvider = node
         self.ledger = ledger
-        self._web3 = Web3(self.provider, middleware=[])
-        self._eth = self._web3.eth
-        self._address = Web3.to_checksum_address(ledger)
+        self._node = Node(node)
         self._clock = clock
         self._first_block = first_block
         self._log_range_blocks = log_range_blocks
@@ -67,8 +57,7 @@ class EthereumReader:
 
     @cached_property
     def domain(self) -> Domain:
-        with checked_answers("eth_chainId"):
-            return Domain(whole(self._eth.chain_id, _WORD_LIMIT), self.ledger)
+        return Domain(self._node.chain_id(), self.ledger)
 
     @cached_property
     def _verified(self) -> bool:
@@ -82,52 +71,41 @@ class EthereumReader:
         assert self._verified
 
     def now(self) -> int:
-        return max(self._timestamp("latest"), int(self._clock()))
+        return max(self._block("latest").timestamp, int(self._clock()))
 
     def block_number(self) -> int:
-        with checked_answers("eth_blockNumber"):
-            return whole(self._eth.block_number)
+        return self._node.block_number()
 
     def head(self) -> tuple[int, Digest]:
-        with checked_answers("eth_getBlockByNumber"):
-            block = self._eth.get_block("latest")
-            return whole(block["number"]), byte_string(block["hash"], 32)
+        head = self._block("latest")
+        return head.number, head.hash
 
     def block_timestamp(self, block: int) -> int:
-        return self._timestamp(BlockNumber(block))
+        return self._block(block).timestamp
 
     def block_hash(self, block: int) -> Digest | None:
-        with checked_answers("eth_getBlockByNumber"):
-            try:
-                return byte_string(self._eth.get_block(BlockNumber(block))["hash"], 32)
-            except BlockNotFound:
-                return None
+        head = self._node.block(block)
+        return None if head is None else head.hash
 
     def judge(self) -> Address:
         judge: Address = self._view("judge")
         return judge
 
     def code(self, contract: Address | None = None) -> bytes:
-        with checked_answers("eth_getCode"):
-            return byte_string(self._eth.get_code(Web3.to_checksum_address(contract or self.ledger)))
+        return self._node.code(contract or self.ledger)
 
     def balance(self, address: Address, token: Address = NATIVE_COIN) -> int:
         """In the smallest units of ``token``."""
         if token != NATIVE_COIN:
             return self._token_amount(token, "balanceOf", address)
-        with checked_answers("eth_getBalance"):
-            return whole(self._eth.get_balance(Web3.to_checksum_address(address)), _WORD_LIMIT)
+        return self._node.balance(address)
 
     def allowance(self, token: Address, owner: Address) -> int:
         return self._token_amount(token, "allowance", owner, self.ledger)
 
-    def fee_wei(self, gas: int) -> int:
-        return gas * current_fees(self._eth).price
-
     def gas_used(self, transaction: Digest) -> int:
         """Of a mined transaction."""
-        with checked_answers("eth_getTransactionReceipt"):
-            return whole(self._eth.get_transaction_receipt(HexBytes(transaction))["gasUsed"])
+        return self._node.gas_used(transaction)
 
     def task_count(self) -> int:
         count: int = self._view("taskCount")
@@ -137,9 +115,7 @@ class EthereumReader:
         return struct(TaskView, self._view("taskOf", task))
 
     def round(self, task: int, round_number: int, confirmations: int = 0) -> RoundView:
-        block: BlockIdentifier = "latest"
-        if confirmations:
-            block = BlockNumber(max(0, self.block_number() - confirmations))
+        block = max(0, self.block_number() - confirmations) if confirmations else "latest"
         return struct(RoundView, self._view("roundOf", task, round_number, block=block))
 
     def enrolment(self, task: int, client: Address) -> EnrolmentView:
@@ -185,17 +161,9 @@ class EthereumReader:
         return events
 
     def _logs(self, task: int | None, start: int, end: int | str) -> list[Event]:
-        query: FilterParams = {
-            "address": self._address,
-            "fromBlock": BlockNumber(start),
-            "toBlock": BlockNumber(end) if isinstance(end, int) else "latest",
-        }
-        if task is not None:
-            # every event's first indexed member is its task
-            query["topics"] = [None, HexBytes(task.to_bytes(32, "big"))]
-        with checked_answers("eth_getLogs"):
-            logs = self._eth.get_logs(query)
-            events = list(decode_logs(logs, self.ledger))
+        # every event's first indexed member is its task
+        topics = None if task is None else [None, to_hex(task.to_bytes(32, "big"))]
+        events = list(decode_logs(self._node.logs(self.ledger, start, end, topics), self.ledger))
         for event in events:
             if event.block < start or (isinstance(end, int) and event.block > end):
                 raise LedgerError("a log outside the blocks asked for")
@@ -204,22 +172,19 @@ class EthereumReader:
         return events
 
     def _token_amount(self, token: Address, name: str, *arguments: Address) -> int:
-        data = Web3.to_hex(encode_token_call(name, *arguments))
-        call: TxParams = {"to": Web3.to_checksum_address(token), "data": data}
-        with checked_answers("eth_call", reverts=True):
-            answer = bytes(self._eth.call(call, "latest"))
+        answer = self._node.call(token, encode_token_call(name, *arguments))
         # an address without code holds nothing
-        return whole(abi.decode(("uint256",), answer)[0], _WORD_LIMIT) if answer else 0
+        return whole(abi.decode(("uint256",), answer)[0], WORD_LIMIT) if answer else 0
 
-    def _view(self, name: str, *arguments: object, block: BlockIdentifier = "latest") -> Any:
-        call: TxParams = {"to": self._address, "data": Web3.to_hex(encode_call(name, *arguments))}
-        with checked_answers("eth_call", reverts=True):
-            data = bytes(self._eth.call(call, block))
+    def _view(self, name: str, *arguments: object, block: Block = "latest") -> Any:
+        data = self._node.call(self.ledger, encode_call(name, *arguments), block)
         if not data:
             raise LedgerError(f"no contract at {to_hex(self.ledger)}")
         (value,) = decoded if len(decoded := abi.decode(abi.functions()[name].outputs, data)) == 1 else (decoded,)
         return value
 
-    def _timestamp(self, block: BlockIdentifier) -> int:
-        with checked_answers("eth_getBlockByNumber"):
-            return whole(self._eth.get_block(block)["timestamp"])
+    def _block(self, block: Block) -> BlockHead:
+        head = self._node.block(block)
+        if head is None:
+            raise LedgerError(f"the node has no block {block}")
+        return head

@@ -6,8 +6,6 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
-from web3.types import RPCEndpoint, RPCResponse
-
 from protocol.errors import MalformedError
 from protocol.strict_json import canonical_json, parse_json
 from storage.durable_file import write_file_atomically
@@ -22,7 +20,6 @@ class RecordingProvider(NodeProvider):
     """Passes every question on to ``inner`` and remembers the last answer to each, refusals included."""
 
     def __init__(self, inner: NodeProvider) -> None:
-        super().__init__()
         self._inner = inner
         self._lock = threading.Lock()
         self._entries: dict[str, dict[str, Any]] = {}
@@ -34,7 +31,7 @@ class RecordingProvider(NodeProvider):
     def close(self) -> None:
         self._inner.close()
 
-    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    def make_request(self, method: str, params: Any) -> dict[str, Any]:
         entry: dict[str, Any] = {"method": method, "params": parse_json(canonical_json(params))}
         question = _question(entry)
         try:
@@ -70,10 +67,9 @@ class ReplayProvider(NodeProvider):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__()
         self._entries = _load(path)
 
-    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    def make_request(self, method: str, params: Any) -> dict[str, Any]:
         entry = self._entries.get(_question({"method": method, "params": params}))
         if entry is None:
             raise LedgerError(f"{method}: not in the evidence file")

@@ -1,4 +1,4 @@
-"""web3's provider over HTTP with the fewest bytes that a node accepts; every answer is bounded and checked."""
+"""JSON-RPC over HTTP with the fewest bytes that a node accepts; every answer is bounded and checked."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 import httpx2
-from web3.providers import BaseProvider
-from web3.types import RPCEndpoint, RPCResponse
 
 from protocol.errors import MalformedError
 from protocol.strict_json import as_hex, parse_json
@@ -43,8 +41,12 @@ class _SilentError(LedgerError):
     """The connection stands and no answer comes."""
 
 
-class NodeProvider(BaseProvider):
-    """What a reader needs of web3's provider: answers or LedgerError, a count of bytes, an end."""
+class NodeProvider:
+    """Whoever answers for a node, with a count of bytes and an end."""
+
+    def make_request(self, method: str, params: Any) -> dict[str, Any]:
+        """The answer, its ``result`` included. Raises LedgerError, RpcRefusedError among them."""
+        raise NotImplementedError
 
     @property
     def bytes_sent(self) -> int:
@@ -70,7 +72,6 @@ class JsonRpcProvider(NodeProvider):
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         on_bytes: Callable[[int, int], None] | None = None,
     ) -> None:
-        super().__init__()
         self.url = checked_url(url)
         self._bytes_sent = 0
         self.bytes_received = 0
@@ -89,7 +90,7 @@ class JsonRpcProvider(NodeProvider):
     def close(self) -> None:
         self._http.close()
 
-    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    def make_request(self, method: str, params: Any) -> dict[str, Any]:
         number = next(self._ids)
         question = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,8 +18,10 @@ from protocol.identifiers import Address
 from storage.ledger.ethereum.decoding import byte_string, whole
 from storage.ledger.ethereum.fees import Fees, current_fees
 from storage.ledger.ethereum.node_answers import checked_answers
+from storage.ledger.ethereum.pace import Pace
 from storage.ledger.ethereum.reverts import revert_of
-from storage.ledger.ethereum.rpc import RpcRefusedError
+from storage.ledger.ethereum.rpc import NodeProvider, RpcRefusedError
+from storage.ledger.ethereum.web3_provider import web3_over
 from storage.ledger.interface import LedgerError, TransactionRevertedError
 from storage.ledger.signer import Signer
 
@@ -36,23 +37,6 @@ TRANSFER_GAS: Final = 21_000
 _NONCE_USED: Final = ("nonce", "replacement transaction", "be replaced", "replaced by")
 _UNDERPRICED: Final = ("underpriced", "less than block base fee", "fee too low", "max fee per gas less")
 _ALREADY_THERE: Final = ("already known", "already imported", "known transaction")
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Seconds of patience, and the clock that they are measured by.
-
-    ``receipt_seconds``: in which nothing happens to a transaction, until its sender is told that nobody knows its fate;
-    ``stuck_seconds``: without a block that takes it, until more is offered for it.
-    """
-
-    receipt_seconds: float = 120.0
-    stuck_seconds: float = 30.0
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-
-
-DEFAULT_PACE: Final = Pace()
 
 
 @dataclass(slots=True)
@@ -75,14 +59,18 @@ class TransactionSender:
     it is stuck, so after a crash the caller reads the chain's state before it sends again.
     """
 
-    def __init__(self, web3: Web3, signer: Signer, chain_id: Callable[[], int], pace: Pace = DEFAULT_PACE) -> None:
-        self._eth = web3.eth
+    def __init__(self, provider: NodeProvider, signer: Signer, chain_id: Callable[[], int], pace: Pace) -> None:
+        self._eth = web3_over(provider).eth
         self._signer = signer
         self._address = Web3.to_checksum_address(signer.address)
         self._chain_id = chain_id
         self._pace = pace
         self._lock = threading.Lock()
         self._in_flight: set[int] = set()
+
+    def price(self) -> int:
+        """Wei that it would offer now for each unit of gas."""
+        return current_fees(self._eth).price
 
     def send(self, to: Address | None, data: bytes, value_wei: int = 0, confirmations: int = 0) -> Mapping[str, Any]:
         """web3's receipt of the successful transaction with ``confirmations`` blocks upon its own; ``to`` None creates.

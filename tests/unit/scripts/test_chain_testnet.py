@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from web3.types import RPCEndpoint
 
 from scripts.chain.development import FUNDED_KEY
 from scripts.chain.testnet import ChainChoiceError, start_chain
 from scripts.demonstration.processes import Stage
 from storage.ledger.ethereum.rpc import JsonRpcProvider
-from storage.ledger.signer import PublicKeyError, Signer, write_keystore
+from storage.ledger.keystore import write_keystore
+from storage.ledger.signer import PublicKeyError, Signer
 from tests.samples import private_key
 
 
@@ -20,7 +20,7 @@ def test_a_started_chain_answers_and_ends_with_the_stage(chain: str, tmp_path: P
     with Stage() as stage:
         url, faucet = start_chain(stage, tmp_path / "chain", chain, None, None)
         provider = JsonRpcProvider(url)
-        answer = provider.make_request(RPCEndpoint("eth_getBalance"), ["0x" + faucet.address.hex(), "latest"])
+        answer = provider.make_request("eth_getBalance", ["0x" + faucet.address.hex(), "latest"])
         assert int(answer["result"], 16) > 10**21
         provider.close()
     assert all(role.process.poll() is not None for role in stage.roles)

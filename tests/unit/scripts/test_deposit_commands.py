@@ -13,7 +13,8 @@ import pytest
 
 from protocol.identifiers import Address, to_hex
 from scripts.cli import main
-from storage.ledger.signer import Signer, write_keystore
+from storage.ledger.keystore import write_keystore
+from storage.ledger.signer import Signer
 from tests.ports.chain_token import ChainToken, sent_by
 from tests.ports.chains import running_chain
 from tests.ports.ledger_scene import Scene

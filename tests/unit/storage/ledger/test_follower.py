@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
-from web3.types import RPCEndpoint, RPCResponse
 
 from protocol.messages.chain import Event, KeyRequested, RoundExpired
 from storage.ledger.ethereum.reader import EthereumReader
@@ -149,7 +148,7 @@ class _Stingy(NodeProvider):
         self.ranges: list[tuple[int, int]] = []
         self.methods: set[str] = set()
 
-    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    def make_request(self, method: str, params: Any) -> dict[str, Any]:
         self.methods.add(method)
         if method == "eth_blockNumber":
             return {"jsonrpc": "2.0", "id": 1, "result": hex(999)}

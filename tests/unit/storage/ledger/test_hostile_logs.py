@@ -9,7 +9,6 @@ import pytest
 from eth_hash.auto import keccak
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from web3.types import RPCEndpoint, RPCResponse
 
 from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.ethereum.reverts import decode_revert
@@ -141,7 +140,7 @@ class _Says(NodeProvider):
         super().__init__()
         self._value = value
 
-    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    def make_request(self, method: str, params: Any) -> dict[str, Any]:
         return {"jsonrpc": "2.0", "id": 1, "result": self._value}
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from web3.types import RPCEndpoint
 
 from storage.ledger.ethereum.rpc import (
     AnswerTooLargeError,
@@ -23,7 +22,7 @@ from storage.ledger.ethereum.rpc import (
 from storage.ledger.interface import LedgerError
 from tests.unit.storage.ledger.node import node, result
 
-CHAIN_ID = RPCEndpoint("eth_chainId")
+CHAIN_ID = "eth_chainId"
 
 
 def answer(**members: Any) -> Callable[[dict[str, Any]], bytes]:
@@ -117,7 +116,7 @@ def _waited(monkeypatch: pytest.MonkeyPatch, method: str) -> list[float]:
     monkeypatch.setattr(httpx2.Client, "send", never)
     provider = JsonRpcProvider("http://127.0.0.1:1", timeout_seconds=8)
     with pytest.raises(LedgerError, match=f"{method}: no answer in 8 s"):
-        provider.make_request(RPCEndpoint(method), [])
+        provider.make_request(method, [])
     provider.close()
     return waited
 
@@ -140,7 +139,7 @@ def test_a_lost_estimate_is_made_up_for() -> None:
 
     with node(once) as url:
         provider = JsonRpcProvider(url, timeout_seconds=1)
-        assert provider.make_request(RPCEndpoint("eth_estimateGas"), [])["result"] == "0x5208"
+        assert provider.make_request("eth_estimateGas", [])["result"] == "0x5208"
         gone.set()
         provider.close()
 

@@ -9,16 +9,14 @@ import pytest
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_hash.auto import keccak
 from hexbytes import HexBytes
-from web3 import Web3
-from web3.types import RPCEndpoint, RPCResponse
 
+from storage.ledger.ethereum.pace import Pace
 from storage.ledger.ethereum.rpc import NodeProvider, RpcRefusedError
 from storage.ledger.ethereum.transactions import (
     GAS_MARK,
     MAX_ATTEMPTS,
     MAX_REPLACEMENTS,
     OVERTAKEN_POLLS,
-    Pace,
     TransactionSender,
 )
 from storage.ledger.interface import LedgerError, TransactionRevertedError
@@ -38,7 +36,7 @@ class _Node(NodeProvider):
         self.sent: list[bytes] = []
         self.answers = answers
 
-    def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+    def make_request(self, method: str, params: Any) -> dict[str, Any]:
         self.asked.append(method)
         answer = self.answers.get(method) or getattr(self, method)
         return {"jsonrpc": "2.0", "id": 1, "result": answer(*params)}
@@ -82,7 +80,7 @@ def sender(node: NodeProvider) -> TransactionSender:
     clock = _Clock()
     signer = Signer(private_key("sender"))
     pace = Pace(receipt_seconds=60, stuck_seconds=15, monotonic=clock.now, sleep=clock.sleep)
-    return TransactionSender(Web3(node, middleware=[]), signer, lambda: 31337, pace)
+    return TransactionSender(node, signer, lambda: 31337, pace)
 
 
 def fields(raw: bytes) -> list[int]:

@@ -1,0 +1,141 @@
+"""Questions to an Ethereum node with their answers checked, for those who only read.
+
+Execution API of ethereum/execution-apis: a quantity is ``0x`` and hexadecimal digits, data are ``0x`` and whole bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from protocol.identifiers import Address, Digest, to_hex
+from storage.ledger.ethereum.reverts import revert_of
+from storage.ledger.ethereum.rpc import NodeProvider, RpcRefusedError
+from storage.ledger.interface import LedgerError
+
+WORD_LIMIT: Final = 2**256
+_QUANTITY: Final = re.compile("0x[0-9a-fA-F]+")
+_DATA: Final = re.compile("0x([0-9a-fA-F]{2})*")
+A = TypeVar("A")
+Block = int | str  # a number or a tag of the API: ``latest``, ``pending``
+
+
+@dataclass(frozen=True, slots=True)
+class BlockHead:
+    number: int
+    hash: Digest
+    timestamp: int  # seconds
+
+
+class Node:
+    """Raises LedgerError for every answer that is not what was asked for."""
+
+    def __init__(self, provider: NodeProvider) -> None:
+        self._provider = provider
+
+    def chain_id(self) -> int:
+        return self._ask(quantity, "eth_chainId")
+
+    def block_number(self) -> int:
+        return self._ask(_number, "eth_blockNumber")
+
+    def block(self, block: Block) -> BlockHead | None:
+        """None when there is no such block (any more)."""
+        return self._ask(_head, "eth_getBlockByNumber", _tag(block), False)
+
+    def code(self, contract: Address) -> bytes:
+        return self._ask(data, "eth_getCode", to_hex(contract), "latest")
+
+    def balance(self, account: Address) -> int:
+        """In wei."""
+        return self._ask(quantity, "eth_getBalance", to_hex(account), "latest")
+
+    def call(self, to: Address, call: bytes, block: Block = "latest") -> bytes:
+        """What the contract returns. Raises TransactionRevertedError where it refuses."""
+        question = {"to": to_hex(to), "data": to_hex(call)}
+        try:
+            return self._ask(data, "eth_call", question, _tag(block))
+        except RpcRefusedError as error:
+            revert = revert_of(error)
+            if revert is None:
+                raise
+            raise revert from error
+
+    def gas_used(self, transaction: Digest) -> int:
+        """Of a mined transaction."""
+        return self._ask(
+            lambda receipt: _number(_members(receipt)["gasUsed"]), "eth_getTransactionReceipt", to_hex(transaction)
+        )
+
+    def logs(
+        self, contract: Address, start: int, end: Block, topics: list[str | None] | None = None
+    ) -> list[dict[str, Any]]:
+        """Of one contract, as :func:`storage.ledger.ethereum.decoding.decode_logs` takes them."""
+        query = {"address": to_hex(contract), "fromBlock": _tag(start), "toBlock": _tag(end)}
+        return self._ask(_logs, "eth_getLogs", query if topics is None else {**query, "topics": topics})
+
+    def _ask(self, read: Callable[[Any], A], method: str, *parameters: object) -> A:
+        answer = self._provider.make_request(method, list(parameters))["result"]
+        try:
+            return read(answer)
+        except (ValueError, TypeError, LookupError) as error:
+            raise LedgerError(f"{method}: malformed answer ({type(error).__name__}: {error!s:.200})") from error
+
+
+def quantity(value: str, limit: int = WORD_LIMIT) -> int:
+    """Raises ValueError or TypeError unless it is one below ``limit``."""
+    if not _QUANTITY.fullmatch(value) or (number := int(value, 16)) >= limit:
+        raise ValueError(f"not a number in range: {value!r:.40}")
+    return number
+
+
+def data(value: str) -> bytes:
+    """Raises ValueError or TypeError unless these are whole bytes."""
+    if not _DATA.fullmatch(value):
+        raise ValueError(f"not data: {value!r:.40}")
+    return bytes.fromhex(value[2:])
+
+
+def _number(value: str) -> int:
+    return quantity(value, 2**63)
+
+
+def _tag(block: Block) -> str:
+    return hex(block) if isinstance(block, int) else block
+
+
+def _members(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"not an object: {value!r:.40}")
+    return value
+
+
+def _head(value: Mapping[str, Any] | None) -> BlockHead | None:
+    if value is None:
+        return None
+    block = _members(value)
+    digest = data(block["hash"])
+    if len(digest) != 32:
+        raise ValueError("not the hash of a block")
+    return BlockHead(_number(block["number"]), digest, _number(block["timestamp"]))
+
+
+def _logs(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if not isinstance(value, list):
+        raise TypeError("not a list of logs")
+    return [_log(_members(log)) for log in value]
+
+
+def _log(log: Mapping[str, Any]) -> dict[str, Any]:
+    """With bytes and integers in place of text."""
+    return {
+        "address": log["address"],
+        "topics": [data(topic) for topic in log["topics"]],
+        "data": data(log["data"]),
+        "blockNumber": _number(log["blockNumber"]),
+        "logIndex": _number(log["logIndex"]),
+        "transactionHash": data(log["transactionHash"]),
+        "removed": log.get("removed"),
+    }
