@@ -39,10 +39,10 @@ def open_sum(
     indices: npt.NDArray[np.uint32],
     parameters: npt.NDArray[np.float32],
 ) -> Aggregate:
-    """Raises EncryptionError when no ``threshold`` of ``partials`` open the sum of exactly the requested updates.
+    """Raises EncryptionError when no ``threshold`` of ``partials`` decrypts the sum of exactly the requested updates.
 
-    With a wrong share among them, the largest set of shares that agree and open the sum is taken. When sets of that
-    size open it with different keys, nothing tells which is right: ``E_SHARE_INCONSISTENT``.
+    With a wrong share among them, the largest set of shares that agree and decrypt the sum is taken. When sets of that
+    size decrypt it with different keys, nothing tells which is right: ``E_SHARE_INCONSISTENT``.
     """
     weights, words = [entry.weight for entry in request.entries], total.words
     for size in range(len(partials), scheme.t - 1, -1):
@@ -56,14 +56,14 @@ def open_sum(
             found[key] = members, decrypted
         if len(found) > 1:
             raise EncryptionError(
-                f"partial keys of {sorted(partials)} open the sum in {len(found)} ways",
+                f"partial keys of {sorted(partials)} decrypt the sum in {len(found)} ways",
                 code="E_SHARE_INCONSISTENT",
                 fault=Party.KEY_AUTHORITY,
             )
         for key, (members, decrypted) in found.items():
             accused = liars(partials, scheme.t, scheme.combine)
             if set(members) != partials.keys() - set(accused):
-                accused = ()  # those who agree do not open the sum: who lies remains open
+                accused = ()  # those who agree do not decrypt the sum: who lies is not known
             stepped = apply_step(parameters, indices, decrypted.sums, sum(weights), scheme.plan.learning.quantiser)
             return Aggregate(decrypted, key, members, accused, stepped)
-    raise EncryptionError("no set of partial keys opens the sum", code="E_COMMITTEE", fault=Party.KEY_AUTHORITY)
+    raise EncryptionError("no set of partial keys decrypts the sum", code="E_COMMITTEE", fault=Party.KEY_AUTHORITY)

@@ -31,7 +31,7 @@ CHECKS: Final[dict[int, str]] = {
     14: "the key request is for exactly the accepted set and is the one on chain",
     15: "every partial key is signed by a committee member for this request",
     16: "the partial keys combine to the recorded functional key",
-    17: "the sum of the ciphertexts opens to the recorded aggregate",
+    17: "the sum of the ciphertexts decrypts to the recorded aggregate",
     18: "the model is the previous one plus the aggregate's step",
     19: "the counts of right answers on the test set are those of the models",
     20: "the privacy charge follows from the plans",

@@ -56,7 +56,7 @@ class Encoding(Protocol):
         ...
 
     def block_coordinates(self, block: int, dimension: int) -> npt.NDArray[np.int64]:
-        """The coordinates that block ``block`` of a body carries, in the order in which it opens."""
+        """The coordinates that block ``block`` of a body carries, in the order of its decrypted sums."""
         ...
 
 
@@ -98,7 +98,7 @@ class Aggregator(Protocol):
 
 
 class Suite(Protocol):
-    """Functional encryption of weighted sums: one key per label, issued by a committee, opens one sum.
+    """Functional encryption of weighted sums: one key per label, issued by a committee, decrypts one sum.
 
     Never two plaintexts under one (label, nonce), never two functional keys for one label: callers see to both.
     """
@@ -157,14 +157,14 @@ class Suite(Protocol):
         dimension: int,
         weights: Sequence[int],
     ) -> DecryptedSum:
-        """Open an aggregate; ``sums`` has shape (d,). ``weights`` are those folded in.
+        """The sums behind an aggregate, shape (d,). ``weights`` are those folded in.
 
         Raises EncryptionError ``E_RESIDUAL`` or ``E_RANGE`` when key, label, weights and ciphertexts do not belong
         together; ``E_PARAMS``, ``E_WEIGHT``, ``E_BUDGET``.
         """
         ...
 
-    def open_block(
+    def decrypt_block(
         self,
         block: int,
         leaves: Sequence[Body],
@@ -174,7 +174,7 @@ class Suite(Protocol):
         dimension: int,
         weights: Sequence[int],
     ) -> DecryptedSum:
-        """Aggregate and open one block, from that leaf of every body: ``sums`` follow ``block_coordinates``.
+        """Aggregate and decrypt one block, from that leaf of every body: ``sums`` follow ``block_coordinates``.
 
         Raises like :meth:`decrypt` and :meth:`Aggregator.fold`.
         """

@@ -38,19 +38,19 @@ def check_blocks(
     leaves: Mapping[int, Sequence[Body]],
     sums: npt.NDArray[np.int64],
 ) -> int:
-    """Opens every block of ``leaves`` (block -> that leaf of every body, in the order of ``weights``).
+    """Decrypts every block of ``leaves`` (block -> that leaf of every body, in the order of ``weights``).
 
     ``sums`` are the published ones, shape (d,). Returns the largest noise left. Raises EncryptionError
-    ``E_AUDIT_MISMATCH`` when they are not what the ciphertexts give, and like ``Suite.open_block``.
+    ``E_AUDIT_MISMATCH`` when they are not what the ciphertexts give, and like ``Suite.decrypt_block``.
     """
     residual = 0
     for block, parts in leaves.items():
-        opened = scheme.open_block(block, parts, label, functional_key, encoding, dimension, weights)
-        if not np.array_equal(opened.sums, sums[encoding.block_coordinates(block, dimension)]):
+        decrypted = scheme.decrypt_block(block, parts, label, functional_key, encoding, dimension, weights)
+        if not np.array_equal(decrypted.sums, sums[encoding.block_coordinates(block, dimension)]):
             raise EncryptionError(
-                f"block {block} opens to other sums than the published",
+                f"block {block} decrypts to other sums than the published",
                 code="E_AUDIT_MISMATCH",
                 fault=Party.EDGE_SERVER,
             )
-        residual = max(residual, opened.max_residual)
+        residual = max(residual, decrypted.max_residual)
     return residual

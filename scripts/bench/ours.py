@@ -106,12 +106,12 @@ class Round:
 
     def check(self, sums: Integers) -> None:
         if not np.array_equal(sums, self.expected):
-            raise ArithmeticError(f"{self.system.name}: the opened sum is not the plain one")
+            raise ArithmeticError(f"{self.system.name}: the decrypted sum is not the plain one")
 
 
 @dataclass(frozen=True)
 class ServerTimings:
-    """Parts of what the server does, and the whole; every repetition opened the exact sum."""
+    """Parts of what the server does, and the whole; every repetition decrypted the exact sum."""
 
     aggregate: Timing
     combine: Timing
@@ -133,8 +133,12 @@ def measure_server(played: Round, repetitions: int) -> tuple[ServerTimings, Timi
     while not enough([sum(parts) for parts in seconds], repetitions):
         seconds.append(open_sum(played, partials))
     aggregate, combine, decrypt = (Timing.of(column) for column in zip(*seconds, strict=True))
-    opened = Timing.of(aggregating + decrypting for aggregating, _, decrypting in seconds)
-    return ServerTimings(aggregate, combine, decrypt, opened, Timing.of(map(sum, seconds))), authority, len(partials[1])
+    decrypted = Timing.of(aggregating + decrypting for aggregating, _, decrypting in seconds)
+    return (
+        ServerTimings(aggregate, combine, decrypt, decrypted, Timing.of(map(sum, seconds))),
+        authority,
+        len(partials[1]),
+    )
 
 
 def open_sum(played: Round, partials: Mapping[int, bytes]) -> tuple[float, float, float]:
@@ -148,10 +152,10 @@ def open_sum(played: Round, partials: Mapping[int, bytes]) -> tuple[float, float
 
     aggregating, words = clock(aggregate)
     combining, key = clock(lambda: scheme.combine(partials, system.m, system.t, encoding, workload.dimension))
-    decrypting, opened = clock(
+    decrypting, decrypted = clock(
         lambda: scheme.decrypt(words, LABEL, key, encoding, workload.dimension, workload.weights)
     )
-    played.check(opened.sums)
+    played.check(decrypted.sums)
     return aggregating, combining, decrypting
 
 

@@ -33,19 +33,19 @@ class Audit:
         self._openings = [self._tree.opening(body, self._blocks) for body in played.bodies]
 
     def full(self) -> None:
-        """Every body hashed, all added and opened. Raises for what does not agree."""
+        """Every body hashed, all added and decrypted. Raises for what does not agree."""
         played, weights = self._played, self._played.workload.weights
         for body, digest in zip(played.bodies, self._digests, strict=True):
             if cid_of(body, self._encoding.block_bytes).digest != digest:
                 raise ArithmeticError("a body is not what was committed to")
         aggregator = played.scheme.aggregator(self._encoding, self._dimension)
         aggregator.fold_all(played.bodies, weights)
-        opened = played.scheme.decrypt(aggregator.words, LABEL, self._key, self._encoding, self._dimension, weights)
-        if not np.array_equal(opened.sums, played.expected):
+        decrypted = played.scheme.decrypt(aggregator.words, LABEL, self._key, self._encoding, self._dimension, weights)
+        if not np.array_equal(decrypted.sums, played.expected):
             raise ArithmeticError("the sum is not the published one")
 
     def spot(self) -> None:
-        """Every opening verified, its blocks added and opened. Raises for what does not agree."""
+        """Every opening verified, its blocks added and decrypted. Raises for what does not agree."""
         played = self._played
         verified = [
             self._tree.verified(digest, opening) for digest, opening in zip(self._digests, self._openings, strict=True)

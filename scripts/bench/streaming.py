@@ -44,7 +44,7 @@ def stream(clients: int, dimension: int) -> dict[str, Any]:
 
 
 def _play(clients: int, dimension: int) -> tuple[float, int]:
-    """Seconds from the first ciphertext to the opened sum, clients included, and bytes beyond one ciphertext."""
+    """Seconds from the first ciphertext to the decrypted sum, clients included, and bytes beyond one ciphertext."""
     system, scheme, encoding = STREAMED_SYSTEM, STREAMED_SYSTEM.scheme, STREAMED_SYSTEM.encoding
     partials = {j: _read_all("authority", j, clients, dimension) for j in range(1, system.t + 1)}
     _RESET.write_text("5")  # the peak starts anew

@@ -156,7 +156,7 @@ export function combine({ width, dimension, members: m, threshold: t, answers })
   return valueAt(quorum, 0n, dimension, p);
 }
 
-export function open({ width, bits, dimension, sum, key, weights }) {
+export function decrypt({ width, bits, dimension, sum, key, weights }) {
   const bound = budget({ width, bits, weights });
   const p = PRIMES[width];
   const keys = keyWords(hex(key), dimension, width);

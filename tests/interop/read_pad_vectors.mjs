@@ -71,13 +71,13 @@ for (const c of good.rounds) {
     const answers = Object.fromEntries(quorum.map((j) => [j, c.sum_keys[j]]));
     same(text(pad.combine({ ...c, answers })), c.key, `${c.name}: key from ${quorum}`);
   }
-  same(pad.open({ ...c, weights }).map(Number), c.opened, `${c.name}: opened sum`);
+  same(pad.decrypt({ ...c, weights }).map(Number), c.decrypted, `${c.name}: decrypted sum`);
 }
 
 const acts = {
   fold: (c) => pad.fold([hex(c.body)], [c.weight], c.dimension, c.width),
   combine: pad.combine,
-  open: pad.open,
+  decrypt: pad.decrypt,
   budget: pad.budget,
   sampler: (c) => pad.acceptedWords(hex(c.stream), c.dimension, c.width),
 };

@@ -39,11 +39,11 @@ def _sum_key(vectors: dict[str, Any]) -> None:
     keys["1"], keys["2"] = keys["2"], keys["1"]
 
 
-def _opened(vectors: dict[str, Any]) -> None:
-    vectors["rounds"][1]["opened"][0] += 1
+def _decrypted(vectors: dict[str, Any]) -> None:
+    vectors["rounds"][1]["decrypted"][0] += 1
 
 
-@pytest.mark.parametrize("change", [_ciphertext, _sum_key, _opened])
+@pytest.mark.parametrize("change", [_ciphertext, _sum_key, _decrypted])
 def test_a_changed_vector_is_noticed(tmp_path: Path, change: Any) -> None:
     shutil.copytree(VECTORS, tmp_path / "vectors")
     path = tmp_path / "vectors" / "pad.json"

@@ -150,7 +150,7 @@ def encrypt(
     return words
 
 
-def opened(
+def decrypted(
     words: Sequence[int], key: Element, label: bytes, d: int, weights: Sequence[int], bits: int, fields: int
 ) -> list[int]:
     """Centred weighted sums of ``words``, the weighted sum of ciphertexts; no check of any bound."""

@@ -103,7 +103,7 @@ def key_at_zero(sum_keys: Mapping[int, Sequence[int]], width: int) -> list[int]:
     return total
 
 
-def opened(summed: Sequence[int], key: Sequence[int], width: int) -> list[int]:
+def decrypted(summed: Sequence[int], key: Sequence[int], width: int) -> list[int]:
     p = PRIME_OF_WIDTH[width]
     return [(c - k + p // 2) % p - p // 2 for c, k in zip(summed, key, strict=True)]
 

@@ -64,7 +64,7 @@ class Client:
         return reduce(np.sum(held, axis=0, dtype=np.uint64))
 
 
-def opened(
+def decrypted(
     words: npt.NDArray[np.uint64],
     public: Limbs,
     partials: dict[int, Limbs],

@@ -41,5 +41,5 @@ def test_every_value_of_a_round(width: int, m: int, t: int) -> None:
             assert answers[j] == pad.packed(sum_keys[j], width)
         key = pad.key_at_zero(sum_keys, width)
         assert scheme.combine(answers, m, t, encoding, d) == pad.packed(key, width)
-        opened = scheme.decrypt(running.words, label, pad.packed(key, width), encoding, d, weights)
-        assert opened.sums.tolist() == pad.opened(summed, key, width)
+        decrypted = scheme.decrypt(running.words, label, pad.packed(key, width), encoding, d, weights)
+        assert decrypted.sums.tolist() == pad.decrypted(summed, key, width)

@@ -134,7 +134,7 @@ def _small_fe64(
         words += client.encrypt(public, x, encoding, rng.bytes(32)) * factor
         for j in answering:
             partials[j] = reduce(partials[j] + client.share(j, drawn.m, drawn.t) * factor)
-    return small_fe64.opened(words, public, partials, weights, encoding)
+    return small_fe64.decrypted(words, public, partials, weights, encoding)
 
 
 def _pad(rng: np.random.Generator, drawn: Shape, rows: Values, values: list[Values], answering: list[int]) -> Values:

@@ -76,8 +76,10 @@ def round_case(name: str, m: int, t: int, fields: int, bits: int, dimension: int
     factors = [(weight, weight, weight) for weight in weights]
     key = fe64.combination(secrets, factors)
     partials = {j: fe64.combination([s[j - 1] for s in shares], factors) for j in range(1, m + 1)}
-    opened = fe64.opened(total, key, label, dimension, weights, bits, fields)
-    assert opened == [sum(y * v for y, v in zip(weights, column, strict=True)) for column in zip(*plain, strict=True)]
+    decrypted = fe64.decrypted(total, key, label, dimension, weights, bits, fields)
+    assert decrypted == [
+        sum(y * v for y, v in zip(weights, column, strict=True)) for column in zip(*plain, strict=True)
+    ]
     return {
         "name": name,
         "members": m,
@@ -90,7 +92,7 @@ def round_case(name: str, m: int, t: int, fields: int, bits: int, dimension: int
         "partial_keys_sha256": {str(j): _element_hash(element) for j, element in partials.items()},
         "functional_key_sha256": _element_hash(key),
         "sum": fe64.packed_words(total).hex(),
-        "opened": opened,
+        "decrypted": decrypted,
     }
 
 
@@ -141,13 +143,13 @@ def broken() -> Json:
     case("fold", "weight 0", "E_WEIGHT", weight=0)
     case("fold", "weight 256", "E_WEIGHT", weight=256)
     for limb, prime in enumerate(fe64.Q[:2]):
-        case("open", f"residue of prime {prime} off by one", "E_RANGE", key={"limb": limb, "position": 0, "add": 1})
-    case("open", "residue of the last prime off by one", "E_RESIDUAL", key={"limb": 2, "position": 9, "add": 1})
-    case("open", "opened under another label", "E_RESIDUAL", label=digest(b"another label").hex())
-    case("open", "a residue that is its prime", "E_MALFORMED", key={"limb": 1, "position": 5, "set": fe64.Q[1]})
-    case("open", "a key a byte short", "E_MALFORMED", key_bytes=49_151)
-    case("open", "no weights", "E_PARAMS", weights=[])
-    case("open", "weights that sum to too much", "E_BUDGET", weights=[255] * 9)
+        case("decrypt", f"residue of prime {prime} off by one", "E_RANGE", key={"limb": limb, "position": 0, "add": 1})
+    case("decrypt", "residue of the last prime off by one", "E_RESIDUAL", key={"limb": 2, "position": 9, "add": 1})
+    case("decrypt", "decrypted under another label", "E_RESIDUAL", label=digest(b"another label").hex())
+    case("decrypt", "a residue that is its prime", "E_MALFORMED", key={"limb": 1, "position": 5, "set": fe64.Q[1]})
+    case("decrypt", "a key a byte short", "E_MALFORMED", key_bytes=49_151)
+    case("decrypt", "no weights", "E_PARAMS", weights=[])
+    case("decrypt", "weights that sum to too much", "E_BUDGET", weights=[255] * 9)
     case("combine", "one answer too few", "E_SHARES", from_members=[2])
     lie = {"member": 2, "limb": 0, "position": 17, "add": 1}
     case("combine", "a lie among t + 1", "E_SHARE_INCONSISTENT", from_members=[1, 2, 3], answers=lie)

@@ -59,8 +59,10 @@ def round_case(name: str, width: int, m: int, t: int, bits: int, dimension: int,
     sum_keys = {j: pad.weighted_sum([s[j] for s in pads_shared], weights, width) for j in range(1, m + 1)}
     total = pad.weighted_sum(ciphertexts, weights, width)
     key = pad.key_at_zero({j: sum_keys[j] for j in range(1, t + 1)}, width)
-    opened = pad.opened(total, key, width)
-    assert opened == [sum(y * v for y, v in zip(weights, column, strict=True)) for column in zip(*plain, strict=True)]
+    decrypted = pad.decrypted(total, key, width)
+    assert decrypted == [
+        sum(y * v for y, v in zip(weights, column, strict=True)) for column in zip(*plain, strict=True)
+    ]
     return {
         "name": name,
         "width": width,
@@ -73,7 +75,7 @@ def round_case(name: str, width: int, m: int, t: int, bits: int, dimension: int,
         "sum_keys": {str(j): pad.packed(words, width).hex() for j, words in sum_keys.items()},
         "sum": pad.packed(total, width).hex(),
         "key": pad.packed(key, width).hex(),
-        "opened": opened,
+        "decrypted": decrypted,
     }
 
 
@@ -174,7 +176,7 @@ def _combine(case: Json, name: str, answers: dict[str, str], error: str, **chang
 def _open(case: Json, name: str, error: str, **changes: Any) -> Json:
     shape = {key: case[key] for key in ("width", "bits", "dimension", "sum", "key")}
     weights = [client["weight"] for client in case["clients"]]
-    return {"step": "open", "name": name, **shape, "weights": weights, **changes, "error": error}
+    return {"step": "decrypt", "name": name, **shape, "weights": weights, **changes, "error": error}
 
 
 def broken() -> Json:

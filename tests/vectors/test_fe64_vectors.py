@@ -92,7 +92,7 @@ def test_rounds(scheme: Fe64, case: Json) -> None:
     for quorum in (list(answers)[:t], list(answers)[-t:], list(answers)):
         key = scheme.combine({j: answers[j] for j in quorum}, m, t, encoding, d)
         assert sha(key) == case["functional_key_sha256"]
-    assert scheme.decrypt(running.words, label, key, encoding, d, weights).sums.tolist() == case["opened"]
+    assert scheme.decrypt(running.words, label, key, encoding, d, weights).sums.tolist() == case["decrypted"]
 
 
 @pytest.mark.parametrize("case", GOOD["budgets"])
@@ -134,7 +134,7 @@ def _combine(scheme: Fe64, case: Json, change: Json) -> object:
     return scheme.combine(chosen, case["members"], shape["threshold"], encoding, case["dimension"])
 
 
-def _open(scheme: Fe64, case: Json, change: Json) -> object:
+def _decrypt(scheme: Fe64, case: Json, change: Json) -> object:
     encoding = scheme.encoding_for(case["bits"], case["fields"])
     d, m, t = (case[name] for name in ("dimension", "members", "threshold"))
     key = scheme.combine(partial_keys(scheme, case), m, t, encoding, d)
@@ -146,7 +146,7 @@ def _open(scheme: Fe64, case: Json, change: Json) -> object:
     return scheme.decrypt(summed(case), label, key, encoding, d, weights)
 
 
-STEPS: dict[str, Callable[[Fe64, Json, Json], object]] = {"fold": _fold, "combine": _combine, "open": _open}
+STEPS: dict[str, Callable[[Fe64, Json, Json], object]] = {"fold": _fold, "combine": _combine, "decrypt": _decrypt}
 
 
 @every_suite

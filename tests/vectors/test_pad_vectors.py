@@ -80,7 +80,7 @@ def test_rounds(scheme: Suite, case: Json) -> None:
     for quorum in (list(answers)[:t], list(answers)[-t:], list(answers)):
         key = scheme.combine({j: answers[j] for j in quorum}, m, t, encoding, d)
         assert key.hex() == case["key"]
-    assert scheme.decrypt(running.words, label, key, encoding, d, weights).sums.tolist() == case["opened"]
+    assert scheme.decrypt(running.words, label, key, encoding, d, weights).sums.tolist() == case["decrypted"]
 
 
 @every(GOOD["ratchet"])
@@ -137,7 +137,7 @@ def _combine(case: Json, scheme: Suite) -> object:
     return scheme.combine(answers, case["members"], case["threshold"], encoding, case["dimension"])
 
 
-def _open(case: Json, scheme: Suite) -> object:
+def _decrypt(case: Json, scheme: Suite) -> object:
     encoding = _encoding(case, scheme)
     words = words_of(case["sum"], encoding, case["dimension"], scheme)
     key, weights = bytes.fromhex(case["key"]), case["weights"]
@@ -147,7 +147,7 @@ def _open(case: Json, scheme: Suite) -> object:
 STEPS: dict[str, Callable[[Json, Suite], object]] = {
     "fold": _fold,
     "combine": _combine,
-    "open": _open,
+    "decrypt": _decrypt,
     "budget": lambda case, scheme: _encoding(case, scheme).check_budget(case["weights"]),
 }
 

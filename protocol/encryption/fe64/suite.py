@@ -114,10 +114,10 @@ class Fe64:
         own = own_encoding(encoding)
         if words.shape != (own.words(dimension),):
             raise EncryptionError(f"{words.shape} words for {dimension} coordinates", code="E_PARAMS")
-        fields, residual = self._open(words, 0, label, functional_key, own, weights)
+        fields, residual = self._decrypt(words, 0, label, functional_key, own, weights)
         return DecryptedSum(fields.reshape(-1)[:dimension], residual)
 
-    def open_block(
+    def decrypt_block(
         self,
         block: int,
         leaves: Sequence[Body],
@@ -134,10 +134,10 @@ class Fe64:
         add = self.arithmetic.for_words((end - start) * len(leaves)).add
         running = RunningSum(own, own.packing * (end - start), np.zeros(end - start, np.uint64), add, np.copy)
         running.fold_all(leaves, weights)
-        fields, residual = self._open(running.words, block, label, functional_key, own, weights)
+        fields, residual = self._decrypt(running.words, block, label, functional_key, own, weights)
         return DecryptedSum(fields.reshape(-1)[: len(own.block_coordinates(block, dimension))], residual)
 
-    def _open(
+    def _decrypt(
         self, words: Words, block: int, label: bytes, key: bytes, encoding: Fe64Encoding, weights: Sequence[int]
     ) -> tuple[npt.NDArray[np.int64], int]:
         encoding.check_budget(weights)

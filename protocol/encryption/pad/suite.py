@@ -125,9 +125,9 @@ class Pad:
         weights: Sequence[int],
     ) -> DecryptedSum:
         own = own_encoding(encoding)
-        return self._open(words, label, self._decode_key(functional_key, own, dimension), own, weights)
+        return self._decrypt(words, label, self._decode_key(functional_key, own, dimension), own, weights)
 
-    def open_block(
+    def decrypt_block(
         self,
         block: int,
         leaves: Sequence[Body],
@@ -144,7 +144,7 @@ class Pad:
         running = self._running(own, end - start)
         running.fold_all(leaves, weights)
         part = functional_key[own.packing * start : own.packing * end]
-        return self._open(running.words, label, self._decode_key(part, own, end - start), own, weights)
+        return self._decrypt(running.words, label, self._decode_key(part, own, end - start), own, weights)
 
     def _running(self, encoding: PadEncoding, dimension: int) -> RunningSum:
         arithmetic = self.arithmetic.for_words(dimension)
@@ -156,7 +156,7 @@ class Pad:
             partial(arithmetic.reduced, encoding=encoding),
         )
 
-    def _open(
+    def _decrypt(
         self, words: Words, label: bytes, key: Words, encoding: PadEncoding, weights: Sequence[int]
     ) -> DecryptedSum:
         encoding.check_budget(weights)

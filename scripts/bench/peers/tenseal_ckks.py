@@ -50,18 +50,18 @@ def measure(workload: Workload) -> Measurement:
     parse_seconds, received = clock(lambda: [ts.ckks_vector_from(server, body) for body in sent])
     errors: list[float] = []
 
-    def check(opened: list[float], expected: Integers, sum_weights: int) -> None:
-        off = float(np.abs(np.array(opened) * workload.largest - expected).max())
+    def check(decrypted: list[float], expected: Integers, sum_weights: int) -> None:
+        off = float(np.abs(np.array(decrypted) * workload.largest - expected).max())
         errors.append(check_error(off, TOLERANCE * sum_weights * workload.largest))
 
     secret_key, weights = holder.secret_key(), workload.weights
     plain_sum = repeat(
         lambda: _add(received).decrypt(secret_key),
-        lambda opened: check(opened, workload.plain_sum, workload.clients),
+        lambda decrypted: check(decrypted, workload.plain_sum, workload.clients),
     )
     weighted_sum = repeat(
         lambda: _add([vector * float(y) for vector, y in zip(received, weights, strict=True)]).decrypt(secret_key),
-        lambda opened: check(opened, workload.weighted_sum, sum(weights)),
+        lambda decrypted: check(decrypted, workload.weighted_sum, sum(weights)),
     )
     return Measurement(
         suite="CKKS 8192 [60,40,40] 2^40 symmetric",

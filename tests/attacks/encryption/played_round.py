@@ -76,7 +76,7 @@ class Round:
     def combine(self, partials: Mapping[int, bytes]) -> bytes:
         return self.scheme.combine(partials, M, T, self.encoding, self.dimension)
 
-    def open(
+    def decrypt(
         self,
         bodies: Sequence[bytes] | None = None,
         weights: Sequence[int] = WEIGHTS,
@@ -88,10 +88,10 @@ class Round:
         for body, weight in zip(bodies if bodies is not None else self.bodies, weights, strict=True):
             running.fold(body, weight)
         answers = quorum if quorum is not None else {j: _partial(self, j) for j in (1, 2)}
-        opened = self.scheme.decrypt(
+        decrypted = self.scheme.decrypt(
             running.words, label or self.label, self.combine(answers), self.encoding, self.dimension, weights
         )
-        sums: list[int] = opened.sums.tolist()
+        sums: list[int] = decrypted.sums.tolist()
         return sums
 
 

@@ -27,7 +27,7 @@ every_suite = pytest.mark.parametrize("name", SETTINGS)
 
 def refused(played: Round, code: str, **changes: object) -> None:
     with pytest.raises(EncryptionError) as caught:
-        played.open(**changes)  # type: ignore[arg-type]
+        played.decrypt(**changes)  # type: ignore[arg-type]
     assert caught.value.code == code
 
 
@@ -35,7 +35,7 @@ def refused(played: Round, code: str, **changes: object) -> None:
 def test_the_honest_round_opens(name: str) -> None:
     for dimension in (1, 7, LONG):
         played = Round(name, dimension)
-        assert played.open() == played.expected
+        assert played.decrypt() == played.expected
 
 
 @every_suite
@@ -76,8 +76,8 @@ def test_a_changed_ciphertext_opens_and_only_its_digest_tells(name: str) -> None
     """The naive server adds what it fetched; one coordinate is moved, and neither noise nor range shows it."""
     played = Round(name, LONG)
     body = moved(played, played.body(1), 1001, 500)
-    opened = played.open(bodies=[played.body(0), body, played.body(2)])
-    differences = {i: a - b for i, (a, b) in enumerate(zip(opened, played.expected, strict=True)) if a != b}
+    decrypted = played.decrypt(bodies=[played.body(0), body, played.body(2)])
+    differences = {i: a - b for i, (a, b) in enumerate(zip(decrypted, played.expected, strict=True)) if a != b}
     assert differences == {1001: 500 * WEIGHTS[1]}
 
     store, block = MemoryStore(), played.encoding.block_bytes
@@ -127,12 +127,12 @@ def test_everything_of_one_round_opened_as_another(name: str) -> None:
 
 @every_suite
 def test_garbage_of_the_right_length_kills_the_sum_and_is_not_traced(name: str) -> None:
-    """A limit: whichever client sent it, the same error comes, and no sum without it may be opened under the label."""
+    """A limit: whichever client sent it, the same error comes, and no sum without it is decrypted under its label."""
     played, errors = Round(name, 500), set()
     garbage = np.random.default_rng(8).bytes(len(played.body(0)))
     for sender in range(3):
         with pytest.raises(EncryptionError) as caught:
-            played.open(bodies=[garbage if i == sender else played.body(i) for i in range(3)])
+            played.decrypt(bodies=[garbage if i == sender else played.body(i) for i in range(3)])
         errors.add(str(caught.value))
     assert len(errors) == 1
 

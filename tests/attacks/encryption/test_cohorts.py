@@ -109,7 +109,7 @@ def test_sums_that_would_overflow_are_refused(name: str, bits: int) -> None:
         values = [[2 ** (bits - 1) - 1]] * 5
         p = pad.PRIME_OF_WIDTH[4]
         summed = pad.weighted_sum([[value % p for value in row] for row in values], [1] * 5, 4)
-        assert pad.opened(summed, [0], 4) != [5 * values[0][0]]
+        assert pad.decrypted(summed, [0], 4) != [5 * values[0][0]]
     scheme, packing = SETTINGS[name]
     with pytest.raises(EncryptionError) as caught:
         suite(scheme).encoding_for(bits - 1 if name == "fe64" else bits, packing).check_budget([1] * 5)

@@ -27,8 +27,8 @@ def summed_noise(unit: int, plaintext_modulus: int, values: list[Element], noise
     ]
     total = sum(y * c for y, c in zip(WEIGHTS, ciphertexts, strict=True))
     key = sum(y * s for y, s in zip(WEIGHTS, secrets, strict=True))
-    opened = centred((np.asarray(total) - times(a, np.asarray(key) % MODULUS)) % MODULUS)
-    return np.asarray(opened - unit * rounded(opened, unit))
+    decrypted = centred((np.asarray(total) - times(a, np.asarray(key) % MODULUS)) % MODULUS)
+    return np.asarray(decrypted - unit * rounded(decrypted, unit))
 
 
 def _two_worlds() -> tuple[list[Element], list[Element], list[Element]]:

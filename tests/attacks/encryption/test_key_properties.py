@@ -43,8 +43,8 @@ def test_the_smallest_noise_on_a_functional_key_is_no_key() -> None:
     for client, weight in zip(keys, weights, strict=True):
         aggregator.fold(SUITE.encrypt(client, LABEL, NONCE, values, ENCODING, bytes(32)), weight)
     exact = SUITE.combine(partials(keys, weights, 3, 2), 3, 2, ENCODING, DIMENSION)
-    opened = SUITE.decrypt(aggregator.words, LABEL, exact, ENCODING, DIMENSION, weights)
-    assert opened.sums.tolist() == (5 * values).tolist()
+    decrypted = SUITE.decrypt(aggregator.words, LABEL, exact, ENCODING, DIMENSION, weights)
+    assert decrypted.sums.tolist() == (5 * values).tolist()
     flooded = key_bytes(reduce(decode_key(exact) + np.uint64(1)))  # the polynomial 1 has the value 1 at every point
     with pytest.raises(EncryptionError, match="E_RESIDUAL"):
         SUITE.decrypt(aggregator.words, LABEL, flooded, ENCODING, DIMENSION, weights)

@@ -67,7 +67,7 @@ def test_an_answer_that_does_not_belong_here(name: str, lie: str) -> None:
     played = Round(name, D)
     wrong = LIES[lie](played)
     with pytest.raises(EncryptionError) as caught:
-        played.open(quorum={1: played.partials[1], 2: wrong})
+        played.decrypt(quorum={1: played.partials[1], 2: wrong})
     assert caught.value.code in (MISMATCH[name], "E_RANGE")  # residues may be a multiple of the last prime apart
     with pytest.raises(EncryptionError) as caught:
         played.combine(played.partials | {2: wrong})
@@ -93,8 +93,8 @@ def test_a_chosen_lie_moves_one_coordinate_and_only_one_answer_more_tells(name: 
     at = 77 * width
     word = (int.from_bytes(answer[at : at + width], "little") + 1000) % p  # its weight at 0 is -1: the sum gains 1000
     lied = answer[:at] + word.to_bytes(width, "little") + answer[at + width :]
-    opened = played.open(quorum={1: played.partials[1], 2: lied})
-    assert {i: a - b for i, (a, b) in enumerate(zip(opened, played.expected, strict=True)) if a != b} == {77: 1000}
+    decrypted = played.decrypt(quorum={1: played.partials[1], 2: lied})
+    assert {i: a - b for i, (a, b) in enumerate(zip(decrypted, played.expected, strict=True)) if a != b} == {77: 1000}
     with pytest.raises(EncryptionError, match="E_SHARE_INCONSISTENT"):
         played.combine(played.partials | {2: lied})
 
@@ -103,7 +103,7 @@ def test_a_chosen_lie_moves_one_coordinate_and_only_one_answer_more_tells(name: 
 def test_fewer_than_t_answers_open_nothing(name: str) -> None:
     played = Round(name, 500)
     with pytest.raises(EncryptionError, match="E_SHARES"):
-        played.open(quorum={1: played.partials[1]})
+        played.decrypt(quorum={1: played.partials[1]})
     for alone in (1, 2, 3):  # used as if it were the key
         running = played.scheme.aggregator(played.encoding, 500)
         running.fold_all(played.bodies, (2, 3, 4))
@@ -116,8 +116,8 @@ def test_t_authorities_open_any_single_update(name: str) -> None:
     """The limit of the whole design: nothing but their own rules keeps t of them from it."""
     played = Round(name, 500)
     alone = {j: played.partial(j, clients=(1,)) for j in (1, 3)}
-    opened = played.open(bodies=[played.body(1)], weights=[3], quorum=alone)
-    assert opened == (3 * played.values(1)).tolist()
+    decrypted = played.decrypt(bodies=[played.body(1)], weights=[3], quorum=alone)
+    assert decrypted == (3 * played.values(1)).tolist()
 
 
 @every_suite

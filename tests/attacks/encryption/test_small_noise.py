@@ -1,4 +1,4 @@
-"""Mistake 1: little noise under weighted sums. The opened sum's noise, modulo a weight, is one client's noise.
+"""Mistake 1: little noise under weighted sums. The decrypted sum's noise, modulo a weight, is one client's noise.
 
 The server knows z = y_1 e_1 + y_2 e_2 exactly, since it opens the sum. One block of the victim that it can guess (zero
 padding) then gives the victim's secret, and with it every other block.

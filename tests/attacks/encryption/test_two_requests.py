@@ -54,7 +54,7 @@ def naive(j: int) -> Authority:
     return answer
 
 
-def opened(shown: KeyRequest, partials: dict[int, bytes]) -> npt.NDArray[np.int64]:
+def decrypted(shown: KeyRequest, partials: dict[int, bytes]) -> npt.NDArray[np.int64]:
     running = SCHEME.aggregator()
     for entry in shown.entries:
         keys = round_keys(entry.client)
@@ -66,8 +66,8 @@ def opened(shown: KeyRequest, partials: dict[int, bytes]) -> npt.NDArray[np.int6
 def attack(first: Authority, third: Authority) -> npt.NDArray[np.int64]:
     """The victim's update, from a sum with it and a sum without it under one label."""
     second = colluding(2)
-    with_victim = opened(EVERYBODY, {1: first(EVERYBODY), 2: second(EVERYBODY)})
-    without = opened(WITHOUT_VICTIM, {3: third(WITHOUT_VICTIM), 2: second(WITHOUT_VICTIM)})
+    with_victim = decrypted(EVERYBODY, {1: first(EVERYBODY), 2: second(EVERYBODY)})
+    without = decrypted(WITHOUT_VICTIM, {3: third(WITHOUT_VICTIM), 2: second(WITHOUT_VICTIM)})
     difference: npt.NDArray[np.int64] = (with_victim - without) // (PLAN.weight_of(VICTIM) or 1)
     return difference
 
@@ -98,7 +98,7 @@ def test_ours_answers_only_the_digest_on_chain(committee: dict[int, Scene]) -> N
     assert caught.value.code == "E_NOT_RECORDED"
     key = {j: _ours(committee[j])(EVERYBODY) for j in committee}  # and the honest request is not hurt by the attempt
     expected = sum((entry.weight * UPDATES[entry.client] for entry in EVERYBODY.entries), np.zeros(11, np.int64))
-    assert opened(EVERYBODY, key).tolist() == expected.tolist()
+    assert decrypted(EVERYBODY, key).tolist() == expected.tolist()
 
 
 def test_a_chain_that_changes_its_mind_finds_the_keys_erased(committee: dict[int, Scene]) -> None:

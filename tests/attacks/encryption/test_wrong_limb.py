@@ -46,7 +46,7 @@ class Round:
     def key(self, partials: dict[int, bytes]) -> bytes:
         return SUITE.combine(partials, 3, 2, ENCODING, len(self.values[0]))
 
-    def open(self, key: bytes) -> npt.NDArray[np.int64]:
+    def decrypt(self, key: bytes) -> npt.NDArray[np.int64]:
         return SUITE.decrypt(self.words, LABEL, key, ENCODING, len(self.values[0]), WEIGHTS).sums
 
     @property
@@ -82,13 +82,13 @@ def largest_residual(words: npt.NDArray[np.uint64], key: Residues) -> float:
 def test_a_wrong_limb_is_caught_by_the_range_where_the_residual_is_blind(limb: int, code: str) -> None:
     game = played(600)
     key = game.key({j: game.partials[j] for j in (1, 2)})
-    assert game.open(key).tolist() == game.expected
+    assert game.decrypt(key).tolist() == game.expected
     wrong = decode_key(key)
     wrong[limb] = (wrong[limb] + np.uint64(1)) % np.uint64(PRIMES[limb])
     accepted_by_the_naive_check = largest_residual(game.words, wrong) <= residual_bound(WEIGHTS)
     assert accepted_by_the_naive_check == (limb != 2)
     with pytest.raises(EncryptionError) as caught:
-        game.open(key_bytes(wrong))
+        game.decrypt(key_bytes(wrong))
     assert caught.value.code == code
 
 
@@ -128,7 +128,7 @@ def test_a_chosen_lie_passes_residual_and_range_on_one_block_and_only_a_further_
     game = played(600)
     partials = told(game, lie({0: 1000, 7: -5}))
     key = game.key({j: partials[j] for j in (1, 2)})
-    moved = np.array(game.open(key)) - np.array(game.expected)
+    moved = np.array(game.decrypt(key)) - np.array(game.expected)
     assert {int(i): int(moved[i]) for i in np.flatnonzero(moved)} == {0: 1000, 7: -5}
     with pytest.raises(EncryptionError, match="E_SHARE_INCONSISTENT"):
         game.key(partials)
@@ -139,4 +139,4 @@ def test_the_same_lie_makes_every_other_block_uniform() -> None:
     game = played(2 * BLOCK_WORDS + 600)
     partials = told(game, lie({0: 1000}))
     with pytest.raises(EncryptionError, match="E_RANGE"):
-        game.open(game.key({j: partials[j] for j in (1, 2)}))
+        game.decrypt(game.key({j: partials[j] for j in (1, 2)}))

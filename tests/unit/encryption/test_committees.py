@@ -65,8 +65,8 @@ def test_any_t_of_m_make_the_same_key(name: str, packing: int, m: int, t: int) -
     played = round_of(name, packing, m, t)
     chosen = [{j: played.partials[j] for j in members} for members in combinations(range(1, m + 1), t)]
     (key,) = {played.combine(partials) for partials in (*chosen, played.partials)}
-    opened = played.scheme.decrypt(played.words, LABEL, key, played.encoding, DIMENSION, WEIGHTS)
-    assert opened.sums.tolist() == (3 * VALUES[0] + 7 * VALUES[1]).tolist()
+    decrypted = played.scheme.decrypt(played.words, LABEL, key, played.encoding, DIMENSION, WEIGHTS)
+    assert decrypted.sums.tolist() == (3 * VALUES[0] + 7 * VALUES[1]).tolist()
     with pytest.raises(EncryptionError, match="E_SHARES"):
         played.combine({j: played.partials[j] for j in range(1, t)})
 

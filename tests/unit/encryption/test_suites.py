@@ -67,7 +67,7 @@ class Played:
         aggregator.fold_all(self.bodies[1:], self.weights[1:])
         return aggregator.words
 
-    def opened(self, key: bytes) -> npt.NDArray[np.int64]:
+    def decrypted(self, key: bytes) -> npt.NDArray[np.int64]:
         return self.scheme.decrypt(self.words(), LABEL, key, self.encoding, self.dimension, self.weights).sums
 
 
@@ -86,7 +86,7 @@ def test_any_threshold_of_any_committee_opens_the_weighted_sum(
     key = played.combine(*answering)
     assert len(key) == played.encoding.functional_key_bytes(37)
     assert len(played.bodies[0]) == played.encoding.body_bytes(37)
-    assert np.array_equal(played.opened(key), played.expected)
+    assert np.array_equal(played.decrypted(key), played.expected)
 
 
 @pytest.mark.parametrize(("name", "packing"), PACKINGS)
@@ -94,7 +94,7 @@ def test_any_threshold_of_any_committee_opens_the_weighted_sum(
 def test_dimensions_around_the_edges_of_blocks(name: str, packing: int, dimension: int) -> None:
     played = Played(name, packing, dimension)
     key = played.combine(2, 3)
-    assert np.array_equal(played.opened(key), played.expected)
+    assert np.array_equal(played.decrypted(key), played.expected)
     count = block_count(played.encoding, dimension)
     size = played.encoding.block_bytes
     leaves = {t: [body[size * t : size * (t + 1)] for body in played.bodies] for t in range(count)}
@@ -102,7 +102,7 @@ def test_dimensions_around_the_edges_of_blocks(name: str, packing: int, dimensio
     covered = np.concatenate([played.encoding.block_coordinates(t, dimension) for t in range(count)])
     assert sorted(covered.tolist()) == list(range(dimension))
     with refused("E_PARAMS"):
-        played.scheme.open_block(count, [], LABEL, key, played.encoding, dimension, played.weights)
+        played.scheme.decrypt_block(count, [], LABEL, key, played.encoding, dimension, played.weights)
 
 
 @pytest.mark.parametrize(("name", "packing"), PACKINGS)
@@ -114,10 +114,10 @@ def test_a_spot_audit_of_stored_objects(name: str, packing: int) -> None:
     tree = ObjectTree(encoding.body_bytes(dimension), encoding.block_bytes)
     chosen = choose_blocks(b"a later block hash", 3, block_count(encoding, dimension))
     assert len(chosen) == 3
-    opened = [
+    verified = [
         tree.verified(digest, tree.opening(body, chosen)) for digest, body in zip(digests, played.bodies, strict=True)
     ]
-    leaves = {t: [parts[t] for parts in opened] for t in chosen}
+    leaves = {t: [parts[t] for parts in verified] for t in chosen}
     fixed = played.scheme, encoding, dimension, LABEL, key, played.weights, leaves
     check_blocks(*fixed, played.expected)
     for t in chosen:
@@ -140,7 +140,7 @@ def test_shares_too_few_inconsistent_or_malformed(name: str, packing: int) -> No
         with pytest.raises(MalformedError):
             played.combine(1, 2, of_2=bad)
         with pytest.raises(MalformedError):
-            played.opened(bad)
+            played.decrypted(bad)
     with refused("E_PARAMS"):
         played.combine(1, 4, of_4=played.partial(1))
 
