@@ -53,7 +53,7 @@ def _refuse(text: str) -> Any:
 
 
 def _check_depth(message_type: type, data: bytes) -> None:
-    """Before parsing: the parser recurses per bracket, and deep enough nesting would take the process down."""
+    """Before parsing: the parser recurses per bracket, and deep nesting would overflow its stack."""
     depth = 0
     for bracket in _BRACKET.findall(_STRING.sub(b"", data)):
         depth += 1 if bracket in b"[{" else -1

@@ -1,4 +1,4 @@
-"""Where a message belongs: chain and ledger, and the tags that keep one kind of hash from posing as another."""
+"""Where a message belongs: chain and ledger, and the tags that tell kinds of hashes apart."""
 
 from __future__ import annotations
 

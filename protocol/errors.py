@@ -20,8 +20,8 @@ class Party(StrEnum):
 class HearthError(Exception):
     """Base of all errors raised on purpose.
 
-    ``fault`` names the party whose input or behaviour was wrong; ``code`` is stable, upper-case and
-    safe to match on (``E_RANGE``), the message is for people.
+    ``fault`` names the party whose input or behaviour was wrong. ``code`` is stable and upper-case (``E_RANGE``):
+    programs compare it. The message is for people.
     """
 
     code = "E_HEARTH"

@@ -1,7 +1,7 @@
 """Merkle trees identical to the contracts' (OpenZeppelin MerkleProof: sorted pairs, keccak-256).
 
-Leaves are ``keccak(keccak(tag || payload))`` with the index inside the payload, because sorted pairs
-alone do not fix a position; hashing twice keeps a leaf from posing as an inner node.
+Leaves are ``keccak(keccak(tag || payload))``. The payload has the index, because sorted pairs do not fix a position.
+The second hash makes sure that no leaf is an inner node.
 """
 
 from __future__ import annotations

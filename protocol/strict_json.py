@@ -16,7 +16,7 @@ _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 def parse_json(content: bytes) -> Any:
     """Raises MalformedError for everything that is not JSON, or nested deeper than ``MAX_DEPTH``.
 
-    web3's dependencies raise Python's recursion limit so far that deep nesting would take the process down.
+    web3's dependencies raise Python's recursion limit so far that deep nesting would overflow the stack.
     """
     depth = 0
     for token in _TOKEN.finditer(content):

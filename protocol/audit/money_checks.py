@@ -106,7 +106,7 @@ def _check_books(evidence: ChainEvidence, task: TaskFacts) -> None:
     # Anybody can force ether into a contract, so only a shortfall says something.
     same("escrow in the ledger's total", evidence.held.get(evidence.task), view.escrow + view.deposits)
     owed = sum(evidence.held.values())
-    require(evidence.balance >= owed, f"the ledger holds {evidence.balance} wei and owes {owed}")
+    require(evidence.balance >= owed, f"the ledger holds {evidence.balance} and owes {owed}")
 
 
 def _check_refund(evidence: ChainEvidence, task: TaskFacts, event: Refunded) -> None:

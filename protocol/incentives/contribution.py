@@ -1,8 +1,8 @@
-"""What a round was worth to the manufacturer, and each accepted update's part in it: whole wei from public counts.
+"""What a round was worth to the manufacturer, and each accepted update's part in it: integers from public counts.
 
-Updates are encrypted, so nobody can look into one. What everyone can see is how many right answers the model gives on
-the public test set, and who has a long good record. After the reputation-scaled payments of Zhang and van der Schaar
-(INFOCOM 2012); docs/adr/0010-contribution-from-the-gain.md says why this and not a divided pool.
+Updates are encrypted, so nobody can measure a single one. Public are the model's right answers on the test set and
+each client's reputation. Payments in proportion to reputation follow Zhang and van der Schaar (INFOCOM 2012);
+docs/adr/0010-contribution-from-the-gain.md says why the reward of a round is not a divided pool.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def contribution(weight: int, maximum: int, progress: Progress, rewards: RewardT
     """Contribution share of one accepted update; 0 <= ``weight`` <= ``maximum``, the task's largest weight.
 
     ``contribution`` is released in proportion to the gain over the best model so far, all of it from
-    ``target_gain_ppm`` on, and paid in proportion to the weight. One division, rounded down: what is left over, like
-    everything not released, stays in the escrow and is the manufacturer's at the refund.
+    ``target_gain_ppm`` on, and paid in proportion to the weight. There is one division, rounded down. The remainder and
+    what is not released stay in the escrow and are the manufacturer's at the refund.
     """
     if progress.examples == 0:
         return 0

@@ -1,6 +1,6 @@
 """Reputation of clients: the rule table of Zhao et al. (arXiv 1906.10893), after Zhang and van der Schaar.
 
-The maximum, the floor and the waiting period are a task's own (:class:`ReputationTerms`); the rules are everybody's.
+A task sets maximum, floor and waiting period (:class:`ReputationTerms`); the rules are the same for all tasks.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class Mark(Enum):
 
     GOOD = auto()  # accepted
     BAD = auto()  # a malformed ciphertext: the one fault that an outsider can check for ever
-    NONE = auto()  # not planned, silent, or not there when the edge server looked: nobody can show whose fault
+    NONE = auto()  # not planned, silent, unavailable or corrupt: nobody can show whose fault it was
 
 
 class Level(Enum):
-    """Where a reputation stands to the task's floor."""
+    """Where a reputation is relative to the task's floor."""
 
     WAITING = auto()  # below: not planned
     AT_FLOOR = auto()
@@ -60,9 +60,9 @@ RULES: Final[dict[tuple[Level, Mark], Callable[[int, ReputationTerms], int]]] = 
 
 
 def next_reputation(reputation: int, terms: ReputationTerms, mark: Mark) -> int:
-    """Reputation after one settled round; one from elsewhere counts up to this task's maximum."""
+    """Reputation after one settled round; one that was settled elsewhere is cut to this task's maximum."""
     counted = min(reputation, terms.maximum)
-    return RULES[_standing(counted, terms), mark](counted, terms)
+    return RULES[_level(counted, terms), mark](counted, terms)
 
 
 def after_round(reputations: dict[Address, int], verdict: Verdict, terms: ReputationTerms) -> dict[Address, int]:
@@ -92,7 +92,7 @@ def weight_of(reputation: int, terms: ReputationTerms) -> int:
     return min(reputation, terms.maximum)
 
 
-def _standing(reputation: int, terms: ReputationTerms) -> Level:
+def _level(reputation: int, terms: ReputationTerms) -> Level:
     if reputation < terms.floor:
         return Level.WAITING
     return Level.AT_FLOOR if reputation == terms.floor else Level.ABOVE

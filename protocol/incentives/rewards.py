@@ -25,8 +25,8 @@ def settle(
 ) -> Allocation:
     """The allocation after a settled round; ``progress`` is None when it was abandoned.
 
-    Participation is paid either way, since whether a sum could be opened is not the clients' doing; contribution only
-    for a better model. A client's weight is its reputation before the round, as in the plan.
+    Participation is paid either way: the clients do not decide whether a sum can be decrypted. Contribution is paid
+    for a better model only. A client's weight is its reputation before the round, as in the plan.
     """
     accepted, terms = set(verdict.accepted), spec.reputation
     before = {entry.client: entry.reputation for entry in previous.entitlements}

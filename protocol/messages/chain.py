@@ -1,7 +1,7 @@
 """What the ledger contract shows: its views and its events, one frozen type each, fields in Solidity's order.
 
 Events and views are untrusted claims of an RPC endpoint to the auditor and facts of consensus to everyone else.
-Amounts are wei, instants are seconds of block time, digests are 32 raw bytes.
+Amounts are smallest units of the task's coin or token, instants are seconds of block time, digests are 32 raw bytes.
 """
 
 from __future__ import annotations

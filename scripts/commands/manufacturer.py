@@ -75,6 +75,7 @@ def status(rpc_url: RpcUrl, ledger: Ledger, task: TaskNumber, json_file: JsonFil
 def refund(rpc_url: RpcUrl, ledger: Ledger, keystore: Keystore, password_file: PasswordFile, task: TaskNumber) -> None:
     """Pays the manufacturer what no client can claim any more."""
     from protocol.messages.chain import Refunded
+    from storage.ledger.deposits import money
     from storage.ledger.ethereum.ledger import EthereumLedger
     from storage.ledger.interface import TransactionRevertedError
     from storage.ledger.signer import Signer
@@ -86,10 +87,10 @@ def refund(rpc_url: RpcUrl, ledger: Ledger, keystore: Keystore, password_file: P
     except TransactionRevertedError as error:
         if error.name != "NothingToPay":
             raise
-        typer.echo("nothing to refund: every wei is earned or already paid")
+        typer.echo("nothing to refund: all is earned or already paid")
         return
     paid = sum(event.amount for event in receipt.logs if isinstance(event, Refunded))
-    typer.echo(f"refunded {paid} wei, gas {receipt.gas_used}")
+    typer.echo(f"refunded {money(paid, chain.task(task).token)}, gas {receipt.gas_used}")
 
 
 @model.command()

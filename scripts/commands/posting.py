@@ -27,7 +27,7 @@ MAX_ANSWER_BYTES = 1024 * 1024
 
 
 class ApiError(HearthError):
-    """An HTTP peer that is away or answers nonsense."""
+    """An HTTP server that is away, or whose answer is not what was asked for."""
 
     code = "E_API"
 
@@ -83,7 +83,7 @@ def published_model(ledger: LedgerReader, task: int, round_number: int) -> Diges
 
 
 def task_status(ledger: LedgerReader, task: int) -> dict[str, int | str]:
-    """What the chain itself says; instants in seconds of block time, money in wei."""
+    """What the chain itself says; instants in seconds of block time, money in smallest units."""
     view = ledger.task(task)
     _, payable = view.payable(ledger.now())
     status: dict[str, int | str] = {

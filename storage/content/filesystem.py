@@ -19,7 +19,7 @@ from storage.durable_file import write_file_atomically
 
 
 class FilesystemStore:
-    """The folder is made by the first ``put``; nothing found in it is believed."""
+    """The folder is made by the first ``put``; everything found in it is verified."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,7 +41,7 @@ class FilesystemStore:
         try:
             if not stat.S_ISREG(path.lstat().st_mode):
                 raise ContentCorruptError(f"{cid.text}: not a regular file")
-            # should the file be swapped now: a link could lead anywhere, opening a pipe would wait for its writer
+            # the file may be replaced meanwhile: a link could lead anywhere, opening a pipe would wait for its writer
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb") as file:
                 size = os.fstat(descriptor).st_size

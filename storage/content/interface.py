@@ -1,4 +1,4 @@
-"""The content port: bytes in, address out; address in, verified bytes out. No store's word is taken for anything."""
+"""The content port: bytes in, address out; address in, verified bytes out. No store is trusted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from protocol.identifiers import Digest
 
 
 class ContentError(HearthError):
-    """Base of everything a content store can do wrong."""
+    """What a content store did wrong."""
 
     code = "E_CONTENT"
 
@@ -43,7 +43,7 @@ class StoreUnavailableError(ContentError):
 
 
 class ContentStore(Protocol):
-    """Where documents and ciphertexts lie. Implementations may be shared by threads."""
+    """Keeps documents and ciphertexts. Implementations may be shared by threads."""
 
     def put(self, data: bytes, chunk_bytes: int = CHUNK_BYTES) -> Cid:
         """Stores and returns the address computed here; raises if the store does not hold exactly this content."""

@@ -1,4 +1,4 @@
-"""A content store behind the RPC interface of a real Kubo daemon; its every answer is recomputed before it is used."""
+"""A content store behind the RPC interface of a Kubo daemon; every answer is verified before it is used."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from storage.content.interface import (
 READ_BYTES = 65_536
 MIN_BYTES_PER_SECOND = 16_384  # a slower daemon counts as one that does not answer
 _EMPTY = cid_of(b"")
-# the client library drops the body's error trailer, so a raw RequestException can mean a daemon that died
+# the client library drops the error trailer of a body, so a daemon that died can show as a RequestException
 _FAILURES = (ipfs.Error, requests.exceptions.RequestException)
 
 
@@ -76,10 +76,10 @@ class KuboStore:
             raise StoreUnavailableError(f"no Kubo daemon answers: {error!r}") from error
 
     def put(self, data: bytes, chunk_bytes: int = CHUNK_BYTES) -> Cid:
-        """Adds, pins and reads back: a daemon that holds a damaged block acknowledges the add all the same."""
+        """Adds, pins and reads back: a daemon with a damaged block acknowledges the add, too."""
         cid = address_for_put(data, chunk_bytes)
         try:
-            answer = self._client.add(  # every parameter stated, lest the daemon's Import.* settings change the address
+            answer = self._client.add(  # every parameter, so that no Import.* setting of the daemon changes the address
                 BytesIO(data),
                 cid_version=1,
                 raw_leaves=True,
