@@ -11,14 +11,14 @@ from pathlib import Path
 import structlog
 
 from client_agent.agent import Agent
-from client_agent.data.datasets import load_household
+from client_agent.data.loader import FileLoader
 from client_agent.departure import leave_task
 from client_agent.edge_client import EdgeClient
 from client_agent.journal import AgentJournal
 from client_agent.randomness import SystemRandomness
 from client_agent.settings import AgentSettings
 from client_agent.stake import fetch_stake
-from client_agent.training.trainers import trainer_for
+from client_agent.training.trainers import HouseholdTrainer
 from protocol.randomness import Randomness, SeededRandomness
 from storage.content.open_store import open_store
 from storage.ledger.ethereum.ledger import EthereumLedger
@@ -47,7 +47,7 @@ def run_agent(
     if leave:
         _leave(settings, signer, tell)
         return True
-    images, labels = load_household(settings.data, settings.max_data_bytes)
+    loader = FileLoader(settings.data, settings.max_data_bytes)
     randomness: Randomness = SystemRandomness() if seed is None else SeededRandomness(seed)
 
     ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
@@ -62,11 +62,11 @@ def run_agent(
             edge=edge,
             journal=journal,
             proofs=settings.folder / "proofs",
-            make_trainer=lambda spec: trainer_for(spec.model, images, labels),
+            make_trainer=lambda spec: HouseholdTrainer(spec.model, loader),
             randomness=randomness,
             tell=tell,
             agree=agree,
-            examples=len(labels),
+            examples=len(loader.load()),
             poll_seconds=settings.poll_seconds,
             direct_margin_seconds=settings.patience_seconds,
             max_stake_wei=settings.max_stake_wei,

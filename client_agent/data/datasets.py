@@ -1,4 +1,4 @@
-"""Examples from files: a household's own, scikit-learn's digits, MNIST in its original encoding."""
+"""Public data sets of demonstrations and experiments: scikit-learn's digits, MNIST in its original encoding."""
 
 from __future__ import annotations
 
@@ -10,34 +10,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from protocol.errors import HearthError, MalformedError
-from protocol.model.dataset import decode_labelled
-
-Examples = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]  # images (N, channels, height, width), labels (N,)
+from client_agent.data.loader import DataMissingError
+from protocol.errors import MalformedError
+from protocol.model.dataset import Examples
 
 MNIST_FILES = {
     "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", 60_000),
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz", 10_000),
 }
 _DIGITS_TEST_SHARE = 5  # one in so many
-
-
-class DataMissingError(HearthError):
-    """A data set that is not on this machine."""
-
-    code = "E_DATA_MISSING"
-
-
-def load_household(path: Path, max_bytes: int) -> Examples:
-    """A household's labelled images. Raises MalformedError, or DataMissingError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(max_bytes + 1)
-    except OSError as error:
-        raise DataMissingError(f"{path}: {error.strerror}") from error
-    if len(data) > max_bytes:
-        raise MalformedError(f"{path}: larger than {max_bytes} bytes")
-    return decode_labelled(data)
 
 
 def load_digits() -> tuple[Examples, Examples]:
@@ -48,7 +29,9 @@ def load_digits() -> tuple[Examples, Examples]:
     images = images.reshape(-1, 1, 8, 8).astype(np.uint8)
     labels = labels.astype(np.uint8)
     test = np.arange(len(labels)) % _DIGITS_TEST_SHARE == 0
-    return (images[~test], labels[~test]), (images[test], labels[test])
+    train, held_out = np.flatnonzero(~test), np.flatnonzero(test)
+    examples = Examples({"inputs": images, "labels": labels})
+    return examples.take(train), examples.take(held_out)
 
 
 def load_mnist(folder: Path) -> tuple[Examples, Examples]:
@@ -62,7 +45,7 @@ def _load_pair(folder: Path, images_name: str, labels_name: str, count: int) -> 
     labels = _load_idx(folder / labels_name, (count,))
     if labels.max() > 9:
         raise MalformedError(f"{labels_name}: a label above 9")
-    return images[:, None], labels
+    return Examples({"inputs": images[:, None], "labels": labels})
 
 
 def _load_idx(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

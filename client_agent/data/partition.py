@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 Indices = npt.NDArray[np.int64]
 
 
-def dirichlet_partition(
-    labels: npt.NDArray[np.uint8], parts: int, alpha: float, seed: int, minimum: int
-) -> list[Indices]:
+def dirichlet_partition(labels: npt.NDArray[Any], parts: int, alpha: float, seed: int, minimum: int) -> list[Indices]:
     """Each class is shared out by proportions from Dirichlet(``alpha``): households differ in size and in kind.
 
     Whoever has fewer than ``minimum`` examples then gets some from the largest household. Raises ValueError when there

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from client_agent.privacy.clipping import ClippedSum, Reals, clip_factors
 from protocol.messages.task import ModelSpec
+from protocol.model.dataset import Array
 from protocol.model.evaluation import fixed_features
 from protocol.model.layout import Layout
 
@@ -22,7 +23,7 @@ class LinearGradients:
     The gradient of one example is the outer product of error and input, so it need not be made to know its length.
     """
 
-    def __init__(self, model: ModelSpec, inputs: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> None:
+    def __init__(self, model: ModelSpec, inputs: Array, labels: Array) -> None:
         self._layout = Layout.of(model)
         self._inputs = fixed_features(model, inputs).astype(np.float32)  # half of the memory
         self._labels = labels.astype(np.int64)

@@ -12,6 +12,7 @@ from torch.nn import functional
 from client_agent.privacy.clipping import ClippedSum, Reals, clip_factors
 from protocol.messages.task import ModelSpec
 from protocol.model.architectures import forward
+from protocol.model.dataset import Array
 from protocol.model.evaluation import fixed_features
 
 CHUNK_NUMBERS = 8_000_000  # of gradients in memory at a time
@@ -20,7 +21,7 @@ CHUNK_NUMBERS = 8_000_000  # of gradients in memory at a time
 class TorchGradients:
     """Single precision up to the gradients, double from their lengths on."""
 
-    def __init__(self, model: ModelSpec, inputs: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> None:
+    def __init__(self, model: ModelSpec, inputs: Array, labels: Array) -> None:
         torch.set_num_threads(1)  # a phone has better uses for its cores, and one thread adds up in one order
         self._inputs = torch.from_numpy(fixed_features(model, inputs).astype(np.float32))
         self._labels = torch.from_numpy(labels.astype(np.int64))

@@ -1,25 +1,27 @@
-"""Which trainer a model gets: numpy for one linear layer on fixed features, torch for the rest."""
+"""Which trainer a model gets, and a household's trainer, which always has the newest examples."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
+from client_agent.data.loader import Loader
 from client_agent.training.dp_sgd import DpSgd, Gradients
-from protocol.errors import MalformedError
-from protocol.messages.task import ModelSpec
+from protocol.messages.task import LearningTerms, ModelSpec
+from protocol.model.dataset import Examples, labelled_for
 from protocol.model.specification import is_linear
-from protocol.round.training import Trainer
+from protocol.randomness import Randomness
+from protocol.round.training import Trainer, Training
 
 
-def trainer_for(model: ModelSpec, inputs: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> Trainer:
-    """Raises MalformedError for data that do not fit the model."""
-    if len(labels) and int(labels.max()) >= model.classes:
-        raise MalformedError(f"label {labels.max()} where the model has {model.classes} classes")
-    return DpSgd(_gradients(model, inputs, labels))
+def trainer_for(model: ModelSpec, examples: Examples) -> Trainer:
+    """numpy for one linear layer on fixed features, torch for the rest. Raises MalformedError for data that do not fit
+    the model."""
+    return DpSgd(_gradients(model, examples))
 
 
-def _gradients(model: ModelSpec, inputs: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> Gradients:
+def _gradients(model: ModelSpec, examples: Examples) -> Gradients:
+    inputs, labels = labelled_for(model, examples)
     if is_linear(model):
         from client_agent.training.linear_gradients import LinearGradients
 
@@ -27,3 +29,23 @@ def _gradients(model: ModelSpec, inputs: npt.NDArray[np.uint8], labels: npt.NDAr
     from client_agent.training.torch_gradients import TorchGradients  # torch: seconds to import, and 500 MB
 
     return TorchGradients(model, inputs, labels)
+
+
+class HouseholdTrainer:
+    """A :class:`~protocol.round.training.Trainer` that asks ``loader`` before every training.
+
+    Raises MalformedError, also when made, and DataMissingError.
+    """
+
+    def __init__(self, model: ModelSpec, loader: Loader) -> None:
+        self._model, self._loader = model, loader
+        self._examples = loader.load()
+        self._trainer = trainer_for(model, self._examples)
+
+    def train(
+        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
+    ) -> Training:
+        examples = self._loader.load()
+        if examples is not self._examples:
+            self._trainer, self._examples = trainer_for(self._model, examples), examples
+        return self._trainer.train(parameters, learning, randomness, purpose)

@@ -14,23 +14,24 @@ import numpy.typing as npt
 from protocol.canonical import decode, encode
 from protocol.errors import MalformedError
 from protocol.messages.task import Layer, ModelSpec
+from protocol.model.dataset import Array
 from protocol.model.features import oriented_gradients
 from protocol.model.layout import Layout
 from protocol.model.specification import fixed_layers
 
 Reals = npt.NDArray[np.float64]
 
-CHUNK = 500  # images at a time
+CHUNK = 500  # inputs at a time
 
 
 def count_correct(
     model: ModelSpec,
     parameters: npt.NDArray[np.float32],
-    images: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.uint8],
+    inputs: Array,
+    labels: Array,
 ) -> int:
-    """How many of ``images`` (N, *input_shape) get their label; of equal scores the lowest class counts."""
-    prepared = _remembered(encode(model), images.shape, images.tobytes())
+    """How many of ``inputs`` (N, *input_shape) get their label; of equal scores the lowest class counts."""
+    prepared = _remembered(encode(model), inputs.dtype.str, inputs.shape, inputs.tobytes())
     tensors = Layout.of(model).tensors(parameters.astype(np.float64))
     correct = 0
     for start in range(0, len(labels), CHUNK):
@@ -39,13 +40,13 @@ def count_correct(
     return correct
 
 
-def fixed_features(model: ModelSpec, images: npt.NDArray[np.uint8]) -> Reals:
-    """What the leading layers without parameters make of ``images``. Raises MalformedError for another shape."""
-    if images.shape[1:] != model.input_shape:
-        raise MalformedError(f"images of shape {images.shape[1:]} where the model takes {model.input_shape}")
+def fixed_features(model: ModelSpec, inputs: Array) -> Reals:
+    """What the leading layers without parameters make of ``inputs``. Raises MalformedError for another shape."""
+    if inputs.shape[1:] != model.input_shape:
+        raise MalformedError(f"inputs of shape {inputs.shape[1:]} where the model takes {model.input_shape}")
     pieces = []
-    for start in range(0, len(images), CHUNK):
-        piece = images[start : start + CHUNK]
+    for start in range(0, len(inputs), CHUNK):
+        piece = inputs[start : start + CHUNK]
         values = None
         for layer in fixed_layers(model):
             if layer.kind == "oriented_gradients":
@@ -57,9 +58,9 @@ def fixed_features(model: ModelSpec, images: npt.NDArray[np.uint8]) -> Reals:
 
 
 @lru_cache(maxsize=2)
-def _remembered(model: bytes, shape: tuple[int, ...], images: bytes) -> Reals:
-    """Features of the same images are computed once: a task is evaluated after every round."""
-    return fixed_features(decode(ModelSpec, model), np.frombuffer(images, dtype=np.uint8).reshape(shape))
+def _remembered(model: bytes, dtype: str, shape: tuple[int, ...], inputs: bytes) -> Reals:
+    """Features of the same inputs are computed once: a task is evaluated after every round."""
+    return fixed_features(decode(ModelSpec, model), np.frombuffer(inputs, dtype=dtype).reshape(shape))
 
 
 def _forward(model: ModelSpec, tensors: dict[str, Reals], values: Reals) -> Reals:

@@ -8,6 +8,7 @@ products, quotients and square roots in float64 and in a fixed order, so every I
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ _CONSTANT = 0.1
 _TINY = 1e-12
 
 
-def oriented_gradients(images: npt.NDArray[np.uint8], arguments: Mapping[str, int]) -> Reals:
+def oriented_gradients(images: npt.NDArray[Any], arguments: Mapping[str, int]) -> Reals:
     """Features of ``images`` (N, 1, height, width): (N, rows * columns * 8 + 1)."""
     cell, stride, padding = arguments["cell"], arguments["stride"], arguments["padding"]
     pixels = images[:, 0].astype(np.float64) / arguments["scale"]

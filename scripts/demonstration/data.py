@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from client_agent.data.datasets import Examples, load_digits, load_mnist
+from client_agent.data.datasets import load_digits, load_mnist
 from client_agent.data.partition import dirichlet_partition, equal_partition
-from protocol.model.dataset import encode_labelled
+from protocol.model.dataset import encode_examples
 from scripts.demonstration.data_folder import data_folder
 from scripts.demonstration.presets import MNIST_EXAMPLES
 
@@ -26,14 +26,10 @@ class Households:
 def households_of(dataset: str, clients: int) -> Households:
     """``digits``: uneven in size and in kind; ``mnist``: 6,000 examples each, or an equal share if that is less."""
     if dataset == "mnist":
-        (images, labels), test = load_mnist(data_folder() / "mnist")
-        size = min(MNIST_EXAMPLES, len(labels) // clients)
-        parts = equal_partition(len(labels), clients, size, PARTITION_SEED)
+        train, test = load_mnist(data_folder() / "mnist")
+        size = min(MNIST_EXAMPLES, len(train) // clients)
+        parts = equal_partition(len(train), clients, size, PARTITION_SEED)
     else:
-        (images, labels), test = load_digits()
-        parts = dirichlet_partition(labels, clients, DIRICHLET_ALPHA, PARTITION_SEED, MINIMUM_EXAMPLES)
-    return Households([_file((images[part], labels[part])) for part in parts], _file(test))
-
-
-def _file(examples: Examples) -> bytes:
-    return encode_labelled(*examples)
+        train, test = load_digits()
+        parts = dirichlet_partition(train.arrays["labels"], clients, DIRICHLET_ALPHA, PARTITION_SEED, MINIMUM_EXAMPLES)
+    return Households([encode_examples(train.take(part)) for part in parts], encode_examples(test))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from client_agent.data.datasets import DataMissingError
+from client_agent.data.loader import DataMissingError
 
 
 def data_folder() -> Path:

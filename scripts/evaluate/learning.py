@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from client_agent.training.trainers import trainer_for
-from protocol.model.dataset import decode_labelled
+from protocol.model.dataset import decode_examples, decode_labelled
 from protocol.model.evaluation import count_correct
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import always_sent
@@ -33,7 +33,7 @@ def play(dataset: str, clients: int, rounds: int, seed: int) -> Iterator[float]:
     """Accuracy after each round."""
     model, learning, _ = terms_for(dataset, rounds)
     data = households_of(dataset, clients)
-    trainers = [trainer_for(model, *decode_labelled(household)) for household in data.households]
+    trainers = [trainer_for(model, decode_examples(household)) for household in data.households]
     test_images, test_labels = decode_labelled(data.test_set)
     parameters, dimension = initial_parameters(model), dimension_of(model)
     residuals = [np.zeros(dimension) for _ in trainers]

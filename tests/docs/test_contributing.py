@@ -29,7 +29,7 @@ def test_modules_exist(module: str) -> None:
         ("protocol/audit/report.py", "CHECKS"),
         ("protocol/encryption/port.py", "class Suite"),
         ("protocol/encryption/port.py", "class Encoding"),
-        ("client_agent/data/datasets.py", "class DataMissingError"),
+        ("client_agent/data/loader.py", "class DataMissingError"),
         ("protocol/audit/evidence.py", "class MissingEvidenceError"),
     ],
 )

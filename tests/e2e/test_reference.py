@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from client_agent.data.datasets import load_household
-from client_agent.training.trainers import trainer_for
+from client_agent.data.loader import FileLoader
+from client_agent.training.trainers import HouseholdTrainer
 from protocol.canonical import decode
 from protocol.content.cid import CHUNK_BYTES, cid_of
 from protocol.encryption.committee import draw_master_keys
@@ -73,12 +73,11 @@ def test_reference_round_equals_the_processes(kept_demo: KeptDemo) -> None:
 def _household(folder: Path, spec: TaskSpec) -> Household:
     """What the phone in ``folder`` held, made again from its seed and data."""
     randomness = SeededRandomness((folder / "seed").read_bytes())
-    images, labels = load_household(folder / "household.safetensors", 2**30)
     m, t = len(spec.committee.members), spec.committee.threshold
     return Household(
         private_key=load_keystore(folder / "keystore.json", read_password(folder / "password")),
         master_keys=draw_master_keys(randomness, m, t, f"task/{TASK}/enrolment"),
-        trainer=trainer_for(spec.model, images, labels),
+        trainer=HouseholdTrainer(spec.model, FileLoader(folder / "household.safetensors", 2**30)),
         randomness=randomness,
         residual=np.zeros(Layout.of(spec.model).dimension),
     )

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from client_agent.data.datasets import load_household
-from client_agent.training.trainers import trainer_for
+from client_agent.data.loader import FileLoader
+from client_agent.training.trainers import HouseholdTrainer
 from protocol.canonical import decode
 from protocol.encryption.committee import draw_master_keys, ratchet
 from protocol.messages.chain import BatchCommitted, Event, RoundOpened
@@ -134,7 +134,7 @@ def secrets_of(recorded: Recorded, number: int) -> list[Canary]:
 
 class _CapturingTrainer:
     def __init__(self, spec: TaskSpec, household: Path) -> None:
-        self._trainer = trainer_for(spec.model, *load_household(household, 2**30))
+        self._trainer = HouseholdTrainer(spec.model, FileLoader(household, 2**30))
         self.last_delta = np.zeros(0)
 
     def train(

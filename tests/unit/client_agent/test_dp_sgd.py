@@ -12,14 +12,19 @@ from client_agent.randomness import SystemRandomness
 from client_agent.training.trainers import trainer_for
 from protocol.errors import MalformedError
 from protocol.messages.task import MICRO, Layer, LearningTerms, ModelSpec
+from protocol.model.dataset import Examples
 from protocol.model.specification import dimension_of
 from protocol.randomness import Randomness, SeededRandomness
-from protocol.round.training import StepEvidence
+from protocol.round.training import StepEvidence, Trainer
 from tests.samples import with_terms
 from tests.unit.client_agent.scene_learning import CONVOLUTION, DEEP, LINEAR, NOISELESS, TERMS, Recorder, examples
 
 WIDE = ModelSpec((5_000,), 10, (Layer("linear", {"outputs": 10, "bias": 0}),))  # 50,000 coordinates
 SEED = SeededRandomness(b"trainer")
+
+
+def _trainer(model: ModelSpec, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]) -> Trainer:
+    return trainer_for(model, Examples({"inputs": images, "labels": labels}))
 
 
 def _delta(
@@ -30,7 +35,7 @@ def _delta(
     randomness: Randomness = SEED,
 ) -> npt.NDArray[np.float64]:
     parameters = np.zeros(dimension_of(model), dtype=np.float32)
-    return trainer_for(model, images, labels).train(parameters, learning, randomness, "round").delta
+    return _trainer(model, images, labels).train(parameters, learning, randomness, "round").delta
 
 
 @pytest.mark.parametrize(("steps", "rate_ppm"), [(1, MICRO), (5, 100_000)])
@@ -102,7 +107,7 @@ def test_each_example_is_sampled_by_itself_at_the_public_rate() -> None:
     count, rate, steps = 400, 0.1, 200
     images, labels = np.ones((count, 12), dtype=np.uint8), np.zeros(count, dtype=np.uint8)
     learning = with_terms(NOISELESS, sampling_rate_ppm=100_000, learning_rate_micro=1)
-    trainer, parameters = trainer_for(LINEAR, images, labels), np.zeros(dimension_of(LINEAR), dtype=np.float32)
+    trainer, parameters = _trainer(LINEAR, images, labels), np.zeros(dimension_of(LINEAR), dtype=np.float32)
     one = np.linalg.norm(_delta(LINEAR, images[:1], labels[:1], with_terms(learning, sampling_rate_ppm=MICRO)) / rate)
     counts = [np.linalg.norm(trainer.train(parameters, learning, SEED, f"{n}").delta) / one for n in range(steps)]
     spread = np.sqrt(count * rate * (1 - rate))
@@ -116,11 +121,11 @@ def test_the_evidence_counts_who_took_part_and_how_far_they_were_cut() -> None:
     parameters, learning = np.zeros(dimension_of(LINEAR), dtype=np.float32), with_terms(NOISELESS, local_steps=1)
     for clip_micro, clipped, kept in ((MICRO, 9, 1.0), (100 * MICRO, 0, norm)):
         terms = with_terms(learning, clip_micro=clip_micro)
-        (step,) = trainer_for(LINEAR, images, labels).train(parameters, terms, SEED, "round").evidence
+        (step,) = _trainer(LINEAR, images, labels).train(parameters, terms, SEED, "round").evidence
         assert (step.sampled, step.clipped) == (9, clipped)
         assert (step.longest, step.sum_of_squares) == pytest.approx((norm, 9 * kept**2))
     nobody = with_terms(TERMS, local_steps=3, sampling_rate_ppm=1)
-    training = trainer_for(LINEAR, images, labels).train(parameters, nobody, SEED, "round")
+    training = _trainer(LINEAR, images, labels).train(parameters, nobody, SEED, "round")
     assert training.evidence == (StepEvidence(0, 0, 0.0, 0.0),) * 3
 
 
@@ -157,13 +162,13 @@ def test_the_systems_randomness_never_repeats() -> None:
 def test_parameters_are_left_alone() -> None:
     images, labels = examples(5, 6)
     parameters = np.ones(dimension_of(LINEAR), dtype=np.float32)
-    trainer_for(LINEAR, images, labels).train(parameters, TERMS, SEED, "round")
+    _trainer(LINEAR, images, labels).train(parameters, TERMS, SEED, "round")
     assert (parameters == 1).all()
 
 
 def test_data_that_do_not_fit_the_model() -> None:
     images, labels = examples(5, 7)
     with pytest.raises(MalformedError, match="classes"):
-        trainer_for(LINEAR, images, labels + np.uint8(3))
+        _trainer(LINEAR, images, labels + np.uint8(3))
     with pytest.raises(MalformedError, match="shape"):
-        trainer_for(LINEAR, images[:, :-1], labels)
+        _trainer(LINEAR, images[:, :-1], labels)

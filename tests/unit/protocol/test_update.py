@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from client_agent.training.trainers import trainer_for
 from protocol.messages.task import MICRO, LearningTerms
+from protocol.model.dataset import Examples
 from protocol.model.specification import dimension_of
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.round.training import Training
@@ -75,7 +76,7 @@ def test_beyond_the_bound_the_rest_comes_later() -> None:
 
 def test_one_label_draws_nothing_twice_and_the_evidence_stays_beside_the_update() -> None:
     images, labels = examples(20, 1)
-    trainer, dimension = trainer_for(LINEAR, images, labels), dimension_of(LINEAR)
+    trainer, dimension = trainer_for(LINEAR, Examples({"inputs": images, "labels": labels})), dimension_of(LINEAR)
     learning = with_terms(TERMS, local_steps=2, sampling_rate_ppm=500_000)
     parameters, residual = np.zeros(dimension, dtype=np.float32), np.linspace(-1, 1, dimension)
     indices, recorder = np.arange(0, dimension, 3, dtype=np.uint32), Recorder(b"round")

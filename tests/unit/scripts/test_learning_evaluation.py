@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from client_agent.data.datasets import DataMissingError
+from client_agent.data.loader import DataMissingError
 from protocol.model.dataset import decode_labelled
 from scripts.demonstration.data import MINIMUM_EXAMPLES, households_of
 from scripts.demonstration.data_folder import data_folder

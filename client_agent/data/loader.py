@@ -1,0 +1,47 @@
+"""Where a household's examples come from: a port that is asked again before every training, and a file behind it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from protocol.errors import HearthError, MalformedError
+from protocol.model.dataset import Examples, decode_examples
+
+
+class DataMissingError(HearthError):
+    """A data set that is not on this machine."""
+
+    code = "E_DATA_MISSING"
+
+
+class Loader(Protocol):
+    def load(self) -> Examples:
+        """What the household has now; the very same object as long as nothing has changed. Raises MalformedError, or
+        DataMissingError."""
+        ...
+
+
+class FileLoader:
+    """A safetensors file, read again once it is another one; whoever changes it renames a finished file over it."""
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        self._path, self._max_bytes = path, max_bytes
+        self._seen: tuple[int, ...] = ()
+        self._examples: Examples | None = None
+
+    def load(self) -> Examples:
+        try:
+            with self._path.open("rb") as file:
+                state = os.fstat(file.fileno())
+                found = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
+                if self._examples is not None and found == self._seen:
+                    return self._examples
+                data = file.read(self._max_bytes + 1)
+        except OSError as error:
+            raise DataMissingError(f"{self._path}: {error.strerror}") from error
+        if len(data) > self._max_bytes:
+            raise MalformedError(f"{self._path}: larger than {self._max_bytes} bytes")
+        self._examples, self._seen = decode_examples(data), found
+        return self._examples
