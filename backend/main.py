@@ -14,12 +14,13 @@ from backend.settings import EdgeSettings
 from storage.content.open_store import open_store
 from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.signer import Signer
+from storage.records.journal import Journal
 
 
 def serve_edge(settings: EdgeSettings, signer: Signer, ready_file: Path | None) -> None:
     """Serves until SIGTERM or SIGINT. ``ready_file`` gets the URL once it listens."""
     configure_log()
-    journal = EdgeJournal(settings.folder)
+    journal = EdgeJournal(Journal(settings.folder / "journal"))
     ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
     store = open_store(settings.store)
     committee = CommitteeClient(settings.authorities, ledger.domain, settings.folder / "proofs")

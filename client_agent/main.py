@@ -23,6 +23,7 @@ from protocol.randomness import Randomness, SeededRandomness
 from storage.content.open_store import open_store
 from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.signer import Signer
+from storage.records.journal import Journal
 
 
 def run_agent(
@@ -52,7 +53,7 @@ def run_agent(
 
     ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
     edge = EdgeClient(settings.edge_urls)
-    journal = AgentJournal(settings.folder)
+    journal = AgentJournal(Journal(settings.folder / "journal"))
     try:
         agent = Agent(
             task=settings.task,

@@ -13,6 +13,7 @@ from backend.key_authority.settings import AuthoritySettings
 from backend.process import configure_log, serve
 from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.signer import Signer
+from storage.records.journal import Journal
 
 
 def serve_authority(
@@ -25,7 +26,7 @@ def serve_authority(
     """
     configure_log()
     ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
-    records = AuthorityRecords(settings.folder)
+    records = AuthorityRecords(Journal(settings.folder / "journal"))
     bonds = BondWatch(ledger, records, settings.max_bond_wei)
     try:
         bonds.start()

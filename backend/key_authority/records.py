@@ -2,209 +2,219 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import get_args
 
 from protocol.canonical import decode
 from protocol.encryption.committee import KEY_BYTES, Subset, ratchet
-from protocol.errors import EncryptionError, HearthError, Party
-from protocol.identifiers import Address, Digest, Label, sha256, to_hex
-from protocol.messages.task import TaskSpec
-from storage.records.journal import Journal
+from protocol.errors import EncryptionError, Party
+from protocol.identifiers import Address, Count, Digest, Label, Word, sha256, to_hex
+from protocol.messages.task import ShortText, TaskSpec
+from storage.records.fold import Folded
+from storage.records.interface import NOTHING, Change, Records, RecordsDamagedError, RecordsError
 
 _ADDRESS_BYTES = 20
-_KEYS_PREFIX = "share-"
 
-
-class RecordsDamagedError(HearthError):
-    """A file beside the journal is not the one the journal recorded."""
-
-    code = "E_JOURNAL_DAMAGED"
+Shares = dict[Address, dict[Subset, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """One client's share in a file of its own, as of ``epoch``, until the first answer after it came."""
+class TaskKept:
+    task: Word
+    spec: Digest
 
+
+@dataclass(frozen=True, slots=True)
+class ShareKept:
+    """One client's share as of ``epoch``, in a blob of its own until the keys of the task move on."""
+
+    task: Word
+    client: Address
     envelope: Digest
-    epoch: int
-    share: Digest
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """All shares that had come when the last label of a task was used up, moved on to ``epoch``, in one file."""
-
-    epoch: int
-    shares: Digest
+    epoch: Count
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A label is used up: by this request, with this answer."""
+    """The label is used up for this kind of opening: by this request, with the answer in a blob."""
 
+    task: Word
+    label: Label
+    kind: ShortText
     request: Digest
-    answer: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class KeysMoved:
+    """All shares of the task are as of ``epoch`` now, in one blob; what came before is erased."""
+
+    task: Word
+    epoch: Count
+
+
+AuthorityEntry = TaskKept | ShareKept | Answered | KeysMoved
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecords:
+    spec: Digest | None = None
+    epoch: int = 0  # the earliest whose keys are still here: 0 as enrolled
+    envelopes: Mapping[Address, Digest] = field(default_factory=dict)  # of all clients whose share is held
+    late: Mapping[Address, int] = field(default_factory=dict)  # epoch of every share in a blob of its own
+    answered: Mapping[tuple[Label, str], Digest] = field(default_factory=dict)  # request by label and kind
+
+
+AuthorityState = Mapping[int, TaskRecords]  # by task
+
+
+def apply(state: AuthorityState, entry: AuthorityEntry) -> AuthorityState:
+    task = _of(state, entry.task)
+    match entry:
+        case TaskKept(spec=spec):
+            task = replace(task, spec=spec)
+        case ShareKept(_, client, envelope, epoch):
+            late, envelopes = {**task.late, client: epoch}, {**task.envelopes, client: envelope}
+            task = replace(task, late=late, envelopes=envelopes)
+        case Answered(_, label, kind, request):
+            task = replace(task, answered={**task.answered, (label, kind): request})
+        case KeysMoved(epoch=epoch):
+            task = replace(task, epoch=epoch, late={})
+    return {**state, entry.task: task}
+
+
+def _of(state: AuthorityState, task: int) -> TaskRecords:
+    return state.get(task, TaskRecords())
 
 
 class AuthorityRecords:
-    """Append-only; the current state is a fold over the entries. May be shared by threads.
+    """May be shared by threads.
 
-    A blob is on disk before the entry that names it, so after a kill in between it is simply written again. One entry
-    uses a label up and moves all keys of its task past the label's epoch; what came before is removed afterwards, or
-    when the records are opened again.
+    One change keeps an answer, uses its label up and, when no kind of opening is left for the label, moves all keys of
+    the task past its epoch.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._journal = Journal(folder / "journal")
-        self._mutex = threading.RLock()
-        self._tasks: dict[int, Digest] = {}
-        self._held: dict[tuple[int, Address], Held] = {}
-        self._moved: dict[int, Moved] = {}
-        self._envelopes: dict[tuple[int, Address], Digest] = {}
-        self._answered: dict[Label, Answered] = {}
-        for entry in self._journal.entries():
-            self._apply(entry.kind, entry.fields)
-        self._erase()
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._folded: Folded[AuthorityState, AuthorityEntry] = Folded(records, get_args(AuthorityEntry), {}, apply)
 
     def close(self) -> None:
-        self._journal.close()
+        self._records.close()
 
     def keep_task(self, task: int, spec: bytes) -> None:
-        with self._mutex:
-            if self._tasks.get(task) != (digest := sha256(spec)):
-                self._journal.write_file(f"task-{task}", spec)
-                self._append("task", task=task, spec=digest)
+        kept = Change((TaskKept(task, sha256(spec)),), {_spec_blob(task): spec})
+        self._folded.change(lambda state: NOTHING if _of(state, task).spec == sha256(spec) else kept)
 
     def tasks(self) -> set[int]:
-        """Those whose spec is kept; a copy."""
-        with self._mutex:
-            return set(self._tasks)
+        """Those whose spec is kept."""
+        return {task for task, known in self._folded.state.items() if known.spec is not None}
 
     def spec(self, task: int) -> TaskSpec | None:
-        digest = self._tasks.get(task)
-        return None if digest is None else decode(TaskSpec, self._read(f"task-{task}", digest))
+        return None if self._task(task).spec is None else decode(TaskSpec, self._records.blob(_spec_blob(task)))
 
     def keep_share(self, task: int, client: Address, envelope: Digest, share: Mapping[Subset, bytes]) -> None:
         """``share`` as enrolled; one that comes late is kept as of the task's epoch, like all others."""
-        with self._mutex:
-            epoch = self.epoch(task)
-            moved = ratchet(share, epoch)
-            keys = b"".join(moved[subset] for subset in sorted(moved))
-            if self._held.get((task, client)) != Held(envelope, epoch, sha256(keys)):
-                self._journal.write_file(_share_file(task, client), keys)
-                self._append("share", task=task, client=client, envelope=envelope, epoch=epoch, share=sha256(keys))
+
+        def change(state: AuthorityState) -> Change:
+            known = _of(state, task)
+            if known.envelopes.get(client) == envelope:
+                return NOTHING
+            keys = _joined(ratchet(share, known.epoch))
+            return Change((ShareKept(task, client, envelope, known.epoch),), {_share_blob(task, client): keys})
+
+        self._folded.change(change)
 
     def envelope(self, task: int, client: Address) -> Digest | None:
         """Of the envelope whose share is held."""
-        return self._envelopes.get((task, client))
+        return self._task(task).envelopes.get(client)
 
     def epoch(self, task: int) -> int:
-        """The earliest whose keys are still here: 0 as enrolled, then one later than that of the last used label."""
-        moved = self._moved.get(task)
-        return 0 if moved is None else moved.epoch
+        """The earliest whose keys are still here."""
+        return self._task(task).epoch
 
-    def shares(self, task: int, held: Sequence[Subset], epoch: int) -> dict[Address, dict[Subset, bytes]]:
+    def shares(self, task: int, held: Sequence[Subset], epoch: int) -> Shares:
         """Every client's keys of the subsets ``held`` (all that this authority holds, ascending), as of ``epoch``.
 
         Raises EncryptionError ``E_EPOCH`` when they are erased.
         """
-        size, found = KEY_BYTES * len(held), {}
-        with self._mutex:
-            if (moved := self._moved.get(task)) is not None:
-                data = self._read(_shares_file(task, moved.epoch), moved.shares)
-                for start in range(0, len(data), _ADDRESS_BYTES + size):
-                    client, keys = data[start : start + _ADDRESS_BYTES], data[start + _ADDRESS_BYTES :][:size]
-                    found[client] = ratchet(_split(keys, held), epoch - moved.epoch)
-            for (of_task, client), entry in self._held.items():
-                if of_task == task:
-                    data = self._read(_share_file(task, client), entry.share)
-                    found[client] = ratchet(_split(data, held), epoch - entry.epoch)
-        return found
+        while True:
+            known = self._task(task)
+            try:
+                return self._shares(known, task, held, epoch)
+            except RecordsError:
+                if self._task(task) == known:  # else another answer has moved them on meanwhile
+                    raise
 
-    def answer_to(self, label: Label, request: Digest) -> bytes | None:
+    def answer_to(self, task: int, label: Label, kind: str, request: Digest) -> bytes | None:
         """The stored answer to exactly this request."""
-        answered = self._answered.get(label)
-        if answered is None or answered.request != request:
+        if self._task(task).answered.get((label, kind)) != request:
             return None
-        return self._read(_answer_file(label), answered.answer)
+        return self._records.blob(_answer_blob(label, kind))
 
     def use_label(
-        self, task: int, epoch: int, held: Sequence[Subset], label: Label, request: Digest, answer: bytes
+        self,
+        task: int,
+        epoch: int,
+        held: Sequence[Subset],
+        label: Label,
+        kind: str,
+        kinds: Collection[str],
+        request: Digest,
+        answer: bytes,
     ) -> bytes:
-        """Uses up ``label`` and erases the keys of its ``epoch``. Returns what may be answered: what another thread
-        stored first, if one did. Raises EncryptionError ``E_LABEL_USED``, ``E_EPOCH``.
+        """Uses ``label`` up for ``kind``. Returns what may be answered: what was stored first, if something was.
+
+        ``kinds`` are all that the label has. With the last of them the keys of its ``epoch`` are erased, those of
+        earlier epochs with any. Raises EncryptionError ``E_LABEL_USED``, ``E_EPOCH``.
         """
-        with self._mutex:
-            stored = self.answer_to(label, request)
-            if stored is not None:
-                return stored
-            if label in self._answered:
-                raise EncryptionError(
-                    f"label {to_hex(label)} was used for another request", code="E_LABEL_USED", fault=Party.EDGE_SERVER
-                )
-            moved = self.shares(task, held, epoch + 1)
-            shares = b"".join(client + b"".join(moved[client][subset] for subset in held) for client in sorted(moved))
-            self._journal.write_file(_answer_file(label), answer)
-            self._journal.write_file(_shares_file(task, epoch + 1), shares)
-            self._append(
-                "answer",
-                label=label,
-                request=request,
-                answer=sha256(answer),
-                task=task,
-                epoch=epoch + 1,
-                shares=sha256(shares),
+
+        def change(state: AuthorityState) -> Change:
+            known = _of(state, task)
+            if (label, kind) in known.answered:
+                return NOTHING
+            if epoch < known.epoch:
+                raise EncryptionError(f"the keys of epoch {epoch} are erased", code="E_EPOCH", fault=Party.EDGE_SERVER)
+            used = {of_kind for of_label, of_kind in known.answered if of_label == label} | {kind}
+            moved = self._moved(known, task, held, epoch + 1 if used.issuperset(kinds) else epoch)
+            answered = Answered(task, label, kind, request)
+            return Change((answered, *moved.entries), {_answer_blob(label, kind): answer, **moved.keep}, moved.remove)
+
+        used = _of(self._folded.change(change), task).answered[label, kind]
+        if used != request:
+            raise EncryptionError(
+                f"label {to_hex(label)} was used for another request", code="E_LABEL_USED", fault=Party.EDGE_SERVER
             )
-            self._erase()
-            return answer
+        return self._records.blob(_answer_blob(label, kind))
 
-    def _erase(self) -> None:
-        """Removes every file of keys that no entry names any more."""
-        kept = {_shares_file(task, moved.epoch) for task, moved in self._moved.items()}
-        kept |= {_share_file(task, client) for task, client in self._held}
-        for name in self._journal.file_names():
-            if name.startswith(_KEYS_PREFIX) and name not in kept:
-                self._journal.remove_file(name)
+    def _moved(self, known: TaskRecords, task: int, held: Sequence[Subset], epoch: int) -> Change:
+        """All keys of the task, moved on to ``epoch``."""
+        if epoch == known.epoch:
+            return NOTHING
+        shares = self._shares(known, task, held, epoch)
+        data = b"".join(client + _joined(shares[client]) for client in sorted(shares))
+        before = [_share_blob(task, client) for client in known.late]
+        if known.epoch:
+            before.append(_shares_blob(task, known.epoch))
+        return Change((KeysMoved(task, epoch),), {_shares_blob(task, epoch): data}, tuple(before))
 
-    def _read(self, name: str, digest: Digest) -> bytes:
-        data = self._journal.read_file(name)
-        if sha256(data) != digest:
-            raise RecordsDamagedError(f"{name} is not what the journal recorded")
-        return data
+    def _shares(self, known: TaskRecords, task: int, held: Sequence[Subset], epoch: int) -> Shares:
+        size, found = KEY_BYTES * len(held), {}
+        if known.epoch:
+            data = self._records.blob(_shares_blob(task, known.epoch))
+            for start in range(0, len(data), _ADDRESS_BYTES + size):
+                client, keys = data[start : start + _ADDRESS_BYTES], data[start + _ADDRESS_BYTES :][:size]
+                found[client] = ratchet(_split(keys, held), epoch - known.epoch)
+        for client, kept in known.late.items():
+            keys = self._records.blob(_share_blob(task, client))
+            found[client] = ratchet(_split(keys, held), epoch - kept)
+        return found
 
-    def _append(self, kind: str, **fields: int | str | bytes) -> None:
-        self._journal.append(kind, **fields)
-        self._apply(kind, fields)
+    def _task(self, task: int) -> TaskRecords:
+        return _of(self._folded.state, task)
 
-    def _apply(self, kind: str, fields: Mapping[str, object]) -> None:
-        match kind, fields:
-            case "task", {"task": int(task), "spec": bytes(spec)}:
-                self._tasks[task] = spec
-            case "share", {
-                "task": int(task),
-                "client": bytes(client),
-                "envelope": bytes(envelope),
-                "epoch": int(epoch),
-                "share": bytes(share),
-            }:
-                self._held[task, client] = Held(envelope, epoch, share)
-                self._envelopes[task, client] = envelope
-            case "answer", {
-                "label": bytes(label),
-                "request": bytes(request),
-                "answer": bytes(answer),
-                "task": int(task),
-                "epoch": int(epoch),
-                "shares": bytes(shares),
-            }:
-                self._answered[label] = Answered(request, answer)
-                self._moved[task] = Moved(epoch, shares)
-                self._held = {of: held for of, held in self._held.items() if of[0] != task}
-            case _:
-                raise RecordsDamagedError(f"unknown entry {kind}")
+
+def _joined(keys: Mapping[Subset, bytes]) -> bytes:
+    return b"".join(keys[subset] for subset in sorted(keys))
 
 
 def _split(keys: bytes, held: Sequence[Subset]) -> dict[Subset, bytes]:
@@ -213,13 +223,17 @@ def _split(keys: bytes, held: Sequence[Subset]) -> dict[Subset, bytes]:
     return {subset: keys[KEY_BYTES * i : KEY_BYTES * (i + 1)] for i, subset in enumerate(held)}
 
 
-def _share_file(task: int, client: Address) -> str:
-    return f"{_KEYS_PREFIX}{task}-{client.hex()}"
+def _spec_blob(task: int) -> str:
+    return f"task-{task}"
 
 
-def _shares_file(task: int, epoch: int) -> str:
-    return f"{_KEYS_PREFIX}{task}-epoch-{epoch}"
+def _share_blob(task: int, client: Address) -> str:
+    return f"share-{task}-{client.hex()}"
 
 
-def _answer_file(label: Label) -> str:
-    return f"answer-{label.hex()}"
+def _shares_blob(task: int, epoch: int) -> str:
+    return f"share-{task}-epoch-{epoch}"
+
+
+def _answer_blob(label: Label, kind: str) -> str:
+    return f"answer-{label.hex()}-{kind}"

@@ -26,7 +26,7 @@ from protocol.messages.keys import (
 )
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
-from protocol.round.key_request import check_parameters, check_request
+from protocol.round.key_request import check_parameters, check_request, kinds_of
 from protocol.round.planning import check_plan, terms_of
 from protocol.round.scheme import RoundScheme, prepare
 from protocol.round.state_table import RoundState
@@ -97,14 +97,17 @@ class KeyAuthority:
         return encode(SignedKeyAcceptance(statement, self._signer.sign(domain, statement)))
 
     def answer(self, task: int, round_number: int, body: bytes) -> bytes:
-        """A PartialKeyAnswer: the same bytes for the same request, for ever, and nothing for any other of its label."""
+        """A PartialKeyAnswer: the same bytes for the same request, for ever.
+
+        Nothing is answered to any other request of its label and kind.
+        """
         shown = decode(PlannedKeyRequest, body, MAX_PLANNED_REQUEST_BYTES)
         plan, request = shown.plan, shown.request
         spec, domain, digest = self._spec(task), self._reader.domain, request.digest()
         view = self._recorded_round(task, round_number, spec.confirmations)
         if view.request != digest or view.label != request.label:
             raise _not_recorded(round_number)
-        stored = self._records.answer_to(request.label, digest)
+        stored = self._records.answer_to(task, request.label, request.kind, digest)
         if stored is not None:
             return stored
         check_parameters(plan, request, self._records.epoch(task))
@@ -119,7 +122,9 @@ class KeyAuthority:
         )
         signed = SignedPartialKey(statement, self._signer.sign(domain, statement))
         answer = encode(PartialKeyAnswer(signed, residues))
-        return self._records.use_label(task, plan.key_epoch, held, request.label, digest, answer)
+        return self._records.use_label(
+            task, plan.key_epoch, held, request.label, request.kind, kinds_of(plan), digest, answer
+        )
 
     def _recorded_round(self, task: int, round_number: int, confirmations: int) -> RoundView:
         with _on_chain(f"round {round_number} of task {task}"):

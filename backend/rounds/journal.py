@@ -2,118 +2,190 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Annotated, get_args
 
 from protocol.canonical import decode, encode
-from protocol.errors import HearthError
-from protocol.identifiers import Address, sha256
+from protocol.identifiers import Address, Count, Range, Word
 from protocol.messages.settlement import Verdict
 from protocol.messages.submission import Submission
-from storage.records.journal import Entry, Journal
+from storage.records.fold import Folded
+from storage.records.interface import NOTHING, Change, Records
 
 MAX_VERDICT_BYTES = 8 * 1024 * 1024
+
+Clients = Annotated[tuple[Address, ...], Range(0, 10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionKept:
+    """A phone's submission, with the server's receipt or about to get it."""
+
+    task: Word
+    round: Count
+    submission: Submission
+
+
+@dataclass(frozen=True, slots=True)
+class BatchClosed:
+    """The batch holds what was kept before; nothing else can come in."""
+
+    task: Word
+    round: Count
+
+
+@dataclass(frozen=True, slots=True)
+class WordKept:
+    """What an authority said of clients' envelopes."""
+
+    task: Word
+    authority: Address
+    accepted: Clients
+    refused: Clients
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictKept:
+    task: Word
+    round: Count
+
+
+@dataclass(frozen=True, slots=True)
+class RoundDone:
+    """The round's submissions are on chain or void."""
+
+    task: Word
+    round: Count
+
+
+EdgeEntry = SubmissionKept | BatchClosed | WordKept | VerdictKept | RoundDone
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRecords:
+    submissions: Mapping[Address, Submission] = field(default_factory=dict)
+    closed: bool = False
+    has_verdict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecords:
+    rounds: Mapping[int, RoundRecords] = field(default_factory=dict)
+    holders: Mapping[Address, frozenset[Address]] = field(default_factory=dict)  # by client: who holds its shares
+    refused: frozenset[Address] = frozenset()
+
+    def round(self, number: int) -> RoundRecords:
+        return self.rounds.get(number, RoundRecords())
+
+
+EdgeState = Mapping[int, TaskRecords]  # by task
+
+
+def apply(state: EdgeState, entry: EdgeEntry) -> EdgeState:
+    return {**state, entry.task: _with(_of(state, entry.task), entry)}
+
+
+def _of(state: EdgeState, task: int) -> TaskRecords:
+    return state.get(task, TaskRecords())
+
+
+def _with(task: TaskRecords, entry: EdgeEntry) -> TaskRecords:
+    if isinstance(entry, WordKept):
+        held = {client: task.holders.get(client, frozenset()) | {entry.authority} for client in entry.accepted}
+        return replace(task, holders={**task.holders, **held}, refused=task.refused.union(entry.refused))
+    number, known = entry.round, task.round(entry.round)
+    match entry:
+        case SubmissionKept(submission=sent):
+            known = replace(known, submissions={**known.submissions, sent.client: sent})
+        case BatchClosed():
+            known = replace(known, closed=True)
+        case VerdictKept():
+            known = replace(known, has_verdict=True)
+        case RoundDone():
+            known = replace(known, submissions={}, closed=True)
+    return replace(task, rounds={**task.rounds, number: known})
 
 
 class EdgeJournal:
     """Submissions before they are in a batch, word of key authorities, verdicts. May be shared by threads."""
 
-    def __init__(self, folder: Path) -> None:
-        self._journal = Journal(folder / "journal")
-        self._lock = threading.Lock()
-        self._submissions: dict[tuple[int, int], dict[Address, Submission]] = {}
-        self._acceptances: dict[tuple[int, Address], set[Address]] = {}
-        self._refused: set[tuple[int, Address]] = set()
-        self._closed: set[tuple[int, int]] = set()
-        self._verdicts: dict[tuple[int, int], bytes] = {}
-        for entry in self._journal.entries():
-            self._apply(entry)
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._folded: Folded[EdgeState, EdgeEntry] = Folded(records, get_args(EdgeEntry), {}, apply)
 
     def close(self) -> None:
-        self._journal.close()
+        self._records.close()
 
-    def submissions(self, task: int, round_number: int) -> dict[Address, Submission]:
-        """By client; a copy."""
-        with self._lock:
-            return dict(self._submissions.get((task, round_number), {}))
+    def submissions(self, task: int, round_number: int) -> Mapping[Address, Submission]:
+        """By client."""
+        return self._round(task, round_number).submissions
 
     def keep_submission(self, task: int, round_number: int, submission: Submission) -> Submission | None:
         """The client's submission that is durable now, perhaps another one; None when the round's batch is closed."""
-        with self._lock:
-            known = self._submissions.get((task, round_number), {}).get(submission.client)
-            if known is not None:
-                return known
-            if (task, round_number) in self._closed:
-                return None
-            self._append("submission", task=task, round=round_number, body=encode(submission))
-            return submission
 
-    def close_batch(self, task: int, round_number: int) -> dict[Address, Submission]:
+        def change(state: EdgeState) -> Change:
+            known = _of(state, task).round(round_number)
+            if known.closed or submission.client in known.submissions:
+                return NOTHING
+            return Change((SubmissionKept(task, round_number, submission),))
+
+        state = self._folded.change(change)
+        return _of(state, task).round(round_number).submissions.get(submission.client)
+
+    def close_batch(self, task: int, round_number: int) -> Mapping[Address, Submission]:
         """What goes into the round's batch, by client; from now on nothing else can, whatever happens."""
-        with self._lock:
-            if (task, round_number) not in self._closed:
-                self._append("closed", task=task, round=round_number)
-            return dict(self._submissions.get((task, round_number), {}))
+        closed = Change((BatchClosed(task, round_number),))
+        state = self._folded.change(lambda state: NOTHING if _of(state, task).round(round_number).closed else closed)
+        return _of(state, task).round(round_number).submissions
+
+    def round_done(self, task: int, round_number: int) -> None:
+        """The round is over: its submissions are forgotten, and none is taken any more."""
+
+        def change(state: EdgeState) -> Change:
+            known = _of(state, task).round(round_number)
+            return NOTHING if known.closed and not known.submissions else Change((RoundDone(task, round_number),))
+
+        self._folded.change(change)
 
     def acceptances(self, task: int, client: Address) -> frozenset[Address]:
         """Authorities that hold this client's shares."""
-        with self._lock:
-            return frozenset(self._acceptances.get((task, client), ()))
+        return self._task(task).holders.get(client, frozenset())
 
     def refused(self, task: int, client: Address) -> bool:
         """An authority found that this client's envelope is not what its digests say."""
-        with self._lock:
-            return (task, client) in self._refused
+        return client in self._task(task).refused
 
     def keep_word(self, task: int, authority: Address, accepted: Iterable[Address], refused: Iterable[Address]) -> None:
         """What an authority said of clients' envelopes."""
-        with self._lock:
-            for client in sorted(accepted):
-                if authority not in self._acceptances.get((task, client), ()):
-                    self._append("acceptance", task=task, client=client, authority=authority)
-            for client in sorted(refused):
-                if (task, client) not in self._refused:
-                    self._append("refusal", task=task, client=client, authority=authority)
+        said_yes, said_no = frozenset(accepted), frozenset(refused)
+
+        def change(state: EdgeState) -> Change:
+            known = _of(state, task)
+            held = {client for client, authorities in known.holders.items() if authority in authorities}
+            new = (tuple(sorted(said_yes - held)), tuple(sorted(said_no - known.refused)))
+            return Change((WordKept(task, authority, *new),)) if any(new) else NOTHING
+
+        self._folded.change(change)
 
     def verdict(self, task: int, round_number: int) -> Verdict | None:
         """The verdict already taken; the accepted set must not change once its key is requested."""
-        with self._lock:
-            digest = self._verdicts.get((task, round_number))
-        if digest is None:
+        if not self._round(task, round_number).has_verdict:
             return None
-        data = self._journal.read_file(_verdict_name(task, round_number))
-        if sha256(data) != digest:
-            raise HearthError(f"the verdict of round {round_number} is not the one that was recorded")
-        return decode(Verdict, data, MAX_VERDICT_BYTES)
+        name = _verdict_blob(task, round_number)
+        return decode(Verdict, self._records.blob(name, MAX_VERDICT_BYTES), MAX_VERDICT_BYTES)
 
     def keep_verdict(self, task: int, round_number: int, verdict: Verdict) -> None:
-        data = encode(verdict)
-        with self._lock:
-            self._journal.write_file(_verdict_name(task, round_number), data)
-            self._append("verdict", task=task, round=round_number, digest=sha256(data))
+        """The first one of a round stays."""
+        kept = Change((VerdictKept(task, round_number),), {_verdict_blob(task, round_number): encode(verdict)})
+        self._folded.change(lambda state: NOTHING if _of(state, task).round(round_number).has_verdict else kept)
 
-    def _append(self, kind: str, **fields: int | str | bytes) -> None:
-        self._journal.append(kind, **fields)
-        self._apply(Entry(kind, fields))
+    def _task(self, task: int) -> TaskRecords:
+        return _of(self._folded.state, task)
 
-    def _apply(self, entry: Entry) -> None:
-        fields = entry.fields
-        match entry.kind, fields:
-            case "submission", {"task": int(task), "round": int(number), "body": bytes(body)}:
-                submission = decode(Submission, body)
-                self._submissions.setdefault((task, number), {})[submission.client] = submission
-            case "closed", {"task": int(task), "round": int(number)}:
-                self._closed.add((task, number))
-            case "acceptance", {"task": int(task), "client": bytes(client), "authority": bytes(authority)}:
-                self._acceptances.setdefault((task, client), set()).add(authority)
-            case "refusal", {"task": int(task), "client": bytes(client)}:
-                self._refused.add((task, client))
-            case "verdict", {"task": int(task), "round": int(number), "digest": bytes(digest)}:
-                self._verdicts[task, number] = digest
-            case kind, _:
-                raise HearthError(f"unknown journal entry {kind}")
+    def _round(self, task: int, round_number: int) -> RoundRecords:
+        return self._task(task).round(round_number)
 
 
-def _verdict_name(task: int, round_number: int) -> str:
+def _verdict_blob(task: int, round_number: int) -> str:
     return f"verdict-{task}-{round_number}.json"

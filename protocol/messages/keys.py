@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 from protocol.canonical import encode
 from protocol.identifiers import Address, Digest, Label, Nonce, Range, Signature, Word, sha256
 from protocol.messages.round import RoundPlan
+from protocol.messages.task import ShortText
 
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
+SUM: Final = "sum"  # kind of a request: the weighted sum of the accepted updates
+
 MAX_PARTIAL_KEY_BYTES = 64 * 1024 * 1024  # PAD/1: 6 bytes for each of ten million coordinates
 
 
@@ -24,9 +27,10 @@ class KeyRequestEntry:
 
 @dataclass(frozen=True, slots=True)
 class KeyRequest:
-    """Names exactly the accepted set. Its digest is recorded on chain before any authority answers."""
+    """Names the kind of opening and exactly the accepted set. On chain, as a digest, before any authority answers."""
 
     label: Label
+    kind: ShortText
     entries: Annotated[tuple[KeyRequestEntry, ...], Range(1, 10_000)]  # ascending by client
 
     def digest(self) -> Digest:

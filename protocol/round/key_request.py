@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Final
 
 from protocol.encryption.weights import MAX_WEIGHT
 from protocol.errors import EncryptionError, HearthError, Party
 from protocol.identifiers import Address, to_hex
-from protocol.messages.keys import KeyRequest, KeyRequestEntry
+from protocol.messages.keys import SUM, KeyRequest, KeyRequestEntry
 from protocol.messages.round import RoundPlan
 from protocol.messages.submission import Commitment, SignedCommitment
 from protocol.round.commitments import domain_of
@@ -20,12 +21,18 @@ from protocol.round.scheme import encoding_of
 from protocol.signing import verify
 
 PPM = 1_000_000
+_KINDS: Final = (SUM,)
+
+
+def kinds_of(plan: RoundPlan) -> tuple[str, ...]:
+    """Every kind of opening that the round of ``plan`` allows, each once; with the last of them its keys are erased."""
+    return _KINDS
 
 
 def key_request(
     plan: RoundPlan, committed: Mapping[Address, SignedCommitment], accepted: Sequence[Address]
 ) -> KeyRequest:
-    """The request for exactly the accepted set, with the plan's weights."""
+    """The request for the sum of exactly the accepted set, with the plan's weights."""
     weights = {entry.client: entry.weight for entry in plan.weights}
     entries = []
     for client in sorted(accepted):
@@ -35,11 +42,11 @@ def key_request(
                 client, signed.commitment.nonce, signed.commitment.ciphertext, weights[client], signed.signature
             )
         )
-    return KeyRequest(plan.label(), tuple(entries))
+    return KeyRequest(plan.label(), SUM, tuple(entries))
 
 
 def check_parameters(plan: RoundPlan, request: KeyRequest, held_epoch: int) -> None:
-    """Suite, encoding, dimension and label (``E_PARAMS``), then the epoch of the keys (``E_EPOCH``).
+    """Suite, encoding, dimension and label (``E_PARAMS``), kind (``E_KIND``), then the epoch of the keys (``E_EPOCH``).
 
     ``held_epoch``: the earliest whose keys are not erased yet.
     """
@@ -51,6 +58,8 @@ def check_parameters(plan: RoundPlan, request: KeyRequest, held_epoch: int) -> N
         raise _refusal("E_PARAMS", "the plan has no coordinates")
     if request.label != plan.label():
         raise _refusal("E_PARAMS", "the request is for another label than the plan's")
+    if request.kind not in kinds_of(plan):
+        raise _refusal("E_KIND", f"the round allows no request of kind {request.kind!r}")
     if plan.key_epoch != plan.round or plan.key_epoch < held_epoch:
         raise _refusal("E_EPOCH", f"key epoch {plan.key_epoch} in round {plan.round} where {held_epoch} is held")
 

@@ -1,7 +1,7 @@
 """Starts ``hearth`` so that the process kills itself: ``killed.py WHEN MARK ARGUMENTS...``.
 
-WHEN is ``after`` or ``before``: SIGKILL right after the MARKth journal entry is durable, or right before the one
-that follows; or ``instead``: SIGKILL in place of the first entry of the kind MARK.
+WHEN is ``after`` or ``before``: SIGKILL right after the MARKth change of the journal is durable, or right before the
+one that follows; or ``instead``: SIGKILL in place of the first change with an entry of the type MARK.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Any
 
 from scripts.cli import main
+from storage.records.interface import Change
 from storage.records.journal import Journal
 
 
@@ -22,11 +22,12 @@ def _die() -> None:
 def arm(when: str, mark: str) -> None:
     append, written = Journal.append, 0
 
-    def counted(self: Journal, kind: str, /, **fields: Any) -> None:
+    def counted(self: Journal, change: Change, after: int) -> None:
         nonlocal written
-        if (when == "before" and written >= int(mark)) or (when == "instead" and kind == mark):
+        kinds = [type(entry).__name__ for entry in change.entries]
+        if (when == "before" and written >= int(mark)) or (when == "instead" and mark in kinds):
             _die()
-        append(self, kind, **fields)
+        append(self, change, after)
         written += 1
         if when == "after" and written >= int(mark):
             _die()

@@ -20,7 +20,7 @@ from protocol.messages.chain import (
     RoundOpened,
     RoundPublished,
 )
-from protocol.messages.keys import KeyRequest, KeyRequestEntry, PlannedKeyRequest
+from protocol.messages.keys import SUM, KeyRequest, KeyRequestEntry, PlannedKeyRequest
 from protocol.messages.settlement import CORRUPT, Rejection
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch, SignedCommitment, Submission
 from protocol.messages.task import ModelSpec
@@ -35,8 +35,8 @@ from storage.ledger.signer import Signer
 from tests.e2e.play import Play, killed_launcher, play
 
 HELD = 2  # the client that stops in the middle of a round; client 0 is the censored one
-CHARGED_FIRST_ROUND = 3  # its third journal entry: keys, envelope, then the charge of round 1
-CHARGED_SECOND_ROUND = 9  # keys of round 1, sealed 1, keys after it, receipt 1, outcome 1, charged 2 come next
+CHARGED_FIRST_ROUND = 3  # its third change: keys, envelope, then the charge of round 1
+CHARGED_SECOND_ROUND = 8  # keys of round 1, sealed 1 with the keys after it, receipt 1, outcome 1, charged 2 come next
 
 
 def test_a_client_that_disappears_costs_nobody_else_anything(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def _everyone_got(task: Play, updates: dict[int, int]) -> None:
 
 def _sealed(task: Play, number: int, round_number: int) -> bytes | None:
     """The ciphertext on a phone's disk, once it is also in the content store."""
-    bodies = list((task.stage.folder(client_name(number)) / "state").rglob(f"body-{round_number}"))
+    bodies = list((task.stage.folder(client_name(number)) / "state").rglob(f"body-{round_number}.*"))
     if not bodies:
         return None
     body = bodies[0].read_bytes()
@@ -255,7 +255,7 @@ def _unrecorded_request_is_refused(task: Play, first: SignedCommitment) -> None:
     commitment = first.commitment
     weight = plan.weight_of(commitment.client) or 0
     entry = KeyRequestEntry(commitment.client, commitment.nonce, commitment.ciphertext, weight, first.signature)
-    request = KeyRequest(plan.label(), (entry,))
+    request = KeyRequest(plan.label(), SUM, (entry,))
     recorded: Digest = next(e for e in task.events(KeyRequested) if e.round == 1).request
     assert request.digest() != recorded, to_hex(recorded)
     answer = httpx2.post(

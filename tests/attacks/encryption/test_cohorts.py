@@ -11,7 +11,7 @@ import pytest
 
 from protocol.encryption.suite import suite
 from protocol.errors import EncryptionError, Party
-from protocol.messages.keys import KeyRequest
+from protocol.messages.keys import SUM, KeyRequest
 from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.round.key_request import check_parameters, check_quorum, check_request
 from tests.attacks.encryption.played_round import SETTINGS
@@ -94,9 +94,10 @@ def test_a_client_twice_is_not_two_clients(name: str) -> None:
 def test_another_weight_than_the_plans_is_refused(name: str) -> None:
     under, other = planned(name, (2, 3, 4)), planned(name, (2, 3, 5))
     entries = request(under).entries
-    shown = KeyRequest(under.label(), (*entries[:2], replace(entries[2], weight=5)))
+    shown = KeyRequest(under.label(), SUM, (*entries[:2], replace(entries[2], weight=5)))
     assert refused(under, shown) == "E_WEIGHT"
-    assert refused(under, KeyRequest(under.label(), request(other).entries)) == "E_BAD_SIG"  # signed under its label
+    others = KeyRequest(under.label(), SUM, request(other).entries)
+    assert refused(under, others) == "E_BAD_SIG"  # signed under its label
 
 
 @pytest.mark.parametrize(("name", "bits"), [("fe64", 27), ("pad 4", 30)])

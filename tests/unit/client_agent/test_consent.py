@@ -21,6 +21,7 @@ from protocol.privacy.port import NoPrivacyError
 from protocol.privacy.spending import spent
 from storage.content.memory import MemoryStore
 from storage.ledger.signer import Signer
+from storage.records.journal import Journal
 from tests.samples import DOMAIN, private_key, sample_spec, with_terms
 
 SPEC = sample_spec(durations=replace(sample_spec().durations, takeover_seconds=100))
@@ -176,7 +177,7 @@ def test_without_consent_nothing_is_sent_or_kept(tmp_path: Path) -> None:
     store, told = MemoryStore(), list[str]()
     digest = store.put(encode(SPEC)).digest
     before = dict(store.objects)
-    journal = AgentJournal(tmp_path)
+    journal = AgentJournal(Journal(tmp_path / "journal"))
     anything: Any = _Forbidden()
     ledger: Any = _Ledger(digest)
     agent = Agent(

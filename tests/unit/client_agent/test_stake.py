@@ -29,6 +29,7 @@ from storage.ledger.deposits import FundsError
 from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.interface import LedgerError
 from storage.ledger.signer import Signer
+from storage.records.journal import Journal
 from tests.ports.chain_token import ChainToken, sent_by
 from tests.ports.chains import running_chain
 from tests.samples import private_key
@@ -67,7 +68,7 @@ class Scene:
     @contextmanager
     def membership(self, max_stake_wei: int | None = None) -> Iterator[Membership]:
         """One life of the phone's process."""
-        journal, nobody = AgentJournal(self.folder), mock.Mock(spec_set=())
+        journal, nobody = AgentJournal(Journal(self.folder / "journal")), mock.Mock(spec_set=())
         made = Membership(
             task=1,
             signer=self.phone,

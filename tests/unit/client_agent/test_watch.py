@@ -23,6 +23,7 @@ from protocol.round.commitments import commitment_of
 from protocol.round.state_table import RoundState
 from storage.ledger.proof_file import read_proof
 from storage.ledger.signer import Signer
+from storage.records.journal import Journal
 from tests.ports.chains import running_chain
 from tests.samples import private_key
 from tests.unit.backend.rounds.scene_coordinator import CLIENTS, Scene
@@ -36,7 +37,7 @@ class _Phone:
 
     def __init__(self, scene: Scene, folder: Path) -> None:
         self.scene, self.told = scene, list[str]()
-        self.journal = AgentJournal(folder)
+        self.journal = AgentJournal(Journal(folder / "journal"))
         self.ledger = scene.chain.ledger(scene.ledger.domain.ledger, CLIENTS[VICTIM])
         self.chain = ChainView(self.ledger, scene.store, 1, CLIENTS[VICTIM].address)
         edge = cast(EdgeClient, _Desk(scene))
@@ -96,8 +97,7 @@ def _leave_out(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def dishonest(task: int, number: int) -> dict[Address, Submission]:
         kept = close(task, number)
-        kept.pop(CLIENTS[VICTIM].address)
-        return kept
+        return {client: sent for client, sent in kept.items() if client != CLIENTS[VICTIM].address}
 
     monkeypatch.setattr(scene.journal, "close_batch", dishonest)
 
@@ -181,7 +181,7 @@ def test_receipts_survive_a_restart(scene: Scene, phone: _Phone, tmp_path: Path)
     scene.announced(1)
     phone.submit()
     phone.journal.close()
-    phone.journal = AgentJournal(tmp_path / "phone")
+    phone.journal = AgentJournal(Journal(tmp_path / "phone" / "journal"))
     assert phone.journal.receipts.keys() == {1}
 
 

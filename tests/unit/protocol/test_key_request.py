@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from protocol.errors import EncryptionError, Party
 from protocol.identifiers import ZERO_DIGEST, Address, sha256
-from protocol.messages.keys import KeyRequest, KeyRequestEntry
+from protocol.messages.keys import SUM, KeyRequest, KeyRequestEntry
 from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.messages.submission import Commitment
 from protocol.round.key_request import check_parameters, check_quorum, check_request
@@ -67,7 +67,7 @@ def _entry(
 
 
 def _request(plan: RoundPlan, *clients: int) -> KeyRequest:
-    return KeyRequest(plan.label(), tuple(_entry(plan, CLIENTS[number]) for number in clients))
+    return KeyRequest(plan.label(), SUM, tuple(_entry(plan, CLIENTS[number]) for number in clients))
 
 
 def _refused(plan: RoundPlan, request: KeyRequest) -> str:
@@ -125,13 +125,13 @@ def test_signatures_are_of_this_label_and_this_client() -> None:
         replace(good[0], ciphertext=bytes(32)),
         replace(good[0], signature=bytes(65)),
     ):
-        assert _refused(plan, KeyRequest(plan.label(), (bad, good[1]))) == "E_BAD_SIG"
+        assert _refused(plan, KeyRequest(plan.label(), SUM, (bad, good[1]))) == "E_BAD_SIG"
 
 
 def test_weights_are_the_plans() -> None:
     plan = _plan()
     for weight in (1, 3, 255):
-        request = KeyRequest(plan.label(), (_entry(plan, CLIENTS[0], weight), _entry(plan, CLIENTS[1])))
+        request = KeyRequest(plan.label(), SUM, (_entry(plan, CLIENTS[0], weight), _entry(plan, CLIENTS[1])))
         assert _refused(plan, request) == "E_WEIGHT"
 
 
@@ -172,7 +172,7 @@ def test_the_first_failing_check_gives_its_name() -> None:
     ]
     found = []
     for under, entries in cases:
-        request = _request(under, 0, 1) if entries is None else KeyRequest(under.label(), entries)
+        request = _request(under, 0, 1) if entries is None else KeyRequest(under.label(), SUM, entries)
         found.append(_refused(under, request))
     assert found == ORDER
 

@@ -18,7 +18,7 @@ from protocol.encryption.committee import draw_master_keys
 from protocol.encryption.envelope import EncryptionKeyPair, seal_envelope
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, sha256
 from protocol.messages.chain import EnrolmentView, Event, RoundView, TaskPosted
-from protocol.messages.keys import KeyRequest, KeyRequestEntry, PlannedKeyRequest
+from protocol.messages.keys import SUM, KeyRequest, KeyRequestEntry, PlannedKeyRequest
 from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.messages.submission import Commitment
 from protocol.messages.task import Committee, CommitteeMember, TaskSpec
@@ -28,6 +28,7 @@ from protocol.round.state_table import RoundState
 from protocol.signing import sign
 from storage.ledger.interface import LedgerError, TransactionRevertedError
 from storage.ledger.signer import Signer
+from storage.records.journal import Journal
 from tests.samples import DOMAIN, client_address, private_key, sample_spec
 
 TASK = 7
@@ -97,7 +98,7 @@ def entry(under: RoundPlan, client: Address, **changes: Any) -> KeyRequestEntry:
 
 
 def request(under: RoundPlan, clients: Sequence[Address] = CLIENTS) -> KeyRequest:
-    return KeyRequest(under.label(), tuple(entry(under, client) for client in clients))
+    return KeyRequest(under.label(), SUM, tuple(entry(under, client) for client in clients))
 
 
 @dataclass
@@ -170,7 +171,7 @@ class Scene:
     def __init__(self, folder: Path, j: int = 1) -> None:
         self.folder, self.j = folder, j
         self.ledger = FakeLedger()
-        self.records = AuthorityRecords(folder)
+        self.records = AuthorityRecords(Journal(folder / "journal"))
         self.authority = self._authority()
 
     def _authority(self) -> KeyAuthority:
@@ -179,7 +180,7 @@ class Scene:
 
     def restart(self) -> None:
         self.records.close()
-        self.records = AuthorityRecords(self.folder)
+        self.records = AuthorityRecords(Journal(self.folder / "journal"))
         self.authority = self._authority()
 
     def prepare(self, clients: Sequence[Address] = CLIENTS) -> None:

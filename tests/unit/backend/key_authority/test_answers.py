@@ -14,7 +14,7 @@ from protocol.content.cid import cid_of
 from protocol.encryption.committee import authority_share, ratchet
 from protocol.errors import HearthError, Party
 from protocol.identifiers import sha256
-from protocol.messages.keys import KeyRequest, PartialKeyAnswer
+from protocol.messages.keys import SUM, KeyRequest, PartialKeyAnswer
 from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.round.scheme import RoundScheme
 from protocol.round.state_table import RoundState
@@ -160,7 +160,7 @@ def test_after_the_settle_deadline_only_what_was_answered_is_answered(scene: Sce
 def test_what_3_8_refuses_is_refused_here_and_leaves_no_trace(scene: Scene) -> None:
     agreed = plan()
     forged = KeyRequest(
-        agreed.label(), (*request(agreed, CLIENTS[:2]).entries, entry(agreed, CLIENTS[2], nonce=bytes(16)))
+        agreed.label(), SUM, (*request(agreed, CLIENTS[:2]).entries, entry(agreed, CLIENTS[2], nonce=bytes(16)))
     )
     lone = request(agreed, CLIENTS[:1])
     before = (scene.folder / "journal").read_bytes()
@@ -208,13 +208,13 @@ def test_one_label_has_one_answer_even_when_the_chain_changes_its_mind(scene: Sc
 def test_a_damaged_answer_or_share_is_an_error_of_its_own(scene: Scene) -> None:
     agreed = plan()
     scene.ask_recorded(agreed, request(agreed))
-    kept = scene.folder / "journal.files" / f"answer-{agreed.label().hex()}"
+    (kept,) = (scene.folder / "journal.files").glob(f"answer-{agreed.label().hex()}-sum.*")
     kept.write_bytes(kept.read_bytes()[:-1] + b" ")
-    assert refused(scene, "E_JOURNAL_DAMAGED", agreed, request(agreed)).fault is Party.OURS
+    assert refused(scene, "E_RECORDS_DAMAGED", agreed, request(agreed)).fault is Party.OURS
     share = next((scene.folder / "journal.files").glob("share-*"))
     share.write_bytes(bytes(len(share.read_bytes())))
     scene.ledger.record(request(plan(2)), 2)
-    refused(scene, "E_JOURNAL_DAMAGED", plan(2), request(plan(2)), 2)
+    refused(scene, "E_RECORDS_DAMAGED", plan(2), request(plan(2)), 2)
 
 
 def test_of_several_violations_the_first_in_order_is_named(scene: Scene) -> None:
@@ -227,7 +227,7 @@ def test_of_several_violations_the_first_in_order_is_named(scene: Scene) -> None
         ("E_EXPIRED", plan(), True),
     ]
     for code, under, recorded in cases:
-        doubled = KeyRequest(under.label(), (*request(under, CLIENTS[:1]).entries,) * 2)
+        doubled = KeyRequest(under.label(), SUM, (*request(under, CLIENTS[:1]).entries,) * 2)
         scene.ledger.record(doubled if recorded else request(under, CLIENTS[:1]), state=RoundState.EXPIRED)
         refused(scene, code, under, doubled)
     scene.ledger.record(doubled)

@@ -15,6 +15,7 @@ from protocol.messages.task import DepositTerms, TaskSpec
 from protocol.round.planning import terms_of
 from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.signer import Signer
+from storage.records.journal import Journal
 from tests.ports.chains import RunningChain, running_chain
 from tests.samples import private_key, sample_spec
 
@@ -24,7 +25,7 @@ BOND = 70
 class Scene:
     def __init__(self, folder: Path) -> None:
         self.chain: RunningChain = running_chain("memory")
-        address, self.records = self.chain.deploy(), AuthorityRecords(folder)
+        address, self.records = self.chain.deploy(), AuthorityRecords(Journal(folder / "journal"))
         accounts = [Signer(private_key(*account)) for account in (("authority", 1), ("manufacturer", 0))]
         for account in accounts:
             self.chain.fund(address, account.address)

@@ -161,4 +161,4 @@ def test_a_seed_gives_each_authority_its_own_repeatable_key() -> None:
 
 
 def test_one_folder_has_one_authority(scene: Scene) -> None:
-    assert _refused(Scene, scene.folder).code == "E_JOURNAL_BUSY"
+    assert _refused(Scene, scene.folder).code == "E_RECORDS_BUSY"

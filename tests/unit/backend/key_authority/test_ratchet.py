@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,10 @@ from protocol.encryption.committee import authority_share, ratchet, subsets_with
 from protocol.errors import EncryptionError, HearthError
 from protocol.messages.keys import PartialKeyAnswer
 from protocol.round.scheme import RoundScheme
-from storage.records.journal import Journal
+from tests.kills import kill_at
 from tests.unit.backend.key_authority.scene import CLIENTS, TASK, Scene, envelope, master_keys, plan, request, spec
 
 HELD = subsets_without(3, 2, 1)
-STEPS = ("write_file", "append", "remove_file")  # everything durable that the journal does
 ANSWER_STEPS = 2 + 1 + len(CLIENTS)  # answer, shares; the entry; every share as enrolled
 
 
@@ -93,9 +91,7 @@ def test_two_requests_for_one_label_at_the_same_moment(scene: Scene, monkeypatch
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", range(1, ANSWER_STEPS + 1))
-def test_killed_at_any_durable_step_it_never_gives_a_second_answer(
-    tmp_path: Path, when: str, step: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_at_any_durable_step_it_never_gives_a_second_answer(tmp_path: Path, when: str, step: int) -> None:
     """A real SIGKILL; then the chain shows another request, then the first one again."""
     agreed, scene = plan(), Scene(tmp_path / "authority")
     scene.prepare()
@@ -105,7 +101,7 @@ def test_killed_at_any_durable_step_it_never_gives_a_second_answer(
     if child == 0:
         try:
             scene.restart()
-            _arm(monkeypatch, when, step)
+            kill_at(when, step)
             scene.ask(agreed, request(agreed))
         finally:
             os._exit(1)
@@ -127,23 +123,3 @@ def test_killed_at_any_durable_step_it_never_gives_a_second_answer(
     assert first == (request(agreed) if durable else request(agreed, CLIENTS[:2])).digest()
     assert len(list(scene.folder.rglob("share-*"))) == 1
     scene.records.close()
-
-
-def _arm(monkeypatch: pytest.MonkeyPatch, when: str, last: int) -> None:
-    done = 0
-
-    def counting(step: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*arguments: Any, **fields: Any) -> Any:
-            nonlocal done
-            done += 1
-            if done == last and when == "before":
-                os.kill(os.getpid(), signal.SIGKILL)
-            result = step(*arguments, **fields)
-            if done == last:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return result
-
-        return counted
-
-    for name in STEPS:
-        monkeypatch.setattr(Journal, name, counting(getattr(Journal, name)))

@@ -32,6 +32,7 @@ from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to
 from storage.content.memory import MemoryStore
 from storage.ledger.signer import Signer
+from storage.records.journal import Journal
 from tests.ports.chains import RunningChain
 from tests.samples import private_key, sample_spec
 
@@ -127,7 +128,7 @@ class Scene:
         self.committee = PlayedCommittee(self.ledger.domain, authorities)
 
     def start(self) -> None:
-        self.stop, self.journal = threading.Event(), EdgeJournal(self.folder)
+        self.stop, self.journal = threading.Event(), EdgeJournal(Journal(self.folder / "journal"))
         self.history = TaskHistory(self.ledger, self.store, 1)
         self.desk = Desk(self.ledger.domain, self.signer, self.history, self.journal, frozenset())
         committee = cast(CommitteeClient, self.committee)

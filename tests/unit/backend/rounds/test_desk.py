@@ -22,6 +22,7 @@ from protocol.messages.task import DepositTerms
 from protocol.round.commitments import batch_root, commitment_of, receipt_of, verify_inclusion
 from protocol.signing import verify
 from storage.ledger.signer import Signer
+from storage.records.journal import Journal
 from tests.samples import DOMAIN, private_key
 from tests.unit.backend.rounds.scene_round import CLIENTS, SIGNERS, PlannedRound
 
@@ -32,7 +33,7 @@ class _Scene:
     def __init__(self, folder: Path, censored: frozenset[bytes] = frozenset()) -> None:
         self.round = PlannedRound()
         self.facts = RoundFacts(self.round.opened(), self.round.plan, self.round.indices)
-        self.journal = EdgeJournal(folder)
+        self.journal = EdgeJournal(Journal(folder / "journal"))
         self.history: Any = SimpleNamespace(
             task=1,
             spec=self.round.spec,
@@ -100,7 +101,7 @@ def test_no_receipt_once_the_batch_is_closed(scene: _Scene, tmp_path: Path) -> N
     assert _refusal(scene.desk.submit, 1, scene.round.submission(1)) == "E_ROUND"
     assert scene.desk.submit(1, scene.round.submission(0)) == receipt, "this one will be in it"
     scene.journal.close()
-    scene.journal = EdgeJournal(tmp_path)
+    scene.journal = EdgeJournal(Journal(tmp_path / "journal"))
     assert scene.journal.keep_submission(1, 1, scene.round.submission(1)) is None
 
 

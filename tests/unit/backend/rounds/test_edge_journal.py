@@ -2,49 +2,128 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backend.rounds.journal import EdgeJournal
-from protocol.errors import HearthError
 from protocol.messages.settlement import Verdict
+from protocol.messages.submission import Submission
+from storage.records.interface import RecordsDamagedError
+from storage.records.journal import Journal
+from storage.records.memory import MemoryRecords
 from tests.unit.backend.rounds.scene_round import CLIENTS, PlannedRound
+
+AUTHORITY = b"\x0a" * 20
 
 
 def test_everything_survives_a_restart(tmp_path: Path) -> None:
-    scene, journal = PlannedRound(), EdgeJournal(tmp_path)
+    scene, journal = PlannedRound(), EdgeJournal(Journal(tmp_path / "journal"))
     verdict = Verdict(scene.plan.label(), tuple(CLIENTS[:2]), ())
     assert journal.keep_submission(1, 1, scene.submission(0))
-    journal.keep_word(1, b"\x0a" * 20, {CLIENTS[0]}, {CLIENTS[1]})
+    journal.keep_word(1, AUTHORITY, {CLIENTS[0]}, {CLIENTS[1]})
     journal.keep_verdict(1, 1, verdict)
+    journal.close_batch(1, 2)
     journal.close()
-    again = EdgeJournal(tmp_path)
+    again = EdgeJournal(Journal(tmp_path / "journal"))
     assert again.submissions(1, 1) == {CLIENTS[0]: scene.submission(0)}
     assert again.submissions(1, 2) == {}
-    assert again.acceptances(1, CLIENTS[0]) == {b"\x0a" * 20}
+    assert again.keep_submission(1, 2, scene.submission(0)) is None
+    assert again.acceptances(1, CLIENTS[0]) == {AUTHORITY}
     assert [again.refused(1, client) for client in CLIENTS] == [False, True, False]
+    assert [again.refused(2, client) for client in CLIENTS] == [False, False, False]
     assert again.verdict(1, 1) == verdict
     assert again.verdict(1, 2) is None
     again.close()
 
 
-def test_the_first_submission_of_a_client_stands(tmp_path: Path) -> None:
-    scene, journal = PlannedRound(), EdgeJournal(tmp_path)
+def test_the_first_submission_of_a_client_stands() -> None:
+    scene, journal = PlannedRound(), EdgeJournal(MemoryRecords())
     first = scene.submission(0)
     assert journal.keep_submission(1, 1, first) == first
     assert journal.keep_submission(1, 1, first) == first
     assert journal.keep_submission(1, 1, replace(first, nonce=b"\x09" * 16)) == first
     assert journal.submissions(1, 1) == {CLIENTS[0]: first}
-    journal.close()
+
+
+def test_nothing_comes_into_a_closed_batch() -> None:
+    """Not even through another process of the server, which has the same records."""
+    scene, records = PlannedRound(), MemoryRecords()
+    journal, other = EdgeJournal(records), EdgeJournal(records)
+    assert other.keep_submission(1, 1, scene.submission(0))
+    assert list(journal.close_batch(1, 1)) == CLIENTS[:1]
+    assert other.keep_submission(1, 1, scene.submission(1)) is None
+    assert other.keep_submission(1, 1, replace(scene.submission(0), nonce=b"\x09" * 16)) == scene.submission(0)
+    assert other.close_batch(1, 1) == {CLIENTS[0]: scene.submission(0)}
+    assert other.keep_submission(1, 2, scene.submission(1)) == scene.submission(1)
+
+
+def test_a_receipt_is_given_for_what_the_batch_holds_and_nothing_else() -> None:
+    """Phones come while the batch is closed, by two processes with two threads each."""
+    scene, records = PlannedRound(), MemoryRecords()
+    journals = [EdgeJournal(records), EdgeJournal(records)]
+    crowd = [replace(scene.submission(0), client=number.to_bytes(20, "big")) for number in range(40)]
+    kept: list[Submission] = []
+    begun = threading.Barrier(5)
+
+    def submit(journal: EdgeJournal, some: list[Submission]) -> None:
+        begun.wait()
+        kept.extend(sent for sent in some if journal.keep_submission(1, 1, sent) == sent)
+
+    threads = [threading.Thread(target=submit, args=(journals[i % 2], crowd[i::4])) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    begun.wait()
+    closed = journals[0].close_batch(1, 1)
+    for thread in threads:
+        thread.join()
+    assert {sent.client: sent for sent in kept} == closed == EdgeJournal(records).submissions(1, 1)
+
+
+def test_a_round_that_is_done_is_forgotten_and_takes_nothing() -> None:
+    scene, records = PlannedRound(), MemoryRecords()
+    journal = EdgeJournal(records)
+    verdict = Verdict(scene.plan.label(), tuple(CLIENTS[:2]), ())
+    journal.keep_submission(1, 1, scene.submission(0))
+    journal.keep_submission(1, 2, scene.submission(0))
+    journal.keep_verdict(1, 1, verdict)
+    for again in (journal, EdgeJournal(records)):
+        again.round_done(1, 1)
+        assert again.submissions(1, 1) == {}
+        assert again.keep_submission(1, 1, scene.submission(1)) is None
+        assert list(again.submissions(1, 2)) == CLIENTS[:1]
+        assert again.verdict(1, 1) == verdict
+
+
+def test_the_first_verdict_of_a_round_stands() -> None:
+    """The accepted set is what the key is requested for."""
+    scene, journal = PlannedRound(), EdgeJournal(MemoryRecords())
+    first = Verdict(scene.plan.label(), tuple(CLIENTS[:2]), ())
+    journal.keep_verdict(1, 1, first)
+    journal.keep_verdict(1, 1, Verdict(scene.plan.label(), tuple(CLIENTS), ()))
+    assert journal.verdict(1, 1) == first
+
+
+def test_the_word_of_several_authorities_adds_up() -> None:
+    records, others = MemoryRecords(), (b"\x0b" * 20, b"\x0c" * 20)
+    journal = EdgeJournal(records)
+    journal.keep_word(1, AUTHORITY, CLIENTS, ())
+    journal.keep_word(1, others[0], CLIENTS[1:], CLIENTS[:1])
+    journal.keep_word(1, AUTHORITY, CLIENTS, ())
+    journal.keep_word(1, others[1], (), ())
+    for again in (journal, EdgeJournal(records)):
+        assert again.acceptances(1, CLIENTS[0]) == {AUTHORITY}
+        assert again.acceptances(1, CLIENTS[1]) == {AUTHORITY, others[0]}
+        assert [again.refused(1, client) for client in CLIENTS] == [True, False, False]
 
 
 def test_a_changed_verdict_is_noticed(tmp_path: Path) -> None:
-    scene, journal = PlannedRound(), EdgeJournal(tmp_path)
+    scene, journal = PlannedRound(), EdgeJournal(Journal(tmp_path / "journal"))
     journal.keep_verdict(1, 1, Verdict(scene.plan.label(), tuple(CLIENTS), ()))
-    (path,) = tmp_path.rglob("verdict-1-1.json")
+    (path,) = tmp_path.rglob("verdict-1-1.json.*")
     path.write_bytes(path.read_bytes().replace(CLIENTS[0].hex().encode(), CLIENTS[1].hex().encode()))
-    with pytest.raises(HearthError, match="not the one"):
+    with pytest.raises(RecordsDamagedError):
         journal.verdict(1, 1)
     journal.close()

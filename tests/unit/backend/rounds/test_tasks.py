@@ -24,6 +24,7 @@ from protocol.round.planning import terms_of
 from storage.content.memory import MemoryStore
 from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.signer import Signer
+from storage.records.journal import Journal
 from tests.ports.chains import running_chain
 from tests.samples import private_key, sample_spec
 from tests.unit.backend.rounds.scene_coordinator import PlayedCommittee
@@ -41,7 +42,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     for signer in (edge, manufacturer):
         chain.fund(address, signer.address)
     ledger, poster = chain.ledger(address, edge), chain.ledger(address, manufacturer)
-    journal, store = EdgeJournal(tmp_path), MemoryStore()
+    journal, store = EdgeJournal(Journal(tmp_path / "journal")), MemoryStore()
     committee = cast(CommitteeClient, PlayedCommittee(ledger.domain))
     bonds = BondKeeper(ledger, MAX_BOND)
     board = TaskBoard(ledger, store, journal, committee, edge, bonds, frozenset(), 0.01)
