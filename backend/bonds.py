@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import structlog
 
 from protocol.identifiers import NATIVE_COIN, Address, to_hex
-from protocol.task.over import task_over
+from protocol.task.ending import task_over
 from storage.ledger.deposits import bring, money
 from storage.ledger.interface import Ledger, TransactionRevertedError
 

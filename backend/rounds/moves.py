@@ -1,0 +1,132 @@
+"""The moves of an edge server, and what it knows of a task besides chain and content.
+
+What it does next is decided in :mod:`backend.rounds.next_move` and carried out in :mod:`backend.rounds.performer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from protocol.identifiers import Address
+from protocol.messages.settlement import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before block time ``until``, unless an event or a message comes first."""
+
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Look for the documents that are missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTimes:
+    """Ask the chain for the times of these blocks."""
+
+    blocks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShowTask:
+    """Show the spec to the key authorities."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowEnvelopes:
+    """Show these clients' envelopes to the authorities that have not confirmed their shares."""
+
+    clients: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRound:
+    number: int
+    cohort: Mapping[Address, int]  # reputation by client
+
+
+@dataclass(frozen=True, slots=True)
+class CommitBatch:
+    """Close the batch for good, then put it on chain."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyUpdates:
+    """Fetch the committed ciphertexts, decide once who is accepted, add those up."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecryptSum:
+    """Ask the authorities for the key of the request on chain, decrypt the sum, step the model."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rederive:
+    """Derive again what somebody withholds of a settled round."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Nobody can claim any more."""
+
+
+Move = (
+    Wait | Fetch | ReadTimes | ShowTask | ShowEnvelopes | OpenRound | CommitBatch | VerifyUpdates | RequestKey
+    | DecryptSum | Publish | Abandon | Expire | Rederive | End
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What this server knows of the task besides chain and content.
+
+    ``submissions`` to ``undecryptable`` are of the last round. ``not_before``: block time before which a kind of move is
+    not tried again.
+    """
+
+    server: Address
+    missing: bool = False  # documents are worth a look
+    told: bool = False  # the authorities were shown the spec
+    acceptances: Mapping[Address, frozenset[Address]] = field(default_factory=dict)  # client -> authorities
+    refused: frozenset[Address] = frozenset()  # clients whose envelope an authority found wrong
+    submissions: frozenset[Address] = frozenset()  # clients whose commitment was taken
+    censored: frozenset[Address] = frozenset()  # clients that this server ignores on purpose
+    closed: bool = False  # the batch takes no more
+    verdict: Verdict | None = None
+    summed: bool = False  # the sum of the accepted is at hand
+    decrypted: bool = False
+    undecryptable: bool = False  # the sum cannot be decrypted, whoever asks
+    underivable: frozenset[int] = frozenset()  # rounds for which deriving again did not help
+    not_before: Mapping[type[Move], int] = field(default_factory=dict)

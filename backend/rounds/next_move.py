@@ -1,0 +1,212 @@
+"""What an edge server does next for a task: a pure function of chain, content, its own knowledge and the time.
+
+Every wait is a returned deadline. Nothing here is a promise that the move succeeds: whoever performs it looks again
+afterwards, so a server may be killed between any two moves.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from backend.rounds.moves import (
+    Abandon,
+    CommitBatch,
+    DecryptSum,
+    End,
+    Expire,
+    Fetch,
+    Knowledge,
+    Move,
+    OpenRound,
+    Publish,
+    ReadTimes,
+    Rederive,
+    RequestKey,
+    ShowEnvelopes,
+    ShowTask,
+    VerifyUpdates,
+    Wait,
+)
+from protocol.encryption.policy import check_quorum
+from protocol.errors import EncryptionError
+from protocol.identifiers import Address
+from protocol.incentives.reputation import eligible
+from protocol.messages.chain import TaskPosted
+from protocol.messages.settlement import Allocation
+from protocol.messages.task import TaskSpec
+from protocol.round.planning import key_request
+from protocol.task.acting import NEVER, acts_after
+from protocol.task.documents import Absent
+from protocol.task.ending import is_over
+from protocol.task.past import allocation_before, published, readable
+from protocol.task.round_facts import RoundFacts
+from protocol.task.state import TaskState
+
+MARGIN_SECONDS: Final = 5  # before a deadline of the contract, when the server stops waiting for others
+
+
+def next_move(state: TaskState, known: Knowledge, now: int) -> Move:
+    """``now``: seconds of block time."""
+    move = _next(state, known, now)
+    return Wait(known.not_before[type(move)]) if known.not_before.get(type(move), 0) > now else move
+
+
+def candidates(state: TaskState, known: Knowledge) -> dict[Address, int] | Absent:
+    """Whom the next round can plan, with reputations: enrolled, not left, eligible, keys with enough authorities."""
+    spec, allocation = state.spec, allocation_before(state, len(state.rounds) + 1)
+    if isinstance(spec, Absent):
+        return spec
+    if isinstance(allocation, Absent):
+        return allocation
+    return {
+        entry.client: entry.reputation
+        for entry in allocation.entitlements
+        if entry.client not in state.left
+        and eligible(entry.reputation, spec.reputation)
+        and entry.client not in known.refused
+        and len(known.acceptances.get(entry.client, ())) >= spec.committee.threshold
+    }
+
+
+def _next(state: TaskState, known: Knowledge, now: int) -> Move:
+    posted, spec = state.posted, state.spec
+    if posted is None:
+        return Wait(NEVER)
+    if known.missing:
+        return Fetch()
+    if blocks := _unknown_times(state):
+        return ReadTimes(blocks)
+    if isinstance(spec, Absent):
+        return Wait(NEVER)
+    if state.current is not None:
+        return _in_round(state, spec, known, state.current, now)
+    if is_over(state, now):
+        return End() if now > posted.claim_until else Wait(posted.claim_until + 1)
+    return _between_rounds(state, posted, spec, known, now)
+
+
+def _between_rounds(state: TaskState, posted: TaskPosted, spec: TaskSpec, known: Knowledge, now: int) -> Move:
+    if not known.told:
+        return ShowTask()
+    if unread := _underived(state, known):
+        return Rederive(unread)
+    waiting = _unshown(state, spec, known)
+    if waiting and known.not_before.get(ShowEnvelopes, 0) <= now:
+        return ShowEnvelopes(waiting)
+    again = known.not_before.get(ShowEnvelopes, NEVER) if waiting else NEVER
+    if not state.rounds and now <= posted.enrol_until and len(state.enrolled) < posted.terms.max_clients:
+        return Wait(min(again, posted.enrol_until + 1))
+    after = acts_after(state, known.server)
+    if now <= after:
+        return Wait(min(again, after + 1))
+    cohort = candidates(state, known)
+    if isinstance(cohort, Absent) or len(cohort) < spec.cohort.min_clients:
+        return Wait(min(again, posted.task_until + 1))
+    return OpenRound(len(state.rounds) + 1, cohort)
+
+
+def _in_round(state: TaskState, spec: TaskSpec, known: Knowledge, facts: RoundFacts, now: int) -> Move:
+    number, opened = facts.number, facts.opened
+    if now > opened.settle_until:
+        return Expire(number)
+    if unread := _underived(state, known):
+        return Rederive(unread)
+    after = acts_after(state, known.server)
+    waiting = _unshown(state, spec, known)
+    if now <= after and waiting and not known.told:
+        return ShowTask()  # the authorities' word is at hand when this server has to take over
+    if now <= after:
+        if waiting and known.not_before.get(ShowEnvelopes, 0) <= now:
+            return ShowEnvelopes(waiting)
+        return Wait(min(after, opened.settle_until) + 1)
+    plan = state.plan(number)
+    if isinstance(plan, Absent):
+        return Wait(opened.settle_until + 1)
+    if facts.requested is None and now <= opened.commit_until:
+        waits = _in_commit_phase(state, spec, known, facts, now)
+        if waits is not None:
+            return waits
+    if not known.closed:
+        return CommitBatch(number)  # no receipt for what cannot be in the batch any more
+    return _after_commit_phase(state, spec, known, facts, now)
+
+
+def _in_commit_phase(state: TaskState, spec: TaskSpec, known: Knowledge, facts: RoundFacts, now: int) -> Move | None:
+    """None once nobody has to be waited for."""
+    opened, plan = facts.opened, state.plan(facts.number)
+    assert not isinstance(plan, Absent)
+    cohort = frozenset(entry.client for entry in plan.weights)
+    if facts.batched is None and not (known.closed and not known.submissions):
+        margin = min(MARGIN_SECONDS, max(1, spec.durations.commit_seconds // 4))
+        expected = cohort - facts.directs.keys() - known.censored
+        if expected <= known.submissions or now >= opened.commit_until - margin:
+            return CommitBatch(facts.number)
+        return Wait(opened.commit_until - margin)
+    committed = state.committed(facts.number)
+    if isinstance(committed, Absent) or cohort - committed.keys():
+        return Wait(opened.commit_until + 1)
+    return None
+
+
+def _after_commit_phase(state: TaskState, spec: TaskSpec, known: Knowledge, facts: RoundFacts, now: int) -> Move:
+    number, end = facts.number, facts.opened.settle_until
+    plan, committed = state.plan(number), state.committed(number)
+    if isinstance(plan, Absent) or isinstance(committed, Absent):
+        return Wait(end + 1)
+    before = allocation_before(state, number)
+    if not isinstance(before, Allocation):
+        return Wait(end + 1)  # nobody can tell what everyone has earned
+    if known.verdict is None or (not known.summed and not known.undecryptable):
+        return VerifyUpdates(number)
+    settling = _settles(state, now, end)
+    try:
+        if known.undecryptable:
+            raise EncryptionError("the sum cannot be decrypted")
+        request = key_request(plan, committed, known.verdict.accepted)
+        check_quorum([entry.weight for entry in request.entries], plan.min_clients, plan.max_share_ppm)
+    except EncryptionError:
+        if facts.requested is None and now <= facts.opened.commit_until:
+            return Wait(facts.opened.commit_until + 1)
+        return settling or Abandon(number)
+    if facts.requested is None:
+        return RequestKey(number)
+    if facts.requested.request != request.digest():
+        return settling or Abandon(number)  # the server before requested the key of another set
+    if not known.decrypted:
+        margin = min(MARGIN_SECONDS, max(1, spec.durations.settle_seconds // 4))
+        return DecryptSum(number) if now < end - margin else settling or Abandon(number)
+    return settling or Publish(number)
+
+
+def _settles(state: TaskState, now: int, end: int) -> Wait | None:
+    """The ledger settles one round after the other: not before the last payout is beyond dispute."""
+    payable = state.payable_from() or 0
+    return Wait(min(payable, end + 1)) if now < payable else None
+
+
+def _unknown_times(state: TaskState) -> tuple[int, ...]:
+    settled = state.last_settled()
+    events = [state.taken_over, settled.settled if settled else None]
+    return tuple(sorted({event.block for event in events if event is not None} - state.times.keys()))
+
+
+def _underived(state: TaskState, known: Knowledge) -> int:
+    """The last settled round, or the last published one, if something of it is withheld; 0 for none."""
+    ended = [facts.number for facts in state.rounds if facts.ended is not None]
+    last = next((number for number in reversed(ended) if published(state, number)), 0)
+    settled = state.last_settled()
+    if last and last not in known.underivable and not readable(state, last):
+        return last
+    if settled is None or settled.number in known.underivable:
+        return 0
+    return settled.number if isinstance(allocation_before(state, settled.number + 1), Absent) else 0
+
+
+def _unshown(state: TaskState, spec: TaskSpec, known: Knowledge) -> tuple[Address, ...]:
+    """Clients whose envelope some authority has not confirmed; once rounds run, only those that lack a threshold."""
+    enough = spec.committee.threshold if state.rounds else len(spec.committee.members)
+    return tuple(
+        client
+        for client in sorted(state.enrolled)
+        if client not in known.refused and client not in state.left and len(known.acceptances.get(client, ())) < enough
+    )

@@ -1,0 +1,116 @@
+"""How a round ends: the documents that go into content, and what their digests put on chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from protocol.canonical import encode
+from protocol.content.cid import cid_of
+from protocol.encryption.port import DecryptedSum
+from protocol.identifiers import Digest, sha256
+from protocol.incentives.contribution import Progress
+from protocol.incentives.rewards import allocation_root, settle, total_owed
+from protocol.messages.chain import Publication
+from protocol.messages.keys import KeyRequest, PartialKeyAnswer
+from protocol.messages.round import RoundPlan
+from protocol.messages.settlement import Allocation, RoundRecord, Verdict
+from protocol.messages.task import TaskSpec
+from protocol.model.layout import Layout
+from protocol.privacy.renyi import epsilon_micro
+from protocol.round.record import Outcome, round_record
+from protocol.sparse.codec import encode_sums
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """A decrypted sum and what came of it. Authorities are named by their position in the committee, from 1."""
+
+    decrypted: DecryptedSum
+    key: bytes
+    members: tuple[int, ...]  # whose shares made the key
+    accused: tuple[int, ...]  # who signed something else, provably
+    parameters: npt.NDArray[np.float32]  # after the round
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """``documents`` are in content before anything of it goes on chain."""
+
+    documents: tuple[bytes, ...]
+    record: RoundRecord
+    allocation: Allocation
+    publication: Publication | None  # None: the round is abandoned
+
+    @property
+    def record_digest(self) -> Digest:
+        return cid_of(encode(self.record)).digest
+
+    @property
+    def root(self) -> Digest:
+        return allocation_root(self.allocation)
+
+    @property
+    def allocated(self) -> int:
+        return total_owed(self.allocation)
+
+
+def publish(
+    spec: TaskSpec,
+    plan: RoundPlan,
+    verdict: Verdict,
+    request: KeyRequest,
+    answers: Mapping[int, PartialKeyAnswer],
+    aggregate: Aggregate,
+    before: Allocation,
+    progress: Progress,
+) -> Settlement:
+    """``answers`` of authorities by position; those that made the key and those that lied go on record.
+
+    ``before``: the allocation that stands; ``progress``: counts of right answers on the test set.
+    """
+    used, accused = ([answers[j] for j in positions] for positions in (aggregate.members, aggregate.accused))
+    sums, model = (
+        encode_sums(aggregate.decrypted.sums),
+        Layout.of(spec.model).to_safetensors(aggregate.parameters),
+    )
+    allocation = settle(spec, before, plan.round, verdict, progress)
+    outcome = Outcome(
+        keys=tuple(answer.signed for answer in used),
+        accused=tuple(answer.signed for answer in accused),
+        functional_key=sha256(aggregate.key),
+        aggregate=cid_of(sums).digest,
+        max_residual=aggregate.decrypted.max_residual,
+        model=cid_of(model).digest,
+        correct=progress.correct,
+        examples=progress.examples,
+    )
+    record = _record(spec, plan, verdict, request.digest(), outcome, allocation)
+    residues = tuple(answer.residues for answer in (*used, *accused))
+    publication = Publication(
+        outcome.model,
+        cid_of(encode(record)).digest,
+        allocation_root(allocation),
+        total_owed(allocation),
+        outcome.correct,
+        outcome.examples,
+    )
+    documents = (*residues, sums, model, encode(allocation), encode(record))
+    return Settlement(documents, record, allocation, publication)
+
+
+def abandon(spec: TaskSpec, plan: RoundPlan, verdict: Verdict, requested: Digest, before: Allocation) -> Settlement:
+    """No model: those who delivered are paid their participation all the same. ``requested``: zero for no request."""
+    allocation = settle(spec, before, plan.round, verdict, None)
+    record = _record(spec, plan, verdict, requested, None, allocation)
+    return Settlement((encode(allocation), encode(record)), record, allocation, None)
+
+
+def _record(
+    spec: TaskSpec, plan: RoundPlan, verdict: Verdict, request: Digest, outcome: Outcome | None, allocation: Allocation
+) -> RoundRecord:
+    charge = epsilon_micro(plan.learning, plan.round, spec.privacy.delta_exponent)
+    return round_record(plan.label(), verdict, request, outcome, charge, cid_of(encode(allocation)).digest)

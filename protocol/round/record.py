@@ -1,0 +1,67 @@
+"""The record of a settled round: built in one place, checked in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protocol.errors import Party, VerificationError
+from protocol.identifiers import ZERO_DIGEST, Digest, Label
+from protocol.messages.keys import SignedPartialKey
+from protocol.messages.settlement import ABANDONED, PUBLISHED, RoundRecord, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a published round has beyond its verdict; digests are of content, but for the key's own SHA-256."""
+
+    keys: tuple[SignedPartialKey, ...]  # ascending by position in the committee, those that made the key
+    accused: tuple[SignedPartialKey, ...]
+    functional_key: Digest
+    aggregate: Digest
+    max_residual: int
+    model: Digest
+    correct: int
+    examples: int
+
+
+_NONE = Outcome((), (), ZERO_DIGEST, ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0)
+
+
+def round_record(
+    label: Label, verdict: Verdict, request: Digest, outcome: Outcome | None, epsilon_micro: int, allocation: Digest
+) -> RoundRecord:
+    """``outcome`` None: the round was abandoned. ``request``: zero when no key was requested."""
+    reached = outcome or _NONE
+    return RoundRecord(
+        label=label,
+        outcome=ABANDONED if outcome is None else PUBLISHED,
+        verdict=verdict,
+        request=request,
+        keys=reached.keys,
+        accused=reached.accused,
+        functional_key=reached.functional_key,
+        aggregate=reached.aggregate,
+        max_residual=reached.max_residual,
+        model=reached.model,
+        correct=reached.correct,
+        examples=reached.examples,
+        epsilon_micro=epsilon_micro,
+        allocation=allocation,
+    )
+
+
+def check_record(record: RoundRecord, label: Label, published: bool) -> None:
+    """What a record must say whatever happened in its round. Raises VerificationError."""
+    _same("label", record.label, label)
+    _same("outcome", record.outcome, PUBLISHED if published else ABANDONED)
+    if not published:
+        _same("keys", (record.keys, record.accused), ((), ()))
+        digests = (record.functional_key, record.aggregate, record.model)
+        _same("digests of an abandoned round", digests, (ZERO_DIGEST,) * 3)
+        counts = (record.max_residual, record.correct, record.examples)
+        _same("counts of an abandoned round", counts, (0, 0, 0))
+
+
+def _same(name: str, claimed: object, derived: object) -> None:
+    if claimed != derived:
+        raise VerificationError(f"record: {name}: {claimed!r:.100}, not {derived!r:.100}", fault=Party.EDGE_SERVER)
