@@ -76,6 +76,10 @@ class TaskReader:
                 self.add(delivered)
         return changed
 
+    def look_again(self) -> None:
+        """Whatever is missing is worth a look at once."""
+        self._looked.clear()
+
     def _worth_a_look(self, wanted: Wanted, now: int) -> bool:
         if wanted.kind not in self._kinds or not self._may_come(wanted):
             return False

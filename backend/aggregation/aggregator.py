@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -15,23 +14,11 @@ from protocol.encryption.port import DecryptedSum
 from protocol.errors import EncryptionError, MalformedError, Party
 from protocol.messages.keys import KeyRequest
 from protocol.model.step import apply_step
+from protocol.round.publication import Aggregate
 from protocol.round.scheme import RoundScheme
 
 
-@dataclass(frozen=True)
-class Aggregate:
-    """What the round's publication is made of. Authorities by position (from 1): ``members`` made the key, ``accused``
-    signed something else, provably.
-    """
-
-    decrypted: DecryptedSum
-    key: bytes
-    members: tuple[int, ...]
-    accused: tuple[int, ...]
-    parameters: npt.NDArray[np.float32]
-
-
-def open_sum(
+def decrypt_sum(
     scheme: RoundScheme,
     request: KeyRequest,
     total: VerifiedSum,

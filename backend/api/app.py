@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from backend.problem import install, read_body
 from backend.rounds.desk import Desk
-from backend.rounds.tasks import TaskBoard
+from backend.rounds.driver import Driver
 from protocol.canonical import decode, encode
 from protocol.errors import Party, VerificationError
 from protocol.identifiers import Address, from_hex, to_hex
@@ -36,7 +36,7 @@ Wait = Annotated[int, Query(ge=0, le=MAX_WAIT_SECONDS)]
 T = TypeVar("T")
 
 
-def edge_app(ledger: Ledger, store: ContentStore, board: TaskBoard) -> FastAPI:
+def edge_app(ledger: Ledger, store: ContentStore, driver: Driver) -> FastAPI:
     app = FastAPI(title="Hearth edge server", openapi_url=None)
     install(app)
     identity = {
@@ -58,23 +58,23 @@ def edge_app(ledger: Ledger, store: ContentStore, board: TaskBoard) -> FastAPI:
 
     @app.get("/api/v1/tasks/{task}")
     async def status(task: TaskNumber) -> Response:
-        return JSONResponse(await run_in_threadpool(board.desk(task).status))
+        return JSONResponse(await run_in_threadpool(driver.desk(task).status))
 
     @app.post("/api/v1/tasks/{task}/enrolments")
     async def enrol(task: TaskNumber, request: Request) -> Response:
         signed = decode(SignedEnrolment, await read_body(request, MAX_MESSAGE_BYTES), MAX_MESSAGE_BYTES)
-        await run_in_threadpool(board.desk(task).enrol, signed)
+        await run_in_threadpool(driver.desk(task).enrol, signed)
         return Response(status_code=202)
 
     @app.post("/api/v1/tasks/{task}/leaves")
     async def leave(task: TaskNumber, request: Request) -> Response:
         signed = decode(SignedLeave, await read_body(request, MAX_MESSAGE_BYTES), MAX_MESSAGE_BYTES)
-        await run_in_threadpool(board.desk(task).leave, signed)
+        await run_in_threadpool(driver.desk(task).leave, signed)
         return Response(status_code=202)
 
     @app.get("/api/v1/tasks/{task}/rounds/next")
     async def next_round(task: TaskNumber, after: Annotated[int, Query(ge=0)], wait: Wait = 0) -> Response:
-        desk = board.desk(task)
+        desk = driver.desk(task)
         announced = await _wait_for(desk, lambda: desk.next_round(after), wait)
         if announced is None:
             return Response(status_code=204)
@@ -86,18 +86,18 @@ def edge_app(ledger: Ledger, store: ContentStore, board: TaskBoard) -> FastAPI:
 
     @app.get("/api/v1/tasks/{task}/rounds/{number}/statement")
     async def statement(task: TaskNumber, number: RoundNumber) -> Response:
-        signed = await run_in_threadpool(board.desk(task).statement, number)
+        signed = await run_in_threadpool(driver.desk(task).statement, number)
         return Response(encode(signed), media_type="application/json")
 
     @app.post("/api/v1/tasks/{task}/rounds/{number}/commitments")
     async def commit(task: TaskNumber, number: RoundNumber, request: Request) -> Response:
         submission = decode(Submission, await read_body(request, MAX_MESSAGE_BYTES), MAX_MESSAGE_BYTES)
-        receipt = await run_in_threadpool(board.desk(task).submit, number, submission)
+        receipt = await run_in_threadpool(driver.desk(task).submit, number, submission)
         return Response(encode(receipt) if receipt else b"", status_code=202, media_type="application/json")
 
     @app.get("/api/v1/tasks/{task}/rounds/{number}/inclusion-proofs/{client}")
     async def inclusion_proof(task: TaskNumber, number: RoundNumber, client: str, wait: Wait = 0) -> Response:
-        desk, address = board.desk(task), _address(client)
+        desk, address = driver.desk(task), _address(client)
         found = await _wait_for(desk, lambda: desk.inclusion_proof(number, address), wait)
         if found is None:
             return Response(status_code=204)
@@ -105,12 +105,12 @@ def edge_app(ledger: Ledger, store: ContentStore, board: TaskBoard) -> FastAPI:
 
     @app.get("/api/v1/tasks/{task}/entitlements/{client}")
     async def entitlement(task: TaskNumber, client: str, number: OptionalRound = None) -> Response:
-        found = await run_in_threadpool(board.desk(task).entitlement, _address(client), number)
+        found = await run_in_threadpool(driver.desk(task).entitlement, _address(client), number)
         return Response(encode(found), media_type="application/json")
 
     @app.post("/api/v1/tasks/{task}/claims/{client}")
     async def claim(task: TaskNumber, client: str) -> Response:
-        board.desk(task).claim(_address(client))
+        driver.desk(task).claim(_address(client))
         return Response(status_code=202)
 
     return app

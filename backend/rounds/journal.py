@@ -117,6 +117,10 @@ class EdgeJournal:
     def close(self) -> None:
         self._records.close()
 
+    def task(self, task: int) -> TaskRecords:
+        """Everything that is kept of a task now."""
+        return _of(self._folded.state, task)
+
     def submissions(self, task: int, round_number: int) -> Mapping[Address, Submission]:
         """By client."""
         return self._round(task, round_number).submissions
@@ -148,14 +152,6 @@ class EdgeJournal:
 
         self._folded.change(change)
 
-    def acceptances(self, task: int, client: Address) -> frozenset[Address]:
-        """Authorities that hold this client's shares."""
-        return self._task(task).holders.get(client, frozenset())
-
-    def refused(self, task: int, client: Address) -> bool:
-        """An authority found that this client's envelope is not what its digests say."""
-        return client in self._task(task).refused
-
     def keep_word(self, task: int, authority: Address, accepted: Iterable[Address], refused: Iterable[Address]) -> None:
         """What an authority said of clients' envelopes."""
         said_yes, said_no = frozenset(accepted), frozenset(refused)
@@ -170,21 +166,32 @@ class EdgeJournal:
 
     def verdict(self, task: int, round_number: int) -> Verdict | None:
         """The verdict already taken; the accepted set must not change once its key is requested."""
-        if not self._round(task, round_number).has_verdict:
-            return None
+        return self._verdict(task, round_number) if self._round(task, round_number).has_verdict else None
+
+    def keep_verdict(
+        self, task: int, round_number: int, verdict: Verdict, instead_of: Verdict | None = None
+    ) -> Verdict | None:
+        """The verdict that stands then: the first one of a round, unless that is ``instead_of``.
+
+        One is replaced only before its key is requested, when the chain took a commitment back.
+        """
+        kept = Change((VerdictKept(task, round_number),), {_verdict_blob(task, round_number): encode(verdict)})
+
+        def change(state: EdgeState) -> Change:
+            has_verdict = _of(state, task).round(round_number).has_verdict
+            if has_verdict and (instead_of is None or self._verdict(task, round_number) != instead_of):
+                return NOTHING
+            return kept
+
+        self._folded.change(change)
+        return self.verdict(task, round_number)
+
+    def _verdict(self, task: int, round_number: int) -> Verdict:
         name = _verdict_blob(task, round_number)
         return decode(Verdict, self._records.blob(name, MAX_VERDICT_BYTES), MAX_VERDICT_BYTES)
 
-    def keep_verdict(self, task: int, round_number: int, verdict: Verdict) -> None:
-        """The first one of a round stays."""
-        kept = Change((VerdictKept(task, round_number),), {_verdict_blob(task, round_number): encode(verdict)})
-        self._folded.change(lambda state: NOTHING if _of(state, task).round(round_number).has_verdict else kept)
-
-    def _task(self, task: int) -> TaskRecords:
-        return _of(self._folded.state, task)
-
     def _round(self, task: int, round_number: int) -> RoundRecords:
-        return self._task(task).round(round_number)
+        return self.task(task).round(round_number)
 
 
 def _verdict_blob(task: int, round_number: int) -> str:

@@ -112,8 +112,8 @@ Move = (
 class Knowledge:
     """What this server knows of the task besides chain and content.
 
-    ``submissions`` to ``undecryptable`` are of the last round. ``not_before``: block time before which a kind of move is
-    not tried again.
+    ``submissions`` to ``undecryptable`` are of the last round. ``not_before``: block time before which a kind of move
+    is not tried again.
     """
 
     server: Address

@@ -6,6 +6,7 @@ afterwards, so a server may be killed between any two moves.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from backend.rounds.moves import (
@@ -27,14 +28,15 @@ from backend.rounds.moves import (
     VerifyUpdates,
     Wait,
 )
-from protocol.encryption.policy import check_quorum
 from protocol.errors import EncryptionError
 from protocol.identifiers import Address
 from protocol.incentives.reputation import eligible
 from protocol.messages.chain import TaskPosted
-from protocol.messages.settlement import Allocation
+from protocol.messages.round import RoundPlan
+from protocol.messages.settlement import Allocation, Verdict
+from protocol.messages.submission import SignedCommitment
 from protocol.messages.task import TaskSpec
-from protocol.round.planning import key_request
+from protocol.round.key_request import check_quorum, key_request
 from protocol.task.acting import NEVER, acts_after
 from protocol.task.documents import Absent
 from protocol.task.ending import is_over
@@ -156,13 +158,16 @@ def _after_commit_phase(state: TaskState, spec: TaskSpec, known: Knowledge, fact
     before = allocation_before(state, number)
     if not isinstance(before, Allocation):
         return Wait(end + 1)  # nobody can tell what everyone has earned
-    if known.verdict is None or (not known.summed and not known.undecryptable):
+    verdict = known.verdict
+    if verdict is None or (facts.requested is None and not fits(verdict, committed)):
+        return VerifyUpdates(number)
+    if not known.summed and not known.undecryptable:
         return VerifyUpdates(number)
     settling = _settles(state, now, end)
     try:
-        if known.undecryptable:
+        if known.undecryptable or not fits(verdict, committed):
             raise EncryptionError("the sum cannot be decrypted")
-        request = key_request(plan, committed, known.verdict.accepted)
+        request = key_request(plan, committed, verdict.accepted)
         check_quorum([entry.weight for entry in request.entries], plan.min_clients, plan.max_share_ppm)
     except EncryptionError:
         if facts.requested is None and now <= facts.opened.commit_until:
@@ -178,6 +183,11 @@ def _after_commit_phase(state: TaskState, spec: TaskSpec, known: Knowledge, fact
     return settling or Publish(number)
 
 
+def fits(verdict: Verdict, committed: Mapping[Address, SignedCommitment]) -> bool:
+    """The verdict is of these commitments: the chain can take one back after it was decided."""
+    return {*verdict.accepted, *(entry.client for entry in verdict.rejected)} == committed.keys()
+
+
 def _settles(state: TaskState, now: int, end: int) -> Wait | None:
     """The ledger settles one round after the other: not before the last payout is beyond dispute."""
     payable = state.payable_from() or 0
@@ -191,15 +201,17 @@ def _unknown_times(state: TaskState) -> tuple[int, ...]:
 
 
 def _underived(state: TaskState, known: Knowledge) -> int:
-    """The last settled round, or the last published one, if something of it is withheld; 0 for none."""
-    ended = [facts.number for facts in state.rounds if facts.ended is not None]
-    last = next((number for number in reversed(ended) if published(state, number)), 0)
-    settled = state.last_settled()
-    if last and last not in known.underivable and not readable(state, last):
-        return last
-    if settled is None or settled.number in known.underivable:
-        return 0
-    return settled.number if isinstance(allocation_before(state, settled.number + 1), Absent) else 0
+    """A round of which something is withheld that others need: the last published or settled one, or its successor's
+    index set; 0 for none."""
+    numbers = [facts.number for facts in state.rounds if facts.ended is not None and published(state, facts.number)]
+    settled, current = state.last_settled(), state.current
+    withheld = [number for number in numbers[-1:] if not readable(state, number)]
+    if settled is not None and isinstance(allocation_before(state, settled.number + 1), Absent):
+        withheld.append(settled.number)
+    if current is not None:
+        plan, index_set = state.plan(current.number), state.index_set(current.number)
+        withheld += [current.number] if isinstance(plan, RoundPlan) and isinstance(index_set, Absent) else []
+    return next((number for number in withheld if number not in known.underivable), 0)
 
 
 def _unshown(state: TaskState, spec: TaskSpec, known: Knowledge) -> tuple[Address, ...]:

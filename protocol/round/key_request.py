@@ -6,14 +6,23 @@ round alive is asked between the two halves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
+from protocol.content.cid import cid_of
+from protocol.domain import Domain
 from protocol.encryption.weights import MAX_WEIGHT
 from protocol.errors import EncryptionError, HearthError, Party
-from protocol.identifiers import Address, to_hex
-from protocol.messages.keys import SUM, KeyRequest, KeyRequestEntry
+from protocol.identifiers import Address, Signature, to_hex
+from protocol.messages.keys import (
+    SUM,
+    KeyRequest,
+    KeyRequestEntry,
+    PartialKeyAnswer,
+    PartialKeyStatement,
+    SignedPartialKey,
+)
 from protocol.messages.round import RoundPlan
 from protocol.messages.submission import Commitment, SignedCommitment
 from protocol.round.commitments import domain_of
@@ -43,6 +52,21 @@ def key_request(
             )
         )
     return KeyRequest(plan.label(), SUM, tuple(entries))
+
+
+def answer_request(
+    plan: RoundPlan,
+    request: KeyRequest,
+    authority: Address,
+    residues: bytes,
+    sign: Callable[[Domain, PartialKeyStatement], Signature],
+) -> PartialKeyAnswer:
+    """What an authority whose share of the key is ``residues`` answers, signed."""
+    digest = cid_of(residues).digest
+    statement = PartialKeyStatement(
+        plan.task, plan.round, plan.label(), request.digest(), authority, plan.key_epoch, digest
+    )
+    return PartialKeyAnswer(SignedPartialKey(statement, sign(domain_of(plan), statement)), residues)
 
 
 def check_parameters(plan: RoundPlan, request: KeyRequest, held_epoch: int) -> None:

@@ -20,7 +20,7 @@ from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation, RoundRecord, Verdict
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
-from protocol.privacy.renyi import epsilon_micro
+from protocol.privacy.spending import spent
 from protocol.round.record import Outcome, round_record
 from protocol.sparse.codec import encode_sums
 
@@ -112,5 +112,5 @@ def abandon(spec: TaskSpec, plan: RoundPlan, verdict: Verdict, requested: Digest
 def _record(
     spec: TaskSpec, plan: RoundPlan, verdict: Verdict, request: Digest, outcome: Outcome | None, allocation: Allocation
 ) -> RoundRecord:
-    charge = epsilon_micro(plan.learning, plan.round, spec.privacy.delta_exponent)
+    charge = spent(plan.learning.mechanism, spec.privacy, plan.round)
     return round_record(plan.label(), verdict, request, outcome, charge, cid_of(encode(allocation)).digest)

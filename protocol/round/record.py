@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from protocol.errors import Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Digest, Label
+from protocol.messages.charge import Charge
 from protocol.messages.keys import SignedPartialKey
 from protocol.messages.settlement import ABANDONED, PUBLISHED, RoundRecord, Verdict
 
@@ -28,7 +29,7 @@ _NONE = Outcome((), (), ZERO_DIGEST, ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0)
 
 
 def round_record(
-    label: Label, verdict: Verdict, request: Digest, outcome: Outcome | None, epsilon_micro: int, allocation: Digest
+    label: Label, verdict: Verdict, request: Digest, outcome: Outcome | None, charge: Charge, allocation: Digest
 ) -> RoundRecord:
     """``outcome`` None: the round was abandoned. ``request``: zero when no key was requested."""
     reached = outcome or _NONE
@@ -45,7 +46,7 @@ def round_record(
         model=reached.model,
         correct=reached.correct,
         examples=reached.examples,
-        epsilon_micro=epsilon_micro,
+        charge=charge,
         allocation=allocation,
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +18,12 @@ from protocol.domain import Domain
 from protocol.encryption.committee import Subset, authority_share, ratchet
 from protocol.identifiers import Address, Digest, Signature
 from protocol.incentives.contribution import Progress
-from protocol.incentives.rewards import allocation_root, settle
 from protocol.messages.keys import KeyRequest
 from protocol.messages.round import RoundPlan
-from protocol.messages.settlement import Allocation, Verdict
+from protocol.messages.settlement import Allocation
 from protocol.messages.submission import Commitment, SignedCommitment
 from protocol.messages.task import TaskSpec
 from protocol.model.evaluation import count_correct
-from protocol.model.layout import Layout
 from protocol.model.step import apply_step
 from protocol.randomness import Randomness
 from protocol.round.commitments import (
@@ -35,14 +34,15 @@ from protocol.round.commitments import (
     verify_batch,
     verify_inclusion,
 )
-from protocol.round.key_request import check_quorum, key_request
+from protocol.round.key_request import answer_request, check_quorum, key_request
 from protocol.round.planning import History, choose_index_set, plan_round, published_history
+from protocol.round.publication import Aggregate, Settlement, publish
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
 from protocol.round.training import Trainer
 from protocol.round.update import prepare_update
 from protocol.screening.verdict import decide, judged_by_size
-from protocol.signing import address_of, sign
+from protocol.signing import Signable, address_of, sign
 from protocol.sparse.codec import encode_index_set
 
 Put = Callable[
@@ -72,14 +72,11 @@ class Household:
 class FinishedRound:
     plan: RoundPlan
     bodies: Mapping[Address, bytes]
-    verdict: Verdict
     request: KeyRequest
     sums: npt.NDArray[np.int64]
     parameters: npt.NDArray[np.float32]
-    correct: int  # right answers on the test set
-    history: History
-    allocation: Allocation
-    allocation_root: Digest
+    settlement: Settlement
+    history: History  # after the round
 
 
 def run_round(
@@ -91,12 +88,13 @@ def run_round(
     history: History,
     allocation: Allocation,
     households: Sequence[Household],
-    answering: Sequence[int],
+    answering: Mapping[int, bytes],
     test_set: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],
     best: int,
     put: Put,
 ) -> FinishedRound:
-    """One published round. ``answering`` are the key authorities (1..m) that answer; raises when the round would fail.
+    """One published round. ``answering``: private keys of the key authorities (1..m) that answer. Raises when it would
+    fail.
 
     ``history`` and ``allocation`` are those before the round, ``best`` the most right answers on the ``test_set`` of
     any model so far; every household has enrolled and delivers. Residuals of the households move on.
@@ -142,25 +140,28 @@ def run_round(
 
     # Key authorities: each its share of the functional key for this request, once per label.
     master_keys = {household.address: ratchet(household.master_keys, plan.key_epoch) for household in households}
-    partials = {
-        j: scheme.partial_key(
-            j, [(authority_share(master_keys[e.client], j), e.nonce, e.weight) for e in request.entries]
-        )
-        for j in answering
-    }
+    answers = {}
+    for j, private_key in answering.items():
+        entries = [(authority_share(master_keys[e.client], j), e.nonce, e.weight) for e in request.entries]
+        residues, signer = scheme.partial_key(j, entries), partial(_signed, private_key)
+        answers[j] = answer_request(plan, request, address_of(private_key), residues, signer)
 
     # Edge server (or anyone): the weighted sum, decrypted; one update is never seen. Then the model's step.
     aggregator = scheme.aggregator()
     aggregator.fold_all([bodies[entry.client] for entry in request.entries], weights)
-    total = scheme.decrypt(aggregator.words, scheme.combine(partials), weights)
+    key = scheme.combine({j: answer.residues for j, answer in answers.items()})
+    total = scheme.decrypt(aggregator.words, key, weights)
     stepped = apply_step(parameters, indices, total.sums, sum(weights), plan.learning.quantiser)
-    model = put(Layout.of(spec.model).to_safetensors(stepped), None)
+    aggregate = Aggregate(total, key, tuple(answers), (), stepped)
 
     # Chain: model, record and allocation root; everyone can claim.
-    correct = count_correct(spec.model, stepped, *test_set)
-    paid = settle(spec, allocation, round_number, verdict, Progress(best, correct, len(test_set[1])))
-    put(encode(paid), None)
-    after = published_history(history, plan, request, indices, total.sums, model)
-    return FinishedRound(
-        plan, bodies, verdict, request, total.sums, stepped, correct, after, paid, allocation_root(paid)
-    )
+    progress = Progress(best, count_correct(spec.model, stepped, *test_set), len(test_set[1]))
+    settlement = publish(spec, plan, verdict, request, answers, aggregate, allocation, progress)
+    for document in settlement.documents:
+        put(document, None)
+    after = published_history(history, plan, request, indices, total.sums, settlement.record.model)
+    return FinishedRound(plan, bodies, request, total.sums, stepped, settlement, after)
+
+
+def _signed(private_key: bytes, domain: Domain, message: Signable) -> Signature:
+    return sign(domain, message, private_key)

@@ -23,7 +23,6 @@ from protocol.model.layout import Layout
 from protocol.randomness import SeededRandomness
 from protocol.round.planning import History
 from protocol.round.reference import Household, run_round
-from protocol.sparse.codec import encode_sums
 from storage.content.interface import get_document
 from storage.ledger.keystore import load_keystore, read_password
 from tests.e2e.conftest import CLIENTS, ROUNDS, KeptDemo
@@ -36,6 +35,7 @@ def test_reference_round_equals_the_processes(kept_demo: KeptDemo) -> None:
     events = reader.events()
     spec_bytes = get_document(store, reader.task(TASK).spec, MAX_SPEC_BYTES)
     spec = decode(TaskSpec, spec_bytes, MAX_SPEC_BYTES)
+    authorities = {j: _private_key(kept_demo.folder / f"authority-{j}") for j in (1, 2, 3)}
     households = [_household(kept_demo.folder / f"client-{number:02d}", spec) for number in range(CLIENTS)]
     enrolled = {event.client: event.reputation for event in events if isinstance(event, Enrolled)}
     history = History(tuple(sorted(enrolled)), spec.initial_model)
@@ -46,7 +46,7 @@ def test_reference_round_equals_the_processes(kept_demo: KeptDemo) -> None:
     best = count_correct(spec.model, parameters, *test_set)
     for number in range(1, ROUNDS + 1):
         finished = run_round(
-            spec, reader.domain, TASK, number, parameters, history, allocation, households, (1, 2, 3), test_set, best,
+            spec, reader.domain, TASK, number, parameters, history, allocation, households, authorities, test_set, best,
             _digest,
         )  # fmt: skip
         opened = next(e for e in events if isinstance(e, RoundOpened) and e.round == number)
@@ -59,15 +59,14 @@ def test_reference_round_equals_the_processes(kept_demo: KeptDemo) -> None:
         for signed in batch.commitments:
             commitment = signed.commitment
             assert ours[commitment.client] == (commitment.nonce, commitment.ciphertext, signed.signature)
-        assert finished.verdict == record.verdict
-        assert finished.request.digest() == record.request
-        assert _digest(encode_sums(finished.sums)) == record.aggregate
-        assert _digest(layout.to_safetensors(finished.parameters)) == published.model
-        assert finished.correct == published.correct
-        assert finished.allocation_root == published.allocation_root
+        assert finished.settlement.record == record, "who answered, verdict, sums, model, charge: all of it"
+        said = finished.settlement.publication
+        assert said is not None and said.record == published.record
+        assert (said.model, said.allocation_root) == (published.model, published.allocation_root)
+        assert (said.correct, said.allocated) == (published.correct, published.allocated)
         assert np.any(finished.parameters != parameters)
-        parameters, history, allocation = finished.parameters, finished.history, finished.allocation
-        best = max(best, finished.correct)
+        parameters, history, allocation = finished.parameters, finished.history, finished.settlement.allocation
+        best = max(best, published.correct)
 
 
 def _household(folder: Path, spec: TaskSpec) -> Household:
@@ -75,12 +74,16 @@ def _household(folder: Path, spec: TaskSpec) -> Household:
     randomness = SeededRandomness((folder / "seed").read_bytes())
     m, t = len(spec.committee.members), spec.committee.threshold
     return Household(
-        private_key=load_keystore(folder / "keystore.json", read_password(folder / "password")),
+        private_key=_private_key(folder),
         master_keys=draw_master_keys(randomness, m, t, f"task/{TASK}/enrolment"),
         trainer=HouseholdTrainer(spec.model, FileLoader(folder / "household.safetensors", 2**30)),
         randomness=randomness,
         residual=np.zeros(Layout.of(spec.model).dimension),
     )
+
+
+def _private_key(folder: Path) -> bytes:
+    return load_keystore(folder / "keystore.json", read_password(folder / "password"))
 
 
 def _digest(data: bytes, chunk_bytes: int | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""A phone notices an edge server that breaks its word, on a real chain with the real judge."""
+"""A phone notices an edge server that breaks its word."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from protocol.round.state_table import RoundState
 from storage.ledger.proof_file import read_proof
 from storage.ledger.signer import Signer
 from storage.records.journal import Journal
-from tests.ports.chains import running_chain
+from tests.ports.reference_chain import DOMAIN
 from tests.samples import private_key
-from tests.unit.backend.rounds.scene_coordinator import CLIENTS, Scene
+from tests.unit.backend.rounds.scene_server import CLIENTS, Scene
 
 VICTIM = 1
 EDGE = Signer(private_key("edge"))
@@ -38,7 +38,7 @@ class _Phone:
     def __init__(self, scene: Scene, folder: Path) -> None:
         self.scene, self.told = scene, list[str]()
         self.journal = AgentJournal(Journal(folder / "journal"))
-        self.ledger = scene.chain.ledger(scene.ledger.domain.ledger, CLIENTS[VICTIM])
+        self.ledger = scene.chain.ledger(DOMAIN.ledger, CLIENTS[VICTIM])
         self.chain = ChainView(self.ledger, scene.store, 1, CLIENTS[VICTIM].address)
         edge = cast(EdgeClient, _Desk(scene))
         self.watch = Watch(
@@ -48,7 +48,7 @@ class _Phone:
     def submit(self) -> SignedCommitment:
         """As a phone does, with the receipt kept."""
         submission = self.scene.submission(VICTIM, 1)
-        signed = commitment_of(self.scene.history.rounds[1].plan, submission)
+        signed = commitment_of(self.scene.plan(1), submission)
         self.journal.seal(signed, b"", np.zeros(1))
         self.chain.refresh()
         self.watch.keep_receipt(signed, self.scene.desk.submit(1, submission))
@@ -59,7 +59,6 @@ class _Phone:
         self.watch.look()
 
     def close(self) -> None:
-        self.ledger.close()
         self.journal.close()
 
 
@@ -74,14 +73,12 @@ class _Desk:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = Scene(running_chain("memory"), tmp_path / "edge")
+def scene() -> Scene:
+    made = Scene()
     made.start()
     made.enrol()
-    made.chain.fund(made.ledger.domain.ledger, CLIENTS[VICTIM].address)
-    yield made
-    made.crash()
-    made.ledger.close()
+    made.chain.fund(DOMAIN.ledger, CLIENTS[VICTIM].address)
+    return made
 
 
 @pytest.fixture
@@ -120,7 +117,7 @@ def test_a_receipt_that_is_not_kept_is_proven(
     scene.announced(1)
     phone.submit()
     scene.submit(1, (0, 2))
-    scene.until(lambda: scene.history.rounds[1].batch)
+    scene.until(lambda: scene.facts(1).batched)
     phone.look()
     phone.look()
     events = scene.ledger.events(1)
@@ -143,7 +140,7 @@ def test_a_batch_that_the_chain_took_back_is_not_believed(
     phone.look()
     assert phone.told == [], "no batch was read yet"
     scene.submit(1, (0, 2))
-    scene.until(lambda: scene.history.rounds[1].batch)
+    scene.until(lambda: scene.facts(1).batched)
     phone.look()
     assert read_proof(next(phone.watch.folder.iterdir())).kind == "receiptIgnored"
 
@@ -156,7 +153,7 @@ def test_one_that_got_in_by_itself_only_keeps_the_proof(
     scene.announced(1)
     signed = phone.submit()
     scene.submit(1, (0, 2))
-    scene.until(lambda: scene.history.rounds[1].batch)
+    scene.until(lambda: scene.facts(1).batched)
     phone.ledger.commit_direct(signed)
     phone.look()
     assert len(list(phone.watch.folder.iterdir())) == 1
@@ -171,7 +168,7 @@ def test_no_batch_at_all_is_proven_once_it_cannot_come_any_more(scene: Scene, ph
     scene.crash()
     phone.look()
     assert phone.told == []
-    scene.chain.pass_time(scene.history.rounds[1].opened.commit_until - scene.ledger.now() + 1)
+    scene.pass_time_to(scene.facts(1).opened.commit_until + 1)
     phone.look()
     assert scene.ledger.round(1, 1).state is RoundState.FROZEN
     scene.start()
@@ -190,7 +187,7 @@ def test_only_a_receipt_of_the_rounds_own_server_counts(scene: Scene, phone: _Ph
     scene.announced(1)
     phone.chain.refresh()
     submission = scene.submission(VICTIM, 1)
-    signed = commitment_of(scene.history.rounds[1].plan, submission)
+    signed = commitment_of(scene.plan(1), submission)
     good = scene.desk.submit(1, submission)
     assert good is not None
     receipt = {
@@ -205,16 +202,16 @@ def test_only_a_receipt_of_the_rounds_own_server_counts(scene: Scene, phone: _Ph
 
 def test_two_words_on_one_round_are_proven(scene: Scene, phone: _Phone) -> None:
     scene.announced(1)
-    plan = scene.history.rounds[1].opened.plan
+    plan = scene.facts(1).opened.plan
     said = RoundStatement(1, 1, b"\x07" * 32, bytes(32))
     with pytest.raises(VerificationError, match="not signed"):
         phone.watch.check_announcement(
-            scene.spec, NextRound(1, plan, SignedRoundStatement(said, CLIENTS[0].sign(scene.ledger.domain, said)))
+            scene.spec, NextRound(1, plan, SignedRoundStatement(said, CLIENTS[0].sign(DOMAIN, said)))
         )
     assert scene.ledger.round(1, 1).state is RoundState.OPEN
     with pytest.raises(VerificationError, match="label"):
         phone.watch.check_announcement(
-            scene.spec, NextRound(1, plan, SignedRoundStatement(said, EDGE.sign(scene.ledger.domain, said)))
+            scene.spec, NextRound(1, plan, SignedRoundStatement(said, EDGE.sign(DOMAIN, said)))
         )
     assert scene.ledger.round(1, 1).state is RoundState.FROZEN
     assert read_proof(next(phone.watch.folder.iterdir())).kind == "twoStatements"
@@ -222,11 +219,11 @@ def test_two_words_on_one_round_are_proven(scene: Scene, phone: _Phone) -> None:
 
 def test_an_announcement_must_be_what_is_on_chain(scene: Scene, phone: _Phone) -> None:
     scene.announced(1)
-    good = NextRound(1, scene.history.rounds[1].opened.plan, scene.desk.statement(1))
+    good = NextRound(1, scene.facts(1).opened.plan, scene.desk.statement(1))
     assert phone.watch.check_announcement(scene.spec, good) == phone.chain.opened(1)
     with pytest.raises(VerificationError, match="plan"):
         phone.watch.check_announcement(scene.spec, replace(good, plan=b"\x07" * 32))
     later = RoundStatement(1, 2, b"\x07" * 32, bytes(32))
-    signed = SignedRoundStatement(later, EDGE.sign(scene.ledger.domain, later))
+    signed = SignedRoundStatement(later, EDGE.sign(DOMAIN, later))
     with pytest.raises(VerificationError, match="not on chain"):
         phone.watch.check_announcement(scene.spec, NextRound(2, good.plan, signed))

@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.aggregation.aggregator import Aggregate, open_sum
+from backend.aggregation.aggregator import decrypt_sum
 from backend.aggregation.verifier import verify_updates
 from protocol.errors import EncryptionError
 from protocol.model.layout import Layout
+from protocol.round.publication import Aggregate
 from tests.unit.backend.rounds.scene_round import CLIENTS, PlannedRound
 
 
 def _open(scene: PlannedRound, partials: dict[int, bytes]) -> Aggregate:
     _, total = verify_updates(scene.store, scene.scheme, scene.committed, lambda _: None)
     parameters = np.zeros(Layout.of(scene.spec.model).dimension, dtype=np.float32)
-    return open_sum(scene.scheme, scene.request(), total, partials, scene.indices, parameters)
+    return decrypt_sum(scene.scheme, scene.request(), total, partials, scene.indices, parameters)
 
 
 def _plain(scene: PlannedRound) -> list[int]:

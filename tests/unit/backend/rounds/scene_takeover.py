@@ -1,65 +1,45 @@
-"""Two coordinators with accounts in one task's list, on the real contract: the first may crash and come back."""
+"""Two servers with accounts in one task's list: the first may crash and come back."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from protocol.content.cid import cid_of
-from protocol.identifiers import to_hex
 from protocol.messages.chain import Event, TakenOver
 from protocol.messages.submission import Submission
 from protocol.round.scheme import encoding_of
 from storage.ledger.signer import Signer
-from tests.ports.chains import RunningChain
+from tests.ports.reference_chain import DOMAIN
 from tests.samples import private_key
-from tests.unit.backend.rounds.scene_coordinator import CLIENTS, Scene
+from tests.unit.backend.rounds.scene_server import CLIENTS, PlayedCommittee, Scene, Server
 
 SUBSTITUTE = Signer(private_key("substitute"))
 
 
-class Substitute(Scene):
-    """The second server of ``first``'s task: chain, content and authorities are the same, journal and desk its own."""
-
-    def __init__(self, first: Scene, folder: Path) -> None:
-        self.chain, self.address, self.spec, self.committee = first.chain, first.address, first.spec, first.committee
-        self.folder, self.store = folder, first.store
-        self.signer, self.ledger = SUBSTITUTE, first.chain.ledger(first.address, SUBSTITUTE)
-
-
 class Pair:
-    """Both started, nobody enrolled."""
+    """Both started, nobody enrolled. Chain, content and authorities are the same, records and desk each one's own."""
 
-    def __init__(self, chain: RunningChain, folder: Path) -> None:
-        self.first = Scene(chain, folder / "first", substitutes=(SUBSTITUTE.address,))
-        self.second = Substitute(self.first, folder / "second")
-        self.running: list[Scene] = []
+    def __init__(self) -> None:
+        self.first = Scene(substitutes=(SUBSTITUTE.address,))
+        self.second = Server(self.first.chain, SUBSTITUTE, self.first.store, self.first.committee)
+        self.second.scene = self.first
+        self.first.others.append(self.second)
         for server in (self.first, self.second):
-            self.start(server)
+            server.start()
 
-    def start(self, server: Scene) -> None:
-        server.start()
-        self.running.append(server)
-
-    def crash(self, server: Scene) -> None:
-        self.running.remove(server)
-        server.crash()
-
-    def close(self) -> None:
-        for server in list(self.running):
-            self.crash(server)
-        self.first.ledger.close()
-        self.second.ledger.close()
+    def own_committee(self, away: bool = False) -> None:
+        """The authorities treat the second server otherwise than the first."""
+        self.second.crash()
+        self.second.committee = PlayedCommittee(DOMAIN, away=away)
+        self.second.start()
 
     def commit_directly(self, round_number: int) -> None:
-        """What phones do that find nobody in charge."""
-        bank = self.first.chain.ledger(self.first.address, self.first.chain.faucet)
+        """What phones do that find nobody acting."""
+        bank = self.first.chain.ledger(DOMAIN.ledger, Signer(private_key("manufacturer")))
         for number in range(len(CLIENTS)):
             bank.commit_direct(self.second.commitment(number, round_number))
-        bank.close()
 
     def pass_takeover(self, instant: int) -> None:
-        """Until the substitute may act, if the one in charge should have acted at ``instant``."""
-        self.first.chain.pass_time(instant + self.first.spec.durations.takeover_seconds + 1 - self.first.ledger.now())
+        """Until the substitute may act, if the acting one should have gone on at ``instant``."""
+        self.first.pass_time_to(instant + self.first.spec.durations.takeover_seconds + 1)
 
     def takeovers(self) -> list[bytes]:
         """Who took over, in order."""
@@ -68,9 +48,9 @@ class Pair:
     def events(self) -> list[Event]:
         return self.first.ledger.events(1)
 
-    def transactions(self, server: Scene) -> int:
-        """How many its account has sent, reverted ones included."""
-        return int(self.first.chain.ask("eth_getTransactionCount", to_hex(server.ledger.sender), "latest"), 16)
+    def transactions(self, server: Server) -> int:
+        """How many its account has sent."""
+        return self.first.chain.sent(server.signer.address)
 
     def lose_ciphertext(self, submission: Submission) -> None:
         """The content store has it no more."""

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from backend.rounds.desk import Announced, Desk
-from backend.rounds.history import RoundFacts, TaskHistory
+from backend.rounds.inbox import Inbox
 from backend.rounds.journal import EdgeJournal
+from protocol.canonical import encode
+from protocol.content.cid import cid_of
 from protocol.errors import HearthError, Party
 from protocol.identifiers import ZERO_DIGEST
 from protocol.incentives.rewards import allocation_root, first_allocation, verify_entitlement
+from protocol.messages.chain import (
+    BatchCommitted,
+    BondForfeited,
+    Enrolled,
+    Event,
+    RoundAbandoned,
+    RoundExpired,
+    TakenOver,
+    TaskPosted,
+)
 from protocol.messages.round import RoundStatement
 from protocol.messages.submission import Enrolment, Leave, SignedEnrolment, SignedLeave
 from protocol.messages.task import DepositTerms
 from protocol.round.commitments import batch_root, commitment_of, receipt_of, verify_inclusion
+from protocol.round.planning import terms_of
 from protocol.signing import verify
+from protocol.task.documents import Delivered, Kind, Rederived
+from protocol.task.fold import Entry, fold
 from storage.ledger.signer import Signer
-from storage.records.journal import Journal
+from storage.records.memory import MemoryRecords
 from tests.samples import DOMAIN, private_key
 from tests.unit.backend.rounds.scene_round import CLIENTS, SIGNERS, PlannedRound
 
@@ -30,28 +42,53 @@ OUTSIDER, EDGE = Signer(private_key("client", 99)), Signer(private_key("edge"))
 
 
 class _Scene:
-    def __init__(self, folder: Path, censored: frozenset[bytes] = frozenset()) -> None:
+    """Three clients are enrolled, round 1 is open; ``say`` tells the desk what the chain has more."""
+
+    def __init__(self, censored: frozenset[bytes] = frozenset(), max_clients: int = 3, stake: int = 0) -> None:
         self.round = PlannedRound()
-        self.facts = RoundFacts(self.round.opened(), self.round.plan, self.round.indices)
-        self.journal = EdgeJournal(Journal(folder / "journal"))
-        self.history: Any = SimpleNamespace(
-            task=1,
-            spec=self.round.spec,
-            view=SimpleNamespace(max_clients=3),
-            enrolled=dict.fromkeys(CLIENTS),
-            left=set(),
-            rounds={1: self.facts},
-            current=self.facts,
-        )
-        self.desk = Desk(DOMAIN, EDGE, cast(TaskHistory, self.history), self.journal, censored)
-        self.desk.announce(self.facts)
+        spec = replace(self.round.spec, deposits=DepositTerms(client=stake))
+        terms = replace(terms_of(spec), max_clients=max_clients)
+        self.journal, self.inbox = EdgeJournal(MemoryRecords()), Inbox(MemoryRecords())
+        self.woken: list[int] = []
+        self.censored, self.entries = censored, list[Entry]()
+        self.desk = self.make_desk()
+        self.say(
+            _event(
+                TaskPosted, manufacturer=b"m" * 20, terms=terms, escrow=0, enrol_until=500, task_until=9_000,
+                claim_until=9_999,
+            )
+        )  # fmt: skip
+        for client in CLIENTS:
+            self.say(_event(Enrolled, client=client, envelope=bytes(32), reputation=2, signature=bytes(65)))
+        self.opened = replace(self.round.opened(), plan=cid_of(encode(self.round.plan)).digest)
+        self.say(self.opened)
+        self.deliver(Kind.PLAN, encode(self.round.plan))
+
+    def make_desk(self) -> Desk:
+        return Desk(DOMAIN, EDGE, 1, self.journal, self.inbox, self.censored, self.woken.append, {})
+
+    def say(self, *entries: Entry, now: int = 600) -> None:
+        self.entries += entries
+        self.desk.publish(fold(1, self.entries), now)
+
+    def deliver(self, kind: Kind, content: bytes) -> None:
+        wanted = next(wanted for wanted in fold(1, self.entries).wanted() if wanted.kind is kind)
+        self.say(Delivered(wanted, content))
+
+    def batch(self) -> None:
+        batch = self.round.batch()
+        digest = cid_of(encode(batch)).digest
+        self.say(_event(BatchCommitted, round=1, root=batch_root(batch), batch=digest, count=3))
+
+
+def _event(kind: type[Event], **fields: Any) -> Event:
+    place: dict[str, Any] = {"block": 9, "log_index": 0, "transaction": bytes(32), "task": 1}
+    return kind(**place, **fields)
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[_Scene]:
-    made = _Scene(tmp_path)
-    yield made
-    made.journal.close()
+def scene() -> _Scene:
+    return _Scene()
 
 
 def _refusal(call: Any, *arguments: Any) -> str:
@@ -67,6 +104,7 @@ def test_a_submission_is_durable(scene: _Scene) -> None:
     verify(DOMAIN, receipt_of(commitment), receipt.signature, EDGE.address, Party.EDGE_SERVER)
     assert scene.desk.submit(1, scene.round.submission(0)) == receipt
     assert scene.journal.submissions(1, 1) == {CLIENTS[0]: scene.round.submission(0)}
+    assert scene.woken == [1, 1], "a move may be waiting for it"
 
 
 def test_bad_submissions_are_refused_and_not_kept(scene: _Scene) -> None:
@@ -95,62 +133,61 @@ def test_another_submission_of_the_same_client_is_refused(scene: _Scene) -> None
     assert _refusal(scene.desk.submit, 1, second) == "E_SUBMITTED"
 
 
-def test_no_receipt_once_the_batch_is_closed(scene: _Scene, tmp_path: Path) -> None:
+def test_no_receipt_once_the_batch_is_closed(scene: _Scene) -> None:
     receipt = scene.desk.submit(1, scene.round.submission(0))
     assert scene.journal.close_batch(1, 1) == {CLIENTS[0]: scene.round.submission(0)}
     assert _refusal(scene.desk.submit, 1, scene.round.submission(1)) == "E_ROUND"
     assert scene.desk.submit(1, scene.round.submission(0)) == receipt, "this one will be in it"
-    scene.journal.close()
-    scene.journal = EdgeJournal(Journal(tmp_path / "journal"))
-    assert scene.journal.keep_submission(1, 1, scene.round.submission(1)) is None
 
 
 def test_after_the_batch_nothing_is_taken_and_receipts_are_given(scene: _Scene) -> None:
     assert scene.desk.inclusion_proof(1, CLIENTS[0]) is None
-    scene.facts.batch = scene.round.batch()
+    scene.batch()
     assert _refusal(scene.desk.submit, 1, scene.round.submission(0)) == "E_ROUND"
-    receipt = scene.desk.inclusion_proof(1, CLIENTS[0])
-    assert receipt is not None
-    verify_inclusion(batch_root(scene.facts.batch), scene.round.committed[CLIENTS[0]], receipt)
+    assert scene.desk.inclusion_proof(1, CLIENTS[0]) is None, "the batch is not read yet"
+    scene.deliver(Kind.BATCH, encode(scene.round.batch()))
+    proof = scene.desk.inclusion_proof(1, CLIENTS[0])
+    assert proof is not None
+    verify_inclusion(batch_root(scene.round.batch()), scene.round.committed[CLIENTS[0]], proof)
     assert _refusal(scene.desk.inclusion_proof, 1, OUTSIDER.address) == "E_NOT_INCLUDED"
     assert _refusal(scene.desk.inclusion_proof, 2, CLIENTS[0]) == "E_ROUND"
 
 
-def test_everybody_can_have_a_clients_leaf_and_its_proof(scene: _Scene) -> None:
-    allocation = replace(first_allocation(1, dict.fromkeys(CLIENTS, 3)), round=1)
-    scene.history.before = lambda _: (None, allocation)
-    assert _refusal(scene.desk.entitlement, CLIENTS[0]) == "E_NOT_FOUND", "no round is settled"
-    scene.facts.ended, scene.facts.record = cast(Any, object()), cast(Any, object())
-    for named in (None, 1):
-        verify_entitlement(allocation_root(allocation), 1, CLIENTS[0], scene.desk.entitlement(CLIENTS[0], named))
-    assert _refusal(scene.desk.entitlement, OUTSIDER.address, 1) == "E_NOT_FOUND"
-    assert _refusal(scene.desk.entitlement, CLIENTS[0], 2) == "E_NOT_FOUND"
-
-
-def test_a_censored_client_is_answered_and_ignored(tmp_path: Path) -> None:
-    scene = _Scene(tmp_path, frozenset({CLIENTS[0]}))
+def test_a_censored_client_is_answered_and_ignored() -> None:
+    scene = _Scene(frozenset({CLIENTS[0]}))
     assert scene.desk.submit(1, scene.round.submission(0)) is None
     assert scene.journal.submissions(1, 1) == {}
-    scene.journal.close()
 
 
-def test_a_server_that_came_back_asks_for_patience(scene: _Scene) -> None:
-    back = Desk(DOMAIN, EDGE, scene.history, scene.journal, frozenset())
-    assert _refusal(back.submit, 1, scene.round.submission(0)) == "E_STARTING"
-    back.announce(scene.facts)
-    back.submit(1, scene.round.submission(0))
+def test_a_server_that_is_not_acting_takes_no_commitments(scene: _Scene) -> None:
+    scene.say(_event(TakenOver, edge_server=OUTSIDER.address))
+    assert _refusal(scene.desk.submit, 1, scene.round.submission(0)) == "E_STANDBY"
+    scene.say(_event(TakenOver, edge_server=EDGE.address))
+    scene.desk.submit(1, scene.round.submission(0))
+    scene.say(_event(BondForfeited, holder=EDGE.address, reporter=bytes(20), amount=1))
+    assert _refusal(scene.desk.submit, 1, scene.round.submission(1)) == "E_STANDBY"
+
+
+def test_a_round_whose_plan_nobody_can_read_is_not_announced(scene: _Scene) -> None:
+    hidden = [entry for entry in scene.entries if not isinstance(entry, Delivered)]
+    scene.entries = []
+    scene.say(*hidden)
+    assert scene.desk.next_round(0) is None
+    assert _refusal(scene.desk.submit, 1, scene.round.submission(0)) == "E_STARTING"
 
 
 def test_rounds_are_announced_until_the_task_ends(scene: _Scene) -> None:
     announced = scene.desk.next_round(0)
     assert announced is not None and announced.statement is not None
-    assert announced == Announced(1, scene.facts.opened.plan, announced.statement)
+    assert announced == Announced(1, scene.opened.plan, announced.statement)
     assert announced.statement.statement == RoundStatement(1, 1, scene.round.plan.label(), ZERO_DIGEST)
     verify(DOMAIN, announced.statement.statement, announced.statement.signature, EDGE.address, Party.EDGE_SERVER)
     assert scene.desk.statement(1) == announced.statement
     assert _refusal(scene.desk.statement, 2) == "E_ROUND"
     assert scene.desk.next_round(1) is None
-    scene.desk.end()
+    scene.say(_event(RoundExpired, round=1), now=9_000)
+    assert scene.desk.next_round(1) is None
+    scene.say(now=9_001)
     assert scene.desk.next_round(1) == Announced(0, b"", None)
 
 
@@ -158,8 +195,9 @@ def test_enrolments_and_leaves_are_checked(scene: _Scene) -> None:
     enrolment = Enrolment(1, OUTSIDER.address, b"\1" * 32)
     signed = SignedEnrolment(enrolment, OUTSIDER.sign(DOMAIN, enrolment))
     assert _refusal(scene.desk.enrol, signed) == "E_FULL"
-    scene.history.view.max_clients = 4
+    scene = _Scene(max_clients=4)
     scene.desk.enrol(signed)
+    assert scene.inbox.waiting(1).enrolments == {OUTSIDER.address: signed}
     forged = SignedEnrolment(replace(enrolment, client=CLIENTS[0]), signed.signature)
     assert _refusal(scene.desk.enrol, forged) == "E_VERIFICATION"
     other = Enrolment(2, OUTSIDER.address, b"\1" * 32)
@@ -169,8 +207,20 @@ def test_enrolments_and_leaves_are_checked(scene: _Scene) -> None:
     assert _refusal(scene.desk.claim, OUTSIDER.address) == "E_ROUND"
 
 
-def test_an_enrolment_with_a_stake_is_the_clients_own(scene: _Scene) -> None:
-    scene.history.spec = replace(scene.round.spec, deposits=DepositTerms(client=1))
-    scene.history.view.max_clients = 4
+def test_an_enrolment_with_a_stake_is_the_clients_own() -> None:
+    scene = _Scene(max_clients=4, stake=1)
     enrolment = Enrolment(1, OUTSIDER.address, b"\1" * 32)
     assert _refusal(scene.desk.enrol, SignedEnrolment(enrolment, OUTSIDER.sign(DOMAIN, enrolment))) == "E_STAKE"
+
+
+def test_everybody_can_have_a_clients_leaf_and_its_proof(scene: _Scene) -> None:
+    assert _refusal(scene.desk.entitlement, CLIENTS[0]) == "E_NOT_FOUND", "no round is settled"
+    allocation = replace(first_allocation(1, dict.fromkeys(CLIENTS, 3)), round=1)
+    root = allocation_root(allocation)
+    scene.say(_event(RoundAbandoned, round=1, record=b"r" * 32, allocation_root=root, allocated=0))
+    assert _refusal(scene.desk.entitlement, CLIENTS[0]) == "E_NOT_FOUND", "its documents are not there"
+    scene.say(Rederived(1, allocation=allocation))
+    for named in (None, 1):
+        verify_entitlement(root, 1, CLIENTS[0], scene.desk.entitlement(CLIENTS[0], named))
+    assert _refusal(scene.desk.entitlement, OUTSIDER.address, 1) == "E_NOT_FOUND"
+    assert _refusal(scene.desk.entitlement, CLIENTS[0], 2) == "E_NOT_FOUND"

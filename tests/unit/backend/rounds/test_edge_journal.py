@@ -31,9 +31,9 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     assert again.submissions(1, 1) == {CLIENTS[0]: scene.submission(0)}
     assert again.submissions(1, 2) == {}
     assert again.keep_submission(1, 2, scene.submission(0)) is None
-    assert again.acceptances(1, CLIENTS[0]) == {AUTHORITY}
-    assert [again.refused(1, client) for client in CLIENTS] == [False, True, False]
-    assert [again.refused(2, client) for client in CLIENTS] == [False, False, False]
+    assert again.task(1).holders.get(CLIENTS[0], frozenset()) == {AUTHORITY}
+    assert [client in again.task(1).refused for client in CLIENTS] == [False, True, False]
+    assert [client in again.task(2).refused for client in CLIENTS] == [False, False, False]
     assert again.verdict(1, 1) == verdict
     assert again.verdict(1, 2) is None
     again.close()
@@ -104,6 +104,9 @@ def test_the_first_verdict_of_a_round_stands() -> None:
     journal.keep_verdict(1, 1, first)
     journal.keep_verdict(1, 1, Verdict(scene.plan.label(), tuple(CLIENTS), ()))
     assert journal.verdict(1, 1) == first
+    second = replace(first, accepted=())
+    assert journal.keep_verdict(1, 1, second, instead_of=second) == first
+    assert journal.keep_verdict(1, 1, second, instead_of=first) == second == journal.verdict(1, 1)
 
 
 def test_the_word_of_several_authorities_adds_up() -> None:
@@ -114,9 +117,9 @@ def test_the_word_of_several_authorities_adds_up() -> None:
     journal.keep_word(1, AUTHORITY, CLIENTS, ())
     journal.keep_word(1, others[1], (), ())
     for again in (journal, EdgeJournal(records)):
-        assert again.acceptances(1, CLIENTS[0]) == {AUTHORITY}
-        assert again.acceptances(1, CLIENTS[1]) == {AUTHORITY, others[0]}
-        assert [again.refused(1, client) for client in CLIENTS] == [True, False, False]
+        assert again.task(1).holders.get(CLIENTS[0], frozenset()) == {AUTHORITY}
+        assert again.task(1).holders.get(CLIENTS[1], frozenset()) == {AUTHORITY, others[0]}
+        assert [client in again.task(1).refused for client in CLIENTS] == [True, False, False]
 
 
 def test_a_changed_verdict_is_noticed(tmp_path: Path) -> None:

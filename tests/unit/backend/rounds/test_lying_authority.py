@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.aggregation.aggregator import open_sum
+from backend.aggregation.aggregator import decrypt_sum
 from backend.aggregation.verifier import verify_updates
 from backend.rounds.committee_client import CommitteeClient
 from protocol.canonical import decode, encode
@@ -25,54 +25,49 @@ from protocol.messages.task import Committee, CommitteeMember
 from protocol.model.layout import Layout
 from storage.content.interface import get_document
 from storage.ledger.signer import Signer
-from tests.ports.chains import running_chain
 from tests.samples import DOMAIN, private_key, sample_spec
-from tests.unit.backend.rounds.scene_coordinator import CLIENTS, Scene
 from tests.unit.backend.rounds.scene_round import PlannedRound
+from tests.unit.backend.rounds.scene_server import CLIENTS, Scene
 
 AUTHORITIES = [Signer(private_key("authority", j)) for j in (1, 2, 3, 4)]
 
 
-@contextmanager
-def played(authorities: int, folder: Path) -> Iterator[Scene]:
-    """A 2-of-m committee under a coordinator, before anybody has enrolled."""
-    scene = Scene(running_chain("memory"), folder, authorities)
+def played(authorities: int) -> Scene:
+    """A 2-of-m committee under a server, before anybody has enrolled."""
+    scene = Scene(authorities)
     scene.committee.answering = set(range(1, authorities + 1))
     scene.start()
-    yield scene
-    scene.crash()
-    scene.ledger.close()
+    return scene
 
 
 @pytest.mark.parametrize(("authorities", "makers", "accused"), [(4, [0, 1, 3], [2]), (3, [0, 1], [])])
 def test_the_round_ends_well_and_four_answers_name_the_liar(
-    authorities: int, makers: list[int], accused: list[int], tmp_path: Path
+    authorities: int, makers: list[int], accused: list[int]
 ) -> None:
-    with played(authorities, tmp_path) as scene:
-        scene.committee.lying = {3}
-        scene.enrol()
-        scene.submit(1)
-        scene.ended(RoundPublished, 1)
-        record = scene.history.rounds[1].record
-        assert record is not None
-        assert [signed.statement.authority for signed in record.keys] == [AUTHORITIES[j].address for j in makers]
-        assert [signed.statement.authority for signed in record.accused] == [AUTHORITIES[j].address for j in accused]
-        for signed in record.accused:
-            assert get_document(scene.store, signed.statement.residues, 2**20)
+    scene = played(authorities)
+    scene.committee.lying = {3}
+    scene.enrol()
+    scene.submit(1)
+    scene.ended(RoundPublished, 1)
+    record = scene.record(1)
+    assert [signed.statement.authority for signed in record.keys] == [AUTHORITIES[j].address for j in makers]
+    assert [signed.statement.authority for signed in record.accused] == [AUTHORITIES[j].address for j in accused]
+    for signed in record.accused:
+        assert get_document(scene.store, signed.statement.residues, 2**20)
 
 
-def test_a_client_whose_envelope_an_authority_refuses_is_never_planned(tmp_path: Path) -> None:
+def test_a_client_whose_envelope_an_authority_refuses_is_never_planned() -> None:
     """The others hold its shares, and would be enough."""
-    with played(3, tmp_path) as scene:
-        scene.committee.refusing = {1: {CLIENTS[1].address}}
-        scene.enrol()
-        for number in (1, 2):
-            scene.submit(number, (0, 2))
-            scene.ended(RoundPublished, number)
-            planned = [entry.client for entry in scene.history.rounds[number].plan.weights]
-            assert planned == [CLIENTS[0].address, CLIENTS[2].address]
-            scene.crash()
-            scene.start()
+    scene = played(3)
+    scene.committee.refusing = {1: {CLIENTS[1].address}}
+    scene.enrol()
+    for number in (1, 2):
+        scene.submit(number, (0, 2))
+        scene.ended(RoundPublished, number)
+        planned = [entry.client for entry in scene.plan(number).weights]
+        assert planned == [CLIENTS[0].address, CLIENTS[2].address]
+        scene.crash()
+        scene.start()
 
 
 @contextmanager
@@ -132,9 +127,9 @@ def test_over_real_http() -> None:
     _, updates = verify_updates(scene.store, scene.scheme, scene.committed, lambda _: None)
     parameters = np.zeros(Layout.of(scene.spec.model).dimension, dtype=np.float32)
     arguments = scene.scheme, scene.request(), updates
-    aggregate = open_sum(*arguments, partials, scene.indices, parameters)
+    aggregate = decrypt_sum(*arguments, partials, scene.indices, parameters)
     assert (aggregate.members, aggregate.accused) == ((1, 3, 4), (2,))
-    without = open_sum(*arguments, {j: partials[j] for j in (1, 2, 3)}, scene.indices, parameters)
+    without = decrypt_sum(*arguments, {j: partials[j] for j in (1, 2, 3)}, scene.indices, parameters)
     assert (without.members, without.accused) == ((1, 3), ())
     with pytest.raises(EncryptionError):
-        open_sum(*arguments, {j: partials[j] for j in (1, 2)}, scene.indices, parameters)
+        decrypt_sum(*arguments, {j: partials[j] for j in (1, 2)}, scene.indices, parameters)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -13,17 +11,14 @@ from protocol.messages.chain import KeyRequested, RoundAbandoned, RoundFrozen, R
 from protocol.messages.round import RoundStatement, SignedRoundStatement
 from storage.ledger.proofs import two_statements
 from storage.ledger.signer import Signer
-from tests.ports.chains import running_chain
 from tests.samples import private_key
-from tests.unit.backend.rounds.scene_coordinator import CLIENTS, FLAT, PlayedCommittee
+from tests.unit.backend.rounds.scene_server import CLIENTS, FLAT
 from tests.unit.backend.rounds.scene_takeover import SUBSTITUTE, Pair
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
-    made = Pair(running_chain("memory"), tmp_path)
-    yield made
-    made.close()
+def pair() -> Pair:
+    return Pair()
 
 
 def _refusal(pair: Pair, server_is_first: bool, round_number: int) -> str:
@@ -33,24 +28,17 @@ def _refusal(pair: Pair, server_is_first: bool, round_number: int) -> str:
     return caught.value.code
 
 
-def _own_committee(pair: Pair, away: bool = False) -> None:
-    """The authorities treat the second server otherwise than the first."""
-    pair.crash(pair.second)
-    pair.second.committee = PlayedCommittee(pair.second.ledger.domain, away=away)
-    pair.start(pair.second)
-
-
 def _batch(pair: Pair) -> None:
     """Two of three deliver; the first server puts them on chain and waits for the third."""
     first = pair.first
     first.submit(1, (0, 1))
-    first.chain.pass_time(first.history.rounds[1].opened.commit_until - 4 - first.ledger.now())
-    first.until(lambda: first.history.rounds[1].batch)
+    first.pass_time_to(first.facts(1).opened.commit_until - 4)
+    first.until(lambda: first.facts(1).batched)
 
 
 def test_a_standby_follows_and_sends_nothing_but_what_anyone_may(pair: Pair) -> None:
     first, second = pair.first, pair.second
-    _own_committee(pair, away=True)
+    pair.own_committee(away=True)
     second.enrol()
     first.announced(1)
     relayed = pair.transactions(second)
@@ -62,12 +50,12 @@ def test_a_standby_follows_and_sends_nothing_but_what_anyone_may(pair: Pair) -> 
     second.ended(RoundPublished, 1)
     assert second.desk.inclusion_proof(1, CLIENTS[0].address) == first.desk.inclusion_proof(1, CLIENTS[0].address)
     second.committee.away = False
-    second.until(lambda: second.journal.acceptances(1, CLIENTS[0].address))  # ready, whenever they come back
+    first.until(lambda: second.journal.task(1).holders.get(CLIENTS[0].address))  # ready, whenever they come back
     first.submit(2)
-    second.until(lambda: (told := second.desk.next_round(2)) and told.round == 0)
+    first.until(lambda: (told := second.desk.next_round(2)) and told.round == 0)
     assert (pair.transactions(second), pair.takeovers()) == (relayed, [])
     second.desk.claim(CLIENTS[0].address)
-    second.until(lambda: first.ledger.claimed(1, CLIENTS[0].address) > 0)
+    first.until(lambda: first.ledger.claimed(1, CLIENTS[0].address) > 0)
     assert pair.transactions(second) == relayed + 1
 
 
@@ -78,25 +66,23 @@ def test_a_round_that_the_first_left_for_good_is_finished(pair: Pair, reached: s
     first.enrol()
     first.announced(1)
     second.announced(1)
-    opened = first.history.rounds[1].opened
+    opened = first.facts(1).opened
     if reached == "opened":
-        pair.crash(first)
+        first.crash()
         pair.commit_directly(1)
     if reached == "batched":
         _batch(pair)
-        pair.crash(first)
+        first.crash()
     if reached == "requested":
         first.submit(1)
-        first.until(lambda: first.history.rounds[1].requested)
-        pair.crash(first)
+        first.until(lambda: first.facts(1).requested)
+        first.crash()
     sent = pair.transactions(first)
     first.committee.answering = {1, 3}
     pair.pass_takeover(opened.commit_until)
     second.ended(RoundPublished, 1)
     assert len([event for event in pair.events() if isinstance(event, KeyRequested)]) == 1
-    record = second.history.rounds[1].record
-    assert record is not None
-    assert len(record.verdict.accepted) == (2 if reached == "batched" else 3)
+    assert len(second.record(1).verdict.accepted) == (2 if reached == "batched" else 3)
     second.submit(2)
     second.ended(RoundPublished, 2)
     assert (pair.takeovers(), pair.transactions(first)) == ([SUBSTITUTE.address], sent)
@@ -105,11 +91,11 @@ def test_a_round_that_the_first_left_for_good_is_finished(pair: Pair, reached: s
 
 def test_a_first_round_that_nobody_opened(pair: Pair) -> None:
     first, second = pair.first, pair.second
-    pair.crash(first)
+    first.crash()
     second.enrol()
-    second.until(lambda: len(second.history.enrolled) == len(CLIENTS))
+    first.until(lambda: len(second.state.enrolled) == len(CLIENTS))
     assert second.desk.next_round(0) is None
-    pair.pass_takeover(second.history.view.enrol_until)
+    pair.pass_takeover(second.ledger.task(1).enrol_until)
     second.submit(1)
     second.ended(RoundPublished, 1)
     assert pair.takeovers() == [SUBSTITUTE.address]
@@ -121,10 +107,10 @@ def test_a_first_server_that_comes_back_stands_by(pair: Pair) -> None:
     first.enrol()
     first.announced(1)
     _batch(pair)
-    pair.crash(first)
-    pair.pass_takeover(first.history.rounds[1].opened.commit_until)
-    second.until(lambda: second.history.rounds[1].requested)
-    pair.start(first)
+    first.crash()
+    pair.pass_takeover(first.facts(1).opened.commit_until)
+    first.until(lambda: second.facts(1).requested)
+    first.start()
     first.announced(1)
     first.committee.answering = {1, 2}
     second.ended(RoundPublished, 1)
@@ -140,12 +126,12 @@ def test_a_first_server_that_comes_back_stands_by(pair: Pair) -> None:
 def test_a_first_server_that_is_only_slow_lets_go_of_its_round(pair: Pair) -> None:
     """The authorities answer the second alone; the first does not wait for them to the end of the round."""
     first, second = pair.first, pair.second
-    _own_committee(pair)
+    pair.own_committee()
     first.committee.answering = set()
     first.enrol()
     first.submit(1)
-    first.until(lambda: first.history.rounds[1].requested)
-    pair.pass_takeover(first.history.rounds[1].opened.commit_until)
+    first.until(lambda: first.facts(1).requested)
+    pair.pass_takeover(first.facts(1).opened.commit_until)
     second.ended(RoundPublished, 1)
     first.announced(2)
     assert _refusal(pair, True, 2) == "E_STANDBY"
@@ -159,10 +145,10 @@ def test_another_accepted_set_than_the_one_requested_is_not_opened(pair: Pair) -
     first.committee.answering = set()
     first.enrol()
     first.submit(1)
-    first.until(lambda: first.history.rounds[1].requested)
-    pair.crash(first)
+    first.until(lambda: first.facts(1).requested)
+    first.crash()
     pair.lose_ciphertext(second.submission(2, 1))
-    pair.pass_takeover(first.history.rounds[1].opened.commit_until)
+    pair.pass_takeover(first.facts(1).opened.commit_until)
     second.ended(RoundAbandoned, 1)
     assert second.owed() == {signer.address: FLAT * (signer is not CLIENTS[2]) for signer in CLIENTS}
 
@@ -172,7 +158,7 @@ def test_a_server_whose_role_ended_acts_no_more(pair: Pair) -> None:
     first, second, edge = pair.first, pair.second, Signer(private_key("edge"))
     first.enrol()
     first.announced(1)
-    opened, domain = first.history.rounds[1].opened, first.ledger.domain
+    opened, domain = first.facts(1).opened, first.ledger.domain
     words = [RoundStatement(1, 1, opened.label, bytes([model]) * 32) for model in (1, 2)]
     signed = [SignedRoundStatement(word, edge.sign(domain, word)) for word in words]
     second.ledger.dispute(two_statements(edge.address, signed[0], signed[1]))
@@ -181,7 +167,7 @@ def test_a_server_whose_role_ended_acts_no_more(pair: Pair) -> None:
         mock.patch.object(first.ledger, "open_round", wraps=first.ledger.open_round) as tried,
         mock.patch.object(first.ledger, "head", wraps=first.ledger.head) as looks,
     ):
-        first.chain.pass_time(opened.commit_until + 1 - first.ledger.now())
+        first.pass_time_to(opened.commit_until + 1)
         first.until(lambda: looks.call_count > 20)
         pair.pass_takeover(opened.settle_until)
         second.submit(2)

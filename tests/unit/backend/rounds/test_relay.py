@@ -1,18 +1,23 @@
-"""The claims that the edge server relays: many in one transaction, none for nothing, none kept out by another."""
+"""What the edge server relays: many in one transaction, none for nothing, none kept out by another."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
+from unittest import mock
 
 import pytest
 
-from backend.rounds.settlement import CLAIMS_AT_ONCE, Settlement
+from backend.rounds.inbox import Inbox
+from backend.rounds.relay import CLAIMS_AT_ONCE, Relay
 from protocol.identifiers import Address
 from protocol.incentives.rewards import ClaimBatch, claim_batch, claim_proof
 from protocol.messages.settlement import Allocation, Entitlement, ProvenEntitlement
-from storage.ledger.interface import TransactionRevertedError
+from protocol.messages.submission import Enrolment, Leave, SignedEnrolment, SignedLeave
+from protocol.task.state import TaskState
+from storage.ledger.interface import Ledger, LedgerError, TransactionRevertedError
+from storage.records.memory import MemoryRecords
 
 TASK = 3
 
@@ -34,6 +39,9 @@ class PlayedLedger:
     freed: set[Address] = field(default_factory=set)
     unpayable: set[Address] = field(default_factory=set)
     sent: list[tuple[Address, ...]] = field(default_factory=list)
+
+    def task(self, _: int) -> Any:
+        return SimpleNamespace(payable=lambda _: (bytes(32), 0))
 
     def claimed(self, _: int, who: Address) -> int:
         return self.paid.get(who, 0)
@@ -58,11 +66,14 @@ class PlayedLedger:
 
 
 def relay(ledger: PlayedLedger, clients: set[Address]) -> list[tuple[Address, ...]]:
+    """The claims of those that wait, as they were sent."""
     ledger.sent = []
-    history: Any = SimpleNamespace(task=TASK, payable=lambda: ledger.owed)
-    port: Any = ledger
-    store: Any = None
-    Settlement(port, store, history).relay_claims(clients)
+    inbox = Inbox(MemoryRecords())
+    for one in clients:
+        inbox.claim(TASK, one)
+    with mock.patch("backend.rounds.relay.payable_allocation", return_value=ledger.owed):
+        Relay(cast(Ledger, ledger), inbox).send(TaskState(TASK), 0)
+    assert inbox.waiting(TASK).claims == {}
     return ledger.sent
 
 
@@ -94,7 +105,36 @@ def test_a_transaction_has_room_for_so_many() -> None:
     assert [len(part) for part in relay(ledger, everybody)] == [CLAIMS_AT_ONCE, CLAIMS_AT_ONCE, 1]
 
 
-def test_before_anything_is_settled_nothing_is_claimed() -> None:
-    history: Any = SimpleNamespace(task=TASK, payable=lambda: None)
-    nothing: Any = None
-    Settlement(nothing, nothing, history).relay_claims({client(1)})
+def test_before_anything_is_settled_claims_wait() -> None:
+    inbox, ledger = Inbox(MemoryRecords()), PlayedLedger(allocation(1))
+    inbox.claim(TASK, client(1))
+    Relay(cast(Ledger, ledger), inbox).send(TaskState(TASK), 0)
+    assert ledger.sent == [] and inbox.waiting(TASK).claims.keys() == {client(1)}
+
+
+def test_what_fails_waits_and_what_is_refused_does_not() -> None:
+    inbox, ledger = Inbox(MemoryRecords()), mock.Mock()
+    leaves = [Leave(TASK, client(number)) for number in (1, 2)]
+    for leave in leaves:
+        inbox.leave(SignedLeave(leave, bytes(65)))
+    ledger.leave.side_effect = [TransactionRevertedError("NotEnrolled"), LedgerError("away")]
+    Relay(ledger, inbox).send(TaskState(TASK), 0)
+    assert inbox.waiting(TASK).leaves.keys() == {client(2)}
+    ledger.leave.side_effect = None
+    Relay(ledger, inbox).send(TaskState(TASK), 0)
+    assert inbox.waiting(TASK).leaves == {}
+
+
+def test_one_bad_enrolment_keeps_no_other_out() -> None:
+    inbox, ledger, sent = Inbox(MemoryRecords()), mock.Mock(), list[bytes]()
+    for number in (1, 2, 3):
+        inbox.enrol(SignedEnrolment(Enrolment(TASK, client(number), bytes(32)), bytes(65)))
+
+    def enrol(enrolments: list[SignedEnrolment]) -> None:
+        if client(2) in [signed.enrolment.client for signed in enrolments]:
+            raise TransactionRevertedError("SignatureInvalid")
+        sent.extend(signed.enrolment.client for signed in enrolments)
+
+    ledger.enrol.side_effect = enrol
+    Relay(ledger, inbox).send(TaskState(TASK), 0)
+    assert sent == [client(1), client(3)] and inbox.waiting(TASK).enrolments == {}

@@ -1,0 +1,191 @@
+"""Drives all tasks of a server: one follower of the chain, a small pool for moves, a worker that relays.
+
+A task costs no thread. It is stepped when the chain or a phone has news for it, or when its deadline has come.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from backend.problem import RequestError
+from backend.rounds.desk import Desk
+from backend.rounds.hosted_task import HostedTask
+from backend.rounds.inbox import Inbox
+from backend.rounds.relay import Relay
+from protocol.errors import HearthError, Party
+from protocol.identifiers import NATIVE_COIN
+from protocol.messages.chain import Event, TaskPosted
+from protocol.task.acting import NEVER
+from protocol.task.state import TaskState
+from storage.ledger.follower import EventFollower
+from storage.ledger.interface import Ledger
+
+WORKERS = 4
+
+log = structlog.get_logger()
+
+
+class StoppedError(HearthError):
+    """The server is shutting down."""
+
+    code = "E_STOPPED"
+
+
+class Driver:
+    """``host`` makes a task of this server from the event that posted it; its own are found on chain again."""
+
+    def __init__(
+        self, ledger: Ledger, inbox: Inbox, host: Callable[[TaskPosted], HostedTask], tick_seconds: float
+    ) -> None:
+        self._ledger, self._inbox, self._host, self._tick_seconds = ledger, inbox, host, tick_seconds
+        self._relay = Relay(ledger, inbox)
+        self._follower = EventFollower(ledger, None, Event)
+        self._followed: tuple[Event, ...] = ()
+        self._tasks: dict[int, HostedTask] = {}
+        self._due: dict[int, int] = {}  # block time of the next step, by task
+        self._busy: set[int] = set()
+        self._looked, self._stop, self._news = threading.Event(), threading.Event(), threading.Event()
+        self._lock = threading.Lock()
+        self._looking = threading.Lock()  # one look at the chain at a time
+        self.now = 0  # seconds of block time, as of the last look
+
+    # step by step
+
+    def look(self) -> None:
+        """At the chain: every task with new events is due. Raises LedgerError."""
+        with self._looking:
+            self._follower.refresh()
+            self.now = self._ledger.now()
+            if self._follower.events is self._followed and self._looked.is_set():
+                return
+            self._followed = self._follower.events
+            events = defaultdict[int, list[Event]](list)
+            for event in self._followed:
+                events[getattr(event, "task", 0)].append(event)
+            posted = [event for event in self._followed if isinstance(event, TaskPosted)]
+            own = {event.task: event for event in posted if self._ledger.sender in event.terms.edge_servers}
+            for task in self._tasks.keys() - own.keys():  # the chain took it back
+                del self._tasks[task]
+                self._due.pop(task, None)
+            for task, event in own.items():
+                self._tell(event, tuple(events[task]))
+            self._looked.set()
+
+    def _tell(self, posted: TaskPosted, events: tuple[Event, ...]) -> None:
+        hosted = self._tasks.get(posted.task)
+        if hosted is None or hosted.posted.terms != posted.terms:  # another branch of the chain posted another task
+            hosted = self._tasks[posted.task] = self._host(posted)
+        if hosted.events != events:
+            hosted.events = events
+            self.wake(posted.task)
+
+    def due(self) -> list[int]:
+        """Tasks to be stepped now."""
+        with self._lock:
+            return [task for task, due in self._due.items() if due <= self.now and task not in self._busy]
+
+    def next_due(self) -> int:
+        """Block time at which something is to be done, unless there is news before."""
+        with self._lock:
+            return min(self._due.values(), default=NEVER)
+
+    def step(self, task: int) -> None:
+        """One move of one task."""
+        hosted = self._tasks.get(task)
+        if hosted is None:
+            return
+        with self._lock:
+            self._busy.add(task)
+            self._due[task] = NEVER
+        try:
+            deadline = hosted.step(self.now, self._bonded())
+        finally:
+            with self._lock:
+                self._busy.discard(task)
+        with self._lock:
+            self._due[task] = min(deadline, self._due[task])  # something may have come meanwhile
+
+    def relay(self) -> None:
+        """Whatever waits, of all tasks."""
+        for task in self._inbox.tasks():
+            hosted = self._tasks.get(task)
+            if hosted is not None and hosted.served:
+                self._relay.send(hosted.state, self.now)
+
+    def _bonded(self) -> list[int]:
+        """Tasks that ask for a bond in the chain's own coin."""
+        terms = {task: hosted.posted.terms for task, hosted in self._tasks.items()}
+        return [task for task, of_task in terms.items() if of_task.edge_bond and of_task.token == NATIVE_COIN]
+
+    # what phones reach
+
+    def wake(self, task: int) -> None:
+        """There is news that a move may be waiting for."""
+        with self._lock:
+            self._due[task] = 0
+        self._news.set()
+
+    def desk(self, task: int) -> Desk:
+        """Raises RequestError: ``E_NOT_FOUND``, or ``E_STARTING`` while the tasks on chain are not read yet."""
+        hosted = self._tasks.get(task)
+        if hosted is not None and hosted.served:
+            return hosted.desk
+        starting = not self._looked.is_set() or (hosted is not None and not hosted.refused)
+        code = "E_STARTING" if starting else "E_NOT_FOUND"
+        raise RequestError(f"no task {task} here", fault=Party.CLIENT, code=code)
+
+    def state(self, task: int) -> TaskState:
+        """As of the task's last step. Raises KeyError for a task that is not this server's."""
+        return self._tasks[task].state
+
+    # as threads
+
+    def start(self) -> None:
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="move")
+        loops = {"driver": self._drive, "relay": self._relay_all}
+        self._threads = [threading.Thread(target=loop, name=name) for name, loop in loops.items()]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Returns when every thread has ended."""
+        self._stop.set()
+        self._news.set()
+        for thread in self._threads:
+            thread.join()
+        self._pool.shutdown(cancel_futures=True)
+
+    def pause(self, seconds: float) -> None:
+        """Raises StoppedError when the server shuts down meanwhile."""
+        if self._stop.wait(seconds):
+            raise StoppedError("stopping")
+
+    def _drive(self) -> None:
+        while not self._stop.is_set():
+            self._try_to_look()
+            for task in self.due():
+                with self._lock:
+                    self._busy.add(task)
+                self._pool.submit(self._work, task)
+            self._news.wait(self._tick_seconds)
+            self._news.clear()
+
+    def _work(self, task: int) -> None:
+        self.step(task)
+        self._try_to_look()  # at what the move has done
+        self._news.set()
+
+    def _try_to_look(self) -> None:
+        try:
+            self.look()
+        except HearthError as error:
+            log.warning("no look at the chain", error=str(error))
+
+    def _relay_all(self) -> None:
+        while not self._stop.wait(self._tick_seconds):
+            self.relay()

@@ -1,0 +1,79 @@
+"""One task of this server, from the event that posted it until nobody can claim any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from backend.bonds import BondKeeper
+from backend.rounds.desk import Desk
+from backend.rounds.moves import End, Wait
+from backend.rounds.performer import Performer
+from protocol.errors import HearthError
+from protocol.messages.chain import Event, TaskPosted
+from protocol.task.acting import NEVER
+from protocol.task.documents import Absent, Lack
+from protocol.task.state import TaskState
+from storage.ledger.interface import Ledger
+
+log = structlog.get_logger()
+
+
+@dataclass
+class HostedTask:
+    """Stepped by one thread at a time; its desk and its state may be read by all. ``refused``: never to be served."""
+
+    posted: TaskPosted
+    ledger: Ledger
+    performer: Performer
+    desk: Desk
+    bonds: BondKeeper
+    events: tuple[Event, ...] = ()  # all of the task, as of the last look at the chain
+    bonded: bool = False
+    refused: bool = False
+    over: bool = False
+
+    @property
+    def state(self) -> TaskState:
+        return self.performer.state
+
+    @property
+    def served(self) -> bool:
+        """Phones may ask for it."""
+        return self.bonded and not self.refused
+
+    def step(self, now: int, bonds_of: list[int]) -> int:
+        """One move; block time in seconds of the next one, unless something happens before. 0: at once.
+
+        ``bonds_of``: tasks that ask for a bond in the chain's own coin.
+        """
+        self.performer.reader.follow(self.events)
+        try:
+            if not self.bonded and not self._join(now, bonds_of):
+                return NEVER if self.refused else now + 1
+            move = self.performer.step(now)
+            self.desk.publish(self.state, now)
+            if isinstance(move, End):
+                self.over = self.bonds.take_back(self.posted.task)
+                return NEVER if self.over else now + 1
+        except HearthError as error:
+            log.warning("will try again", task=self.posted.task, error=str(error))
+            return now + 1
+        return move.until if isinstance(move, Wait) else 0
+
+    def _join(self, now: int, bonds_of: list[int]) -> bool:
+        """True once the spec is read, its event is deep enough, and the bond is placed."""
+        self.performer.reader.fetch(now)
+        spec = self.state.spec
+        if isinstance(spec, Absent):
+            if spec.lack is Lack.MALFORMED:
+                log.error("task refused", task=self.posted.task)
+                self.refused = True
+            return False
+        if self.ledger.block_number() < self.posted.block + spec.confirmations:
+            return False
+        self.performer.ledger = self.ledger.confirmed(spec.confirmations)
+        terms = self.posted.terms
+        self.bonded = self.bonds.place(self.posted.task, terms.token, terms.edge_bond, bonds_of)
+        return self.bonded

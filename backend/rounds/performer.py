@@ -1,0 +1,325 @@
+"""Carries out the moves of one task, one at a time. What it keeps in memory can all be made again after a kill."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from backend.aggregation.aggregator import decrypt_sum
+from backend.aggregation.verifier import VerifiedSum, verify_updates
+from backend.rounds import moves
+from backend.rounds.committee_client import CommitteeClient
+from backend.rounds.journal import EdgeJournal
+from backend.rounds.moves import Knowledge, Move
+from backend.rounds.next_move import fits, next_move
+from backend.rounds.rederivation import Rederivation, load_history, there
+from protocol.canonical import encode
+from protocol.encryption.envelope import MAX_ENVELOPE_BYTES
+from protocol.errors import EncryptionError, HearthError
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, to_hex
+from protocol.incentives.contribution import Progress
+from protocol.messages.keys import PartialKeyAnswer, PlannedKeyRequest
+from protocol.messages.round import RoundPlan
+from protocol.messages.settlement import Allocation, Verdict
+from protocol.messages.submission import SignedCommitment
+from protocol.messages.task import TaskSpec
+from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
+from protocol.model.evaluation import count_correct
+from protocol.model.layout import Layout
+from protocol.round.commitments import batch_of, batch_root, commitment_of
+from protocol.round.key_request import key_request
+from protocol.round.planning import choose_index_set, plan_round
+from protocol.round.publication import Aggregate, Settlement, abandon, publish
+from protocol.round.scheme import RoundScheme
+from protocol.sparse.codec import encode_index_set
+from protocol.task.documents import Absent
+from protocol.task.fold import BlockMined
+from protocol.task.past import allocation_before, best_count, past_before
+from protocol.task.round_facts import RoundFacts
+from protocol.task.state import TaskState
+from storage.content.interface import ContentError, ContentStore, get_document
+from storage.ledger.interface import Ledger
+from storage.task_reader import TaskReader
+
+PATIENCE_SECONDS = 1  # before a move that failed is tried again
+REDERIVATION_SECONDS = 60
+PHASES: Final[Mapping[type[Move], str]] = {
+    moves.OpenRound: "open",
+    moves.CommitBatch: "batch",
+    moves.VerifyUpdates: "verify",
+    moves.RequestKey: "request",
+    moves.DecryptSum: "decrypt",
+    moves.Publish: "publish",
+}
+
+log = structlog.get_logger()
+
+
+class NotReadyError(HearthError):
+    """The move cannot be carried out yet; it is decided upon again."""
+
+    code = "E_NOT_READY"
+
+
+@dataclass
+class Work:
+    """Of the round that runs. ``answers``: of key authorities, by their position in the committee."""
+
+    number: int = 0
+    verdict: Verdict | None = None
+    total: VerifiedSum | None = None
+    answers: Mapping[int, PartialKeyAnswer] = field(default_factory=dict)
+    aggregate: Aggregate | None = None
+    undecryptable: bool = False
+
+
+@dataclass
+class Performer:
+    """One task's. ``seconds``: how long the moves of each round took, by number and kind. Not for threads."""
+
+    ledger: Ledger
+    store: ContentStore
+    journal: EdgeJournal
+    committee: CommitteeClient
+    reader: TaskReader
+    pause: Callable[[float], None]  # between two looks for a ciphertext
+    censored: frozenset[Address] = frozenset()
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self.task = self.reader.state.task
+        self.seconds: dict[int, dict[str, float]] = {}
+        self._work = Work()
+        self._told: set[Address] = set()
+        self._not_before: dict[type[Move], int] = {}
+        self._underivable: dict[int, int] = {}  # round -> when it may be tried again
+
+    @property
+    def state(self) -> TaskState:
+        return self.reader.state
+
+    def step(self, now: int) -> Move:
+        """Decides and carries out one move; ``now`` in seconds of block time. A failure is told and tried again."""
+        move = next_move(self.state, self.knowledge(now), now)
+        if isinstance(move, moves.Wait | moves.End):
+            return move
+        started, number = self.clock(), getattr(move, "number", 0)
+        try:
+            self._perform(move, now)
+        except HearthError as error:
+            kind = type(move)
+            log.warning("will try again", task=self.task, round=number, move=kind.__name__, error=str(error))
+            self._not_before[kind] = now + PATIENCE_SECONDS
+        if number:
+            phases, phase = self.seconds.setdefault(number, {}), PHASES.get(type(move), "other")
+            phases[phase] = round(phases.get(phase, 0.0) + self.clock() - started, 3)
+        return move
+
+    def knowledge(self, now: int) -> Knowledge:
+        number, kept = len(self.state.rounds), self.journal.task(self.task)
+        if self._work.number != number:
+            self._work = Work(number, self.journal.verdict(self.task, number) if number else None)
+            if number > 1:
+                self.journal.round_done(self.task, number - 1)
+        of_round, work, spec = kept.round(number), self._work, self.state.spec
+        return Knowledge(
+            server=self.ledger.sender,
+            missing=bool(self.reader.missing(now)),
+            told=not isinstance(spec, Absent) and len(self._told) >= spec.committee.threshold,
+            acceptances=kept.holders,
+            refused=kept.refused,
+            submissions=frozenset(of_round.submissions),
+            censored=self.censored,
+            closed=of_round.closed,
+            verdict=work.verdict,
+            summed=work.total is not None,
+            decrypted=work.aggregate is not None,
+            undecryptable=work.undecryptable,
+            underivable=frozenset(round_ for round_, until in self._underivable.items() if now < until),
+            not_before={kind: until for kind, until in self._not_before.items() if now < until},
+        )
+
+    def _perform(self, move: Move, now: int) -> None:
+        match move:
+            case moves.Fetch():
+                self.reader.fetch(now)
+            case moves.ReadTimes(blocks):
+                self.reader.add(*(BlockMined(block, self.ledger.block_timestamp(block)) for block in blocks))
+            case moves.ShowTask():
+                self._show_task()
+            case moves.ShowEnvelopes(clients):
+                self._show_envelopes(clients, now)
+            case moves.OpenRound(number, cohort):
+                self._open_round(number, cohort)
+            case moves.CommitBatch(number):
+                self._commit_batch(self.state.rounds[number - 1], now)
+            case moves.VerifyUpdates(number):
+                self._verify_updates(number)
+            case moves.RequestKey(number):
+                _, committed, verdict = self._decided(number)
+                request = key_request(self._plan(number), committed, verdict.accepted)
+                self.ledger.request_key(self.task, number, request.digest())
+            case moves.DecryptSum(number):
+                self._decrypt_sum(number)
+            case moves.Publish(number):
+                self._publish(number)
+            case moves.Abandon(number):
+                self._abandon(self.state.rounds[number - 1])
+            case moves.Expire(number):
+                self.ledger.expire_round(self.task, number)
+            case moves.Rederive(number):
+                if not self._rederivation().run(number, self._best(number)):
+                    self._underivable[number] = now + REDERIVATION_SECONDS
+
+    def _show_task(self) -> None:
+        self._told = self.committee.show_task(self.task, self._spec())
+        if len(self._told) < self._spec().committee.threshold:
+            raise NotReadyError("too few key authorities have the task")
+
+    def _show_envelopes(self, clients: tuple[Address, ...], now: int) -> None:
+        """A member that was away is shown the task, too; one that is still missing is asked again later."""
+        spec, kept = self._spec(), self.journal.task(self.task)
+        if len(self._told) < len(spec.committee.members):
+            self._told |= self.committee.show_task(self.task, spec)
+        missing: dict[Address, dict[Address, tuple[Digest, bytes]]] = {}
+        for client in clients:
+            digest = self.state.enrolled[client].envelope
+            try:
+                envelope = get_document(self.store, digest, MAX_ENVELOPE_BYTES)
+            except ContentError as error:
+                log.info("envelope not there", error=str(error))
+                continue
+            for member in spec.committee.members:
+                if member.address not in kept.holders.get(client, ()):
+                    missing.setdefault(member.address, {})[client] = (digest, envelope)
+        asked = sum(map(len, missing.values()))
+        words = self.committee.show_envelopes(self.task, spec.committee, missing)
+        for authority, word in words.items():
+            self.journal.keep_word(self.task, authority, word.accepted, word.refused)
+        if asked == 0 or sum(len(word.accepted) for word in words.values()) < asked:
+            self._not_before[moves.ShowEnvelopes] = now + PATIENCE_SECONDS
+
+    def _open_round(self, number: int, cohort: Mapping[Address, int]) -> None:
+        """The plan, from public data alone; its hash is the label, and the label goes on chain."""
+        spec, past = self._spec(), there(past_before(self.state, number))
+        history = load_history(self.state, past, self.store)
+        indices = choose_index_set(spec, number, history)
+        index_set = self.store.put(encode_index_set(indices)).digest
+        plan = plan_round(spec, self.ledger.domain, self.task, number, cohort, history, index_set, len(indices))
+        digest = self.store.put(encode(plan)).digest
+        self.ledger.open_round(self.task, number, digest, plan.label(), len(plan.weights))
+
+    def _commit_batch(self, facts: RoundFacts, now: int) -> None:
+        """One Merkle root for all commitments that were taken; inclusion proofs follow from it."""
+        submissions = self.journal.close_batch(self.task, facts.number)  # more may have come, with receipts
+        over = facts.batched is not None or facts.requested is not None or now > facts.opened.commit_until
+        if over or not submissions:
+            return
+        plan = self._plan(facts.number)
+        batch = batch_of(commitment_of(plan, submission) for submission in submissions.values())
+        digest, count = self.store.put(encode(batch)).digest, len(batch.commitments)
+        self.ledger.commit_batch(self.task, facts.number, batch_root(batch), digest, count)
+
+    def _verify_updates(self, number: int) -> None:
+        """The accepted set is decided once; after a restart the same set is added up again."""
+        committed, decided, stale = self._committed(number), self._work.verdict, None
+        if decided is not None and not fits(decided, committed):
+            decided, stale = None, decided
+        verdict, total = verify_updates(self.store, self._scheme(number), committed, self.pause, decided)
+        if decided is None:
+            self._work.verdict = self.journal.keep_verdict(self.task, number, verdict, stale)
+        self._work.total = total
+        if total.clients != set(verdict.accepted):
+            self._work.undecryptable = True  # an accepted ciphertext is gone
+
+    def _decrypt_sum(self, number: int) -> None:
+        spec, (plan, committed, verdict) = self._spec(), self._decided(number)
+        request, total = key_request(plan, committed, verdict.accepted), self._work.total
+        assert total is not None  # decided upon only once it is there
+        found = self.committee.partial_keys(spec.committee, PlannedKeyRequest(plan, request))
+        position = {member.address: j for j, member in enumerate(spec.committee.members, start=1)}
+        answers = {position[authority]: answer for authority, answer in found.items()}
+        if len(answers) < spec.committee.threshold:
+            raise NotReadyError("too few key authorities answer")
+        layout, partials = Layout.of(spec.model), {j: answer.residues for j, answer in answers.items()}
+        indices = self._rederivation().indices(number)
+        parameters = layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
+        try:
+            self._work.aggregate = decrypt_sum(self._scheme(number), request, total, partials, indices, parameters)
+        except EncryptionError:
+            self._work.undecryptable = len(answers) == len(spec.committee.members)
+            raise
+        self._work.answers = answers
+
+    def _publish(self, number: int) -> None:
+        spec, (plan, committed, verdict) = self._spec(), self._decided(number)
+        aggregate = self._work.aggregate
+        assert aggregate is not None  # decided upon only once it is there
+        for j in aggregate.accused:
+            log.warning("a key authority lied", authority=to_hex(spec.committee.members[j - 1].address))
+        request = key_request(plan, committed, verdict.accepted)
+        progress = Progress(self._best(number), *self._count(aggregate.parameters))
+        before = self._allocation_before(number)
+        settlement = publish(spec, plan, verdict, request, self._work.answers, aggregate, before, progress)
+        self._put(settlement)
+        assert settlement.publication is not None  # of a round that is published
+        self.ledger.publish_round(self.task, number, settlement.publication)
+
+    def _abandon(self, facts: RoundFacts) -> None:
+        """Ends a round that cannot be decrypted in time."""
+        plan, _, verdict = self._decided(facts.number)
+        requested = facts.requested.request if facts.requested else ZERO_DIGEST
+        settlement = abandon(self._spec(), plan, verdict, requested, self._allocation_before(facts.number))
+        self._put(settlement)
+        record, root, allocated = settlement.record_digest, settlement.root, settlement.allocated
+        self.ledger.abandon_round(self.task, facts.number, record, root, allocated)
+
+    def _put(self, settlement: Settlement) -> None:
+        for document in settlement.documents:
+            self.store.put(document)
+
+    def _best(self, number: int) -> int:
+        """Most right answers of any model before the round, the initial one included."""
+        return max(self._initial_correct, best_count(self.state, number))
+
+    @cached_property
+    def _initial_correct(self) -> int:
+        spec = self._spec()
+        layout = Layout.of(spec.model)
+        return self._count(layout.from_safetensors(get_document(self.store, spec.initial_model, layout.max_bytes)))[0]
+
+    def _count(self, parameters: npt.NDArray[np.float32]) -> tuple[int, int]:
+        """Right answers on the public test set, and of how many."""
+        spec = self._spec()
+        test_set = decode_labelled(get_document(self.store, spec.test_set, MAX_DATASET_BYTES))
+        return count_correct(spec.model, parameters, *test_set), len(test_set[1])
+
+    def _decided(self, number: int) -> tuple[RoundPlan, dict[Address, SignedCommitment], Verdict]:
+        verdict = self._work.verdict
+        assert verdict is not None  # moves that need one are decided upon only once it is there
+        return self._plan(number), self._committed(number), verdict
+
+    def _rederivation(self) -> Rederivation:
+        return Rederivation(self.store, self.committee, self.reader, self.pause)
+
+    def _scheme(self, number: int) -> RoundScheme:
+        return RoundScheme.of(self._plan(number), self._spec().committee)
+
+    def _spec(self) -> TaskSpec:
+        return there(self.state.spec)
+
+    def _plan(self, number: int) -> RoundPlan:
+        return there(self.state.plan(number))
+
+    def _committed(self, number: int) -> dict[Address, SignedCommitment]:
+        return there(self.state.committed(number))
+
+    def _allocation_before(self, number: int) -> Allocation:
+        return there(allocation_before(self.state, number))

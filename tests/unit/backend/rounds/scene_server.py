@@ -1,0 +1,267 @@
+"""Edge servers on the contract's rules in Python, stepped by hand; phones and key authorities are played."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, cast
+
+import numpy as np
+
+from backend.bonds import BondKeeper
+from backend.rounds.committee_client import CommitteeClient, Word
+from backend.rounds.desk import Desk
+from backend.rounds.driver import Driver
+from backend.rounds.hosted_task import HostedTask
+from backend.rounds.inbox import Inbox
+from backend.rounds.journal import EdgeJournal
+from backend.rounds.performer import Performer
+from protocol.canonical import encode
+from protocol.content.cid import cid_of
+from protocol.encryption.committee import authority_share, draw_master_keys
+from protocol.identifiers import Address
+from protocol.messages.chain import TaskPosted
+from protocol.messages.keys import PartialKeyAnswer, PartialKeyStatement, PlannedKeyRequest, SignedPartialKey
+from protocol.messages.round import RoundPlan
+from protocol.messages.settlement import Allocation, RoundRecord
+from protocol.messages.submission import Enrolment, SignedCommitment, SignedEnrolment, Submission
+from protocol.messages.task import CohortTerms, Committee, CommitteeMember
+from protocol.model.dataset import encode_labelled
+from protocol.model.layout import Layout
+from protocol.randomness import SeededRandomness
+from protocol.round.commitments import commitment_of
+from protocol.round.planning import terms_of
+from protocol.round.scheme import RoundScheme
+from protocol.round.sealing import commit_to
+from protocol.sparse.codec import decode_sums
+from protocol.task.documents import Kind, Present
+from protocol.task.past import allocation_before
+from protocol.task.round_facts import RoundFacts
+from protocol.task.state import TaskState
+from storage.content.interface import get_document
+from storage.content.memory import MemoryStore
+from storage.ledger.signer import Signer
+from storage.records.memory import MemoryRecords
+from storage.task_reader import TaskReader
+from tests.ports.reference_chain import DOMAIN, ReferenceChain
+from tests.samples import private_key, sample_spec
+
+STEPS = 5_000
+MAX_BOND = 10
+FLAT = sample_spec().rewards.participation
+FIRST_GAIN = (
+    80  # 401 / 2 * 2 / 5, rounded down: one right answer more of four is half the target gain; reputation 2 of 5
+)
+
+CLIENTS = sorted((Signer(private_key("client", number)) for number in range(3)), key=lambda signer: signer.address)
+
+
+def _authority(j: int) -> Signer:
+    return Signer(private_key("authority", j))
+
+
+@cache
+def keys_of(client: Address, m: int) -> dict[tuple[int, ...], bytes]:
+    """For a 2-of-m committee."""
+    return draw_master_keys(SeededRandomness(client), m, 2, "keys")
+
+
+@dataclass
+class PlayedCommittee:
+    """Answers as the key authorities would; ``answering`` are those that are up."""
+
+    domain: Any
+    m: int = 3
+    answering: set[int] = field(default_factory=lambda: {1, 2, 3})
+    lying: set[int] = field(default_factory=set)
+    refusing: dict[int, set[Address]] = field(default_factory=dict)
+    away: bool = False  # nobody is shown an envelope
+
+    def show_task(self, *_: object) -> set[Address]:
+        return {_authority(j).address for j in range(1, self.m + 1)}
+
+    def show_envelopes(self, _: int, __: Committee, missing: Any) -> dict[Address, Word]:
+        missing = {} if self.away else missing
+        refused = {_authority(j).address: clients for j, clients in self.refusing.items()}
+        return {
+            authority: Word(set(clients) - refused.get(authority, set()), set(clients) & refused.get(authority, set()))
+            for authority, clients in missing.items()
+        }
+
+    def partial_keys(self, committee: Committee, shown: PlannedKeyRequest) -> dict[Address, PartialKeyAnswer]:
+        return {_authority(j).address: self._answer(j, committee, shown) for j in sorted(self.answering)}
+
+    def _answer(self, j: int, committee: Committee, shown: PlannedKeyRequest) -> PartialKeyAnswer:
+        plan, signer = shown.plan, _authority(j)
+        entries = [(authority_share(keys_of(e.client, self.m), j), e.nonce, e.weight) for e in shown.request.entries]
+        residues = RoundScheme.of(plan, committee).partial_key(j, entries)
+        if j in self.lying:
+            residues = bytes([residues[0] ^ 1]) + residues[1:]
+        statement = PartialKeyStatement(
+            plan.task, plan.round, plan.label(), shown.request.digest(), signer.address, 0, cid_of(residues).digest
+        )
+        return PartialKeyAnswer(SignedPartialKey(statement, signer.sign(self.domain, statement)), residues)
+
+
+class Server:
+    """An edge server without threads: :meth:`until` steps it. ``start`` and ``crash`` may be called again and again."""
+
+    scene: Scene
+
+    def __init__(self, chain: ReferenceChain, signer: Signer, store: MemoryStore, committee: PlayedCommittee) -> None:
+        self.chain, self.signer, self.store, self.committee = chain, signer, store, committee
+        self.ledger = chain.ledger(DOMAIN.ledger, signer)
+        self.records = MemoryRecords(), MemoryRecords()
+        self.censored = frozenset[Address]()
+        self.running = False
+
+    def start(self) -> None:
+        self.journal, self.inbox = EdgeJournal(self.records[0]), Inbox(self.records[1])
+        self.driver = Driver(self.ledger, self.inbox, self._host, 0.01)
+        self.running = True
+        self.step()
+
+    def crash(self) -> None:
+        """What it kept in memory is gone."""
+        self.running = False
+
+    def _host(self, posted: TaskPosted) -> HostedTask:
+        reader, committee = TaskReader(self.store, posted.task, list(Kind)), cast(CommitteeClient, self.committee)
+        performer = Performer(self.ledger, self.store, self.journal, committee, reader, lambda _: None, self.censored)
+        desk = Desk(
+            DOMAIN,
+            self.signer,
+            posted.task,
+            self.journal,
+            self.inbox,
+            self.censored,
+            self.driver.wake,
+            performer.seconds,
+        )
+        return HostedTask(posted, self.ledger, performer, desk, BondKeeper(self.ledger, MAX_BOND))
+
+    def step(self) -> bool:
+        """Looks at the chain, moves every task that is due, relays what waits. False when nothing was due."""
+        self.driver.look()
+        due = self.driver.due()
+        for task in due:
+            self.driver.step(task)
+        self.driver.look()
+        self.driver.relay()
+        return bool(due)
+
+    @property
+    def desk(self) -> Desk:
+        return self.driver.desk(1)
+
+    @property
+    def state(self) -> TaskState:
+        return self.driver.state(1)
+
+    def facts(self, number: int) -> RoundFacts:
+        return self.state.rounds[number - 1]
+
+    def plan(self, number: int) -> RoundPlan:
+        plan = self.state.plan(number)
+        assert isinstance(plan, RoundPlan)
+        return plan
+
+    def record(self, number: int) -> RoundRecord:
+        record = self.state.record(number)
+        assert isinstance(record, RoundRecord)
+        return record
+
+    def sums(self, number: int) -> list[int]:
+        aggregate = self.state.aggregate(number)
+        assert isinstance(aggregate, Present)
+        count = self.plan(number).dimension
+        return [int(value) for value in decode_sums(get_document(self.store, aggregate.digest, 8 * count), count)]
+
+    def enrol(self) -> None:
+        for signer in CLIENTS:
+            enrolment = Enrolment(1, signer.address, self.store.put(b"envelope of " + signer.address).digest)
+            self.desk.enrol(SignedEnrolment(enrolment, signer.sign(DOMAIN, enrolment)))
+
+    def commitment(self, number: int, round_number: int) -> SignedCommitment:
+        return commitment_of(self.plan(round_number), self.submission(number, round_number))
+
+    def submission(self, number: int, round_number: int) -> Submission:
+        """Every client sends a one in its own coordinate, so a lost or doubled update shows in the sum."""
+        plan, signer = self.plan(round_number), CLIENTS[number]
+        scheme = RoundScheme.of(plan, self.scene.spec.committee)
+        values = np.zeros(plan.dimension, dtype=np.int64)
+        values[number] = 1
+        nonce = bytes([round_number, number]) * 8
+        body = scheme.encrypt(keys_of(signer.address, scheme.m), nonce, values, bytes(32))
+        self.store.put(body, scheme.block_bytes)
+        signed = commit_to(scheme, signer.address, nonce, body, signer.sign)
+        return Submission(signer.address, nonce, signed.commitment.ciphertext, signed.signature)
+
+    def announced(self, number: int) -> None:
+        self.scene.until(lambda: (found := self.desk.next_round(number - 1)) and found.round == number)
+
+    def submit(self, round_number: int, numbers: tuple[int, ...] = (0, 1, 2)) -> None:
+        self.announced(round_number)
+        for number in numbers:
+            self.desk.submit(round_number, self.submission(number, round_number))
+
+    def ended(self, kind: type, round_number: int) -> None:
+        self.scene.until(lambda: isinstance(self.ended_as(round_number), kind))
+        self.chain.pass_time(self.scene.spec.durations.dispute_seconds)  # or the next one could not be settled
+
+    def ended_as(self, round_number: int) -> object:
+        facts = self.state.round(round_number)
+        return facts and (facts.frozen or facts.ended)
+
+    def owed(self) -> dict[Address, int]:
+        """As the last allocation says; nobody when there is none."""
+        allocation = allocation_before(self.state, len(self.state.rounds) + 1)
+        assert isinstance(allocation, Allocation)
+        return {entry.client: entry.cumulative for entry in allocation.entitlements if allocation.round}
+
+
+class Scene(Server):
+    """The first server of a posted task of two rounds; time passes only where nothing else is to be done."""
+
+    def __init__(self, authorities: int = 3, substitutes: tuple[Address, ...] = (), **changes: Any) -> None:
+        chain, signer, store = ReferenceChain(), Signer(private_key("edge")), MemoryStore()
+        super().__init__(chain, signer, store, PlayedCommittee(DOMAIN, authorities))
+        manufacturer = Signer(private_key("manufacturer"))
+        for party in (signer.address, manufacturer.address, *substitutes):
+            chain.fund(DOMAIN.ledger, party)
+        spec = sample_spec(rounds=2)
+        layout = Layout.of(spec.model)
+        parameters = np.zeros(layout.dimension, dtype=np.float32)
+        layout.tensors(parameters)["0.bias"][1] = 1e-6  # says class 1, and class 0 after any published round
+        initial = self.store.put(layout.to_safetensors(parameters)).digest
+        images = np.arange(24, dtype=np.uint8).reshape(4, 6)
+        test_set = self.store.put(encode_labelled(images, np.array([0, 1, 2, 0], dtype=np.uint8))).digest
+        members = [CommitteeMember(_authority(j).address, bytes([j]) * 1216) for j in range(1, authorities + 1)]
+        self.spec = replace(
+            spec,
+            initial_model=initial,
+            test_set=test_set,
+            cohort=CohortTerms(2, 3, 700_000),
+            committee=Committee(2, tuple(members)),
+            edge_substitutes=substitutes,
+            durations=replace(spec.durations, takeover_seconds=100),
+            **changes,
+        )
+        self.store.put(encode(self.spec))
+        chain.ledger(DOMAIN.ledger, manufacturer).post_task(terms_of(self.spec), self.spec.budget())
+        self.scene, self.others = self, list[Server]()
+
+    def until(self, holds: Callable[[], object]) -> None:
+        """Steps every server that runs; a second passes when none of them has anything to do."""
+        for _ in range(STEPS):
+            if holds():
+                return
+            worked = [server.step() for server in (self, *self.others) if server.running]
+            if not any(worked):
+                self.chain.pass_time(1)
+        raise AssertionError("nothing happened")
+
+    def pass_time_to(self, instant: int) -> None:
+        """Block time."""
+        self.chain.pass_time(max(0, instant - self.ledger.now()))

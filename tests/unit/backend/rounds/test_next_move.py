@@ -1,0 +1,178 @@
+"""What a server does next: a table of moves for one course of a task, and rules that hold for every state of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import pytest
+
+from backend.rounds import moves
+from backend.rounds.moves import Knowledge, Move, Wait
+from backend.rounds.next_move import MARGIN_SECONDS, next_move
+from protocol.messages.chain import Event, RoundExpired, RoundFrozen, TakenOver
+from protocol.messages.settlement import Verdict
+from protocol.task.acting import NEVER, acts_after
+from protocol.task.documents import Absent, Delivered, Kind, Lack
+from protocol.task.fold import BlockMined, apply, fold
+from protocol.task.state import TaskState
+from tests.unit.protocol.task.told_task import CLIENTS, SUBSTITUTE, ToldTask
+
+TOLD = ToldTask()
+EDGE, ENOUGH = TOLD.spec.edge_server, frozenset({b"a" * 20, b"b" * 20, b"c" * 20})
+ENROLLED, OPENED, BATCHED, DIRECT, REQUESTED, PUBLISHED, SECOND = range(4, 11)  # so many events of the told task
+ACCEPTED = Verdict(TOLD.plans[0].label(), tuple(CLIENTS), ())
+SETTLED_AT = 1_500
+
+
+def _state(events: int, *more: Event, withheld: frozenset[Kind] = frozenset()) -> TaskState:
+    state = fold(1, [*TOLD.events[:events], *more])
+    for _ in range(3):
+        for wanted in state.wanted():
+            found = Lack.MISSING if wanted.kind in withheld else TOLD.contents[wanted.digest]
+            state = apply(state, Delivered(wanted, found))
+    for event in (*TOLD.events[:events], *more):
+        state = apply(state, BlockMined(event.block, SETTLED_AT))
+    return state
+
+
+def _event(kind: type[Event], **fields: Any) -> Event:
+    place: dict[str, Any] = {"block": 99, "log_index": 0, "transaction": bytes(32), "task": 1}
+    return kind(**place, **fields)
+
+
+def _knows(server: bytes = EDGE, **more: Any) -> Knowledge:
+    known = Knowledge(server, told=True, acceptances=dict.fromkeys(CLIENTS, ENOUGH))
+    return replace(known, **more)
+
+
+COMMIT_UNTIL, SETTLE_UNTIL, TAKEOVER = 1_300, 1_600, TOLD.spec.durations.takeover_seconds
+FULL = _knows(submissions=frozenset(CLIENTS))
+CLOSED = replace(FULL, closed=True)
+DECIDED = replace(CLOSED, verdict=ACCEPTED, summed=True)
+REJECTED = replace(CLOSED, verdict=replace(ACCEPTED, accepted=()), summed=True)
+PAYABLE_FROM = SETTLED_AT + TOLD.spec.durations.dispute_seconds
+
+TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
+    ("not posted", TaskState(1), _knows(), 0, Wait(NEVER)),
+    ("documents to look for come first", _state(OPENED), _knows(missing=True), 1_010, moves.Fetch()),
+    ("then times of blocks", fold(1, [*TOLD.events, _event(TakenOver, edge_server=SUBSTITUTE)]), _knows(), 2_010,
+     moves.ReadTimes((9, 99))),
+    ("no spec, no move", _state(ENROLLED, withheld=frozenset({Kind.SPEC})), _knows(), 10, Wait(NEVER)),
+    ("the authorities get the spec", _state(1), _knows(told=False), 10, moves.ShowTask()),
+    ("and every envelope", _state(2), _knows(acceptances={}), 10, moves.ShowEnvelopes((CLIENTS[0],))),
+    ("enrolment runs", _state(3), _knows(), 10, Wait(601)),
+    ("enrolment is over", _state(ENROLLED), _knows(), 601, moves.OpenRound(1, dict.fromkeys(CLIENTS, 2))),
+    ("too few have their keys with the authorities", _state(ENROLLED),
+     _knows(acceptances={CLIENTS[0]: ENOUGH}, refused=frozenset(CLIENTS[1:])), 601, Wait(86_401)),
+    ("a substitute waits for the acting one", _state(ENROLLED), _knows(SUBSTITUTE), 601, Wait(600 + TAKEOVER + 1)),
+    ("and opens the first round itself", _state(ENROLLED), _knows(SUBSTITUTE), 601 + TAKEOVER,
+     moves.OpenRound(1, dict.fromkeys(CLIENTS, 2))),
+    ("phones may still commit", _state(OPENED), _knows(), 1_010, Wait(COMMIT_UNTIL - MARGIN_SECONDS)),
+    ("everybody has", _state(OPENED), FULL, 1_010, moves.CommitBatch(1)),
+    ("but one that is censored", _state(OPENED),
+     _knows(submissions=frozenset(CLIENTS[1:]), censored=frozenset(CLIENTS[:1])), 1_010, moves.CommitBatch(1)),
+    ("no time to wait for more", _state(OPENED), _knows(), COMMIT_UNTIL - MARGIN_SECONDS, moves.CommitBatch(1)),
+    ("one may still commit directly", _state(BATCHED), CLOSED, 1_010, Wait(COMMIT_UNTIL + 1)),
+    ("nobody came", _state(OPENED), _knows(closed=True), 1_298, Wait(COMMIT_UNTIL + 1)),
+    ("a batch of somebody else closes the own", _state(DIRECT), FULL, 1_310, moves.CommitBatch(1)),
+    ("all have committed", _state(DIRECT), CLOSED, 1_010, moves.VerifyUpdates(1)),
+    ("after a restart the sum is made again", _state(REQUESTED), replace(DECIDED, summed=False), 1_310,
+     moves.VerifyUpdates(1)),
+    ("the key of the accepted set", _state(DIRECT), DECIDED, 1_010, moves.RequestKey(1)),
+    ("the request is on chain", _state(REQUESTED), DECIDED, 1_310, moves.DecryptSum(1)),
+    ("the authorities had their time", _state(REQUESTED), DECIDED, SETTLE_UNTIL - MARGIN_SECONDS, moves.Abandon(1)),
+    ("it cannot be decrypted", _state(REQUESTED), replace(DECIDED, undecryptable=True), 1_310, moves.Abandon(1)),
+    ("the model is there", _state(REQUESTED), replace(DECIDED, decrypted=True), 1_310, moves.Publish(1)),
+    ("too few are accepted", _state(DIRECT), REJECTED, 1_310, moves.Abandon(1)),
+    ("but the commit phase is not over", _state(DIRECT), REJECTED, 1_010, Wait(COMMIT_UNTIL + 1)),
+    ("another set was requested", _state(REQUESTED),
+     replace(DECIDED, verdict=replace(ACCEPTED, accepted=ACCEPTED.accepted[:2])), 1_310, moves.Abandon(1)),
+    ("too late for anything", _state(REQUESTED), DECIDED, SETTLE_UNTIL + 1, moves.Expire(1)),
+    ("whoever acts", _state(OPENED), _knows(SUBSTITUTE), SETTLE_UNTIL + 1, moves.Expire(1)),
+    ("a substitute follows", _state(REQUESTED), _knows(SUBSTITUTE), 1_310, Wait(COMMIT_UNTIL + TAKEOVER + 1)),
+    ("until it must act", _state(REQUESTED), replace(DECIDED, server=SUBSTITUTE), COMMIT_UNTIL + TAKEOVER + 1,
+     moves.DecryptSum(1)),
+    ("a plan that nobody can read", _state(DIRECT, withheld=frozenset({Kind.PLAN})), CLOSED, 1_310,
+     Wait(SETTLE_UNTIL + 1)),
+    ("a batch that nobody can read", _state(DIRECT, withheld=frozenset({Kind.BATCH})), CLOSED, 1_310,
+     Wait(SETTLE_UNTIL + 1)),
+    ("an index set can be derived again", _state(OPENED, withheld=frozenset({Kind.INDEX_SET})), _knows(), 1_010,
+     moves.Rederive(1)),
+    ("so can a model", _state(PUBLISHED, withheld=frozenset({Kind.MODEL})), _knows(), 1_600, moves.Rederive(1)),
+    ("if not, the last one that can be read", _state(PUBLISHED, withheld=frozenset({Kind.MODEL})),
+     _knows(underivable=frozenset({1})), 1_600, moves.OpenRound(2, dict.fromkeys(CLIENTS, 3))),
+    ("the next round", _state(PUBLISHED), _knows(), 1_500, moves.OpenRound(2, dict.fromkeys(CLIENTS, 3))),
+    ("one who left is not planned", _state(PUBLISHED), _knows(refused=frozenset(CLIENTS[:1])), 1_500,
+     moves.OpenRound(2, dict.fromkeys(CLIENTS[1:], 3))),
+    ("a frozen round paid nobody", _state(PUBLISHED, _event(RoundFrozen, round=1, culprit=EDGE)), _knows(), 1_500,
+     moves.OpenRound(2, dict.fromkeys(CLIENTS, 2))),
+    ("the task's time is over", _state(PUBLISHED), _knows(), 86_401, Wait(172_801)),
+    ("nobody can claim any more", _state(PUBLISHED), _knows(), 172_801, moves.End()),
+    ("what failed is not tried at once", _state(OPENED), replace(FULL, not_before={moves.CommitBatch: 1_012}), 1_011,
+     Wait(1_012)),
+    ("the payout before can still be disputed", _state(SECOND, _event(RoundExpired, round=2)), _knows(), 2_610,
+     moves.OpenRound(3, dict.fromkeys(CLIENTS, 3))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("state", "known", "now", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
+)
+def test_the_table(state: TaskState, known: Knowledge, now: int, expected: Move) -> None:
+    assert next_move(state, known, now) == expected
+
+
+def test_one_payout_is_beyond_dispute_before_the_next_round_is_settled() -> None:
+    told = ToldTask()
+    told.commit(2, CLIENTS, [])
+    state = fold(1, told.events)
+    for _ in range(3):
+        for delivered in told.deliveries(state):
+            state = apply(state, delivered)
+    state = apply(state, BlockMined(told.events[PUBLISHED - 1].block, 2_300))
+    known = replace(CLOSED, verdict=Verdict(told.plans[1].label(), (), ()), summed=True)
+    payable = 2_300 + told.spec.durations.dispute_seconds
+    assert next_move(state, known, 2_310) == Wait(payable)
+    assert next_move(state, known, payable) == moves.Abandon(2)
+
+
+ACTING = (
+    moves.OpenRound, moves.CommitBatch, moves.VerifyUpdates, moves.RequestKey, moves.DecryptSum, moves.Publish,
+    moves.Abandon,
+)  # fmt: skip
+STAGES = [_state(stage) for stage in range(SECOND + 1)]
+STAGES += [_state(stage, withheld=frozenset({kind})) for stage in range(ENROLLED, SECOND + 1) for kind in Kind]
+TIMES = (0, 599, 601, 800, 1_010, 1_296, 1_301, 1_402, 1_596, 1_601, 1_702, 2_010, 2_301, 2_601, 90_000, 200_000)
+
+
+@pytest.mark.parametrize("server", [EDGE, SUBSTITUTE, CLIENTS[0]], ids=["acting", "substitute", "stranger"])
+def test_in_every_state_the_move_is_one_that_the_contract_allows(server: bytes) -> None:
+    works = [{}, {"closed": True}, {"closed": True, "summed": True}, {"closed": True, "undecryptable": True}]
+    works += [{"told": False}, {"closed": True, "summed": True, "decrypted": True}, {"summed": True}]
+    verdicts = (None, ACCEPTED, replace(ACCEPTED, accepted=()))
+    for state, work, verdict, now in product(STAGES, works, verdicts, TIMES):
+        known = _knows(server, verdict=verdict, **work)
+        move = next_move(state, known, now)
+        current = state.current
+        match move:
+            case Wait(until):
+                assert until > now
+            case moves.OpenRound(number, cohort):
+                assert current is None and number == len(state.rounds) + 1
+                assert len(cohort) >= TOLD.spec.cohort.min_clients
+            case moves.Expire():
+                assert current is not None and now > current.opened.settle_until
+            case moves.RequestKey():
+                assert current is not None and current.requested is None
+                committed = state.committed(current.number)
+                assert not isinstance(committed, Absent)
+                assert now > current.opened.commit_until or len(committed) == current.opened.cohort
+            case moves.Publish() | moves.DecryptSum():
+                assert current is not None and current.requested is not None
+            case moves.Abandon():
+                assert current is not None
+                assert current.requested is not None or now > current.opened.commit_until
+        if isinstance(move, ACTING):
+            assert now > acts_after(state, server), "only whoever may act does"
