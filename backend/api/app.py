@@ -58,7 +58,8 @@ def edge_app(ledger: Ledger, store: ContentStore, driver: Driver) -> FastAPI:
 
     @app.get("/api/v1/tasks/{task}")
     async def status(task: TaskNumber) -> Response:
-        return JSONResponse(await run_in_threadpool(driver.desk(task).status))
+        found = await run_in_threadpool(driver.desk(task).status)
+        return Response(encode(found), media_type="application/json")
 
     @app.post("/api/v1/tasks/{task}/enrolments")
     async def enrol(task: TaskNumber, request: Request) -> Response:

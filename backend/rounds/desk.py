@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from backend.rounds.inbox import Inbox
 from backend.rounds.journal import EdgeJournal
 from protocol.domain import Domain
 from protocol.errors import HearthError, Party, VerificationError
-from protocol.identifiers import ZERO_DIGEST, Address, Digest, to_hex
+from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.incentives.rewards import claim_proof
-from protocol.messages.chain import RoundExpired, RoundPublished, TaskPosted
+from protocol.messages.chain import RoundPublished, TaskPosted
 from protocol.messages.round import RoundPlan, RoundStatement, SignedRoundStatement
-from protocol.messages.settlement import Allocation, ProvenEntitlement, RoundRecord
+from protocol.messages.settlement import Allocation, ProvenEntitlement
 from protocol.messages.submission import InclusionProof, SignedEnrolment, SignedLeave, SignedReceipt, Submission
-from protocol.messages.task import TaskSpec
 from protocol.round.commitments import commitment_of, inclusion_proof_of, receipt_of, verify_commitment
 from protocol.signing import verify
 from protocol.task.documents import Absent
 from protocol.task.ending import is_over
 from protocol.task.round_facts import RoundFacts, Settled
 from protocol.task.state import TaskState
+from protocol.task.status import RoundStatus, TaskStatus, status_of
 from storage.ledger.signer import Signer
 
 
@@ -186,36 +185,14 @@ class Desk:
             raise DeskError("no such entitlement", fault=Party.CLIENT, code="E_NOT_FOUND")
         return claim_proof(allocation, client)
 
-    def status(self) -> dict[str, Any]:
-        """For people and the demonstration; nobody has to believe it."""
-        state = self._state
-        over = state.posted is not None and state.current is None and is_over(state, self._now)
-        return {
-            "task": state.task,
-            "title": state.spec.title if isinstance(state.spec, TaskSpec) else "",
-            "state": "ended" if over else "running" if state.rounds else "enrolling",
-            "enrolled": len(state.enrolled),
-            "rounds": [self._round_status(facts) for facts in state.rounds],
-        }
+    def status(self) -> TaskStatus:
+        """With the times of this server's moves."""
+        status = status_of(self._state, self._now)
+        return replace(status, rounds=tuple(map(self._timed, status.rounds)))
 
-    def _round_status(self, facts: RoundFacts) -> dict[str, Any]:
-        committed, record = self._state.committed(facts.number), self._state.record(facts.number)
-        status: dict[str, Any] = {
-            "round": facts.number,
-            "cohort": facts.opened.cohort,
-            "committed": 0 if isinstance(committed, Absent) else len(committed),
-            "outcome": "expired" if isinstance(facts.ended, RoundExpired) else None,
-            "seconds": dict(self._seconds.get(facts.number, {})),
-        }
-        if isinstance(record, RoundRecord):
-            status["outcome"] = record.outcome
-            status["accepted"] = len(record.verdict.accepted)
-            status["rejected"] = {to_hex(entry.client): entry.reason for entry in record.verdict.rejected}
-            status["epsilon"] = record.charge.epsilon
-        if isinstance(facts.ended, RoundPublished):
-            status["correct"], status["examples"] = facts.ended.correct, facts.ended.examples
-            status["accuracy"] = facts.ended.correct / facts.ended.examples
-        return status
+    def _timed(self, status: RoundStatus) -> RoundStatus:
+        measured = dict(self._seconds.get(status.round, {}))
+        return replace(status, milliseconds={phase: round(seconds * 1_000) for phase, seconds in measured.items()})
 
     def _round(self, number: int) -> RoundFacts:
         facts = self._state.round(number)

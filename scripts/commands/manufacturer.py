@@ -59,16 +59,27 @@ def post(
 
 
 @task.command()
-def status(rpc_url: RpcUrl, ledger: Ledger, task: TaskNumber, json_file: JsonFile = None) -> None:
-    """What the chain knows of a task: rounds, money, deadlines."""
-    from scripts.commands.posting import task_status
+def status(
+    rpc_url: RpcUrl,
+    ledger: Ledger,
+    task: TaskNumber,
+    store: Annotated[
+        str | None, typer.Option(envvar="HEARTH_STORE", help="also reads the task's documents here")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Where a task stands: rounds, money, deadlines; with a content store also its title, verdicts and privacy."""
+    from protocol.canonical import encode
+    from scripts.commands.task_status import lines_of, read_status
+    from storage.content.open_store import open_store
     from storage.ledger.ethereum.reader import EthereumReader
 
-    result = task_status(EthereumReader(rpc_url, from_hex(ledger.lower(), 20)), task)
-    for name, value in result.items():
-        typer.echo(f"{name:>16}: {value}")
+    reader = EthereumReader(rpc_url, from_hex(ledger.lower(), 20))
+    result = read_status(reader, open_store(store) if store else None, task)
+    for line in lines_of(result):
+        typer.echo(line)
     if json_file is not None:
-        json_file.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n")
+        json_file.write_bytes(encode(result) + b"\n")
 
 
 @task.command()

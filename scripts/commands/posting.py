@@ -9,7 +9,7 @@ import httpx2
 
 from protocol.canonical import decode, encode
 from protocol.errors import HearthError, MalformedError, Party, VerificationError
-from protocol.identifiers import ZERO_DIGEST, Digest, from_hex, sha256, to_hex
+from protocol.identifiers import ZERO_DIGEST, Digest, from_hex, sha256
 from protocol.messages.chain import RoundPublished, TaskPosted
 from protocol.messages.task import CommitteeMember, ModelSpec, TaskSpec
 from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
@@ -80,37 +80,6 @@ def published_model(ledger: LedgerReader, task: int, round_number: int) -> Diges
         if isinstance(event, RoundPublished) and round_number in (0, event.round):
             digest = event.model
     return digest
-
-
-def task_status(ledger: LedgerReader, task: int) -> dict[str, int | str]:
-    """What the chain itself says; instants in seconds of block time, money in smallest units."""
-    view = ledger.task(task)
-    _, payable = view.payable(ledger.now())
-    status: dict[str, int | str] = {
-        "task": task,
-        "spec": to_hex(view.spec),
-        "manufacturer": to_hex(view.manufacturer),
-        "edge_server": to_hex(view.edge_server),
-        "enrolled": view.enrolled,
-        "max_clients": view.max_clients,
-        "last_round": view.last_round,
-        "rounds": view.rounds,
-        "now": ledger.now(),
-        "enrol_until": view.enrol_until,
-        "task_until": view.task_until,
-        "claim_until": view.claim_until,
-        "escrow": view.escrow,
-        "allocated": view.pending_allocated,
-        "payable": payable,
-        "claimed": view.claimed,
-    }
-    if view.last_round:
-        status["last_round_state"] = ledger.round(task, view.last_round).state.name.lower()
-    published = [event for event in ledger.events(task) if isinstance(event, RoundPublished)]
-    if published:
-        status["accuracy"] = f"{published[-1].correct}/{published[-1].examples}"
-        status["model"] = to_hex(published[-1].model)
-    return status
 
 
 def _initial_parameters(parsed: TaskFile) -> bytes:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
-from protocol.canonical import decode
+from protocol.errors import VerificationError
 from protocol.identifiers import Digest, to_hex
 from protocol.messages.chain import (
     BatchCommitted,
@@ -19,18 +20,22 @@ from protocol.messages.chain import (
     Enrolled,
     Event,
     KeyRequested,
-    Refunded,
     RoundAbandoned,
     RoundOpened,
     RoundPublished,
 )
-from protocol.messages.settlement import MAX_RECORD_BYTES, Allocation, RoundRecord
-from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
+from protocol.messages.settlement import Allocation, Verdict
+from protocol.messages.task import MICRO, TaskSpec
 from protocol.model.specification import dimension_of
-from storage.content.interface import ContentStore, get_document
+from protocol.task.documents import Kind
+from protocol.task.state import TaskState
+from protocol.task.status import TaskStatus, status_of
+from storage.content.interface import ContentStore
 from storage.ledger.ethereum.ledger import EthereumReader
+from storage.task_reader import TaskReader
 
 _ROUND_TRANSACTIONS = (RoundOpened, BatchCommitted, DirectCommitted, KeyRequested, RoundPublished, RoundAbandoned)
+_KINDS: Final = (Kind.SPEC, Kind.RECORD, Kind.ALLOCATION)
 
 
 @dataclass
@@ -38,24 +43,21 @@ class DemoReport:
     """Everything that the tables and the JSON file show. Money in wei, gas in gas, time in seconds."""
 
     spec: TaskSpec
-    accuracy: list[float] = field(default_factory=list)
-    records: list[RoundRecord] = field(default_factory=list)
-    seconds_by_phase: list[Mapping[str, float]] = field(default_factory=list)
+    status: TaskStatus
+    milliseconds_by_move: list[Mapping[str, int]] = field(default_factory=list)
     bytes_by_round: list[float] = field(default_factory=list)
     gas_by_round: list[int] = field(default_factory=list)
-    updates: int = 0
     gas_all: int = 0
     rewards: dict[str, int] = field(default_factory=dict)  # claimed, by address
     participation: dict[str, int] = field(default_factory=dict)  # the flat part of what was earned
     contribution: dict[str, int] = field(default_factory=dict)  # the rest of it
-    refund: int = 0
     reputation: dict[str, int] = field(default_factory=dict)
     all_claimed: bool = False
 
     @property
-    def epsilon(self) -> float:
-        """Spent by the client that took part in every round."""
-        return self.records[-1].charge.epsilon if self.records else 0.0
+    def accuracy(self) -> list[float]:
+        """Of every published model."""
+        return [entry.accuracy for entry in self.status.rounds if entry.accuracy is not None]
 
     @property
     def dense_bytes(self) -> int:
@@ -67,20 +69,21 @@ class DemoReport:
 
     def figures(self) -> dict[str, Any]:
         """The part of the JSON that comes from this task."""
+        updates = max(1, sum(entry.accepted for entry in self.status.rounds))
         return {
             "accuracy": self.accuracy,
-            "epsilon": self.epsilon,
+            "epsilon": self.status.epsilon,
             "delta": float(f"1e-{self.spec.privacy.delta_exponent}"),
             "accountant": self.spec.privacy.accountant,
             "bytes_per_update": round(self.bytes_per_update, 1),
             "dense_bytes_per_update": self.dense_bytes,
             "gas_per_round": round(sum(self.gas_by_round) / max(1, len(self.gas_by_round))),
-            "gas_per_update": round(sum(self.gas_by_round) / max(1, self.updates)),
-            "gas_per_update_all_in": round(self.gas_all / max(1, self.updates)),
+            "gas_per_update": round(sum(self.gas_by_round) / updates),
+            "gas_per_update_all_in": round(self.gas_all / updates),
             "rewards": self.rewards,
             "participation": self.participation,
             "contribution": self.contribution,
-            "refund": self.refund,
+            "refund": self.status.refunded,
             "reputation": self.reputation,
             "all_claimed": self.all_claimed,
             "suite": self.spec.suite,
@@ -91,33 +94,30 @@ def collect(
     ledger: EthereumReader,
     store: ContentStore,
     task: int,
-    status_rounds: Sequence[Mapping[str, Any]],
+    edge_status: TaskStatus | None,
     bytes_reports: Sequence[Mapping[str, int]],
 ) -> DemoReport:
-    """``status_rounds``: the edge server's own account of its phases; ``bytes_reports``: of each phone, by round."""
-    events, view = ledger.events(task), ledger.task(task)
-    report = DemoReport(decode(TaskSpec, get_document(store, view.spec, MAX_SPEC_BYTES), MAX_SPEC_BYTES))
+    """``edge_status``: for the times of the edge server's moves; ``bytes_reports``: of each phone, by round."""
+    events, now = ledger.events(task), ledger.now()
+    reader = TaskReader(store, task, _KINDS)
+    reader.follow(events)
+    reader.fetch(now)
+    if not isinstance(reader.state.spec, TaskSpec):
+        raise VerificationError(f"the spec of task {task} cannot be read")
+    report = DemoReport(reader.state.spec, status_of(reader.state, now))
     gas = _gas_by_transaction(ledger, events)
     by_round: dict[int, dict[Digest, int]] = {}
     for event in events:
         if isinstance(event, _ROUND_TRANSACTIONS):
             by_round.setdefault(event.round, {})[event.transaction] = gas[event.transaction]
-        if isinstance(event, RoundPublished | RoundAbandoned):
-            record = decode(RoundRecord, get_document(store, event.record, MAX_RECORD_BYTES), MAX_RECORD_BYTES)
-            report.records.append(record)
-            report.updates += len(record.verdict.accepted)
-        if isinstance(event, Refunded):
-            report.refund += event.amount
-        if isinstance(event, RoundPublished):
-            report.accuracy.append(event.correct / event.examples)
     report.gas_by_round = [sum(by_round[number].values()) for number in sorted(by_round)]
     around = {e.transaction: gas[e.transaction] for e in events if isinstance(e, Enrolled | Claimed)}
     report.gas_all = sum(report.gas_by_round) + sum(around.values())
-    report.seconds_by_phase = [dict(entry.get("seconds", {})) for entry in status_rounds]
+    report.milliseconds_by_move = [entry.milliseconds for entry in edge_status.rounds] if edge_status else []
     for number in sorted(by_round):
         sent = [counts[str(number)] for counts in bytes_reports if str(number) in counts]
         report.bytes_by_round.append(sum(sent) / max(1, len(sent)))
-    _collect_rewards(report, ledger, store, task)
+    _collect_rewards(report, reader.state)
     return report
 
 
@@ -125,15 +125,16 @@ def _gas_by_transaction(ledger: EthereumReader, events: Sequence[Event]) -> dict
     return {transaction: ledger.gas_used(transaction) for transaction in {event.transaction for event in events}}
 
 
-def _collect_rewards(report: DemoReport, ledger: EthereumReader, store: ContentStore, task: int) -> None:
-    if not report.records:
+def _collect_rewards(report: DemoReport, state: TaskState) -> None:
+    last = state.last_settled()
+    allocation = state.allocation(last.number) if last is not None else None
+    if not isinstance(allocation, Allocation):
         return
-    data = get_document(store, report.records[-1].allocation, MAX_RECORD_BYTES)
-    allocation = decode(Allocation, data, MAX_RECORD_BYTES)
-    updates = Counter(client for record in report.records for client in record.verdict.accepted)
+    verdicts = [state.verdict(facts.number) for facts in state.rounds]
+    updates = Counter(client for verdict in verdicts if isinstance(verdict, Verdict) for client in verdict.accepted)
     for entry in allocation.entitlements:
-        name = to_hex(entry.client)
-        report.rewards[name] = ledger.claimed(task, entry.client)
+        name, claim = to_hex(entry.client), state.claims.get(entry.client)
+        report.rewards[name] = claim.cumulative if claim is not None else 0
         report.participation[name] = updates[entry.client] * report.spec.rewards.participation
         report.contribution[name] = entry.cumulative - report.participation[name]
         report.reputation[name] = entry.reputation
@@ -144,31 +145,30 @@ def _collect_rewards(report: DemoReport, ledger: EthereumReader, store: ContentS
 
 def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console) -> None:
     rounds = _table("Rounds", "round", "accuracy", "epsilon", "bytes/update", "of dense", "gas")
-    accuracies = iter(report.accuracy)
-    for index, record in enumerate(report.records):
-        sent = report.bytes_by_round[index]
+    for entry, sent, gas in zip(report.status.rounds, report.bytes_by_round, report.gas_by_round, strict=True):
         rounds.add_row(
-            str(index + 1),
-            f"{next(accuracies):.4f}" if record.examples else "abandoned",
-            f"{record.charge.epsilon:.3f}",
+            str(entry.round),
+            entry.state if entry.accuracy is None else f"{entry.accuracy:.4f}",
+            f"{entry.epsilon_micro / MICRO:.3f}",
             f"{sent:,.0f}",
             f"{sent / report.dense_bytes:.0%}",
-            f"{report.gas_by_round[index]:,}",
+            f"{gas:,}",
         )
     console.print(rounds)
-    phases = sorted({name for entry in report.seconds_by_phase for name in entry})
-    seconds = _table("Seconds per phase", "round", *phases)
-    for number, entry in enumerate(report.seconds_by_phase, start=1):
-        seconds.add_row(str(number), *(f"{entry.get(phase, 0):.2f}" for phase in phases))
+    moves = sorted({name for measured in report.milliseconds_by_move for name in measured})
+    seconds = _table("Seconds of the edge server's moves", "round", *map(_words, moves))
+    for number, measured in enumerate(report.milliseconds_by_move, start=1):
+        seconds.add_row(str(number), *(f"{measured.get(move, 0) / 1_000:.2f}" for move in moves))
     console.print(seconds)
     clients = _table("Clients", "client", "participation (wei)", "contribution (wei)", "reputation")
     for client, reputation in report.reputation.items():
         shares = report.participation[client], report.contribution[client]
         clients.add_row(f"{client[:10]}..{client[-4:]}", *(f"{wei:,}" for wei in shares), str(reputation))
     console.print(clients)
-    escrow, claimed = report.spec.budget(), sum(report.rewards.values())
+    status = report.status
     console.print(
-        f"escrow {escrow:,} wei: {claimed:,} claimed by clients, {report.refund:,} refunded to the manufacturer",
+        f"escrow {status.escrow:,} wei: {status.claimed:,} claimed by clients,"
+        f" {status.refunded:,} refunded to the manufacturer",
         soft_wrap=True,
     )
     figures = report.figures()
@@ -176,8 +176,7 @@ def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console)
         f"gas per round {figures['gas_per_round']:,}, per update {figures['gas_per_update']:,},"
         f" with enrolment and claims {figures['gas_per_update_all_in']:,}"
     )
-    if report.records:
-        charge = report.records[-1].charge
+    for charge in status.charge:
         console.print(
             f"privacy: epsilon {charge.epsilon:.3f} at delta 1e-{charge.delta_exponent} ({charge.accountant});"
             f" the figure {'; it '.join(charge.assumptions)}",
@@ -186,6 +185,11 @@ def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console)
     verdict = audit["verdict"]
     style = "bold green" if verdict == "PASS" else "bold red"
     console.print(f"audit: [{style}]{verdict}[/], {audit['checks']} checks, {audit['failed']} failed")
+
+
+def _words(name: str) -> str:
+    """``CommitBatch`` as "commit batch", which a narrow column can break."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower()
 
 
 def _table(title: str, *headings: str) -> Table:

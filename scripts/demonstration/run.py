@@ -16,10 +16,11 @@ import httpx2
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from protocol.canonical import decode
 from protocol.errors import HearthError
 from protocol.identifiers import to_hex
 from protocol.messages.task import DepositTerms
-from protocol.strict_json import parse_json
+from protocol.task.status import MAX_STATUS_BYTES, TaskStatus
 from scripts.chain.testnet import start_chain
 from scripts.demonstration.data import Households, households_of
 from scripts.demonstration.processes import RoleProcess, Stage
@@ -179,22 +180,23 @@ def _watch(stage: DemoStage, options: DemoOptions, agents: list[RoleProcess], co
         bar = progress.add_task("phones enrol", total=options.rounds)
 
         def look() -> None:
-            rounds = [entry for entry in _status_rounds(stage) if entry.get("outcome")]
-            accuracy = [entry["accuracy"] for entry in rounds if entry.get("accuracy") is not None]
+            told = _edge_status(stage)
+            over = [entry for entry in told.rounds if entry.over] if told else []
+            accuracy = [entry.accuracy for entry in over if entry.accuracy is not None]
             text = f"rounds, accuracy {accuracy[-1]:.3f}" if accuracy else "phones enrol"
-            progress.update(bar, completed=len(rounds), description=text)
+            progress.update(bar, completed=len(over), description=text)
 
         stage.processes.await_end(agents, look, tick_seconds=0.5)
         look()
 
 
-def _status_rounds(stage: DemoStage) -> list[dict[str, Any]]:
+def _edge_status(stage: DemoStage) -> TaskStatus | None:
+    """What the edge server says; None while it says nothing."""
     try:
         response = httpx2.get(f"{stage.edge_url}/api/v1/tasks/{stage.task}", timeout=5)
-        rounds = parse_json(response.content).get("rounds", []) if response.is_success else []
+        return decode(TaskStatus, response.content, MAX_STATUS_BYTES) if response.is_success else None
     except (httpx2.HTTPError, HearthError):
-        return []
-    return list(rounds)
+        return None
 
 
 def _collect(stage: DemoStage, options: DemoOptions) -> DemoReport:
@@ -203,7 +205,7 @@ def _collect(stage: DemoStage, options: DemoOptions) -> DemoReport:
         for number in range(options.clients)
     ]
     reader = EthereumReader(stage.rpc_url, stage.ledger)
-    return collect(reader, open_store(str(stage.store)), stage.task, _status_rounds(stage), reports)
+    return collect(reader, open_store(str(stage.store)), stage.task, _edge_status(stage), reports)
 
 
 def _as_json(

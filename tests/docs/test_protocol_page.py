@@ -11,6 +11,7 @@ from backend.problem import status_of
 from protocol.errors import HearthError
 from protocol.messages.task import LearningTerms
 from protocol.round.state_table import TRANSITIONS
+from protocol.task.status import RoundStatus, TaskStatus
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +64,12 @@ def test_the_learning_terms() -> None:
     table = {row[0].strip("`"): re.findall(r"`(\w+)`", row[1]) for row in rows("`learning.`")}
     parts = get_type_hints(LearningTerms)
     assert table == {name: [field.name for field in fields(part)] for name, part in parts.items()}
+
+
+def test_the_status_of_a_task() -> None:
+    for view in (TaskStatus, RoundStatus):
+        named = re.findall(r"`(\w+)`", " ".join(row[0] for row in rows(f"`{view.__name__}`")))
+        assert sorted(named) == sorted(field.name for field in fields(view))
 
 
 def test_the_domain_and_the_tags() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import httpx2
@@ -25,6 +24,7 @@ from protocol.messages.settlement import CORRUPT, Rejection
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch, SignedCommitment, Submission
 from protocol.messages.task import ModelSpec
 from protocol.round.state_table import RoundState
+from protocol.task.status import TaskStatus
 from scripts.demonstration.presets import DEMO_REWARDS, digits_terms
 from scripts.demonstration.processes import RoleProcess
 from scripts.demonstration.stage import client_name
@@ -165,11 +165,11 @@ def _the_manufacturer_sees_status_and_model(task: Play, folder: Path) -> None:
     where = ["--rpc-url", task.stage.rpc_url, "--ledger", to_hex(task.stage.ledger), "--task", "1"]
     run = task.stage.processes.run
     run("status", ["task", "status", *where, "--json", str(folder / "status.json")], folder / "status")
-    status = json.loads((folder / "status.json").read_text())
-    assert (status["last_round"], status["last_round_state"], status["enrolled"]) == (2, "published", task.clients)
+    status = decode(TaskStatus, (folder / "status.json").read_bytes().rstrip())
+    assert (len(status.rounds), status.rounds[-1].state, status.enrolled) == (2, "published", task.clients)
     out = folder / "model.safetensors"
     run("fetch", ["model", "fetch", *where, "--store", str(task.stage.store), "--out", str(out)], folder / "fetch")
-    assert to_hex(cid_of(out.read_bytes()).digest) == status["model"]
+    assert to_hex(cid_of(out.read_bytes()).digest) == to_hex(status.rounds[-1].model)
     assert decode(ModelSpec, out.with_suffix(".json").read_bytes()) == digits_terms()[0]
 
 

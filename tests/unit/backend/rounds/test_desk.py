@@ -33,6 +33,7 @@ from protocol.round.planning import terms_of
 from protocol.signing import verify
 from protocol.task.documents import Delivered, Kind, Rederived
 from protocol.task.fold import Entry, fold
+from protocol.task.status import status_of
 from storage.ledger.signer import Signer
 from storage.records.memory import MemoryRecords
 from tests.samples import DOMAIN, private_key
@@ -50,6 +51,7 @@ class _Scene:
         terms = replace(terms_of(spec), max_clients=max_clients)
         self.journal, self.inbox = EdgeJournal(MemoryRecords()), Inbox(MemoryRecords())
         self.woken: list[int] = []
+        self.seconds: dict[int, dict[str, float]] = {}
         self.censored, self.entries = censored, list[Entry]()
         self.desk = self.make_desk()
         self.say(
@@ -65,7 +67,7 @@ class _Scene:
         self.deliver(Kind.PLAN, encode(self.round.plan))
 
     def make_desk(self) -> Desk:
-        return Desk(DOMAIN, EDGE, 1, self.journal, self.inbox, self.censored, self.woken.append, {})
+        return Desk(DOMAIN, EDGE, 1, self.journal, self.inbox, self.censored, self.woken.append, self.seconds)
 
     def say(self, *entries: Entry, now: int = 600) -> None:
         self.entries += entries
@@ -224,3 +226,12 @@ def test_everybody_can_have_a_clients_leaf_and_its_proof(scene: _Scene) -> None:
         verify_entitlement(root, 1, CLIENTS[0], scene.desk.entitlement(CLIENTS[0], named))
     assert _refusal(scene.desk.entitlement, OUTSIDER.address, 1) == "E_NOT_FOUND"
     assert _refusal(scene.desk.entitlement, CLIENTS[0], 2) == "E_NOT_FOUND"
+
+
+def test_its_status_is_the_tasks_with_the_times_of_its_own_moves(scene: _Scene) -> None:
+    scene.seconds[1] = {"OpenRound": 0.25}
+    status = scene.desk.status()
+    assert (status.task, status.state, status.now) == (1, "running", 600)
+    assert status.rounds[0].milliseconds == {"OpenRound": 250}
+    timeless = replace(status, rounds=(replace(status.rounds[0], milliseconds={}),))
+    assert timeless == status_of(fold(1, scene.entries), 600)

@@ -76,7 +76,7 @@ def test_each_kind_of_task(scene: Scene) -> None:
     scene.store.put(encode(hidden))
     scene.steps()
     assert scene.code(3) is None
-    assert scene.driver.desk(4).status()["state"] == "enrolling"
+    assert scene.driver.desk(4).status().state == "enrolling"
 
 
 def test_before_the_first_look_nobody_is_sent_away(scene: Scene) -> None:

@@ -1,0 +1,60 @@
+"""``hearth task status``: the one status view of a task, read from the chain and, if there is one, a content store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Final
+
+from protocol.identifiers import to_hex
+from protocol.task.documents import Kind
+from protocol.task.fold import BlockMined, apply, fold
+from protocol.task.status import RoundStatus, TaskStatus, status_of
+from storage.content.interface import ContentStore
+from storage.ledger.interface import LedgerReader
+from storage.task_reader import TaskReader
+
+KINDS: Final = (Kind.SPEC, Kind.PLAN, Kind.BATCH, Kind.RECORD, Kind.ALLOCATION)  # the small ones
+
+
+def read_status(ledger: LedgerReader, store: ContentStore | None, task: int) -> TaskStatus:
+    """Of a task that nobody posted, too. Raises LedgerError, StoreUnavailableError."""
+    events, now = ledger.events(task), ledger.now()
+    if store is None:
+        state = fold(task, events)
+    else:
+        reader = TaskReader(store, task, KINDS)
+        reader.follow(events)
+        reader.fetch(now)
+        state = reader.state
+    facts = state.last_settled()
+    if facts is not None and facts.settled is not None:
+        block = facts.settled.block
+        state = apply(state, BlockMined(block, ledger.block_timestamp(block)))
+    return status_of(state, now)
+
+
+def lines_of(status: TaskStatus) -> Iterator[str]:
+    """One line a fact, then one line a round."""
+    for field in fields(status):
+        value = getattr(status, field.name)
+        if field.name == "charge":
+            yield f"{'epsilon':>16}: {status.epsilon:.4f}"
+        elif field.name not in ("rounds", "lacking"):
+            yield f"{field.name:>16}: {to_hex(value) if isinstance(value, bytes) else value}"
+    for lacking in status.lacking:
+        yield f"{lacking.document:>16}: {lacking.lack}, was to be kept by {to_hex(lacking.keeper)}"
+    for round_status in status.rounds:
+        yield f"{f'round {round_status.round}':>16}: {', '.join(_facts_of(round_status))}"
+
+
+def _facts_of(status: RoundStatus) -> Iterator[str]:
+    yield status.state
+    yield f"{status.committed} of {status.cohort} committed"
+    if status.epsilon_micro:  # its record was read
+        yield f"{status.accepted} accepted"
+    if status.accuracy is not None:
+        yield f"accuracy {status.correct}/{status.examples}"
+        yield f"model {to_hex(status.model)}"
+    for lacking in status.lacking:
+        yield f"{lacking.document} {lacking.lack}, was to be kept by {to_hex(lacking.keeper)}"
