@@ -26,11 +26,14 @@ def decrypt_sum(
     indices: npt.NDArray[np.uint32],
     parameters: npt.NDArray[np.float32],
 ) -> Aggregate:
-    """Raises EncryptionError when no ``threshold`` of ``partials`` decrypts the sum of exactly the requested updates.
+    """Raises EncryptionError when ``total`` is not of exactly the requested updates (``E_UNAVAILABLE``) or no
+    ``threshold`` of ``partials`` decrypts it.
 
     With a wrong share among them, the largest set of shares that agree and decrypt the sum is taken. When sets of that
     size decrypt it with different keys, nothing tells which is right: ``E_SHARE_INCONSISTENT``.
     """
+    if total.clients != {entry.client for entry in request.entries}:
+        raise EncryptionError("a requested ciphertext is not in the sum", code="E_UNAVAILABLE")
     weights, words = [entry.weight for entry in request.entries], total.words
     for size in range(len(partials), scheme.t - 1, -1):
         found: dict[bytes, tuple[tuple[int, ...], DecryptedSum]] = {}

@@ -1,4 +1,4 @@
-"""The sum that opens is the plain weighted sum, also when an authority lies."""
+"""The decrypted sum is the plain weighted sum, also when an authority lies."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pytest
 
 from backend.aggregation.aggregator import decrypt_sum
 from backend.aggregation.verifier import verify_updates
-from protocol.errors import EncryptionError
+from protocol.errors import EncryptionError, Party
 from protocol.model.layout import Layout
 from protocol.round.publication import Aggregate
 from tests.unit.backend.rounds.scene_round import CLIENTS, PlannedRound
 
 
-def _open(scene: PlannedRound, partials: dict[int, bytes]) -> Aggregate:
+def _decrypt(scene: PlannedRound, partials: dict[int, bytes]) -> Aggregate:
     _, total = verify_updates(scene.store, scene.scheme, scene.committed, lambda _: None)
     parameters = np.zeros(Layout.of(scene.spec.model).dimension, dtype=np.float32)
     return decrypt_sum(scene.scheme, scene.request(), total, partials, scene.indices, parameters)
@@ -27,9 +27,9 @@ def _plain(scene: PlannedRound) -> list[int]:
 
 
 @pytest.mark.parametrize("members", [(1, 2), (1, 3), (2, 3), (1, 2, 3)])
-def test_any_quorum_opens_the_weighted_sum(members: tuple[int, ...]) -> None:
+def test_any_quorum_decrypts_the_weighted_sum(members: tuple[int, ...]) -> None:
     scene = PlannedRound()
-    aggregate = _open(scene, {j: scene.partial(j) for j in members})
+    aggregate = _decrypt(scene, {j: scene.partial(j) for j in members})
     assert list(aggregate.decrypted.sums) == _plain(scene)
     assert aggregate.members == members
     assert np.count_nonzero(aggregate.parameters) <= scene.plan.dimension
@@ -41,14 +41,26 @@ def test_one_lying_authority_is_left_out() -> None:
     lie = bytearray(partials[2])
     lie[0] ^= 1
     partials[2] = bytes(lie)
-    aggregate = _open(scene, partials)
+    aggregate = _decrypt(scene, partials)
     assert aggregate.members == (1, 3)
     assert list(aggregate.decrypted.sums) == _plain(scene)
 
 
-def test_too_few_or_only_lies_open_nothing() -> None:
+def test_the_sum_of_others_than_the_requested_is_not_decrypted() -> None:
+    """Whatever keys there are: no authority is to blame."""
+    scene = PlannedRound()
+    request, partials = scene.request(), {j: scene.partial(j) for j in (1, 2, 3)}
+    del scene.committed[CLIENTS[0]]
+    _, total = verify_updates(scene.store, scene.scheme, scene.committed, lambda _: None)
+    parameters = np.zeros(Layout.of(scene.spec.model).dimension, dtype=np.float32)
+    with pytest.raises(EncryptionError) as caught:
+        decrypt_sum(scene.scheme, request, total, partials, scene.indices, parameters)
+    assert (caught.value.code, caught.value.fault) == ("E_UNAVAILABLE", Party.OURS)
+
+
+def test_too_few_or_only_lies_decrypt_nothing() -> None:
     scene = PlannedRound()
     with pytest.raises(EncryptionError):
-        _open(scene, {1: scene.partial(1)})
+        _decrypt(scene, {1: scene.partial(1)})
     with pytest.raises(EncryptionError):
-        _open(scene, {1: scene.partial(1), 2: scene.partial(3)})
+        _decrypt(scene, {1: scene.partial(1), 2: scene.partial(3)})
