@@ -1,0 +1,46 @@
+"""docs/architecture.md has the rooms, the floors and the import rules that there are."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "architecture.md").read_text()
+RULES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+FILES = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Cells of the table whose first heading this is."""
+    (table,) = re.findall(rf"^\| {re.escape(heading)} \|.*\n\|[ |-]+\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    return [[cell.strip(" `") for cell in row.strip("|").split(" |")] for row in table.splitlines()]
+
+
+def test_the_rooms() -> None:
+    code = {name.rsplit("/", 1)[0] for name in FILES if name.endswith(".py") and not name.startswith("tests/")}
+    filled = {
+        folder
+        for folder in code
+        if any(Path(name).parent.as_posix() == folder and not name.endswith("__init__.py") for name in FILES)
+    }
+    assert [row[0] for row in rows("room") if row[0] not in filled] == []
+    assert sorted(filled - {row[0] for row in rows("room")}) == []
+
+
+def test_the_floors() -> None:
+    (layers,) = [rule["layers"] for rule in RULES if rule["type"] == "layers"]
+    block = PAGE.split("```")[1].strip("\n").splitlines()
+    assert [line.split("  ")[0].strip() for line in block] == layers
+
+
+def test_the_import_rules() -> None:
+    assert [row[0] for row in rows("rule")] == [rule["name"] for rule in RULES]
+
+
+def test_the_files_of_the_steps() -> None:
+    files = re.findall(r"`((?:protocol|backend|client_agent|scripts|storage|tests)/[\w/]+\.py)`", PAGE)
+    assert len(files) > 10
+    assert [file for file in files if file not in FILES] == []
