@@ -1,4 +1,4 @@
-"""Our suites through their one port: every client of a round encrypts, authorities answer, the server opens the sum."""
+"""Our suites through their one port: clients of a round encrypt, authorities answer, the server decrypts the sum."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from protocol.content.cid import Cid, cid_of
 from protocol.encryption.committee import Subset, authority_share, draw_master_keys
 from protocol.encryption.port import Encoding, Entry, Suite
 from protocol.encryption.suite import FE64 as FE64_SUITE
 from protocol.encryption.suite import PAD, suite
 from protocol.identifiers import sha256
 from protocol.randomness import SeededRandomness
-from scripts.bench.systems import Row, row
+from scripts.bench.streams import authority_streams, client_streams, make, make_and_digest
+from scripts.bench.systems import Row, row, significant
 from scripts.bench.targets import FE64, FE64_6, FE64_11, PAD4, PAD6
-from scripts.bench.timing import REPETITIONS, Timing, clock, enough, repeat
+from scripts.bench.timing import REPETITIONS, Timing, alternate, clock, enough
 from scripts.bench.workload import Integers, Workload, heaviest_for
 
 LABEL: Final = sha256(b"benchmark")
@@ -70,22 +72,22 @@ class Round:
         self.nonces = [self._randomness.draw(f"nonce {client}", 16) for client in range(workload.clients)]
         self.bodies: list[bytes] = []
         self.expected = np.zeros(workload.dimension, np.int64)
-        self._encrypt(0, workload.values(0))  # compiles and warms up
+        self.encrypt(0, workload.values(0))  # compiles and warms up
         seconds = []
         for client, weight in enumerate(workload.weights):
             values = workload.values(client)
-            elapsed, body = clock(partial(self._encrypt, client, values))
+            elapsed, body = clock(partial(self.encrypt, client, values))
             seconds.append(elapsed)
             self.bodies.append(body)
             self.expected += weight * values
         while len(seconds) < REPETITIONS:  # too few clients for a best of so many
-            seconds.append(clock(lambda: self._encrypt(0, workload.values(0)))[0])
+            seconds.append(clock(lambda: self.encrypt(0, workload.values(0)))[0])
         self.client = Timing.of(seconds)
 
     def _draw_keys(self, client: int) -> dict[Subset, bytes]:
         return draw_master_keys(self._randomness, self.system.m, self.system.t, f"keys {client}")
 
-    def _encrypt(self, client: int, values: Integers) -> bytes:
+    def encrypt(self, client: int, values: Integers) -> bytes:
         noise = self._randomness.draw(f"noise {client}", 32)
         return self.scheme.encrypt(self.keys[client], LABEL, self.nonces[client], values, self.encoding, noise)
 
@@ -116,32 +118,50 @@ class ServerTimings:
     aggregate: Timing
     combine: Timing
     decrypt: Timing
-    aggregate_decrypt: Timing
     whole: Timing
 
 
-def measure_server(played: Round, repetitions: int) -> tuple[ServerTimings, Timing, int]:
-    """The server's and one authority's timings, and the size of the functional key."""
-    partials, entries = played.partial_keys(), played.entries(1)
+def measure_client(played: Round, repetitions: int) -> tuple[Timing, Timing]:
+    """Encryption and digest, and the key streams and the digest alone."""
+    needed = client_streams(played.system, played.workload.dimension)
+    values, body, block_bytes = played.workload.values(0), played.bodies[0], played.encoding.block_bytes
+    digest = cid_of(body, block_bytes)
 
-    def same(answer: bytes) -> None:
-        if answer != partials[1]:
-            raise ArithmeticError("an authority's answers differ")
+    def same(found: Cid) -> None:
+        if found != digest:
+            raise ArithmeticError("a client's ciphertexts differ")
 
-    authority = repeat(lambda: played.partial_key(1, entries), same, repetitions)
-    seconds: list[tuple[float, float, float]] = []
-    while not enough([sum(parts) for parts in seconds], repetitions):
-        seconds.append(open_sum(played, partials))
-    aggregate, combine, decrypt = (Timing.of(column) for column in zip(*seconds, strict=True))
-    decrypted = Timing.of(aggregating + decrypting for aggregating, _, decrypting in seconds)
-    return (
-        ServerTimings(aggregate, combine, decrypt, decrypted, Timing.of(map(sum, seconds))),
-        authority,
-        len(partials[1]),
+    return alternate(
+        lambda: cid_of(played.encrypt(0, values), block_bytes),
+        lambda: make_and_digest(needed, body, block_bytes),
+        same,
+        repetitions,
     )
 
 
-def open_sum(played: Round, partials: Mapping[int, bytes]) -> tuple[float, float, float]:
+def measure_authority(played: Round, repetitions: int) -> tuple[Timing, Timing]:
+    """One authority's answer, and its key streams alone."""
+    entries, needed = played.entries(1), authority_streams(played.system, len(played.bodies), played.workload.dimension)
+    expected = played.partial_key(1, entries)
+
+    def same(answer: bytes) -> None:
+        if answer != expected:
+            raise ArithmeticError("an authority's answers differ")
+
+    return alternate(lambda: played.partial_key(1, entries), lambda: make(needed), same, repetitions)
+
+
+def measure_server(played: Round, repetitions: int) -> tuple[ServerTimings, int]:
+    """The server's timings, and the size of the functional key."""
+    partials = played.partial_keys()
+    seconds: list[tuple[float, float, float]] = []
+    while not enough([sum(parts) for parts in seconds], repetitions):
+        seconds.append(decrypt_sum(played, partials))
+    aggregate, combine, decrypt = (Timing.of(column) for column in zip(*seconds, strict=True))
+    return ServerTimings(aggregate, combine, decrypt, Timing.of(map(sum, seconds))), len(partials[1])
+
+
+def decrypt_sum(played: Round, partials: Mapping[int, bytes]) -> tuple[float, float, float]:
     """Seconds of aggregation, key combination and decryption; raises when the sum is wrong."""
     scheme, encoding, workload, system = played.scheme, played.encoding, played.workload, played.system
 
@@ -161,12 +181,14 @@ def open_sum(played: Round, partials: Mapping[int, bytes]) -> tuple[float, float
 
 def measure_system(system: System, clients: int, dimension: int, repetitions: int = REPETITIONS) -> Row:
     """One row of the result."""
-    return row_of(Round(system, system.workload(clients, dimension)), repetitions)[0]
+    return row_of(Round(system, system.workload(clients, dimension)), repetitions)
 
 
-def row_of(played: Round, repetitions: int = REPETITIONS) -> tuple[Row, ServerTimings]:
-    """The row of a round that was played, and the parts of its server's time."""
-    server, authority, key_bytes = measure_server(played, repetitions)
+def row_of(played: Round, repetitions: int = REPETITIONS) -> Row:
+    """The row of a round that was played."""
+    sealing, client_streams_alone = measure_client(played, repetitions)
+    authority, authority_streams_alone = measure_authority(played, repetitions)
+    server, key_bytes = measure_server(played, repetitions)
     system, workload = played.system, played.workload
     timings = {
         "client_ms": played.client,
@@ -177,7 +199,7 @@ def row_of(played: Round, repetitions: int = REPETITIONS) -> tuple[Row, ServerTi
         "decrypt_ms": server.decrypt,
     }
     sent = max(map(len, played.bodies))
-    result = row(
+    return row(
         system.name,
         system.suite,
         workload.clients,
@@ -188,5 +210,6 @@ def row_of(played: Round, repetitions: int = REPETITIONS) -> tuple[Row, ServerTi
         committee=f"{system.t} of {system.m}",
         bits=system.bits,
         rounds=1,
+        client_over_streams=significant(sealing.minimum / client_streams_alone.minimum),
+        authority_over_streams=significant(authority.minimum / authority_streams_alone.minimum),
     )
-    return result, server

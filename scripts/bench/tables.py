@@ -12,7 +12,10 @@ SYSTEM_HEADINGS: Final = (
     *("system", "suite", "clients", "coordinates", "client ms", "bytes/coordinate", "server ms", "weighted ms"),
     *("authority ms", "key bytes", "exact"),
 )
-PART_HEADINGS: Final = ("system", "clients", "coordinates", "aggregate ms", "combine keys ms", "decrypt ms")
+PART_HEADINGS: Final = (
+    *("system", "clients", "coordinates", "aggregate ms", "combine keys ms", "decrypt ms"),
+    *("client / streams", "authority / streams"),
+)
 RATIO_HEADINGS: Final = ("peer / FE64", "client", "bytes", "server", "server, weighted")
 
 
@@ -50,13 +53,14 @@ def system_rows(result: Result) -> list[tuple[str, ...]]:
 
 
 def part_rows(result: Result) -> list[tuple[str, ...]]:
-    """What the server's time of our own systems consists of."""
+    """What the server's time of our own systems consists of, and what the others' are to their key streams alone."""
     return [
         (
             row["name"],
             number(row["clients"]),
             number(row["dimension"]),
             *(_timing(row, f"{part}_ms") for part in ("aggregate", "combine", "decrypt")),
+            *(number(row.get(f"{party}_over_streams")) for party in ("client", "authority")),
         )
         for row in result["systems"]
         if "combine_ms" in row

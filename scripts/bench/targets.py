@@ -1,6 +1,7 @@
 """What the encryption promises (``must``), what it aims at, and whether a result keeps it.
 
-A target is measured at the size it is stated for, and only there: at any other size it is left open, never met.
+A target is measured at the size it is stated for, and only there: at any other size it is left open, never met. No
+promise is a time: each is a size, or a ratio of two things that the same run did, so a slower machine keeps it too.
 """
 
 from __future__ import annotations
@@ -57,11 +58,11 @@ def missed(judged: list[dict[str, Any]]) -> list[str]:
     return [target["what"] for target in judged if target["met"] is False]
 
 
-def _system(name: str, size: tuple[int, int], column: str, scale: float = 1) -> Callable[[Report], float | None]:
+def _system(name: str, size: tuple[int, int], column: str) -> Callable[[Report], float | None]:
     def read(report: Report) -> float | None:
         for row in report["systems"]:
             if (row["name"], row["clients"], row["dimension"]) == (name, *size) and row.get(column) is not None:
-                return float(row[column] * scale)
+                return float(row[column])
         return None
 
     return read
@@ -90,10 +91,10 @@ def _less(what: str, unit: str, must: float, aim: float | None, read: Callable[[
 
 
 TARGETS: Final = (
-    _more("FE64 aggregate, 1000 x 1 M, share of read bandwidth", "", 0.80, 0.90, _section("large", "aggregate")),
-    _more("FE64 aggregate and decrypt, the same", "", 0.75, 0.85, _section("large", "aggregate_decrypt")),
-    _less("FE64 client, 1 M, one thread", "ns/coordinate", 18, 10, _system(FE64, LARGE, "client_ms", 1e6 / LARGE[1])),
-    _less("PAD client, w=4, (5,2), 100 k", "ms", 1.5, 0.6, _system(PAD4, STANDARD, "client_ms")),
+    _more("FE64 aggregate, 1000 x 1 M, share of read bandwidth", "", 0.6, 0.8, _section("large", "aggregate")),
+    _more("FE64 aggregate and decrypt, the same", "", 0.55, 0.75, _section("large", "aggregate_decrypt")),
+    _less("FE64 client, 1 M, over its key streams and digest", "x", 5, 3, _system(FE64, LARGE, "client_over_streams")),
+    _less("PAD client, w=4, (5,2), 100 k, the same", "x", 2.5, 1.5, _system(PAD4, STANDARD, "client_over_streams")),
     _less("PAD server over FE64 server", "x", 1.3, 1, _pad_over_fe64),
     _less("FE64 b=16", "bytes/coordinate", 4, None, _system(FE64, STANDARD, "bytes_per_coordinate")),
     _less("FE64 b=11", "bytes/coordinate", 2.67, None, _system(FE64_11, STANDARD, "bytes_per_coordinate")),
@@ -111,7 +112,13 @@ TARGETS: Final = (
     _more("against SecAgg+: rounds", "x", 4, None, _system("flower", STANDARD, "rounds")),
     _more("against DDH, extrapolated: client", "x", 1e5, None, _ratio("pymife", "client")),
     _more("against DDH, extrapolated: server", "x", 1e6, None, _ratio("pymife", "server")),
-    _less("FE64 authority, 1000 clients", "ms", 120, 50, _system(FE64, LARGE, "authority_ms")),
+    _less(
+        "FE64 authority, 1000 clients, over its key streams",
+        "x",
+        3,
+        1.5,
+        _system(FE64, LARGE, "authority_over_streams"),
+    ),
     _less("spot audit of 8 blocks over full verification", "", 0.1, 0.04, _section("spot_audit", "ratio")),
     _less("10,000 x 1 M streamed, beyond one ciphertext", "MB", 64, None, _section("streaming", "extra_megabytes")),
 )

@@ -50,6 +50,20 @@ def enough(seconds: Sequence[float], repetitions: int = REPETITIONS) -> bool:
     return len(seconds) >= repetitions and sum(seconds) >= LEAST_SECONDS
 
 
+def alternate(
+    function: Callable[[], T], yardstick: Callable[[], None], check: Callable[[T], None], repetitions: int = REPETITIONS
+) -> tuple[Timing, Timing]:
+    """Like :func:`repeat`, with a run of ``yardstick`` before each: both see the same moments of a shared machine."""
+    ours: list[float] = []
+    alone: list[float] = []
+    while not enough(ours, repetitions):
+        alone.append(clock(yardstick)[0])
+        elapsed, result = clock(function)
+        check(result)
+        ours.append(elapsed)
+    return Timing.of(ours), Timing.of(alone)
+
+
 def repeat(function: Callable[[], T], check: Callable[[T], None], repetitions: int = REPETITIONS) -> Timing:
     """Time ``function``; ``check`` (not timed) raises when a result is wrong, so a wrong answer has no timing."""
     seconds: list[float] = []

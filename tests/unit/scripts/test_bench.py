@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from typer.testing import CliRunner
 
+from protocol.encryption.fe64 import compiled as fe64_compiled
+from protocol.encryption.pad import compiled as pad_compiled
+from protocol.encryption.suite import FE64, prepare
 from protocol.errors import EncryptionError
-from scripts.bench import environments, machine, page, targets
+from protocol.streams import KeyStream
+from scripts.bench import environments, machine, page, streams, targets, timing
 from scripts.bench.environments import Peer, measure_peer
-from scripts.bench.ours import FE64_SYSTEM, Round, measure_server
+from scripts.bench.ours import FE64_SYSTEM, SYSTEMS, Round, System, measure_server
 from scripts.bench.peers.measurement import check_error
 from scripts.bench.ratios import ratios
 from scripts.bench.spot_audit import Audit
 from scripts.bench.streaming import expected_sum
 from scripts.bench.streaming_parties import patterns
 from scripts.bench.systems import peer_row, row
-from scripts.bench.timing import Timing, repeat
+from scripts.bench.timing import Timing, alternate, repeat
 from scripts.bench.workload import Workload, heaviest_for
 from scripts.checks import locked_environment
 from scripts.checks.locked_environment import ProgramMissingError, reason_of
@@ -78,7 +86,7 @@ def void(_: object) -> None:
     """Checks return nothing."""
 
 
-def test_the_opened_sum_is_compared_with_the_plain_one() -> None:
+def test_the_decrypted_sum_is_compared_with_the_plain_one() -> None:
     played = Round(FE64_SYSTEM, FE64_SYSTEM.workload(3, 20))
     assert np.array_equal(played.expected, Workload(3, 20, 16, 20).weighted_sum)
     played.expected[7] += 1
@@ -98,15 +106,86 @@ def _report(**sections: Any) -> dict[str, Any]:
 
 
 def test_targets_hold_at_their_size_only() -> None:
-    fast = {"client_ms": Timing(1, 1, 5), "server_ms": Timing(1, 1, 5)}
     for size, measured in (((100, 100_000), 1.0), ((100, 1000), None)):
-        report = _report(systems=[row(targets.PAD4, "PAD/1", *size, fast, 4, 1)])
+        report = _report(systems=[row(targets.PAD4, "PAD/1", *size, {}, 4, 1, client_over_streams=1.0)])
         judged = {target["what"]: target for target in targets.judge(report)}
-        assert judged["PAD client, w=4, (5,2), 100 k"]["measured"] == measured
-        assert judged["PAD client, w=4, (5,2), 100 k"]["met"] is (None if measured is None else True)
+        assert judged["PAD client, w=4, (5,2), 100 k, the same"]["measured"] == measured
+        assert judged["PAD client, w=4, (5,2), 100 k, the same"]["met"] is (None if measured is None else True)
 
 
-@pytest.mark.parametrize(("measured", "met", "aim_met"), [(0.79, False, False), (0.8, True, False), (0.95, True, True)])
+def test_no_promise_is_a_time() -> None:
+    """What a slower machine could not keep is not promised."""
+    assert {target.unit for target in targets.TARGETS} <= {"", "x", "bytes", "bytes/coordinate", "MB"}
+
+
+class Recorded(KeyStream):
+    """Notes what is read of every stream."""
+
+    read_of: ClassVar[list[streams.Stream]] = []
+
+    def __init__(self, key: bytes, offset: int = 0) -> None:
+        super().__init__(key, offset)
+        self._number = len(self.read_of)
+        self.read_of.append(streams.Stream(len(key), ()))
+
+    def fill(self, target: npt.NDArray[Any]) -> None:
+        super().fill(target)
+        noted = self.read_of[self._number]
+        self.read_of[self._number] = replace(noted, pieces=(*noted.pieces, target.nbytes))
+
+
+@pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.name)
+@pytest.mark.parametrize("dimension", [1, 8192, 20_000])
+def test_the_streams_alone_are_those_that_the_scheme_reads(
+    system: System, dimension: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more, so that no promise is easy to keep, and no less; by the compiled loops, which are what is measured."""
+    prepare()
+    played = Round(system, Workload(2, dimension, system.bits))
+    entries, values = played.entries(1), played.workload.values(0)
+
+    def read(work: Callable[[], object]) -> Counter[streams.Stream]:
+        Recorded.read_of = []
+        work()
+        return Counter(Recorded.read_of)
+
+    for module in (streams, fe64_compiled, pad_compiled):
+        monkeypatch.setattr(module, "KeyStream", Recorded)
+    needed = streams.client_streams(system, dimension)
+    block_bytes = played.encoding.block_bytes
+    of_client = read(lambda: played.encrypt(0, values))
+    assert of_client == Counter(needed)
+    assert of_client == read(lambda: streams.make_and_digest(needed, played.bodies[0], block_bytes))
+    held = streams.authority_streams(system, 2, dimension)
+    of_authority = read(lambda: played.partial_key(1, entries))
+    assert sum(of_authority.values()) <= len(held) * (1 if system.suite == FE64 else 2)  # PAD: one a thread
+    assert _bytes(of_authority) == _bytes(Counter(held)) == _bytes(read(lambda: streams.make(held)))
+
+
+def _bytes(read: Counter[streams.Stream]) -> int:
+    return sum(stream.size * count for stream, count in read.items())
+
+
+def test_a_yardstick_runs_before_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "LEAST_SECONDS", 0)
+    order: list[str] = []
+    ours, alone = alternate(lambda: order.append("ours"), lambda: order.append("alone"), void, 3)
+    assert order == ["alone", "ours"] * 3
+    assert alone.repetitions == ours.repetitions == 3
+
+
+@pytest.mark.parametrize("bodies", [1, 3, 4, 7, 66, 131])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_reader_reads_every_word_once(bodies: int, threads: int) -> None:
+    words = np.random.default_rng(bodies).integers(0, 2**63, (bodies, 16_384 + 1001), np.uint64)
+    with machine.Reader([body.data for body in words], threads) as reader:
+        reader.read()
+        words[-1, -1] += 1
+        with pytest.raises(ArithmeticError):
+            reader.read()
+
+
+@pytest.mark.parametrize(("measured", "met", "aim_met"), [(0.59, False, False), (0.6, True, False), (0.95, True, True)])
 def test_a_promise_kept_and_missed(measured: float, met: bool, aim_met: bool) -> None:
     judged = targets.judge(_report(large={"aggregate": measured}))
     assert (judged[0]["met"], judged[0]["aim_met"]) == (met, aim_met)
@@ -172,10 +251,10 @@ def test_a_tiny_run_has_every_key_and_is_exact(tiny: dict[str, Any]) -> None:
 
 
 def test_the_page_names_missing_peers_and_missed_targets(tiny: dict[str, Any]) -> None:
-    missed = targets.judge(_report(large={"aggregate": 0.7}))
+    missed = targets.judge(_report(large={"aggregate": 0.5}))
     text = page.page(tiny | {"targets": missed}, {})
     assert "* nobody is **missing**: no such peer" in text
-    assert "| ≥ 0.8 | 0.9 | 0.7 |  | MISSED |" in text
+    assert "| ≥ 0.6 | 0.8 | 0.5 |  | MISSED |" in text
     what = missed[0]["what"]
     assert page.unexplained({"targets": missed}, {}) == [what]
     assert page.unexplained({"targets": missed}, {what: "because"}) == []
