@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from client_agent.agent import Agent
 from client_agent.data.loader import FileLoader
 from client_agent.departure import leave_task
 from client_agent.edge_client import EdgeClient
+from client_agent.footprint import peak_megabytes
 from client_agent.journal import AgentJournal
 from client_agent.randomness import SystemRandomness
 from client_agent.settings import AgentSettings
@@ -72,9 +74,11 @@ def run_agent(
             direct_margin_seconds=settings.patience_seconds,
             max_stake_wei=settings.max_stake_wei,
         )
+        start_seconds = time.process_time()  # of the processor: what else runs on the machine does not count
         agreed = agent.run()
         if report is not None:
-            report.write_text(json.dumps({"bytes_per_round": agent.bytes_per_round}, sort_keys=True))
+            figures = {"start_seconds": round(start_seconds, 2), "peak_megabytes": peak_megabytes()}
+            report.write_text(json.dumps({"bytes_per_round": agent.bytes_per_round, **figures}, sort_keys=True))
         return agreed
     finally:
         journal.close()

@@ -103,7 +103,9 @@ def agent(
     task: TaskNumber,
     yes: Annotated[bool, typer.Option("--yes", help="agree to what is printed without being asked")] = False,
     leave: Annotated[bool, typer.Option("--leave", help="leave the task instead of taking part")] = False,
-    report: Annotated[Path | None, typer.Option(help="bytes sent in each round, as JSON, at the end")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="what it sent in each round and what it needed, as JSON, at the end")
+    ] = None,
     seed_file: SeedFile = None,
     max_stake: Annotated[
         int, typer.Option(min=0, help="with --yes: the most wei that it may stake; 0 refuses any stake")

@@ -53,6 +53,8 @@ class DemoReport:
     contribution: dict[str, int] = field(default_factory=dict)  # the rest of it
     reputation: dict[str, int] = field(default_factory=dict)
     all_claimed: bool = False
+    phone_megabytes: float = 0.0  # the most that any phone needed
+    phone_start_seconds: float = 0.0  # of one processor, until the slowest phone asked its first question
 
     @property
     def accuracy(self) -> list[float]:
@@ -86,6 +88,8 @@ class DemoReport:
             "refund": self.status.refunded,
             "reputation": self.reputation,
             "all_claimed": self.all_claimed,
+            "phone_megabytes": self.phone_megabytes,
+            "phone_start_seconds": self.phone_start_seconds,
             "suite": self.spec.suite,
         }
 
@@ -95,9 +99,9 @@ def collect(
     store: ContentStore,
     task: int,
     edge_status: TaskStatus | None,
-    bytes_reports: Sequence[Mapping[str, int]],
+    phones: Sequence[Mapping[str, Any]],
 ) -> DemoReport:
-    """``edge_status``: for the times of the edge server's moves; ``bytes_reports``: of each phone, by round."""
+    """``edge_status``: for the times of the edge server's moves; ``phones``: what each says of itself."""
     events, now = ledger.events(task), ledger.now()
     reader = TaskReader(store, task, _KINDS)
     reader.follow(events)
@@ -115,8 +119,10 @@ def collect(
     report.gas_all = sum(report.gas_by_round) + sum(around.values())
     report.milliseconds_by_move = [entry.milliseconds for entry in edge_status.rounds] if edge_status else []
     for number in sorted(by_round):
-        sent = [counts[str(number)] for counts in bytes_reports if str(number) in counts]
+        sent = [phone["bytes_per_round"][str(number)] for phone in phones if str(number) in phone["bytes_per_round"]]
         report.bytes_by_round.append(sum(sent) / max(1, len(sent)))
+    report.phone_megabytes = round(max(phone["peak_megabytes"] or 0.0 for phone in phones), 1)
+    report.phone_start_seconds = max(phone["start_seconds"] for phone in phones)
     _collect_rewards(report, reader.state)
     return report
 
@@ -175,6 +181,10 @@ def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console)
     console.print(
         f"gas per round {figures['gas_per_round']:,}, per update {figures['gas_per_update']:,},"
         f" with enrolment and claims {figures['gas_per_update_all_in']:,}"
+    )
+    console.print(
+        f"a phone needs at most {report.phone_megabytes:.0f} MB, and to start"
+        f" {report.phone_start_seconds:.1f} s of one processor"
     )
     for charge in status.charge:
         console.print(

@@ -201,8 +201,7 @@ def _edge_status(stage: DemoStage) -> TaskStatus | None:
 
 def _collect(stage: DemoStage, options: DemoOptions) -> DemoReport:
     reports = [
-        json.loads((stage.folder(client_name(number)) / "report.json").read_text())["bytes_per_round"]
-        for number in range(options.clients)
+        json.loads((stage.folder(client_name(number)) / "report.json").read_text()) for number in range(options.clients)
     ]
     reader = EthereumReader(stage.rpc_url, stage.ledger)
     return collect(reader, open_store(str(stage.store)), stage.task, _edge_status(stage), reports)

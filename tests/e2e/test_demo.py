@@ -16,7 +16,7 @@ KEYS = {
     *("dataset", "clients", "rounds", "seed", "seconds", "accuracy", "epsilon", "delta", "accountant"),
     *("bytes_per_update", "dense_bytes_per_update", "gas_per_round", "gas_per_update", "gas_per_update_all_in"),
     *("rewards", "participation", "contribution", "refund", "reputation", "all_claimed"),
-    *("audit", "suite", "chain", "store"),
+    *("audit", "suite", "chain", "store", "phone_megabytes", "phone_start_seconds"),
 }
 
 
@@ -54,6 +54,18 @@ def test_sizes_gas_and_privacy_are_within_reason(kept_demo: KeptDemo) -> None:
     assert figures["bytes_per_update"] <= figures["dense_bytes_per_update"] / 2
     assert figures["gas_per_update_all_in"] > figures["gas_per_update"] > 0
     assert 0 < figures["epsilon"] < 8
+
+
+def test_a_phone_with_a_linear_model_is_small(kept_demo: KeptDemo) -> None:
+    """Resident at its peak, shared files included: what each of them would need alone. One of them sends transactions."""
+    reports = [
+        json.loads((kept_demo.folder / f"client-{number:02d}" / "report.json").read_text()) for number in range(CLIENTS)
+    ]
+    peaks = [report["peak_megabytes"] for report in reports]
+    assert kept_demo.figures["phone_megabytes"] == round(max(peaks), 1)
+    assert min(peaks) > 30, "numpy alone needs that much"
+    assert max(peaks) < 150
+    assert kept_demo.figures["phone_start_seconds"] == max(report["start_seconds"] for report in reports) > 0
 
 
 def test_the_censored_client_commits_by_itself_and_is_paid(kept_demo: KeptDemo) -> None:
