@@ -57,7 +57,7 @@ def test_sizes_gas_and_privacy_are_within_reason(kept_demo: KeptDemo) -> None:
 
 
 def test_a_phone_with_a_linear_model_is_small(kept_demo: KeptDemo) -> None:
-    """Resident at its peak, shared files included: what each of them would need alone. One of them sends transactions."""
+    """Resident at its peak, shared files included: what each would need alone. One of them sends transactions."""
     reports = [
         json.loads((kept_demo.folder / f"client-{number:02d}" / "report.json").read_text()) for number in range(CLIENTS)
     ]
