@@ -18,10 +18,10 @@ from protocol.model.layout import Layout
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.round.training import Training
 from protocol.signing import address_of
-from scripts.chain.development import FUNDED_KEY
 from scripts.chain.server import chain_in_background
 from storage.content.memory import MemoryStore
 from storage.ledger.ethereum.ledger import deploy
+from storage.ledger.public_keys import FUNDED_KEY
 from storage.ledger.signer import Signer
 from tests.ports.chains import RunningChain
 from tests.samples import private_key, sample_spec

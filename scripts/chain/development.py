@@ -17,7 +17,8 @@ from eth_keys.datatypes import PrivateKey
 from eth_tester import PyEVMBackend
 from eth_utils.exceptions import ValidationError
 
-FUNDED_KEY: Final = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+from storage.ledger.public_keys import FUNDED_KEY
+
 FUNDED_WEI: Final = 10_000_000 * 10**18
 CHAIN_ID: Final = 31337
 GAS_LIMIT: Final = 30_000_000

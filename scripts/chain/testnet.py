@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from protocol.errors import HearthError
-from scripts.chain.development import FUNDED_KEY
 from scripts.demonstration.processes import RoleFailedError, RoleProcess, Stage
 from storage.ledger.ethereum.rpc import JsonRpcProvider, checked_url
+from storage.ledger.public_keys import FUNDED_KEY
 from storage.ledger.signer import Signer
 
 START_SECONDS: Final = 30.0

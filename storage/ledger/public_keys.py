@@ -6,6 +6,9 @@ from typing import Final
 
 from protocol.identifiers import Address
 
+# account 0 of anvil, and the one that our own development chain gives money
+FUNDED_KEY: Final = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+
 # eth-tester numbers its keys 1, 2, 3, ...; nobody draws such a key at random
 SMALL_KEY: Final = 2**64
 

@@ -8,11 +8,12 @@ from typing import Any, Final
 from protocol.domain import Domain
 from protocol.identifiers import Address
 from protocol.messages.chain import DEFAULT_RULES, EnrolmentView, Event, RoundView, Standing, TaskView
-from scripts.chain.development import CHAIN_ID, FUNDED_KEY, DevelopmentChain, RefusedError
+from scripts.chain.development import CHAIN_ID, DevelopmentChain, RefusedError
 from storage.ledger.ethereum import abi
 from storage.ledger.ethereum.calls import deployment, encode_call
 from storage.ledger.ethereum.decoding import decode_logs, struct
 from storage.ledger.ethereum.reverts import decode_revert
+from storage.ledger.public_keys import FUNDED_KEY
 from storage.ledger.signer import Signer
 from tests.samples import private_key
 

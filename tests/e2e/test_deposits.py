@@ -9,10 +9,10 @@ from typing import Any
 from protocol.identifiers import Address, from_hex
 from protocol.messages.chain import BondPlaced, BondReturned, Claimed, RoundOpened, RoundPublished, StakeReturned
 from protocol.messages.task import DepositTerms
-from scripts.chain.development import FUNDED_KEY
 from scripts.demonstration.run import GRANT_WEI
 from scripts.demonstration.stage import AUTHORITIES, client_name
 from storage.ledger.ethereum.ledger import EthereumLedger
+from storage.ledger.public_keys import FUNDED_KEY
 from storage.ledger.signer import Signer
 from tests.e2e.play import Play, play
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from protocol.identifiers import Address
-from scripts.chain.development import FUNDED_KEY
 from scripts.chain.server import chain_in_background
 from scripts.checks.node_tools import ensure_anvil, ensure_ganache
 from storage.ledger.ethereum.ledger import EthereumLedger, deploy
 from storage.ledger.ethereum.rpc import JsonRpcProvider
 from storage.ledger.interface import LedgerError
+from storage.ledger.public_keys import FUNDED_KEY
 from storage.ledger.signer import Signer
 
 KINDS: Final = ("memory", "anvil", "ganache")

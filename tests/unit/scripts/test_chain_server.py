@@ -8,8 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from scripts.chain.development import CHAIN_ID, FUNDED_KEY, FUNDED_WEI
+from scripts.chain.development import CHAIN_ID, FUNDED_WEI
 from scripts.chain.server import MAX_REQUEST_BYTES, chain_in_background
+from storage.ledger.public_keys import FUNDED_KEY
 from storage.ledger.signer import Signer
 
 NOW = 1_800_000_000

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts.chain.development import FUNDED_KEY
 from scripts.chain.testnet import ChainChoiceError, start_chain
 from scripts.demonstration.processes import Stage
 from storage.ledger.ethereum.rpc import JsonRpcProvider
 from storage.ledger.keystore import write_keystore
+from storage.ledger.public_keys import FUNDED_KEY
 from storage.ledger.signer import PublicKeyError, Signer
 from tests.samples import private_key
 
