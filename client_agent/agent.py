@@ -1,44 +1,54 @@
 """The phone's main path: read the task, tell the owner, enrol, take part in every round, claim, or leave.
 
-Every step may be repeated after a kill: what is durable is not done twice, and one label never sees two updates.
+The chain says what comes next, and :meth:`Agent.step` does one bounded piece of it without sleeping. Every step may be
+repeated after a kill: what is durable is not done twice, and one label never sees two updates.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import structlog
 
-from client_agent.chain_view import ChainView
 from client_agent.consent import disclose
 from client_agent.consent_text import as_text
 from client_agent.delivery import Delivery
 from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailableError, NextRound, TaskEnded
-from client_agent.journal import AgentJournal, Sealed
-from client_agent.membership import PATIENCE_SECONDS, Membership
-from client_agent.privacy.budget import charge_next
-from client_agent.round_session import RoundSession
-from client_agent.stake import fetch_stake
+from client_agent.entitlements import Entitlements
+from client_agent.followed_task import DocumentAbsentError, FollowedTask
+from client_agent.journal import AgentJournal
+from client_agent.membership import PATIENCE_SECONDS, EnrolmentOverError, Membership
+from client_agent.outcome import was_added
+from client_agent.participation import Participation
+from client_agent.payout import Payout
+from client_agent.stake import StakeRefusedError, fetch_stake
 from client_agent.watch import Watch
-from protocol.canonical import decode
-from protocol.errors import BudgetSpentError, HearthError, Party, VerificationError
-from protocol.messages.round import MAX_PLAN_BYTES
-from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
-from protocol.model.layout import Layout
+from protocol.errors import BudgetSpentError, HearthError
+from protocol.identifiers import Label
+from protocol.messages.task import TaskSpec
 from protocol.randomness import Randomness
 from protocol.round.scheme import prepare
 from protocol.round.training import Trainer
-from protocol.round.update import prepare_update
-from protocol.sparse.codec import decode_index_set
-from storage.content.interface import ContentStore, get_document
-from storage.ledger.interface import Ledger
+from protocol.task.documents import Absent, Kind
+from protocol.task.ending import is_over
+from protocol.task.round_facts import RoundFacts
+from protocol.task.state import TaskState
+from storage.content.interface import ContentStore
+from storage.ledger.deposits import FundsError
+from storage.ledger.interface import Ledger, LedgerError
 from storage.ledger.signer import Signer
 
 log = structlog.get_logger()
-ROUND_ATTEMPTS = 3  # chain or content may be away for a moment
+MAX_DOUBLINGS: Final = 4  # of the patience between two attempts at something that goes on failing
+IDLE_SECONDS: Final = 5  # between two polls that wait for nothing
+MAX_SLEEP_SECONDS: Final = 10.0  # a chain's clock may jump
+Phase = Callable[[int, int], float | None]
+REFUSALS: Final = (EnrolmentOverError, StakeRefusedError, FundsError)  # no later step changes them
 
 
 @dataclass
@@ -62,152 +72,165 @@ class Agent:
     sleep: Callable[[float], None] = time.sleep
     max_stake_wei: int | None = None  # that it may bring without its owner's word; None when there is one
     bytes_per_round: dict[int, int] = field(default_factory=dict)
+    agreed: bool = True  # False once the owner does not: nothing was sent
 
     def __post_init__(self) -> None:
         self.address = self.signer.address
-        self.chain = ChainView(self.ledger, self.store, self.task, self.address)
+        self.followed = FollowedTask(self.ledger, self.store, self.task)
+        self.entitlements = Entitlements(self.address, self.edge, self.followed)
         self.membership = Membership(
-            self.task,
-            self.signer,
-            self.ledger,
-            self.store,
-            self.edge,
-            self.journal,
-            self.chain,
-            self.randomness,
-            self.tell,
-            self.sleep,
+            self.signer, self.ledger, self.store, self.edge, self.journal, self.followed, self.randomness, self.tell,
             self.max_stake_wei,
-        )
-        self.watch = Watch(
-            self.task, self.ledger, self.store, self.edge, self.journal, self.chain, self.proofs, self.tell
-        )
+        )  # fmt: skip
+        self.participation = Participation(
+            self.ledger.domain, self.signer, self.store, self.journal, self.followed, self.entitlements,
+            self.randomness,
+        )  # fmt: skip
+        self.watch = Watch(self.ledger, self.edge, self.journal, self.followed, self.proofs, self.tell)
         self.delivery = Delivery(
-            self.ledger,
-            self.store,
-            self.edge,
-            self.journal,
-            self.watch,
-            self.tell,
-            self.poll_seconds,
+            self.ledger, self.store, self.edge, self.journal, self.followed, self.watch, self.tell,
             self.direct_margin_seconds,
-            self.sleep,
+        )  # fmt: skip
+        self.payout = Payout(self.ledger, self.edge, self.followed, self.entitlements, self.tell)
+        self._phases: deque[Phase] = deque(
+            [self._consent, self._enrol, self._rounds, self._claim, self._take_stake_back]
         )
+        self._over: set[Label] = set()  # of rounds that this phone is done with
+        self._failures = 0  # in a row
         self._counted = 0  # bytes sent up to the end of the last round taken part in
 
     def run(self) -> bool:
         """The whole task, from consent to the last claim. False when the owner does not agree: nothing was sent."""
-        spec = self.read_task()
+        now = 0
+        while True:
+            try:
+                now = self.ledger.now()
+            except LedgerError as error:
+                log.warning("no clock", error=str(error))
+            deadline = self.step(now, self.poll_seconds)
+            if deadline is None:
+                return self.agreed
+            self.sleep(min(MAX_SLEEP_SECONDS, max(0.0, deadline - now)))
+
+    def step(self, now: int, wait_seconds: int = 0) -> float | None:
+        """One bounded piece of work at ``now``; when to come again at the latest, None when nothing is left to do.
+
+        Times are seconds of block time. ``wait_seconds``: how long an edge server may keep a long poll open. Raises
+        what keeps this phone out of the task, as long as it is not in; later nothing that somebody else did.
+        """
+        if not self._phases:
+            return None
+        try:
+            deadline = self._phases[0](now, wait_seconds)
+        except REFUSALS:
+            raise
+        except HearthError as error:
+            if self.journal.envelope is None:
+                raise
+            self._failures = min(self._failures + 1, MAX_DOUBLINGS)
+            log.warning("will try again", error=str(error))
+            return now + PATIENCE_SECONDS * 2.0**self._failures
+        self._failures = 0
+        if deadline is None and self._phases:
+            self._phases.popleft()
+            return now
+        return deadline
+
+    def _consent(self, now: int, _: int) -> float | None:
+        self.followed.refresh()
+        spec = self.followed.read(0, Kind.SPEC).spec
+        if isinstance(spec, Absent):
+            if not is_over(self.followed.state, now) or self.journal.envelope is None:
+                raise DocumentAbsentError(Kind.SPEC, spec)
+            self._phases = deque([self._consent, self._claim, self._take_stake_back])  # what is earned needs no spec
+            return None
+        self._spec = spec
         self.tell(as_text(disclose(spec, self.task, self.examples, len(self.journal.charged))))
         if self.journal.envelope is None and not self.agree():
-            return False
-        self.membership.enrol(spec)
-        prepare(spec, clients=1)  # while others enrol: no round waits for a compiler
-        trainer = self.make_trainer(spec)
-        self._counted = self.edge.bytes_sent + self.chain.bytes_sent  # what enrolment took belongs to no update
-        last, attempts = 0, 0
-        while True:
-            upcoming = self.await_round(last)
-            if isinstance(upcoming, TaskEnded):
-                break
+            self.agreed = False
+            self._phases.clear()
+        return None
+
+    def _enrol(self, now: int, _: int) -> float | None:
+        deadline = self.membership.step(self._spec, now)
+        if deadline is None:
+            prepare(self._spec, clients=1)  # while others enrol: no round waits for a compiler
+            self._trainer = self.make_trainer(self._spec)
+            self._counted = self._sent()  # what enrolment took belongs to no update
+        return deadline
+
+    def _rounds(self, now: int, wait_seconds: int) -> float | None:
+        """Of the round that runs, whatever this phone has not done yet; or wait for the next one."""
+        state = self.followed.refresh()
+        self._learn_outcomes()
+        self.watch.check_receipts(now)
+        facts = state.current
+        if facts is not None and facts.opened.label not in self._over:
+            return self._take_part(facts, now, wait_seconds)
+        rounds_left = state.left.get(self.address)
+        left = rounds_left is not None and (facts is None or facts.number > rounds_left)
+        if left or (facts is None and is_over(state, now)):
+            return None
+        return self._await_news(state, now, wait_seconds)
+
+    def _take_part(self, facts: RoundFacts, now: int, wait_seconds: int) -> float:
+        number, sealed = facts.number, self.journal.sealed.get(facts.number)
+        if not self.followed.is_buried(facts.opened):
+            return now + PATIENCE_SECONDS
+        if sealed is None and facts.requested is None and now <= facts.opened.commit_until:
             try:
-                self.settle_rounds()
-                if self.chain.left_before(upcoming.round):
-                    break
-                self.take_part(spec, trainer, upcoming)
+                sealed = self.participation.seal(self._spec, self._trainer, number)
             except BudgetSpentError as error:
-                self.tell(f"round {upcoming.round}: this phone refuses to train. {error}")
-            except HearthError as error:
-                attempts += 1
-                log.warning("round failed", round=upcoming.round, attempt=attempts, error=str(error))
-                if attempts < ROUND_ATTEMPTS:
-                    self.edge.turn()
-                    self.sleep(PATIENCE_SECONDS)
-                    continue
-            last, attempts = upcoming.round, 0
-        self.settle_rounds()
-        self.membership.claim()
-        if spec.deposits.client:
-            fetch_stake(self.ledger, self.task, self.address, self.tell)
-        return True
-
-    def read_task(self) -> TaskSpec:
-        digest = self.ledger.task(self.task).spec
-        spec = decode(TaskSpec, get_document(self.store, digest, MAX_SPEC_BYTES), MAX_SPEC_BYTES)
-        Layout.of(spec.model)  # refuses a model that is not allowed
-        return spec
-
-    def await_round(self, after: int) -> NextRound | TaskEnded:
-        """Long poll with patience: edge servers that are away may come back until the task's time is over."""
-        while True:
-            try:
-                upcoming = self.edge.next_round(self.task, after, self.poll_seconds)
-                if isinstance(upcoming, NextRound) or (upcoming is not None and self.chain.ended()):
-                    return upcoming
-                if upcoming is not None:
-                    self.edge.turn()
-                    raise EdgeUnavailableError("the chain knows of no end", fault=Party.EDGE_SERVER)
-            except (EdgeUnavailableError, EdgeRefusedError) as error:
-                log.info("edge server away", error=str(error))
-                if self.ledger.now() > self.ledger.task(self.task).task_until:
-                    return TaskEnded()
-                self.sleep(PATIENCE_SECONDS)
-
-    def take_part(self, spec: TaskSpec, trainer: Trainer, upcoming: NextRound) -> None:
-        """One round: judge the plan, train within the budget, seal, store, commit, see the receipt."""
-        number = upcoming.round
-        opened = self.watch.check_announcement(spec, upcoming)
-        if self.chain.is_over(number):
-            return  # it ended while this phone was away
-        sealed = self.journal.sealed.get(number)
-        if sealed is None:
-            session = RoundSession(
-                spec,
-                self.ledger.domain,
-                self.task,
-                number,
-                get_document(self.store, opened.plan, MAX_PLAN_BYTES),
-                opened.label,
-                self.address,
-                self.chain.reputation,
-            )
-            if not session.planned:
+                self.tell(f"round {number}: this phone refuses to train. {error}")
+            else:
+                if sealed is not None:
+                    return now
                 self.tell(f"round {number}: not planned")
-                return
-            sealed = self.train_and_seal(spec, trainer, session)
-        stored = self.delivery.deliver(spec, sealed, opened.commit_until)
-        self.watch.look()
-        sent = self.edge.bytes_sent + self.chain.bytes_sent
-        self.bytes_per_round[number] = stored + sent - self._counted
-        self._counted = sent
+        elif sealed is not None and sealed.commitment.commitment.label == facts.opened.label:
+            deadline = self.delivery.step(self._spec, facts, sealed, now, wait_seconds)
+            if deadline is not None:
+                return deadline
+            sent = self._sent()
+            self.bytes_per_round[number] = self.delivery.stored.get(number, 0) + sent - self._counted
+            self._counted = sent
+        self._over.add(facts.opened.label)
+        return now
 
-    def train_and_seal(self, spec: TaskSpec, trainer: Trainer, session: RoundSession) -> Sealed:
-        plan, layout = session.plan, Layout.of(spec.model)
-        rounds_charged = len(self.journal.charged.keys() - {plan.round})
-        charge = charge_next(plan.learning.mechanism, spec.privacy, rounds_charged)
-        parameters = layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
-        indices = decode_index_set(get_document(self.store, plan.index_set, 4 * layout.dimension), layout.dimension)
-        if len(indices) != plan.dimension:
-            raise VerificationError("the index set does not have the plan's dimension", fault=Party.EDGE_SERVER)
-        self.journal.charge(plan.round, session.label, charge)
-        update = prepare_update(
-            trainer,
-            parameters,
-            plan.learning,
-            indices,
-            self.journal.residual(layout.dimension),
-            self.randomness,
-            session.label.hex(),
-        )
-        keys = self.journal.keys_of(plan.key_epoch)
-        body, signed = session.seal(update.values, keys, self.signer, self.randomness)
-        return self.journal.seal(signed, body, update.residual)
+    def _await_news(self, state: TaskState, now: int, wait_seconds: int) -> float:
+        """A long poll is an alarm clock, and what it says evidence; what to do is asked of the chain alone."""
+        try:
+            news = self.edge.next_round(self.task, len(state.rounds), wait_seconds)
+        except (EdgeUnavailableError, EdgeRefusedError) as error:
+            log.info("edge server away", error=str(error))
+            return now + PATIENCE_SECONDS
+        self.followed.refresh()
+        if isinstance(news, TaskEnded):
+            self.edge.turn()
+        elif isinstance(news, NextRound):
+            self._check(news)
+        return now + (PATIENCE_SECONDS if wait_seconds else IDLE_SECONDS)
 
-    def settle_rounds(self) -> None:
-        """Learn from the chain how earlier rounds ended, so that the right residual is carried on."""
-        self.chain.refresh()
+    def _check(self, news: NextRound) -> None:
+        try:
+            self.watch.check_announcement(news)
+        except HearthError as error:
+            log.warning("announcement not believed", round=news.round, error=str(error))
+            self.edge.turn()
+
+    def _learn_outcomes(self) -> None:
+        """How earlier rounds ended, so that the right residual is carried on."""
         for number in self.journal.sealed.keys() - self.journal.outcomes.keys():
-            outcome = self.chain.outcome(number)
-            if outcome is not None:
-                self.journal.settle(number, outcome)
-        self.watch.look()
+            added = was_added(self.followed, number, self.address)
+            if added is not None:
+                self.journal.settle(number, added)
+
+    def _claim(self, now: int, _: int) -> float | None:
+        return self.payout.step(now)
+
+    def _take_stake_back(self, _: int, __: int) -> None:
+        posted = self.followed.state.posted
+        if posted is not None and posted.terms.stake:
+            fetch_stake(self.ledger, self.task, self.address, self.tell)
+
+    def _sent(self) -> int:
+        return self.edge.bytes_sent + int(getattr(self.ledger, "bytes_sent", 0))

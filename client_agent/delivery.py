@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailableError
+from client_agent.followed_task import FollowedTask
 from client_agent.journal import AgentJournal, Sealed
 from client_agent.membership import PATIENCE_SECONDS
 from client_agent.watch import Watch
 from protocol.errors import VerificationError
-from protocol.messages.submission import Submission
+from protocol.messages.submission import SignedCommitment, Submission
 from protocol.messages.task import TaskSpec
 from protocol.round.commitments import verify_inclusion
 from protocol.round.scheme import encoding_of
+from protocol.task.round_facts import RoundFacts
 from storage.content.interface import ContentStore
 from storage.ledger.interface import Ledger, LedgerError, TransactionRevertedError
 
@@ -25,65 +26,69 @@ log = structlog.get_logger()
 
 @dataclass
 class Delivery:
-    """Of one phone; every step may be repeated after a kill."""
+    """Of one phone; every step may be repeated after a kill. What has a receipt is not submitted again."""
 
     ledger: Ledger
     store: ContentStore
     edge: EdgeClient
     journal: AgentJournal
+    followed: FollowedTask
     watch: Watch
     tell: Callable[[str], None]
-    poll_seconds: int
     direct_margin_seconds: int
-    sleep: Callable[[float], None] = time.sleep
+    stored: dict[int, int] = field(default_factory=dict)  # bytes, by round, of this process
 
-    def deliver(self, spec: TaskSpec, sealed: Sealed, commit_until: int) -> int:
-        """Store, submit, await the inclusion proof; without receipt or proof, commit directly. Bytes stored."""
+    def step(self, spec: TaskSpec, facts: RoundFacts, sealed: Sealed, now: int, wait_seconds: int) -> float | None:
+        """One request or transaction; when to come again, None when the update is in or cannot come in any more.
+
+        Without receipt or inclusion proof it is committed directly, at the latest just before the commit phase ends.
+        """
         signed = sealed.commitment
-        commitment = signed.commitment
-        body = self.journal.body(commitment.round)
-        if self.store.put(body, encoding_of(spec).block_bytes).digest != commitment.ciphertext:
-            raise VerificationError("the sealed ciphertext has changed on disk")
-        submission = Submission(commitment.client, commitment.nonce, commitment.ciphertext, signed.signature)
+        if now > facts.opened.commit_until or signed.commitment.client in facts.directs:
+            return None
+        if facts.number not in self.stored:
+            self._store(spec, signed)
         margin = min(self.direct_margin_seconds, spec.durations.commit_seconds // 4)
-        submitted = False
-        while (now := self.ledger.now()) <= commit_until:
-            try:
-                if now < commit_until - margin:
-                    if not submitted:
-                        receipt = self.edge.submit(commitment.task, commitment.round, submission)
-                        self.watch.keep_receipt(signed, receipt)
-                        submitted = True
-                    wait = min(self.poll_seconds, commit_until - margin - now)
-                    proof = self.edge.inclusion_proof(commitment.task, commitment.round, commitment.client, wait)
-                    if proof is None:
-                        continue
-                    root = self.ledger.round(commitment.task, commitment.round).batch_root
-                    verify_inclusion(root, signed, proof)
-                    self.watch.included(commitment.round, root)
-                    return len(body)
-            except EdgeUnavailableError:
-                self.ledger.prepare()  # it may come to a direct commitment, at the last moment
-                self.sleep(PATIENCE_SECONDS)
-                continue
-            except (EdgeRefusedError, VerificationError) as error:
-                log.info("not in the batch", round=commitment.round, error=str(error))
-                submitted = False
-            if self.commit_directly(sealed):
-                break
-            self.sleep(PATIENCE_SECONDS)
-        return len(body)
-
-    def commit_directly(self, sealed: Sealed) -> bool:
-        """The way round a censoring or absent edge server; costs gas. False when it may still work later."""
-        commitment = sealed.commitment.commitment
+        left = facts.opened.commit_until - margin - now
         try:
-            if not self.ledger.has_committed_directly(commitment.task, commitment.round, commitment.client):
-                self.ledger.commit_direct(sealed.commitment)
-                self.tell(f"round {commitment.round}: committed directly on chain")
+            if left > 0:
+                return None if self._through_server(facts, signed, min(wait_seconds, left)) else now + PATIENCE_SECONDS
+        except EdgeUnavailableError:
+            self.ledger.prepare()  # it may come to a direct commitment, at the last moment
+            return now + PATIENCE_SECONDS
+        except (EdgeRefusedError, VerificationError) as error:
+            log.info("not in the batch", round=facts.number, error=str(error))
+        return None if self._commit_directly(signed) else now + PATIENCE_SECONDS
+
+    def _store(self, spec: TaskSpec, signed: SignedCommitment) -> None:
+        number, body = signed.commitment.round, self.journal.body(signed.commitment.round)
+        if self.store.put(body, encoding_of(spec).block_bytes).digest != signed.commitment.ciphertext:
+            raise VerificationError("the sealed ciphertext has changed on disk")
+        self.stored[number] = len(body)
+
+    def _through_server(self, facts: RoundFacts, signed: SignedCommitment, wait_seconds: int) -> bool:
+        """True when it is in the batch that is on chain."""
+        commitment = signed.commitment
+        if facts.number not in self.journal.receipts and facts.batched is None:
+            submission = Submission(commitment.client, commitment.nonce, commitment.ciphertext, signed.signature)
+            self.watch.keep_receipt(signed, self.edge.submit(commitment.task, facts.number, submission))
+        proof = self.edge.inclusion_proof(commitment.task, facts.number, commitment.client, wait_seconds)
+        known = self.followed.refresh().round(facts.number)
+        if proof is None or known is None or known.batched is None:
+            return False
+        verify_inclusion(known.batched.root, signed, proof)
+        self.watch.included(facts.number, known.batched.root)
+        return True
+
+    def _commit_directly(self, signed: SignedCommitment) -> bool:
+        """The way round a censoring or absent edge server; costs gas. False when it may still work later."""
+        number = signed.commitment.round
+        try:
+            self.ledger.commit_direct(signed)
+            self.tell(f"round {number}: committed directly on chain")
         except TransactionRevertedError as error:
-            log.warning("direct commitment refused", round=commitment.round, error=str(error))
+            log.warning("direct commitment refused", round=number, error=str(error))
         except LedgerError as error:
-            log.warning("no direct commitment", round=commitment.round, error=str(error))
+            log.warning("no direct commitment", round=number, error=str(error))
             return False
         return True

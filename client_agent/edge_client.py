@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 import httpx2
 
 from protocol.canonical import decode, encode
-from protocol.errors import HearthError, MalformedError, Party
+from protocol.errors import HearthError, MalformedError, Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, from_hex, to_hex
+from protocol.incentives.rewards import verify_entitlement
 from protocol.messages.round import RoundStatement, SignedRoundStatement
+from protocol.messages.settlement import ProvenEntitlement
 from protocol.messages.submission import InclusionProof, SignedEnrolment, SignedLeave, SignedReceipt, Submission
 from protocol.strict_json import parse_json
 
@@ -104,21 +106,37 @@ class EdgeClient:
         path = f"/api/v1/tasks/{task}/rounds/{round_number}/inclusion-proofs/{to_hex(client)}?wait={wait_seconds}"
         return self._ask("GET", path, None, _optional(InclusionProof))
 
+    def entitlement(self, task: int, round_number: int, client: Address, root: Digest) -> ProvenEntitlement:
+        """The client's leaf after a settled round, from the first server that proves it by the ``root`` on chain."""
+
+        def parse(answer: bytes | None) -> ProvenEntitlement:
+            proven = decode(ProvenEntitlement, answer or b"", MAX_ANSWER_BYTES)
+            verify_entitlement(root, task, client, proven)
+            return proven
+
+        path = f"/api/v1/tasks/{task}/entitlements/{to_hex(client)}?round={round_number}"
+        return self._ask("GET", path, None, parse, anybody=True)
+
     def request_claim(self, task: int, client: Address) -> None:
         self._ask("POST", f"/api/v1/tasks/{task}/claims/{to_hex(client)}", b"", _nothing)
 
-    def _ask(self, method: str, path: str, body: bytes | None, parse: Callable[[bytes | None], T]) -> T:
-        """What ``parse`` makes of the first good answer; it is given the body of a 2xx answer, None for 204."""
+    def _ask(
+        self, method: str, path: str, body: bytes | None, parse: Callable[[bytes | None], T], anybody: bool = False
+    ) -> T:
+        """What ``parse`` makes of the first good answer; it is given the body of a 2xx answer, None for 204.
+
+        ``anybody``: a refusal of one server is nothing that another one has to repeat.
+        """
         unserved: HearthError | None = None
         for url in tuple(self._urls):
             try:
                 return parse(self._runner.run(self._send(method, url + path, body)))
             except EdgeRefusedError as error:
                 self.turn()
-                if error.code != "E_NOT_FOUND":
+                if error.code != "E_NOT_FOUND" and not anybody:
                     raise
                 unserved = error
-            except (EdgeUnavailableError, MalformedError) as error:
+            except (EdgeUnavailableError, MalformedError, VerificationError) as error:
                 self.turn()
                 unserved = error
         raise EdgeUnavailableError(f"{method} {path}: {unserved}", fault=Party.EDGE_SERVER)

@@ -1,15 +1,15 @@
-"""A phone's place in one task: its enrolment at the beginning, its reward and reputation at the end."""
+"""A phone's place in one task: its enrolment, sent once for its master keys and asked for until the chain knows it."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
-from client_agent.chain_view import ChainView
 from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailableError
+from client_agent.followed_task import FollowedTask
 from client_agent.journal import AgentJournal
 from client_agent.stake import Stake
 from protocol.canonical import encode
@@ -17,7 +17,7 @@ from protocol.content.cid import cid_of
 from protocol.encryption.committee import draw_master_keys
 from protocol.encryption.envelope import seal_envelope
 from protocol.errors import HearthError, Party
-from protocol.identifiers import ZERO_DIGEST, Address, to_hex
+from protocol.identifiers import Address, to_hex
 from protocol.messages.submission import Enrolment, SignedEnrolment
 from protocol.messages.task import TaskSpec
 from protocol.randomness import Randomness
@@ -26,12 +26,12 @@ from storage.ledger.interface import Ledger
 from storage.ledger.signer import Signer
 
 log = structlog.get_logger()
-LOOKS_PER_REQUEST = 20  # at the chain, before the edge server is asked again for what it has taken
-PATIENCE_SECONDS = 0.5  # between two looks at something that must still happen on chain
+RELAY_SECONDS: Final = 10  # after which the edge server is asked again for what it has taken
+PATIENCE_SECONDS: Final = 0.5  # between two looks at something that must still happen on chain
 
 
 class EnrolmentOverError(HearthError):
-    """The task is full, or its enrolment time is over."""
+    """This phone cannot enrol: the task is full, its enrolment time is over, or the account has other keys there."""
 
     code = "E_ENROLMENT_OVER"
 
@@ -40,37 +40,56 @@ class EnrolmentOverError(HearthError):
 class Membership:
     """Of one phone in one task; every step may be repeated after a kill."""
 
-    task: int
     signer: Signer
     ledger: Ledger
     store: ContentStore
     edge: EdgeClient
     journal: AgentJournal
-    chain: ChainView
+    followed: FollowedTask
     randomness: Randomness
     tell: Callable[[str], None]
-    sleep: Callable[[float], None] = time.sleep
     max_stake_wei: int | None = None  # of a phone that nobody watches; None when its owner was asked
+    _next_request: int = 0
 
     @property
     def address(self) -> Address:
         return self.signer.address
 
-    def enrol(self, spec: TaskSpec) -> None:
-        """Draw master keys once, seal them to the committee, sign, and wait until the chain knows.
+    @property
+    def task(self) -> int:
+        return self.followed.state.task
+
+    def step(self, spec: TaskSpec, now: int) -> float | None:
+        """One look at the chain and at most one request or transaction; when to come again, None once enrolled.
 
         Where the task asks for a stake this account sends the enrolment, since nobody else brings its money; the edge
-        server relays any other. Raises EnrolmentOverError, StakeRefusedError, FundsError.
+        server relays any other. Raises EnrolmentOverError, StakeRefusedError, FundsError, and then for good.
         """
-        stake = None
-        if spec.deposits.client and self.ledger.enrolment(self.task, self.address).envelope == ZERO_DIGEST:
-            stake = Stake(spec.deposits.client, spec.rewards.token, self.max_stake_wei, self.ledger, self.tell)
-            stake.check(self.task)
+        enrolled = self.followed.refresh().enrolled.get(self.address)
+        if enrolled is not None and enrolled.envelope == self.journal.envelope:
+            return None
+        if enrolled is not None:
+            raise EnrolmentOverError("this account is enrolled with keys that this phone does not have")
+        if now >= self._next_request and (self._bring_stake(spec) if spec.deposits.client else self._ask(spec, now)):
+            self._next_request = now + RELAY_SECONDS
+        return now + PATIENCE_SECONDS
+
+    def _bring_stake(self, spec: TaskSpec) -> bool:
+        stake = Stake(spec.deposits.client, spec.rewards.token, self.max_stake_wei, self.ledger, self.tell)
+        stake.check(self.task)
+        self._require_place()
+        stake.enrol(self._signed_enrolment(spec))
+        return True
+
+    def _ask(self, spec: TaskSpec, now: int) -> bool:
+        """Whether the edge server took it."""
+        try:
+            self.edge.enrol(self._signed_enrolment(spec))
+            return True
+        except (EdgeUnavailableError, EdgeRefusedError) as error:
+            log.info("edge server did not take it", error=str(error), client=to_hex(self.address))
             self._require_place()
-        signed = self._signed_enrolment(spec)
-        if stake is not None:
-            stake.enrol(signed)
-        self._await_enrolment(signed)
+            return False
 
     def _signed_enrolment(self, spec: TaskSpec) -> SignedEnrolment:
         """The same one after a kill; its envelope is in content."""
@@ -92,46 +111,7 @@ class Membership:
         enrolment = Enrolment(self.task, self.address, envelope_digest)
         return SignedEnrolment(enrolment, self.signer.sign(self.ledger.domain, enrolment))
 
-    def _await_enrolment(self, signed: SignedEnrolment) -> None:
-        looks = 0
-        while self.ledger.enrolment(self.task, self.address).envelope != signed.enrolment.envelope:
-            taken = looks % LOOKS_PER_REQUEST != 0 or self._politely(lambda: self.edge.enrol(signed))
-            looks += 1 if taken else 0
-            if not taken:
-                self._require_place()
-            self.sleep(PATIENCE_SECONDS)
-
     def _require_place(self) -> None:
         view = self.ledger.task(self.task)
         if self.ledger.now() > view.enrol_until or view.enrolled >= view.max_clients:
             raise EnrolmentOverError(f"task {self.task} takes no more clients", fault=Party.EDGE_SERVER)
-
-    def claim(self) -> None:
-        """Have the edge server relay the claim of the last payout; send it oneself if it does not."""
-        while self.ledger.now() < self.chain.payable_from():
-            self.sleep(PATIENCE_SECONDS)
-        owed = self.chain.entitlement()
-        if owed is None:
-            return
-        entitlement = owed.entitlement
-        for look in range(4 * LOOKS_PER_REQUEST):
-            paid = self.ledger.claimed(self.task, self.address) >= entitlement.cumulative
-            if paid and self.ledger.standing(self.address).task != self.task:
-                self.tell(f"received {entitlement.cumulative} wei, reputation {entitlement.reputation}")
-                return
-            if look % LOOKS_PER_REQUEST == 0:
-                self._politely(lambda: self.edge.request_claim(self.task, self.address))
-            self.sleep(PATIENCE_SECONDS)
-        try:
-            self.ledger.claim(self.task, owed)
-        except HearthError as error:  # no gas, most likely; the reward waits until claimUntil
-            self.tell(f"{entitlement.cumulative} wei earned but not claimed yet: {error}")
-
-    def _politely(self, request: Callable[[], None]) -> bool:
-        """Whether the edge server took it."""
-        try:
-            request()
-            return True
-        except (EdgeUnavailableError, EdgeRefusedError) as error:
-            log.info("edge server did not take it", error=str(error), client=to_hex(self.address))
-            return False

@@ -9,122 +9,133 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import structlog
 
-from client_agent.chain_view import ChainView
 from client_agent.edge_client import EdgeClient, NextRound
+from client_agent.followed_task import DocumentAbsentError, FollowedTask
 from client_agent.journal import AgentJournal
-from protocol.canonical import decode
 from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import Address, Digest, to_hex
-from protocol.messages.chain import RoundOpened
 from protocol.messages.round import SignedRoundStatement
-from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch, SignedCommitment, SignedReceipt
-from protocol.messages.task import TaskSpec
+from protocol.messages.submission import SignedCommitment, SignedReceipt
 from protocol.round.commitments import receipt_of
 from protocol.signing import verify
-from storage.content.interface import ContentStore, get_document
+from protocol.task.documents import Absent, Kind
+from protocol.task.round_facts import RoundFacts
 from storage.ledger.interface import Ledger
 from storage.ledger.proof_file import write_proof
 from storage.ledger.proofs import bad_leaf, receipt_ignored, two_statements
 
 log = structlog.get_logger()
+RETRY_SECONDS: Final = 15  # between two looks for a batch that is withheld
 
 
 @dataclass
 class Watch:
     """Of one phone in one task."""
 
-    task: int
     ledger: Ledger
-    store: ContentStore
     edge: EdgeClient
     journal: AgentJournal
-    chain: ChainView
+    followed: FollowedTask
     folder: Path  # for proofs
     tell: Callable[[str], None]
 
     def __post_init__(self) -> None:
         self._included: dict[int, Digest] = {}  # round -> root of the batch that was seen to hold the commitment
         self._done: set[int] = set()  # rounds whose proof was written
+        self._next_look: dict[int, int] = {}
 
-    def check_announcement(self, spec: TaskSpec, upcoming: NextRound) -> RoundOpened:
-        """The round as the chain has it. Raises VerificationError unless a server of the task announced just that."""
-        server = self._signer_of(spec, upcoming.statement)
-        opened = self.chain.opened(upcoming.round)
-        if opened is None:
+    @property
+    def task(self) -> int:
+        return self.followed.state.task
+
+    def check_announcement(self, upcoming: NextRound) -> None:
+        """Raises VerificationError unless a server of the task announced just what the chain has."""
+        server = self._signer_of(upcoming.statement)
+        facts = self.followed.state.round(upcoming.round)
+        if facts is None:
             raise VerificationError("the announced round is not on chain", fault=Party.EDGE_SERVER)
-        if upcoming.statement.statement.label != opened.label:
-            self._prove_two_statements(spec, server, upcoming.statement)
+        if upcoming.statement.statement.label != facts.opened.label:
+            self._prove_two_statements(server, upcoming.statement)
             raise VerificationError("the announced label is not the one on chain", fault=Party.EDGE_SERVER)
-        if opened.plan != upcoming.plan:
+        if facts.opened.plan != upcoming.plan:
             raise VerificationError("the announced plan is not the one on chain", fault=Party.EDGE_SERVER)
-        return opened
 
     def keep_receipt(self, signed: SignedCommitment, receipt: SignedReceipt | None) -> None:
         """Raises VerificationError unless it is the word of the server whose batch it will be."""
         commitment = signed.commitment
-        server = self.chain.server_of(commitment.round)
-        if receipt is None or receipt.server != server:
+        facts = self.followed.state.round(commitment.round)
+        if receipt is None or facts is None or receipt.server != facts.server:
             raise VerificationError("no receipt of the round's edge server", fault=Party.EDGE_SERVER)
         statement = receipt_of(commitment)
-        verify(self.ledger.domain, statement, receipt.signature, server, Party.EDGE_SERVER)
+        verify(self.ledger.domain, statement, receipt.signature, facts.server, Party.EDGE_SERVER)
         self.journal.keep_receipt(commitment.round, receipt)
 
     def included(self, round_number: int, root: Digest) -> None:
         """The batch of this root holds the phone's commitment; another one may come if the chain takes it back."""
         self._included[round_number] = root
 
-    def look(self) -> None:
-        """Proves every receipt that was not kept; each once in this process."""
+    def check_receipts(self, now: int) -> None:
+        """Proves every receipt that was not kept, each once in this process, while the ledger takes the proof."""
         added = {number for number, was_added in self.journal.outcomes.items() if was_added}
         for number in sorted(self.journal.receipts.keys() - self._done - added):
-            if self._is_included(number):
+            facts = self.followed.state.round(number)
+            if facts is None or now < self._next_look.get(number, 0) or not self._may_be_broken(facts, now):
                 continue
-            view = self.ledger.round(self.task, number)
-            if view.batched == 0 and self.ledger.now() <= view.commit_until:
-                continue  # the batch may still come
             try:
-                self._check_receipt(number)
+                self._check_receipt(facts)
             except HearthError as error:
                 log.warning("receipt not checked", round=number, error=str(error))
+                self._next_look[number] = now + RETRY_SECONDS
 
-    def _is_included(self, number: int) -> bool:
-        """By what was read of the chain last, which may be too little to know of the batch that was seen."""
-        root, event = self._included.get(number), self.chain.batch(number)
-        if root is None:
+    def _may_be_broken(self, facts: RoundFacts, now: int) -> bool:
+        """The round can be disputed, and what is known of its batch does not show that the receipt is kept.
+
+        A receipt under a label that the chain took back promises nothing.
+        """
+        state, root = self.followed.state, self._included.get(facts.number)
+        if self.journal.sealed[facts.number].commitment.commitment.label != facts.opened.label:
             return False
-        return event.root == root if event is not None else not self.chain.is_over(number)
+        undecided = facts is state.last_settled() and now < (state.payable_from() or 0)
+        if not facts.running and not undecided:
+            return False
+        if facts.batched is None:  # it may still come
+            return not facts.running or (root is None and now > facts.opened.commit_until)
+        return facts.batched.root != root
 
-    def _check_receipt(self, number: int) -> None:
+    def _check_receipt(self, facts: RoundFacts) -> None:
+        number = facts.number
         signed, receipt = self.journal.sealed[number].commitment, self.journal.receipts[number]
-        event, batch = self.chain.batch(number), None
-        if event is not None:
-            batch = decode(CommitmentBatch, get_document(self.store, event.batch, MAX_BATCH_BYTES), MAX_BATCH_BYTES)
-            if signed in batch.commitments:
-                self.included(number, event.root)
-                return
+        batch = self.followed.read(number, Kind.BATCH).batch(number)
+        if isinstance(batch, Absent):
+            raise DocumentAbsentError(Kind.BATCH, batch)
+        if facts.batched is not None and signed in batch.commitments:
+            self.included(number, facts.batched.root)
+            return
         self._done.add(number)
         client, server = signed.commitment.client, receipt.server
-        harmed = not self.ledger.has_committed_directly(self.task, number, client)
-        clients = [entry.commitment.client for entry in batch.commitments] if batch is not None else []
-        if batch is not None and client in clients:  # under this phone's name, but not signed by it
+        harmed = client not in facts.directs
+        clients = [entry.commitment.client for entry in batch.commitments]
+        if client in clients:  # under this phone's name, but not signed by it
             proof = bad_leaf(self.task, number, server, batch, clients.index(client))
             self._report("badLeaf", number, server, proof, file=harmed)
         else:
             proof = receipt_ignored(server, signed.commitment, receipt.signature, batch)
             self._report("receiptIgnored", number, server, proof, file=harmed)
 
-    def _prove_two_statements(self, spec: TaskSpec, server: Address, one: SignedRoundStatement) -> None:
+    def _prove_two_statements(self, server: Address, one: SignedRoundStatement) -> None:
         """Asks for the server's word again: to the chain's question it can only repeat it, or contradict itself."""
         other = self.edge.statement(self.task, one.statement.round)
-        if self._signer_of(spec, other) == server and other.statement.label != one.statement.label:
+        if self._signer_of(other) == server and other.statement.label != one.statement.label:
             proof = two_statements(server, one, other)
             self._report("twoStatements", one.statement.round, server, proof, file=True)
 
-    def _signer_of(self, spec: TaskSpec, signed: SignedRoundStatement) -> Address:
-        for server in spec.edge_servers:
+    def _signer_of(self, signed: SignedRoundStatement) -> Address:
+        posted = self.followed.state.posted
+        for server in posted.terms.edge_servers if posted else ():
             try:
                 verify(self.ledger.domain, signed.statement, signed.signature, server, Party.EDGE_SERVER)
                 return server

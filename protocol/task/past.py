@@ -68,18 +68,18 @@ def allocation_before(state: TaskState, number: int) -> Allocation | Absent:
     return first_allocation(state.task, {client: event.reputation for client, event in state.enrolled.items()})
 
 
-def settled_at_opening(state: TaskState, number: int) -> RoundFacts | None:
-    """The settled round whose reputations the plan of round ``number`` goes by; None for those of the enrolments.
-
-    A dispute that froze it after the opening does not change it.
+def settled_at_opening(state: TaskState, number: int) -> tuple[RoundFacts, ...]:
+    """The settled rounds that stood when round ``number`` opened, the last one first: its plan goes by that one's
+    reputations, or by those of the enrolments when there is none. A dispute that came later does not change a plan.
     """
     opened = state.rounds[number - 1].opened
-    for facts in reversed(state.rounds[: number - 1]):
+
+    def stood(facts: RoundFacts) -> bool:
         frozen = facts.frozen
-        voided = frozen is not None and (frozen.block, frozen.log_index) < (opened.block, opened.log_index)
-        if isinstance(facts.ended, Settled) and not voided:
-            return facts
-    return None
+        return frozen is None or (frozen.block, frozen.log_index) > (opened.block, opened.log_index)
+
+    settled = (facts for facts in state.rounds[: number - 1] if isinstance(facts.ended, Settled) and stood(facts))
+    return tuple(settled)[::-1]
 
 
 def standing_allocation(state: TaskState, number: int) -> Allocation | Absent:

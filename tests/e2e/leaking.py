@@ -10,34 +10,37 @@ import base64
 import sys
 from typing import Any
 
+from client_agent import participation
 from client_agent.agent import Agent
 from client_agent.edge_client import EdgeClient
 from client_agent.membership import Membership
-from client_agent.round_session import RoundSession
 from scripts.cli import main
 
 
 def leak_update() -> None:
-    seal = RoundSession.seal
+    encrypt = vars(participation)["encrypt_update"]
 
-    def leaking(self: RoundSession, values: Any, *arguments: Any) -> Any:
+    def leaking(scheme: Any, values: Any, *arguments: Any) -> Any:
         clear = base64.urlsafe_b64encode(values.astype("<i4").tobytes()).decode()
         Agent.leaked = clear[:400]  # type: ignore[attr-defined]
-        return seal(self, values, *arguments)
+        return encrypt(scheme, values, *arguments)
 
-    RoundSession.seal = leaking  # type: ignore[method-assign, assignment]
+    vars(participation)["encrypt_update"] = leaking
     _pad_submissions(lambda agent_class: f"?telemetry={agent_class.leaked}")
 
 
 def leak_key() -> None:
-    enrol = Membership.enrol
+    step = Membership.step
 
-    def leaking(self: Membership, spec: Any) -> None:
-        enrol(self, spec)
+    def leaking(self: Membership, spec: Any, now: int) -> float | None:
+        deadline = step(self, spec, now)
+        if deadline is not None:
+            return deadline
         key = next(iter(self.journal.keys_of(0).values())).hex()
         self.edge._ask("GET", f"/healthz?debug={key}", None, lambda _: None)
+        return None
 
-    Membership.enrol = leaking  # type: ignore[method-assign]
+    Membership.step = leaking  # type: ignore[method-assign]
 
 
 def leak_count() -> None:
@@ -54,8 +57,8 @@ def leak_count() -> None:
 def _pad_submissions(suffix: Any) -> None:
     ask = EdgeClient._ask
 
-    def padded(self: EdgeClient, method: str, path: str, body: bytes | None, parse: Any) -> Any:
-        return ask(self, method, path + suffix(Agent) if path.endswith("/commitments") else path, body, parse)
+    def padded(self: EdgeClient, method: str, path: str, *rest: Any, **named: Any) -> Any:
+        return ask(self, method, path + suffix(Agent) if path.endswith("/commitments") else path, *rest, **named)
 
     EdgeClient._ask = padded  # type: ignore[method-assign]
 

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import httpx2
 import pytest
@@ -21,8 +22,10 @@ from client_agent.edge_client import (
 )
 from protocol.canonical import encode
 from protocol.errors import HearthError
+from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation
 from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.messages.submission import SignedReceipt, Submission
+from tests.samples import client_address
 
 SUBMISSION = Submission(b"\1" * 20, b"\2" * 16, b"\3" * 32, b"\4" * 65)
 SAID = SignedRoundStatement(RoundStatement(1, 3, b"\xcd" * 32, bytes(32)), b"\xef" * 65)
@@ -157,6 +160,32 @@ def test_a_refusal_is_an_answer() -> None:
     assert asked == ["one"]
     client.submit(1, 1, SUBMISSION)
     assert asked == ["one", "two"], "but the next request may find a kinder server"
+
+
+ALLOCATION = replace(first_allocation(1, {client_address(number): number for number in range(4)}), round=2)
+ME, ROOT = client_address(2), allocation_root(ALLOCATION)
+
+
+@pytest.mark.parametrize(
+    "useless",
+    [
+        None,
+        httpx2.Response(404, content=b'{"code":"E_NOT_FOUND"}'),
+        httpx2.Response(422, content=b'{"code":"E_WHATEVER"}'),
+        httpx2.Response(200, content=b"nonsense"),
+        httpx2.Response(204),
+        httpx2.Response(200, content=encode(claim_proof(ALLOCATION, client_address(1)))),
+        httpx2.Response(200, content=encode(replace(claim_proof(ALLOCATION, ME), index=4))),
+    ],
+)
+def test_an_entitlement_is_asked_of_everybody_and_only_a_proof_believed(useless: httpx2.Response | None) -> None:
+    proven = claim_proof(ALLOCATION, ME)
+    client, asked = _two({"one": useless, "two": httpx2.Response(200, content=encode(proven))})
+    assert client.entitlement(1, 2, ME, ROOT) == proven
+    assert asked == ["one", "two"]
+    alone, _ = _two({"one": useless, "two": useless})
+    with pytest.raises(EdgeUnavailableError):
+        alone.entitlement(1, 2, ME, ROOT)
 
 
 def test_nobody_serves() -> None:

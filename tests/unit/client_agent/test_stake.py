@@ -11,13 +11,12 @@ from unittest import mock
 
 import pytest
 
-from client_agent.chain_view import ChainView
 from client_agent.consent import disclose
 from client_agent.consent_text import as_text
+from client_agent.followed_task import FollowedTask
 from client_agent.journal import AgentJournal
 from client_agent.membership import EnrolmentOverError, Membership
 from client_agent.stake import StakeRefusedError, fetch_stake
-from protocol.canonical import encode
 from protocol.errors import HearthError
 from protocol.identifiers import NATIVE_COIN, Address, to_hex
 from protocol.messages.submission import Leave, SignedLeave
@@ -70,13 +69,12 @@ class Scene:
         """One life of the phone's process."""
         journal, nobody = AgentJournal(Journal(self.folder / "journal")), mock.Mock(spec_set=())
         made = Membership(
-            task=1,
             signer=self.phone,
             ledger=self.ledger,
             store=self.store,
             edge=nobody,
             journal=journal,
-            chain=ChainView(self.ledger, self.store, 1, self.phone.address),
+            followed=FollowedTask(self.ledger, self.store, 1),
             randomness=SeededRandomness(b"phone"),
             tell=self.told.append,
             max_stake_wei=max_stake_wei,
@@ -88,7 +86,8 @@ class Scene:
 
     def enrol(self, spec: TaskSpec, max_stake_wei: int | None = None) -> None:
         with self.membership(max_stake_wei) as phone:
-            phone.enrol(spec)
+            if phone.step(spec, self.ledger.now()) is not None:
+                assert phone.step(spec, self.ledger.now()) is None, "one transaction, and then the chain knows"
 
     @property
     def view(self) -> Any:
@@ -107,7 +106,7 @@ def refused(scene: Scene, spec: TaskSpec, kind: type[HearthError], max_stake_wei
     stored = dict(scene.store.objects)
     with scene.membership(max_stake_wei) as phone:
         with pytest.raises(kind) as caught:
-            phone.enrol(spec)
+            phone.step(spec, scene.ledger.now())
         assert not phone.journal.has_keys
         assert phone.journal.envelope is None
     assert scene.store.objects == stored
@@ -231,9 +230,7 @@ def test_a_phone_that_leaves_before_anything_was_earned_has_its_stake_at_once(sc
     leave = Leave(1, scene.phone.address)
     scene.ledger.leave(SignedLeave(leave, scene.phone.sign(scene.ledger.domain, leave)))
     with scene.membership() as phone:
-        scene.store.put(encode(spec))
-        phone.chain.refresh()
-        assert [phone.chain.left_before(number) for number in (0, 1)] == [False, True]
+        assert phone.followed.refresh().left == {scene.phone.address: 0}
     for _ in range(2):
         fetch_stake(scene.ledger, 1, scene.phone.address, scene.told.append)
         assert scene.told[-1] == "the stake is back"

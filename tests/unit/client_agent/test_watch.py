@@ -10,8 +10,8 @@ from typing import cast
 import numpy as np
 import pytest
 
-from client_agent.chain_view import ChainView
 from client_agent.edge_client import EdgeClient, NextRound
+from client_agent.followed_task import FollowedTask
 from client_agent.journal import AgentJournal
 from client_agent.watch import Watch
 from protocol.errors import VerificationError
@@ -39,24 +39,22 @@ class _Phone:
         self.scene, self.told = scene, list[str]()
         self.journal = AgentJournal(Journal(folder / "journal"))
         self.ledger = scene.chain.ledger(DOMAIN.ledger, CLIENTS[VICTIM])
-        self.chain = ChainView(self.ledger, scene.store, 1, CLIENTS[VICTIM].address)
+        self.followed = FollowedTask(self.ledger, scene.store, 1)
         edge = cast(EdgeClient, _Desk(scene))
-        self.watch = Watch(
-            1, self.ledger, scene.store, edge, self.journal, self.chain, folder / "proofs", self.told.append
-        )
+        self.watch = Watch(self.ledger, edge, self.journal, self.followed, folder / "proofs", self.told.append)
 
     def submit(self) -> SignedCommitment:
         """As a phone does, with the receipt kept."""
         submission = self.scene.submission(VICTIM, 1)
         signed = commitment_of(self.scene.plan(1), submission)
         self.journal.seal(signed, b"", np.zeros(1))
-        self.chain.refresh()
+        self.followed.refresh()
         self.watch.keep_receipt(signed, self.scene.desk.submit(1, submission))
         return signed
 
-    def look(self) -> None:
-        self.chain.refresh()
-        self.watch.look()
+    def check(self) -> None:
+        self.followed.refresh()
+        self.watch.check_receipts(self.ledger.now())
 
     def close(self) -> None:
         self.journal.close()
@@ -102,10 +100,10 @@ def _leave_out(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_receipt_that_is_kept_proves_nothing(scene: Scene, phone: _Phone) -> None:
     scene.announced(1)
     phone.submit()
-    phone.look()
+    phone.check()
     scene.submit(1, (0, 2))
     scene.ended(RoundPublished, 1)
-    phone.look()
+    phone.check()
     assert phone.told == []
     assert not (phone.watch.folder).exists()
 
@@ -118,8 +116,8 @@ def test_a_receipt_that_is_not_kept_is_proven(
     phone.submit()
     scene.submit(1, (0, 2))
     scene.until(lambda: scene.facts(1).batched)
-    phone.look()
-    phone.look()
+    phone.check()
+    phone.check()
     events = scene.ledger.events(1)
     assert [(event.round, event.culprit) for event in events if isinstance(event, RoundFrozen)] == [(1, EDGE.address)]
     assert [event.reporter for event in events if isinstance(event, BondForfeited)] == [CLIENTS[VICTIM].address]
@@ -137,11 +135,11 @@ def test_a_batch_that_the_chain_took_back_is_not_believed(
     scene.announced(1)
     phone.submit()
     phone.watch.included(1, b"\x07" * 32)
-    phone.look()
+    phone.check()
     assert phone.told == [], "no batch was read yet"
     scene.submit(1, (0, 2))
     scene.until(lambda: scene.facts(1).batched)
-    phone.look()
+    phone.check()
     assert read_proof(next(phone.watch.folder.iterdir())).kind == "receiptIgnored"
 
 
@@ -155,7 +153,7 @@ def test_one_that_got_in_by_itself_only_keeps_the_proof(
     scene.submit(1, (0, 2))
     scene.until(lambda: scene.facts(1).batched)
     phone.ledger.commit_direct(signed)
-    phone.look()
+    phone.check()
     assert len(list(phone.watch.folder.iterdir())) == 1
     assert len(phone.told) == 1
     scene.ended(RoundPublished, 1)
@@ -166,10 +164,10 @@ def test_no_batch_at_all_is_proven_once_it_cannot_come_any_more(scene: Scene, ph
     scene.announced(1)
     phone.submit()
     scene.crash()
-    phone.look()
+    phone.check()
     assert phone.told == []
     scene.pass_time_to(scene.facts(1).opened.commit_until + 1)
-    phone.look()
+    phone.check()
     assert scene.ledger.round(1, 1).state is RoundState.FROZEN
     scene.start()
 
@@ -185,7 +183,7 @@ def test_receipts_survive_a_restart(scene: Scene, phone: _Phone, tmp_path: Path)
 @pytest.mark.parametrize("fault", ["none", "stranger", "other commitment"])
 def test_only_a_receipt_of_the_rounds_own_server_counts(scene: Scene, phone: _Phone, fault: str) -> None:
     scene.announced(1)
-    phone.chain.refresh()
+    phone.followed.refresh()
     submission = scene.submission(VICTIM, 1)
     signed = commitment_of(scene.plan(1), submission)
     good = scene.desk.submit(1, submission)
@@ -203,16 +201,13 @@ def test_only_a_receipt_of_the_rounds_own_server_counts(scene: Scene, phone: _Ph
 def test_two_words_on_one_round_are_proven(scene: Scene, phone: _Phone) -> None:
     scene.announced(1)
     plan = scene.facts(1).opened.plan
+    phone.followed.refresh()
     said = RoundStatement(1, 1, b"\x07" * 32, bytes(32))
     with pytest.raises(VerificationError, match="not signed"):
-        phone.watch.check_announcement(
-            scene.spec, NextRound(1, plan, SignedRoundStatement(said, CLIENTS[0].sign(DOMAIN, said)))
-        )
+        phone.watch.check_announcement(NextRound(1, plan, SignedRoundStatement(said, CLIENTS[0].sign(DOMAIN, said))))
     assert scene.ledger.round(1, 1).state is RoundState.OPEN
     with pytest.raises(VerificationError, match="label"):
-        phone.watch.check_announcement(
-            scene.spec, NextRound(1, plan, SignedRoundStatement(said, EDGE.sign(DOMAIN, said)))
-        )
+        phone.watch.check_announcement(NextRound(1, plan, SignedRoundStatement(said, EDGE.sign(DOMAIN, said))))
     assert scene.ledger.round(1, 1).state is RoundState.FROZEN
     assert read_proof(next(phone.watch.folder.iterdir())).kind == "twoStatements"
 
@@ -220,10 +215,11 @@ def test_two_words_on_one_round_are_proven(scene: Scene, phone: _Phone) -> None:
 def test_an_announcement_must_be_what_is_on_chain(scene: Scene, phone: _Phone) -> None:
     scene.announced(1)
     good = NextRound(1, scene.facts(1).opened.plan, scene.desk.statement(1))
-    assert phone.watch.check_announcement(scene.spec, good) == phone.chain.opened(1)
+    phone.followed.refresh()
+    phone.watch.check_announcement(good)
     with pytest.raises(VerificationError, match="plan"):
-        phone.watch.check_announcement(scene.spec, replace(good, plan=b"\x07" * 32))
+        phone.watch.check_announcement(replace(good, plan=b"\x07" * 32))
     later = RoundStatement(1, 2, b"\x07" * 32, bytes(32))
     signed = SignedRoundStatement(later, EDGE.sign(DOMAIN, later))
     with pytest.raises(VerificationError, match="not on chain"):
-        phone.watch.check_announcement(scene.spec, NextRound(2, good.plan, signed))
+        phone.watch.check_announcement(NextRound(2, good.plan, signed))

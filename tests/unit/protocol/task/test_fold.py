@@ -138,15 +138,15 @@ def test_nothing_replaces_a_document_that_is_there() -> None:
 def test_the_reputations_of_a_plan_are_those_that_stood_at_its_opening() -> None:
     """A dispute that came later froze the round, not the plan."""
     state = TOLD.state()
-    assert settled_at_opening(state, 1) is None
-    assert settled_at_opening(state, 2) == state.rounds[0]
+    assert settled_at_opening(state, 1) == ()
+    assert settled_at_opening(state, 2) == (state.rounds[0],)
     later = _after(_event(RoundFrozen, round=1, culprit=EDGE))
-    assert settled_at_opening(later, 2) == later.rounds[0]
+    assert settled_at_opening(later, 2) == (later.rounds[0],)
     frozen = _event(RoundFrozen, round=1, culprit=EDGE)
     opened = next(event for event in TOLD.events if isinstance(event, RoundOpened) and event.round == 2)
     before = [event for event in TOLD.events if event is not opened]
     earlier = fold(1, [*before, replace(frozen, block=opened.block - 1), replace(opened, log_index=1)])
-    assert settled_at_opening(earlier, 2) is None
+    assert settled_at_opening(earlier, 2) == ()
 
 
 def test_a_batch_that_is_withheld_matters_only_if_it_may_hold_somebody() -> None:

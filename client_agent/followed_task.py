@@ -1,0 +1,67 @@
+"""One task as its phone reads it: the state that every party folds, with the few documents that a phone needs.
+
+A phone fetches a document only when it needs it. One that cannot be read is a value in the state and stops nothing.
+"""
+
+from __future__ import annotations
+
+from protocol.errors import HearthError, Party
+from protocol.messages.chain import Event
+from protocol.task.documents import Absent, Delivered, Kind, Lack
+from protocol.task.fold import BlockMined
+from protocol.task.state import TaskState
+from storage.content.interface import ContentStore
+from storage.ledger.follower import EventFollower
+from storage.ledger.interface import LedgerReader
+from storage.task_reader import TaskReader, look_up
+
+
+class DocumentAbsentError(HearthError):
+    """A document without which this phone cannot go on cannot be read now. It may come later, or never."""
+
+    code = "E_DOCUMENT_ABSENT"
+
+    def __init__(self, kind: Kind, absent: Absent) -> None:
+        fault = Party.MANUFACTURER if kind is Kind.SPEC else Party.EDGE_SERVER
+        super().__init__(f"{kind.value} {absent.digest.hex()} is {absent.lack}", fault=fault)
+
+
+class FollowedTask:
+    """``state`` is as of the last :meth:`refresh` and the last documents read. Not for threads."""
+
+    def __init__(self, ledger: LedgerReader, store: ContentStore, task: int) -> None:
+        self._ledger, self._store = ledger, store
+        self._follower = EventFollower(ledger, task, Event)
+        self._reader = TaskReader(store, task, ())  # nothing is fetched unasked
+
+    @property
+    def state(self) -> TaskState:
+        return self._reader.state
+
+    def refresh(self) -> TaskState:
+        """Reads on; what the chain took back is gone. Raises LedgerError."""
+        self._follower.refresh()
+        self._reader.follow(self._follower.events)
+        last = self.state.last_settled()
+        if last is not None and last.settled is not None and self.state.payable_from() is None:
+            block = last.settled.block
+            self._reader.add(BlockMined(block, self._ledger.block_timestamp(block)))
+        return self.state
+
+    def read(self, number: int, *kinds: Kind) -> TaskState:
+        """Looks for these documents of a round, as far as they are named and may come; one may name the next.
+
+        Round 0 is the task itself. Raises StoreUnavailableError when the store as a whole cannot be asked.
+        """
+        for kind in kinds:
+            for wanted in self.state.wanted_of(number) if number else self.state.wanted(len(self.state.rounds) + 1):
+                found = self.state.documents.get((kind, wanted.digest))
+                final = found is not None and not (isinstance(found, Absent) and found.lack is not Lack.MALFORMED)
+                if wanted.kind is kind and not final:
+                    self._reader.add(Delivered(wanted, look_up(self._store, wanted)))
+        return self.state
+
+    def is_buried(self, event: Event) -> bool:
+        """The task's confirmations lie upon it: it counts as what will not change any more."""
+        spec = self.state.spec
+        return not isinstance(spec, Absent) and self._follower.head - event.block >= spec.confirmations

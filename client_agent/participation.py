@@ -1,0 +1,70 @@
+"""A round on the phone until its update is sealed: judge the plan, charge, train, encrypt, sign, keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from client_agent.entitlements import Entitlements
+from client_agent.followed_task import DocumentAbsentError, FollowedTask
+from client_agent.journal import AgentJournal, Sealed
+from client_agent.plan_check import accept_plan
+from client_agent.privacy.budget import charge_next
+from protocol.domain import Domain
+from protocol.errors import Party, VerificationError
+from protocol.messages.task import TaskSpec
+from protocol.model.layout import Layout
+from protocol.randomness import Randomness
+from protocol.round.scheme import RoundScheme
+from protocol.round.sealing import commit_to, encrypt_update
+from protocol.round.training import Trainer
+from protocol.round.update import prepare_update
+from protocol.sparse.codec import decode_index_set
+from protocol.task.documents import Absent, Kind
+from storage.content.interface import ContentStore, get_document
+from storage.ledger.signer import Signer
+
+
+@dataclass
+class Participation:
+    """Of one phone; every step may be repeated after a kill, and no label sees a second update."""
+
+    domain: Domain
+    signer: Signer
+    store: ContentStore
+    journal: AgentJournal
+    followed: FollowedTask
+    entitlements: Entitlements
+    randomness: Randomness
+
+    def seal(self, spec: TaskSpec, trainer: Trainer, number: int) -> Sealed | None:
+        """The update of round ``number``, in the journal; None when this phone is not planned.
+
+        Raises BudgetSpentError, DocumentAbsentError, ContentError; VerificationError and the like for a plan that is
+        not to be joined.
+        """
+        plan = self.followed.read(number, Kind.PLAN).plan(number)
+        if isinstance(plan, Absent):
+            raise DocumentAbsentError(Kind.PLAN, plan)
+        reputations = self.entitlements.reputations_for(number, spec.reputation)
+        scheme = accept_plan(
+            plan, spec, self.domain, self.followed.state.task, number, self.signer.address, reputations
+        )
+        return None if scheme is None else self._train_and_seal(spec, trainer, scheme)
+
+    def _train_and_seal(self, spec: TaskSpec, trainer: Trainer, scheme: RoundScheme) -> Sealed:
+        plan, layout = scheme.plan, Layout.of(spec.model)
+        rounds_charged = len(self.journal.charged.keys() - {plan.round})
+        charge = charge_next(plan.learning.mechanism, spec.privacy, rounds_charged)
+        parameters = layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
+        indices = decode_index_set(get_document(self.store, plan.index_set, 4 * layout.dimension), layout.dimension)
+        if len(indices) != plan.dimension:
+            raise VerificationError("the index set does not have the plan's dimension", fault=Party.EDGE_SERVER)
+        self.journal.charge(plan.round, scheme.label, charge)
+        residual = self.journal.residual(layout.dimension)
+        update = prepare_update(
+            trainer, parameters, plan.learning, indices, residual, self.randomness, scheme.label.hex()
+        )
+        keys = self.journal.keys_of(plan.key_epoch)
+        nonce, body = encrypt_update(scheme, update.values, keys, self.randomness)
+        signed = commit_to(scheme, self.signer.address, nonce, body, self.signer.sign)
+        return self.journal.seal(signed, body, update.residual)

@@ -1,0 +1,104 @@
+"""What a phone earned: its claim is relayed by an edge server, or sent by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailableError
+from client_agent.entitlements import Entitlements
+from client_agent.followed_task import FollowedTask
+from client_agent.membership import PATIENCE_SECONDS, RELAY_SECONDS
+from protocol.errors import HearthError
+from protocol.messages.settlement import ProvenEntitlement
+from protocol.task.round_facts import RoundFacts
+from storage.ledger.interface import Ledger
+
+log = structlog.get_logger()
+RELAYS: Final = 4  # requests to edge servers before this account pays for the claim itself
+PROOF_SECONDS: Final = 30  # between two searches for somebody who proves the entitlement
+
+
+@dataclass
+class Payout:
+    """Of one account in one task, once no later round concerns it."""
+
+    ledger: Ledger
+    edge: EdgeClient
+    followed: FollowedTask
+    entitlements: Entitlements
+    tell: Callable[[str], None]
+    _relays: dict[int, int] = field(default_factory=dict)  # requests made, by round
+    _next_request: int = 0
+    _told: set[str] = field(default_factory=set)
+
+    def step(self, now: int) -> float | None:
+        """One look at the chain and at most one request or transaction; when to come again, None when all is done.
+
+        The last allocation is claimed once its dispute window is over. While nobody proves it, the one before, which
+        it replaces then, is claimed as long as that is possible. Whoever proves nothing is asked until claims end.
+        """
+        state = self.followed.refresh()
+        standing = [facts for facts in state.rounds if facts.settled is not None]
+        if not standing or state.posted is None or now > state.posted.claim_until:
+            return None
+        payable_from = state.payable_from()
+        assert payable_from is not None  # refresh has asked for the time of its block
+        last = self.entitlements.after(standing[-1])
+        if last is not None:
+            return self._claim(last, now, final=True) if now >= payable_from else payable_from
+        self._tell_once(f"nobody proves what round {standing[-1].number} gives this account; it goes on asking")
+        before = self._before(standing, now, payable_from)
+        waiting = None if before is None else self._claim(before, now, final=False)
+        return now + PROOF_SECONDS if waiting is None else waiting
+
+    def _before(self, standing: list[RoundFacts], now: int, payable_from: int) -> ProvenEntitlement | None:
+        if len(standing) < 2 or now >= payable_from:
+            return None
+        return self.entitlements.after(standing[-2])
+
+    def _claim(self, proven: ProvenEntitlement, now: int, final: bool) -> float | None:
+        """None when it is paid, or this account cannot have it."""
+        made, owed = self._relays.get(proven.round, 0), proven.entitlement
+        if self._is_paid(proven, final):
+            self._tell_once(f"received {owed.cumulative} wei, reputation {owed.reputation}")
+            return None
+        if now < self._next_request:
+            return now + PATIENCE_SECONDS
+        if made > RELAYS:
+            return None
+        self._relays[proven.round], self._next_request = made + 1, now + RELAY_SECONDS
+        if made < RELAYS:
+            self._ask()
+        elif not self._send(proven):
+            return None
+        return now + PATIENCE_SECONDS
+
+    def _is_paid(self, proven: ProvenEntitlement, final: bool) -> bool:
+        """The money is there and, after the ``final`` claim, the reputation too."""
+        claim = self.followed.state.claims.get(proven.entitlement.client)
+        if claim is None:
+            return proven.entitlement.cumulative == 0 and not final
+        return claim.cumulative >= proven.entitlement.cumulative and (claim.freed or not final)
+
+    def _ask(self) -> None:
+        try:
+            self.edge.request_claim(self.followed.state.task, self.entitlements.client)
+        except (EdgeUnavailableError, EdgeRefusedError) as error:
+            log.info("edge server did not take the claim", error=str(error))
+
+    def _send(self, proven: ProvenEntitlement) -> bool:
+        try:
+            self.ledger.claim(self.followed.state.task, proven)
+            return True
+        except HearthError as error:  # no gas, most likely; the reward waits until claimUntil
+            self.tell(f"{proven.entitlement.cumulative} wei earned but not claimed yet: {error}")
+            return False
+
+    def _tell_once(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self.tell(text)

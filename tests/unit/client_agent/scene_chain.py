@@ -1,0 +1,85 @@
+"""A chain without a contract: blocks of at most one event that can be taken back, and a clock that a test moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from protocol.domain import Domain
+from protocol.errors import VerificationError
+from protocol.identifiers import ZERO_DIGEST, Digest
+from protocol.incentives.rewards import verify_entitlement
+from protocol.messages.chain import Claimed, DirectCommitted, Event
+from protocol.messages.settlement import ProvenEntitlement
+from protocol.messages.submission import SignedCommitment
+from protocol.task.fold import fold
+from storage.ledger.interface import TransactionRevertedError
+from tests.samples import DOMAIN
+
+
+@dataclass
+class PlayedChain:
+    """The reading half of the ledger port, and the calls that a phone sends; one task, number 1."""
+
+    blocks: list[tuple[str, int, Event | None]] = field(default_factory=list)  # fork, time, event
+    fork: str = "a"
+    time: int = 0
+    domain: Domain = DOMAIN
+
+    def mine(self, kind: type[Event] | None = None, **fields: Any) -> None:
+        transaction = self.fork.encode().ljust(32)
+        place: dict[str, Any] = {"block": len(self.blocks), "log_index": 0, "transaction": transaction, "task": 1}
+        self.blocks.append((self.fork, self.time, kind(**place, **fields) if kind else None))
+
+    def fall_back(self, height: int) -> None:
+        """What is mined from then on has other hashes."""
+        del self.blocks[height:]
+        self.fork += "b"
+
+    def head(self) -> tuple[int, Digest]:
+        return len(self.blocks) - 1, self._hash(len(self.blocks) - 1)
+
+    def block_hash(self, block: int) -> Digest | None:
+        return self._hash(block) if block < len(self.blocks) else None
+
+    def _hash(self, block: int) -> Digest:
+        return f"{block} {self.blocks[block][0]}".encode().ljust(32)
+
+    def block_timestamp(self, block: int) -> int:
+        return self.blocks[block][1]
+
+    def now(self) -> int:
+        return self.time
+
+    def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
+        return [event for _, _, event in self.blocks[from_block:] if event is not None]
+
+    def prepare(self) -> None:
+        pass
+
+    def commit_direct(self, signed: SignedCommitment) -> None:
+        commitment = signed.commitment
+        self.mine(
+            DirectCommitted, round=commitment.round, client=commitment.client, label=commitment.label,
+            nonce=commitment.nonce, ciphertext=commitment.ciphertext, signature=signed.signature,
+        )  # fmt: skip
+
+    def claim(self, task: int, proven: ProvenEntitlement) -> None:
+        """As the contract does: under the root that is payable now, and nothing twice."""
+        state, entry = fold(1, self.events()), proven.entitlement
+        standing = [facts.settled for facts in state.rounds if facts.settled is not None]
+        assert state.posted is not None
+        if standing and self.time < self.block_timestamp(standing[-1].block) + state.posted.terms.dispute_seconds:
+            standing.pop()
+        try:
+            verify_entitlement(standing[-1].allocation_root if standing else ZERO_DIGEST, task, entry.client, proven)
+        except VerificationError:
+            raise TransactionRevertedError("ProofInvalid") from None
+        before = state.claims[entry.client].cumulative if entry.client in state.claims else 0
+        freed = len(state.rounds) == state.posted.terms.rounds and proven.round == len(state.rounds)
+        if entry.cumulative <= before and not freed:
+            raise TransactionRevertedError("NothingToPay")
+        self.mine(
+            Claimed, client=entry.client, amount=entry.cumulative - before, cumulative=entry.cumulative,
+            reputation=entry.reputation, freed=freed,
+        )  # fmt: skip

@@ -1,0 +1,201 @@
+"""An edge server that may withhold what it publishes, without HTTP and without a task of its own to keep.
+
+The other clients of the task are named in its plans and deliver nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from client_agent.edge_client import EdgeRefusedError, EdgeUnavailableError, NextRound, TaskEnded
+from protocol.canonical import encode
+from protocol.content.cid import Cid
+from protocol.encryption.envelope import EncryptionKeyPair
+from protocol.identifiers import ZERO_DIGEST, Address, Digest
+from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_owed
+from protocol.messages.chain import (
+    BatchCommitted,
+    Enrolled,
+    KeyRequested,
+    RoundExpired,
+    RoundOpened,
+    RoundPublished,
+    TaskPosted,
+)
+from protocol.messages.round import RoundPlan, RoundStatement, SignedRoundStatement
+from protocol.messages.settlement import PUBLISHED, ProvenEntitlement, RoundRecord, Verdict
+from protocol.messages.submission import (
+    CommitmentBatch,
+    InclusionProof,
+    SignedEnrolment,
+    SignedReceipt,
+    Submission,
+)
+from protocol.messages.task import Committee, CommitteeMember, LearningTerms
+from protocol.model.initialization import initial_parameters
+from protocol.model.layout import Layout
+from protocol.privacy.spending import spent
+from protocol.randomness import Randomness, SeededRandomness
+from protocol.round.commitments import batch_of, batch_root, commitment_of, inclusion_proof_of, receipt_of
+from protocol.round.planning import History, choose_index_set, plan_round, terms_of
+from protocol.round.training import Training
+from protocol.sparse.codec import encode_index_set
+from protocol.task.documents import Kind
+from protocol.task.fold import fold
+from storage.content.memory import MemoryStore
+from storage.ledger.signer import Signer
+from tests.samples import client_address, private_key, sample_spec
+from tests.unit.client_agent.scene_chain import PlayedChain
+
+PHONE, EDGE = Signer(private_key("client", 0)), Signer(private_key("edge"))
+OTHERS = [client_address(number) for number in (1, 2)]
+ROUNDS, COMMIT_SECONDS = 3, 300
+
+
+class SmallTrainer:
+    def train(
+        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
+    ) -> Training:
+        return Training(parameters.astype(np.float64) + 0.5, ())
+
+
+class PlayedServer:
+    """In the place of the phone's :class:`EdgeClient`, and of the server behind it.
+
+    ``withheld``: kind and round of documents that it keeps to itself. ``proves``: it shows entitlements to who asks.
+    """
+
+    bytes_sent = 0
+
+    def __init__(self, withheld: tuple[Kind, int] | None = None, proves: bool = True, confirmations: int = 0) -> None:
+        self.chain, self.store = PlayedChain(), MemoryStore()
+        self.withheld, self.proves, self.away, self.relays = withheld, proves, False, False
+        self.number, self.submitted = 0, dict[int, list[Submission]]()
+        spec = sample_spec(rounds=ROUNDS, confirmations=confirmations)
+        self.layout, self.parameters = Layout.of(spec.model), initial_parameters(spec.model)
+        members = [
+            CommitteeMember(member.address, EncryptionKeyPair.generate(SeededRandomness(member.address)).public_bytes())
+            for member in spec.committee.members
+        ]
+        self.model = self.put(self.layout.to_safetensors(self.parameters))
+        self.spec = replace(spec, initial_model=self.model, committee=Committee(2, tuple(members)))
+        self.put(encode(self.spec))
+        self.chain.mine(
+            TaskPosted, manufacturer=OTHERS[0], terms=terms_of(self.spec), escrow=self.spec.budget(),
+            enrol_until=600, task_until=86_400, claim_until=172_800,
+        )  # fmt: skip
+        for client in OTHERS:
+            self.chain.mine(Enrolled, client=client, envelope=ZERO_DIGEST, reputation=2, signature=bytes(65))
+        self.reputations = dict.fromkeys([PHONE.address, *OTHERS], 2)
+        self.allocation = first_allocation(1, self.reputations)
+        self.plans: dict[int, RoundPlan] = {}
+        self.batches: dict[int, CommitmentBatch] = {}
+        self.allocations = {0: self.allocation}
+
+    def put(self, data: bytes, kind: Kind | None = None) -> Digest:
+        digest = self.store.put(data).digest
+        if (kind, self.number) == self.withheld:
+            for codec in ("raw", "dag-pb"):
+                self.store.objects.pop(Cid(codec, digest).text, None)
+        return digest
+
+    # what it does
+
+    def open(self, weights: dict[Address, int] | None = None) -> None:
+        self.number += 1
+        number, label = self.number, self.plans[self.number - 1].label() if self.number > 1 else ZERO_DIGEST
+        history = History(tuple(sorted(self.reputations)), self.model, label)
+        indices = choose_index_set(self.spec, number, history)
+        digest = self.put(encode_index_set(indices), Kind.INDEX_SET)
+        cohort = weights or {entry.client: entry.reputation for entry in self.allocation.entitlements}
+        plan = plan_round(self.spec, self.chain.domain, 1, number, cohort, history, digest, len(indices))
+        self.plans[number] = plan
+        self.chain.mine(
+            RoundOpened, round=number, plan=self.put(encode(plan), Kind.PLAN), label=plan.label(), cohort=3,
+            commit_until=self.chain.time + COMMIT_SECONDS, settle_until=self.chain.time + 2 * COMMIT_SECONDS,
+        )  # fmt: skip
+
+    def commit_batch(self) -> None:
+        plan, sent = self.plans[self.number], self.submitted.get(self.number, [])
+        batch = batch_of(commitment_of(plan, submission) for submission in sent[:1])
+        self.batches[self.number] = batch
+        self.chain.mine(
+            BatchCommitted, round=self.number, root=batch_root(batch), batch=self.put(encode(batch), Kind.BATCH),
+            count=len(sent),
+        )  # fmt: skip
+
+    def publish(self, model_goes_on: bool = True) -> None:
+        number, plan = self.number, self.plans[self.number]
+        directs = fold(1, self.chain.events()).rounds[-1].directs
+        delivered = PHONE.address in directs or bool(self.batches.get(number, CommitmentBatch(())).commitments)
+        accepted = tuple(sorted([*OTHERS, *([PHONE.address] if delivered else [])]))
+        verdict = Verdict(plan.label(), accepted, ())
+        self.allocation = settle(self.spec, self.allocation, number, verdict, None)
+        self.allocations[number] = self.allocation
+        self.chain.mine(KeyRequested, round=number, request=ZERO_DIGEST)
+        self.parameters = self.parameters + np.float32(1)
+        model = self.put(self.layout.to_safetensors(self.parameters), Kind.MODEL)
+        record = RoundRecord(
+            plan.label(), PUBLISHED, verdict, ZERO_DIGEST, (), (), ZERO_DIGEST, ZERO_DIGEST, 0, model, 1, 4,
+            spent(plan.learning.mechanism, self.spec.privacy, number),
+            self.put(encode(self.allocation), Kind.ALLOCATION),
+        )  # fmt: skip
+        self.chain.mine(
+            RoundPublished, round=number, model=model, record=self.put(encode(record), Kind.RECORD),
+            allocation_root=allocation_root(self.allocation), allocated=total_owed(self.allocation), correct=1,
+            examples=4,
+        )  # fmt: skip
+        self.model = model if model_goes_on else self.model
+
+    def expire(self) -> None:
+        self.chain.mine(RoundExpired, round=self.number)
+
+    # what phones ask
+
+    def turn(self) -> None:
+        pass
+
+    def enrol(self, signed: SignedEnrolment) -> None:
+        self._serve()
+        enrolment = signed.enrolment
+        self.chain.mine(
+            Enrolled, client=enrolment.client, envelope=enrolment.envelope, reputation=2, signature=signed.signature
+        )
+
+    def next_round(self, task: int, after: int, wait_seconds: int) -> NextRound | TaskEnded | None:
+        self._serve()
+        if self.number <= after:
+            return None
+        plan = self.plans[self.number]
+        said = RoundStatement(task, self.number, plan.label(), ZERO_DIGEST)
+        opened = next(e for e in self.chain.events() if isinstance(e, RoundOpened) and e.round == self.number)
+        return NextRound(self.number, opened.plan, SignedRoundStatement(said, EDGE.sign(self.chain.domain, said)))
+
+    def submit(self, _: int, number: int, submission: Submission) -> SignedReceipt:
+        self._serve()
+        self.submitted.setdefault(number, []).append(submission)
+        receipt = receipt_of(commitment_of(self.plans[number], submission).commitment)
+        return SignedReceipt(EDGE.address, EDGE.sign(self.chain.domain, receipt))
+
+    def inclusion_proof(self, _: int, number: int, client: Address, __: int) -> InclusionProof | None:
+        self._serve()
+        return inclusion_proof_of(self.batches[number], client) if number in self.batches else None
+
+    def entitlement(self, _: int, number: int, client: Address, __: Digest) -> ProvenEntitlement:
+        self._serve()
+        if not self.proves:
+            raise EdgeRefusedError("shown to nobody")
+        return claim_proof(self.allocations[number], client)
+
+    def request_claim(self, task: int, client: Address) -> None:
+        self._serve()
+        if not self.relays:
+            raise EdgeRefusedError("relays nothing")
+        self.chain.claim(task, claim_proof(self.allocation, client))
+
+    def _serve(self) -> None:
+        if self.away:
+            raise EdgeUnavailableError("away")

@@ -1,0 +1,228 @@
+"""A phone, step by step, through whole tasks: nothing that is withheld stops it, and no kill doubles anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from client_agent.edge_client import TaskEnded
+from client_agent.membership import EnrolmentOverError
+from protocol.errors import EncryptionError
+from protocol.messages.chain import Claimed, Enrolled, Left
+from storage.ledger.interface import LedgerError
+from tests.unit.client_agent.scene_phone import UNTIL_BATCH, UNTIL_END, FatalRecords, Phone, delivered, owed, play_round
+from tests.unit.client_agent.scene_server import COMMIT_SECONDS, OTHERS, PHONE, ROUNDS, PlayedServer, SmallTrainer
+
+
+def test_a_whole_task_without_a_sleep(tmp_path: Path) -> None:
+    phone = Phone(PlayedServer(), tmp_path)
+    phone.steps(60)
+    for _ in range(ROUNDS):
+        play_round(phone)
+    assert delivered(phone.server) == {1, 2, 3}
+    assert [len(sent) for sent in phone.server.submitted.values()] == [1, 1, 1]
+    assert phone.paid() == owed(phone.server, ROUNDS) > 0
+    assert phone.agent.step(phone.server.chain.time) is None
+    assert dict(phone.agent.journal.outcomes) == {1: True, 2: True, 3: True}
+    assert set(phone.agent.bytes_per_round) == {1, 2, 3}
+
+
+def test_a_kill_before_and_after_every_durable_entry_changes_nothing(tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = Phone(server, tmp_path, FatalRecords())
+    phone.steps(60)
+    for _ in range(ROUNDS):
+        play_round(phone)
+    assert phone.lives > 20
+    assert delivered(server) == {1, 2, 3}
+    for number, sent in server.submitted.items():
+        assert len(set(sent)) == 1, f"two updates in round {number}"
+    assert phone.paid() == owed(server, ROUNDS)
+    assert len(phone.agent.journal.charged) == 3
+
+
+def test_no_label_sees_a_second_update(tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    server.open()
+    phone.steps(UNTIL_BATCH)
+    with pytest.raises(EncryptionError, match="E_EPOCH"):
+        phone.agent.participation.seal(server.spec, SmallTrainer(), 1)
+
+
+def test_a_server_that_relays_spares_the_phone_its_gas(tmp_path: Path) -> None:
+    server = PlayedServer()
+    server.relays = True
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    for _ in range(ROUNDS):
+        play_round(phone)
+    assert [type(event) for event in server.chain.events()].count(Claimed) == 1
+    assert phone.paid() == owed(server, ROUNDS)
+    assert f"received {phone.paid()} wei, reputation 5" in phone.told
+
+
+def test_a_claim_without_gas_waits_for_its_owner(tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    with mock.patch.object(server.chain, "claim", side_effect=LedgerError("no gas")):
+        for _ in range(ROUNDS):
+            play_round(phone)
+    assert phone.agent.step(server.chain.time) is None
+    assert "earned but not claimed yet" in phone.told[-1]
+    phone.start()
+    phone.steps(COMMIT_SECONDS)
+    assert phone.paid() == owed(server, ROUNDS)
+
+
+def test_a_server_that_dies_costs_gas_and_no_round(tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    server.away = True
+    for _ in range(ROUNDS):
+        server.open()
+        phone.steps(UNTIL_END)
+        server.publish()
+        phone.steps(COMMIT_SECONDS)
+    assert delivered(server) == {1, 2, 3}
+    assert server.submitted == {}
+    assert phone.paid() == owed(server, ROUNDS)
+
+
+def test_too_late_for_a_round_nothing_is_charged(tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    server.open()
+    server.chain.time += COMMIT_SECONDS + 1
+    phone.steps(10)
+    assert dict(phone.agent.journal.charged) == {}
+    server.expire()
+    play_round(phone)
+    assert set(phone.agent.journal.charged) == {2}
+
+
+def test_an_end_counts_once_the_chain_knows_it(tmp_path: Path) -> None:
+    """The server says so too early; a phone that believed it would miss the next round."""
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    with mock.patch.object(server, "next_round", return_value=TaskEnded()):
+        phone.steps(60)
+    play_round(phone)
+    assert delivered(server) == {1}
+
+
+def test_a_server_that_announces_nothing_keeps_nobody_out(tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    with mock.patch.object(server, "next_round", return_value=None):
+        play_round(phone)
+    assert delivered(server) == {1}
+
+
+def test_a_task_that_finds_too_few_clients_is_over_for_the_phone(tmp_path: Path) -> None:
+    server = PlayedServer()
+    server.chain.blocks = server.chain.blocks[:1]
+    phone = Phone(server, tmp_path)
+    phone.steps(600)
+    assert phone.agent.step(600) is not None, "others may still enrol"
+    phone.steps(10)
+    assert phone.agent.step(610) is None
+
+
+def test_a_phone_that_left_claims_what_it_earned_and_ends(tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    server.open()
+    phone.steps(UNTIL_BATCH)
+    server.chain.mine(Left, client=PHONE.address, signature=bytes(65))
+    server.commit_batch()
+    phone.steps(UNTIL_BATCH)
+    server.publish()
+    phone.steps(COMMIT_SECONDS)
+    assert phone.paid() == owed(server, 1) > 0
+    server.open()
+    phone.steps(COMMIT_SECONDS)
+    assert 2 not in server.submitted
+
+
+def test_an_account_that_is_enrolled_with_other_keys_is_refused(tmp_path: Path) -> None:
+    server = PlayedServer()
+    server.chain.mine(Enrolled, client=PHONE.address, envelope=b"\1" * 32, reputation=2, signature=bytes(65))
+    phone = Phone(server, tmp_path)
+    with pytest.raises(EnrolmentOverError, match="keys"):
+        phone.steps(60)
+
+
+def test_an_owner_who_does_not_agree_sends_nothing(tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.agent.agree = lambda: False
+    assert phone.agent.run() is False
+    assert len(phone.told) == 1
+    assert len(server.chain.events()) == 3, "the task and the other clients"
+
+
+def test_a_spec_that_is_withheld_later_keeps_nobody_from_its_reward(tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    for _ in range(ROUNDS - 1):
+        play_round(phone)
+    server.open()
+    phone.steps(UNTIL_BATCH)
+    server.commit_batch()
+    server.publish()
+    server.store.objects = {
+        name: data for name, data in server.store.objects.items() if b"edge_substitutes" not in data
+    }
+    phone.start()
+    phone.steps(COMMIT_SECONDS)
+    assert phone.paid() == owed(server, ROUNDS)
+
+
+@pytest.mark.parametrize("label", ["another", "the same"])
+def test_a_plan_that_the_chain_replaced_gets_no_second_update(label: str, tmp_path: Path) -> None:
+    """The round was sealed, then reopened by a reorganisation; its keys are erased."""
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    height = len(server.chain.blocks)
+    server.open()
+    phone.steps(UNTIL_BATCH)
+    server.chain.fall_back(height)
+    server.number = 0
+    server.open(dict.fromkeys(server.reputations, 3 if label == "another" else 2))
+    phone.steps(UNTIL_BATCH)
+    assert len(set(server.submitted[1])) == 1
+    if label == "another":
+        server.submitted.clear()
+    server.commit_batch()
+    phone.steps(UNTIL_END - UNTIL_BATCH)
+    server.publish()
+    play_round(phone)
+    assert delivered(server) == ({2} if label == "another" else {1, 2})
+    assert not phone.folder.exists() or not list(phone.folder.iterdir()), "nobody is accused"
+
+
+def test_a_round_that_did_not_concern_the_phone_may_come_again_and_concern_it(tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    height = len(server.chain.blocks)
+    server.open(dict.fromkeys(OTHERS, 2))
+    phone.steps(10)
+    assert phone.told[-1] == "round 1: not planned"
+    server.chain.fall_back(height)
+    server.number = 0
+    server.open()
+    phone.steps(10)
+    assert 1 in server.submitted

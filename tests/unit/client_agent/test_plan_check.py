@@ -1,0 +1,72 @@
+"""A phone joins no round that it should not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from client_agent.plan_check import accept_plan
+from protocol.errors import HearthError
+from protocol.messages.round import ClientWeight, RoundPlan
+from protocol.round.planning import History, choose_index_set, plan_round
+from protocol.round.scheme import RoundScheme
+from tests.samples import DOMAIN, client_address, sample_spec, with_terms
+
+SPEC = sample_spec()
+CLIENTS = sorted(client_address(number) for number in range(3))
+
+
+def _plan() -> RoundPlan:
+    history = History(tuple(CLIENTS), SPEC.initial_model)
+    indices = choose_index_set(SPEC, 1, history)
+    return plan_round(SPEC, DOMAIN, 1, 1, dict.fromkeys(CLIENTS, 2), history, b"\7" * 32, len(indices))
+
+
+def _accept(plan: RoundPlan, *reputations: int) -> RoundScheme | None:
+    return accept_plan(plan, SPEC, DOMAIN, 1, 1, CLIENTS[0], reputations or (2,))
+
+
+def test_an_honest_plan_is_joined() -> None:
+    plan = _plan()
+    assert _accept(plan) == RoundScheme.of(plan, SPEC.committee)
+
+
+def test_a_client_outside_the_cohort_is_not_planned() -> None:
+    assert _accept(replace(_plan(), weights=tuple(ClientWeight(client, 2) for client in CLIENTS[1:]))) is None
+
+
+def test_any_of_the_reputations_that_cannot_be_told_apart_will_do() -> None:
+    assert _accept(_plan(), 1, 2, 3) is not None
+    with pytest.raises(HearthError, match="weight 2"):
+        _accept(_plan(), 1, 3)
+    with pytest.raises(HearthError, match="weight 2"):
+        accept_plan(_plan(), SPEC, DOMAIN, 1, 1, CLIENTS[0], ())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": 2},
+        {"round": 2},
+        {"chain_id": 1},
+        {"ledger": b"\x09" * 20},
+        {"suite": "PAD/1"},
+        {"spec": b"\x01" * 32},
+        {"committee": b"\x01" * 32},
+        {"key_epoch": 0},
+        {"learning": with_terms(SPEC.learning, noise_multiplier_micro=1)},
+        {"min_clients": 1},
+        {"max_share_ppm": 1_000_000},
+        {"commit_seconds": 1},
+        {"settle_seconds": 1},
+        {"weights": tuple(ClientWeight(client, 2) for client in reversed(CLIENTS))},
+        {"weights": tuple(ClientWeight(client, 2) for client in (*CLIENTS, CLIENTS[-1]))},
+        {"weights": (ClientWeight(CLIENTS[0], 2),)},
+        {"weights": tuple(ClientWeight(client, 3) for client in CLIENTS)},  # not what the reputation gives
+    ],
+    ids=lambda change: "-".join(change),
+)
+def test_a_plan_that_is_not_the_tasks_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(HearthError):
+        _accept(replace(_plan(), **change))  # type: ignore[arg-type]
