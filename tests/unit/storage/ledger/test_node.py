@@ -1,0 +1,100 @@
+"""What counts as a number, as data or as a block in a node's answer; web3 is brought along by who sends, once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from storage.ledger.ethereum.ledger import EthereumLedger
+from storage.ledger.ethereum.node import BlockHead, Node, data, quantity
+from storage.ledger.ethereum.rpc import NodeProvider
+from storage.ledger.interface import LedgerError
+from storage.ledger.signer import Signer
+from tests.samples import private_key
+
+HEAD = {"number": "0x10", "hash": "0x" + "ab" * 32, "timestamp": "0x65", "transactions": []}
+
+
+class _Says(NodeProvider):
+    """The same result to every question."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.asked: list[tuple[str, Any]] = []
+
+    def make_request(self, method: str, params: Any) -> dict[str, Any]:
+        self.asked.append((method, params))
+        return {"jsonrpc": "2.0", "id": 1, "result": self.value}
+
+
+def test_numbers_and_data() -> None:
+    assert [quantity(text) for text in ("0x0", "0x00ff", "0xFF")] == [0, 255, 255]
+    assert [data(text) for text in ("0x", "0x00Ff")] == [b"", b"\0\xff"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "0x",
+        "ff",
+        "0xfg",
+        "0x-1",
+        "-0x1",
+        "0x1_0",
+        "0x 1",
+        "0x1\n",
+        "0x\u0661",
+        "0X1",
+        "0x1" + "0" * 64,
+        7,
+        None,
+        b"0x1",
+    ],
+)
+def test_what_is_no_number(value: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        quantity(value)
+
+
+@pytest.mark.parametrize("value", ["", "0", "ff", "0xf", "0xfg", "0x 00", "0x00\n", "0x\u0661\u0661", 7, None, b"0x00"])
+def test_what_is_no_data(value: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        data(value)
+
+
+def test_a_block_by_number_and_by_tag() -> None:
+    provider = _Says(HEAD)
+    assert Node(provider).block(16) == Node(provider).block("latest") == BlockHead(16, b"\xab" * 32, 101)
+    assert provider.asked == [("eth_getBlockByNumber", [tag, False]) for tag in ("0x10", "latest")]
+    assert Node(_Says(None)).block(17) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [],
+        "0x",
+        7,
+        {},
+        HEAD | {"hash": None},
+        HEAD | {"hash": "0x12"},
+        HEAD | {"number": -1},
+        HEAD | {"timestamp": "0x1" + "0" * 16},
+    ],
+)
+def test_what_is_no_block(value: Any) -> None:
+    with pytest.raises(LedgerError, match="eth_getBlockByNumber"):
+        Node(_Says(value)).block("latest")
+
+
+def test_one_sender_for_all_threads_and_all_depths() -> None:
+    """Two would not know of each other's nonces."""
+    ledger = EthereumLedger("http://127.0.0.1:9", bytes(20), Signer(private_key("late")))
+    deep = ledger.confirmed(3)
+    with ThreadPoolExecutor(8) as pool:
+        senders = set(pool.map(lambda number: (ledger, deep)[number % 2]._sender(), range(16)))
+    ledger.close()
+    assert len(senders) == 1
