@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +18,12 @@ from scripts.demonstration.processes import RoleProcess, Stage
 from scripts.demonstration.run import DemoOptions, post_task, run_auditor, start_agent, start_infrastructure
 from scripts.demonstration.stage import DemoStage, client_name
 from scripts.demonstration.task import NO_DEPOSITS
+from scripts.launcher import module_command
 from storage.content.filesystem import FilesystemStore
 from storage.content.interface import get_document
 from storage.ledger.ethereum.reader import EthereumReader
 
 E = TypeVar("E", bound=Event)
-KILLED = Path(__file__).with_name("killed.py")
 
 
 class Play:
@@ -118,4 +117,4 @@ def play(
 
 def killed_launcher(when: str, mark: int | str) -> list[str]:
     """Starts a role that kills itself at a journal write; see ``killed.py``."""
-    return [sys.executable, str(KILLED), when, str(mark)]
+    return [*module_command("tests.e2e.killed"), when, str(mark)]

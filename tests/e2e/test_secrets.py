@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from protocol.round.training import Training
 from protocol.round.update import prepare_update
 from protocol.sparse.codec import decode_index_set
 from scripts.demonstration.stage import client_name
+from scripts.launcher import module_command
 from storage.content.interface import get_document
 from tests.e2e.canaries import Canary, files_below, key_canary, sightings, vector_canaries
 from tests.e2e.play import Play, play
@@ -33,7 +33,6 @@ from tests.e2e.recording_proxy import RecordingProxy
 
 CLIENTS, ROUNDS, TASK = 5, 2, 1
 CHANGED = 1  # the client whose sample count changes, or whose phone leaks
-LEAKING = Path(__file__).with_name("leaking.py")
 
 
 @dataclass
@@ -93,7 +92,7 @@ def record(root: Path, leak: str | None = None, fewer_examples: bool = False) ->
             images, labels = decode_labelled(task.data.households[CHANGED])
             task.data.households[CHANGED] = encode_labelled(images[::2], labels[::2])
         if leak is not None:
-            task.stage.launchers[client_name(CHANGED)] = [sys.executable, str(LEAKING), leak]
+            task.stage.launchers[client_name(CHANGED)] = [*module_command("tests.e2e.leaking"), leak]
         task.prepare()
         task.start_agents()
         task.finish()

@@ -14,9 +14,8 @@ PHASE_SECONDS = 120
 def test_a_substitute_finishes_the_round_and_runs_the_next(tmp_path: Path) -> None:
     with play(tmp_path / "play", phase_seconds=PHASE_SECONDS) as task:
         task.stage.edges.append("substitute")
-        task.stage.launchers["edge"] = killed_launcher(
-            "instead", "VerdictKept"
-        )  # all has been committed, no key requested
+        # all has been committed, no key requested
+        task.stage.launchers["edge"] = killed_launcher("instead", "VerdictKept")
         task.prepare()
         task.start_agents()
         (first,) = [process for process in task.stage.processes.roles if process.name == "edge"]
