@@ -131,7 +131,7 @@ def test_an_edge_server_that_never_comes_back_holds_no_money(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("when", "rounds"), [("after", 2), ("before", 1)])
 def test_sigkill_at_every_journal_write(when: str, rounds: int, tmp_path: Path) -> None:
-    """One phone, the edge server and one authority live for one journal entry at a time."""
+    """One phone, the edge server and one authority live for one change of their records at a time."""
     phone = client_name(1)
     with play(tmp_path / "play", rounds=rounds) as task:
         for role in (phone, "edge", "authority-1"):
@@ -150,7 +150,7 @@ def test_sigkill_at_every_journal_write(when: str, rounds: int, tmp_path: Path) 
 
         task.stage.processes.await_until(all_ended, patience_seconds=400)
         task.finish()
-        assert len(task.deaths_of(phone)) >= 8
+        assert len(task.deaths_of(phone)) >= 7
         assert len(task.deaths_of("edge")) >= 8
         assert len(task.deaths_of("authority-1")) >= 5
         numbers = [*range(1, rounds + 1)]
