@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ANSWERING = (1, 3)  # two of three authorities suffice
 
 
-def open_sum(
+def decrypt_sum(
     player: Player,
     plan: RoundPlan,
     request: KeyRequest,

@@ -47,7 +47,7 @@ from protocol.sparse.codec import encode_index_set, encode_sums
 from storage.content.memory import MemoryStore
 from storage.ledger.ethereum.ledger import EthereumLedger, EthereumReader
 from storage.ledger.signer import Signer
-from tests.played_authorities import open_sum
+from tests.played_authorities import decrypt_sum
 from tests.played_conduct import EXPIRED, OPEN, SETTLED, Conduct, two_keys
 from tests.samples import private_key, with_terms
 from tests.tiny_task import CLIENTS, EXAMPLES, TinyTrainer, audited_chain, tiny_spec, tiny_test_set
@@ -171,11 +171,11 @@ class Player:
             self.history = unpublished_history(self.history, plan)
             return
         assert request is not None
-        signed, accused, key, opened = open_sum(self, plan, request, bodies, conduct.lying)
+        signed, accused, key, decrypted = decrypt_sum(self, plan, request, bodies, conduct.lying)
         stepped = apply_step(
             self.parameters,
             indices,
-            opened.sums,
+            decrypted.sums,
             sum(entry.weight for entry in request.entries),
             plan.learning.quantiser,
         )
@@ -186,13 +186,13 @@ class Player:
         self.best = max(self.best, correct)
         record = replace(
             record, outcome=PUBLISHED, keys=signed, accused=accused, functional_key=sha256(key), model=model,
-            max_residual=opened.max_residual, aggregate=self.put(encode_sums(opened.sums)), correct=correct,
+            max_residual=decrypted.max_residual, aggregate=self.put(encode_sums(decrypted.sums)), correct=correct,
             examples=examples, allocation=allocation,
         )  # fmt: skip
         record = self.said("record", record)
         publication = Publication(model, self.put(encode(record)), root, allocated, record.correct, record.examples)
         self.edge.publish_round(self.task, number, self.said("publication", publication))
-        self.history = published_history(self.history, plan, request, indices, opened.sums, model)
+        self.history = published_history(self.history, plan, request, indices, decrypted.sums, model)
         if conduct.frozen == SETTLED:
             self.freeze_doomed()
 

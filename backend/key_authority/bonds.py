@@ -38,17 +38,17 @@ class BondWatch:
         self._stop.set()
         self._thread.join()
 
-    def look(self) -> None:
-        """Places and takes back what can be; whatever fails is tried again at the next look."""
+    def place_and_take_back(self) -> None:
+        """Sends what can be sent now; what fails is tried again the next time."""
         for task in sorted(self._records.tasks() - self._done):
             try:
-                if self._look_at(task):
+                if self._finish(task):
                     self._done.add(task)
                     self._bonded.pop(task, None)
             except HearthError as error:
                 log.warning("bond", task=task, error=str(error))
 
-    def _look_at(self, task: int) -> bool:
+    def _finish(self, task: int) -> bool:
         """True when nothing is left to do for this task."""
         spec = self._bonded.get(task) or self._records.spec(task)
         if spec is None or spec.deposits.authority == 0:
@@ -64,4 +64,4 @@ class BondWatch:
 
     def _watch(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):
-            self.look()
+            self.place_and_take_back()

@@ -40,7 +40,7 @@ def run(clients: int, dimension: int, peers: Sequence[str], with_large: bool, sa
     }
     if with_large:
         _measure_large(result, say)
-    result["targets"] = targets.judge(result)
+    result["targets"] = targets.assess(result)
     return result
 
 

@@ -29,7 +29,7 @@ class Target:
     at_least: bool
     read: Callable[[Report], float | None]
 
-    def judge(self, report: Report) -> dict[str, Any]:
+    def assess(self, report: Report) -> dict[str, Any]:
         measured = self.read(report)
         return {
             "what": self.what,
@@ -48,14 +48,14 @@ class Target:
         return measured >= bound if self.at_least else measured <= bound
 
 
-def judge(report: Report) -> list[dict[str, Any]]:
+def assess(report: Report) -> list[dict[str, Any]]:
     """The table of targets; ``met`` is None where a target was not measured."""
-    return [target.judge(report) for target in TARGETS]
+    return [target.assess(report) for target in TARGETS]
 
 
-def missed(judged: list[dict[str, Any]]) -> list[str]:
+def missed(assessed: list[dict[str, Any]]) -> list[str]:
     """What was promised, measured and not kept."""
-    return [target["what"] for target in judged if target["met"] is False]
+    return [target["what"] for target in assessed if target["met"] is False]
 
 
 def _system(name: str, size: tuple[int, int], column: str) -> Callable[[Report], float | None]:

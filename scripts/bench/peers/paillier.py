@@ -34,7 +34,7 @@ def measure(workload: Workload) -> Measurement:
         sent.append(body)
     expected = workload.weighted_sum[:dimension].tolist()
 
-    def open_sums() -> list[int]:
+    def decrypt_sums() -> list[int]:
         rows = zip(sent, workload.weights, strict=True)
         scaled = [[number * weight for number in body] for body, weight in rows]
         return [private.decrypt(sum(column[1:], start=column[0])) for column in zip(*scaled, strict=True)]
@@ -46,7 +46,7 @@ def measure(workload: Workload) -> Measurement:
         suite="Paillier, 2048 bits",
         dimension=dimension,
         bytes_per_client=dimension * 2 * 2048 // 8,
-        timings={"client_ms": Timing.of(client_seconds), "server_ms": repeat(open_sums, check)},
+        timings={"client_ms": Timing.of(client_seconds), "server_ms": repeat(decrypt_sums, check)},
         error=0,
         tolerance=0,
         versions={"phe": version("phe"), "gmpy2": version("gmpy2")},

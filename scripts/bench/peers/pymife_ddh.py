@@ -40,13 +40,13 @@ def measure(workload: Workload) -> Measurement:
     public, limit = key.get_public_key(), sum(workload.weights) * workload.largest
     expected = workload.weighted_sum[:dimension].tolist()
 
-    def open_sums() -> list[int]:
+    def decrypt_sums() -> list[int]:
         return [
             FeDDHMultiClient.decrypt([body[j] for body in sent], tag, public, functional_key, (-limit, limit))
             for j, tag in enumerate(tags)
         ]
 
-    server = repeat(open_sums, lambda sums: _check(sums, expected))
+    server = repeat(decrypt_sums, lambda sums: _check(sums, expected))
     return Measurement(
         suite="MCFE-DDH, 1024-bit group",
         dimension=dimension,

@@ -59,7 +59,7 @@ def main() -> int:
         for mutant in mutants:
             if time.monotonic() > end:
                 break
-            verdicts.append(trial.judge(mutant))
+            verdicts.append(trial.verdict_on(mutant))
             if not arguments.json:
                 print(line_of(verdicts[-1]), flush=True)
     survivors = [verdict for verdict in verdicts if verdict.outcome == "survived"]

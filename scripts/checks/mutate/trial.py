@@ -69,7 +69,7 @@ class Trial:
         if by:
             raise TrialError(f"without a mutant, {by} fails")
 
-    def judge(self, mutant: Mutant) -> Verdict:
+    def verdict_on(self, mutant: Mutant) -> Verdict:
         path = self._source / mutant.file
         original = path.read_text(encoding="utf-8")
         path.write_text(mutant.apply(original), encoding="utf-8")

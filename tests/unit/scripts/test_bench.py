@@ -108,9 +108,9 @@ def _report(**sections: Any) -> dict[str, Any]:
 def test_targets_hold_at_their_size_only() -> None:
     for size, measured in (((100, 100_000), 1.0), ((100, 1000), None)):
         report = _report(systems=[row(targets.PAD4, "PAD/1", *size, {}, 4, 1, client_over_streams=1.0)])
-        judged = {target["what"]: target for target in targets.judge(report)}
-        assert judged["PAD client, w=4, (5,2), 100 k, the same"]["measured"] == measured
-        assert judged["PAD client, w=4, (5,2), 100 k, the same"]["met"] is (None if measured is None else True)
+        assessed = {target["what"]: target for target in targets.assess(report)}
+        assert assessed["PAD client, w=4, (5,2), 100 k, the same"]["measured"] == measured
+        assert assessed["PAD client, w=4, (5,2), 100 k, the same"]["met"] is (None if measured is None else True)
 
 
 def test_no_promise_is_a_time() -> None:
@@ -187,14 +187,14 @@ def test_the_reader_reads_every_word_once(bodies: int, threads: int) -> None:
 
 @pytest.mark.parametrize(("measured", "met", "aim_met"), [(0.59, False, False), (0.6, True, False), (0.95, True, True)])
 def test_a_promise_kept_and_missed(measured: float, met: bool, aim_met: bool) -> None:
-    judged = targets.judge(_report(large={"aggregate": measured}))
-    assert (judged[0]["met"], judged[0]["aim_met"]) == (met, aim_met)
-    assert targets.missed(judged) == ([] if met else [judged[0]["what"]])
+    assessed = targets.assess(_report(large={"aggregate": measured}))
+    assert (assessed[0]["met"], assessed[0]["aim_met"]) == (met, aim_met)
+    assert targets.missed(assessed) == ([] if met else [assessed[0]["what"]])
 
 
 def test_less_is_better_where_it_says_so() -> None:
-    judged = {t["what"]: t for t in targets.judge(_report(spot_audit={"ratio": 0.11}))}
-    assert judged["spot audit of 8 blocks over full verification"]["met"] is False
+    assessed = {t["what"]: t for t in targets.assess(_report(spot_audit={"ratio": 0.11}))}
+    assert assessed["spot audit of 8 blocks over full verification"]["met"] is False
 
 
 INTERPRETER_WITHOUT_INDEX = """#!/bin/sh
@@ -251,7 +251,7 @@ def test_a_tiny_run_has_every_key_and_is_exact(tiny: dict[str, Any]) -> None:
 
 
 def test_the_page_names_missing_peers_and_missed_targets(tiny: dict[str, Any]) -> None:
-    missed = targets.judge(_report(large={"aggregate": 0.5}))
+    missed = targets.assess(_report(large={"aggregate": 0.5}))
     text = page.page(tiny | {"targets": missed}, {})
     assert "* nobody is **missing**: no such peer" in text
     assert "| ≥ 0.6 | 0.8 | 0.5 |  | MISSED |" in text

@@ -55,16 +55,16 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 def test_the_bond_of_a_task_that_was_shown_is_placed_and_comes_back(scene: Scene) -> None:
     spec = scene.post()
-    scene.watch().look()
+    scene.watch().place_and_take_back()
     assert scene.held(scene.poster, 1) == 0, "nobody has shown the task"
     scene.records.keep_task(1, encode(spec))
     for _ in range(2):
-        scene.watch().look()
+        scene.watch().place_and_take_back()
     assert scene.held(scene.poster, 1) == BOND
     scene.chain.pass_time(spec.durations.task_seconds + 1)
     watch = scene.watch()
     for _ in range(2):
-        watch.look()
+        watch.place_and_take_back()
     assert scene.held(scene.poster, 1) == 0
 
 
@@ -72,7 +72,7 @@ def test_a_task_waits_for_its_confirmations(scene: Scene) -> None:
     scene.records.keep_task(1, encode(scene.post(confirmations=2)))
     watch = scene.watch()
     for expected in (0, 0, BOND):
-        watch.look()
+        watch.place_and_take_back()
         assert scene.held(scene.poster, 1) == expected
         scene.chain.ask("evm_mine")
 
@@ -80,5 +80,5 @@ def test_a_task_waits_for_its_confirmations(scene: Scene) -> None:
 def test_one_task_that_fails_keeps_no_other_from_its_bond(scene: Scene) -> None:
     scene.records.keep_task(1, encode(replace(scene.post(10**21), title="dearer than all it has")))
     scene.records.keep_task(2, encode(scene.post()))
-    scene.watch(10**22).look()
+    scene.watch(10**22).place_and_take_back()
     assert [scene.held(scene.poster, task) for task in (1, 2)] == [0, BOND]
