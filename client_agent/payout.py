@@ -15,6 +15,7 @@ from client_agent.membership import PATIENCE_SECONDS, RELAY_SECONDS
 from protocol.errors import HearthError
 from protocol.messages.settlement import ProvenEntitlement
 from protocol.task.round_facts import RoundFacts
+from storage.ledger.deposits import money
 from storage.ledger.interface import Ledger
 
 log = structlog.get_logger()
@@ -64,7 +65,7 @@ class Payout:
         """None when it is paid, or this account cannot have it."""
         made, owed = self._relays.get(proven.round, 0), proven.entitlement
         if self._is_paid(proven, final):
-            self._tell_once(f"received {owed.cumulative} wei, reputation {owed.reputation}")
+            self._tell_once(f"received {self._money(owed.cumulative)}, reputation {owed.reputation}")
             return None
         if now < self._next_request:
             return now + PATIENCE_SECONDS
@@ -95,8 +96,13 @@ class Payout:
             self.ledger.claim(self.followed.state.task, proven)
             return True
         except HearthError as error:  # no gas, most likely; the reward waits until claimUntil
-            self.tell(f"{proven.entitlement.cumulative} wei earned but not claimed yet: {error}")
+            self.tell(f"{self._money(proven.entitlement.cumulative)} earned but not claimed yet: {error}")
             return False
+
+    def _money(self, amount: int) -> str:
+        posted = self.followed.state.posted
+        assert posted is not None  # there was a round
+        return money(amount, posted.terms.token)
 
     def _tell_once(self, text: str) -> None:
         if text not in self._told:
