@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md names files, modules and classes that exist."""
+"""CONTRIBUTING.md names files, modules and classes that exist; docs/adr/README.md has every decision."""
 
 from __future__ import annotations
 
@@ -36,3 +36,12 @@ def test_modules_exist(module: str) -> None:
 def test_names_exist(file: str, name: str) -> None:
     assert name.removeprefix("class ") in PAGE
     assert re.search(rf"^{name}\b", (ROOT / file).read_text(), re.MULTILINE)
+
+
+def test_the_index_of_decisions_is_complete() -> None:
+    folder = ROOT / "docs" / "adr"
+    titles = {path.name: path.read_text().split("\n", 1)[0] for path in sorted(folder.glob("[0-9]*.md"))}
+    assert [name for name, title in titles.items() if not title.startswith(f"# {int(name[:4])}. ")] == []
+    expected = [f"* [{name[:4]}]({name}) {title.split('. ', 1)[1]}" for name, title in titles.items()]
+    lines = (folder / "README.md").read_text().splitlines()
+    assert [line for line in lines if line.startswith("* ")] == expected
