@@ -100,8 +100,13 @@ class TaskReader:
 
 def look_up(store: ContentStore, wanted: Wanted) -> bytes | Lack:
     """Verified bytes, or why there are none. Raises StoreUnavailableError."""
+    return read_content(store, wanted.digest, wanted.max_bytes)
+
+
+def read_content(store: ContentStore, digest: Digest, max_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> bytes | Lack:
+    """Verified bytes, or why there are none. Raises StoreUnavailableError."""
     try:
-        return get_document(store, wanted.digest, wanted.max_bytes, CHUNK_BYTES)
+        return get_document(store, digest, max_bytes, chunk_bytes)
     except ContentMissingError:
         return Lack.MISSING
     except (ContentCorruptError, ContentTooLargeError):

@@ -4,59 +4,90 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from protocol.audit.evidence import ChainEvidence, Fetch
+from protocol.audit.case import Case
+from protocol.audit.codes import PublishedCode
+from protocol.audit.evidence import ChainEvidence, Fetch, Replay
 from protocol.audit.money_checks import check_money
 from protocol.audit.opening_checks import OpeningAudit
-from protocol.audit.report import Report, known, same
-from protocol.audit.round_checks import check_commit_phase
-from protocol.audit.task_checks import check_envelopes, check_task
-from protocol.identifiers import Address
+from protocol.audit.report import Report, require, same
+from protocol.audit.round_checks import Base, check_commit_phase
+from protocol.audit.task_checks import TaskFacts, check_envelopes, check_task
+from protocol.identifiers import Digest
 from protocol.incentives.rewards import first_allocation
-from protocol.messages.chain import RoundExpired, RoundFrozen, RoundOpened, RoundPublished
+from protocol.messages.chain import RoundAbandoned, RoundOpened, RoundPublished
+from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation
+from protocol.messages.task import TaskSpec
 from protocol.round.planning import History
+from protocol.task.round_facts import Settled
+from protocol.task.state import TaskState
 
 
-def audit_task(evidence: ChainEvidence, fetch: Fetch, expected_codes: tuple[bytes, bytes]) -> Report:
-    """Re-derives every round, score and payout. FAIL names what contradicts; UNKNOWN what is missing."""
-    report = Report()
-    task = check_task(report, evidence, fetch, expected_codes)
-    history: History | None = None
-    allocation: Allocation | None = None
-    if task.spec is not None and task.enrolled is not None:
-        history = History(tuple(sorted(task.enrolled)), task.spec.initial_model)
-        reputations = {client: event.reputation for client, event in task.enrolled.items()}
-        allocation = first_allocation(evidence.task, reputations)
-    parameters, best = task.parameters, task.initial_correct
-    allocations: dict[int, Allocation | None] = {}
-    after: dict[int, Allocation | None] = {0: allocation}  # of each round, as if no dispute had frozen it later
-    planned: set[Address] = set()
-    for number in range(1, evidence.task_view.last_round + 1):
-        facts = check_commit_phase(report, evidence, fetch, task, number, history, _at_opening(evidence, number, after))
-        planned |= {entry.client for entry in facts.plan.weights} if facts.plan else set()
-        opening = OpeningAudit(report, evidence, fetch, task, facts, history, allocation, parameters, best)
-        opening.run()
-        history, parameters = opening.next_history(), opening.parameters
-        if isinstance(facts.ended, RoundPublished) and best is not None:
-            best = max(best, facts.ended.correct)  # as published: check 19 is for each of these counts
-        after[number] = allocation if isinstance(facts.ended, RoundExpired | None) else opening.allocation
-        allocation = allocation if facts.frozen else after[number]
-        allocations[number] = allocation
-    check_envelopes(report, task, fetch, planned)
-    with report.check(6, f"task {evidence.task}"):
-        same("rounds with a view", sorted(evidence.rounds), list(range(1, evidence.task_view.last_round + 1)))
-        spec = known(task.spec, "the spec")
-        same("no more rounds than agreed", evidence.task_view.last_round <= spec.rounds, True)
-    check_money(report, evidence, task, allocations)
-    return report
+def audit_task(
+    evidence: ChainEvidence, state: TaskState, fetch: Fetch, published: Mapping[str, PublishedCode]
+) -> Report:
+    """Re-derives every round, score and payout. FAIL names what contradicts; UNKNOWN what is missing.
+
+    ``state``: the fold of ``evidence.events`` with the documents that were found; ``fetch`` gives what else is needed,
+    each object once. ``published``: code of the ledger's contracts as compiled, by name.
+    """
+    case = Case(Report(), evidence, state, fetch)
+    task = check_task(case, published)
+    with case.report.check(6, f"task {evidence.task}"):
+        _check_rounds(case)
+    allocations = _check_each_round(case, task)
+    plans = (state.plan(facts.number) for facts in state.rounds)
+    check_envelopes(case, {entry.client for plan in plans if isinstance(plan, RoundPlan) for entry in plan.weights})
+    check_money(case, allocations)
+    return case.report
 
 
-def _at_opening(evidence: ChainEvidence, number: int, after: Mapping[int, Allocation | None]) -> Allocation | None:
-    """What weights and cohort follow from: a round that was frozen before this one was opened counts for nothing."""
-    frozen: set[int] = set()
-    for event in evidence.events:
-        if isinstance(event, RoundFrozen) and event.task == evidence.task:
-            frozen.add(event.round)
-        elif isinstance(event, RoundOpened) and (event.task, event.round) == (evidence.task, number):
-            break
-    return after[max(round_number for round_number in after if round_number not in frozen)]
+def _check_rounds(case: Case) -> None:
+    numbers = list(range(1, case.evidence.task_view.last_round + 1))
+    same("rounds opened", [facts.number for facts in case.state.rounds], numbers)
+    same("rounds with a view", sorted(case.evidence.rounds), numbers)
+    strays = [f"{type(event).__name__} in block {event.block}" for event in case.state.misfits]
+    require(not strays, f"not along the state table: {', '.join(strays[:5])}")
+    require(len(numbers) <= case.spec.rounds, "more rounds than agreed")
+
+
+def _check_each_round(case: Case, task: TaskFacts) -> dict[int, Allocation]:
+    """The allocations that stood on chain, by their round, as far as they could be established."""
+    state, (at_opening, at_end) = case.state, _settled_before(case.evidence)
+    reputations = {client: event.reputation for client, event in state.enrolled.items()}
+    allocations = {0: first_allocation(case.evidence.task, reputations)}
+    bases, last_use = _beginning(case, task), dict[Digest, int]()
+    for facts in state.rounds:
+        plan = state.plan(facts.number)
+        last_use |= {plan.model: facts.number} if isinstance(plan, RoundPlan) else {}
+    for facts in state.rounds:
+        number = facts.number
+        audit = check_commit_phase(case, facts, bases, allocations.get(at_opening[number]))
+        if isinstance(facts.ended, Settled):
+            opening = OpeningAudit(case, task, audit, facts.ended, allocations.get(at_end[number]))
+            opening.run()
+            if opening.allocation is not None:
+                allocations[number] = opening.allocation
+            if isinstance(facts.ended, RoundPublished) and (base := opening.base()) is not None:
+                bases[facts.ended.model] = base
+        bases = {model: base for model, base in bases.items() if last_use.get(model, 0) > number}
+    return allocations
+
+
+def _beginning(case: Case, task: TaskFacts) -> dict[Digest, Base]:
+    spec = case.state.spec
+    if not isinstance(spec, TaskSpec):
+        return {}
+    history = History(tuple(sorted(case.state.enrolled)), spec.initial_model)
+    return {spec.initial_model: Base(history, task.parameters)}
+
+
+def _settled_before(evidence: ChainEvidence) -> tuple[dict[int, int], dict[int, int]]:
+    """The last round whose allocation stood when each round was opened, and when it was settled; 0 for none."""
+    at_opening, at_end, replay = dict[int, int](), dict[int, int](), Replay(evidence)
+    for event in replay.own():
+        if isinstance(event, RoundOpened | RoundPublished | RoundAbandoned):
+            last = replay.state.last_settled()
+            moments = at_opening if isinstance(event, RoundOpened) else at_end
+            moments[event.round] = last.number if last else 0
+    return at_opening, at_end

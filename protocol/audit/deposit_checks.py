@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from protocol.audit.evidence import ChainEvidence
-from protocol.audit.report import known, require, same
-from protocol.audit.task_checks import TaskFacts, of_task
+from protocol.audit.case import Case, known
+from protocol.audit.report import require, same
 from protocol.errors import VerificationError
 from protocol.identifiers import Address, to_hex
 from protocol.messages.chain import (
@@ -23,27 +22,27 @@ from protocol.messages.chain import (
 EDGE_SERVER, AUTHORITY = 1, 2  # roles, as the ledger numbers them
 
 
-def check_deposits(evidence: ChainEvidence, task: TaskFacts) -> int:
+def check_deposits(case: Case) -> int:
     """What the ledger must hold as deposits of this task, in smallest units. Raises VerificationError."""
-    terms = known(task.posted, "TaskPosted").terms
-    bonds = _bonds(evidence, terms)
+    terms = known(case.state.posted, "TaskPosted").terms
+    bonds = _bonds(case, terms)
     for holder, bond in bonds.items():
-        same(f"bond of {to_hex(holder)} in the view", evidence.bonds.get(holder), bond)
-    staked = set(task.enrolled or ()) if terms.stake else set()
-    for event in of_task(evidence, StakeReturned):
+        same(f"bond of {to_hex(holder)} in the view", case.evidence.bonds.get(holder), bond)
+    staked = set(case.state.enrolled) if terms.stake else set()
+    for event in case.of_task(StakeReturned):
         require(event.client in staked, f"{to_hex(event.client)} got a stake back that it did not have")
         same(f"stake of {to_hex(event.client)}", event.amount, terms.stake)
         staked.remove(event.client)
     return sum(bond.amount for bond in bonds.values()) + terms.stake * len(staked)
 
 
-def _bonds(evidence: ChainEvidence, terms: TaskTerms) -> dict[Address, BondView]:
+def _bonds(case: Case, terms: TaskTerms) -> dict[Address, BondView]:
     """Of everybody that the terms list, as the events leave it."""
     bonds = {holder: BondView(EDGE_SERVER, place, False, 0) for place, holder in enumerate(terms.edge_servers)}
     bonds |= {holder: BondView(AUTHORITY, place, False, 0) for place, holder in enumerate(terms.authorities)}
-    convicted = [event.culprit for event in of_task(evidence, RoundFrozen)]
-    same("culprits that lost their bonds", [event.holder for event in of_task(evidence, BondForfeited)], convicted)
-    for event in of_task(evidence, Event):
+    convicted = [event.culprit for event in case.of_task(RoundFrozen)]
+    same("culprits that lost their bonds", [event.holder for event in case.of_task(BondForfeited)], convicted)
+    for event in case.of_task(Event):
         if not isinstance(event, BondPlaced | BondReturned | BondForfeited):
             continue
         bond = bonds.get(event.holder)

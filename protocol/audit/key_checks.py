@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from protocol.audit.evidence import Fetch
-from protocol.audit.report import document, require, same
-from protocol.domain import Domain
+from protocol.audit.case import Case
+from protocol.audit.report import require, same
 from protocol.encryption.agreement import liars
 from protocol.errors import Party
 from protocol.messages.keys import SignedPartialKey
@@ -21,8 +20,7 @@ from protocol.signing import verify
 class KeyAudit:
     """One published round. ``key_bytes``: exact size of a partial key."""
 
-    domain: Domain
-    fetch: Fetch
+    case: Case
     committee: Committee
     plan: RoundPlan
     record: RoundRecord
@@ -53,6 +51,6 @@ class KeyAudit:
             statement = signed.statement
             where = (statement.task, statement.round, statement.label, statement.request, statement.key_epoch)
             same("statement", where, (plan.task, plan.round, plan.label(), self.record.request, plan.key_epoch))
-            verify(self.domain, statement, signed.signature, statement.authority, Party.KEY_AUTHORITY)
-            partials[j] = document(self.fetch, statement.residues, self.key_bytes, "partial key")
+            verify(self.case.evidence.domain, statement, signed.signature, statement.authority, Party.KEY_AUTHORITY)
+            partials[j] = self.case.content(statement.residues, self.key_bytes, "partial key")
         return partials

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from protocol.audit.evidence import Absence, ChainEvidence, Fetch, MissingEvidenceError
+from protocol.audit.case import Case, known, lacking, read
+from protocol.audit.evidence import MissingEvidenceError
 from protocol.audit.key_checks import KeyAudit
 from protocol.audit.money_checks import same_allocation
-from protocol.audit.report import Report, document, known, require, same
-from protocol.audit.round_checks import RoundFacts
-from protocol.audit.task_checks import TaskFacts, of_task
-from protocol.canonical import decode
+from protocol.audit.report import require, same
+from protocol.audit.round_checks import Base, RoundAudit
+from protocol.audit.task_checks import TaskFacts
+from protocol.content.cid import cid_of
 from protocol.encryption.port import Aggregator
-from protocol.errors import VerificationError
+from protocol.errors import HearthError
 from protocol.identifiers import ZERO_DIGEST, Address, sha256, to_hex
 from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, settle, total_owed
-from protocol.messages.chain import Event, KeyRequested, RoundAbandoned, RoundPublished, TakenOver
+from protocol.messages.chain import RoundPublished
 from protocol.messages.keys import KeyRequest
+from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import (
     ABANDONED,
     CORRUPT,
-    MAX_RECORD_BYTES,
     PUBLISHED,
     UNAVAILABLE,
     Allocation,
@@ -38,124 +40,110 @@ from protocol.model.layout import Layout
 from protocol.model.step import apply_step
 from protocol.privacy.spending import spent
 from protocol.round.key_request import check_quorum, key_request
-from protocol.round.planning import History, published_history, unpublished_history
+from protocol.round.planning import published_history
+from protocol.round.record import check_record
 from protocol.round.scheme import RoundScheme
-from protocol.screening.verdict import decide, judged_by_size
+from protocol.screening.verdict import Unfit, decide, judged_by_size
 from protocol.sparse.codec import encode_sums
+from protocol.task.documents import Absent, Lack
+from protocol.task.past import best_count
+from protocol.task.round_facts import Settled
 
-Sizes = Mapping[Address, int | Absence]  # of committed ciphertexts; each is folded and forgotten
+Sizes = Mapping[Address, int | Lack]  # of committed ciphertexts; each is folded and forgotten
 _IRREFUTABLE = "the verdict calls it {}; that cannot be refuted later"
 
 
 class OpeningAudit:
-    """One settled round. ``history``, ``before``, ``parameters`` and ``best`` are those at its opening.
-
-    ``best``: most right answers of any model so far, as published.
-    """
+    """One settled round. ``before``: the allocation that stood when it was settled."""
 
     def __init__(
-        self,
-        report: Report,
-        evidence: ChainEvidence,
-        fetch: Fetch,
-        task: TaskFacts,
-        facts: RoundFacts,
-        history: History | None,
-        before: Allocation | None,
-        parameters: npt.NDArray[np.float32] | None,
-        best: int | None,
+        self, case: Case, task: TaskFacts, audit: RoundAudit, ended: Settled, before: Allocation | None
     ) -> None:
-        self.report, self.evidence, self.fetch = report, evidence, fetch
-        self.task, self.facts, self.history = task, facts, history
-        self.before, self.parameters, self.best = before, parameters, best
+        self.case, self.task, self.audit, self.ended, self.before = case, task, audit, ended, before
         self.record: RoundRecord | None = None
         self.request: KeyRequest | None = None
         self.functional_key: bytes | None = None
         self.folded: Aggregator | None = None
         self.sums: npt.NDArray[np.int64] | None = None
-        self.allocation: Allocation | None = None
+        self.parameters: npt.NDArray[np.float32] | None = None
+        self.allocation: Allocation | None = None  # the one whose root is on chain
 
     def run(self) -> None:
-        subject, ended = self.facts.subject, self.facts.ended
-        if not isinstance(ended, RoundPublished | RoundAbandoned):
-            return
-        with self.report.check(13, f"{subject} record"):
-            data = document(self.fetch, ended.record, MAX_RECORD_BYTES, "round record")
-            self.record = decode(RoundRecord, data, MAX_RECORD_BYTES)
-            same("label", self.record.label, known(self.facts.plan, "the plan").label())
-            outcome = PUBLISHED if isinstance(ended, RoundPublished) else ABANDONED
-            same("outcome", self.record.outcome, outcome)
+        subject, ended, check = self.audit.subject, self.ended, self.case.report.check
+        with check(13, f"{subject} record"):
+            self.record = read(self.case.state.record(self.audit.number), "round record")
+            check_record(self.record, self._plan.label(), isinstance(ended, RoundPublished))
         sizes = self._check_ciphertexts()
-        with self.report.check(13, subject):
+        with check(13, subject):
             self._check_verdict(sizes)
-        with self.report.check(14, subject) as remarks:
+        with check(14, subject) as remarks:
             remarks += self._check_request()
         if isinstance(ended, RoundPublished):
             self._check_published(ended, sizes)
-        else:
-            with self.report.check(18, subject):
-                record = known(self.record, "the record")
-                same("keys", (record.keys, record.accused), ((), ()))
-                zeros = (record.functional_key, record.aggregate, record.model)
-                same("digests of an abandoned round", zeros, (ZERO_DIGEST,) * 3)
-                counts = (record.max_residual, record.correct, record.examples)
-                same("counts of an abandoned round", counts, (0, 0, 0))
-        with self.report.check(20, subject):
-            record, plan = known(self.record, "the record"), known(self.facts.plan, "the plan")
-            privacy = known(self.task.spec, "the spec").privacy
-            charge = spent(plan.learning.mechanism, privacy, self.facts.number)
+        with check(20, subject):
+            charge = spent(self._plan.learning.mechanism, self.case.spec.privacy, self.audit.number)
             for part in fields(charge):
-                same(f"{part.name} of the charge", getattr(record.charge, part.name), getattr(charge, part.name))
-        with self.report.check(21, subject):
-            self._check_allocation(ended)
+                same(f"{part.name} of the charge", getattr(self._record.charge, part.name), getattr(charge, part.name))
+        with suppress(HearthError):
+            self._establish_allocation(sizes)
+        with check(21, subject):
+            self._check_allocation()
 
-    def next_history(self) -> History | None:
-        """History after this round, or None when it could not be established."""
-        plan, history = self.facts.plan, self.history
-        if plan is None or history is None:
+    def base(self) -> Base | None:
+        """For rounds that go on from this one; None when it could not be established."""
+        base, indices = self.audit.base, self.audit.indices
+        if not isinstance(self.ended, RoundPublished) or self.request is None or self.sums is None:
             return None
-        if not isinstance(self.facts.ended, RoundPublished):
-            return unpublished_history(history, plan)
-        if self.request is None or self.sums is None or self.facts.indices is None:
+        if base is None or indices is None:
             return None
-        model = self.facts.ended.model
-        return published_history(history, plan, self.request, self.facts.indices, self.sums, model)
+        history = published_history(base.history, self._plan, self.request, indices, self.sums, self.ended.model)
+        return Base(history, self.parameters)
+
+    @property
+    def _plan(self) -> RoundPlan:
+        return known(self.audit.plan, "the plan")
+
+    @property
+    def _record(self) -> RoundRecord:
+        return known(self.record, "the record")
 
     @cached_property
     def _scheme(self) -> RoundScheme:
-        return RoundScheme.of(known(self.facts.plan, "the plan"), known(self.task.spec, "the spec").committee)
+        return RoundScheme.of(self._plan, self.case.spec.committee)
 
     def _check_ciphertexts(self) -> Sizes:
-        sizes: dict[Address, int | Absence] = {}
-        committed = self.facts.committed or {}
+        sizes: dict[Address, int | Lack] = {}
+        committed = self.audit.committed or {}
         rejected = {entry.client: entry.reason for entry in self.record.verdict.rejected} if self.record else {}
         for client, signed in committed.items():
-            with self.report.check(12, f"{self.facts.subject} client {to_hex(client)}") as remarks:
+            with self.case.report.check(12, f"{self.audit.subject} client {to_hex(client)}") as remarks:
                 scheme, digest, reason = self._scheme, signed.commitment.ciphertext, rejected.get(client)
-                found = self.fetch(digest, scheme.max_fetched_bytes, scheme.block_bytes)
-                sizes[client] = len(found) if isinstance(found, bytes) else found
-                self._fold(client, found)
+                found = self.case.fetch(digest, scheme.max_fetched_bytes, scheme.block_bytes)
+                if isinstance(found, Lack):
+                    sizes[client] = found
+                else:
+                    sizes[client] = len(found)
+                    self._fold(client, found)
                 if reason in (UNAVAILABLE, CORRUPT):
                     remarks.append(_IRREFUTABLE.format(reason))
-                elif found is Absence.MISSING:
-                    raise MissingEvidenceError(f"ciphertext {to_hex(digest)} is not in the content store")
-                elif isinstance(found, Absence):
-                    raise VerificationError(f"the bytes in the content store are not those of {to_hex(digest)}")
+                elif isinstance(found, Lack):
+                    raise lacking(found, f"ciphertext {to_hex(digest)}")
         return sizes
 
-    def _fold(self, client: Address, body: bytes | Absence) -> None:
+    def _fold(self, client: Address, body: bytes) -> None:
         """Into the sum of the accepted, whose sizes are judged later."""
-        weight = self._scheme.plan.weight_of(client)
-        accepted = self.record is not None and client in self.record.verdict.accepted
-        if weight is None or not accepted or isinstance(body, Absence) or len(body) != self._scheme.body_bytes:
+        weight, accepted = (
+            self._plan.weight_of(client),
+            self.record is not None and client in self.record.verdict.accepted,
+        )
+        if weight is None or not accepted or len(body) != self._scheme.body_bytes:
             return
         if self.folded is None:
             self.folded = self._scheme.aggregator()
         self.folded.fold(body, weight)
 
     def _check_verdict(self, sizes: Sizes) -> None:
-        record, plan = known(self.record, "the record"), known(self.facts.plan, "the plan")
-        committed = known(self.facts.committed, "the committed set")
+        record, committed = self._record, known(self.audit.committed, "the committed set")
         excused = {e.client: e.reason for e in record.verdict.rejected if e.reason in (UNAVAILABLE, CORRUPT)}
         require(set(excused) <= set(committed), "the verdict rejects a client that did not commit")
         findings = {}
@@ -164,71 +152,60 @@ class OpeningAudit:
             if not isinstance(size, int):
                 raise MissingEvidenceError(f"needs the ciphertext of {to_hex(client)}")
             findings[client] = judged_by_size(size, self._scheme.body_bytes)
-        derived = decide(plan.label(), findings)
+        derived = decide(self._plan.label(), findings)
         rejected = tuple(e for e in record.verdict.rejected if e.client not in excused)
         same("verdict", Verdict(record.label, record.verdict.accepted, rejected), derived)
         order = [entry.client for entry in record.verdict.rejected]
         same("order of the rejected", order, sorted(set(order)))
 
     def _check_request(self) -> list[str]:
-        record, event = known(self.record, "the record"), self.facts.requested
-        if event is None:
+        record, facts = self._record, self.audit.facts
+        if facts.requested is None:
             same("request of a round without one", record.request, ZERO_DIGEST)
             return []
-        plan, committed = known(self.facts.plan, "the plan"), known(self.facts.committed, "the committed set")
+        on_chain, committed = facts.requested.request, known(self.audit.committed, "the committed set")
         require(set(record.verdict.accepted) <= set(committed), "accepted without a commitment")
-        self.request = key_request(plan, committed, record.verdict.accepted)
-        if event.request != self.request.digest() and self._replaced_since(event):
+        self.request = key_request(self._plan, committed, record.verdict.accepted)
+        if on_chain != self.request.digest() and facts.requested_by != facts.ended_by:
             same("outcome", record.outcome, ABANDONED)
-            same("request in the record", record.request, event.request)
+            same("request in the record", record.request, on_chain)
             return ["requested for another set by a server that was replaced"]  # who was wrong cannot be told later
-        same("request on chain", event.request, self.request.digest())
+        same("request on chain", on_chain, self.request.digest())
         same("request in the record", record.request, self.request.digest())
-        weights = [entry.weight for entry in self.request.entries]
         if record.outcome == PUBLISHED:
-            check_quorum(weights, plan.min_clients, plan.max_share_ppm)
+            weights = [entry.weight for entry in self.request.entries]
+            check_quorum(weights, self._plan.min_clients, self._plan.max_share_ppm)
         return []
 
-    def _replaced_since(self, requested: KeyRequested) -> bool:
-        """Another edge server took over before it ended the round."""
-        events = of_task(self.evidence, Event)
-        later = events[events.index(requested) : events.index(known(self.facts.ended, "the end"))]
-        return any(isinstance(event, TakenOver) for event in later)
-
     def _check_published(self, ended: RoundPublished, sizes: Sizes) -> None:
-        subject = self.facts.subject
+        subject, check = self.audit.subject, self.case.report.check
         partials: dict[int, bytes] = {}
-        with self.report.check(15, subject):
+        with check(15, subject):
             partials = self._keys().partial_keys()
-        with self.report.check(16, subject):
+        with check(16, subject):
             key = self._scheme.combine(known(partials or None, "valid partial keys"))
-            same("functional key", known(self.record, "the record").functional_key, sha256(key))
+            same("functional key", self._record.functional_key, sha256(key))
             self.functional_key = key
-        with self.report.check(25, subject) as remarks:
+        with check(25, subject) as remarks:
             remarks += self._keys().check_accusation(
                 known(partials or None, "valid partial keys"), self._scheme.combine
             )
-        with self.report.check(17, subject):
+        with check(17, subject):
             self._check_aggregate(sizes)
-        stepped: npt.NDArray[np.float32] | None = None
-        with self.report.check(18, subject):
-            stepped = self._check_model(ended)
-        self.parameters = stepped
-        with self.report.check(19, subject):
-            record, spec = known(self.record, "the record"), known(self.task.spec, "the spec")
+        with check(18, subject):
+            self._check_model(ended)
+        with check(19, subject):
+            parameters = known(self.parameters, "the model")
             images, labels = known(self.task.test_images, "the test set"), known(self.task.test_labels, "the test set")
-            correct = count_correct(spec.model, known(stepped, "the model"), images, labels)
+            correct = count_correct(self.case.spec.model, parameters, images, labels)
             same("on chain", (ended.correct, ended.examples), (correct, len(labels)))
-            same("in the record", (record.correct, record.examples), (correct, len(labels)))
+            same("in the record", (self._record.correct, self._record.examples), (correct, len(labels)))
 
     def _keys(self) -> KeyAudit:
-        plan, committee = known(self.facts.plan, "the plan"), known(self.task.spec, "the spec").committee
-        record, size = known(self.record, "the record"), self._scheme.key_bytes
-        return KeyAudit(self.evidence.domain, self.fetch, committee, plan, record, size)
+        return KeyAudit(self.case, self.case.spec.committee, self._plan, self._record, self._scheme.key_bytes)
 
     def _check_aggregate(self, sizes: Sizes) -> None:
-        plan, record = known(self.facts.plan, "the plan"), known(self.record, "the record")
-        request, scheme = known(self.request, "the key request"), self._scheme
+        record, request, scheme = self._record, known(self.request, "the key request"), self._scheme
         for entry in request.entries:
             size = sizes.get(entry.client)
             if not isinstance(size, int):
@@ -236,34 +213,50 @@ class OpeningAudit:
             same(f"bytes of the ciphertext of {to_hex(entry.client)}", size, scheme.body_bytes)
         weights = [entry.weight for entry in request.entries]
         words = known(self.folded, "the ciphertexts").words
-        key = known(self.functional_key, "the functional key")
-        decrypted = scheme.decrypt(words, key, weights)
-        data = document(self.fetch, record.aggregate, 8 * plan.dimension, "aggregate")
-        same("aggregate", data, encode_sums(decrypted.sums))
-        same("largest residual", record.max_residual, decrypted.max_residual)
+        decrypted = scheme.decrypt(words, known(self.functional_key, "the functional key"), weights)
+        same("aggregate", record.aggregate, cid_of(encode_sums(decrypted.sums)).digest)
         self.sums = decrypted.sums
+        same("largest residual", record.max_residual, decrypted.max_residual)
+        read(self.case.state.aggregate(self.audit.number), "aggregate")
 
-    def _check_model(self, ended: RoundPublished) -> npt.NDArray[np.float32]:
-        plan, record = known(self.facts.plan, "the plan"), known(self.record, "the record")
-        request, layout = known(self.request, "the key request"), Layout.of(known(self.task.spec, "the spec").model)
-        same("model in record and event", record.model, ended.model)
-        published = document(self.fetch, ended.model, layout.max_bytes, "model")
+    def _check_model(self, ended: RoundPublished) -> None:
+        request, layout = known(self.request, "the key request"), Layout.of(self.case.spec.model)
+        same("model in record and event", self._record.model, ended.model)
+        indices, sums = known(self.audit.indices, "the index set"), known(self.sums, "the sums")
+        before = known(known(self.audit.base, "the round that it goes on from").parameters, "the model before")
         sum_weights = sum(entry.weight for entry in request.entries)
-        indices = known(self.facts.indices, "the index set")
-        before, sums = known(self.parameters, "the model before"), known(self.sums, "the sums")
-        stepped = apply_step(before, indices, sums, sum_weights, plan.learning.quantiser)
-        same("model", published, layout.to_safetensors(stepped))
-        return stepped
+        stepped = apply_step(before, indices, sums, sum_weights, self._plan.learning.quantiser)
+        same("model", ended.model, cid_of(layout.to_safetensors(stepped)).digest)
+        self.parameters = stepped
+        read(self.case.state.model(self.audit.number), "model")
 
-    def _check_allocation(self, ended: RoundPublished | RoundAbandoned) -> None:
-        record, spec = known(self.record, "the record"), known(self.task.spec, "the spec")
-        before = known(self.before, "the allocation before")
-        progress = None
+    def _establish_allocation(self, sizes: Sizes) -> None:
+        """Later rounds go on from the one under the root on chain, read or, if nobody can read it, derived again."""
+        found = self.case.state.allocation(self.audit.number)
+        if isinstance(found, Absent):
+            found = self._settled(self.record.verdict if self.record else self._decided(sizes))
+        if allocation_root(found) == self.ended.allocation_root:
+            self.allocation = found
+
+    def _decided(self, sizes: Sizes) -> Verdict:
+        """From the ciphertexts as they are now."""
+        expected, unfit = self._scheme.body_bytes, {Lack.CORRUPT: Unfit.CORRUPT}
+        found = {client: sizes.get(client, Lack.MISSING) for client in known(self.audit.committed, "the committed set")}
+        findings = {
+            client: unfit.get(size, Unfit.UNAVAILABLE) if isinstance(size, Lack) else judged_by_size(size, expected)
+            for client, size in found.items()
+        }
+        return decide(self._plan.label(), findings)
+
+    def _settled(self, verdict: Verdict) -> Allocation:
+        ended, number, progress = self.ended, self.audit.number, None
         if isinstance(ended, RoundPublished):
-            progress = Progress(known(self.best, "the initial model's count"), ended.correct, ended.examples)
-        derived = settle(spec, before, self.facts.number, record.verdict, progress)
-        data = document(self.fetch, record.allocation, MAX_RECORD_BYTES, "allocation")
-        same_allocation(decode(Allocation, data, MAX_RECORD_BYTES), derived)
+            initial = known(self.task.initial_correct, "the initial model's count")
+            progress = Progress(max(initial, best_count(self.case.state, number)), ended.correct, ended.examples)
+        return settle(self.case.spec, known(self.before, "the allocation before"), number, verdict, progress)
+
+    def _check_allocation(self) -> None:
+        ended, derived = self.ended, self._settled(self._record.verdict)
+        same_allocation(read(self.case.state.allocation(self.audit.number), "allocation"), derived)
         on_chain, follows = (ended.allocation_root, ended.allocated), (allocation_root(derived), total_owed(derived))
         same("root and amount on chain", on_chain, follows)
-        self.allocation = derived

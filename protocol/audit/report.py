@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final
 
-from protocol.audit.evidence import Absence, Fetch, MissingEvidenceError
+from protocol.audit.evidence import MissingEvidenceError
 from protocol.errors import HearthError, VerificationError
-from protocol.identifiers import Digest, to_hex
-
-T = TypeVar("T")
+from protocol.identifiers import to_hex
 
 CHECKS: Final[dict[int, str]] = {
     1: "the code of the ledger and of its judge is the published contracts'",
@@ -76,6 +74,9 @@ class Report:
     def failed(self) -> list[Line]:
         return [line for line in self.lines if line.status is not Status.PASS]
 
+    def count(self, status: Status) -> int:
+        return sum(line.status is status for line in self.lines)
+
     @contextmanager
     def check(self, number: int, subject: str) -> Iterator[list[str]]:
         """Adds one line for the block; the yielded list takes remarks that go with a PASS."""
@@ -99,22 +100,6 @@ def same(name: str, claimed: object, derived: object) -> None:
     """Raises VerificationError unless what is claimed equals what follows."""
     if claimed != derived:
         raise VerificationError(f"{name}: {_text(claimed)} is claimed, {_text(derived)} follows")
-
-
-def known(value: T | None, what: str) -> T:
-    if value is None:
-        raise MissingEvidenceError(f"needs {what}")
-    return value
-
-
-def document(fetch: Fetch, digest: Digest, max_bytes: int, what: str, chunk_bytes: int | None = None) -> bytes:
-    """Bytes behind a digest; missing is UNKNOWN, present and wrong is FAIL."""
-    found = fetch(digest, max_bytes, chunk_bytes)
-    if found is Absence.MISSING:
-        raise MissingEvidenceError(f"{what} {to_hex(digest)} is not in the content store")
-    if isinstance(found, Absence):
-        raise VerificationError(f"{what}: the bytes in the content store are not those of {to_hex(digest)}")
-    return found
 
 
 def _text(value: object) -> str:

@@ -3,247 +3,184 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from protocol.audit.evidence import ChainEvidence, Fetch
-from protocol.audit.report import Report, document, known, require, same
-from protocol.audit.task_checks import TaskFacts, of_task
-from protocol.canonical import decode
-from protocol.identifiers import ZERO_DIGEST, Address, to_hex
+from protocol.audit.case import Case, known, read
+from protocol.audit.report import Status, require, same
+from protocol.content.cid import cid_of
+from protocol.errors import VerificationError
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, to_hex
 from protocol.incentives.reputation import eligible, weight_of
-from protocol.messages.chain import (
-    BatchCommitted,
-    DirectCommitted,
-    Event,
-    KeyRequested,
-    RoundAbandoned,
-    RoundExpired,
-    RoundFrozen,
-    RoundOpened,
-    RoundPublished,
-    TakenOver,
-)
-from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
+from protocol.messages.chain import RoundExpired
+from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation
-from protocol.messages.submission import MAX_BATCH_BYTES, Commitment, CommitmentBatch, SignedCommitment
-from protocol.round.commitments import batch_root, committed_set, verify_batch, verify_commitment
+from protocol.messages.submission import SignedCommitment
+from protocol.round.commitments import batch_root, verify_batch, verify_commitment
 from protocol.round.planning import History, check_plan, choose_index_set
-from protocol.round.state_table import RoundState, may_move
 from protocol.sparse.codec import encode_index_set
+from protocol.task.past import published
+from protocol.task.round_facts import RoundFacts
 
-RoundEvent = (
-    RoundOpened
-    | BatchCommitted
-    | DirectCommitted
-    | KeyRequested
-    | RoundPublished
-    | RoundAbandoned
-    | RoundExpired
-    | RoundFrozen
-)
-_AFTER = {
-    RoundOpened: RoundState.OPEN,
-    BatchCommitted: RoundState.OPEN,
-    DirectCommitted: RoundState.OPEN,
-    KeyRequested: RoundState.REQUESTED,
-    RoundPublished: RoundState.PUBLISHED,
-    RoundAbandoned: RoundState.ABANDONED,
-    RoundExpired: RoundState.EXPIRED,
-    RoundFrozen: RoundState.FROZEN,
-}
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a plan goes on from: a published round, or the task's beginning. None: not established."""
+
+    history: History
+    parameters: npt.NDArray[np.float32] | None
 
 
 @dataclass
-class RoundFacts:
-    """One round as far as it could be established."""
+class RoundAudit:
+    """One round, and what its checks have established so far; None where they have not."""
 
-    number: int
-    events: list[RoundEvent]
-    opened: RoundOpened | None = None
-    batched: BatchCommitted | None = None
-    directs: list[DirectCommitted] = field(default_factory=list)
-    requested: KeyRequested | None = None
-    ended: RoundPublished | RoundAbandoned | RoundExpired | None = None
-    frozen: RoundFrozen | None = None
+    facts: RoundFacts
     plan: RoundPlan | None = None
+    base: Base | None = None
     indices: npt.NDArray[np.uint32] | None = None
     committed: Mapping[Address, SignedCommitment] | None = None
+
+    @property
+    def number(self) -> int:
+        return self.facts.number
 
     @property
     def subject(self) -> str:
         return f"round {self.number}"
 
 
-def gather(evidence: ChainEvidence, number: int) -> RoundFacts:
-    events = [
-        event
-        for event in evidence.events
-        if isinstance(event, RoundEvent) and (event.task, event.round) == (evidence.task, number)
-    ]
-    facts = RoundFacts(number, events)
-    for event in events:
-        match event:
-            case RoundOpened():
-                facts.opened = event
-            case BatchCommitted():
-                facts.batched = event
-            case DirectCommitted():
-                facts.directs.append(event)
-            case KeyRequested():
-                facts.requested = event
-            case RoundFrozen():
-                facts.frozen = event
-            case _:
-                facts.ended = event
-    return facts
-
-
 def check_commit_phase(
-    report: Report,
-    evidence: ChainEvidence,
-    fetch: Fetch,
-    task: TaskFacts,
-    number: int,
-    history: History | None,
-    before: Allocation | None,
-) -> RoundFacts:
-    """``history`` and ``before`` (the allocation) are those at the round's opening; None when not established."""
-    facts = gather(evidence, number)
-    subject = facts.subject
+    case: Case, facts: RoundFacts, bases: Mapping[Digest, Base], before: Allocation | None
+) -> RoundAudit:
+    """``bases`` by the digest of their model; ``before``: the allocation that stood when the round was opened."""
+    audit, report = RoundAudit(facts), case.report
+    subject = audit.subject
     with report.check(6, subject):
-        _check_states(evidence, task, facts)
-    with report.check(7, subject):
-        _check_plan(evidence, fetch, task, facts, history)
+        _check_deadlines(case, facts)
+    with report.check(7, subject) as remarks:
+        _check_plan(case, audit)
+        remarks += _check_model(case, audit)
+    audit.base = bases.get(audit.plan.model) if audit.plan else None
     with report.check(8, subject):
-        _check_weights(task, facts, known(before, "the allocation before"))
+        _check_weights(case, audit, known(before, "the allocation before"))
     with report.check(9, subject):
-        _check_index_set(fetch, task, facts, known(history, "the task's history"))
-    batch = None
+        _check_index_set(case, audit)
     with report.check(10, subject):
-        batch = _check_batch(evidence, fetch, facts)
-    directs = []
-    for event in facts.directs:
-        with report.check(11, f"{subject} client {to_hex(event.client)}"):
-            directs.append(_check_direct(evidence, task, facts, event))
+        _check_batch(case, audit)
+    sound = report.lines[-1].status is not Status.FAIL
+    for client in facts.directs:
+        with report.check(11, f"{subject} client {to_hex(client)}"):
+            _check_direct(case, audit, client)
+        sound = sound and report.lines[-1].status is not Status.FAIL
     with report.check(11, subject):
-        view = known(evidence.rounds.get(number), "the round's view")
+        view = known(case.evidence.rounds.get(facts.number), "the round's view")
         same("number of direct commitments", view.direct, len(facts.directs))
-        claimed = {client for (n, client), flag in evidence.directs.items() if n == number and flag}
-        same("clients with a direct commitment", claimed, {event.client for event in facts.directs})
-        plan = known(facts.plan, "the plan")
-        planned = [signed for signed in directs if plan.weight_of(signed.commitment.client) is not None]
-        require(len(directs) == len(facts.directs), "a direct commitment is not valid")
-        facts.committed = committed_set(known(batch, "the batch"), planned)
-    return facts
+        same("clients with a direct commitment", case.evidence.directs.get(facts.number), facts.directs.keys())
+    committed = case.state.committed(facts.number)
+    if sound and audit.plan is not None and isinstance(committed, dict):
+        audit.committed = committed
+    return audit
 
 
-def _check_states(evidence: ChainEvidence, task: TaskFacts, facts: RoundFacts) -> None:
+def _check_deadlines(case: Case, facts: RoundFacts) -> None:
+    evidence, opened, ended = case.evidence, facts.opened, facts.ended
     view = known(evidence.rounds.get(facts.number), "the round's view")
-    require(facts.opened is not None, "no RoundOpened event")
-    opened = known(facts.opened, "RoundOpened")
-    state, committed = RoundState.NONE, 0
-    for event in facts.events:
-        after = _AFTER[type(event)]
-        require(may_move(state, after), f"{type(event).__name__} in state {state.name}")
-        time = evidence.timestamps[event.block]
-        match event:
-            case BatchCommitted() | DirectCommitted():
-                require(time <= opened.commit_until, "a commitment after the commit deadline")
-                committed += event.count if isinstance(event, BatchCommitted) else 1
-            case KeyRequested():
-                early = time <= opened.commit_until
-                require(not early or committed >= opened.cohort, "key requested before everyone could commit")
-                require(time <= opened.settle_until, "key requested after the settle deadline")
-            case RoundPublished() | RoundAbandoned():
-                require(time <= opened.settle_until, "settled after the deadline")
-            case RoundExpired():
-                require(time > opened.settle_until, "expired before the deadline")
-            case _:
-                pass
-        state = after
-    same("state", view.state, state)
-    require(evidence.timestamps[opened.block] <= evidence.task_view.task_until, "opened after the task's end")
+    require(evidence.time(opened) <= evidence.task_view.task_until, "opened after the task's end")
+    committed = ([facts.batched] if facts.batched else []) + [*facts.directs.values()]
+    in_time = all(evidence.time(event) <= opened.commit_until for event in committed)
+    require(in_time, "a commitment after the commit deadline")
+    if facts.requested is not None:
+        time, count = evidence.time(facts.requested), len(facts.directs)
+        count += facts.batched.count if facts.batched else 0
+        early = time <= opened.commit_until and count < opened.cohort
+        require(not early, "key requested before everyone could commit")
+        require(time <= opened.settle_until, "key requested after the settle deadline")
+    if isinstance(ended, RoundExpired):
+        require(evidence.time(ended) > opened.settle_until, "expired before the deadline")
+    elif ended is not None:
+        require(evidence.time(ended) <= opened.settle_until, "settled after the deadline")
+    same("state", view.state, facts.state)
     same("deadlines in the view", (view.commit_until, view.settle_until), (opened.commit_until, opened.settle_until))
     same("cohort in the view", view.cohort, opened.cohort)
     same("label in the view", view.label, opened.label)
-    servers = known(task.posted, "TaskPosted").terms.edge_servers
-    taken = [e.edge_server for e in of_task(evidence, TakenOver) if _position(e) < _position(opened)]
-    same("edge server in the view", servers[view.server : view.server + 1], ((servers[0], *taken)[-1],))
+    servers = known(case.state.posted, "TaskPosted").terms.edge_servers
+    same("edge server in the view", servers[view.server : view.server + 1], (facts.server,))
     same("request in the view", view.request, facts.requested.request if facts.requested else ZERO_DIGEST)
-    ended = sum(isinstance(event, RoundPublished | RoundAbandoned | RoundExpired) for event in facts.events)
-    require(ended <= 1, "ended twice")
 
 
-def _check_plan(
-    evidence: ChainEvidence, fetch: Fetch, task: TaskFacts, facts: RoundFacts, history: History | None
-) -> None:
-    opened, spec = known(facts.opened, "RoundOpened"), known(task.spec, "the spec")
-    plan = decode(RoundPlan, document(fetch, opened.plan, MAX_PLAN_BYTES, "plan"), MAX_PLAN_BYTES)
-    same("label", opened.label, plan.label())
-    check_plan(plan, spec, evidence.domain, evidence.task, facts.number)
+def _check_plan(case: Case, audit: RoundAudit) -> None:
+    opened, number = audit.facts.opened, audit.number
+    plan = read(case.state.plan(number), "plan")
+    check_plan(plan, case.spec, case.evidence.domain, case.evidence.task, number)
     same("cohort", opened.cohort, len(plan.weights))
-    start = evidence.timestamps[opened.block]
-    commit_until = start + plan.commit_seconds
+    commit_until = case.evidence.time(opened) + plan.commit_seconds
     deadlines = (commit_until, commit_until + plan.settle_seconds)
     same("deadlines", (opened.commit_until, opened.settle_until), deadlines)
-    facts.plan = plan
-    past = known(history, "the task's history")
-    same("previous label", plan.previous_label, past.previous_label)
-    same("model", plan.model, past.model)
+    audit.plan = plan
+    previous = case.state.rounds[number - 2].opened.label if number > 1 else ZERO_DIGEST
+    same("previous label", plan.previous_label, previous)
 
 
-def _check_weights(task: TaskFacts, facts: RoundFacts, before: Allocation) -> None:
-    plan, spec = known(facts.plan, "the plan"), known(task.spec, "the spec")
-    opened = known(facts.opened, "RoundOpened")
+def _check_model(case: Case, audit: RoundAudit) -> list[str]:
+    """That of the last published round, unless another server published it: nobody can tell what it gave to whom."""
+    plan, state, skipped = known(audit.plan, "the plan"), case.state, list[int]()
+    for number in range(audit.number - 1, 0, -1):
+        event = published(state, number)
+        if event is not None and event.model == plan.model:
+            break
+        skipped += [] if event is None else [number]
+    else:
+        last = published(state, skipped[0]) if skipped else None
+        if last is None or plan.model != case.spec.initial_model:
+            same("model", plan.model, last.model if last else case.spec.initial_model)
+    remarks = []
+    for number in skipped:
+        publisher = known(state.rounds[number - 1].ended_by, "the publisher")
+        require(publisher != audit.facts.server, f"skips round {number}, which the plan's own server published")
+        remarks.append(f"skips round {number}, which {to_hex(publisher)} published")
+    return remarks
+
+
+def _check_weights(case: Case, audit: RoundAudit, before: Allocation) -> None:
+    plan, terms = known(audit.plan, "the plan"), case.spec.reputation
     reputations = {entry.client: entry.reputation for entry in before.entitlements}
     for entry in plan.weights:
         reputation = reputations.get(entry.client)
-        if reputation is None or not eligible(reputation, spec.reputation):
-            require(False, f"{to_hex(entry.client)} is planned without being eligible")
-            continue
-        same(f"weight of {to_hex(entry.client)}", entry.weight, weight_of(reputation, spec.reputation))
-        left = (task.left or {}).get(entry.client)
-        gone = left is not None and _position(left) < _position(opened)
+        if reputation is None or not eligible(reputation, terms):
+            raise VerificationError(f"{to_hex(entry.client)} is planned without being eligible")
+        same(f"weight of {to_hex(entry.client)}", entry.weight, weight_of(reputation, terms))
+        gone = case.state.left.get(entry.client, audit.number) < audit.number
         require(not gone, f"{to_hex(entry.client)} is planned after leaving")
 
 
-def _check_index_set(fetch: Fetch, task: TaskFacts, facts: RoundFacts, history: History) -> None:
-    plan, spec = known(facts.plan, "the plan"), known(task.spec, "the spec")
-    derived = choose_index_set(spec, facts.number, history)
-    data = document(fetch, plan.index_set, 4 * len(derived) + 4, "index set")
-    same("index set", data, encode_index_set(derived))
+def _check_index_set(case: Case, audit: RoundAudit) -> None:
+    plan, base = known(audit.plan, "the plan"), known(audit.base, "the round that it goes on from")
+    derived = choose_index_set(case.spec, audit.number, base.history)
     same("dimension", plan.dimension, len(derived))
-    facts.indices = derived
+    same("index set", plan.index_set, cid_of(encode_index_set(derived)).digest)
+    audit.indices = derived
+    read(case.state.index_set(audit.number), "index set")
 
 
-def _check_batch(evidence: ChainEvidence, fetch: Fetch, facts: RoundFacts) -> CommitmentBatch | None:
-    view, event = known(evidence.rounds.get(facts.number), "the round's view"), facts.batched
+def _check_batch(case: Case, audit: RoundAudit) -> None:
+    event = audit.facts.batched
+    view = known(case.evidence.rounds.get(audit.number), "the round's view")
+    in_view = (event.root, event.count) if event else (ZERO_DIGEST, 0)
+    same("batch in the view", (view.batch_root, view.batched), in_view)
     if event is None:
-        same("batch in the view", (view.batch_root, view.batched), (ZERO_DIGEST, 0))
-        return CommitmentBatch(())
-    same("batch in the view", (view.batch_root, view.batched), (event.root, event.count))
-    batch = decode(CommitmentBatch, document(fetch, event.batch, MAX_BATCH_BYTES, "batch"), MAX_BATCH_BYTES)
+        return
+    batch = read(case.state.batch(audit.number), "batch")
     same("root", event.root, batch_root(batch))
     same("count", event.count, len(batch.commitments))
-    verify_batch(known(facts.plan, "the plan"), batch)
-    return batch
+    verify_batch(known(audit.plan, "the plan"), batch)
 
 
-def _check_direct(
-    evidence: ChainEvidence, task: TaskFacts, facts: RoundFacts, event: DirectCommitted
-) -> SignedCommitment:
-    plan = known(facts.plan, "the plan")
-    require(event.client in (task.enrolled or {}), "a direct commitment of an outsider")
-    commitment = Commitment(evidence.task, facts.number, event.client, event.label, event.nonce, event.ciphertext)
-    signed = SignedCommitment(commitment, event.signature)
-    same("label", event.label, plan.label())
-    if plan.weight_of(event.client) is not None:
+def _check_direct(case: Case, audit: RoundAudit, client: Address) -> None:
+    plan, signed = known(audit.plan, "the plan"), audit.facts.direct_commitments()[client]
+    require(client in case.state.enrolled, "a direct commitment of an outsider")
+    same("label", signed.commitment.label, plan.label())
+    if plan.weight_of(client) is not None:
         verify_commitment(plan, signed)
-    return signed
-
-
-def _position(event: Event) -> tuple[int, int]:
-    return event.block, event.log_index

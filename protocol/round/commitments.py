@@ -34,13 +34,18 @@ def commitment_of(plan: RoundPlan, submission: Submission) -> SignedCommitment:
 
 def verify_commitment(plan: RoundPlan, signed: SignedCommitment) -> None:
     """Raises VerificationError unless a planned client signed this for this very round."""
-    commitment = signed.commitment
-    where = (commitment.task, commitment.round, commitment.label)
-    if where != (plan.task, plan.round, plan.label()):
-        raise VerificationError("the commitment is for another task, round or label", fault=Party.CLIENT)
-    if plan.weight_of(commitment.client) is None:
-        raise VerificationError(f"{to_hex(commitment.client)} is not in the cohort", fault=Party.CLIENT)
-    verify(domain_of(plan), commitment, signed.signature, commitment.client, Party.CLIENT)
+    _verify_commitments(plan, [signed])
+
+
+def _verify_commitments(plan: RoundPlan, commitments: Iterable[SignedCommitment]) -> None:
+    here, planned = (plan.task, plan.round, plan.label()), {entry.client for entry in plan.weights}
+    for signed in commitments:
+        commitment = signed.commitment
+        if (commitment.task, commitment.round, commitment.label) != here:
+            raise VerificationError("the commitment is for another task, round or label", fault=Party.CLIENT)
+        if commitment.client not in planned:
+            raise VerificationError(f"{to_hex(commitment.client)} is not in the cohort", fault=Party.CLIENT)
+        verify(domain_of(plan), commitment, signed.signature, commitment.client, Party.CLIENT)
 
 
 def batch_of(commitments: Iterable[SignedCommitment]) -> CommitmentBatch:
@@ -52,8 +57,7 @@ def verify_batch(plan: RoundPlan, batch: CommitmentBatch) -> None:
     clients = [signed.commitment.client for signed in batch.commitments]
     if clients != sorted(set(clients)):
         raise VerificationError("batch not strictly ascending by client", fault=Party.EDGE_SERVER)
-    for signed in batch.commitments:
-        verify_commitment(plan, signed)
+    _verify_commitments(plan, batch.commitments)
 
 
 def batch_leaves(batch: CommitmentBatch) -> list[Digest]:

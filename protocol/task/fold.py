@@ -108,7 +108,8 @@ def _by_event(state: TaskState, event: Event) -> TaskState | None:
 
 def _in_round(facts: RoundFacts, event: Event, acting: Address | None) -> RoundFacts | None:
     if isinstance(event, RoundFrozen):
-        return None if facts.frozen else replace(facts, frozen=event)
+        expired = isinstance(facts.ended, RoundExpired)
+        return None if facts.frozen or expired else replace(facts, frozen=event)
     if not facts.running:
         return None
     match event:

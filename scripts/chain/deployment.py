@@ -17,12 +17,13 @@ from eth_typing import BlockNumber
 from web3 import Web3
 from web3.types import BlockIdentifier
 
+from protocol.audit.codes import expected_codes
 from protocol.errors import HearthError, MalformedError
 from protocol.identifiers import Address, to_hex
 from protocol.messages.chain import DEFAULT_RULES, ReputationRules
 from protocol.strict_json import parse_json
-from scripts.audit import expected_codes
 from storage.durable_file import write_file_atomically
+from storage.evidence import contract_addresses, published_codes
 from storage.ledger.ethereum import abi
 from storage.ledger.ethereum.decoding import address_of, whole
 from storage.ledger.ethereum.ledger import EthereumReader, deploy
@@ -154,7 +155,7 @@ def _check(known: Deployment, chain: _Chain, rpc_url: str, file: Path) -> Deploy
     reader = EthereumReader(rpc_url, known.address)
     try:
         code = reader.code()
-        if code and not _is_ours(reader, code, known.rules):
+        if code and not _is_ours(reader, known.rules):
             raise DeploymentError(f"{file}: {known.ledger} is not this contract, or has other rules")
     finally:
         reader.close()
@@ -178,14 +179,14 @@ def _text(rules: ReputationRules) -> str:
     return f"maximum {rules.maximum}, floor {rules.floor}, waiting {rules.waiting_seconds} s"
 
 
-def _is_ours(reader: EthereumReader, code: bytes, rules: ReputationRules) -> bool:
+def _is_ours(reader: EthereumReader, rules: ReputationRules) -> bool:
     try:
-        judge = reader.judge()
-        codes = code, reader.code(judge)
+        contracts = contract_addresses(reader)
+        codes = {name: reader.code(address) for name, address in contracts.items()}
         said = reader.rules()
     except TransactionRevertedError:
         return False
-    return said == rules and codes == expected_codes(codes, reader.domain, judge, rules)
+    return said == rules and codes == expected_codes(published_codes(), codes, reader.domain, contracts.values(), rules)
 
 
 def _plan(chain: _Chain, rules: ReputationRules) -> Deployment:

@@ -29,7 +29,7 @@ def audit(
     ] = None,
 ) -> None:
     """Recomputes every round, score and payout of a task; prints one line for each check."""
-    from scripts.audit import EXIT_CODES, as_json, print_report, run_audit
+    from scripts.commands.auditor import EXIT_CODES, as_json, run_audit, summary
     from storage.content.open_store import open_store
     from storage.ledger.ethereum.reader import EthereumReader
     from storage.ledger.ethereum.replay import RecordingProvider, ReplayProvider
@@ -43,7 +43,8 @@ def audit(
     reader = EthereumReader(recorder or provider, from_hex(ledger.lower(), 20))
     found: list[ProofFile] = []
     report = run_audit(reader, open_store(store), task, found.append if proofs is not None else None)
-    print_report(report, typer.echo)
+    for line in (*report.lines, summary(report)):
+        typer.echo(line)
     if proofs is not None:
         for breach in found:
             typer.echo(f"proof: {write_proof(proofs, *astuple(breach))}")

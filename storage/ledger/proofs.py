@@ -9,12 +9,14 @@ from bisect import bisect_left
 from dataclasses import astuple
 
 from protocol import merkle
+from protocol.audit.breaches import BadLeaf, Breach, Disorder, TwoKeys
 from protocol.identifiers import Address
 from protocol.messages.keys import SignedPartialKey
 from protocol.messages.round import SignedRoundStatement
 from protocol.messages.submission import Commitment, CommitmentBatch
 from protocol.round.commitments import batch_leaves
 from storage.ledger.ethereum.calls import encode_proof
+from storage.ledger.proof_file import ProofFile
 
 
 def two_statements(server: Address, one: SignedRoundStatement, other: SignedRoundStatement) -> bytes:
@@ -43,6 +45,18 @@ def bad_leaf(task: int, round_number: int, server: Address, batch: CommitmentBat
 def disorder(task: int, round_number: int, server: Address, batch: CommitmentBatch, low: int, high: int) -> bytes:
     """These two leaves of the batch are not in ascending order of their clients, or of one client."""
     return encode_proof("disorder", task, round_number, server, _leaf(batch, low), _leaf(batch, high))
+
+
+def proof_of(breach: Breach) -> ProofFile:
+    """What an audit has found, for the judge."""
+    where = breach.task, breach.round, breach.culprit
+    match breach:
+        case BadLeaf(batch=batch, index=index):
+            return ProofFile("badLeaf", *where, bad_leaf(*where, batch, index))
+        case Disorder(batch=batch, index=low):
+            return ProofFile("disorder", *where, disorder(*where, batch, low, low + 1))
+        case TwoKeys(one=one, other=other):
+            return ProofFile("twoKeys", *where, two_keys(one, other))
 
 
 def _leaf(batch: CommitmentBatch, index: int) -> tuple[object, ...]:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from eth_abi.abi import decode, encode
 
 from protocol.audit.report import Report, Status
+from protocol.domain import Domain
+from protocol.identifiers import Address
 from protocol.strict_json import canonical_json, parse_json
-from scripts.audit import run_audit
+from scripts.commands.auditor import run_audit
 from storage.content.memory import MemoryStore
 from storage.ledger.ethereum import abi
 from storage.ledger.ethereum.calls import encode_token_call
 from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.ethereum.rpc import JsonRpcProvider, NodeProvider, RpcRefusedError
-from storage.ledger.interface import LedgerError
+from storage.ledger.interface import LedgerError, LedgerReader
 from tests.played_task import Player
 
 Entries = dict[str, dict[str, Any]]
@@ -31,9 +33,11 @@ class Told(NodeProvider):
     def __init__(self, entries: Entries, inner: NodeProvider | None = None) -> None:
         super().__init__()
         self.entries, self._inner = entries, inner
+        self.asked: list[str] = []
 
     def make_request(self, method: str, params: Any) -> dict[str, Any]:
         question = canonical_json([method, params]).decode()
+        self.asked.append(question)
         if question not in self.entries:
             if self._inner is None:
                 raise LedgerError(f"{method}: this endpoint does not answer")
@@ -51,30 +55,71 @@ class Told(NodeProvider):
             return entry | {"refusal": (error.rpc_code, error.reason, error.data)}
 
 
+class Remembering:
+    """The reader of a table of answers. What it decoded it decodes again only if it asked the ``changed`` question."""
+
+    def __init__(self, entries: Entries, chain: JsonRpcProvider, ledger: Address) -> None:
+        self._entries, self._chain, self._ledger = entries, chain, ledger
+        self._decoded: dict[tuple[str, tuple[object, ...]], tuple[Any, set[str]]] = {}
+
+    def changed(self, change: Change | None) -> LedgerReader:
+        entries = dict(self._entries)
+        if change is not None:
+            entries[change.question] = entries[change.question] | {"result": change.result}
+        told = Told(entries if change else self._entries, self._chain)
+        return cast(LedgerReader, _Changed(self, EthereumReader(told, self._ledger), told, change))
+
+    def answer(
+        self, name: str, arguments: tuple[object, ...], ask: Callable[[], Any], told: Told, question: str
+    ) -> Any:
+        value, questions = self._decoded.get((name, arguments), (None, {question}))
+        if question not in questions:
+            return value
+        told.asked.clear()
+        value = ask()
+        if not question:
+            self._decoded[name, arguments] = value, set(told.asked)
+        return value
+
+
+class _Changed:
+    def __init__(self, known: Remembering, reader: EthereumReader, told: Told, change: Change | None) -> None:
+        self._known, self._reader, self._told = known, reader, told
+        self._question = change.question if change else ""
+
+    @property
+    def domain(self) -> Domain:
+        domain: Domain = self._known.answer("domain", (), lambda: self._reader.domain, self._told, self._question)
+        return domain
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._reader, name)
+        return lambda *arguments: self._known.answer(
+            name, arguments, lambda: method(*arguments), self._told, self._question
+        )
+
+
 @dataclass
 class Audited:
     """A played task, and every answer of the chain that its audit used."""
 
     player: Player
     entries: Entries
-    chain: JsonRpcProvider
+    reader: Remembering
 
     def audit(self, change: Change | None = None, store: MemoryStore | None = None) -> Report:
-        entries = dict(self.entries)
-        if change is not None:
-            entries[change.question] = entries[change.question] | {"result": change.result}
-        reader = EthereumReader(Told(entries, self.chain), self.player.reader.ledger)
-        return run_audit(reader, store or self.player.store, self.player.task)
+        return run_audit(self.reader.changed(change), store or self.player.store, self.player.task)
 
 
 @contextmanager
 def audited_task(player: Player) -> Iterator[Audited]:
     """It passes."""
-    made = Audited(player, Entries(), JsonRpcProvider(player.chain.rpc_url))
-    report = run_audit(EthereumReader(Told(made.entries, made.chain), player.reader.ledger), player.store, player.task)
+    chain, entries = JsonRpcProvider(player.chain.rpc_url), Entries()
+    made = Audited(player, entries, Remembering(entries, chain, player.reader.ledger))
+    report = made.audit()
     assert report.status is Status.PASS, report.failed
     yield made
-    made.chain.close()
+    chain.close()
 
 
 @dataclass(frozen=True)

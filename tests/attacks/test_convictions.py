@@ -17,8 +17,8 @@ from protocol.messages.submission import SignedCommitment
 from protocol.messages.task import DepositTerms
 from protocol.round.state_table import RoundState
 from protocol.signing import address_of, sign
-from scripts.audit import run_audit
 from scripts.cli import app
+from scripts.commands.auditor import run_audit
 from storage.ledger.keystore import write_keystore
 from storage.ledger.proof_file import read_proof
 from tests.played_conduct import Conduct

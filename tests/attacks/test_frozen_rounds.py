@@ -12,7 +12,7 @@ from protocol.messages.chain import RoundOpened
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.settlement import ABANDONED
 from protocol.round.state_table import RoundState
-from scripts.audit import run_audit
+from scripts.commands.auditor import run_audit
 from storage.content.interface import get_document
 from tests.played_conduct import OPEN, SETTLED, SUCCEEDED, Conduct
 from tests.played_task import Player

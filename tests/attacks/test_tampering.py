@@ -9,18 +9,19 @@ from typing import Any
 import pytest
 
 from protocol.audit.audit import audit_task
-from protocol.audit.evidence import Absence
 from protocol.audit.report import Report, Status
 from protocol.canonical import decode, encode
-from protocol.content.cid import Cid
+from protocol.content.cid import CHUNK_BYTES, Cid
 from protocol.identifiers import Digest, sha256
 from protocol.messages.chain import BatchCommitted, Claimed, DirectCommitted, Enrolled, RoundOpened, RoundPublished
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import RoundRecord
 from protocol.messages.submission import CommitmentBatch
-from scripts.audit import AuditFetch, expected_codes, gather_evidence, run_audit
+from protocol.task.documents import Lack
+from scripts.commands.auditor import run_audit
 from storage.content.interface import get_document
 from storage.content.memory import MemoryStore
+from storage.evidence import fetch_from, published_codes, read_evidence, read_state
 from storage.ledger.ethereum.reader import EthereumReader
 from tests.attacks.tampering import Audited, Told, audited_task, changes
 from tests.played_conduct import Conduct
@@ -37,7 +38,8 @@ NOTICED: Mapping[str, int] = {
     "RoundOpened.label": 7,
     "BatchCommitted": 10,
     "DirectCommitted": 11,
-    "KeyRequested": 14,
+    "KeyRequested": 6,
+    "KeyRequested.request": 14,
     "RoundPublished": 6,
     "RoundPublished.model": 18,
     "RoundPublished.correct": 19,
@@ -135,7 +137,7 @@ def test_every_changed_field_of_every_answer(audited: Audited) -> None:
 
 def test_every_changed_timestamp(audited: Audited) -> None:
     """One second matters where a deadline starts; a day wherever one ends."""
-    evidence = gather_evidence(audited.player.reader, audited.player.task)
+    evidence = read_evidence(audited.player.reader, audited.player.task)
     published = [event.block for event in evidence.events if isinstance(event, RoundPublished)]
     claims = {event.client: event.block for event in evidence.events if isinstance(event, Claimed)}
     dating = {published[-1], *claims.values()}  # of the last dispute window, and of the clients' standings
@@ -178,14 +180,17 @@ def test_every_changed_byte_of_every_object(audited: Audited) -> None:
 
 def _asked(player: Player) -> list[Digest]:
     """What an audit asks a store for."""
-    asked, fetch = list[Digest](), AuditFetch(player.store)
+    asked, evidence = list[Digest](), read_evidence(player.reader, player.task)
 
-    def noted(digest: Digest, max_bytes: int, chunk_bytes: int | None) -> bytes | Absence:
-        asked.append(digest)
-        return fetch(digest, max_bytes, chunk_bytes)
+    class Noting(MemoryStore):
+        def get(self, cid: Cid, max_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> bytes:
+            found = super().get(cid, max_bytes, chunk_bytes)
+            asked.append(cid.digest)
+            return found
 
-    evidence = gather_evidence(player.reader, player.task)
-    audit_task(evidence, noted, expected_codes(evidence.codes, evidence.domain, evidence.judge, evidence.rules))
+    store = Noting()
+    store.objects = player.store.objects
+    audit_task(evidence, read_state(store, evidence), fetch_from(store), published_codes())
     return asked
 
 
@@ -237,16 +242,16 @@ class _Body(bytes):
 
 
 def test_one_ciphertext_after_the_other_is_held(audited: Audited) -> None:
-    fetch = AuditFetch(audited.player.store)
+    player = audited.player
+    evidence, fetch = read_evidence(player.reader, player.task), fetch_from(player.store)
 
-    def counted(digest: Digest, max_bytes: int, chunk_bytes: int | None) -> bytes | Absence:
+    def counted(digest: Digest, max_bytes: int, chunk_bytes: int) -> bytes | Lack:
         found = fetch(digest, max_bytes, chunk_bytes)
-        return _Body(found) if chunk_bytes is not None and isinstance(found, bytes) else found
+        return _Body(found) if chunk_bytes != CHUNK_BYTES and isinstance(found, bytes) else found
 
-    evidence = gather_evidence(audited.player.reader, audited.player.task)
-    codes = expected_codes(evidence.codes, evidence.domain, evidence.judge, evidence.rules)
-    assert audit_task(evidence, counted, codes).status is Status.PASS
-    assert (_Body.alive, _Body.peak <= 2) == (0, True)
+    state = read_state(player.store, evidence)
+    assert audit_task(evidence, state, counted, published_codes()).status is Status.PASS
+    assert (_Body.alive, 0 < _Body.peak <= 2) == (0, True)
 
 
 def test_through_a_real_lying_node(audited: Audited) -> None:

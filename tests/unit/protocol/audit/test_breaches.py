@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from protocol.audit.evidence import Absence, ChainEvidence
+from protocol.audit.breaches import BadLeaf, Breach, Disorder, TwoKeys, find_breaches
 from protocol.canonical import decode, encode
 from protocol.identifiers import Digest, sha256
 from protocol.messages.chain import BatchCommitted, RoundPublished
@@ -17,10 +17,9 @@ from protocol.messages.settlement import MAX_RECORD_BYTES, RoundRecord
 from protocol.messages.submission import CommitmentBatch, SignedCommitment
 from protocol.round.commitments import batch_of, batch_root
 from protocol.signing import address_of, sign
-from scripts.audit import AuditFetch, gather_evidence
-from scripts.breaches import find_breaches
-from storage.ledger import proofs
-from storage.ledger.proof_file import ProofFile
+from storage.content.interface import get_document
+from storage.content.memory import MemoryStore
+from storage.evidence import read_evidence, read_state
 from tests.played_conduct import Conduct
 from tests.played_task import Player
 from tests.samples import private_key
@@ -36,7 +35,7 @@ class Round:
     def __init__(self) -> None:
         self.player = Player(funded_ledger("accused"), rounds=1)
         self.player.play(1, Conduct())
-        self.evidence = gather_evidence(self.player.reader, self.player.task)
+        self.evidence = read_evidence(self.player.reader, self.player.task)
         (batched,) = [e for e in self.evidence.events if isinstance(e, BatchCommitted)]
         (published,) = [e for e in self.evidence.events if isinstance(e, RoundPublished)]
         self.leaves = decode(CommitmentBatch, self._fetch(batched.batch)).commitments
@@ -44,23 +43,21 @@ class Round:
         self.keys = {household.address: household.private_key for household in self.player.households}
 
     def _fetch(self, digest: Digest) -> bytes:
-        found = AuditFetch(self.player.store)(digest, MAX_RECORD_BYTES, None)
-        assert isinstance(found, bytes)
-        return found
+        return get_document(self.player.store, digest, MAX_RECORD_BYTES)
 
-    def breaches(self, kind: type | None = None, **changes: Any) -> list[ProofFile]:
+    def breaches(self, kind: type[Any] | None = None, **changes: Any) -> list[Breach]:
         """With all events of this kind changed."""
         events = (
             replace(event, **changes) if kind and isinstance(event, kind) else event for event in self.evidence.events
         )
-        evidence: ChainEvidence = replace(self.evidence, events=tuple(events))
-        return list(find_breaches(evidence, AuditFetch(self.player.store)))
+        state = read_state(self.player.store, replace(self.evidence, events=tuple(events)))
+        return list(find_breaches(self.player.domain, state))
 
-    def of_batch(self, leaves: Leaves, count: int = CLIENTS) -> list[ProofFile]:
+    def of_batch(self, leaves: Leaves, count: int = CLIENTS) -> list[Breach]:
         batch = CommitmentBatch(leaves)
         return self.breaches(BatchCommitted, root=batch_root(batch), batch=self.player.put(encode(batch)), count=count)
 
-    def of_keys(self, *accused: SignedPartialKey) -> list[ProofFile]:
+    def of_keys(self, *accused: SignedPartialKey) -> list[Breach]:
         record = replace(self.record, accused=accused)
         return self.breaches(RoundPublished, record=self.player.put(encode(record)))
 
@@ -96,25 +93,22 @@ def test_an_honest_round_accuses_nobody(honest: Round) -> None:
 )
 def test_a_bad_leaf_is_shown_by_its_place(honest: Round, leaves: Callable[[Round], Leaves]) -> None:
     made, edge = leaves(honest), honest.player.edge.sender
-    proof = proofs.bad_leaf(1, 1, edge, CommitmentBatch(made), 2)
-    assert honest.of_batch(made) == [ProofFile("badLeaf", 1, 1, edge, proof)]
+    assert honest.of_batch(made) == [BadLeaf(1, 1, edge, CommitmentBatch(made), 2)]
 
 
 def test_an_outsider_and_a_leaf_beyond_the_count_are_bad(honest: Round) -> None:
     edge, stranger = honest.player.edge.sender, private_key("stranger")
     made = batch_of(honest.with_leaf(2, key=stranger, client=address_of(stranger)))
     (place,) = [i for i, signed in enumerate(made.commitments) if signed.commitment.client == address_of(stranger)]
-    proof = proofs.bad_leaf(1, 1, edge, made, place)
-    assert honest.of_batch(made.commitments) == [ProofFile("badLeaf", 1, 1, edge, proof)]
-    (found,) = honest.of_batch(honest.leaves, count=CLIENTS - 1)
-    assert found.proof == proofs.bad_leaf(1, 1, edge, CommitmentBatch(honest.leaves), CLIENTS - 1)
+    assert honest.of_batch(made.commitments) == [BadLeaf(1, 1, edge, made, place)]
+    beyond = BadLeaf(1, 1, edge, CommitmentBatch(honest.leaves), CLIENTS - 1)
+    assert honest.of_batch(honest.leaves, count=CLIENTS - 1) == [beyond]
 
 
 @pytest.mark.parametrize("order", [(0, 2, 1, 3, 4), (0, 1, 1, 3, 4)])
 def test_disorder_is_shown_by_two_neighbours(honest: Round, order: tuple[int, ...]) -> None:
     made, edge = tuple(honest.leaves[place] for place in order), honest.player.edge.sender
-    proof = proofs.disorder(1, 1, edge, CommitmentBatch(made), 1, 2)
-    assert honest.of_batch(made) == [ProofFile("disorder", 1, 1, edge, proof)]
+    assert honest.of_batch(made) == [Disorder(1, 1, edge, CommitmentBatch(made), 1)]
 
 
 @pytest.mark.parametrize("document", [OTHER, sha256(b"text")])
@@ -133,7 +127,7 @@ def test_a_batch_that_does_not_stand_under_the_root_shows_nothing(honest: Round)
 def test_two_keys_of_one_authority_under_one_label(honest: Round, field: str) -> None:
     first, second = honest.record.keys[0], honest.second_key(authority_key(1), **{field: OTHER})
     third = honest.second_key(authority_key(1), **{field: sha256(OTHER)})
-    expected = ProofFile("twoKeys", 1, 1, first.statement.authority, proofs.two_keys(first, second))
+    expected = TwoKeys(1, 1, first.statement.authority, first, second)
     assert honest.of_keys(second) == honest.of_keys(second, third) == [expected]
 
 
@@ -152,4 +146,4 @@ def test_keys_that_do_not_contradict_or_are_not_its_own_accuse_no_authority(hone
 
 
 def test_a_store_without_anything_accuses_nobody(honest: Round) -> None:
-    assert list(find_breaches(honest.evidence, lambda *_: Absence.MISSING)) == []
+    assert list(find_breaches(honest.player.domain, read_state(MemoryStore(), honest.evidence))) == []

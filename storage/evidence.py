@@ -1,0 +1,91 @@
+"""What an auditor reads: the published code, one task's events and views, and the documents that they name."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final
+
+from contracts import artifact
+from protocol.audit.codes import PublishedCode
+from protocol.audit.evidence import ChainEvidence, Fetch
+from protocol.identifiers import Address, Digest
+from protocol.messages.chain import Enrolled, RoundOpened, TaskPosted
+from protocol.task.documents import Kind, Lack
+from protocol.task.state import TaskState
+from storage.content.interface import ContentStore, StoreUnavailableError
+from storage.ledger.ethereum import abi
+from storage.ledger.interface import LedgerReader
+from storage.task_reader import TaskReader, read_content
+
+CONTRACTS: Final = (abi.CONTRACT, abi.JUDGE)
+
+
+def published_codes() -> dict[str, PublishedCode]:
+    """By the contract's name."""
+    published = {name: artifact(name) for name in CONTRACTS}
+    return {
+        name: PublishedCode(
+            bytes.fromhex(one["deployedBytecode"].removeprefix("0x")),
+            tuple((start, length) for start, length in one["immutables"]),
+        )
+        for name, one in published.items()
+    }
+
+
+def contract_addresses(ledger: LedgerReader) -> dict[str, Address]:
+    """By the contract's name, as the ledger tells them."""
+    return {abi.CONTRACT: ledger.domain.ledger, abi.JUDGE: ledger.judge()}
+
+
+def read_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
+    """Raises LedgerError or TransactionRevertedError when the endpoint cannot or will not answer."""
+    events = tuple(ledger.events())
+    task_view, task_count, contracts = ledger.task(task), ledger.task_count(), contract_addresses(ledger)
+    posts = [event for event in events if isinstance(event, TaskPosted)]
+    views = {number: ledger.task(number) for number in range(1, min(task_count, len(posts)) + 1)}
+    listed = [holder for e in posts if e.task == task for holder in (*e.terms.edge_servers, *e.terms.authorities)]
+    clients = sorted({e.client for e in events if isinstance(e, Enrolled) and e.task == task})
+    opened = [e.round for e in events if isinstance(e, RoundOpened) and e.task == task]
+    numbers = sorted({*opened, *range(1, min(task_view.last_round, len(events)) + 1)})
+    return ChainEvidence(
+        domain=ledger.domain,
+        task=task,
+        contracts=contracts,
+        codes={name: ledger.code(address) for name, address in contracts.items()},
+        balance=ledger.balance(ledger.domain.ledger, task_view.token),
+        task_count=task_count,
+        held={n: view.escrow + view.deposits for n, view in views.items() if view.token == task_view.token},
+        events=events,
+        times={block: ledger.block_timestamp(block) for block in sorted({event.block for event in events})},
+        task_view=task_view,
+        rounds={number: ledger.round(task, number) for number in numbers},
+        enrolments={client: ledger.enrolment(task, client) for client in clients},
+        directs={
+            number: frozenset(client for client in clients if ledger.has_committed_directly(task, number, client))
+            for number in numbers
+        },
+        standings={client: ledger.standing(client) for client in clients},
+        bonds={holder: ledger.bond(task, holder) for holder in listed},
+        rules=ledger.rules(),
+    )
+
+
+def read_state(store: ContentStore, evidence: ChainEvidence) -> TaskState:
+    """The fold of the evidence's events with every document that the store has. What cannot be asked for is awaited."""
+    reader = TaskReader(store, evidence.task, list(Kind))
+    reader.follow(evidence.events)
+    with suppress(StoreUnavailableError):
+        reader.fetch(0)
+    return reader.state
+
+
+def fetch_from(store: ContentStore) -> Fetch:
+    """Keeps nothing: the audit asks for each object once, and a round's ciphertexts may not fit into memory."""
+
+    def fetch(digest: Digest, max_bytes: int, chunk_bytes: int) -> bytes | Lack:
+        try:
+            return read_content(store, digest, max_bytes, chunk_bytes)
+        except StoreUnavailableError:
+            return Lack.AWAITED
+
+    return fetch
