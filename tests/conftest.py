@@ -1,6 +1,10 @@
-"""Every run draws the same examples, and no example is judged by how long it takes."""
+"""Every run draws the same examples, no example is judged by how long it takes, and tests know what they need."""
 
 from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -10,8 +14,41 @@ from protocol.encryption.suite import prepare
 settings.register_profile("hearth", derandomize=True, deadline=None, database=None)
 settings.load_profile("hearth")
 
+ROOT = Path(__file__).parent
+# what starts processes or chains, or uses what does
+OUTSIDE = re.compile(
+    r"^(import|from) (subprocess|http\.server|multiprocessing|tests\.ports\.(chains|kubo_\w+)|tests\.tiny_task"
+    r"|tests\.played_task|tests\.ports\.ledger_scene|scripts\.chain\.\w+|scripts\.launcher|tests\.contracts\.\w+|web3)\b",
+    re.MULTILINE,
+)
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _compiled() -> None:
     """This process encrypts with the compiled loops, however little; the demonstrations' processes do with numpy."""
     prepare()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file run in one process, and all that read the kept demonstration: fixtures are made once."""
+    for item in items:
+        group = "demo" if "kept_demo" in getattr(item, "fixturenames", ()) else item.path.relative_to(ROOT).as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+        if _needs_outside(item.path):
+            item.add_marker(pytest.mark.outside)
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """What a default run leaves out is told, by file."""
+    files: dict[str, int] = {}
+    for item in items:
+        if item.get_closest_marker("exhaustive"):
+            name = item.path.relative_to(ROOT).as_posix()
+            files[name] = files.get(name, 0) + 1
+    for name, count in sorted(files.items()):
+        print(f"left out, ./scripts/test --all runs it: {count} exhaustive tests of tests/{name}")
+
+
+@cache
+def _needs_outside(path: Path) -> bool:
+    return OUTSIDE.search(path.read_text(encoding="utf-8")) is not None
