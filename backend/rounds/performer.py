@@ -15,15 +15,15 @@ import structlog
 from backend.aggregation.aggregator import decrypt_sum
 from backend.aggregation.verifier import VerifiedSum, verify_updates
 from backend.rounds import moves
+from backend.rounds.admission import Admission
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.moves import Knowledge, Move
 from backend.rounds.next_move import fits, next_move
 from backend.rounds.rederivation import Rederivation, load_history, there
 from protocol.canonical import encode
-from protocol.encryption.envelope import MAX_ENVELOPE_BYTES
 from protocol.errors import EncryptionError, HearthError
-from protocol.identifiers import ZERO_DIGEST, Address, Digest, to_hex
+from protocol.identifiers import ZERO_DIGEST, Address, to_hex
 from protocol.incentives.contribution import Progress
 from protocol.messages.keys import PartialKeyAnswer, PlannedKeyRequest
 from protocol.messages.round import RoundPlan
@@ -44,11 +44,13 @@ from protocol.task.fold import BlockMined
 from protocol.task.past import allocation_before, best_count, past_before
 from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
-from storage.content.interface import ContentError, ContentStore, get_document
+from storage.content.interface import ContentStore, get_document
 from storage.ledger.interface import Ledger
 from storage.task_reader import TaskReader
 
-PATIENCE_SECONDS = 1  # before a move that failed is tried again
+PATIENCE_SECONDS = 1  # before a move that failed is tried again; twice as long each time that it fails again
+MAX_PATIENCE_SECONDS = 8
+ENVELOPE_PATIENCE_SECONDS = 64
 REDERIVATION_SECONDS = 60
 PHASES: Final[Mapping[type[Move], str]] = {
     moves.OpenRound: "open",
@@ -97,8 +99,9 @@ class Performer:
         self.task = self.reader.state.task
         self.seconds: dict[int, dict[str, float]] = {}
         self._work = Work()
-        self._told: set[Address] = set()
+        self._admission = Admission(self.store, self.journal, self.committee)
         self._not_before: dict[type[Move], int] = {}
+        self._failures: dict[type[Move], int] = {}  # in a row
         self._underivable: dict[int, int] = {}  # round -> when it may be tried again
 
     @property
@@ -116,7 +119,9 @@ class Performer:
         except HearthError as error:
             kind = type(move)
             log.warning("will try again", task=self.task, round=number, move=kind.__name__, error=str(error))
-            self._not_before[kind] = now + PATIENCE_SECONDS
+            self._put_off(kind, now)
+        else:
+            self._failures.pop(type(move), None)
         if number:
             phases, phase = self.seconds.setdefault(number, {}), PHASES.get(type(move), "other")
             phases[phase] = round(phases.get(phase, 0.0) + self.clock() - started, 3)
@@ -132,7 +137,7 @@ class Performer:
         return Knowledge(
             server=self.ledger.sender,
             missing=bool(self.reader.missing(now)),
-            told=not isinstance(spec, Absent) and len(self._told) >= spec.committee.threshold,
+            told=not isinstance(spec, Absent) and len(self._admission.told) >= spec.committee.threshold,
             acceptances=kept.holders,
             refused=kept.refused,
             submissions=frozenset(of_round.submissions),
@@ -153,9 +158,11 @@ class Performer:
             case moves.ReadTimes(blocks):
                 self.reader.add(*(BlockMined(block, self.ledger.block_timestamp(block)) for block in blocks))
             case moves.ShowTask():
-                self._show_task()
+                if not self._admission.show_task(self.task, self._spec()):
+                    raise NotReadyError("too few key authorities have the task")
             case moves.ShowEnvelopes(clients):
-                self._show_envelopes(clients, now)
+                if not self._admission.show_envelopes(self.state, self._spec(), clients):
+                    raise NotReadyError("an authority or an envelope is away")
             case moves.OpenRound(number, cohort):
                 self._open_round(number, cohort)
             case moves.CommitBatch(number):
@@ -178,33 +185,10 @@ class Performer:
                 if not self._rederivation().run(number, self._best(number)):
                     self._underivable[number] = now + REDERIVATION_SECONDS
 
-    def _show_task(self) -> None:
-        self._told = self.committee.show_task(self.task, self._spec())
-        if len(self._told) < self._spec().committee.threshold:
-            raise NotReadyError("too few key authorities have the task")
-
-    def _show_envelopes(self, clients: tuple[Address, ...], now: int) -> None:
-        """A member that was away is shown the task, too; one that is still missing is asked again later."""
-        spec, kept = self._spec(), self.journal.task(self.task)
-        if len(self._told) < len(spec.committee.members):
-            self._told |= self.committee.show_task(self.task, spec)
-        missing: dict[Address, dict[Address, tuple[Digest, bytes]]] = {}
-        for client in clients:
-            digest = self.state.enrolled[client].envelope
-            try:
-                envelope = get_document(self.store, digest, MAX_ENVELOPE_BYTES)
-            except ContentError as error:
-                log.info("envelope not there", error=str(error))
-                continue
-            for member in spec.committee.members:
-                if member.address not in kept.holders.get(client, ()):
-                    missing.setdefault(member.address, {})[client] = (digest, envelope)
-        asked = sum(map(len, missing.values()))
-        words = self.committee.show_envelopes(self.task, spec.committee, missing)
-        for authority, word in words.items():
-            self.journal.keep_word(self.task, authority, word.accepted, word.refused)
-        if asked == 0 or sum(len(word.accepted) for word in words.values()) < asked:
-            self._not_before[moves.ShowEnvelopes] = now + PATIENCE_SECONDS
+    def _put_off(self, kind: type[Move], now: int) -> None:
+        longest = MAX_PATIENCE_SECONDS if kind is not moves.ShowEnvelopes else ENVELOPE_PATIENCE_SECONDS
+        failures = self._failures[kind] = self._failures.get(kind, -1) + 1
+        self._not_before[kind] = now + min(longest, PATIENCE_SECONDS * 2 ** min(failures, 10))
 
     def _open_round(self, number: int, cohort: Mapping[Address, int]) -> None:
         """The plan, from public data alone; its hash is the label, and the label goes on chain."""

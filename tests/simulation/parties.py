@@ -1,0 +1,196 @@
+"""Edge servers, key authorities and phones of one simulated task: the real ones, on a chain and records in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from fastapi import FastAPI
+
+from backend.api.app import edge_app
+from backend.bonds import BondKeeper
+from backend.key_authority.app import authority_app
+from backend.key_authority.records import AuthorityRecords
+from backend.key_authority.service import KeyAuthority
+from backend.rounds.committee_client import CommitteeClient
+from backend.rounds.desk import Desk
+from backend.rounds.driver import Driver
+from backend.rounds.hosted_task import HostedTask
+from backend.rounds.inbox import Inbox
+from backend.rounds.journal import EdgeJournal
+from backend.rounds.performer import Performer
+from protocol.encryption.envelope import EncryptionKeyPair
+from protocol.messages.chain import TaskPosted
+from protocol.randomness import SeededRandomness
+from protocol.task.documents import Kind
+from storage.ledger.signer import Signer
+from storage.records.memory import MemoryRecords
+from storage.task_reader import TaskReader
+from tests.reference_ledger.chain import MemoryChain
+from tests.samples import private_key
+from tests.simulation.faults import Faults, KilledError, MortalRecords, Network, UnreliableLedger, UnreliableStore
+
+
+def authority_key_pair(j: int) -> EncryptionKeyPair:
+    return EncryptionKeyPair.generate(SeededRandomness(private_key("authority", j)))
+
+
+class Process:
+    """A party that may be killed at any line and started again; its records outlive it. ``app``: while it is up."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.app: FastAPI | None = None
+
+    def start(self) -> None:
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        self.app = None
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
+
+class Wire(httpx2.AsyncBaseTransport):
+    """HTTP into a process of the simulation, over a network that loses, doubles and delays."""
+
+    def __init__(self, process: Process, network: Network) -> None:
+        self._process, self._network = process, network
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        body = await request.aread()
+
+        async def deliver() -> httpx2.Response:
+            if self._process.app is None:
+                raise httpx2.ConnectError("simulated: nobody listens", request=request)
+            again = httpx2.Request(request.method, request.url, headers=request.headers, content=body)
+            try:
+                found = await httpx2.ASGITransport(self._process.app).handle_async_request(again)
+                content = await found.aread()
+            except KilledError:
+                self._process.kill()
+                raise httpx2.ReadError("simulated: killed meanwhile", request=request) from None
+            return httpx2.Response(found.status_code, headers=found.headers, content=content)
+
+        return await self._network.send(deliver, lambda text: httpx2.ReadError(text, request=request))
+
+
+class BlockingWire(httpx2.BaseTransport):
+    """The same for a client that blocks."""
+
+    def __init__(self, wire: Wire, runner: asyncio.Runner) -> None:
+        self._wire, self._runner = wire, runner
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.read()
+        return self._runner.run(self._wire.handle_async_request(request))
+
+
+class Routes(httpx2.BaseTransport):
+    """By host name."""
+
+    def __init__(self, wires: dict[str, BlockingWire]) -> None:
+        self._wires = wires
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        return self._wires[request.url.host].handle_request(request)
+
+
+class AtOnce:
+    """An executor that does it now: threads would make the order of faults depend on the machine."""
+
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(work(*arguments))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+    def shutdown(self, **_: Any) -> None:
+        """Nothing is under way."""
+
+
+class Authority(Process):
+    def __init__(self, j: int, chain: MemoryChain, faults: Faults) -> None:
+        super().__init__(f"authority{j}")
+        self.signer, self.records = Signer(private_key("authority", j)), MemoryRecords()
+        self._chain, self._faults, self._key_pair = chain, faults, authority_key_pair(j)
+        self.start()
+
+    def start(self) -> None:
+        reader = UnreliableLedger(self._chain, self.signer.address, self._faults)
+        records = AuthorityRecords(MortalRecords(self.records, self._faults))
+        self.app = authority_app(KeyAuthority(reader, records, self.signer, self._key_pair))
+
+
+class Server(Process):
+    """An edge server whose driver is stepped by hand."""
+
+    def __init__(
+        self,
+        name: str,
+        chain: MemoryChain,
+        store: UnreliableStore,
+        authorities: list[Authority],
+        network: Network,
+        faults: Faults,
+        proofs: Path,
+        runner: asyncio.Runner,
+    ) -> None:
+        super().__init__(name)
+        self.signer = Signer(private_key(name))
+        self._chain, self._store, self._authorities, self._network = chain, store, authorities, network
+        self._faults, self._proofs, self._runner = faults, proofs, runner
+        self._journal, self._inbox = MemoryRecords(), MemoryRecords()
+        self.start()
+
+    def start(self) -> None:
+        ledger = UnreliableLedger(self._chain, self.signer.address, self._faults)
+        journal = EdgeJournal(MortalRecords(self._journal, self._faults))
+        inbox = Inbox(MortalRecords(self._inbox, self._faults))
+        committee = self._committee(ledger)
+
+        def host(posted: TaskPosted) -> HostedTask:
+            reader = TaskReader(self._store, posted.task, list(Kind))
+            performer = Performer(ledger, self._store, journal, committee, reader, lambda _: None)
+            desk = Desk(
+                ledger.domain,
+                self.signer,
+                posted.task,
+                journal,
+                inbox,
+                frozenset(),
+                self.driver.wake,
+                performer.seconds,
+            )
+            return HostedTask(posted, ledger, performer, desk, BondKeeper(ledger, 0))
+
+        self.driver = Driver(ledger, inbox, host, 0.0)
+        self.app = edge_app(ledger, self._store, self.driver)
+
+    def step(self) -> None:
+        """A look at the chain, and one move of every task that is due."""
+        self.driver.look()
+        for task in self.driver.due():
+            self.driver.step(task)
+
+    def relay(self) -> None:
+        self.driver.look()
+        self.driver.relay()
+
+    def next_due(self) -> int:
+        return self.driver.next_due()
+
+    def _committee(self, ledger: UnreliableLedger) -> CommitteeClient:
+        urls = tuple(f"http://{authority.name}" for authority in self._authorities)
+        client = CommitteeClient(urls, ledger.domain, self._proofs)
+        wires = {a.name: BlockingWire(Wire(a, self._network), self._runner) for a in self._authorities}
+        client._http, client._pool = httpx2.Client(transport=Routes(wires)), AtOnce()  # type: ignore[assignment]
+        return client

@@ -1,0 +1,105 @@
+"""Phones of a simulation: the real agent, with a household that always learns a one in a coordinate of its own."""
+
+from __future__ import annotations
+
+from math import ceil
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import numpy.typing as npt
+
+from client_agent.agent import Agent
+from client_agent.edge_client import EdgeClient
+from client_agent.journal import AgentJournal
+from protocol.messages.task import MICRO, LearningTerms
+from protocol.randomness import Randomness, SeededRandomness
+from protocol.round.training import Training
+from protocol.task.acting import NEVER
+from storage.ledger.signer import Signer
+from storage.records.memory import MemoryRecords
+from tests.reference_ledger.chain import MemoryChain
+from tests.samples import private_key
+from tests.simulation.faults import Faults, MortalRecords, Network, UnreliableLedger, UnreliableStore
+from tests.simulation.parties import Process, Server, Wire
+
+TASK = 1
+
+
+class OneCoordinate:
+    """A trainer whose delta is one quantisation step in coordinate ``own``: a lost or doubled update shows."""
+
+    def __init__(self, own: int) -> None:
+        self._own = own
+
+    def train(
+        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
+    ) -> Training:
+        delta = np.zeros(len(parameters))
+        largest = 2 ** (learning.quantiser.bits - 1) - 1
+        delta[self._own] = learning.quantiser.bound_micro / MICRO / largest
+        return Training(delta, ())
+
+
+class AsyncRoutes(httpx2.AsyncBaseTransport):
+    """By host name."""
+
+    def __init__(self, wires: dict[str, Wire]) -> None:
+        self._wires = wires
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        return await self._wires[request.url.host].handle_async_request(request)
+
+
+class Phone(Process):
+    """``coordinate``: the one that its household fills."""
+
+    def __init__(
+        self,
+        number: int,
+        chain: MemoryChain,
+        store: UnreliableStore,
+        servers: list[Server],
+        network: Network,
+        faults: Faults,
+        proofs: Path,
+    ) -> None:
+        super().__init__(f"phone{number}")
+        self.signer, self.coordinate, self.records = Signer(private_key("client", number)), number, MemoryRecords()
+        self._number, self._chain, self._store, self._servers = number, chain, store, servers
+        self._network, self._faults, self._proofs = network, faults, proofs
+        self.due, self.lives, self.done = 0, 0, False
+        self.start()
+
+    def start(self) -> None:
+        self.lives += 1
+        edge = EdgeClient([f"http://{server.name}" for server in self._servers])
+        wires = {server.name: Wire(server, self._network) for server in self._servers}
+        edge._http = httpx2.AsyncClient(transport=AsyncRoutes(wires))
+        self.agent = Agent(
+            task=TASK,
+            signer=self.signer,
+            ledger=UnreliableLedger(self._chain, self.signer.address, self._faults),
+            store=self._store,
+            edge=edge,
+            journal=AgentJournal(MortalRecords(self.records, self._faults)),
+            proofs=self._proofs,
+            make_trainer=lambda _: OneCoordinate(self.coordinate),
+            randomness=SeededRandomness(b"phone %d life %d" % (self._number, self.lives)),
+            tell=lambda _: None,
+            agree=lambda: True,
+            examples=1,
+            poll_seconds=0,
+        )
+        self.due = 0
+
+    def step(self, now: int) -> None:
+        due = self.agent.step(now)
+        self.done, self.due = due is None, NEVER if due is None else max(now, ceil(due))
+
+    def kill(self) -> None:
+        self.agent.edge.close()
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()

@@ -1,0 +1,208 @@
+"""One simulated task from its posting to the last claim, driven by random operations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import numpy as np
+
+from protocol.canonical import encode
+from protocol.domain import Domain
+from protocol.messages.task import CohortTerms, Committee, CommitteeMember, TaskSpec
+from protocol.model.dataset import encode_labelled
+from protocol.model.layout import Layout
+from protocol.round.planning import terms_of
+from protocol.task.documents import Kind
+from storage.content.memory import MemoryStore
+from storage.ledger.signer import Signer
+from storage.task_reader import TaskReader
+from tests.reference_ledger.chain import MemoryChain
+from tests.reference_ledger.ledger import MemoryLedger
+from tests.samples import private_key, sample_spec
+from tests.simulation.faults import Faults, KilledError, Network, UnreliableStore
+from tests.simulation.invariants import Invariants
+from tests.simulation.parties import Authority, Process, Server, authority_key_pair
+from tests.simulation.phones import TASK, Phone
+
+START: Final = 1_700_000_000
+DOMAIN: Final = Domain(31337, b"\x1e" * 20)
+CONFIRMATIONS: Final = 2
+MONEY: Final = 10**20
+
+
+class World:
+    """``servers`` of the task's list, the first one acting at first; ``phones`` enrol when they are first stepped."""
+
+    def __init__(self, seed: int, folder: Path, servers: int = 2, phones: int = 4, rounds: int = 3) -> None:
+        self.random, self.time, self.operations = Random(seed), START, 0
+        self.faults = Faults(self.random)
+        self.network, self._runner = Network(self.faults), asyncio.Runner()
+        signers = [Signer(private_key(name)) for name in self._server_names(servers)]
+        manufacturer = Signer(private_key("manufacturer"))
+        clients = [Signer(private_key("client", number)) for number in range(phones)]
+        held = {party.address: MONEY for party in (*signers, manufacturer, *clients)}
+        self.chain, self.total = MemoryChain(DOMAIN, lambda: self.time, held=held), sum(held.values())
+        self.store = UnreliableStore(MemoryStore(), self.faults)
+        self.spec = self._spec([signer.address for signer in signers], phones, rounds)
+        MemoryLedger(self.chain, manufacturer.address).post_task(terms_of(self.spec), self.spec.budget())
+        for _ in range(CONFIRMATIONS):
+            self.chain.mine()
+        self.posted = len(self.chain.blocks)
+        self.manufacturers = set(self.store.objects.objects)  # what nobody withholds
+        self.authorities = [Authority(j, self.chain, self.faults) for j in (1, 2, 3)]
+        self.servers = [
+            Server(name, self.chain, self.store, self.authorities, self.network, self.faults, folder, self._runner)
+            for name in self._server_names(servers)
+        ]
+        self.phones = [
+            Phone(number, self.chain, self.store, self.servers, self.network, self.faults, folder)
+            for number in range(phones)
+        ]
+        self.processes: list[Process] = [*self.authorities, *self.servers, *self.phones]
+        self.invariants = Invariants(self)
+
+    def _server_names(self, servers: int) -> list[str]:
+        return ["edge", *(f"substitute{number}" for number in range(1, servers))]
+
+    def _spec(self, servers: list[bytes], phones: int, rounds: int) -> TaskSpec:
+        spec = sample_spec(rounds=rounds, confirmations=CONFIRMATIONS)
+        layout = Layout.of(spec.model)
+        members = [
+            CommitteeMember(Signer(private_key("authority", j)).address, authority_key_pair(j).public_bytes())
+            for j in (1, 2, 3)
+        ]
+        images = np.arange(24, dtype=np.uint8).reshape(4, 6)
+        learning = replace(spec.learning, sparsity=replace(spec.learning.sparsity, density_ppm=1_000_000))
+        spec = replace(
+            spec,
+            initial_model=self.put(layout.to_safetensors(np.zeros(layout.dimension, dtype=np.float32))),
+            test_set=self.put(encode_labelled(images, np.array([0, 1, 2, 0], dtype=np.uint8))),
+            edge_server=servers[0],
+            edge_substitutes=tuple(servers[1:]),
+            committee=Committee(2, tuple(members)),
+            learning=learning,
+            cohort=CohortTerms(2, phones, 900_000),
+            durations=replace(spec.durations, takeover_seconds=100, task_seconds=20_000, claim_seconds=20_000),
+        )
+        self.put(encode(spec))
+        return spec
+
+    def put(self, data: bytes) -> bytes:
+        return self.store.objects.put(data).digest
+
+    # operations
+
+    def operate(self) -> None:
+        """One random operation, then every invariant."""
+        self.operations += 1
+        choices: list[tuple[int, Callable[[], None]]] = [
+            (30, self._step_server),
+            (40, self._step_phone),
+            (8, self._relay),
+            (12, self._pass_time),
+            (3, self._deliver_late),
+            (3, self._restart),
+            (2, self._toggle_authority),
+            (2, self._withhold),
+            (1, self._reorganise),
+        ]
+        weights = [weight for weight, _ in choices]
+        (operation,) = self.random.choices([operation for _, operation in choices], weights)
+        operation()
+        self.invariants.check()
+
+    def finish(self) -> None:
+        """Nothing goes wrong any more: everything ends, and everybody gets what is theirs."""
+        self.faults.calm = True
+        for process in self.processes:
+            if process.app is None and not isinstance(process, Phone):
+                process.start()
+        for _ in range(20_000):
+            for server in self.servers:
+                self._alive(server, server.step)
+                self._alive(server, server.relay)
+            for phone in self.phones:
+                self._alive(phone, lambda phone=phone: phone.step(self.time))  # type: ignore[misc]
+            self.invariants.check()
+            if self.invariants.settled():
+                return
+            self._jump()
+        raise AssertionError("the task does not come to its end")
+
+    def close(self) -> None:
+        for phone in self.phones:
+            phone.kill()
+        self._runner.close()
+
+    def reader(self) -> TaskReader:
+        """All that can be read, withheld or not."""
+        reader = TaskReader(self.store.objects, TASK, list(Kind))
+        reader.follow(MemoryLedger(self.chain, bytes(20)).events(TASK))
+        reader.fetch(self.time)
+        return reader
+
+    def _step_server(self) -> None:
+        server = self.random.choice(self.servers)
+        self._alive(server, server.step)
+
+    def _relay(self) -> None:
+        server = self.random.choice(self.servers)
+        self._alive(server, server.relay)
+
+    def _step_phone(self) -> None:
+        phone = self.random.choice(self.phones)
+        if phone.due <= self.time:
+            self._alive(phone, lambda: phone.step(self.time))
+
+    def _pass_time(self) -> None:
+        self.time += self.random.choice((1, 1, 2, 5, 20))
+        self.chain.mine()
+
+    def _jump(self) -> None:
+        """To the next instant at which somebody has something to do."""
+        due = min([*(server.next_due() for server in self.servers), *(phone.due for phone in self.phones)])
+        self.time = max(self.time + 1, min(due, self.time + 600))
+        self.chain.mine()
+
+    def _deliver_late(self) -> None:
+        self._runner.run(self.network.deliver_late())
+
+    def _restart(self) -> None:
+        process = self.random.choice(self.processes)
+        process.restart()
+
+    def _toggle_authority(self) -> None:
+        authority = self.random.choice(self.authorities)
+        if authority.app is None:
+            authority.start()
+        else:
+            authority.kill()
+
+    def _withhold(self) -> None:
+        """Somebody's document, for ever."""
+        kept = self.manufacturers | self.store.withheld
+        names = [name for name in self.store.objects.objects if name not in kept]  # in the order of their making
+        if names and len(self.store.withheld) < 2:
+            self.store.withheld.add(self.random.choice(names[-12:]))
+
+    def _reorganise(self) -> None:
+        """At most as deep as the task's confirmations allow."""
+        depth = self.random.randint(1, CONFIRMATIONS - 1)
+        self.chain.forget(max(self.posted, len(self.chain.blocks) - 1 - depth))
+
+    def _alive(self, process: Process, work: Callable[[], None]) -> None:
+        from protocol.errors import HearthError
+
+        if process.app is None and not isinstance(process, Phone):
+            process.start()
+        try:
+            work()
+        except KilledError:
+            process.restart()
+        except HearthError:
+            pass  # what a loop of the process would log, and try again
