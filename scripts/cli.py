@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from protocol.errors import HearthError, MalformedError
-from scripts.commands import accounts, audit, bench, deposits, manufacturer, roles, testnet
+from scripts.commands import accounts, audit, bench, deposits, manufacturer, roles, simulate, testnet
 
 app = typer.Typer(
     name="hearth",
@@ -30,6 +30,7 @@ app.command(name="deploy")(accounts.deploy)
 app.add_typer(accounts.key, name="key")
 app.add_typer(testnet.testnet, name="testnet")
 app.add_typer(bench.bench, name="bench")
+app.add_typer(simulate.simulate, name="simulate")
 
 
 @app.command()

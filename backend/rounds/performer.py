@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 import structlog
 
 from backend.aggregation.aggregator import decrypt_sum
 from backend.aggregation.verifier import VerifiedSum, verify_updates
 from backend.rounds import moves
+from backend.rounds.accuracy import Accuracy
 from backend.rounds.admission import Admission
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.journal import EdgeJournal
@@ -30,8 +28,6 @@ from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation, Verdict
 from protocol.messages.submission import SignedCommitment
 from protocol.messages.task import TaskSpec
-from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
-from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
 from protocol.round.commitments import batch_of, batch_root, commitment_of
 from protocol.round.key_request import key_request
@@ -100,6 +96,7 @@ class Performer:
         self.seconds: dict[int, dict[str, float]] = {}
         self._work = Work()
         self._admission = Admission(self.store, self.journal, self.committee)
+        self._accuracy = Accuracy(self.store)
         self._not_before: dict[type[Move], int] = {}
         self._failures: dict[type[Move], int] = {}  # in a row
         self._underivable: dict[int, int] = {}  # round -> when it may be tried again
@@ -249,7 +246,7 @@ class Performer:
         for j in aggregate.accused:
             log.warning("a key authority lied", authority=to_hex(spec.committee.members[j - 1].address))
         request = key_request(plan, committed, verdict.accepted)
-        progress = Progress(self._best(number), *self._count(aggregate.parameters))
+        progress = Progress(self._best(number), *self._accuracy.count(spec, aggregate.parameters))
         before = self._allocation_before(number)
         settlement = publish(spec, plan, verdict, request, self._work.answers, aggregate, before, progress)
         self._put(settlement)
@@ -271,19 +268,7 @@ class Performer:
 
     def _best(self, number: int) -> int:
         """Most right answers of any model before the round, the initial one included."""
-        return max(self._initial_correct, best_count(self.state, number))
-
-    @cached_property
-    def _initial_correct(self) -> int:
-        spec = self._spec()
-        layout = Layout.of(spec.model)
-        return self._count(layout.from_safetensors(get_document(self.store, spec.initial_model, layout.max_bytes)))[0]
-
-    def _count(self, parameters: npt.NDArray[np.float32]) -> tuple[int, int]:
-        """Right answers on the public test set, and of how many."""
-        spec = self._spec()
-        test_set = decode_labelled(get_document(self.store, spec.test_set, MAX_DATASET_BYTES))
-        return count_correct(spec.model, parameters, *test_set), len(test_set[1])
+        return max(self._accuracy.initial(self._spec()), best_count(self.state, number))
 
     def _decided(self, number: int) -> tuple[RoundPlan, dict[Address, SignedCommitment], Verdict]:
         verdict = self._work.verdict

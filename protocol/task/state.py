@@ -117,7 +117,8 @@ class TaskState:
             if planned - directs.keys():
                 return batch
             batch = CommitmentBatch(())
-        return committed_set(batch, [signed for client, signed in directs.items() if client in planned])
+        committed = committed_set(batch, directs.values())
+        return {client: signed for client, signed in committed.items() if client in planned}
 
     def wanted(self, first: int = 1) -> Iterator[Wanted]:
         """The spec and all documents of round ``first`` and later ones that are named so far, there or not."""

@@ -47,7 +47,8 @@ def simulate(seed: int, operations: int, tell: Callable[[str], None] = lambda _:
             for facts in world.reader().state.rounds:
                 ended = facts.state.name.lower()
                 summary.rounds[ended] = summary.rounds.get(ended, 0) + 1
-                trace.update(facts.opened.label + ended.encode())
+            for event in world.events():
+                trace.update(f"{type(event).__name__} {event.block}".encode())
             for fault, times in world.faults.told.items():
                 summary.faults[fault] = summary.faults.get(fault, 0) + times
             summary.operations += world.operations

@@ -13,6 +13,8 @@ import numpy as np
 
 from protocol.canonical import encode
 from protocol.domain import Domain
+from protocol.errors import HearthError
+from protocol.messages.chain import Event
 from protocol.messages.task import CohortTerms, Committee, CommitteeMember, TaskSpec
 from protocol.model.dataset import encode_labelled
 from protocol.model.layout import Layout
@@ -139,10 +141,13 @@ class World:
             phone.kill()
         self._runner.close()
 
+    def events(self) -> list[Event]:
+        return MemoryLedger(self.chain, bytes(20)).events(TASK)
+
     def reader(self) -> TaskReader:
         """All that can be read, withheld or not."""
         reader = TaskReader(self.store.objects, TASK, list(Kind))
-        reader.follow(MemoryLedger(self.chain, bytes(20)).events(TASK))
+        reader.follow(self.events())
         reader.fetch(self.time)
         return reader
 
@@ -196,8 +201,6 @@ class World:
         self.chain.forget(max(self.posted, len(self.chain.blocks) - 1 - depth))
 
     def _alive(self, process: Process, work: Callable[[], None]) -> None:
-        from protocol.errors import HearthError
-
         if process.app is None and not isinstance(process, Phone):
             process.start()
         try:

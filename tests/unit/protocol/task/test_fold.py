@@ -162,6 +162,21 @@ def test_a_batch_that_is_withheld_matters_only_if_it_may_hold_somebody() -> None
     assert not isinstance(found, Absent) and list(found) == CLIENTS
 
 
+def test_a_batch_that_names_somebody_who_is_not_planned_commits_nobody_else() -> None:
+    told = ToldTask()
+    told.events = told.events[:4]
+    told.plans.clear()
+    cohort = dict.fromkeys(CLIENTS[:2], 2)
+    told.open(1, told.spec.initial_model, cohort)
+    told.commit(1, CLIENTS, [])
+    state = fold(1, told.events)
+    for _ in range(3):
+        for delivered in told.deliveries(state):
+            state = apply(state, delivered)
+    committed = state.committed(1)
+    assert not isinstance(committed, Absent) and list(committed) == CLIENTS[:2]
+
+
 def test_what_was_derived_again_stands_in_for_a_record() -> None:
     record_of = next(wanted.digest for wanted in TOLD.state().wanted() if wanted.kind is Kind.RECORD)
     state, whole = TOLD.state(without=record_of), TOLD.state()

@@ -76,11 +76,11 @@ class ToldTask:
         place: dict[str, Any] = {"block": len(self.events) + 1, "log_index": 0, "transaction": ZERO_DIGEST, "task": 1}
         self.events.append(kind(**place, **fields))
 
-    def open(self, number: int, model: Digest) -> None:
+    def open(self, number: int, model: Digest, cohort: dict[Address, int] | None = None) -> None:
         label = self.plans[-1].label() if self.plans else ZERO_DIGEST
         indices = choose_index_set(self.spec, 1, History(tuple(CLIENTS), self.spec.initial_model))
         history = History(tuple(CLIENTS), model, label)
-        cohort = dict.fromkeys(CLIENTS, 2)
+        cohort = cohort or dict.fromkeys(CLIENTS, 2)
         digest = self.put(encode_index_set(indices))
         plan = plan_round(self.spec, DOMAIN, 1, number, cohort, history, digest, len(indices))
         self.plans.append(plan)
