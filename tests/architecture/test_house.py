@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-FILES = [
-    path
-    for name in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
-        "\n"
-    )
-    if name and (path := ROOT / name).is_file()
-]
+from tests.tracked import ROOT, tracked
+
+FILES = tracked()
 PACKAGES = ("backend", "client_agent", "contracts", "protocol", "scripts", "storage")
 SOURCES = [path for path in FILES if path.suffix == ".py"]
 TEXTS = [path for path in FILES if path.suffix not in (".png", ".gz") and "locks" not in path.parts]

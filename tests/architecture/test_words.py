@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-FILES = [
-    name
-    for name in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    if name.endswith((".py", ".md", ".sol", ".toml"))
-    and name not in ("docs/glossary.md", "tests/architecture/test_words.py")
-]
+from tests.tracked import ROOT, tracked
+
+OWN = (ROOT / "docs" / "glossary.md", Path(__file__))
 # Amounts that are always of the chain's own coin.
 OF_THE_COIN = {"amount_wei", "fee_wei", "limit_wei", "max_bond_wei", "max_stake_wei", "value_wei"}
 
 
 def found(pattern: str, *exempt: str) -> list[str]:
-    """Lines of tracked files with the pattern, outside of the folders and files that are exempt."""
+    """Lines of tracked files with the pattern, outside of the folders that are exempt."""
     expression = re.compile(pattern)
     return [
         f"{name}:{number}: {line.strip()}"
-        for name in FILES
-        if not name.startswith(exempt) and (ROOT / name).is_file()
-        for number, line in enumerate((ROOT / name).read_text().splitlines(), start=1)
+        for path in tracked(".py", ".md", ".sol", ".toml")
+        if path not in OWN and not (name := path.relative_to(ROOT).as_posix()).startswith(exempt)
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
         if expression.search(line)
     ]
 

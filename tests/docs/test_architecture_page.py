@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.tracked import ROOT, tracked
+
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 RULES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-FILES = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+FILES = [path.relative_to(ROOT).as_posix() for path in tracked()]
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -20,14 +20,10 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def test_the_rooms() -> None:
-    code = {name.rsplit("/", 1)[0] for name in FILES if name.endswith(".py") and not name.startswith("tests/")}
     filled = {
-        folder
-        for folder in code
-        if any(Path(name).parent.as_posix() == folder and not name.endswith("__init__.py") for name in FILES)
+        Path(name).parent.as_posix() for name in FILES if name.endswith(".py") and not name.endswith("__init__.py")
     }
-    assert [row[0] for row in rows("room") if row[0] not in filled] == []
-    assert sorted(filled - {row[0] for row in rows("room")}) == []
+    assert sorted(row[0] for row in rows("room")) == sorted(room for room in filled if not room.startswith("tests"))
 
 
 def test_the_floors() -> None:

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-TEXTS = {
-    ROOT / name: (ROOT / name).read_text()
-    for name in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    if name.endswith((".py", ".md", ".toml", ".sol", ".mjs"))
-    and (ROOT / name).is_file()
-    and ROOT / name != Path(__file__)
-}
+from tests.tracked import ROOT, tracked
+
+TEXTS = {path: path.read_text() for path in tracked(".py", ".md", ".toml", ".sol", ".mjs") if path != Path(__file__)}
 PAGES = {path.name: path for path in [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]}
 PAGE = re.compile(r"(?<![\w/{.*-])((?:[\w.-]+/)*[\w-]+\.md)\b")
 LINK = re.compile(r"\]\(([^)#\s:]+)\)")
