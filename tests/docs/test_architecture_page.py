@@ -26,6 +26,11 @@ def test_the_rooms() -> None:
     assert sorted(row[0] for row in rows("room")) == sorted(room for room in filled if not room.startswith("tests"))
 
 
+def test_the_folders_of_tests() -> None:
+    named = [name for row in rows("folder") for name in re.findall(r"\w+", row[0])]
+    assert sorted(named) == sorted({name.split("/")[1] for name in FILES if re.match(r"tests/\w+/", name)})
+
+
 def test_the_floors() -> None:
     (layers,) = [rule["layers"] for rule in RULES if rule["type"] == "layers"]
     block = PAGE.split("```")[1].strip("\n").splitlines()
