@@ -222,7 +222,7 @@ class Agent:
         for number in self.journal.sealed.keys() - self.journal.outcomes.keys():
             added = was_added(self.followed, number, self.address)
             if added is not None:
-                self.journal.settle(number, added)
+                self.journal.keep_outcome(number, added)
 
     def _claim(self, now: int, _: int) -> float | None:
         return self.payout.step(now)

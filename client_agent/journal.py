@@ -182,7 +182,7 @@ class AgentJournal:
         kept = Change((ReceiptKept(round_number, receipt),))
         self._folded.change(lambda state: NOTHING if round_number in state.receipts else kept)
 
-    def settle(self, round_number: int, added: bool) -> None:
+    def keep_outcome(self, round_number: int, added: bool) -> None:
         self._folded.change(lambda _: Change((Settled(round_number, int(added)),)))
 
     def residual(self, dimension: int) -> npt.NDArray[np.float64]:

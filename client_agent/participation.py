@@ -1,4 +1,4 @@
-"""A round on the phone until its update is sealed: judge the plan, charge, train, encrypt, sign, keep."""
+"""A round on the phone until its update is sealed: check the plan, charge, train, encrypt, sign, keep."""
 
 from __future__ import annotations
 

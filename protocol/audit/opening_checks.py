@@ -131,7 +131,7 @@ class OpeningAudit:
         return sizes
 
     def _fold(self, client: Address, body: bytes) -> None:
-        """Into the sum of the accepted, whose sizes are judged later."""
+        """Into the sum of the accepted, whose sizes are checked later."""
         weight, accepted = (
             self._plan.weight_of(client),
             self.record is not None and client in self.record.verdict.accepted,

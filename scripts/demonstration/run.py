@@ -182,15 +182,15 @@ def _watch(stage: DemoStage, options: DemoOptions, agents: list[RoleProcess], co
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("phones enrol", total=options.rounds)
 
-        def look() -> None:
+        def show() -> None:
             told = _edge_status(stage)
             over = [entry for entry in told.rounds if entry.over] if told else []
             accuracy = [entry.accuracy for entry in over if entry.accuracy is not None]
             text = f"rounds, accuracy {accuracy[-1]:.3f}" if accuracy else "phones enrol"
             progress.update(bar, completed=len(over), description=text)
 
-        stage.processes.await_end(agents, look, tick_seconds=0.5)
-        look()
+        stage.processes.await_end(agents, show, tick_seconds=0.5)
+        show()
 
 
 def _edge_status(stage: DemoStage) -> TaskStatus | None:

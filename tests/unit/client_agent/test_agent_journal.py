@@ -61,7 +61,7 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     journal.charge(1, b"\1" * 32, CHARGE)
     journal.seal(_signed(1), b"body", np.array([0.5, -1.5]))
     journal.keep_receipt(1, RECEIPT)
-    journal.settle(1, True)
+    journal.keep_outcome(1, True)
     journal.close()
     again = _on_disk(tmp_path)
     assert again.keys_of(2) == ratchet(KEYS, 2)  # round 1 is sealed
@@ -96,7 +96,7 @@ def test_the_residual_moves_on_only_with_an_update_that_was_added() -> None:
     assert journal.residual(2).tolist() == [0, 0]
     for number, added in ((1, True), (2, False)):
         journal.seal(_signed(number), b"body", np.array([float(number), 0.0]))
-        journal.settle(number, added)
+        journal.keep_outcome(number, added)
     assert journal.residual(2).tolist() == [1, 0]
 
 
@@ -105,7 +105,7 @@ def test_a_changed_file_is_noticed(name: str, tmp_path: Path) -> None:
     journal = _on_disk(tmp_path)
     journal.keep_keys(KEYS)
     journal.seal(_signed(1), b"body", np.zeros(2))
-    journal.settle(1, True)
+    journal.keep_outcome(1, True)
     (path,) = tmp_path.rglob(f"{name}.*")
     data = path.read_bytes()
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
@@ -161,7 +161,7 @@ def test_an_update_is_sealed_and_its_keys_are_erased_in_one_change(when: str) ->
 def test_a_residual_of_another_model_is_refused() -> None:
     journal = AgentJournal(MemoryRecords())
     journal.seal(_signed(1), b"body", np.zeros(3))
-    journal.settle(1, True)
+    journal.keep_outcome(1, True)
     with pytest.raises(RecordsDamagedError):
         journal.residual(2)
 
@@ -196,7 +196,7 @@ def test_a_journal_that_was_opened_anew_says_what_the_running_one_says(steps: li
         if step == "receipt":
             journal.keep_receipt(number, RECEIPT)
         if step == "settle" and number in journal.sealed:
-            journal.settle(number, number % 2 == 0)
+            journal.keep_outcome(number, number % 2 == 0)
         assert _said(records) == _said_by(journal)
         assert AgentJournal(records).keys_of(epoch) == ratchet(KEYS, epoch)
         with pytest.raises(EncryptionError, match="E_EPOCH"):
