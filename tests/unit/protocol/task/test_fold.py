@@ -48,6 +48,7 @@ STRAY = [
     _event(RoundExpired, round=2),
     _event(RoundFrozen, round=1, culprit=EDGE),
     _event(RoundFrozen, round=0, culprit=EDGE),
+    _event(RoundFrozen, round=2, culprit=EDGE),
     _event(Left, client=CLIENTS[0], signature=bytes(65)),
     _event(TakenOver, edge_server=SUBSTITUTE),
     _event(BondForfeited, holder=EDGE, reporter=CLIENTS[0], amount=3),
@@ -202,6 +203,12 @@ def test_a_frozen_round_pays_nobody_and_keeps_its_model() -> None:
     allocation, past = allocation_before(frozen, 2), past_before(frozen, 2)
     assert isinstance(allocation, Allocation) and {entry.cumulative for entry in allocation.entitlements} == {0}
     assert not isinstance(past, Absent) and past.model == TOLD.model
+
+
+def test_an_expired_round_is_never_frozen() -> None:
+    frozen = _event(RoundFrozen, round=2, culprit=EDGE)
+    state = apply(_after(_event(RoundExpired, round=2)), frozen)
+    assert state.rounds[1].state is RoundState.EXPIRED and state.misfits == (frozen,)
 
 
 def test_who_may_act() -> None:
