@@ -66,7 +66,7 @@ class World:
             for number in range(phones)
         ]
         self.processes: list[Process] = [*self.authorities, *self.servers, *self.phones]
-        self.invariants = Invariants(self)
+        self.invariants, self._seen = Invariants(self), (b"", 0)
 
     def _server_names(self, servers: int) -> list[str]:
         return ["edge", *(f"substitute{number}" for number in range(1, servers))]
@@ -125,15 +125,12 @@ class World:
             if process.app is None and not isinstance(process, Phone):
                 process.start()
         for _ in range(20_000):
-            for server in self.servers:
-                self._alive(server, server.step)
-                self._alive(server, server.relay)
-            for phone in self.phones:
-                self._alive(phone, lambda phone=phone: phone.step(self.time))  # type: ignore[misc]
+            for process in (*self.servers, *self.phones):
+                self.step(process)
             self.invariants.check()
             if self.invariants.settled():
                 return
-            self._jump()
+            self.jump()
         raise AssertionError("the task does not come to its end")
 
     def close(self) -> None:
@@ -145,11 +142,21 @@ class World:
         return MemoryLedger(self.chain, bytes(20)).events(TASK)
 
     def reader(self) -> TaskReader:
-        """All that can be read, withheld or not."""
-        reader = TaskReader(self.store.objects, TASK, list(Kind))
-        reader.follow(self.events())
-        reader.fetch(self.time)
-        return reader
+        """All that can be read, withheld or not; made again when there is more."""
+        seen = (self.chain.blocks[-1].hash, len(self.store.objects.objects))
+        if seen != self._seen:
+            self._seen, self._reader = seen, TaskReader(self.store.objects, TASK, list(Kind))
+            self._reader.follow(self.events())
+            self._reader.fetch(self.time)
+        return self._reader
+
+    def step(self, process: Process) -> None:
+        """What a process does whenever it is its turn."""
+        if isinstance(process, Server):
+            self._alive(process, process.step)
+            self._alive(process, process.relay)
+        elif isinstance(process, Phone) and process.due <= self.time:
+            self._alive(process, lambda: process.step(self.time))
 
     def _step_server(self) -> None:
         server = self.random.choice(self.servers)
@@ -168,7 +175,7 @@ class World:
         self.time += self.random.choice((1, 1, 2, 5, 20))
         self.chain.mine()
 
-    def _jump(self) -> None:
+    def jump(self) -> None:
         """To the next instant at which somebody has something to do."""
         due = min([*(server.next_due() for server in self.servers), *(phone.due for phone in self.phones)])
         self.time = max(self.time + 1, min(due, self.time + 600))
