@@ -9,10 +9,11 @@ from protocol.encryption.agreement import liars
 from protocol.encryption.committee import authority_share, ratchet
 from protocol.encryption.port import DecryptedSum
 from protocol.identifiers import Address
-from protocol.messages.keys import KeyRequest, PartialKeyStatement, SignedPartialKey
+from protocol.messages.keys import KeyRequest, SignedPartialKey
 from protocol.messages.round import RoundPlan
+from protocol.round.key_request import answer_request
 from protocol.screening.verdict import Unfit
-from protocol.signing import sign
+from storage.ledger.signer import Signer
 from tests.tiny_task import authority_key
 
 if TYPE_CHECKING:
@@ -38,11 +39,9 @@ def decrypt_sum(
         partials[j] = scheme.partial_key(j, entries)
         if j in lying:
             partials[j] = bytes([partials[j][0] ^ 1]) + partials[j][1:]
-        statement = PartialKeyStatement(
-            player.task, plan.round, plan.label(), request.digest(), committee.members[j - 1].address,
-            plan.key_epoch, player.put(partials[j]),
-        )  # fmt: skip
-        signed[j] = SignedPartialKey(statement, sign(player.domain, statement, authority_key(j)))
+        player.put(partials[j])
+        signer, authority = Signer(authority_key(j)), committee.members[j - 1].address
+        signed[j] = answer_request(plan, request, authority, partials[j], signer.sign).signed
 
     accused = liars(partials, scheme.t, scheme.combine)
     used = [j for j in partials if j not in lying]

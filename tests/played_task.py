@@ -19,7 +19,7 @@ from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_owed
 from protocol.messages.chain import Publication
 from protocol.messages.round import RoundPlan
-from protocol.messages.settlement import ABANDONED, PUBLISHED, Allocation, RoundRecord, Verdict
+from protocol.messages.settlement import ABANDONED, PUBLISHED, Allocation, Verdict
 from protocol.messages.submission import Enrolment, Leave, SignedCommitment, SignedEnrolment, SignedLeave
 from protocol.model.evaluation import count_correct
 from protocol.model.initialization import initial_parameters
@@ -37,6 +37,7 @@ from protocol.round.planning import (
     terms_of,
     unpublished_history,
 )
+from protocol.round.record import round_record
 from protocol.round.reference import Household
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
@@ -158,10 +159,8 @@ class Player:
             request = self.said("request", key_request(plan, committed, verdict.accepted))
             self.edge.request_key(self.task, number, request.digest())
         charge = spent(plan.learning.mechanism, self.spec.privacy, number)
-        record = RoundRecord(
-            plan.label(), ABANDONED, verdict, request.digest() if request else ZERO_DIGEST, (), (), ZERO_DIGEST,
-            ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0, charge, ZERO_DIGEST,
-        )  # fmt: skip
+        requested = request.digest() if request else ZERO_DIGEST
+        record = round_record(plan.label(), verdict, requested, None, charge, ZERO_DIGEST)
         self.pass_dispute_window()
         self.doomed = (plan, self.allocation) if conduct.frozen else None
         if conduct.end == ABANDONED:

@@ -18,15 +18,12 @@ from protocol.messages.keys import (
     MAX_REQUEST_BYTES,
     KeyAcceptanceStatement,
     KeyRequest,
-    PartialKeyAnswer,
-    PartialKeyStatement,
     PlannedKeyRequest,
     SignedKeyAcceptance,
-    SignedPartialKey,
 )
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
-from protocol.round.key_request import check_parameters, check_request, kinds_of
+from protocol.round.key_request import answer_request, check_parameters, check_request, kinds_of
 from protocol.round.planning import check_plan, terms_of
 from protocol.round.scheme import RoundScheme, prepare
 from protocol.round.state_table import RoundState
@@ -117,11 +114,7 @@ class KeyAuthority:
         check_request(plan, request)
         held = subsets_without(len(spec.committee.members), spec.committee.threshold, self._number(spec))
         residues = self._partial_key(task, spec, plan, request, held)
-        statement = PartialKeyStatement(
-            task, round_number, plan.label(), digest, self._signer.address, plan.key_epoch, cid_of(residues).digest
-        )
-        signed = SignedPartialKey(statement, self._signer.sign(domain, statement))
-        answer = encode(PartialKeyAnswer(signed, residues))
+        answer = encode(answer_request(plan, request, self._signer.address, residues, self._signer.sign))
         return self._records.use_label(
             task, plan.key_epoch, held, request.label, request.kind, kinds_of(plan), digest, answer
         )

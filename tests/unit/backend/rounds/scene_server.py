@@ -18,11 +18,10 @@ from backend.rounds.inbox import Inbox
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.performer import Performer
 from protocol.canonical import encode
-from protocol.content.cid import cid_of
 from protocol.encryption.committee import authority_share, draw_master_keys
 from protocol.identifiers import Address
 from protocol.messages.chain import TaskPosted
-from protocol.messages.keys import PartialKeyAnswer, PartialKeyStatement, PlannedKeyRequest, SignedPartialKey
+from protocol.messages.keys import PartialKeyAnswer, PlannedKeyRequest
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation, RoundRecord
 from protocol.messages.submission import Enrolment, SignedCommitment, SignedEnrolment, Submission
@@ -31,6 +30,7 @@ from protocol.model.dataset import encode_labelled
 from protocol.model.layout import Layout
 from protocol.randomness import SeededRandomness
 from protocol.round.commitments import commitment_of
+from protocol.round.key_request import answer_request
 from protocol.round.planning import terms_of
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to
@@ -98,10 +98,7 @@ class PlayedCommittee:
         residues = RoundScheme.of(plan, committee).partial_key(j, entries)
         if j in self.lying:
             residues = bytes([residues[0] ^ 1]) + residues[1:]
-        statement = PartialKeyStatement(
-            plan.task, plan.round, plan.label(), shown.request.digest(), signer.address, 0, cid_of(residues).digest
-        )
-        return PartialKeyAnswer(SignedPartialKey(statement, signer.sign(self.domain, statement)), residues)
+        return answer_request(plan, shown.request, signer.address, residues, signer.sign)
 
 
 class Server:
