@@ -14,8 +14,11 @@ from protocol.errors import HearthError
 from protocol.messages.chain import Event, TaskPosted
 from protocol.task.acting import NEVER
 from protocol.task.documents import Absent, Lack
+from protocol.task.ending import is_over
 from protocol.task.state import TaskState
 from storage.ledger.interface import Ledger
+
+BOND_SECONDS = 5  # between two attempts to take the bond back
 
 log = structlog.get_logger()
 
@@ -32,7 +35,7 @@ class HostedTask:
     events: tuple[Event, ...] = ()  # all of the task, as of the last look at the chain
     bonded: bool = False
     refused: bool = False
-    over: bool = False
+    returned: bool = False  # the bond, at the end
 
     @property
     def state(self) -> TaskState:
@@ -54,13 +57,20 @@ class HostedTask:
                 return NEVER if self.refused else now + 1
             move = self.performer.step(now)
             self.desk.publish(self.state, now)
-            if isinstance(move, End):
-                self.over = self.bonds.take_back(self.posted.task)
-                return NEVER if self.over else now + 1
+            if not isinstance(move, Wait | End):
+                return 0
+            until = move.until if isinstance(move, Wait) else NEVER
+            return until if self._bond_is_back(now) else min(until, now + BOND_SECONDS)
         except HearthError as error:
             log.warning("will try again", task=self.posted.task, error=str(error))
             return now + 1
-        return move.until if isinstance(move, Wait) else 0
+
+    def _bond_is_back(self, now: int) -> bool:
+        """True as well while it is not time to ask for it, or there is none."""
+        if not self.posted.terms.edge_bond or self.state.current is not None or not is_over(self.state, now):
+            return True
+        self.returned = self.returned or self.bonds.take_back(self.posted.task)
+        return self.returned
 
     def _join(self, now: int, bonds_of: list[int]) -> bool:
         """True once the spec is read, its event is deep enough, and the bond is placed."""

@@ -29,10 +29,15 @@ class KilledError(BaseException):
 
 @dataclass
 class Faults:
-    """``calm``: nothing goes wrong any more. ``told``: how often each fault struck."""
+    """``calm``: nothing goes wrong by chance any more. ``told``: how often each fault struck.
+
+    ``lives``: every process lives for one change of its records at a time, and dies right ``after`` it is durable, or
+    right ``before`` the next one.
+    """
 
     random: Random
     calm: bool = False
+    lives: str | None = None
     told: dict[str, int] = field(default_factory=dict)
 
     def strikes(self, what: str, one_in: int) -> bool:
@@ -91,16 +96,17 @@ class UnreliableStore:
 
 
 class MortalRecords:
-    """Records whose process may be killed right before or right after anything is kept."""
+    """Records of one process, which may be killed right before or right after anything is kept."""
 
     def __init__(self, records: MemoryRecords, faults: Faults) -> None:
-        self._records, self._faults = records, faults
+        self._records, self._faults, self._changes = records, faults, 0
 
     def append(self, change: Change, after: int) -> None:
-        if self._faults.strikes("killed before a record", 30):
+        if (self._faults.lives == "before" and self._changes) or self._faults.strikes("killed before a record", 30):
             raise KilledError
         self._records.append(change, after)
-        if self._faults.strikes("killed after a record", 30):
+        self._changes += 1
+        if self._faults.lives == "after" or self._faults.strikes("killed after a record", 30):
             raise KilledError
 
     def read(self, types: Sequence[type[EntryT]], after: int = 0) -> Iterator[EntryT]:

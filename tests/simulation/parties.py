@@ -43,13 +43,14 @@ class Process:
     """A party that may be killed at any line and started again; its records outlive it. ``app``: while it is up."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name, self.deaths = name, 0
         self.app: FastAPI | None = None
 
     def start(self) -> None:
         raise NotImplementedError
 
     def kill(self) -> None:
+        self.deaths += 1
         self.app = None
 
     def restart(self) -> None:

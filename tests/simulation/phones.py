@@ -98,6 +98,7 @@ class Phone(Process):
         self.done, self.due = due is None, NEVER if due is None else max(now, ceil(due))
 
     def kill(self) -> None:
+        self.deaths += 1
         self.agent.edge.close()
 
     def restart(self) -> None:

@@ -121,9 +121,7 @@ class World:
     def finish(self) -> None:
         """Nothing goes wrong any more: everything ends, and everybody gets what is theirs."""
         self.faults.calm = True
-        for process in self.processes:
-            if process.app is None and not isinstance(process, Phone):
-                process.start()
+        self.revive()
         for _ in range(20_000):
             for process in (*self.servers, *self.phones):
                 self.step(process)
@@ -149,6 +147,12 @@ class World:
             self._reader.follow(self.events())
             self._reader.fetch(self.time)
         return self._reader
+
+    def revive(self) -> None:
+        """Starts every server and authority that is down."""
+        for process in (*self.servers, *self.authorities):
+            if process.app is None:
+                process.start()
 
     def step(self, process: Process) -> None:
         """What a process does whenever it is its turn."""

@@ -140,7 +140,7 @@ def test_the_server_takes_its_bond_back_when_the_task_is_over(scene: Scene) -> N
     scene.start()
     scene.steps()
     assert scene.poster.bond(1, scene.signer.address).amount == MAX_BOND
-    scene.chain.pass_time(spec.durations.task_seconds + spec.durations.claim_seconds + 2)
+    scene.chain.pass_time(spec.durations.task_seconds + 1)
     scene.steps()
     assert scene.poster.bond(1, scene.signer.address).amount == 0
 
