@@ -29,6 +29,7 @@ def _compiled() -> None:
     prepare()
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one file run in one process, and all that read the kept demonstration: fixtures are made once."""
     for item in items:
