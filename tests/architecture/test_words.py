@@ -44,6 +44,10 @@ def test_the_judge_is_a_contract() -> None:
     assert found(r"\bdef judge\b", "storage/ledger/", "tests/reference_ledger/") == []
 
 
+def test_an_edge_server_acts() -> None:
+    assert found(r"\bin[ _]charge\b(?!\.)", "contracts/", "tests/contracts/", "tests/reference_ledger/") == []
+
+
 def test_only_amounts_of_the_coin_are_in_wei() -> None:
     names = {name for line in found(r"\b\w+_wei\b") for name in re.findall(r"\b(\w+_wei)\b", line)}
     assert names <= OF_THE_COIN
