@@ -3,44 +3,41 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Final
 
 from contracts import artifact
 from protocol.audit.codes import PublishedCode
 from protocol.audit.evidence import ChainEvidence, Fetch
-from protocol.identifiers import Address, Digest
+from protocol.deployment import JUDGE, LEDGER, TASKS, contract_addresses
+from protocol.identifiers import Digest
 from protocol.messages.chain import Enrolled, RoundOpened, TaskPosted
 from protocol.task.documents import Kind, Lack
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore, StoreUnavailableError
-from storage.ledger.ethereum import abi
 from storage.ledger.interface import LedgerReader
 from storage.task_reader import TaskReader, read_content
-
-CONTRACTS: Final = (abi.CONTRACT, abi.JUDGE)
 
 
 def published_codes() -> dict[str, PublishedCode]:
     """By the contract's name."""
-    published = {name: artifact(name) for name in CONTRACTS}
+    published = {name: artifact(name) for name in (LEDGER, TASKS, JUDGE)}
     return {
         name: PublishedCode(
             bytes.fromhex(one["deployedBytecode"].removeprefix("0x")),
-            tuple((start, length) for start, length in one["immutables"]),
+            {immutable: tuple(places) for immutable, places in one["immutables"].items()},
         )
         for name, one in published.items()
     }
 
 
-def contract_addresses(ledger: LedgerReader) -> dict[str, Address]:
-    """By the contract's name, as the ledger tells them."""
-    return {abi.CONTRACT: ledger.domain.ledger, abi.JUDGE: ledger.judge()}
+def deployed_codes(ledger: LedgerReader) -> dict[str, bytes]:
+    """By the contract's name."""
+    return {name: ledger.code(address) for name, address in contract_addresses(ledger.domain.ledger).items()}
 
 
 def read_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
     """Raises LedgerError or TransactionRevertedError when the endpoint cannot or will not answer."""
     events = tuple(ledger.events())
-    task_view, task_count, contracts = ledger.task(task), ledger.task_count(), contract_addresses(ledger)
+    task_view, task_count = ledger.task(task), ledger.task_count()
     posts = [event for event in events if isinstance(event, TaskPosted)]
     views = {number: ledger.task(number) for number in range(1, min(task_count, len(posts)) + 1)}
     listed = [holder for e in posts if e.task == task for holder in (*e.terms.edge_servers, *e.terms.authorities)]
@@ -50,8 +47,7 @@ def read_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
     return ChainEvidence(
         domain=ledger.domain,
         task=task,
-        contracts=contracts,
-        codes={name: ledger.code(address) for name, address in contracts.items()},
+        codes=deployed_codes(ledger),
         balance=ledger.balance(ledger.domain.ledger, task_view.token),
         task_count=task_count,
         held={n: view.escrow + view.deposits for n, view in views.items() if view.token == task_view.token},

@@ -2,12 +2,18 @@
 pragma solidity 0.8.37;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-import {Money} from "./Money.sol";
-import {IHearthLedger} from "./interfaces/IHearthLedger.sol";
+import {Payments} from "./Payments.sol";
+import {IHearthTasks} from "./interfaces/IHearthTasks.sol";
 
 /// @title What follows from a breach that the judge found
-abstract contract Disputes is Money {
-    /// @inheritdoc IHearthLedger
+abstract contract Disputes is IHearthTasks, Payments {
+    address private immutable _judge;
+
+    constructor(address judge) {
+        _judge = judge;
+    }
+
+    /// @inheritdoc IHearthTasks
     function dispute(bytes calldata proof) external nonReentrant {
         (uint256 task, uint64 round, address culprit) =
             abi.decode(Address.functionStaticCall(_judge, proof), (uint256, uint64, address));

@@ -2,15 +2,15 @@
 pragma solidity 0.8.37;
 
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-import {Money} from "./Money.sol";
-import {IHearthLedger} from "./interfaces/IHearthLedger.sol";
+import {Deposits} from "./Deposits.sol";
+import {IHearthTasks} from "./interfaces/IHearthTasks.sol";
 
 /// @title Who works for a task, and with what reputation it comes
-abstract contract Enrolments is Money {
+abstract contract Enrolments is Deposits {
     bytes32 private constant _ENROLMENT_TYPE = keccak256("Enrolment(uint256 task,address client,bytes32 envelope)");
     bytes32 private constant _LEAVE_TYPE = keccak256("Leave(uint256 task,address client)");
 
-    /// @inheritdoc IHearthLedger
+    /// @inheritdoc IHearthTasks
     function enrol(Enrolment[] calldata enrolments, bytes[] calldata signatures) external payable nonReentrant {
         uint256 count = enrolments.length;
         if (count == 0 || count != signatures.length) revert HearthLedger_TermsInvalid("signatures");
@@ -24,7 +24,7 @@ abstract contract Enrolments is Money {
         }
     }
 
-    /// @inheritdoc IHearthLedger
+    /// @inheritdoc IHearthTasks
     function leave(uint256 task, address client, bytes calldata signature) external known(task) {
         EnrolmentView storage enrolment = _enrolment[task][client];
         if (enrolment.envelope == 0 || enrolment.left) revert HearthLedger_NotEnrolled(task, client);

@@ -3,11 +3,13 @@ pragma solidity 0.8.37;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {HearthJudge} from "./HearthJudge.sol";
-import {IHearthLedger} from "./interfaces/IHearthLedger.sol";
+import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
+import {IHearthEvents} from "./interfaces/IHearthEvents.sol";
 
-/// @title What the ledger keeps: its books, the views of them, and the checks that most functions begin with
-abstract contract LedgerState is IHearthLedger, EIP712 {
+/// @title What the ledger keeps, and what both parts of its code ask of it
+/// @dev Every variable in storage is declared here, or in the two bases: so HearthLedger and HearthTasks, whose code runs
+/// on one storage, agree about it.
+abstract contract LedgerState is IHearthEvents, EIP712, ReentrancyGuard {
     struct Task {
         TaskView shown;
         uint32 commitSeconds;
@@ -25,75 +27,22 @@ abstract contract LedgerState is IHearthLedger, EIP712 {
     uint8 internal immutable _maximum;
     uint8 internal immutable _floor;
     uint32 internal immutable _waitingSeconds;
-    address internal immutable _judge;
     uint256 internal _tasks;
     mapping(uint256 task => Task) internal _task;
     mapping(uint256 task => mapping(uint64 round => RoundView)) internal _round;
     mapping(uint256 task => mapping(address client => EnrolmentView)) internal _enrolment;
     mapping(uint256 task => mapping(uint64 round => mapping(address client => bool))) internal _committed;
     mapping(address client => Standing) internal _standing;
-
     mapping(uint256 task => mapping(address holder => BondView)) internal _bond;
 
     constructor(ReputationRules memory rules) EIP712("Hearth", "2") {
         if (rules.floor > rules.maximum || rules.waitingSeconds == 0) revert HearthLedger_TermsInvalid("rules");
         (_maximum, _floor, _waitingSeconds) = (rules.maximum, rules.floor, rules.waitingSeconds);
-        _judge = address(new HearthJudge());
     }
 
     modifier known(uint256 task) {
         if (task == 0 || task > _tasks) revert HearthLedger_TaskUnknown(task);
         _;
-    }
-
-    /// @inheritdoc IHearthLedger
-    function taskCount() external view returns (uint256) {
-        return _tasks;
-    }
-
-    /// @inheritdoc IHearthLedger
-    function taskOf(uint256 task) external view known(task) returns (TaskView memory) {
-        return _task[task].shown;
-    }
-
-    /// @inheritdoc IHearthLedger
-    function roundOf(uint256 task, uint64 round) external view known(task) returns (RoundView memory) {
-        return _round[task][round];
-    }
-
-    /// @inheritdoc IHearthLedger
-    function enrolmentOf(uint256 task, address client) external view known(task) returns (EnrolmentView memory) {
-        return _enrolment[task][client];
-    }
-
-    /// @inheritdoc IHearthLedger
-    function hasCommittedDirectly(uint256 task, uint64 round, address client) external view returns (bool) {
-        return _committed[task][round][client];
-    }
-
-    /// @inheritdoc IHearthLedger
-    function bondOf(uint256 task, address holder) external view returns (BondView memory) {
-        return _bond[task][holder];
-    }
-
-    /// @inheritdoc IHearthLedger
-    function standingOf(address client) external view returns (Standing memory) {
-        return _standing[client];
-    }
-
-    /// @inheritdoc IHearthLedger
-    function reputationRules() external view returns (ReputationRules memory) {
-        return ReputationRules(_maximum, _floor, _waitingSeconds);
-    }
-
-    /// @inheritdoc IHearthLedger
-    function judge() external view returns (address) {
-        return _judge;
-    }
-
-    /// @inheritdoc IHearthLedger
-    function domainSeparator() external view returns (bytes32) {
-        return _domainSeparatorV4();
     }
 
     function _open(uint256 task, uint64 round) internal view returns (RoundView storage current) {
@@ -136,5 +85,13 @@ abstract contract LedgerState is IHearthLedger, EIP712 {
         uint32 through = _running(_round[task][last].state) ? last - 1 : last;
         if (through != 0 && through == shown.pendingRound && block.timestamp < shown.payableFrom) --through;
         return enrolment.left ? enrolment.leftRound <= through : through == last;
+    }
+
+    /// @dev Until the claim period is over; a task that ended without any tree has no leaf to apply.
+    function _owesLeaf(uint256 task, address client) internal view returns (bool) {
+        TaskView storage shown = _task[task].shown;
+        if (block.timestamp > shown.claimUntil) return false;
+        (bytes32 root,) = _payable(shown);
+        return root != 0 || !_isFinal(task, _enrolment[task][client]);
     }
 }

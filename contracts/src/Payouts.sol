@@ -2,11 +2,11 @@
 pragma solidity 0.8.37;
 
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
-import {Money} from "./Money.sol";
+import {Payments} from "./Payments.sol";
 import {IHearthLedger} from "./interfaces/IHearthLedger.sol";
 
-/// @title Money out: rewards to clients, the rest to the manufacturer
-abstract contract Payouts is Money {
+/// @title Rewards to clients
+abstract contract Payouts is IHearthLedger, Payments {
     bytes32 private constant _ENTITLEMENT_LEAF =
         keccak256("HearthEntitlementLeaf(uint256 task,uint256 index,address client,uint256 cumulative,uint256 reputation)");
 
@@ -41,22 +41,6 @@ abstract contract Payouts is Money {
         for (uint256 i = 0; i < leaves.length; ++i) {
             _settle(task, leaves[i], allocated);
         }
-    }
-
-    /// @inheritdoc IHearthLedger
-    function refund(uint256 task) external nonReentrant known(task) {
-        TaskView storage shown = _task[task].shown;
-        if (!_ended(task, shown)) revert HearthLedger_TooEarly(shown.taskUntil);
-        uint128 owed = 0;
-        if (block.timestamp <= shown.claimUntil) {
-            // a payout that may still be disputed is kept back, too
-            owed = (shown.pendingRound == 0 ? shown.allocated : shown.pendingAllocated) - shown.claimed;
-        }
-        uint128 amount = shown.escrow - owed;
-        if (amount == 0) revert HearthLedger_NothingToPay(task, shown.manufacturer);
-        shown.escrow = owed;
-        emit Refunded(task, shown.manufacturer, amount);
-        _pay(shown.token, shown.manufacturer, amount);
     }
 
     function _claimable(uint256 task) private view returns (bytes32 root, uint128 allocated) {

@@ -5,7 +5,7 @@ import {LedgerState} from "./LedgerState.sol";
 import {IHearthLedger} from "./interfaces/IHearthLedger.sol";
 
 /// @title A round from its plan to its end; the table is protocol/round/state_table.py
-abstract contract Rounds is LedgerState {
+abstract contract Rounds is IHearthLedger, LedgerState {
     bytes32 private constant _COMMITMENT_TYPE = keccak256(
         "Commitment(uint256 task,uint64 round,address client,bytes32 label,bytes16 nonce,bytes32 ciphertext)"
     );
@@ -139,7 +139,7 @@ abstract contract Rounds is LedgerState {
         shown.payableFrom = uint48(block.timestamp + _task[task].disputeSeconds);
     }
 
-    /// @dev The one in charge, or another one of the list that takes over because it may by now.
+    /// @dev The acting one, or another one of the list that takes over because it may by now.
     function _actAsEdgeServer(uint256 task) private returns (TaskView storage shown) {
         Task storage posted = _task[task];
         shown = posted.shown;

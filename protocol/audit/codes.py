@@ -1,12 +1,13 @@
-"""The published contracts' code as it must stand on chain."""
+"""The code that the contracts of a ledger have on chain, to the byte."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import astuple, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 
+from protocol.deployment import JUDGE, LEDGER, TASKS, contract_addresses
 from protocol.domain import Domain, uint256
 from protocol.identifiers import Address
 from protocol.messages.chain import ReputationRules
@@ -16,40 +17,55 @@ from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
 
 @dataclass(frozen=True, slots=True)
 class PublishedCode:
-    """Of one contract as compiled. ``immutables``: (start, length) of what its constructor fills in."""
+    """Of one contract as compiled. ``immutables``: the places of 32 bytes that its constructor fills in, by name."""
 
     code: bytes
-    immutables: tuple[tuple[int, int], ...]
+    immutables: Mapping[str, tuple[int, ...]]
 
 
-def expected_codes(
-    published: Mapping[str, PublishedCode],
-    codes: Mapping[str, bytes],
-    domain: Domain,
-    contracts: Collection[Address],
-    rules: ReputationRules,
+def expected_codes(published: Mapping[str, PublishedCode], domain: Domain, rules: ReputationRules) -> dict[str, bytes]:
+    """By contract name. The domain and the rules fix every immutable: nothing is the chain's word."""
+    addresses = contract_addresses(domain.ledger)
+    return {
+        name: _filled(published[name], _immutables(address, addresses, domain.chain_id, rules))
+        for name, address in addresses.items()
+    }
+
+
+def _filled(published: PublishedCode, values: Mapping[str, bytes]) -> bytes:
+    code = bytearray(published.code)
+    for name, places in published.immutables.items():
+        for start in places:
+            code[start : start + 32] = values[name]
+    return bytes(code)
+
+
+def _immutables(
+    own: Address, addresses: Mapping[str, Address], chain_id: int, rules: ReputationRules
 ) -> dict[str, bytes]:
-    """By contract name, to be held against ``codes``, which are the chain's.
+    """Of the contract at ``own``; the last seven are those of OpenZeppelin's EIP712."""
+    name, version = PROTOCOL_NAME.encode(), PROTOCOL_VERSION.encode()
+    return {
+        "_maximum": uint256(rules.maximum),
+        "_floor": uint256(rules.floor),
+        "_waitingSeconds": uint256(rules.waiting_seconds),
+        "_ledger": _word(addresses[LEDGER]),
+        "_judge": _word(addresses[JUDGE]),
+        "_hearthTasks": _word(addresses[TASKS]),
+        "_cachedThis": _word(own),
+        "_cachedChainId": uint256(chain_id),
+        "_cachedDomainSeparator": domain_separator(Domain(chain_id, own)),
+        "_hashedName": keccak(name),
+        "_hashedVersion": keccak(version),
+        "_name": _short_string(name),
+        "_version": _short_string(version),
+    }
 
-    Constructors fill immutables in (EIP-712 domain, rules, addresses of the other ``contracts``). Where they stand, the
-    chain's own word is taken if it is one that the arguments allow; anything else stays zero and so differs.
-    """
-    allowed = _immutable_words(domain, contracts, rules)
-    return {name: _filled(one, codes.get(name, b""), allowed) for name, one in published.items()}
+
+def _word(address: Address) -> bytes:
+    return address.rjust(32, b"\0")
 
 
-def _filled(published: PublishedCode, code: bytes, allowed: set[bytes]) -> bytes:
-    expected = bytearray(published.code)
-    for start, length in published.immutables:
-        word = code[start : start + length]
-        expected[start : start + length] = word if word in allowed else bytes(length)
-    return bytes(expected)
-
-
-def _immutable_words(domain: Domain, contracts: Collection[Address], rules: ReputationRules) -> set[bytes]:
-    texts = [PROTOCOL_NAME.encode(), PROTOCOL_VERSION.encode()]
-    short_strings = {text.ljust(31, b"\0") + bytes([2 * len(text)]) for text in texts}
-    short_strings |= {text.ljust(31, b"\0") + bytes([len(text)]) for text in texts}
-    hashes = {keccak(text) for text in texts} | {uint256(value) for value in astuple(rules)}
-    addresses = {address.rjust(32, b"\0") for address in (domain.ledger, *contracts)}
-    return short_strings | hashes | addresses | {domain_separator(domain), uint256(domain.chain_id)}
+def _short_string(text: bytes) -> bytes:
+    """OpenZeppelin's ShortString: at most 31 bytes, then their number."""
+    return text.ljust(31, b"\0") + bytes([len(text)])

@@ -39,8 +39,7 @@ class ChainEvidence:
 
     domain: Domain
     task: int
-    contracts: Mapping[str, Address]  # the ledger's own, by name
-    codes: Mapping[str, bytes]  # deployed, by the same names
+    codes: Mapping[str, bytes]  # deployed, by the contract's name
     balance: int  # of the ledger, in this task's token
     task_count: int
     held: Mapping[int, int]  # escrow and deposits of every posted task of the ledger in the same token

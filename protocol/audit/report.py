@@ -13,7 +13,7 @@ from protocol.errors import HearthError, VerificationError
 from protocol.identifiers import to_hex
 
 CHECKS: Final[dict[int, str]] = {
-    1: "the code of the ledger and of its judge is the published contracts'",
+    1: "the code of the ledger and of the two contracts beside it is the published one",
     2: "the task's terms, escrow and deadlines are those of its spec, the reputation rules those of the ledger",
     3: "the spec, the initial model and the test set are there and well formed",
     4: "every enrolment is signed, in time, once per address, with its envelope",

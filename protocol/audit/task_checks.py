@@ -71,8 +71,7 @@ def check_envelopes(case: Case, planned: Iterable[Address]) -> None:
 
 def _check_codes(case: Case, published: Mapping[str, PublishedCode]) -> None:
     evidence = case.evidence
-    codes = expected_codes(published, evidence.codes, evidence.domain, evidence.contracts.values(), evidence.rules)
-    for name, code in codes.items():
+    for name, code in expected_codes(published, evidence.domain, evidence.rules).items():
         same(f"code of {name}", evidence.codes.get(name), code)
 
 

@@ -12,25 +12,24 @@ from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from eth_hash.auto import keccak
 from eth_typing import BlockNumber
 from web3 import Web3
 from web3.types import BlockIdentifier
 
 from protocol.audit.codes import expected_codes
+from protocol.deployment import created_address
 from protocol.errors import HearthError, MalformedError
 from protocol.identifiers import Address, to_hex
 from protocol.messages.chain import DEFAULT_RULES, ReputationRules
 from protocol.strict_json import parse_json
 from storage.durable_file import write_file_atomically
-from storage.evidence import contract_addresses, published_codes
+from storage.evidence import deployed_codes, published_codes
 from storage.ledger.ethereum import abi
 from storage.ledger.ethereum.decoding import address_of, whole
 from storage.ledger.ethereum.ledger import EthereumReader, deploy
 from storage.ledger.ethereum.node_answers import checked_answers
 from storage.ledger.ethereum.rpc import JsonRpcProvider
 from storage.ledger.ethereum.web3_provider import web3_over
-from storage.ledger.interface import TransactionRevertedError
 from storage.ledger.signer import Signer
 
 MAX_FILE_BYTES: Final = 16 * 1024
@@ -155,7 +154,8 @@ def _check(known: Deployment, chain: _Chain, rpc_url: str, file: Path) -> Deploy
     reader = EthereumReader(rpc_url, known.address)
     try:
         code = reader.code()
-        if code and not _is_ours(reader, known.rules):
+        ours = expected_codes(published_codes(), reader.domain, known.rules)
+        if code and deployed_codes(reader) != ours:
             raise DeploymentError(f"{file}: {known.ledger} is not this contract, or has other rules")
     finally:
         reader.close()
@@ -179,29 +179,10 @@ def _text(rules: ReputationRules) -> str:
     return f"maximum {rules.maximum}, floor {rules.floor}, waiting {rules.waiting_seconds} s"
 
 
-def _is_ours(reader: EthereumReader, rules: ReputationRules) -> bool:
-    try:
-        contracts = contract_addresses(reader)
-        codes = {name: reader.code(address) for name, address in contracts.items()}
-        said = reader.rules()
-    except TransactionRevertedError:
-        return False
-    return said == rules and codes == expected_codes(published_codes(), codes, reader.domain, contracts.values(), rules)
-
-
 def _plan(chain: _Chain, rules: ReputationRules) -> Deployment:
     nonce = chain.next_nonce()
     ledger, deployer = created_address(chain.deployer, nonce), to_hex(chain.deployer)
     return Deployment(SENT, chain.id(), to_hex(ledger), chain.block(), deployer, nonce, artifact_hash(), rules)
-
-
-def created_address(deployer: Address, nonce: int) -> Address:
-    """Where a creation at this nonce puts its contract (yellow paper, section 7): keccak of the RLP list of both."""
-    number = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
-    if len(number) != 1 or number[0] >= 0x80:
-        number = bytes([0x80 + len(number)]) + number
-    items = b"\x94" + deployer + number
-    return keccak(bytes([0xC0 + len(items)]) + items)[12:]
 
 
 def _write(file: Path, deployment: Deployment) -> None:

@@ -65,7 +65,6 @@ NOTICED: Mapping[str, int] = {
     "balance -1": 23,
     "chain id": 1,
     "code": 1,
-    "judge": 1,
     "roundOf": 6,
     "roundOf.batchRoot": 10,
     "roundOf.batched": 10,

@@ -60,13 +60,13 @@ class Course:
         return [client for client in CLIENTS if any(self.books.enrolments[task, client.address].envelope)]
 
     def server(self, task: int) -> Signer:
-        """Who is in charge, or, once that one is convicted, the other one."""
+        """Who is acting, or, once that one is convicted, the other one."""
         good = [one for one in SERVERS if self.books.bonds[task, one.address].role == Role.EDGE_SERVER]
         charged = [one for one in good if one.address == self.task(task).edge_server]
         return (charged or good or [SERVERS[0]])[0]
 
     def takeover_at(self, task: int) -> int:
-        """Until then only the edge server in charge acts."""
+        """Until then only the acting edge server may act."""
         shown, last = self.task(task), self.last(task)
         since = last.commit_until if last.state in RUNNING else last.settle_until
         return (since if shown.last_round else shown.enrol_until) + self.books.terms[task].takeover_seconds

@@ -153,7 +153,7 @@ def test_should_refuse_statements_of_somebody_else(opened: Scene) -> None:
     assert refusal(opened, statements(opened, signer=ledger.stranger)) == ("SignatureInvalid", ledger.edge.address)
     one = RoundStatement(1, 1, label_of(1), ZERO_DIGEST)
     other = replace(one, label=label_of(9))
-    for accused in (ledger.stranger, ledger.substitute, AUTHORITY):  # the substitute is not in charge
+    for accused in (ledger.stranger, ledger.substitute, AUTHORITY):  # the substitute is not acting
         signed = [SignedRoundStatement(said, accused.sign(ledger.domain, said)) for said in (one, other)]
         proof = proofs.two_statements(accused.address, *signed)
         assert refusal(opened, proof) == ("NotAccused", accused.address)

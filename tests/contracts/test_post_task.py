@@ -154,7 +154,6 @@ def test_should_refuse_a_number_that_no_task_has(enrolled: Scene, task: int) -> 
         "hasCommittedDirectly",
         "standingOf",
         "bondOf",
-        "judge",
         "dispute",
         "reputationRules",
         "domainSeparator",

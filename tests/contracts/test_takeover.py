@@ -1,12 +1,12 @@
-"""Who is in charge of a task's rounds.
+"""Who is acting in a task's rounds.
 
 given a task that lists two edge servers
     when the second acts in time
         should refuse, naming when it may
     when the first has let its time pass, before a round, in an open one or in a requested one
-        should put the second in charge, say so, and let it finish and go on alone
+        should make the second the acting one, say so, and let it finish and go on alone
     when the first comes back
-        should not be in charge before the second is late in turn
+        should not be acting before the second is late in turn
     when a stranger or an authority acts at any time
         should refuse
 """

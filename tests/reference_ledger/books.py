@@ -1,6 +1,6 @@
 """The ledger contract's books as plain tables, with the checks and the money moves that its functions share.
 
-With the other modules of this folder the executable specification of contracts/src (here LedgerState and Money): the
+With the other modules of this folder the executable specification of contracts/src (here LedgerState and Payments): the
 same names, the same order of checks. Left out: arithmetic that leaves Solidity's types, payees and tokens that refuse
 money, keep some of it or call again while they are paid.
 """

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from copy import copy
 
-from eth_hash.auto import keccak
-
 from protocol.domain import Domain
 from protocol.identifiers import NATIVE_COIN, Address, Digest
 from protocol.messages.chain import BondView, EnrolmentView, Event, ReputationRules, RoundView, Standing, TaskView
@@ -66,10 +64,6 @@ class MemoryLedger(LedgerWriter):
 
     def block_hash(self, block: int) -> Digest | None:
         return self._block(block).hash if block <= self.block_number() else None
-
-    def judge(self) -> Address:
-        """An address of its own, where nothing is: the judge's rules are part of the contract's here."""
-        return keccak(b"judge" + self.ledger)[-20:]
 
     def code(self, contract: Address | None = None) -> bytes:
         """None: no code is here."""

@@ -1,4 +1,4 @@
-"""Money out of the ledger, and the deposits on their way in and out: Payouts, Money and Disputes of contracts/src."""
+"""Money out of the ledger, and deposits on their way in and out: Payouts, Deposits and Disputes of contracts/src."""
 
 from __future__ import annotations
 

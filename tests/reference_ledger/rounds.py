@@ -163,7 +163,7 @@ class Rounds(Accounting):
         )
 
     def _act_as_edge_server(self, task: int) -> TaskView:
-        """The one in charge, or another one of the list that takes over because it may by now."""
+        """The acting one, or another one of the list that takes over because it may by now."""
         books, terms, sender = self.books, self.books.terms[task], self.sender
         shown, bond = books.tasks[task], books.bonds[task, sender]
         if bond.role != Role.EDGE_SERVER:

@@ -1,4 +1,4 @@
-"""A task is posted, and clients work for it: HearthLedger, TermsCheck and Enrolments of contracts/src."""
+"""A task is posted, and clients work for it: HearthTasks, TermsCheck and Enrolments of contracts/src."""
 
 from __future__ import annotations
 

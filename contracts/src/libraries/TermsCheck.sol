@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IHearthLedger} from "../interfaces/IHearthLedger.sol";
+import {IHearthEvents} from "../interfaces/IHearthEvents.sol";
 import {IHearthTypes} from "../interfaces/IHearthTypes.sol";
 
 /// @title What the contract demands of a task's terms before it takes any money for it
@@ -49,6 +49,6 @@ library TermsCheck {
     }
 
     function _require(bool holds, string memory term) private pure {
-        if (!holds) revert IHearthLedger.HearthLedger_TermsInvalid(term);
+        if (!holds) revert IHearthEvents.HearthLedger_TermsInvalid(term);
     }
 }

@@ -23,14 +23,17 @@ _TIMEOUT: Final = 900
 _TESTS: Final = "tests/contracts"
 # Those that most likely notice come first; Foundry's, which take longest, last.
 _FIRST: Final = {
+    "Deposits.sol": "deposits token",
     "Disputes.sol": "dispute",
     "Enrolments.sol": "enrol reputation deposits",
     "HearthJudge.sol": "dispute",
-    "HearthLedger.sol": "post_task token deposits",
+    "HearthLedger.sol": "post_task enrol deposits dispute refund",
+    "HearthTasks.sol": "post_task refund token deposits",
     "LedgerState.sol": "settlement refund reputation enrol dispute",
-    "Money.sol": "deposits token claim refund",
-    "Payouts.sol": "claim claim_many refund reputation settlement",
+    "Payments.sol": "deposits token claim refund",
+    "Payouts.sol": "claim claim_many reputation settlement",
     "Rounds.sol": "rounds settlement commitments takeover",
+    "Views.sol": "post_task rounds enrol",
     "libraries/TermsCheck.sol": "post_task",
 }
 _LAST: Final = "foundry"
@@ -65,7 +68,7 @@ class Trial:
         self._ledger = CONTRACTS[0]
         self._source = folder / "contracts" / "src"
         self._code = self._compile()
-        by = self._first_failure(_files("Money.sol"))
+        by = self._first_failure(_files("Payments.sol"))
         if by:
             raise TrialError(f"without a mutant, {by} fails")
 

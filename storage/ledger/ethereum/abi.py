@@ -14,10 +14,9 @@ from eth_abi.grammar import ABIType, TupleType, parse
 from eth_hash.auto import keccak
 
 from contracts import artifact
+from protocol.deployment import JUDGE, LEDGER, TASKS
 from storage.ledger.interface import LedgerError
 
-CONTRACT = "HearthLedger"
-JUDGE = "HearthJudge"
 _ADDRESS: Final = parse("address")
 
 
@@ -44,8 +43,8 @@ def events() -> dict[bytes, Entry]:
 
 @cache
 def errors() -> dict[bytes, Entry]:
-    """Of the ledger, and of the judge whose refusals it passes on."""
-    return {entry.hash[:4]: entry for name in (CONTRACT, JUDGE) for entry in _entries("error", name)}
+    """Of the ledger, and of the contracts whose refusals it passes on."""
+    return {entry.hash[:4]: entry for name in (LEDGER, TASKS, JUDGE) for entry in _entries("error", name)}
 
 
 @cache
@@ -56,7 +55,7 @@ def proofs() -> dict[str, Entry]:
 
 @cache
 def contract_abi() -> list[dict[str, Any]]:
-    return list(artifact(CONTRACT)["abi"])
+    return list(artifact(LEDGER)["abi"])
 
 
 @cache
@@ -67,7 +66,7 @@ def constructor() -> tuple[str, ...]:
 
 
 def bytecode() -> bytes:
-    text = str(artifact(CONTRACT)["bytecode"])
+    text = str(artifact(LEDGER)["bytecode"])
     return bytes.fromhex(text.removeprefix("0x"))
 
 
@@ -99,7 +98,7 @@ def _plain(kind: ABIType, value: Any) -> Any:
     return bytes.fromhex(value[2:]) if kind == _ADDRESS else value
 
 
-def _entries(kind: str, contract: str = CONTRACT) -> list[Entry]:
+def _entries(kind: str, contract: str = LEDGER) -> list[Entry]:
     entries = []
     for item in artifact(contract)["abi"]:
         if item["type"] == kind:

@@ -87,10 +87,6 @@ class EthereumReader:
         head = self._node.block(block)
         return None if head is None else head.hash
 
-    def judge(self) -> Address:
-        judge: Address = self._view("judge")
-        return judge
-
     def code(self, contract: Address | None = None) -> bytes:
         return self._node.code(contract or self.ledger)
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IHearthLedger} from "interfaces/IHearthLedger.sol";
+import {IHearthEvents} from "interfaces/IHearthEvents.sol";
 import {World} from "./World.sol";
 import {Vm, vm} from "./Vm.sol";
 
@@ -59,7 +59,7 @@ abstract contract Books is World {
             bytes32 topic = logs[i].topics[0];
             ++seen[topic];
             uint256 task = uint256(logs[i].topics[1]);
-            if (topic == IHearthLedger.TaskPosted.selector) _foldPosted(task, logs[i]);
+            if (topic == IHearthEvents.TaskPosted.selector) _foldPosted(task, logs[i]);
             else if (!_foldMoney(task, topic, logs[i])) _foldRound(task, topic, logs[i]);
         }
     }
@@ -77,36 +77,36 @@ abstract contract Books is World {
         TaskBook storage book = _books[task];
         address party = _partyOf(log.topics[2]);
         known = true;
-        if (topic == IHearthLedger.Enrolled.selector) {
+        if (topic == IHearthEvents.Enrolled.selector) {
             _foldEnrolled(task, party, log.data);
-        } else if (topic == IHearthLedger.Left.selector) {
+        } else if (topic == IHearthEvents.Left.selector) {
             assert(!_clients[task][party].left);
             _clients[task][party].left = true;
-        } else if (topic == IHearthLedger.Claimed.selector) {
+        } else if (topic == IHearthEvents.Claimed.selector) {
             _foldClaimed(task, party, log.data);
-        } else if (topic == IHearthLedger.StakeReturned.selector) {
+        } else if (topic == IHearthEvents.StakeReturned.selector) {
             uint128 amount = abi.decode(log.data, (uint128));
             assert(_clients[task][party].staked && amount == book.terms.stake);
             _clients[task][party].staked = false;
             book.deposits -= amount;
             _received[book.terms.token][party] += amount;
-        } else if (topic == IHearthLedger.BondPlaced.selector) {
+        } else if (topic == IHearthEvents.BondPlaced.selector) {
             uint128 amount = abi.decode(log.data, (uint128));
             _bonds[task][party] += amount;
             book.deposits += amount;
             if (ledger.bondOf(task, party).role == Role.Authority) ++book.authorities;
-        } else if (topic == IHearthLedger.BondReturned.selector) {
+        } else if (topic == IHearthEvents.BondReturned.selector) {
             uint128 amount = abi.decode(log.data, (uint128));
             _bonds[task][party] -= amount;
             book.deposits -= amount;
             _received[book.terms.token][party] += amount;
-        } else if (topic == IHearthLedger.BondForfeited.selector) {
+        } else if (topic == IHearthEvents.BondForfeited.selector) {
             uint128 amount = abi.decode(log.data, (uint128));
             _bonds[task][party] -= amount;
             book.deposits -= amount;
             book.forfeitedToEscrow += amount - amount / 2;
             _received[book.terms.token][_partyOf(log.topics[3])] += amount / 2;
-        } else if (topic == IHearthLedger.Refunded.selector) {
+        } else if (topic == IHearthEvents.Refunded.selector) {
             uint128 amount = abi.decode(log.data, (uint128));
             assert(party == book.manufacturer);
             book.refunded += amount;
@@ -155,10 +155,10 @@ abstract contract Books is World {
     }
 
     function _foldRound(uint256 task, bytes32 topic, Vm.Log memory log) private {
-        if (topic == IHearthLedger.TakenOver.selector) return;
+        if (topic == IHearthEvents.TakenOver.selector) return;
         uint64 round = uint64(uint256(log.topics[2]));
         RoundBook storage current = _rounds[task][round];
-        if (topic == IHearthLedger.RoundOpened.selector) {
+        if (topic == IHearthEvents.RoundOpened.selector) {
             TaskBook storage book = _books[task];
             // invariant 4: no gap, and nothing running before it
             assert(round == book.last + 1 && round <= book.terms.rounds);
@@ -167,26 +167,26 @@ abstract contract Books is World {
             book.last = uint32(round);
             (,, current.cohort,,) = abi.decode(log.data, (bytes32, bytes32, uint32, uint48, uint48));
             _move(current, RoundState.Open);
-        } else if (topic == IHearthLedger.BatchCommitted.selector) {
+        } else if (topic == IHearthEvents.BatchCommitted.selector) {
             (,, current.batched) = abi.decode(log.data, (bytes32, bytes32, uint32));
             assert(current.state == RoundState.Open);
-        } else if (topic == IHearthLedger.DirectCommitted.selector) {
+        } else if (topic == IHearthEvents.DirectCommitted.selector) {
             ++current.direct;
             assert(current.state == RoundState.Open);
-        } else if (topic == IHearthLedger.KeyRequested.selector) {
+        } else if (topic == IHearthEvents.KeyRequested.selector) {
             _move(current, RoundState.Requested);
-        } else if (topic == IHearthLedger.RoundPublished.selector) {
+        } else if (topic == IHearthEvents.RoundPublished.selector) {
             Publication memory publication = abi.decode(log.data, (Publication));
             _move(current, RoundState.Published);
             _settle(task, round, publication.allocationRoot, publication.allocated);
-        } else if (topic == IHearthLedger.RoundAbandoned.selector) {
+        } else if (topic == IHearthEvents.RoundAbandoned.selector) {
             (, bytes32 root, uint128 allocated) = abi.decode(log.data, (bytes32, bytes32, uint128));
             _move(current, RoundState.Abandoned);
             _settle(task, round, root, allocated);
-        } else if (topic == IHearthLedger.RoundExpired.selector) {
+        } else if (topic == IHearthEvents.RoundExpired.selector) {
             _move(current, RoundState.Expired);
         } else {
-            assert(topic == IHearthLedger.RoundFrozen.selector);
+            assert(topic == IHearthEvents.RoundFrozen.selector);
             _freeze(task, round, current);
         }
     }

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IHearthJudge} from "interfaces/IHearthJudge.sol";
 import {IHearthLedger} from "interfaces/IHearthLedger.sol";
+import {IHearthTasks} from "interfaces/IHearthTasks.sol";
 import {Steps} from "./Steps.sol";
 import {vm, within} from "./Vm.sol";
 
@@ -33,7 +34,7 @@ contract Handler is Steps {
     function leave(uint256 which, uint256 who) external {
         (uint256 task, address client) = (_now[which % 2], _client(who % CLIENTS));
         bytes memory signature = _signed(_clientKey(who % CLIENTS), _leaveHash(task, client));
-        _try(reporter, 0, abi.encodeCall(IHearthLedger.leave, (task, client, signature)));
+        _try(reporter, 0, abi.encodeCall(IHearthTasks.leave, (task, client, signature)));
     }
 
     function placeBond(uint256 which, uint256 who) external {
@@ -139,19 +140,19 @@ contract Handler is Steps {
         else if (kind % 4 == 1) proof = _twoKeys(task, round, who % AUTHORITIES);
         else if (kind % 4 == 2) proof = _receiptIgnored(task, round, who % SERVERS);
         else proof = abi.encodeCall(IHearthJudge.badLeaf, (task, round, _server(who % SERVERS), _badLeaf[task][round]));
-        _try(reporter, 0, abi.encodeCall(IHearthLedger.dispute, (proof)));
+        _try(reporter, 0, abi.encodeCall(IHearthTasks.dispute, (proof)));
     }
 
     function refund(uint256 which) external {
-        _try(reporter, 0, abi.encodeCall(IHearthLedger.refund, (_now[which % 2])));
+        _try(reporter, 0, abi.encodeCall(IHearthTasks.refund, (_now[which % 2])));
     }
 
     function returnBond(uint256 which, uint256 who) external {
-        _try(reporter, 0, abi.encodeCall(IHearthLedger.returnBond, (_now[which % 2], _holder(who))));
+        _try(reporter, 0, abi.encodeCall(IHearthTasks.returnBond, (_now[which % 2], _holder(who))));
     }
 
     function returnStake(uint256 which, uint256 who) external {
-        _try(reporter, 0, abi.encodeCall(IHearthLedger.returnStake, (_now[which % 2], _client(who % CLIENTS))));
+        _try(reporter, 0, abi.encodeCall(IHearthTasks.returnStake, (_now[which % 2], _client(who % CLIENTS))));
     }
 
     function wait(uint256 choice, uint256 secs) external {
@@ -186,14 +187,14 @@ contract Handler is Steps {
             _passAfter(ledger.taskOf(task).claimUntil);
         }
         for (uint256 task = 1; task <= tasks; ++task) {
-            if (ledger.taskOf(task).escrow != 0) _must(abi.encodeCall(IHearthLedger.refund, (task)));
+            if (ledger.taskOf(task).escrow != 0) _must(abi.encodeCall(IHearthTasks.refund, (task)));
             for (uint256 i = 0; i < SERVERS + AUTHORITIES; ++i) {
                 if (_bonds[task][_holder(i)] == 0) continue;
-                _must(abi.encodeCall(IHearthLedger.returnBond, (task, _holder(i))));
+                _must(abi.encodeCall(IHearthTasks.returnBond, (task, _holder(i))));
             }
             for (uint256 i = 0; i < CLIENTS; ++i) {
                 if (!_clients[task][_client(i)].staked) continue;
-                _must(abi.encodeCall(IHearthLedger.returnStake, (task, _client(i))));
+                _must(abi.encodeCall(IHearthTasks.returnStake, (task, _client(i))));
             }
         }
         assert(address(ledger).balance == 0 && token.balanceOf(address(ledger)) == 0);

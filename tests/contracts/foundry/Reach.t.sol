@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IHearthLedger} from "interfaces/IHearthLedger.sol";
+import {IHearthEvents} from "interfaces/IHearthEvents.sol";
 import {Handler} from "./Handler.sol";
 
 /// @title The handler gets everywhere: an invariant over calls that are all refused would say nothing
@@ -15,24 +15,24 @@ contract ReachTest {
 
     function test_everyEventHappens() external {
         bytes32[18] memory topics = [
-            IHearthLedger.TaskPosted.selector,
-            IHearthLedger.Enrolled.selector,
-            IHearthLedger.Left.selector,
-            IHearthLedger.RoundOpened.selector,
-            IHearthLedger.BatchCommitted.selector,
-            IHearthLedger.DirectCommitted.selector,
-            IHearthLedger.KeyRequested.selector,
-            IHearthLedger.RoundPublished.selector,
-            IHearthLedger.RoundAbandoned.selector,
-            IHearthLedger.RoundExpired.selector,
-            IHearthLedger.Claimed.selector,
-            IHearthLedger.StakeReturned.selector,
-            IHearthLedger.BondPlaced.selector,
-            IHearthLedger.BondReturned.selector,
-            IHearthLedger.RoundFrozen.selector,
-            IHearthLedger.BondForfeited.selector,
-            IHearthLedger.TakenOver.selector,
-            IHearthLedger.Refunded.selector
+            IHearthEvents.TaskPosted.selector,
+            IHearthEvents.Enrolled.selector,
+            IHearthEvents.Left.selector,
+            IHearthEvents.RoundOpened.selector,
+            IHearthEvents.BatchCommitted.selector,
+            IHearthEvents.DirectCommitted.selector,
+            IHearthEvents.KeyRequested.selector,
+            IHearthEvents.RoundPublished.selector,
+            IHearthEvents.RoundAbandoned.selector,
+            IHearthEvents.RoundExpired.selector,
+            IHearthEvents.Claimed.selector,
+            IHearthEvents.StakeReturned.selector,
+            IHearthEvents.BondPlaced.selector,
+            IHearthEvents.BondReturned.selector,
+            IHearthEvents.RoundFrozen.selector,
+            IHearthEvents.BondForfeited.selector,
+            IHearthEvents.TakenOver.selector,
+            IHearthEvents.Refunded.selector
         ];
         for (uint256 walk = 0; walk < _WALKS; ++walk) {
             Handler handler = new Handler();

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IHearthJudge} from "interfaces/IHearthJudge.sol";
 import {IHearthLedger} from "interfaces/IHearthLedger.sol";
+import {IHearthTasks} from "interfaces/IHearthTasks.sol";
 import {TrapToken} from "./TrapToken.sol";
 import {Token, World} from "./World.sol";
 import {vm} from "./Vm.sol";
@@ -16,7 +17,7 @@ contract ReentryTest is World {
         _build();
         _post(_terms(false), _manufacturer(1));
         vm.warp(block.timestamp + 601);
-        bytes memory due = abi.encodeCall(IHearthLedger.refund, (1));
+        bytes memory due = abi.encodeCall(IHearthTasks.refund, (1));
         _trap = new TrapToken();
         token = Token(address(_trap));
         _fund(_manufacturer(0));
@@ -24,19 +25,19 @@ contract ReentryTest is World {
         _trap.arm(address(ledger), due);
 
         bytes memory proof = _life();
-        _springs(reporter, abi.encodeCall(IHearthLedger.dispute, (proof)));
+        _springs(reporter, abi.encodeCall(IHearthTasks.dispute, (proof)));
         vm.warp(ledger.taskOf(_TASK).taskUntil + 1);
-        _springs(reporter, abi.encodeCall(IHearthLedger.refund, (_TASK)));
-        _springs(reporter, abi.encodeCall(IHearthLedger.returnBond, (_TASK, _authority(0))));
+        _springs(reporter, abi.encodeCall(IHearthTasks.refund, (_TASK)));
+        _springs(reporter, abi.encodeCall(IHearthTasks.returnBond, (_TASK, _authority(0))));
         vm.warp(ledger.taskOf(_TASK).claimUntil + 1);
-        _springs(reporter, abi.encodeCall(IHearthLedger.returnStake, (_TASK, _client(3))));
+        _springs(reporter, abi.encodeCall(IHearthTasks.returnStake, (_TASK, _client(3))));
 
         assert(_call(reporter, due)); // nothing but the guard kept it from being paid
     }
 
     /// @return proof Of a breach in round 2, which is open.
     function _life() private returns (bytes memory proof) {
-        _springs(_manufacturer(0), abi.encodeCall(IHearthLedger.postTask, (_terms(true))));
+        _springs(_manufacturer(0), abi.encodeCall(IHearthTasks.postTask, (_terms(true))));
         for (uint256 i = 0; i < CLIENTS; ++i) _enrol(i);
         for (uint256 i = 0; i < SERVERS; ++i) _bond(_server(i));
         for (uint256 i = 0; i < AUTHORITIES; ++i) _bond(_authority(i));
@@ -67,11 +68,11 @@ contract ReentryTest is World {
         enrolments[0] = Enrolment(_TASK, _client(who), SOME);
         bytes[] memory signatures = new bytes[](1);
         signatures[0] = _signed(_clientKey(who), _enrolmentHash(enrolments[0]));
-        _springs(sponsor, abi.encodeCall(IHearthLedger.enrol, (enrolments, signatures)));
+        _springs(sponsor, abi.encodeCall(IHearthTasks.enrol, (enrolments, signatures)));
     }
 
     function _bond(address holder) private {
-        _springs(sponsor, abi.encodeCall(IHearthLedger.placeBond, (_TASK, holder)));
+        _springs(sponsor, abi.encodeCall(IHearthTasks.placeBond, (_TASK, holder)));
     }
 
     function _open(uint64 round) private {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IHearthLedger} from "interfaces/IHearthLedger.sol";
+import {IHearthTasks} from "interfaces/IHearthTasks.sol";
 import {Stage} from "./Stage.sol";
 import {vm, within} from "./Vm.sol";
 
@@ -76,7 +77,7 @@ contract SignaturesTest is Stage {
     }
 
     function _leave(address client, bytes memory signature) private returns (bool) {
-        return _call(reporter, abi.encodeCall(IHearthLedger.leave, (1, client, signature)));
+        return _call(reporter, abi.encodeCall(IHearthTasks.leave, (1, client, signature)));
     }
 
     function _commit(Commitment memory commitment, bytes memory signature) private returns (bool) {

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IHearthLedger} from "interfaces/IHearthLedger.sol";
+import {IHearthTasks} from "interfaces/IHearthTasks.sol";
 import {World} from "./World.sol";
 import {vm} from "./Vm.sol";
 
@@ -52,7 +53,7 @@ abstract contract Stage is World {
         enrolments[0] = enrolment;
         bytes[] memory signatures = new bytes[](1);
         signatures[0] = signature;
-        return _call(reporter, abi.encodeCall(IHearthLedger.enrol, (enrolments, signatures)));
+        return _call(reporter, abi.encodeCall(IHearthTasks.enrol, (enrolments, signatures)));
     }
 
     function _must(bytes memory call) private {

@@ -2,7 +2,9 @@
 pragma solidity 0.8.37;
 
 import {IHearthJudge} from "interfaces/IHearthJudge.sol";
+import {IHearthEvents} from "interfaces/IHearthEvents.sol";
 import {IHearthLedger} from "interfaces/IHearthLedger.sol";
+import {IHearthTasks} from "interfaces/IHearthTasks.sol";
 import {Checks} from "./Checks.sol";
 import {vm} from "./Vm.sol";
 
@@ -69,14 +71,14 @@ abstract contract Steps is Checks {
         bytes[] memory signatures = new bytes[](1);
         signatures[0] = _signed(key, _enrolmentHash(enrolments[0]));
         uint256 value = _native(task) ? STAKE : 0;
-        bool done = _try(sponsor, value, abi.encodeCall(IHearthLedger.enrol, (enrolments, signatures)));
+        bool done = _try(sponsor, value, abi.encodeCall(IHearthTasks.enrol, (enrolments, signatures)));
         assert(!done || key == _clientKey(who));
     }
 
     function _placeBond(uint256 task, address holder) internal {
-        IHearthLedger.BondView memory bond = ledger.bondOf(task, holder);
+        IHearthEvents.BondView memory bond = ledger.bondOf(task, holder);
         uint256 amount = bond.role == Role.Authority ? AUTHORITY_BOND : EDGE_BOND;
-        _try(sponsor, _native(task) ? amount : 0, abi.encodeCall(IHearthLedger.placeBond, (task, holder)));
+        _try(sponsor, _native(task) ? amount : 0, abi.encodeCall(IHearthTasks.placeBond, (task, holder)));
     }
 
     function _open(uint256 task, uint256 server, uint32 cohort) internal {
@@ -178,7 +180,7 @@ abstract contract Steps is Checks {
         return who < SERVERS ? _server(who) : _authority(who - SERVERS);
     }
 
-    /// @dev Mostly the one in charge, else the other one.
+    /// @dev Mostly the acting one, else the other one.
     function _inCharge(uint256 task, uint256 server) internal view returns (address) {
         return server % 3 == 2 ? _server(1 - _placeInCharge(task)) : ledger.taskOf(task).edgeServer;
     }

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {World} from "./World.sol";
 import {IHearthLedger} from "interfaces/IHearthLedger.sol";
+import {IHearthTasks} from "interfaces/IHearthTasks.sol";
 import {vm, within} from "./Vm.sol";
 
 /// @title A task is posted if, and only if, its terms are within the limits of docs/protocol.md and its money is exact
@@ -54,7 +55,7 @@ contract TermsTest is World {
         uint256 escrow = uint256(terms.rounds) * terms.maxClients * terms.updateReward;
         uint256 value = within(sent, escrow - 2, escrow + 2);
         vm.prank(_manufacturer(0));
-        (bool done,) = address(ledger).call{value: value}(abi.encodeCall(IHearthLedger.postTask, (terms)));
+        (bool done,) = address(ledger).call{value: value}(abi.encodeCall(IHearthTasks.postTask, (terms)));
         assert(done == (value == escrow));
     }
 
@@ -68,7 +69,7 @@ contract TermsTest is World {
     function testFuzz_noCoinsComeWithAToken(uint256 value) external {
         value = within(value, 0, 3);
         vm.prank(_manufacturer(0));
-        (bool done,) = address(ledger).call{value: value}(abi.encodeCall(IHearthLedger.postTask, (_terms(true))));
+        (bool done,) = address(ledger).call{value: value}(abi.encodeCall(IHearthTasks.postTask, (_terms(true))));
         assert(done == (value == 0));
     }
 
@@ -87,7 +88,7 @@ contract TermsTest is World {
         vm.deal(_manufacturer(0), escrow);
         vm.prank(_manufacturer(0));
         uint256 value = terms.token == address(0) ? escrow : 0;
-        (bool done,) = address(ledger).call{value: value}(abi.encodeCall(IHearthLedger.postTask, (terms)));
+        (bool done,) = address(ledger).call{value: value}(abi.encodeCall(IHearthTasks.postTask, (terms)));
         assert(done == (_people(terms) && _times(terms) && _sizes(terms) && escrow <= type(uint128).max));
         if (!done) return;
         assert(ledger.taskOf(1).escrow == escrow);

@@ -13,6 +13,7 @@ interface Vm {
     function addr(uint256 key) external pure returns (address);
     function assume(bool holds) external pure;
     function chainId(uint256 id) external;
+    function computeCreateAddress(address creator, uint256 nonce) external pure returns (address);
     function deal(address account, uint256 balance) external;
     function getRecordedLogs() external returns (Log[] memory);
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);

@@ -127,7 +127,6 @@ READS: list[Callable[[EthereumReader], object]] = [
     lambda reader: reader.has_committed_directly(1, 1, LEDGER),
     lambda reader: reader.claimed(1, LEDGER),
     lambda reader: reader.standing(LEDGER),
-    lambda reader: reader.judge(),
     lambda reader: reader.events(1),
     lambda reader: reader.verify_contract(),
 ]

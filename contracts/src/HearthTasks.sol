@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Disputes} from "./Disputes.sol";
+import {Enrolments} from "./Enrolments.sol";
+import {LedgerState} from "./LedgerState.sol";
+import {IHearthTasks} from "./interfaces/IHearthTasks.sol";
+import {TermsCheck} from "./libraries/TermsCheck.sol";
+
+/// @title The ledger's second part: what comes before and after a task's rounds
+/// @dev The ledger delegates to this code, so it runs on the ledger's storage, address and money. Called at its own
+/// address it is a ledger without rounds: whatever is paid in there can be taken back.
+contract HearthTasks is Enrolments, Disputes {
+    constructor(ReputationRules memory rules, address judge) LedgerState(rules) Disputes(judge) {}
+
+    /// @inheritdoc IHearthTasks
+    function postTask(TaskTerms calldata terms) external payable nonReentrant returns (uint256 task) {
+        TermsCheck.check(terms, _maximum);
+        uint256 required = uint256(terms.rounds) * terms.maxClients * terms.updateReward;
+        if (required > type(uint128).max) revert HearthLedger_EscrowWrong(msg.value, required);
+        _receive(terms.token, required);
+        task = ++_tasks;
+        Task storage posted = _task[task];
+        TaskView storage shown = posted.shown;
+        shown.spec = terms.spec;
+        shown.manufacturer = msg.sender;
+        shown.token = terms.token;
+        shown.edgeServer = terms.edgeServers[0];
+        shown.rounds = terms.rounds;
+        shown.minClients = terms.minClients;
+        shown.maxClients = terms.maxClients;
+        shown.enrolUntil = uint48(block.timestamp + terms.enrolmentSeconds);
+        shown.taskUntil = uint48(block.timestamp + terms.taskSeconds);
+        shown.claimUntil = uint48(block.timestamp + terms.taskSeconds + terms.claimSeconds);
+        shown.updateReward = terms.updateReward;
+        shown.escrow = uint128(required);
+        posted.commitSeconds = terms.commitSeconds;
+        posted.settleSeconds = terms.settleSeconds;
+        posted.disputeSeconds = terms.disputeSeconds;
+        posted.takeoverSeconds = terms.takeoverSeconds;
+        posted.edgeBond = terms.edgeBond;
+        posted.authorityBond = terms.authorityBond;
+        posted.stake = terms.stake;
+        if (terms.authorityBond != 0) posted.authoritiesMissing = terms.threshold;
+        _list(task, terms.edgeServers, Role.EdgeServer);
+        _list(task, terms.authorities, Role.Authority);
+        posted.initialReputation = terms.initialReputation;
+        posted.minReputation = terms.minReputation;
+        emit TaskPosted(
+            task, msg.sender, terms, uint128(required), shown.enrolUntil, shown.taskUntil, shown.claimUntil
+        );
+    }
+
+    /// @inheritdoc IHearthTasks
+    function refund(uint256 task) external nonReentrant known(task) {
+        TaskView storage shown = _task[task].shown;
+        if (!_ended(task, shown)) revert HearthLedger_TooEarly(shown.taskUntil);
+        uint128 owed = 0;
+        if (block.timestamp <= shown.claimUntil) {
+            // a payout that may still be disputed is kept back, too
+            owed = (shown.pendingRound == 0 ? shown.allocated : shown.pendingAllocated) - shown.claimed;
+        }
+        uint128 amount = shown.escrow - owed;
+        if (amount == 0) revert HearthLedger_NothingToPay(task, shown.manufacturer);
+        shown.escrow = owed;
+        emit Refunded(task, shown.manufacturer, amount);
+        _pay(shown.token, shown.manufacturer, amount);
+    }
+
+    function _list(uint256 task, address[] calldata holders, Role role) private {
+        for (uint256 i = 0; i < holders.length; ++i) {
+            if (_bond[task][holders[i]].role != Role.None) revert HearthLedger_TermsInvalid("listed twice");
+            (_bond[task][holders[i]].role, _bond[task][holders[i]].index) = (role, uint8(i));
+        }
+    }
+}

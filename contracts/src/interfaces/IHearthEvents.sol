@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IHearthTypes} from "./IHearthTypes.sol";
+
+/// @title What the ledger records, and why it refuses
+interface IHearthEvents is IHearthTypes {
+    event TaskPosted(
+        uint256 indexed task,
+        address indexed manufacturer,
+        TaskTerms terms,
+        uint128 escrow,
+        uint48 enrolUntil,
+        uint48 taskUntil,
+        uint48 claimUntil
+    );
+    event Enrolled(
+        uint256 indexed task, address indexed client, bytes32 envelope, uint8 reputation, bytes signature
+    );
+    event Left(uint256 indexed task, address indexed client, bytes signature);
+    event RoundOpened(
+        uint256 indexed task,
+        uint64 indexed round,
+        bytes32 plan,
+        bytes32 label,
+        uint32 cohort,
+        uint48 commitUntil,
+        uint48 settleUntil
+    );
+    event BatchCommitted(uint256 indexed task, uint64 indexed round, bytes32 root, bytes32 batch, uint32 count);
+    event DirectCommitted(
+        uint256 indexed task,
+        uint64 indexed round,
+        address indexed client,
+        bytes32 label,
+        bytes16 nonce,
+        bytes32 ciphertext,
+        bytes signature
+    );
+    event KeyRequested(uint256 indexed task, uint64 indexed round, bytes32 request);
+    event RoundPublished(uint256 indexed task, uint64 indexed round, Publication publication);
+    event RoundAbandoned(
+        uint256 indexed task, uint64 indexed round, bytes32 record, bytes32 allocationRoot, uint128 allocated
+    );
+    event RoundExpired(uint256 indexed task, uint64 indexed round);
+    event Claimed(
+        uint256 indexed task,
+        address indexed client,
+        uint128 amount,
+        uint128 cumulative,
+        uint8 reputation,
+        bool freed
+    );
+    event StakeReturned(uint256 indexed task, address indexed client, uint128 amount);
+    event BondPlaced(uint256 indexed task, address indexed holder, uint128 amount);
+    event BondReturned(uint256 indexed task, address indexed holder, uint128 amount);
+    event RoundFrozen(uint256 indexed task, uint64 indexed round, address indexed culprit);
+    event BondForfeited(uint256 indexed task, address indexed holder, address indexed reporter, uint128 amount);
+    event TakenOver(uint256 indexed task, address indexed edgeServer);
+    event Refunded(uint256 indexed task, address indexed manufacturer, uint128 amount);
+
+    error HearthLedger_TaskUnknown(uint256 task);
+    error HearthLedger_TermsInvalid(string reason);
+    error HearthLedger_EscrowWrong(uint256 sent, uint256 required);
+    error HearthLedger_NotEdgeServer(address sender, address edgeServer);
+    error HearthLedger_BondMissing(uint256 task, address holder);
+    error HearthLedger_BondUnexpected(uint256 task, address holder);
+    error HearthLedger_EnrolmentClosed(uint256 task);
+    error HearthLedger_EnrolmentOpen(uint256 task, uint48 enrolUntil);
+    error HearthLedger_AlreadyEnrolled(uint256 task, address client);
+    error HearthLedger_ReputationPending(address client, uint256 task);
+    error HearthLedger_ReputationWrong(address client, uint8 reputation, uint8 low, uint8 high);
+    error HearthLedger_NotEnrolled(uint256 task, address client);
+    error HearthLedger_SignatureInvalid(address client);
+    error HearthLedger_RoundUnexpected(uint256 task, uint64 round, RoundState state);
+    error HearthLedger_CohortWrong(uint32 cohort, uint32 low, uint32 high);
+    error HearthLedger_TooLate(uint48 deadline);
+    error HearthLedger_TooEarly(uint48 deadline);
+    error HearthLedger_LabelWrong(bytes32 label, bytes32 expected);
+    error HearthLedger_AlreadyCommitted(uint256 task, uint64 round, address client);
+    error HearthLedger_DigestZero();
+    error HearthLedger_AllocationWrong(uint128 allocated, uint128 low, uint128 high);
+    error HearthLedger_ProofInvalid(uint256 task, address client);
+    error HearthLedger_NothingToPay(uint256 task, address payee);
+    error HearthLedger_PaymentFailed(address payee, uint256 amount);
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IHearthEvents} from "./IHearthEvents.sol";
+
+/// @title Who takes part in a task, with what money, from its terms to its refund
+interface IHearthTasks is IHearthEvents {
+    /// @notice Posts a task; returns its number, from 1. Its escrow of exactly rounds * maxClients * updateReward comes as
+    /// `msg.value`, or in an ERC-20 `token` that the sender has approved: then what arrives is measured.
+    function postTask(TaskTerms calldata terms) external payable returns (uint256 task);
+
+    /// @notice Places the bond of an edge server or authority of the task; anyone may pay it, once. Without its bond an
+    /// edge server cannot act, and without those of `threshold` authorities no round opens.
+    function placeBond(uint256 task, address holder) external payable;
+
+    /// @notice Anyone: returns a bond to its holder once the task has ended and no payout can be disputed any more.
+    function returnBond(uint256 task, address holder) external;
+
+    /// @notice Enrols clients by their EIP-712 signatures; anyone may relay. Until enrolUntil or maxClients. An address
+    /// works for one task at a time: it enrols again once its final leaf of the last one is applied (see claim), or that
+    /// task's claim period is over. Known addresses need minReputation, fresh ones start at initialReputation.
+    /// Where the terms ask for a stake, the sender brings one for each; the client gets it back with its last claim.
+    function enrol(Enrolment[] calldata enrolments, bytes[] calldata signatures) external payable;
+
+    /// @notice The client leaves: no later round may plan it. EIP-712 `Leave`; anyone may relay.
+    function leave(uint256 task, address client, bytes calldata signature) external;
+
+    /// @notice Anyone: returns the stake of a client without a last claim: it has no leaf, or claimUntil has passed.
+    function returnStake(uint256 task, address client) external;
+
+    /// @notice Anyone: `proof` is an encoded call of IHearthJudge. From a round's opening until its payout can be claimed, a
+    /// breach freezes the round: it pays nobody and its tree is void, the one before stands. It ends the culprit's role
+    /// in the task; half of its bond (rounded down) goes to the sender, the rest into the escrow.
+    function dispute(bytes calldata proof) external;
+
+    /// @notice Anyone may send it; pays the manufacturer what no client can claim any more: the unallocated rest once the
+    /// task has ended (last round final, or taskUntil passed with no round open, or too few clients enrolled), everything
+    /// after claimUntil.
+    function refund(uint256 task) external;
+}

@@ -1,0 +1,27 @@
+"""The contracts of one deployment: their names, and where each stands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from eth_hash.auto import keccak
+
+from protocol.identifiers import Address
+
+LEDGER: Final = "HearthLedger"
+TASKS: Final = "HearthTasks"
+JUDGE: Final = "HearthJudge"
+
+
+def contract_addresses(ledger: Address) -> dict[str, Address]:
+    """By name. The ledger's constructor creates the judge, then the tasks; a contract's first nonce is 1 (EIP-161)."""
+    return {LEDGER: ledger, JUDGE: created_address(ledger, 1), TASKS: created_address(ledger, 2)}
+
+
+def created_address(creator: Address, nonce: int) -> Address:
+    """Where a creation at this nonce puts its contract (yellow paper, section 7): keccak of the RLP list of both."""
+    number = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
+    if len(number) != 1 or number[0] >= 0x80:
+        number = bytes([0x80 + len(number)]) + number
+    items = b"\x94" + creator + number
+    return keccak(bytes([0xC0 + len(items)]) + items)[12:]
