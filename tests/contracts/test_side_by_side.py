@@ -37,9 +37,12 @@ class SideBySide(Moves):
         tree = self.course.tree_of(task, old)
         listed = [entry.client for entry in tree.entitlements]
         proven = claim_proof(tree, client.address if client.address in listed else listed[0])
-        entry = replace(proven.entitlement, cumulative=proven.entitlement.cumulative + (flaw == "amount"))
-        proof = (*proven.proof, ROOT) if flaw == "proof" else proven.proof
-        self.course.tell(STRANGER, "claim", task, proven.index + (flaw == "index"), entry, proof)
+        spoiled: dict[str, dict[str, Any]] = {
+            "amount": {"entitlement": replace(proven.entitlement, cumulative=proven.entitlement.cumulative + 1)},
+            "proof": {"proof": (*proven.proof, ROOT)},
+            "index": {"index": proven.index + 1},
+        }
+        self.course.tell(STRANGER, "claim", task, replace(proven, **spoiled.get(flaw, {})))
 
     @rule(
         place=places,
