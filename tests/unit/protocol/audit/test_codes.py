@@ -1,44 +1,50 @@
-"""Code as it must stand on chain: of any number of contracts, with nothing in it but what constructors may write."""
+"""Code as it must stand on chain: each immutable has its one value. Real code: tests/contracts/test_deployment.py."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
 from protocol.audit.codes import PublishedCode, expected_codes
-from protocol.domain import uint256
+from protocol.deployment import JUDGE, LEDGER, TASKS, contract_addresses
+from protocol.domain import Domain, uint256
 from protocol.messages.chain import DEFAULT_RULES
+from protocol.signing import domain_separator
 from tests.samples import DOMAIN
 
-OTHER = b"\x0c" * 20
+ADDRESSES = contract_addresses(DOMAIN.ledger)
 PUBLISHED = {
-    "Ledger": PublishedCode(b"code of the ledger" + bytes(64) + b"end", ((18, 32), (50, 32))),
-    "Judge": PublishedCode(b"code of the judge" + bytes(32), ((17, 32),)),
-    "Library": PublishedCode(b"code without a hole", ()),
+    LEDGER: PublishedCode(b"ledger" + bytes(64) + b"end", {"_hearthTasks": (6,), "_cachedDomainSeparator": (38,)}),
+    TASKS: PublishedCode(b"tasks" + bytes(96), {"_judge": (5, 37), "_cachedThis": (69,)}),
+    JUDGE: PublishedCode(b"judge" + bytes(32), {"_ledger": (5,)}),
 }
 DEPLOYED = {
-    "Ledger": b"code of the ledger" + OTHER.rjust(32, b"\0") + uint256(DOMAIN.chain_id) + b"end",
-    "Judge": b"code of the judge" + DOMAIN.ledger.rjust(32, b"\0"),
-    "Library": b"code without a hole",
+    LEDGER: b"ledger" + ADDRESSES[TASKS].rjust(32, b"\0") + domain_separator(DOMAIN) + b"end",
+    TASKS: b"tasks" + 2 * ADDRESSES[JUDGE].rjust(32, b"\0") + ADDRESSES[TASKS].rjust(32, b"\0"),
+    JUDGE: b"judge" + DOMAIN.ledger.rjust(32, b"\0"),
 }
 
 
-def _expected(codes: dict[str, bytes]) -> dict[str, bytes]:
-    return expected_codes(PUBLISHED, codes, DOMAIN, [OTHER], DEFAULT_RULES)
+def test_immutables_are_filled_in() -> None:
+    assert expected_codes(PUBLISHED, DOMAIN, DEFAULT_RULES) == DEPLOYED
 
 
-def test_what_constructors_may_write_is_as_published() -> None:
-    assert _expected(DEPLOYED) == DEPLOYED
+def test_each_domain_has_codes_of_its_own() -> None:
+    """No immutable of one ledger is valid in another one, nor on another chain."""
+    for other in (Domain(DOMAIN.chain_id, b"\x0c" * 20), Domain(DOMAIN.chain_id + 1, DOMAIN.ledger)):
+        assert expected_codes(PUBLISHED, other, DEFAULT_RULES)[LEDGER] != DEPLOYED[LEDGER]
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_every_other_byte_differs(name: str) -> None:
-    for place in range(len(DEPLOYED[name])):
-        code = DEPLOYED[name][:place] + bytes([DEPLOYED[name][place] ^ 1]) + DEPLOYED[name][place + 1 :]
-        changed = DEPLOYED | {name: code}
-        assert [one for one, code in _expected(changed).items() if code != changed[one]] == [name]
+@pytest.mark.parametrize(
+    ("immutable", "member"), [("_maximum", "maximum"), ("_floor", "floor"), ("_waitingSeconds", "waiting_seconds")]
+)
+def test_each_rule_has_its_own_immutable(immutable: str, member: str) -> None:
+    published = PUBLISHED | {LEDGER: PublishedCode(bytes(32), {immutable: (0,)})}
+    rules = replace(DEFAULT_RULES, **{member: 77})
+    assert expected_codes(published, DOMAIN, rules)[LEDGER] == uint256(77)
 
 
-def test_a_contract_that_is_not_there_or_is_longer_differs() -> None:
-    assert all(_expected({}).values())
-    longer = DEPLOYED | {"Judge": DEPLOYED["Judge"] + b"\0"}
-    assert _expected(longer)["Judge"] != longer["Judge"]
+def test_an_immutable_of_another_name_is_a_mistake() -> None:
+    with pytest.raises(KeyError):
+        expected_codes(PUBLISHED | {JUDGE: PublishedCode(bytes(32), {"_unknown": (0,)})}, DOMAIN, DEFAULT_RULES)
