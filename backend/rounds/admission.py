@@ -19,12 +19,13 @@ log = structlog.get_logger()
 
 @dataclass
 class Admission:
-    """Of one task. ``told``: authorities that have its spec."""
+    """Of one task. ``told``: authorities that have its spec; ``shown``: clients whose envelope was before them."""
 
     store: ContentStore
     journal: EdgeJournal
     committee: CommitteeClient
     told: set[Address] = field(default_factory=set)
+    shown: set[Address] = field(default_factory=set)
 
     def show_task(self, task: int, spec: TaskSpec) -> bool:
         """True once a threshold of them has it."""
@@ -36,6 +37,7 @@ class Admission:
 
         A member that was away is shown the task first.
         """
+        self.shown |= set(clients)
         if len(self.told) < len(spec.committee.members):
             self.show_task(state.task, spec)
         kept, missing = self.journal.task(state.task), dict[Address, dict[Address, tuple[Digest, bytes]]]()

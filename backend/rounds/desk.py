@@ -181,7 +181,7 @@ class Desk:
         settled = [facts.number for facts in self._state.rounds if isinstance(facts.ended, Settled)]
         number = round_number or max(settled, default=0)
         allocation = self._state.allocation(number) if number in settled else None
-        if not isinstance(allocation, Allocation) or client not in self._state.enrolled:
+        if not isinstance(allocation, Allocation) or client not in {e.client for e in allocation.entitlements}:
             raise DeskError("no such entitlement", fault=Party.CLIENT, code="E_NOT_FOUND")
         return claim_proof(allocation, client)
 

@@ -120,6 +120,7 @@ class Knowledge:
     missing: bool = False  # documents are worth a look
     told: bool = False  # the authorities were shown the spec
     acceptances: Mapping[Address, frozenset[Address]] = field(default_factory=dict)  # client -> authorities
+    shown: frozenset[Address] = frozenset()  # clients whose envelope was before the authorities at least once
     refused: frozenset[Address] = frozenset()  # clients whose envelope an authority found wrong
     submissions: frozenset[Address] = frozenset()  # clients whose commitment was taken
     censored: frozenset[Address] = frozenset()  # clients that this server ignores on purpose

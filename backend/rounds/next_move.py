@@ -50,6 +50,8 @@ MARGIN_SECONDS: Final = 5  # before a deadline of the contract, when the server 
 def next_move(state: TaskState, known: Knowledge, now: int) -> Move:
     """``now``: seconds of block time."""
     move = _next(state, known, now)
+    if isinstance(move, ShowEnvelopes):
+        return move  # it has a patience of its own: one that is new is shown at once
     return Wait(known.not_before[type(move)]) if known.not_before.get(type(move), 0) > now else move
 
 
@@ -93,8 +95,8 @@ def _between_rounds(state: TaskState, posted: TaskPosted, spec: TaskSpec, known:
     if unread := _underived(state, known):
         return Rederive(unread)
     waiting = _unshown(state, spec, known)
-    if waiting and known.not_before.get(ShowEnvelopes, 0) <= now:
-        return ShowEnvelopes(waiting)
+    if showing := _to_show(waiting, known, now):
+        return showing
     again = known.not_before.get(ShowEnvelopes, NEVER) if waiting else NEVER
     if not state.rounds and now <= posted.enrol_until and len(state.enrolled) < posted.terms.max_clients:
         return Wait(min(again, posted.enrol_until + 1))
@@ -118,9 +120,7 @@ def _in_round(state: TaskState, spec: TaskSpec, known: Knowledge, facts: RoundFa
     if now <= after and waiting and not known.told:
         return ShowTask()  # the authorities' word is at hand when this server has to take over
     if now <= after:
-        if waiting and known.not_before.get(ShowEnvelopes, 0) <= now:
-            return ShowEnvelopes(waiting)
-        return Wait(min(after, opened.settle_until) + 1)
+        return _to_show(waiting, known, now) or Wait(min(after, opened.settle_until) + 1)
     plan = state.plan(number)
     if isinstance(plan, Absent):
         return Wait(opened.settle_until + 1)
@@ -212,6 +212,14 @@ def _underived(state: TaskState, known: Knowledge) -> int:
         plan, index_set = state.plan(current.number), state.index_set(current.number)
         withheld += [current.number] if isinstance(plan, RoundPlan) and isinstance(index_set, Absent) else []
     return next((number for number in withheld if number not in known.underivable), 0)
+
+
+def _to_show(waiting: tuple[Address, ...], known: Knowledge, now: int) -> ShowEnvelopes | None:
+    """Whoever is new at once; the others when an authority or an envelope that was away may be back."""
+    new = tuple(client for client in waiting if client not in known.shown)
+    if new or (waiting and known.not_before.get(ShowEnvelopes, 0) <= now):
+        return ShowEnvelopes(new or waiting)
+    return None
 
 
 def _unshown(state: TaskState, spec: TaskSpec, known: Knowledge) -> tuple[Address, ...]:

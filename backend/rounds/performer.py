@@ -136,6 +136,7 @@ class Performer:
             missing=bool(self.reader.missing(now)),
             told=not isinstance(spec, Absent) and len(self._admission.told) >= spec.committee.threshold,
             acceptances=kept.holders,
+            shown=frozenset(self._admission.shown),
             refused=kept.refused,
             submissions=frozenset(of_round.submissions),
             censored=self.censored,

@@ -12,7 +12,7 @@ from backend.rounds import moves
 from backend.rounds.moves import Knowledge, Move, Wait
 from backend.rounds.next_move import MARGIN_SECONDS, next_move
 from protocol.messages.chain import Event, RoundExpired, RoundFrozen, TakenOver
-from protocol.messages.settlement import Verdict
+from protocol.messages.settlement import UNAVAILABLE, Rejection, Verdict
 from protocol.task.acting import NEVER, acts_after
 from protocol.task.documents import Absent, Delivered, Kind, Lack
 from protocol.task.fold import BlockMined, apply, fold
@@ -51,7 +51,9 @@ COMMIT_UNTIL, SETTLE_UNTIL, TAKEOVER = 1_300, 1_600, TOLD.spec.durations.takeove
 FULL = _knows(submissions=frozenset(CLIENTS))
 CLOSED = replace(FULL, closed=True)
 DECIDED = replace(CLOSED, verdict=ACCEPTED, summed=True)
-REJECTED = replace(CLOSED, verdict=replace(ACCEPTED, accepted=()), summed=True)
+NOBODY = replace(ACCEPTED, accepted=(), rejected=tuple(Rejection(client, UNAVAILABLE) for client in CLIENTS))
+TWO = replace(ACCEPTED, accepted=ACCEPTED.accepted[:2], rejected=NOBODY.rejected[2:])
+REJECTED = replace(CLOSED, verdict=NOBODY, summed=True)
 PAYABLE_FROM = SETTLED_AT + TOLD.spec.durations.dispute_seconds
 
 TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
@@ -62,6 +64,13 @@ TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
     ("no spec, no move", _state(ENROLLED, withheld=frozenset({Kind.SPEC})), _knows(), 10, Wait(NEVER)),
     ("the authorities get the spec", _state(1), _knows(told=False), 10, moves.ShowTask()),
     ("and every envelope", _state(2), _knows(acceptances={}), 10, moves.ShowEnvelopes((CLIENTS[0],))),
+    ("one that is new does not wait for an authority that is away", _state(3),
+     _knows(acceptances={}, shown=frozenset(CLIENTS[:1]), not_before={moves.ShowEnvelopes: 60}), 10,
+     moves.ShowEnvelopes((CLIENTS[1],))),
+    ("the others do", _state(3),
+     _knows(acceptances={}, shown=frozenset(CLIENTS), not_before={moves.ShowEnvelopes: 60}), 10, Wait(60)),
+    ("until it may be back", _state(3), _knows(acceptances={}, shown=frozenset(CLIENTS)), 60,
+     moves.ShowEnvelopes(tuple(CLIENTS[:2]))),
     ("enrolment runs", _state(3), _knows(), 10, Wait(601)),
     ("enrolment is over", _state(ENROLLED), _knows(), 601, moves.OpenRound(1, dict.fromkeys(CLIENTS, 2))),
     ("too few have their keys with the authorities", _state(ENROLLED),
@@ -85,10 +94,11 @@ TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
     ("the authorities had their time", _state(REQUESTED), DECIDED, SETTLE_UNTIL - MARGIN_SECONDS, moves.Abandon(1)),
     ("it cannot be decrypted", _state(REQUESTED), replace(DECIDED, undecryptable=True), 1_310, moves.Abandon(1)),
     ("the model is there", _state(REQUESTED), replace(DECIDED, decrypted=True), 1_310, moves.Publish(1)),
+    ("a commitment was taken back after the verdict", _state(BATCHED), DECIDED, 1_310, moves.VerifyUpdates(1)),
     ("too few are accepted", _state(DIRECT), REJECTED, 1_310, moves.Abandon(1)),
     ("but the commit phase is not over", _state(DIRECT), REJECTED, 1_010, Wait(COMMIT_UNTIL + 1)),
     ("another set was requested", _state(REQUESTED),
-     replace(DECIDED, verdict=replace(ACCEPTED, accepted=ACCEPTED.accepted[:2])), 1_310, moves.Abandon(1)),
+     replace(DECIDED, verdict=TWO), 1_310, moves.Abandon(1)),
     ("too late for anything", _state(REQUESTED), DECIDED, SETTLE_UNTIL + 1, moves.Expire(1)),
     ("whoever acts", _state(OPENED), _knows(SUBSTITUTE), SETTLE_UNTIL + 1, moves.Expire(1)),
     ("a substitute follows", _state(REQUESTED), _knows(SUBSTITUTE), 1_310, Wait(COMMIT_UNTIL + TAKEOVER + 1)),
@@ -132,7 +142,7 @@ def test_one_payout_is_beyond_dispute_before_the_next_round_is_settled() -> None
         for delivered in told.deliveries(state):
             state = apply(state, delivered)
     state = apply(state, BlockMined(told.events[PUBLISHED - 1].block, 2_300))
-    known = replace(CLOSED, verdict=Verdict(told.plans[1].label(), (), ()), summed=True)
+    known = replace(CLOSED, verdict=replace(NOBODY, label=told.plans[1].label()), summed=True)
     payable = 2_300 + told.spec.durations.dispute_seconds
     assert next_move(state, known, 2_310) == Wait(payable)
     assert next_move(state, known, payable) == moves.Abandon(2)
@@ -151,7 +161,7 @@ TIMES = (0, 599, 601, 800, 1_010, 1_296, 1_301, 1_402, 1_596, 1_601, 1_702, 2_01
 def test_in_every_state_the_move_is_one_that_the_contract_allows(server: bytes) -> None:
     works = [{}, {"closed": True}, {"closed": True, "summed": True}, {"closed": True, "undecryptable": True}]
     works += [{"told": False}, {"closed": True, "summed": True, "decrypted": True}, {"summed": True}]
-    verdicts = (None, ACCEPTED, replace(ACCEPTED, accepted=()))
+    verdicts = (None, ACCEPTED, NOBODY)
     for state, work, verdict, now in product(STAGES, works, verdicts, TIMES):
         known = _knows(server, verdict=verdict, **work)
         move = next_move(state, known, now)
