@@ -37,8 +37,8 @@ _FIRST: Final = {
     "libraries/TermsCheck.sol": "post_task",
 }
 _LAST: Final = "foundry"
-# Gas, like the tests named after costs, is that of the code that is deployed; the other two take a minute each time.
-_EXCLUDED: Final = ("gas", "side_by_side", "transitions")
+# Gas and the deployment are those of the code that is deployed; the other two take a minute each time.
+_EXCLUDED: Final = ("deployment", "gas", "side_by_side", "transitions")
 _FAILED: Final = re.compile(r"^(?:FAILED|ERROR) tests/contracts/(\S+)", re.MULTILINE)
 
 
