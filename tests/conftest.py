@@ -29,12 +29,8 @@ def _compiled() -> None:
     prepare()
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file run in one process, and all that read the kept demonstration: fixtures are made once."""
     for item in items:
-        group = "demo" if "kept_demo" in getattr(item, "fixturenames", ()) else item.path.relative_to(ROOT).as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
         if _needs_outside(item.path):
             item.add_marker(pytest.mark.outside)
 

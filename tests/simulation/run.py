@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -32,9 +33,8 @@ class Summary:
 
 def simulate(seed: int, operations: int, tell: Callable[[str], None] = lambda _: None) -> Summary:
     """Raises AssertionError for an invariant that does not hold, with seed and operation."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     summary, trace = Summary(seed), hashlib.sha256()
-    with tempfile.TemporaryDirectory() as folder:
+    with _silence(), tempfile.TemporaryDirectory() as folder:
         while summary.operations < operations:
             world = World(seed * 1_000 + summary.tasks, Path(folder), servers=1 + summary.tasks % 3)
             try:
@@ -56,6 +56,17 @@ def simulate(seed: int, operations: int, tell: Callable[[str], None] = lambda _:
             tell(f"{summary.operations:,} operations, {summary.tasks} tasks, rounds {summary.rounds}")
     summary.trace = trace.hexdigest()
     return summary
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """What goes wrong is simulated: nobody reads the processes' logs."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def _play(world: World, operations: int) -> None:

@@ -15,10 +15,12 @@ from client_agent.consent_text import as_text
 from client_agent.journal import AgentJournal
 from protocol.canonical import encode
 from protocol.errors import MalformedError
+from protocol.messages.chain import Event, TaskPosted
 from protocol.messages.charge import Charge
 from protocol.messages.task import Layer, ModelSpec, ReputationTerms, RewardTerms
 from protocol.privacy.port import NoPrivacyError
 from protocol.privacy.spending import spent
+from protocol.round.planning import terms_of
 from storage.content.memory import MemoryStore
 from storage.ledger.signer import Signer
 from storage.records.journal import Journal
@@ -166,20 +168,25 @@ class _Forbidden:
 class _Ledger:
     domain = DOMAIN
 
-    def __init__(self, digest: bytes) -> None:
-        self._digest = digest
+    def now(self) -> int:
+        return 10
 
-    def task(self, _: int) -> Any:
-        return type("View", (), {"spec": self._digest})
+    def head(self) -> tuple[int, bytes]:
+        return 1, bytes(32)
+
+    def events(self, *_: int) -> list[Event]:
+        place: dict[str, Any] = {"block": 1, "log_index": 0, "transaction": bytes(32), "task": 1}
+        deadlines = {"enrol_until": 600, "task_until": 9_000, "claim_until": 9_999}
+        return [TaskPosted(**place, **deadlines, manufacturer=bytes(20), terms=terms_of(SPEC), escrow=0)]
 
 
 def test_without_consent_nothing_is_sent_or_kept(tmp_path: Path) -> None:
     store, told = MemoryStore(), list[str]()
-    digest = store.put(encode(SPEC)).digest
+    store.put(encode(SPEC))
     before = dict(store.objects)
     journal = AgentJournal(Journal(tmp_path / "journal"))
     anything: Any = _Forbidden()
-    ledger: Any = _Ledger(digest)
+    ledger: Any = _Ledger()
     agent = Agent(
         task=1,
         signer=Signer(private_key("client")),
