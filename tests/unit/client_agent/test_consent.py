@@ -176,7 +176,7 @@ class _Ledger:
 
     def events(self, *_: int) -> list[Event]:
         place: dict[str, Any] = {"block": 1, "log_index": 0, "transaction": bytes(32), "task": 1}
-        deadlines = {"enrol_until": 600, "task_until": 9_000, "claim_until": 9_999}
+        deadlines: dict[str, Any] = {"enrol_until": 600, "task_until": 9_000, "claim_until": 9_999}
         return [TaskPosted(**place, **deadlines, manufacturer=bytes(20), terms=terms_of(SPEC), escrow=0)]
 
 
