@@ -145,6 +145,7 @@ def test_the_server_takes_its_bond_back_when_the_task_is_over(scene: Scene) -> N
     assert scene.poster.bond(1, scene.signer.address).amount == 0
 
 
+@pytest.mark.outside  # it starts threads, and reads a thousand tasks
 def test_a_thousand_idle_tasks_cost_no_thread_each(scene: Scene) -> None:
     scene.post(sample_spec())
     posted = scene.ledger.events()
