@@ -37,21 +37,22 @@ CONTRACTS: Final = (
 )
 
 
-def compile_contract(contract: Contract, node_modules: Path, fast: bool = False) -> dict[str, Any]:
+def compile_contract(contract: Contract, node_modules: Path, optimised: bool = True) -> dict[str, Any]:
     """ABI, byte codes, where the deployed code has each immutable (starts of 32 bytes, by name), and the storage.
 
-    ``fast`` takes a fifth of the time and makes code too large to be deployed, for trials. Raises solcx's SolcError.
+    Not ``optimised`` takes a tenth of the time and makes code too large to be deployed, without the immutables' names,
+    for trials. Raises solcx's SolcError.
     """
     name, file = contract.name, f"{contract.name}.sol"
     sources = {file: {"content": (contract.source / file).read_text(encoding="utf-8")}}
     settings = {
-        "optimizer": {"enabled": True, "runs": 200},
+        "optimizer": {"enabled": optimised, "runs": 200},
         "evmVersion": "paris",
-        "viaIR": not fast,  # a fifth smaller: a contract may have 24,576 bytes
+        "viaIR": optimised,  # a fifth smaller: a contract may have 24,576 bytes
         "metadata": {"bytecodeHash": "none"},
         "outputSelection": {
             file: {name: ["abi", "evm.bytecode.object", "evm.deployedBytecode", "storageLayout"]},
-            "*": {"": ["ast"]},
+            **({"*": {"": ["ast"]}} if optimised else {}),
         },
     }
     question = {"language": "Solidity", "sources": sources, "settings": settings}
@@ -59,13 +60,13 @@ def compile_contract(contract: Contract, node_modules: Path, fast: bool = False)
     compiled = answer["contracts"][file][name]
     deployed = compiled["evm"]["deployedBytecode"]
     names = dict(_immutables(answer["sources"]))
+    immutables = deployed["immutableReferences"] if optimised else {}
     return {
         "abi": compiled["abi"],
         "bytecode": "0x" + compiled["evm"]["bytecode"]["object"],
         "deployedBytecode": "0x" + deployed["object"],
         "immutables": {
-            names[number]: sorted(place["start"] for place in places)
-            for number, places in deployed["immutableReferences"].items()
+            names[number]: sorted(place["start"] for place in places) for number, places in immutables.items()
         },
         "storage": [
             f"{entry['slot']}+{entry['offset']} {entry['label']}" for entry in compiled["storageLayout"]["storage"]

@@ -1,5 +1,5 @@
 """Breaks the contracts on purpose, one line at a time, and says which test notices:
-``python -m scripts.checks.mutate [--sample N] [--seed S] [--function NAME] [--minutes M] [--json]``.
+``python -m scripts.checks.mutate [--sample N] [--seed S] [--function NAME] [--minutes M] [--processes P] [--json]``.
 
 Without ``--sample`` every mutant is tried, which takes hours; a sample holds each function at least once if it is large
 enough. What survives is a missing test, or a change that makes no difference. Exit code 1 when a mutant survived.
@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
+from queue import SimpleQueue
 
 from contracts.compiler import ROOT
-from scripts.checks.mutate.mutants import all_mutants, sample
-from scripts.checks.mutate.trial import Trial, Verdict
+from scripts.checks.mutate.mutants import Mutant, all_mutants, sample
+from scripts.checks.mutate.trial import Function, Trial, Verdict
 
 
 def line_of(verdict: Verdict) -> str:
@@ -35,6 +39,38 @@ def summary_of(verdicts: list[Verdict]) -> str:
     return f"{len(verdicts)} mutants in {functions} functions: {told}"
 
 
+def verdicts_on(mutants: list[Mutant], folder: Path, processes: int, seconds: float) -> Iterator[Verdict]:
+    """In the order in which they come. Raises TrialError."""
+    end = time.monotonic() + seconds
+    killers: dict[Function, list[str]] = {}
+    trials: SimpleQueue[Trial] = SimpleQueue()
+    for number in range(processes):
+        (folder / str(number)).mkdir()
+        trials.put(Trial(folder / str(number), killers))
+
+    def verdict_on(mutant: Mutant) -> Verdict | None:
+        if time.monotonic() > end:
+            return None
+        trial = trials.get()
+        try:
+            return trial.verdict_on(mutant)
+        finally:
+            trials.put(trial)
+
+    trial = trials.get()
+    trial.check()
+    trials.put(trial)
+    with ThreadPoolExecutor(processes) as pool:
+        running = [pool.submit(verdict_on, mutant) for mutant in mutants]
+        try:
+            for done in as_completed(running):
+                verdict = done.result()
+                if verdict is not None:
+                    yield verdict
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sample", type=int, metavar="N", help="how many mutants, drawn by the seed")
@@ -43,6 +79,7 @@ def main() -> int:
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), metavar="M", help="begin no mutant after this time"
     )
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="P", help="how many at a time")
     parser.add_argument("--json", action="store_true", help="print one JSON array instead of lines")
     arguments = parser.parse_args()
     mutants = all_mutants(ROOT / "contracts" / "src")
@@ -53,15 +90,11 @@ def main() -> int:
     if arguments.sample is not None:
         mutants = sample(mutants, arguments.sample, arguments.seed)
     verdicts: list[Verdict] = []
-    end = time.monotonic() + 60 * arguments.minutes
     with tempfile.TemporaryDirectory() as folder:
-        trial = Trial(Path(folder))
-        for mutant in mutants:
-            if time.monotonic() > end:
-                break
-            verdicts.append(trial.verdict_on(mutant))
+        for verdict in verdicts_on(mutants, Path(folder), arguments.processes, 60 * arguments.minutes):
+            verdicts.append(verdict)
             if not arguments.json:
-                print(line_of(verdicts[-1]), flush=True)
+                print(line_of(verdict), flush=True)
     survivors = [verdict for verdict in verdicts if verdict.outcome == "survived"]
     if arguments.json:
         print(json.dumps([asdict(verdict) for verdict in verdicts], indent=1))

@@ -10,10 +10,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from solcx.exceptions import SolcError
 
+from contracts import artifact
 from contracts.compile import CONTRACTS, compile_contract
 from contracts.compiler import ROOT
 from scripts.checks.mutate.mutants import Mutant
@@ -42,6 +43,9 @@ _EXCLUDED: Final = ("deployment", "gas", "side_by_side", "transitions")
 _FAILED: Final = re.compile(r"^(?:FAILED|ERROR) tests/contracts/(\S+)", re.MULTILINE)
 
 
+Function = tuple[str, str]  # a source file and the name of one of its functions
+
+
 class TrialError(Exception):
     """The tests do not pass without a mutant, or did not run at all."""
 
@@ -56,10 +60,14 @@ class Verdict:
 
 
 class Trial:
-    """A copy of the tree below ``folder``: sources and tests are copied, everything else is linked."""
+    """A copy of the tree below ``folder``: sources and tests are copied, everything else is linked.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    ``killers`` are the tests that noticed a mutant of a function before, which try the next one of it first; several
+    trials may share them.
+    """
+
+    def __init__(self, folder: Path, killers: dict[Function, list[str]]) -> None:
+        self._folder, self._killers = folder, killers
         ignored = shutil.ignore_patterns("node_modules", "__pycache__")
         for name in ("contracts", "tests"):
             shutil.copytree(ROOT / name, folder / name, ignore=ignored)
@@ -67,7 +75,11 @@ class Trial:
             (folder / name).symlink_to(ROOT / name)
         self._ledger = CONTRACTS[0]
         self._source = folder / "contracts" / "src"
-        self._code = self._compile()
+        self._code = artifact(self._ledger.name)["bytecode"]
+
+    def check(self) -> None:
+        """Raises TrialError when a test fails without a mutant."""
+        self._write(self._compile())
         by = self._first_failure(_files("Payments.sol"))
         if by:
             raise TrialError(f"without a mutant, {by} fails")
@@ -77,23 +89,27 @@ class Trial:
         original = path.read_text(encoding="utf-8")
         path.write_text(mutant.apply(original), encoding="utf-8")
         try:
-            code = self._compile()
+            self._write(self._compile())
+            killers = self._killers.setdefault((mutant.file, mutant.function), [])
+            by = self._first_failure([*(f"{_TESTS}/{killer}" for killer in killers), *_files(mutant.file)])
+            if by:
+                test = by.partition("[")[0]
+                killers[:] = [test, *(other for other in killers if other != test)]
+                return Verdict(mutant, "killed", by)
+            same = self._compile(optimised=True)["bytecode"] == self._code
+            return Verdict(mutant, "same code" if same else "survived")
         except SolcError:
             return Verdict(mutant, "invalid")
         finally:
             path.write_text(original, encoding="utf-8")
-        if code == self._code:
-            return Verdict(mutant, "same code")
-        by = self._first_failure(_files(mutant.file))
-        return Verdict(mutant, "killed" if by else "survived", by)
 
-    def _compile(self) -> str:
-        """Writes the artifact of what the copy's sources say now; its code."""
+    def _compile(self, optimised: bool = False) -> dict[str, Any]:
         contract = type(self._ledger)(self._ledger.name, self._source, self._folder / "contracts" / "artifacts")
-        compiled = compile_contract(contract, NODE_MODULES, fast=True)
-        (contract.artifacts / f"{contract.name}.json").write_text(json.dumps(compiled), encoding="utf-8")
-        code: str = compiled["bytecode"]
-        return code
+        return compile_contract(contract, NODE_MODULES, optimised)
+
+    def _write(self, compiled: dict[str, Any]) -> None:
+        path = self._folder / "contracts" / "artifacts" / f"{self._ledger.name}.json"
+        path.write_text(json.dumps(compiled), encoding="utf-8")
 
     def _first_failure(self, files: list[str]) -> str:
         """The test that fails first, or nothing."""
@@ -111,7 +127,8 @@ class Trial:
             ran = subprocess.run(
                 command,
                 cwd=self._folder,
-                env=os.environ | {"HEARTH_NODE_MODULES": str(NODE_MODULES)},
+                # compiled tests are kept in the copy: a third of the time of a run
+                env=os.environ | {"HEARTH_NODE_MODULES": str(NODE_MODULES), "PYTHONDONTWRITEBYTECODE": ""},
                 capture_output=True,
                 text=True,
                 timeout=_TIMEOUT,
