@@ -40,7 +40,7 @@ from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore
 from storage.ledger.deposits import FundsError
-from storage.ledger.interface import Ledger, LedgerError
+from storage.ledger.interface import Ledger
 from storage.ledger.signer import Signer
 
 log = structlog.get_logger()
@@ -97,23 +97,17 @@ class Agent:
         )
         self._over: set[Label] = set()  # of rounds that this phone is done with
         self._failures = 0  # in a row
+        self._news: NextRound | None = None
         self._counted = 0  # bytes sent up to the end of the last round taken part in
 
     def run(self) -> bool:
         """The whole task, from consent to the last claim. False when the owner does not agree: nothing was sent."""
-        now = 0
-        while True:
-            try:
-                now = self.ledger.now()
-            except LedgerError as error:
-                log.warning("no clock", error=str(error))
-            deadline = self.step(now, self.poll_seconds)
-            if deadline is None:
-                return self.agreed
-            self.sleep(min(MAX_SLEEP_SECONDS, max(0.0, deadline - now)))
+        while (deadline := self.step(self.poll_seconds)) is not None:
+            self.sleep(min(MAX_SLEEP_SECONDS, max(0.0, deadline - self.followed.now)))
+        return self.agreed
 
-    def step(self, now: int, wait_seconds: int = 0) -> float | None:
-        """One bounded piece of work at ``now``; when to come again at the latest, None when nothing is left to do.
+    def step(self, wait_seconds: int = 0) -> float | None:
+        """One look at the chain and one bounded piece of work; when to come again at the latest, None when all is done.
 
         Times are seconds of block time. ``wait_seconds``: how long an edge server may keep a long poll open. Raises
         what keeps this phone out of the task, as long as it is not in; later nothing that somebody else did.
@@ -121,6 +115,8 @@ class Agent:
         if not self._phases:
             return None
         try:
+            self.followed.refresh()
+            now = self.followed.now
             deadline = self._phases[0](now, wait_seconds)
         except REFUSALS:
             raise
@@ -129,7 +125,7 @@ class Agent:
                 raise
             self._failures = min(self._failures + 1, MAX_DOUBLINGS)
             log.warning("will try again", error=str(error))
-            return now + PATIENCE_SECONDS * 2.0**self._failures
+            return self.followed.now + PATIENCE_SECONDS * 2.0**self._failures
         self._failures = 0
         if deadline is None and self._phases:
             self._phases.popleft()
@@ -137,7 +133,6 @@ class Agent:
         return deadline
 
     def _consent(self, now: int, _: int) -> float | None:
-        self.followed.refresh()
         spec = self.followed.read(0, Kind.SPEC).spec
         if isinstance(spec, Absent):
             if not is_over(self.followed.state, now) or self.journal.envelope is None:
@@ -161,7 +156,8 @@ class Agent:
 
     def _rounds(self, now: int, wait_seconds: int) -> float | None:
         """Of the round that runs, whatever this phone has not done yet; or wait for the next one."""
-        state = self.followed.refresh()
+        state = self.followed.state
+        self._check_news()
         self._learn_outcomes()
         self.watch.check_receipts(now)
         facts = state.current
@@ -203,14 +199,16 @@ class Agent:
         except (EdgeUnavailableError, EdgeRefusedError) as error:
             log.info("edge server away", error=str(error))
             return now + PATIENCE_SECONDS
-        self.followed.refresh()
         if isinstance(news, TaskEnded):
             self.edge.turn()
-        elif isinstance(news, NextRound):
-            self._check(news)
+        self._news = news if isinstance(news, NextRound) else None
         return now + (PATIENCE_SECONDS if wait_seconds else IDLE_SECONDS)
 
-    def _check(self, news: NextRound) -> None:
+    def _check_news(self) -> None:
+        """Of the last long poll, once the chain has been read since."""
+        if self._news is None:
+            return
+        news, self._news = self._news, None
         try:
             self.watch.check_announcement(news)
         except HearthError as error:

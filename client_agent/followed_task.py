@@ -38,6 +38,11 @@ class FollowedTask:
     def state(self) -> TaskState:
         return self._reader.state
 
+    @property
+    def now(self) -> int:
+        """Seconds, as of the last :meth:`refresh` that reached the chain; 0 before the first."""
+        return self._follower.now
+
     def refresh(self) -> TaskState:
         """Reads on; what the chain took back is gone. Raises LedgerError."""
         self._follower.refresh()

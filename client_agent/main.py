@@ -77,8 +77,13 @@ def run_agent(
         start_seconds = time.process_time()  # of the processor: what else runs on the machine does not count
         agreed = agent.run()
         if report is not None:
-            figures = {"start_seconds": round(start_seconds, 2), "peak_megabytes": peak_megabytes()}
-            report.write_text(json.dumps({"bytes_per_round": agent.bytes_per_round, **figures}, sort_keys=True))
+            figures = {
+                "bytes_per_round": agent.bytes_per_round,
+                "ciphertext_bytes_per_round": agent.delivery.stored,
+                "start_seconds": round(start_seconds, 2),
+                "peak_megabytes": peak_megabytes(),
+            }
+            report.write_text(json.dumps(figures, sort_keys=True))
         return agreed
     finally:
         journal.close()

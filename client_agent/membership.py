@@ -60,12 +60,12 @@ class Membership:
         return self.followed.state.task
 
     def step(self, spec: TaskSpec, now: int) -> float | None:
-        """One look at the chain and at most one request or transaction; when to come again, None once enrolled.
+        """At most one request or transaction; when to come again, None once enrolled.
 
         Where the task asks for a stake this account sends the enrolment, since nobody else brings its money; the edge
         server relays any other. Raises EnrolmentOverError, StakeRefusedError, FundsError, and then for good.
         """
-        enrolled = self.followed.refresh().enrolled.get(self.address)
+        enrolled = self.followed.state.enrolled.get(self.address)
         if enrolled is not None and enrolled.envelope == self.journal.envelope:
             return None
         if enrolled is not None:
@@ -113,5 +113,5 @@ class Membership:
 
     def _require_place(self) -> None:
         view = self.ledger.task(self.task)
-        if self.ledger.now() > view.enrol_until or view.enrolled >= view.max_clients:
+        if self.followed.now > view.enrol_until or view.enrolled >= view.max_clients:
             raise EnrolmentOverError(f"task {self.task} takes no more clients", fault=Party.EDGE_SERVER)

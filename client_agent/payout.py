@@ -37,12 +37,12 @@ class Payout:
     _told: set[str] = field(default_factory=set)
 
     def step(self, now: int) -> float | None:
-        """One look at the chain and at most one request or transaction; when to come again, None when all is done.
+        """At most one request or transaction; when to come again, None when all is done.
 
         The last allocation is claimed once its dispute window is over. While nobody proves it, the one before, which
         it replaces then, is claimed as long as that is possible. Whoever proves nothing is asked until claims end.
         """
-        state = self.followed.refresh()
+        state = self.followed.state
         standing = [facts for facts in state.rounds if facts.settled is not None]
         if not standing or state.posted is None or now > state.posted.claim_until:
             return None

@@ -184,12 +184,12 @@ class TaskState:
         return next((facts for facts in reversed(self.rounds) if facts.settled), None)
 
     def payable_from(self) -> int | None:
-        """When the last allocation can be claimed, and another round settled; 0 before the first.
+        """When the last allocation can be claimed, and another round settled; 0 when nothing has to be waited for.
 
         None while the time of its block is not known.
         """
         facts = self.last_settled()
-        if facts is None or facts.settled is None or self.posted is None:
+        if facts is None or facts.settled is None or self.posted is None or not self.posted.terms.dispute_seconds:
             return 0
         time = self.times.get(facts.settled.block)
         return None if time is None else time + self.posted.terms.dispute_seconds

@@ -45,7 +45,8 @@ class DemoReport:
     spec: TaskSpec
     status: TaskStatus
     milliseconds_by_move: list[Mapping[str, int]] = field(default_factory=list)
-    bytes_by_round: list[float] = field(default_factory=list)
+    bytes_by_round: list[float] = field(default_factory=list)  # that a phone sent for an update, questions included
+    ciphertext_bytes_by_round: list[float] = field(default_factory=list)
     gas_by_round: list[int] = field(default_factory=list)
     gas_all: int = 0
     rewards: dict[str, int] = field(default_factory=dict)  # claimed, by address
@@ -65,10 +66,6 @@ class DemoReport:
     def dense_bytes(self) -> int:
         return 4 * dimension_of(self.spec.model)
 
-    @property
-    def bytes_per_update(self) -> float:
-        return sum(self.bytes_by_round) / max(1, len(self.bytes_by_round))
-
     def figures(self) -> dict[str, Any]:
         """The part of the JSON that comes from this task."""
         updates = max(1, sum(entry.accepted for entry in self.status.rounds))
@@ -77,9 +74,10 @@ class DemoReport:
             "epsilon": self.status.epsilon,
             "delta": float(f"1e-{self.spec.privacy.delta_exponent}"),
             "accountant": self.spec.privacy.accountant,
-            "bytes_per_update": round(self.bytes_per_update, 1),
+            "bytes_per_update": round(_mean(self.bytes_by_round), 1),
+            "ciphertext_bytes_per_update": round(_mean(self.ciphertext_bytes_by_round), 1),
             "dense_bytes_per_update": self.dense_bytes,
-            "gas_per_round": round(sum(self.gas_by_round) / max(1, len(self.gas_by_round))),
+            "gas_per_round": round(_mean(self.gas_by_round)),
             "gas_per_update": round(sum(self.gas_by_round) / updates),
             "gas_per_update_all_in": round(self.gas_all / updates),
             "rewards": self.rewards,
@@ -119,12 +117,21 @@ def collect(
     report.gas_all = sum(report.gas_by_round) + sum(around.values())
     report.milliseconds_by_move = [entry.milliseconds for entry in edge_status.rounds] if edge_status else []
     for number in sorted(by_round):
-        sent = [phone["bytes_per_round"][str(number)] for phone in phones if str(number) in phone["bytes_per_round"]]
-        report.bytes_by_round.append(sum(sent) / max(1, len(sent)))
+        report.bytes_by_round.append(_of_round(phones, "bytes_per_round", number))
+        report.ciphertext_bytes_by_round.append(_of_round(phones, "ciphertext_bytes_per_round", number))
     report.phone_megabytes = round(max(phone["peak_megabytes"] or 0.0 for phone in phones), 1)
     report.phone_start_seconds = max(phone["start_seconds"] for phone in phones)
     _collect_rewards(report, reader.state)
     return report
+
+
+def _of_round(phones: Sequence[Mapping[str, Any]], figure: str, number: int) -> float:
+    """The mean over the phones that have it for this round."""
+    return _mean([phone[figure][str(number)] for phone in phones if str(number) in phone[figure]])
+
+
+def _mean(figures: Sequence[float]) -> float:
+    return sum(figures) / max(1, len(figures))
 
 
 def _gas_by_transaction(ledger: EthereumReader, events: Sequence[Event]) -> dict[Digest, int]:

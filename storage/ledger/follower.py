@@ -24,6 +24,7 @@ class EventFollower(Generic[Kind]):
         self._ledger, self._task, self._kind = ledger, task, kind
         self._checkpoints: list[tuple[int, Digest]] = []
         self.events: tuple[Kind, ...] = ()
+        self.now = 0  # seconds, as of the last look at the head
 
     @property
     def head(self) -> int:
@@ -35,7 +36,8 @@ class EventFollower(Generic[Kind]):
 
         Raises LedgerError, and then goes on next time as if it had not been called.
         """
-        head, tip = self._ledger.head()
+        latest = self._ledger.head()
+        head, tip, self.now = latest.block, latest.hash, latest.now
         # only now, so that a reorganisation between two of these questions is seen here or next time
         while self._checkpoints and not self._stands(*self._checkpoints[-1], head, tip):
             self._checkpoints.pop()

@@ -62,19 +62,26 @@ class PreparedTransaction:
     value_wei: int
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The latest block, in one answer; ``now``, in seconds: the later of its timestamp and the local clock."""
+
+    block: int
+    hash: Digest
+    now: int
+
+
 class LedgerReader(Protocol):
     @property
     def domain(self) -> Domain: ...
 
     def now(self) -> int:
-        """Seconds: the later of the latest block's timestamp and the local clock."""
+        """That of the head."""
         ...
 
     def block_number(self) -> int: ...
 
-    def head(self) -> tuple[int, Digest]:
-        """Number and hash of the latest block, in one answer."""
-        ...
+    def head(self) -> Head: ...
 
     def block_timestamp(self, block: int) -> int: ...
 

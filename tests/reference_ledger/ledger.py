@@ -11,7 +11,7 @@ from protocol.domain import Domain
 from protocol.identifiers import NATIVE_COIN, Address, Digest
 from protocol.messages.chain import BondView, EnrolmentView, Event, ReputationRules, RoundView, Standing, TaskView
 from storage.ledger.ethereum.writer import LedgerWriter
-from storage.ledger.interface import LedgerError, PreparedTransaction, TransactionReceipt
+from storage.ledger.interface import Head, LedgerError, PreparedTransaction, TransactionReceipt
 from tests.reference_ledger.books import Books
 from tests.reference_ledger.chain import Block, MemoryChain
 
@@ -56,8 +56,8 @@ class MemoryLedger(LedgerWriter):
     def block_number(self) -> int:
         return len(self._chain.blocks) - 1
 
-    def head(self) -> tuple[int, Digest]:
-        return self.block_number(), self._chain.blocks[-1].hash
+    def head(self) -> Head:
+        return Head(self.block_number(), self._chain.blocks[-1].hash, self.now())
 
     def block_timestamp(self, block: int) -> int:
         return self._block(block).timestamp

@@ -10,11 +10,11 @@ from typing import TypeVar
 import httpx2
 
 from protocol.content.cid import CHUNK_BYTES, Cid
-from protocol.identifiers import Address, Digest
+from protocol.identifiers import Address
 from protocol.messages.chain import Event
 from storage.content.interface import ContentMissingError, StoreUnavailableError
 from storage.content.memory import MemoryStore
-from storage.ledger.interface import LedgerError, PreparedTransaction, TransactionReceipt
+from storage.ledger.interface import Head, LedgerError, PreparedTransaction, TransactionReceipt
 from storage.records.interface import MAX_BLOB_BYTES, Change, EntryT
 from storage.records.memory import MemoryRecords
 from tests.reference_ledger.chain import MemoryChain
@@ -62,7 +62,7 @@ class UnreliableLedger(MemoryLedger):
             raise LedgerError("simulated: the receipt is lost")
         return receipt
 
-    def head(self) -> tuple[int, Digest]:
+    def head(self) -> Head:
         if self._faults.strikes("node silent", 30):
             raise LedgerError("simulated: the node does not answer")
         return super().head()

@@ -94,7 +94,7 @@ class Phone(Process):
         self.due = 0
 
     def step(self, now: int) -> None:
-        due = self.agent.step(now)
+        due = self.agent.step()
         self.done, self.due = due is None, NEVER if due is None else max(now, ceil(due))
 
     def kill(self) -> None:

@@ -16,7 +16,7 @@ from storage.ledger.ethereum.calls import encode_call, encode_token_call
 from storage.ledger.ethereum.decoding import decode_logs, struct, whole
 from storage.ledger.ethereum.node import WORD_LIMIT, Block, BlockHead, Node
 from storage.ledger.ethereum.rpc import AnswerTooLargeError, JsonRpcProvider, NodeProvider, RpcRefusedError
-from storage.ledger.interface import LedgerError
+from storage.ledger.interface import Head, LedgerError
 
 LOG_RANGE_BLOCKS = 5_000  # public nodes cap a query at 2,000 to 10,000 blocks or answers
 
@@ -71,14 +71,14 @@ class EthereumReader:
         assert self._verified
 
     def now(self) -> int:
-        return max(self._block("latest").timestamp, int(self._clock()))
+        return self.head().now
 
     def block_number(self) -> int:
         return self._node.block_number()
 
-    def head(self) -> tuple[int, Digest]:
-        head = self._block("latest")
-        return head.number, head.hash
+    def head(self) -> Head:
+        latest = self._block("latest")
+        return Head(latest.number, latest.hash, max(latest.timestamp, int(self._clock())))
 
     def block_timestamp(self, block: int) -> int:
         return self._block(block).timestamp

@@ -13,7 +13,7 @@ from protocol.messages.chain import Claimed, DirectCommitted, Event
 from protocol.messages.settlement import ProvenEntitlement
 from protocol.messages.submission import SignedCommitment
 from protocol.task.fold import fold
-from storage.ledger.interface import TransactionRevertedError
+from storage.ledger.interface import Head, TransactionRevertedError
 from tests.samples import DOMAIN
 
 
@@ -36,8 +36,8 @@ class PlayedChain:
         del self.blocks[height:]
         self.fork += "b"
 
-    def head(self) -> tuple[int, Digest]:
-        return len(self.blocks) - 1, self._hash(len(self.blocks) - 1)
+    def head(self) -> Head:
+        return Head(len(self.blocks) - 1, self._hash(len(self.blocks) - 1), self.time)
 
     def block_hash(self, block: int) -> Digest | None:
         return self._hash(block) if block < len(self.blocks) else None

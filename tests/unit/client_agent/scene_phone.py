@@ -74,7 +74,7 @@ class Phone:
         while self.deadline <= until:
             chain.time = max(chain.time, math.ceil(self.deadline))
             try:
-                deadline = self.agent.step(chain.time)
+                deadline = self.agent.step()
                 self.deadline = math.inf if deadline is None else deadline
             except KilledError:
                 self.start()

@@ -22,6 +22,7 @@ from protocol.privacy.port import NoPrivacyError
 from protocol.privacy.spending import spent
 from protocol.round.planning import terms_of
 from storage.content.memory import MemoryStore
+from storage.ledger.interface import Head
 from storage.ledger.signer import Signer
 from storage.records.journal import Journal
 from tests.samples import DOMAIN, private_key, sample_spec, with_terms
@@ -168,11 +169,8 @@ class _Forbidden:
 class _Ledger:
     domain = DOMAIN
 
-    def now(self) -> int:
-        return 10
-
-    def head(self) -> tuple[int, bytes]:
-        return 1, bytes(32)
+    def head(self) -> Head:
+        return Head(1, bytes(32), now=10)
 
     def events(self, *_: int) -> list[Event]:
         place: dict[str, Any] = {"block": 1, "log_index": 0, "transaction": bytes(32), "task": 1}

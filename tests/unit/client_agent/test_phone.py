@@ -24,7 +24,7 @@ def test_a_whole_task_without_a_sleep(tmp_path: Path) -> None:
     assert delivered(phone.server) == {1, 2, 3}
     assert [len(sent) for sent in phone.server.submitted.values()] == [1, 1, 1]
     assert phone.paid() == owed(phone.server, ROUNDS) > 0
-    assert phone.agent.step(phone.server.chain.time) is None
+    assert phone.agent.step() is None
     assert dict(phone.agent.journal.outcomes) == {1: True, 2: True, 3: True}
     assert set(phone.agent.bytes_per_round) == {1, 2, 3}
 
@@ -72,7 +72,7 @@ def test_a_claim_without_gas_waits_for_its_owner(tmp_path: Path) -> None:
     with mock.patch.object(server.chain, "claim", side_effect=LedgerError("no gas")):
         for _ in range(ROUNDS):
             play_round(phone)
-    assert phone.agent.step(server.chain.time) is None
+    assert phone.agent.step() is None
     assert "earned but not claimed yet" in phone.told[-1]
     phone.start()
     phone.steps(COMMIT_SECONDS)
@@ -132,9 +132,9 @@ def test_a_task_that_finds_too_few_clients_is_over_for_the_phone(tmp_path: Path)
     server.chain.blocks = server.chain.blocks[:1]
     phone = Phone(server, tmp_path)
     phone.steps(600)
-    assert phone.agent.step(600) is not None, "others may still enrol"
+    assert phone.agent.step() is not None, "others may still enrol"
     phone.steps(10)
-    assert phone.agent.step(610) is None
+    assert phone.agent.step() is None
 
 
 def test_a_phone_that_left_claims_what_it_earned_and_ends(tmp_path: Path) -> None:

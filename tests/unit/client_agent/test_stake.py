@@ -86,12 +86,17 @@ class Scene:
 
     def enrol(self, spec: TaskSpec, max_stake_wei: int | None = None) -> None:
         with self.membership(max_stake_wei) as phone:
-            if phone.step(spec, self.ledger.now()) is not None:
-                assert phone.step(spec, self.ledger.now()) is None, "one transaction, and then the chain knows"
+            if step(phone, spec) is not None:
+                assert step(phone, spec) is None, "one transaction, and then the chain knows"
 
     @property
     def view(self) -> Any:
         return self.ledger.enrolment(1, self.phone.address)
+
+
+def step(phone: Membership, spec: TaskSpec) -> float | None:
+    phone.followed.refresh()
+    return phone.step(spec, phone.followed.now)
 
 
 @pytest.fixture
@@ -106,7 +111,7 @@ def refused(scene: Scene, spec: TaskSpec, kind: type[HearthError], max_stake_wei
     stored = dict(scene.store.objects)
     with scene.membership(max_stake_wei) as phone:
         with pytest.raises(kind) as caught:
-            phone.step(spec, scene.ledger.now())
+            step(phone, spec)
         assert not phone.journal.has_keys
         assert phone.journal.envelope is None
     assert scene.store.objects == stored

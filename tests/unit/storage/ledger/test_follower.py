@@ -11,7 +11,7 @@ from protocol.messages.chain import Event, KeyRequested, RoundExpired
 from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.ethereum.rpc import AnswerTooLargeError, NodeProvider, RpcRefusedError
 from storage.ledger.follower import MAX_CHECKPOINTS, EventFollower
-from storage.ledger.interface import LedgerError, LedgerReader
+from storage.ledger.interface import Head, LedgerError, LedgerReader
 
 LEDGER = bytes(range(1, 21))
 
@@ -31,9 +31,9 @@ class _Chain:
         del self.forks[height:]
         self.mine(fork, count)
 
-    def head(self) -> tuple[int, bytes]:
+    def head(self) -> Head:
         number = len(self.forks) - 1
-        answer: tuple[int, bytes] = self._answered("head", (number, self._hash(number)))
+        answer: Head = self._answered("head", Head(number, self._hash(number), now=10 * number))
         return answer
 
     def block_hash(self, block: int) -> bytes | None:
