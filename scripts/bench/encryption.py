@@ -35,7 +35,7 @@ def run(clients: int, dimension: int, peers: Sequence[str], with_large: bool, sa
         "read_bandwidth_by_threads": {str(threads): significant(speed) for threads, speed in bandwidth.items()},
         "systems": ours + compared,
         "missing": missing,
-        "ratios": ratios.ratios(ours[0], compared),
+        "ratios": ratios.ratios(compared),
         "bandwidth_fraction": significant(_aggregation_gb_s(ours[0]) / fastest),
     }
     if with_large:
@@ -59,10 +59,12 @@ def _measure_peers(clients: int, dimension: int, peers: Sequence[str], missing: 
     for name in peers:
         say(PEERS[name].title if name in PEERS else name)
         try:
-            rows.append(peer_row(name, clients, dimension, measure_peer(name, clients, dimension)))
+            row = peer_row(name, clients, dimension, measure_peer(name, clients, dimension))
         except ProgramMissingError as error:
             missing[name] = str(error)
             say(f"{name} is missing: {error}")
+            continue
+        rows.append(row | {"beside": ratios.beside(measure_system(SYSTEMS[0], clients, dimension))})
     return rows
 
 

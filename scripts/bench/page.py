@@ -32,13 +32,14 @@ COMMAND: Final = (
 )
 
 READING: Final = """\
-Every timing is the best of at least five, the median in brackets; every result was compared with the plain integer sum.
-What ran a few coordinates only is extrapolated linearly and says so. A ratio is a peer's best run over our best run of
-FE64 (which always computes the weighted sum), the same work in the same run. The share of the read bandwidth is a
-median of pairs instead, of a sum and a reading one after the other: memory of a shared machine is faster and slower
-from second to second, and the best over the best, which stands among the figures below, compares moments. The reading
-has as many streams as the sum. A client and an authority are held against the key streams, and a client against the
-digest of its ciphertext too, that it cannot do without; the same libraries make them alone, in turn with it."""
+Every timing is the best of at least five, the median in brackets; every result was compared with the plain integer
+sum. What ran a few coordinates only is extrapolated linearly and says so. A ratio is a peer's best run over our best
+run of FE64 (which always computes the weighted sum), the same work measured right after the peer. The share of the
+read bandwidth is a median of pairs instead, of a sum and a reading one after the other: memory of a shared machine is
+faster and slower from second to second, and the best over the best, which stands among the figures below, compares
+moments. The reading has as many streams as the sum. A client and an authority are held against the key streams, and a
+client against the digest of its ciphertext too, that it cannot do without; the same libraries make them alone, in
+turn with it."""
 
 
 def page(result: Mapping[str, Any], notes: Mapping[str, str]) -> str:

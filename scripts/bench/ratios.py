@@ -1,4 +1,7 @@
-"""How many times more a peer takes: its best run over our best run, of the same work in the same run."""
+"""How many times more a peer takes: its best run over our best run of the same work, one right after the other.
+
+A shared machine is twice as fast in one minute as in another, so our round is measured once more beside every peer.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,16 @@ _COLUMNS: Final = {
 }
 
 
-def ratios(ours: Row, peers: Sequence[Row]) -> dict[str, dict[str, float]]:
+def beside(ours: Row) -> dict[str, float]:
+    """What a peer's row keeps of our round that was measured next to it."""
+    return {own: ours[own] for own in sorted({own for _, own in _COLUMNS.values()})}
+
+
+def ratios(peers: Sequence[Row]) -> dict[str, dict[str, float]]:
     """Peer -> client, bytes, server (and server_weighted where the peer's plain sum is another measurement)."""
     return {
         peer["name"]: {
-            name: significant(peer[theirs] / ours[own])
+            name: significant(peer[theirs] / peer["beside"][own])
             for name, (theirs, own) in _COLUMNS.items()
             if peer.get(theirs) is not None
         }

@@ -24,7 +24,7 @@ from scripts.bench import environments, machine, page, streams, targets, timing
 from scripts.bench.environments import Peer, measure_peer
 from scripts.bench.ours import FE64_SYSTEM, SYSTEMS, Round, System, measure_server
 from scripts.bench.peers.measurement import check_error
-from scripts.bench.ratios import ratios
+from scripts.bench.ratios import beside, ratios
 from scripts.bench.spot_audit import Audit
 from scripts.bench.streaming import expected_sum
 from scripts.bench.streaming_parties import patterns
@@ -71,8 +71,8 @@ def test_a_peer_that_ran_a_part_is_extrapolated_and_its_key_is_not() -> None:
 
 def test_ratios_are_the_peers_best_over_our_best() -> None:
     ours = row("FE64", "s", 10, 400, {"client_ms": Timing(0.5, 9, 5), "server_ms": Timing(0.25, 9, 5)}, 4, 1)
-    peer = peer_row("x", 10, 400, _measured(400)) | {"server_weighted_ms": 8.0}
-    assert ratios(ours, [peer]) == {"x": {"client": 4, "bytes": 12.5, "server": 8, "server_weighted": 32}}
+    peer = peer_row("x", 10, 400, _measured(400)) | {"server_weighted_ms": 8.0, "beside": beside(ours)}
+    assert ratios([peer]) == {"x": {"client": 4, "bytes": 12.5, "server": 8, "server_weighted": 32}}
 
 
 def test_a_wrong_result_has_no_timing() -> None:
