@@ -73,8 +73,10 @@ class Delivery:
             submission = Submission(commitment.client, commitment.nonce, commitment.ciphertext, signed.signature)
             self.watch.keep_receipt(signed, self.edge.submit(commitment.task, facts.number, submission))
         proof = self.edge.inclusion_proof(commitment.task, facts.number, commitment.client, wait_seconds)
+        if proof is None:
+            return False
         known = self.followed.refresh().round(facts.number)
-        if proof is None or known is None or known.batched is None:
+        if known is None or known.batched is None:
             return False
         verify_inclusion(known.batched.root, signed, proof)
         self.watch.included(facts.number, known.batched.root)

@@ -44,7 +44,7 @@ def run_agent(
     """
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # the one of the moment: it may be replaced
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     if leave:

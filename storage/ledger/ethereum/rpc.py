@@ -8,7 +8,7 @@ import json
 import urllib.parse
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpx2
 
@@ -41,12 +41,12 @@ class _SilentError(LedgerError):
     """The connection stands and no answer comes."""
 
 
-class NodeProvider:
+class NodeProvider(Protocol):
     """Whoever answers for a node, with a count of bytes and an end."""
 
     def make_request(self, method: str, params: Any) -> dict[str, Any]:
         """The answer, its ``result`` included. Raises LedgerError, RpcRefusedError among them."""
-        raise NotImplementedError
+        ...
 
     @property
     def bytes_sent(self) -> int:
@@ -54,6 +54,7 @@ class NodeProvider:
 
     def close(self) -> None:
         """Frees connections, where there are any."""
+        return
 
 
 class JsonRpcProvider(NodeProvider):

@@ -29,6 +29,18 @@ def test_a_whole_task_without_a_sleep(tmp_path: Path) -> None:
     assert set(phone.agent.bytes_per_round) == {1, 2, 3}
 
 
+def test_a_step_looks_at_the_chain_once(tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    server.open()
+    with mock.patch.object(server.chain, "head", side_effect=server.chain.head) as head:
+        for looks in range(1, 5):  # news, the update, its submission, nothing more to do
+            phone.agent.step()
+            assert head.call_count == looks
+    assert [len(sent) for sent in server.submitted.values()] == [1]
+
+
 def test_a_kill_before_and_after_every_durable_entry_changes_nothing(tmp_path: Path) -> None:
     server = PlayedServer()
     phone = Phone(server, tmp_path, FatalRecords())

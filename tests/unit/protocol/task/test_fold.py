@@ -19,6 +19,7 @@ from protocol.messages.chain import (
     RoundOpened,
     RoundPublished,
     TakenOver,
+    TaskPosted,
 )
 from protocol.messages.settlement import Allocation, RoundRecord
 from protocol.round.state_table import TRANSITIONS, RoundState
@@ -233,3 +234,7 @@ def test_when_the_last_allocation_can_be_claimed() -> None:
     assert settled is not None
     assert apply(state, BlockMined(settled.block, 1_500)).payable_from() == 1_500 + TOLD.spec.durations.dispute_seconds
     assert fold(1, TOLD.events[:4]).payable_from() == 0
+    posted = TOLD.events[0]
+    assert isinstance(posted, TaskPosted)
+    undisputed = replace(posted, terms=replace(posted.terms, dispute_seconds=0))
+    assert fold(1, [undisputed, *TOLD.events[1:]]).payable_from() == 0, "nothing to wait for, whenever it was"
