@@ -2,7 +2,8 @@
 ``python -m scripts.checks.mutate [--sample N] [--seed S] [--function NAME] [--minutes M] [--processes P] [--json]``.
 
 Without ``--sample`` every mutant is tried, which takes hours; a sample holds each function at least once if it is large
-enough. What survives is a missing test, or a change that makes no difference. Exit code 1 when a mutant survived.
+enough. What survives is a missing test, or a change that makes no difference and belongs into contracts/mutants.toml.
+Exit code 1 when a mutant survived.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from contracts.compiler import ROOT
+from scripts.checks.mutate.equivalent import without_equivalent
 from scripts.checks.mutate.mutants import Mutant, all_mutants, sample
 from scripts.checks.mutate.trial import Function, Trial, Verdict
 
@@ -82,7 +84,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="P", help="how many at a time")
     parser.add_argument("--json", action="store_true", help="print one JSON array instead of lines")
     arguments = parser.parse_args()
-    mutants = all_mutants(ROOT / "contracts" / "src")
+    mutants = without_equivalent(all_mutants(ROOT / "contracts" / "src"))
     if arguments.function:
         mutants = [mutant for mutant in mutants if mutant.function == arguments.function]
         if not mutants:

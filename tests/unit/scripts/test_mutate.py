@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from contracts.compiler import ROOT
 from scripts.checks.mutate.__main__ import line_of, summary_of
+from scripts.checks.mutate.equivalent import without_equivalent
 from scripts.checks.mutate.functions import functions
 from scripts.checks.mutate.mutants import Mutant, all_mutants, mutants_of, sample
 from scripts.checks.mutate.trial import Verdict
@@ -98,6 +100,21 @@ def test_every_function_of_the_contracts_has_mutants() -> None:
             passes_on = path.name == "HearthLedger.sol"
             if f"    function {name}(" in path.read_text(encoding="utf-8") and not passes_on:
                 assert (Path(path).name, name) in found
+
+
+def test_what_makes_no_difference_is_left_out_and_every_answer_is_of_a_mutant(tmp_path: Path) -> None:
+    mutants = all_mutants(ROOT / "contracts" / "src")
+    assert 0 < len(mutants) - len(without_equivalent(mutants)) < len(mutants) / 20
+    answers = tmp_path / "mutants.toml"
+    of = '[[equivalent]]\nfile = "Small.sol"\nfunction = "pay"\nbefore = "a;"\nafter = "b;"\nreason = "%s"\n'
+    small = Mutant("Small.sol", "pay", 10, "drop", "  a;", "  b;")
+    answers.write_text(of % "so")
+    assert without_equivalent([small], answers) == []
+    with pytest.raises(ValueError, match="no mutant"):
+        without_equivalent([replace(small, after="  c;")], answers)
+    answers.write_text(of % "")
+    with pytest.raises(ValueError, match="no reason"):
+        without_equivalent([small], answers)
 
 
 def test_verdicts_are_counted_and_told() -> None:
