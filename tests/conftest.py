@@ -35,17 +35,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.outside)
 
 
-def pytest_deselected(items: list[pytest.Item]) -> None:
-    """What a default run leaves out is told, by file."""
-    files: dict[str, int] = {}
-    for item in items:
-        if item.get_closest_marker("exhaustive"):
-            name = item.path.relative_to(ROOT).as_posix()
-            files[name] = files.get(name, 0) + 1
-    for name, count in sorted(files.items()):
-        print(f"left out, ./scripts/test --all runs it: {count} exhaustive tests of tests/{name}")
-
-
 @cache
 def _needs_outside(path: Path) -> bool:
     return OUTSIDE.search(path.read_text(encoding="utf-8")) is not None
