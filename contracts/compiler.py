@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +19,13 @@ def default_node_modules() -> Path:
     return next((place for place in places if place.is_dir()), places[0])
 
 
+@cache
+def _version(node: str, node_modules: Path) -> str:
+    """Asked once: py-solc-x asks before every compilation, and Node takes most of a second to load the compiler."""
+    command = [node, str(node_modules / "solc" / "solc.js"), "--version"]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
 def write_compiler(folder: Path, base: Path, node_modules: Path) -> Path:
     """A program in ``folder`` for ``--version`` and standard JSON; imports are below ``base`` or npm packages."""
     node = os.environ.get("HEARTH_NODE", "node")
@@ -28,7 +37,7 @@ def write_compiler(folder: Path, base: Path, node_modules: Path) -> Path:
     program.write_text(
         f"""#!/bin/sh
 if [ "$1" = --version ]; then
-    echo "Version: $({solc} --version)"
+    echo "Version: {_version(node, node_modules.resolve())}"
     exit
 fi
 folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT
