@@ -18,7 +18,7 @@ from storage.ledger.signer import Signer
 from tests.samples import private_key
 
 START: Final = 1_700_000_000
-GAS: Final = 12_000_000
+GAS: Final = 25_000_000
 FUNDS: Final = 10**21
 CLIENTS: Final = 7
 

@@ -8,8 +8,5 @@ from __future__ import annotations
 from eth.vm.forks.shanghai import computation as shanghai
 from eth.vm.forks.spurious_dragon import computation as spurious_dragon
 
-from tests.contracts import ledger
-
 vars(spurious_dragon)["EIP170_CODE_SIZE_LIMIT"] = 1 << 20
 vars(shanghai)["MAX_INITCODE_SIZE"] = 1 << 20
-vars(ledger)["GAS"] = 25_000_000
