@@ -37,12 +37,13 @@ CONTRACTS: Final = (
 )
 
 
-def compile_contract(contract: Contract, node_modules: Path, optimised: bool = True) -> dict[str, Any]:
-    """ABI, byte codes, where the deployed code has each immutable (starts of 32 bytes, by name), and the storage.
+def compile_contract(contract: Contract, node_modules: Path) -> dict[str, Any]:
+    """The artifact. Raises solcx's SolcError."""
+    return artifact_of(contract, _run(question_of(contract), contract.source, node_modules))
 
-    Not ``optimised`` takes a tenth of the time and makes code too large to be deployed, without the immutables' names,
-    for trials. Raises solcx's SolcError.
-    """
+
+def question_of(contract: Contract, optimised: bool = True) -> dict[str, Any]:
+    """In standard JSON. Not ``optimised`` takes a tenth of the time and makes code that is too large to be deployed."""
     name, file = contract.name, f"{contract.name}.sol"
     sources = {file: {"content": (contract.source / file).read_text(encoding="utf-8")}}
     settings = {
@@ -52,21 +53,24 @@ def compile_contract(contract: Contract, node_modules: Path, optimised: bool = T
         "metadata": {"bytecodeHash": "none"},
         "outputSelection": {
             file: {name: ["abi", "evm.bytecode.object", "evm.deployedBytecode", "storageLayout"]},
-            **({"*": {"": ["ast"]}} if optimised else {}),
+            "*": {"": ["ast"]},
         },
     }
-    question = {"language": "Solidity", "sources": sources, "settings": settings}
-    answer = _run(question, contract.source, node_modules)
-    compiled = answer["contracts"][file][name]
+    return {"language": "Solidity", "sources": sources, "settings": settings}
+
+
+def artifact_of(contract: Contract, answer: dict[str, Any]) -> dict[str, Any]:
+    """ABI, byte codes, where the deployed code has each immutable (starts of 32 bytes, by name), and the storage."""
+    compiled = answer["contracts"][f"{contract.name}.sol"][contract.name]
     deployed = compiled["evm"]["deployedBytecode"]
     names = dict(_immutables(answer["sources"]))
-    immutables = deployed["immutableReferences"] if optimised else {}
     return {
         "abi": compiled["abi"],
         "bytecode": "0x" + compiled["evm"]["bytecode"]["object"],
         "deployedBytecode": "0x" + deployed["object"],
         "immutables": {
-            names[number]: sorted(place["start"] for place in places) for number, places in immutables.items()
+            names[number]: sorted(place["start"] for place in places)
+            for number, places in deployed["immutableReferences"].items()
         },
         "storage": [
             f"{entry['slot']}+{entry['offset']} {entry['label']}" for entry in compiled["storageLayout"]["storage"]

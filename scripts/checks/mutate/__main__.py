@@ -71,6 +71,8 @@ def verdicts_on(mutants: list[Mutant], folder: Path, processes: int, seconds: fl
                     yield verdict
         finally:
             pool.shutdown(cancel_futures=True)
+            while not trials.empty():
+                trials.get().close()
 
 
 def main() -> int:

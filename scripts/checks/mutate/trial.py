@@ -6,21 +6,19 @@ import json
 import os
 import re
 import shutil
-import subprocess
+import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from solcx.exceptions import SolcError
-
 from contracts import artifact
-from contracts.compile import CONTRACTS, compile_contract
+from contracts.compile import CONTRACTS, artifact_of, question_of
 from contracts.compiler import ROOT
+from scripts.checks.mutate.answering import Answering
 from scripts.checks.mutate.mutants import Mutant
 from scripts.checks.node_tools import NODE_MODULES
 
-_TIMEOUT: Final = 900
 _TESTS: Final = "tests/contracts"
 # Those that most likely notice come first; Foundry's, which take longest, last.
 _FIRST: Final = {
@@ -63,7 +61,7 @@ class Trial:
     """A copy of the tree below ``folder``: sources and tests are copied, everything else is linked.
 
     ``killers`` are the tests that noticed a mutant of a function before, which try the next one of it first; several
-    trials may share them.
+    trials may share them. A compiler and an interpreter stay loaded until :meth:`close`.
     """
 
     def __init__(self, folder: Path, killers: dict[Function, list[str]]) -> None:
@@ -73,9 +71,16 @@ class Trial:
             shutil.copytree(ROOT / name, folder / name, ignore=ignored)
         for name in ("backend", "client_agent", "protocol", "scripts", "storage", "pyproject.toml"):
             (folder / name).symlink_to(ROOT / name)
-        self._ledger = CONTRACTS[0]
         self._source = folder / "contracts" / "src"
+        self._ledger = replace(CONTRACTS[0], source=self._source)
         self._code = artifact(self._ledger.name)["bytecode"]
+        program = Path(__file__).with_name("compile.js")
+        self._compiler = Answering([os.environ.get("HEARTH_NODE", "node"), program, self._source, NODE_MODULES], folder)
+        self._pytest = Answering([sys.executable, "-m", "scripts.checks.mutate.forked"], folder)
+
+    def close(self) -> None:
+        self._compiler.close()
+        self._pytest.close()
 
     def check(self) -> None:
         """Raises TrialError when a test fails without a mutant."""
@@ -89,25 +94,30 @@ class Trial:
         original = path.read_text(encoding="utf-8")
         path.write_text(mutant.apply(original), encoding="utf-8")
         try:
-            self._write(self._compile())
+            compiled = self._compile()
+            if compiled is None:
+                return Verdict(mutant, "invalid")
+            self._write(compiled)
             killers = self._killers.setdefault((mutant.file, mutant.function), [])
             by = self._noticed_by(mutant.file, killers)
             if by:
                 test = by.partition("[")[0]
                 killers[:] = [test, *(other for other in killers if other != test)]
                 return Verdict(mutant, "killed", by)
-            same = self._compile(optimised=True)["bytecode"] == self._code
+            optimised = self._compile(optimised=True)
+            same = optimised is not None and optimised["bytecode"] == self._code
             return Verdict(mutant, "same code" if same else "survived")
-        except SolcError:
-            return Verdict(mutant, "invalid")
         finally:
             path.write_text(original, encoding="utf-8")
 
-    def _compile(self, optimised: bool = False) -> dict[str, Any]:
-        contract = type(self._ledger)(self._ledger.name, self._source, self._folder / "contracts" / "artifacts")
-        return compile_contract(contract, NODE_MODULES, optimised)
+    def _compile(self, optimised: bool = False) -> dict[str, Any] | None:
+        """The artifact; None when the sources are wrong."""
+        answer = json.loads(self._compiler.ask(question_of(self._ledger, optimised)))
+        if any(problem["severity"] == "error" for problem in answer.get("errors", [])):
+            return None
+        return artifact_of(self._ledger, answer)
 
-    def _write(self, compiled: dict[str, Any]) -> None:
+    def _write(self, compiled: dict[str, Any] | None) -> None:
         path = self._folder / "contracts" / "artifacts" / f"{self._ledger.name}.json"
         path.write_text(json.dumps(compiled), encoding="utf-8")
 
@@ -118,6 +128,7 @@ class Trial:
 
     def _first_failure(self, files: list[str]) -> str:
         """The test that fails first, or nothing."""
+        output = self._folder / "output"
         options = [
             "-o",
             "addopts=--import-mode=importlib",
@@ -127,25 +138,15 @@ class Trial:
             "-x",
             "-rfE",
         ]
-        command = [sys.executable, "-m", "pytest", *options, "--tb=no", "-k", "not cost", *files]
-        try:
-            ran = subprocess.run(
-                command,
-                cwd=self._folder,
-                # compiled tests are kept in the copy: a third of the time of a run
-                env=os.environ | {"HEARTH_NODE_MODULES": str(NODE_MODULES), "PYTHONDONTWRITEBYTECODE": ""},
-                capture_output=True,
-                text=True,
-                timeout=_TIMEOUT,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return "a test that does not end"
-        if ran.returncode == 0:
+        code = int(self._pytest.ask(([*options, "--tb=no", "-k", "not cost", *files], str(output))))
+        if code == 0:
             return ""
-        failed = _FAILED.search(ran.stdout)
+        if code == -signal.SIGALRM:
+            return "a test that does not end"
+        told = output.read_text(encoding="utf-8", errors="replace")
+        failed = _FAILED.search(told)
         if failed is None:
-            raise TrialError(f"the tests did not run:\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}")
+            raise TrialError(f"the tests did not run:\n{told[-2000:]}")
         return failed[1]
 
 
