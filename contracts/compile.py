@@ -43,7 +43,7 @@ def compile_contract(contract: Contract, node_modules: Path) -> dict[str, Any]:
 
 
 def question_of(contract: Contract, optimised: bool = True) -> dict[str, Any]:
-    """In standard JSON. Not ``optimised`` takes a tenth of the time and makes code that is too large to be deployed."""
+    """In standard JSON. Not ``optimised`` is made fast, and is too large to be deployed."""
     name, file = contract.name, f"{contract.name}.sol"
     sources = {file: {"content": (contract.source / file).read_text(encoding="utf-8")}}
     settings = {

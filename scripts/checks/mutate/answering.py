@@ -18,7 +18,7 @@ class Answering:
         self._process = subprocess.Popen(
             command,
             cwd=folder,
-            # compiled tests are kept in the copy: a third of the time of a run
+            # compiled tests are kept in the copy
             env=os.environ | {"HEARTH_NODE_MODULES": str(NODE_MODULES), "PYTHONDONTWRITEBYTECODE": ""},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,5 +1,5 @@
 // Answers each line, a question in standard JSON, with a line. The first answer takes as long as a compiler that is
-// started for it; each later one a third of that, because the program stays in memory, translated and warm.
+// started for it, later ones less, because the program stays in memory, translated and warm.
 const fs = require("fs"), path = require("path"), readline = require("readline");
 const [sources, packages] = process.argv.slice(2);
 const compiler = require(path.join(packages, "solc"));

@@ -1,4 +1,4 @@
-"""Runs of pytest, each in a child of this process, which has imported what all of them need: half of the time of a run.
+"""Runs of pytest, each in a child of this process, which has imported what all of them need and takes seconds.
 
 ``python -m scripts.checks.mutate.forked`` reads lines of JSON, the arguments of pytest and the file that gets what it
 prints, and answers each with a line: the exit code, negative when a signal ended it.
@@ -10,15 +10,13 @@ import json
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-import eth.chains.base  # noqa: F401  what takes long
-import hypothesis  # noqa: F401
 import pytest
 
-import scripts.chain.development  # noqa: F401
-
+LOADED: Final = ("eth.chains.base", "hypothesis", "scripts.chain.development")
 SECONDS: Final = 900  # a mutant may make a test endless
 
 
@@ -39,6 +37,8 @@ def run(arguments: list[str], output: Path) -> int:
 
 
 if __name__ == "__main__":
+    for module in LOADED:
+        import_module(module)
     for line in sys.stdin:
         given, file = json.loads(line)
         print(run(given, Path(file)), flush=True)

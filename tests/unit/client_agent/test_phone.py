@@ -9,7 +9,7 @@ import pytest
 
 from client_agent.edge_client import TaskEnded
 from client_agent.membership import EnrolmentOverError
-from protocol.errors import EncryptionError
+from protocol.errors import EncryptionError, VerificationError
 from protocol.messages.chain import Claimed, Enrolled, Left
 from storage.ledger.interface import LedgerError
 from tests.unit.client_agent.scene_phone import UNTIL_BATCH, UNTIL_END, FatalRecords, Phone, delivered, owed, play_round
@@ -39,6 +39,27 @@ def test_a_step_looks_at_the_chain_once(tmp_path: Path) -> None:
             phone.agent.step()
             assert head.call_count == looks
     assert [len(sent) for sent in server.submitted.values()] == [1]
+
+
+def test_an_announcement_is_held_against_a_chain_that_was_read_after_it(tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    agent, announced = phone.agent, server.next_round
+
+    def opens(task: int, after: int, wait_seconds: int) -> object:
+        server.open()
+        return announced(task, after, wait_seconds)
+
+    with (
+        mock.patch.object(server, "next_round", side_effect=opens),
+        mock.patch.object(agent.watch, "check_announcement", side_effect=VerificationError("a lie")) as check,
+        mock.patch.object(server, "turn") as turn,
+    ):
+        agent.step()
+        assert not check.called, "the round is not known yet"
+        agent.step()
+    assert (check.call_args.args[0].round, check.call_count, turn.call_count) == (1, 1, 1)
 
 
 def test_a_kill_before_and_after_every_durable_entry_changes_nothing(tmp_path: Path) -> None:

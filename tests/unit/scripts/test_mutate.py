@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +12,12 @@ import pytest
 
 from contracts.compiler import ROOT
 from scripts.checks.mutate.__main__ import line_of, summary_of
+from scripts.checks.mutate.answering import Answering
 from scripts.checks.mutate.equivalent import without_equivalent
 from scripts.checks.mutate.functions import functions
 from scripts.checks.mutate.mutants import Mutant, all_mutants, mutants_of, sample
 from scripts.checks.mutate.trial import Verdict
+from scripts.checks.node_tools import NODE_MODULES, ensure_packages
 
 SOURCE = """contract Small {
     uint32 private constant _MOST = 1_000;
@@ -115,6 +120,34 @@ def test_what_makes_no_difference_is_left_out_and_every_answer_is_of_a_mutant(tm
     answers.write_text(of % "")
     with pytest.raises(ValueError, match="no reason"):
         without_equivalent([small], answers)
+
+
+def test_a_loaded_interpreter_runs_pytest_again_and_again(tmp_path: Path) -> None:
+    runner = Answering([sys.executable, "-m", "scripts.checks.mutate.forked"], ROOT)
+    output, test = tmp_path / "output", tmp_path / "test_it.py"
+    try:
+        for holds in (True, False, True):
+            test.write_text(f"def test_it() -> None:\n    assert {holds}\n")
+            assert runner.ask((["-q", "-rf", "--rootdir", str(tmp_path), str(test)], str(output))) == f"{1 - holds}\n"
+            assert ("test_it.py::test_it" in output.read_text()) is not holds, "the test that failed is named"
+    finally:
+        runner.close()
+    with pytest.raises((ValueError, OSError)):
+        runner.ask("who is not there any more")
+
+
+def test_a_loaded_compiler_says_what_is_wrong_and_goes_on(tmp_path: Path) -> None:
+    ensure_packages()
+    program = ROOT / "scripts" / "checks" / "mutate" / "compile.js"
+    compiler = Answering([os.environ.get("HEARTH_NODE", "node"), program, tmp_path, NODE_MODULES], ROOT)
+    (tmp_path / "Other.sol").write_text("contract Other {}")
+    question = {"language": "Solidity", "settings": {"outputSelection": {"*": {"*": ["evm.bytecode.object"]}}}}
+    try:
+        for source, errors in (('import "./Other.sol"; contract It is Other {}', 0), ("contract It is Nobody {}", 1)):
+            answer = json.loads(compiler.ask(question | {"sources": {"It.sol": {"content": source}}}))
+            assert sum(problem["severity"] == "error" for problem in answer.get("errors", [])) == errors
+    finally:
+        compiler.close()
 
 
 def test_verdicts_are_counted_and_told() -> None:
