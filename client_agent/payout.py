@@ -14,12 +14,14 @@ from client_agent.followed_task import FollowedTask
 from client_agent.membership import PATIENCE_SECONDS, RELAY_SECONDS
 from protocol.errors import HearthError
 from protocol.messages.settlement import ProvenEntitlement
+from protocol.task.documents import Absent
 from protocol.task.round_facts import RoundFacts
 from storage.ledger.deposits import money
 from storage.ledger.interface import Ledger
 
 log = structlog.get_logger()
 RELAYS: Final = 4  # requests to edge servers before this account pays for the claim itself
+SENDS: Final = 3  # of its own, before it is left to the owner
 PROOF_SECONDS: Final = 30  # between two searches for somebody who proves the entitlement
 
 
@@ -32,8 +34,8 @@ class Payout:
     followed: FollowedTask
     entitlements: Entitlements
     tell: Callable[[str], None]
-    _relays: dict[int, int] = field(default_factory=dict)  # requests made, by round
-    _next_request: int = 0
+    _made: dict[int, int] = field(default_factory=dict)  # requests and claims of its own, by round
+    _next: int = 0  # seconds of block time: not before
     _told: set[str] = field(default_factory=set)
 
     def step(self, now: int) -> float | None:
@@ -63,19 +65,22 @@ class Payout:
 
     def _claim(self, proven: ProvenEntitlement, now: int, final: bool) -> float | None:
         """None when it is paid, or this account cannot have it."""
-        made, owed = self._relays.get(proven.round, 0), proven.entitlement
+        made, owed = self._made.get(proven.round, 0), proven.entitlement
         if self._is_paid(proven, final):
+            if self._may_vanish():
+                self._made.pop(proven.round, None)
+                return now + PATIENCE_SECONDS
             self._tell_once(f"received {self._money(owed.cumulative)}, reputation {owed.reputation}")
             return None
-        if now < self._next_request:
+        if now < self._next:
             return now + PATIENCE_SECONDS
-        if made > RELAYS:
+        if made == RELAYS + SENDS:
             return None
-        self._relays[proven.round], self._next_request = made + 1, now + RELAY_SECONDS
+        self._made[proven.round], self._next = made + 1, now + RELAY_SECONDS
         if made < RELAYS:
             self._ask()
-        elif not self._send(proven):
-            return None
+        else:
+            self._send(proven)
         return now + PATIENCE_SECONDS
 
     def _is_paid(self, proven: ProvenEntitlement, final: bool) -> bool:
@@ -85,19 +90,23 @@ class Payout:
             return proven.entitlement.cumulative == 0 and not final
         return claim.cumulative >= proven.entitlement.cumulative and (claim.freed or not final)
 
+    def _may_vanish(self) -> bool:
+        """The chain may still take the claim back; without the spec nobody knows how deep it must be."""
+        state = self.followed.state
+        claim = state.claims.get(self.entitlements.client)
+        return claim is not None and not isinstance(state.spec, Absent) and not self.followed.is_buried(claim)
+
     def _ask(self) -> None:
         try:
             self.edge.request_claim(self.followed.state.task, self.entitlements.client)
         except (EdgeUnavailableError, EdgeRefusedError) as error:
             log.info("edge server did not take the claim", error=str(error))
 
-    def _send(self, proven: ProvenEntitlement) -> bool:
+    def _send(self, proven: ProvenEntitlement) -> None:
         try:
             self.ledger.claim(self.followed.state.task, proven)
-            return True
         except HearthError as error:  # no gas, most likely; the reward waits until claimUntil
-            self.tell(f"{self._money(proven.entitlement.cumulative)} earned but not claimed yet: {error}")
-            return False
+            self._tell_once(f"{self._money(proven.entitlement.cumulative)} earned but not claimed yet: {error}")
 
     def _money(self, amount: int) -> str:
         posted = self.followed.state.posted
