@@ -15,8 +15,9 @@ from typing import Final
 
 import structlog
 
+from client_agent.agreement import Agreement
+from client_agent.binding import FolderBoundError, TaskBinding
 from client_agent.consent import disclose
-from client_agent.consent_text import as_text
 from client_agent.delivery import Delivery
 from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailableError, NextRound, TaskEnded
 from client_agent.entitlements import Entitlements
@@ -48,7 +49,7 @@ MAX_DOUBLINGS: Final = 4  # of the patience between two attempts at something th
 IDLE_SECONDS: Final = 5  # between two polls that wait for nothing
 MAX_SLEEP_SECONDS: Final = 10.0  # a chain's clock may jump
 Phase = Callable[[int, int], float | None]
-REFUSALS: Final = (EnrolmentOverError, StakeRefusedError, FundsError)  # no later step changes them
+REFUSALS: Final = (EnrolmentOverError, FolderBoundError, StakeRefusedError, FundsError)  # no later step changes them
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Agent:
     make_trainer: Callable[[TaskSpec], Trainer]
     randomness: Randomness
     tell: Callable[[str], None]
-    agree: Callable[[], bool]  # the owner's word, asked once: after the disclosure and before anything is sent
+    agree: Callable[[str], bool]  # asks the owner a question: after the disclosure and before anything is sent
     examples: int
     poll_seconds: int = 20
     direct_margin_seconds: int = 10
@@ -77,6 +78,7 @@ class Agent:
     def __post_init__(self) -> None:
         self.address = self.signer.address
         self.followed = FollowedTask(self.ledger, self.store, self.task)
+        self.agreement = Agreement(self.ledger.domain, self.signer, self.journal, self.tell, self.agree)
         self.entitlements = Entitlements(self.address, self.edge, self.followed)
         self.membership = Membership(
             self.signer, self.ledger, self.store, self.edge, self.journal, self.followed, self.randomness, self.tell,
@@ -116,6 +118,7 @@ class Agent:
             return None
         try:
             self.followed.refresh()
+            self._check_folder()
             now = self.followed.now
             deadline = self._phases[0](now, wait_seconds)
         except REFUSALS:
@@ -140,11 +143,21 @@ class Agent:
             self._phases = deque([self._consent, self._claim, self._take_stake_back])  # what is earned needs no spec
             return None
         self._spec = spec
-        self.tell(as_text(disclose(spec, self.task, self.examples, len(self.journal.charged))))
-        if self.journal.envelope is None and not self.agree():
+        told = disclose(spec, self.task, self.examples, len(self.journal.charged))
+        if not self.agreement.obtain(self._binding(), told):
             self.agreed = False
             self._phases.clear()
         return None
+
+    def _binding(self) -> TaskBinding:
+        posted = self.followed.state.posted
+        assert posted is not None  # else there is no spec either
+        return TaskBinding.of(self.ledger.domain, self.task, posted.terms.spec)
+
+    def _check_folder(self) -> None:
+        """Before anything else, as the chain has the task now: a spec that changed is another task."""
+        if self.followed.state.posted is not None:
+            self.agreement.check(self._binding())
 
     def _enrol(self, now: int, _: int) -> float | None:
         deadline = self.membership.step(self._spec, now)

@@ -9,15 +9,26 @@ from typing import Annotated, get_args
 import numpy as np
 import numpy.typing as npt
 
+from client_agent.binding import TaskBinding
 from client_agent.keystore import decode_master_keys, encode_master_keys
 from protocol.encryption.committee import Subset, ratchet
-from protocol.identifiers import Count, Digest, Label, Range
+from protocol.identifiers import Count, Digest, Label, Range, Signature
 from protocol.messages.charge import Charge
+from protocol.messages.consent import Consent
 from protocol.messages.submission import SignedCommitment, SignedReceipt
 from storage.records.fold import Folded
 from storage.records.interface import NOTHING, Change, Records, RecordsDamagedError
 
 _ENVELOPE = "envelope.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Consented:
+    """The folder is this task's from here on, by its owner's word; what was shown is in blobs."""
+
+    binding: TaskBinding
+    consent: Consent
+    signature: Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +76,14 @@ class Settled:
     added: Annotated[int, Range(0, 1)]
 
 
-AgentEntry = KeysKept | EnvelopeKept | Charged | Sealed | ReceiptKept | Settled
+AgentEntry = Consented | KeysKept | EnvelopeKept | Charged | Sealed | ReceiptKept | Settled
 
 
 @dataclass(frozen=True, slots=True)
 class AgentState:
     """By round where it is a mapping."""
 
+    consented: Consented | None = None
     key_epoch: int | None = None
     envelope: Digest | None = None
     charged: Mapping[int, Charged] = field(default_factory=dict)
@@ -82,6 +94,8 @@ class AgentState:
 
 def apply(state: AgentState, entry: AgentEntry) -> AgentState:
     match entry:
+        case Consented():
+            return replace(state, consented=entry)
         case KeysKept(epoch):
             return replace(state, key_epoch=epoch)
         case EnvelopeKept(digest):
@@ -105,6 +119,11 @@ class AgentJournal:
 
     def close(self) -> None:
         self._records.close()
+
+    @property
+    def consented(self) -> Consented | None:
+        """The owner's word, and the task that this folder is bound to by it."""
+        return self._folded.state.consented
 
     @property
     def has_keys(self) -> bool:
@@ -137,6 +156,17 @@ class AgentJournal:
     def outcomes(self) -> Mapping[int, bool]:
         """Whether the update of a round was added to the model."""
         return self._folded.state.outcomes
+
+    def keep_consent(
+        self, binding: TaskBinding, consent: Consent, signature: Signature, shown: Mapping[str, bytes]
+    ) -> None:
+        """The first one stays."""
+        kept = Change((Consented(binding, consent, signature),), shown)
+        self._folded.change(lambda state: NOTHING if state.consented else kept)
+
+    def shown(self, name: str) -> bytes:
+        """What the owner was shown: ``consent.txt`` or ``consent.json``."""
+        return self._records.blob(name)
 
     def keep_keys(self, keys: Mapping[Subset, bytes], epoch: int = 0) -> None:
         """The master keys of ``epoch``, 0 as enrolled; those of earlier ones are erased."""

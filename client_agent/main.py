@@ -36,7 +36,7 @@ def run_agent(
     leave: bool,
     report: Path | None,
     tell: Callable[[str], None],
-    agree: Callable[[], bool],
+    agree: Callable[[str], bool],
 ) -> bool:
     """Runs one task to its end, or leaves it; False when the owner does not agree to take part.
 

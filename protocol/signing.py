@@ -13,16 +13,20 @@ from eth_utils.exceptions import ValidationError
 from protocol.domain import Domain, uint256
 from protocol.errors import MalformedError, Party, VerificationError
 from protocol.identifiers import Address, Digest, to_hex
+from protocol.messages.consent import Consent
 from protocol.messages.keys import KeyAcceptanceStatement, PartialKeyStatement
 from protocol.messages.round import RoundStatement
 from protocol.messages.submission import Commitment, Enrolment, Leave, Receipt
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
 
-Signable = Commitment | Enrolment | Leave | PartialKeyStatement | KeyAcceptanceStatement | Receipt | RoundStatement
+Signable = (
+    Commitment | Consent | Enrolment | KeyAcceptanceStatement | Leave | PartialKeyStatement | Receipt | RoundStatement
+)
 
 # Solidity types of the fields, in the order of the dataclass.
 _TYPES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
     Enrolment: ("Enrolment", ("uint256 task", "address client", "bytes32 envelope")),
+    Consent: ("Consent", ("uint256 task", "address client", "bytes32 spec", "bytes32 text", "bytes32 facts")),
     Leave: ("Leave", ("uint256 task", "address client")),
     Commitment: (
         "Commitment",

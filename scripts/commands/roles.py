@@ -133,6 +133,6 @@ def agent(
         leave=leave,
         report=report,
         tell=typer.echo,
-        agree=lambda: yes or typer.confirm("Enrol this household?"),
+        agree=lambda question: yes or typer.confirm(question),
     )
     raise typer.Exit(0 if agreed else 1)

@@ -87,7 +87,7 @@ class Phone(Process):
             make_trainer=lambda _: OneCoordinate(self.coordinate),
             randomness=SeededRandomness(b"phone %d life %d" % (self._number, self.lives)),
             tell=lambda _: None,
-            agree=lambda: True,
+            agree=lambda _: True,
             examples=1,
             poll_seconds=0,
         )

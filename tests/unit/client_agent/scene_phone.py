@@ -62,7 +62,7 @@ class Phone:
             make_trainer=lambda _: SmallTrainer(),
             randomness=SeededRandomness(b"life %d" % self.lives),  # no life knows what another one drew
             tell=self.told.append,
-            agree=lambda: True,
+            agree=lambda _: True,
             examples=7,
             sleep=_never,
         )

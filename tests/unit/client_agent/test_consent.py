@@ -196,7 +196,7 @@ def test_without_consent_nothing_is_sent_or_kept(tmp_path: Path) -> None:
         make_trainer=anything,
         randomness=anything,
         tell=told.append,
-        agree=lambda: False,
+        agree=lambda _: False,
         examples=3,
     )
     assert agent.run() is False

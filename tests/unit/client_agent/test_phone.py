@@ -241,7 +241,7 @@ def test_an_account_that_is_enrolled_with_other_keys_is_refused(tmp_path: Path) 
 def test_an_owner_who_does_not_agree_sends_nothing(tmp_path: Path) -> None:
     server = PlayedServer()
     phone = Phone(server, tmp_path)
-    phone.agent.agree = lambda: False
+    phone.agent.agreement.agree = lambda _: False
     assert phone.agent.run() is False
     assert len(phone.told) == 1
     assert len(server.chain.events()) == 3, "the task and the other clients"

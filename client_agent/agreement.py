@@ -1,0 +1,59 @@
+"""The owner's word on one task: asked once, after the disclosure; kept signed, with what was shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from client_agent.binding import FolderBoundError, TaskBinding, require_same
+from client_agent.consent import Disclosure
+from client_agent.consent_text import as_text
+from client_agent.journal import AgentJournal
+from protocol.canonical import encode
+from protocol.domain import Domain
+from protocol.errors import Party
+from protocol.identifiers import sha256
+from protocol.messages.consent import Consent
+from protocol.signing import verify
+from storage.ledger.signer import Signer
+
+
+@dataclass
+class Agreement:
+    """Of one phone's folder."""
+
+    domain: Domain
+    signer: Signer
+    journal: AgentJournal
+    tell: Callable[[str], None]
+    agree: Callable[[str], bool]  # asks the owner this question
+
+    def check(self, found: TaskBinding) -> None:
+        """Raises FolderBoundError where the folder is another task's or another account's."""
+        kept = self.journal.consented
+        if kept is None:
+            if self.journal.has_keys:
+                raise FolderBoundError("this folder holds keys without a consent: an earlier version used it")
+            return
+        require_same(kept.binding, found)
+        if kept.consent.client != self.signer.address:
+            raise FolderBoundError("this folder is another account's: one folder, one account")
+
+    def obtain(self, found: TaskBinding, told: Disclosure) -> bool:
+        """Shows the disclosure. False when the owner does not agree; then nothing is kept.
+
+        Raises VerificationError for a kept consent that this account did not sign.
+        """
+        text = as_text(told)
+        self.tell(text)
+        kept = self.journal.consented
+        if kept is not None:
+            verify(self.domain, kept.consent, kept.signature, self.signer.address, Party.OURS)
+            return True
+        if not self.agree("Enrol this household?"):
+            return False
+        facts = encode(told)
+        consent = Consent(found.task, self.signer.address, found.spec, sha256(text.encode()), sha256(facts))
+        signature = self.signer.sign(self.domain, consent)
+        self.journal.keep_consent(found, consent, signature, {"consent.txt": text.encode(), "consent.json": facts})
+        return True
