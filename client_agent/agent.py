@@ -27,6 +27,7 @@ from client_agent.membership import PATIENCE_SECONDS, EnrolmentOverError, Member
 from client_agent.outcome import was_added
 from client_agent.participation import Participation
 from client_agent.payout import Payout
+from client_agent.privacy.ledger import PrivacyLedger
 from client_agent.stake import StakeRefusedError, fetch_stake
 from client_agent.watch import Watch
 from protocol.errors import BudgetSpentError, HearthError
@@ -62,6 +63,8 @@ class Agent:
     store: ContentStore
     edge: EdgeClient
     journal: AgentJournal
+    privacy: PrivacyLedger
+    data_set: str  # of the household: what this phone trains on
     proofs: Path  # folder for proofs of an edge server's breaches
     make_trainer: Callable[[TaskSpec], Trainer]
     randomness: Randomness
@@ -86,7 +89,7 @@ class Agent:
         )  # fmt: skip
         self.participation = Participation(
             self.ledger.domain, self.signer, self.store, self.journal, self.followed, self.entitlements,
-            self.randomness,
+            self.randomness, self.privacy, self.data_set,
         )  # fmt: skip
         self.watch = Watch(self.ledger, self.edge, self.journal, self.followed, self.proofs, self.tell)
         self.delivery = Delivery(
@@ -143,8 +146,9 @@ class Agent:
             self._phases = deque([self._consent, self._claim, self._take_stake_back])  # what is earned needs no spec
             return None
         self._spec = spec
-        told = disclose(spec, self.task, self.examples, len(self.journal.charged))
-        if not self.agreement.obtain(self._binding(), told):
+        binding = self._binding()
+        told = disclose(spec, binding, self.examples, self.data_set, self.privacy.spending())
+        if not self.agreement.obtain(binding, told):
             self.agreed = False
             self._phases.clear()
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from client_agent.binding import FolderBoundError, TaskBinding, require_same
 from client_agent.consent import Disclosure
@@ -16,6 +17,9 @@ from protocol.identifiers import sha256
 from protocol.messages.consent import Consent
 from protocol.signing import verify
 from storage.ledger.signer import Signer
+
+ENROL: Final = "Enrol this household?"
+WITHOUT_GUARANTEE: Final = "This task gives no guarantee of privacy. Train for it all the same?"
 
 
 @dataclass
@@ -50,7 +54,8 @@ class Agreement:
         if kept is not None:
             verify(self.domain, kept.consent, kept.signature, self.signer.address, Party.OURS)
             return True
-        if not self.agree("Enrol this household?"):
+        questions = [ENROL] if told.charges else [WITHOUT_GUARANTEE, ENROL]
+        if not all(self.agree(question) for question in questions):
             return False
         facts = encode(told)
         consent = Consent(found.task, self.signer.address, found.spec, sha256(text.encode()), sha256(facts))

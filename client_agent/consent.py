@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from client_agent.binding import TaskBinding
+from client_agent.privacy.ledger import Spending
 from protocol.identifiers import Address
 from protocol.messages.charge import Charge
 from protocol.messages.task import MICRO, ReputationTerms, RewardTerms, TaskSpec
 from protocol.model.layout import always_sent
 from protocol.model.specification import dimension_of
+from protocol.privacy.port import has_guarantee
 from protocol.privacy.spending import spent
 
 
@@ -16,6 +19,8 @@ from protocol.privacy.spending import spent
 class Disclosure:
     """Every fact as a field; a view adds the words between them. Amounts are in smallest units of ``rewards.token``."""
 
+    chain_id: int
+    ledger: Address
     task: int
     title: str
     rounds: int  # at most
@@ -36,11 +41,13 @@ class Disclosure:
     max_share_ppm: int  # of one client in it
 
     budget_micro: int  # epsilon
-    spent: Charge  # so far
-    next_round: Charge  # with one round more
-    all_rounds: Charge
+    charges: tuple[Charge, ...]  # of this task: so far, with one round more, of all rounds; none without a guarantee
+    data_set: str
+    data_set_micro: int  # epsilon of all tasks on it so far, at the delta of this task
+    data_set_after_micro: int  # with all rounds of this task
+    rounds_without_guarantee: int  # on it so far
 
-    sent_every_round: tuple[str, ...] = ("one encrypted update, already noised", "a signed commitment to it")
+    sent_every_round: tuple[str, ...] = ("one encrypted update", "a signed commitment to it")
     sent_once: tuple[str, ...] = ("your encryption keys' shares, each sealed to one key authority",)
     never_sent: tuple[str, ...] = (
         "your examples",
@@ -56,19 +63,19 @@ class Disclosure:
         "the sum over all clients of a round and the model after it",
     )
 
-    @property
-    def left_micro(self) -> int:
-        """Epsilon; below zero when the budget is overspent."""
-        return self.budget_micro - self.spent.epsilon_micro
 
-
-def disclose(spec: TaskSpec, task: int, examples: int, rounds_charged: int) -> Disclosure:
-    """Raises NoPrivacyError for a task without noise, MalformedError for one whose accountant this phone lacks."""
+def disclose(spec: TaskSpec, binding: TaskBinding, examples: int, data_set: str, spending: Spending) -> Disclosure:
+    """``spending``: of the household so far. Raises MalformedError for a task whose accountant this phone lacks."""
     mechanism, privacy, durations = spec.learning.mechanism, spec.privacy, spec.durations
+    charged, guaranteed = spending.rounds_of(data_set, binding), has_guarantee(mechanism)
+    counts, delta_exponent = (charged, charged + 1, spec.rounds) if guaranteed else (), privacy.delta_exponent
+    afterwards = spending.with_task(data_set, binding, mechanism, spec.rounds)
     parameters = dimension_of(spec.model)
     index_set = -(-parameters * spec.learning.sparsity.density_ppm // MICRO)
     return Disclosure(
-        task=task,
+        chain_id=binding.chain_id,
+        ledger=binding.ledger,
+        task=binding.task,
         title=spec.title,
         rounds=spec.rounds,
         edge_servers=spec.edge_servers,
@@ -85,7 +92,9 @@ def disclose(spec: TaskSpec, task: int, examples: int, rounds_charged: int) -> D
         min_clients=spec.cohort.min_clients,
         max_share_ppm=spec.cohort.max_share_ppm,
         budget_micro=privacy.epsilon_budget_micro,
-        spent=spent(mechanism, privacy, rounds_charged),
-        next_round=spent(mechanism, privacy, rounds_charged + 1),
-        all_rounds=spent(mechanism, privacy, spec.rounds),
+        charges=tuple(spent(mechanism, privacy, rounds) for rounds in counts),
+        data_set=data_set,
+        data_set_micro=spending.epsilon_micro(data_set, delta_exponent),
+        data_set_after_micro=afterwards.epsilon_micro(data_set, delta_exponent),
+        rounds_without_guarantee=spending.without_guarantee(data_set),
     )

@@ -31,6 +31,7 @@ def as_text(told: Disclosure) -> str:
 
 
 def _task(told: Disclosure) -> Iterator[str]:
+    yield f"on the ledger {to_hex(told.ledger)} of chain {told.chain_id}"
     yield f"{told.rounds} rounds at most"
     yield f"edge server {' or '.join(map(to_hex, told.edge_servers))}"
     yield from (f"key authority {to_hex(address)}" for address in told.authorities)
@@ -83,18 +84,31 @@ def _public(told: Disclosure) -> Iterator[str]:
         f" {_percent(told.max_share_ppm)} of it"
     )
     yield (
-        f"if {told.threshold} key authorities and the edge server collude, they can read your updates, which then still"
-        " carry your own noise"
+        f"if {told.threshold} key authorities and the edge server collude, they can read your updates"
+        + (", which then still carry your own noise" if told.charges else "")
     )
 
 
 def _privacy(told: Disclosure) -> Iterator[str]:
-    charge, mechanism = told.next_round, told.next_round.mechanism
+    if not told.charges:
+        yield "this task adds no noise: NOTHING limits what it can reveal of single examples, and no figure covers it"
+    else:
+        yield from _figures(told)
+    yield (
+        f"all tasks together have cost the data set {told.data_set} {told.data_set_micro / MICRO:.3f} so far, and"
+        f" {told.data_set_after_micro / MICRO:.3f} once this one is over"
+    )
+    if told.rounds_without_guarantee:
+        yield f"and {told.rounds_without_guarantee} rounds without a guarantee, which no figure covers"
+
+
+def _figures(told: Disclosure) -> Iterator[str]:
+    so_far, charge, all_rounds = told.charges
+    budget, mechanism = told.budget_micro / MICRO, charge.mechanism
     yield f"differential privacy: epsilon at delta = 1e-{charge.delta_exponent}, by the accountant {charge.accountant}"
-    budget, left = told.budget_micro / MICRO, told.left_micro / MICRO
-    yield f"budget {budget:.3f}, spent so far {told.spent.epsilon:.3f}, left {left:.3f}"
-    yield f"one more round makes it {charge.epsilon:.3f}, the whole task costs at most {told.all_rounds.epsilon:.3f}"
-    if told.all_rounds.epsilon_micro > told.budget_micro:
+    yield f"budget {budget:.3f}, spent so far {so_far.epsilon:.3f}, left {budget - so_far.epsilon:.3f}"
+    yield f"one more round makes it {charge.epsilon:.3f}, the whole task costs at most {all_rounds.epsilon:.3f}"
+    if all_rounds.epsilon_micro > told.budget_micro:
         yield "that is more than the budget: this phone sits out every round that would exceed it"
     yield "a round counts as soon as its training starts, even if its update is lost"
     yield from (f"the figure {assumption}" for assumption in charge.assumptions)

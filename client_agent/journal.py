@@ -1,4 +1,4 @@
-"""What the phone must remember across a kill: keys, charges, sealed updates, residual; durable before use."""
+"""What the phone must remember of one task across a kill: keys, sealed updates, residual; durable before use."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import numpy.typing as npt
 from client_agent.binding import TaskBinding
 from client_agent.keystore import decode_master_keys, encode_master_keys
 from protocol.encryption.committee import Subset, ratchet
-from protocol.identifiers import Count, Digest, Label, Range, Signature
-from protocol.messages.charge import Charge
+from protocol.identifiers import Count, Digest, Range, Signature
 from protocol.messages.consent import Consent
 from protocol.messages.submission import SignedCommitment, SignedReceipt
 from storage.records.fold import Folded
@@ -44,18 +43,6 @@ class EnvelopeKept:
 
 
 @dataclass(frozen=True, slots=True)
-class Charged:
-    """The round's privacy charge counts from here on, whatever happens to the update.
-
-    ``charge``: what all rounds up to it have spent together.
-    """
-
-    round: Count
-    label: Label
-    charge: Charge
-
-
-@dataclass(frozen=True, slots=True)
 class Sealed:
     """One encrypted update, ready to be sent and sent again."""
 
@@ -76,7 +63,7 @@ class Settled:
     added: Annotated[int, Range(0, 1)]
 
 
-AgentEntry = Consented | KeysKept | EnvelopeKept | Charged | Sealed | ReceiptKept | Settled
+AgentEntry = Consented | KeysKept | EnvelopeKept | Sealed | ReceiptKept | Settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +73,6 @@ class AgentState:
     consented: Consented | None = None
     key_epoch: int | None = None
     envelope: Digest | None = None
-    charged: Mapping[int, Charged] = field(default_factory=dict)
     sealed: Mapping[int, Sealed] = field(default_factory=dict)
     receipts: Mapping[int, SignedReceipt] = field(default_factory=dict)
     outcomes: Mapping[int, bool] = field(default_factory=dict)
@@ -100,8 +86,6 @@ def apply(state: AgentState, entry: AgentEntry) -> AgentState:
             return replace(state, key_epoch=epoch)
         case EnvelopeKept(digest):
             return replace(state, envelope=digest)
-        case Charged(number):
-            return replace(state, charged={**state.charged, number: entry})
         case Sealed(signed):
             return replace(state, sealed={**state.sealed, signed.commitment.round: entry})
         case ReceiptKept(number, receipt):
@@ -132,16 +116,6 @@ class AgentJournal:
     @property
     def envelope(self) -> Digest | None:
         return self._folded.state.envelope
-
-    @property
-    def charged(self) -> Mapping[int, Label]:
-        """The label of every round that was charged, in the order of the charges."""
-        return {number: charged.label for number, charged in self._folded.state.charged.items()}
-
-    @property
-    def charges(self) -> Mapping[int, Charge]:
-        """What all rounds up to one have spent together."""
-        return {number: charged.charge for number, charged in self._folded.state.charged.items()}
 
     @property
     def sealed(self) -> Mapping[int, Sealed]:
@@ -182,11 +156,6 @@ class AgentJournal:
 
     def envelope_bytes(self) -> bytes:
         return self._records.blob(_ENVELOPE)
-
-    def charge(self, round_number: int, label: Label, charge: Charge) -> None:
-        """Once for a round, however often it is begun."""
-        charged = Change((Charged(round_number, label, charge),))
-        self._folded.change(lambda state: NOTHING if round_number in state.charged else charged)
 
     def seal(self, signed: SignedCommitment, body: bytes, residual: npt.NDArray[np.float64]) -> Sealed:
         """Keeps the update and moves the keys on past its round, in one change.

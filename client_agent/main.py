@@ -12,13 +12,15 @@ from pathlib import Path
 import structlog
 
 from client_agent.agent import Agent
+from client_agent.data.fingerprints import fingerprints_of
 from client_agent.data.loader import FileLoader
 from client_agent.departure import leave_task
 from client_agent.edge_client import EdgeClient
 from client_agent.footprint import peak_megabytes
 from client_agent.journal import AgentJournal
+from client_agent.privacy.ledger import PrivacyLedger
 from client_agent.randomness import SystemRandomness
-from client_agent.settings import AgentSettings
+from client_agent.settings import PRIVACY_LEDGER, AgentSettings
 from client_agent.stake import fetch_stake
 from client_agent.training.trainers import HouseholdTrainer
 from protocol.randomness import Randomness, SeededRandomness
@@ -51,6 +53,8 @@ def run_agent(
         _leave(settings, signer, tell)
         return True
     loader = FileLoader(settings.data, settings.max_data_bytes)
+    privacy = PrivacyLedger(lambda: Journal(settings.household / PRIVACY_LEDGER, wait=True))
+    data_set = privacy.assign(fingerprints_of(settings.data), settings.data_set)
     randomness: Randomness = SystemRandomness() if seed is None else SeededRandomness(seed)
 
     ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
@@ -64,6 +68,8 @@ def run_agent(
             store=open_store(settings.store),
             edge=edge,
             journal=journal,
+            privacy=privacy,
+            data_set=data_set,
             proofs=settings.folder / "proofs",
             make_trainer=lambda spec: HouseholdTrainer(spec.model, loader),
             randomness=randomness,

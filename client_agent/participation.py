@@ -9,10 +9,12 @@ from client_agent.followed_task import DocumentAbsentError, FollowedTask
 from client_agent.journal import AgentJournal, Sealed
 from client_agent.plan_check import accept_plan
 from client_agent.privacy.budget import charge_next
+from client_agent.privacy.ledger import DataUse, PrivacyLedger
 from protocol.domain import Domain
 from protocol.errors import Party, VerificationError
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
+from protocol.privacy.port import has_guarantee
 from protocol.randomness import Randomness
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
@@ -35,6 +37,8 @@ class Participation:
     followed: FollowedTask
     entitlements: Entitlements
     randomness: Randomness
+    privacy: PrivacyLedger
+    data_set: str
 
     def seal(self, spec: TaskSpec, trainer: Trainer, number: int) -> Sealed | None:
         """The update of round ``number``, in the journal; None when this phone is not planned.
@@ -53,13 +57,14 @@ class Participation:
 
     def _train_and_seal(self, spec: TaskSpec, trainer: Trainer, scheme: RoundScheme) -> Sealed:
         plan, layout = scheme.plan, Layout.of(spec.model)
-        rounds_charged = len(self.journal.charged.keys() - {plan.round})
-        charge = charge_next(plan.learning.mechanism, spec.privacy, rounds_charged)
+        use, spending = self._use(spec), self.privacy.spending()
+        if has_guarantee(use.mechanism) and plan.round not in spending.rounds(use):
+            charge_next(use.mechanism, spec.privacy, spending.rounds_of(use.data_set, use.task))
         parameters = layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
         indices = decode_index_set(get_document(self.store, plan.index_set, 4 * layout.dimension), layout.dimension)
         if len(indices) != plan.dimension:
             raise VerificationError("the index set does not have the plan's dimension", fault=Party.EDGE_SERVER)
-        self.journal.charge(plan.round, scheme.label, charge)
+        self.privacy.charge(use, plan.round)
         residual = self.journal.residual(layout.dimension)
         update = prepare_update(
             trainer, parameters, plan.learning, indices, residual, self.randomness, scheme.label.hex()
@@ -68,3 +73,10 @@ class Participation:
         nonce, body = encrypt_update(scheme, update.values, keys, self.randomness)
         signed = commit_to(scheme, self.signer.address, nonce, body, self.signer.sign)
         return self.journal.seal(signed, body, update.residual)
+
+    def _use(self, spec: TaskSpec) -> DataUse:
+        """What the rounds of this phone are charged to."""
+        consented, envelope = self.journal.consented, self.journal.envelope
+        assert consented is not None  # nothing is trained before
+        assert envelope is not None
+        return DataUse(self.data_set, consented.binding, envelope, spec.learning.mechanism)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from protocol.errors import HearthError, Party
 from protocol.messages.task import MechanismTerms
+
+Releases = Mapping[MechanismTerms, int]  # how often each mechanism ran on the same data: every local step is once
 
 
 class NoPrivacyError(HearthError):
@@ -27,15 +30,19 @@ class Accountant(Protocol):
         """What the figure stands on, for people; each completes "the figure ..."."""
         ...
 
-    def epsilon(self, mechanism: MechanismTerms, compositions: int, delta_exponent: int) -> float:
-        """Of ``compositions`` local steps at delta = 10^-``delta_exponent``; 0.0 for none.
+    def epsilon(self, releases: Releases, delta_exponent: int) -> float:
+        """Of all ``releases`` together at delta = 10^-``delta_exponent``; 0.0 for none.
 
         Raises NoPrivacyError for a mechanism without noise.
         """
         ...
 
 
-def require_noise(mechanism: MechanismTerms) -> None:
+def has_guarantee(mechanism: MechanismTerms) -> bool:
+    return mechanism.noise_multiplier_micro > 0
+
+
+def require_guarantee(mechanism: MechanismTerms) -> None:
     """Raises NoPrivacyError."""
-    if mechanism.noise_multiplier_micro == 0:
+    if not has_guarantee(mechanism):
         raise NoPrivacyError("the task adds no noise", fault=Party.MANUFACTURER)

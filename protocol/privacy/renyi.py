@@ -9,8 +9,8 @@ from __future__ import annotations
 from functools import lru_cache
 from math import exp, inf, lgamma, log, log1p
 
-from protocol.messages.task import MICRO, MechanismTerms
-from protocol.privacy.port import require_noise
+from protocol.messages.task import MICRO
+from protocol.privacy.port import Releases, require_guarantee
 
 ORDERS = (*range(2, 64), *range(64, 513, 8))
 
@@ -25,14 +25,15 @@ class Renyi:
         "expects that every step samples each example by itself at the public rate",
     )
 
-    def epsilon(self, mechanism: MechanismTerms, compositions: int, delta_exponent: int) -> float:
-        require_noise(mechanism)
-        if compositions == 0:
+    def epsilon(self, releases: Releases, delta_exponent: int) -> float:
+        for mechanism in releases:
+            require_guarantee(mechanism)
+        if not any(releases.values()):
             return 0.0
-        rate, sigma = mechanism.sampling_rate_ppm / MICRO, mechanism.noise_multiplier_micro / MICRO
+        released = [(m.sampling_rate_ppm / MICRO, m.noise_multiplier_micro / MICRO, n) for m, n in releases.items()]
         log_delta, best = -delta_exponent * log(10.0), inf
         for order in ORDERS:
-            cost = compositions * step_cost(rate, sigma, order)
+            cost = sum(compositions * step_cost(rate, sigma, order) for rate, sigma, compositions in released)
             best = min(best, cost + log1p(-1.0 / order) - (log_delta + log(order)) / (order - 1))
         return max(0.0, best)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import ceil
 from typing import Final
 
@@ -13,7 +14,8 @@ from protocol.privacy.renyi import Renyi
 
 ROUNDING_MICRO: Final = 100  # figures go up to the next multiple: the last bits of a machine's logarithm do not show
 
-ACCOUNTANTS: Final[dict[str, Accountant]] = {accountant.name: accountant for accountant in (Renyi(),)}
+CLASSICAL: Final = Renyi()  # what a household adds up its tasks by
+ACCOUNTANTS: Final[dict[str, Accountant]] = {accountant.name: accountant for accountant in (CLASSICAL,)}
 
 
 def accountant(name: str) -> Accountant:
@@ -30,6 +32,12 @@ def spent(mechanism: MechanismTerms, privacy: PrivacyTerms, rounds: int) -> Char
     Raises NoPrivacyError for a mechanism without noise, MalformedError for an accountant that there is not.
     """
     chosen, delta_exponent = accountant(privacy.accountant), privacy.delta_exponent
-    units = chosen.epsilon(mechanism, rounds * mechanism.local_steps, delta_exponent) * MICRO / ROUNDING_MICRO
-    epsilon_micro = ceil(units * (1.0 + 1e-12)) * ROUNDING_MICRO
+    epsilon_micro = composed({mechanism: rounds}, delta_exponent, chosen)
     return Charge(mechanism, rounds, epsilon_micro, delta_exponent, chosen.name, chosen.assumptions)
+
+
+def composed(rounds: Mapping[MechanismTerms, int], delta_exponent: int, chosen: Accountant = CLASSICAL) -> int:
+    """Epsilon in millionths, rounded up, of rounds of several mechanisms on the same data. Raises NoPrivacyError."""
+    releases = {mechanism: count * mechanism.local_steps for mechanism, count in rounds.items()}
+    units = chosen.epsilon(releases, delta_exponent) * MICRO / ROUNDING_MICRO
+    return ceil(units * (1.0 + 1e-12)) * ROUNDING_MICRO

@@ -13,6 +13,10 @@ Store = Annotated[str, typer.Option(envvar="HEARTH_STORE", help="folder, or RPC 
 Keystore = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="account as keystore V3 file")]
 PasswordFile = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="file with the keystore's password")]
 Folder = Annotated[Path, typer.Option(help="where this role keeps its state; one role, one folder")]
+Household = Annotated[
+    Path, typer.Option(envvar="HEARTH_HOUSEHOLD", help="what all tasks of this household share; one for all of them")
+]
+HOUSEHOLD = Path("~/.hearth")  # without the option
 Port = Annotated[int, typer.Option(min=0, max=65535, help="loopback port; 0 takes a free one")]
 ReadyFile = Annotated[Path | None, typer.Option(help="gets the URL once the role listens")]
 SeedFile = Annotated[

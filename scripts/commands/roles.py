@@ -9,7 +9,9 @@ import typer
 
 from protocol.identifiers import from_hex
 from scripts.commands.options import (
+    HOUSEHOLD,
     Folder,
+    Household,
     Keystore,
     Ledger,
     PasswordFile,
@@ -101,6 +103,10 @@ def agent(
     edge: Annotated[list[str], typer.Option(help="URL of an edge server of the task; repeat for each")],
     data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="the household's examples (safetensors)")],
     task: TaskNumber,
+    household: Household = HOUSEHOLD,
+    data_set: Annotated[
+        str | None, typer.Option(help="name of the data set that the file belongs to, for good; else: home")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="agree to what is printed without being asked")] = False,
     leave: Annotated[bool, typer.Option("--leave", help="leave the task instead of taking part")] = False,
     report: Annotated[
@@ -118,7 +124,9 @@ def agent(
 
     settings = AgentSettings(
         folder=folder,
+        household=household.expanduser(),
         data=data,
+        data_set=data_set,
         edge_urls=tuple(edge),
         rpc_url=rpc_url,
         ledger=from_hex(ledger.lower(), 20),

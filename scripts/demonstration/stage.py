@@ -82,7 +82,8 @@ class DemoStage:
         data = self.folder(role) / "household.safetensors"
         urls = [self.route(role, url) for url in (self.edge_url, *self.substitute_urls)]
         edges = [part for url in urls for part in ("--edge", url)]
-        return ["agent", *edges, "--task", str(self.task), "--data", str(data), *self._state(role), *self._content()]
+        own = ["--data", str(data), "--household", str(self.folder(role) / "household"), *self._state(role)]
+        return ["agent", *edges, "--task", str(self.task), *own, *self._content()]
 
     def url_of(self, process: RoleProcess) -> str:
         """Waits until a listening role answers."""

@@ -39,7 +39,8 @@ class Journal:
     0700.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, wait: bool = False) -> None:
+        """``wait``: until whoever has it open closes it, for a journal that each opens only for a moment."""
         self._path = path
         self._files = path.with_name(path.name + ".files")
         self._mutex = threading.Lock()
@@ -53,7 +54,7 @@ class Journal:
         except OSError as error:
             raise RecordsError(f"{path}: cannot open: {error}") from error
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.fchmod(self._descriptor, 0o600)
             self._check_lines()
             self._erase_unnamed()

@@ -35,8 +35,8 @@ from storage.ledger.signer import Signer
 from tests.e2e.play import Play, killed_launcher, play
 
 HELD = 2  # the client that stops in the middle of a round; client 0 is the censored one
-CHARGED_FIRST_ROUND = 4  # its fourth change: consent, keys, envelope, then the charge of round 1
-CHARGED_SECOND_ROUND = 9  # keys of round 1, sealed 1 with the keys after it, receipt 1, outcome 1, charged 2 come next
+CHARGED_FIRST_ROUND = 5  # its fifth change: data set, consent, keys, envelope, then the charge of round 1
+CHARGED_SECOND_ROUND = 10  # keys of round 1, sealed 1 with the keys after it, receipt 1, outcome 1, charged 2 come next
 
 
 def test_a_client_that_disappears_costs_nobody_else_anything(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_without_sampling_it_is_no_less_than_the_exact_figure_and_close_to_it(
 ) -> None:
     """``compositions`` Gaussian releases together are one with sigma / sqrt(compositions)."""
     mechanism = replace(MECHANISM, sampling_rate_ppm=MICRO, noise_multiplier_micro=round(sigma * MICRO))
-    found, together = account.epsilon(mechanism, compositions, delta_exponent), sigma / sqrt(compositions)
+    found, together = account.epsilon({mechanism: compositions}, delta_exponent), sigma / sqrt(compositions)
     delta = 10.0**-delta_exponent
     assert exact_delta(found, together) <= delta * (1 + 1e-6)
     assert exact_delta(max(0.0, 0.7 * found - 0.05), together) >= delta
@@ -59,7 +59,7 @@ def test_with_sampling_it_is_no_less_than_a_lower_bound(
     lower = pld.from_gaussian_mechanism(sigma, pessimistic_estimate=False, sampling_prob=rate)
     mechanism = replace(MECHANISM, sampling_rate_ppm=round(rate * MICRO), noise_multiplier_micro=round(sigma * MICRO))
     bound = lower.self_compose(compositions).get_epsilon_for_delta(1e-5)
-    assert 0 < bound <= account.epsilon(mechanism, compositions, 5)
+    assert 0 < bound <= account.epsilon({mechanism: compositions}, 5)
 
 
 @every_accountant
@@ -68,27 +68,27 @@ def test_with_sampling_it_is_no_less_than_a_lower_bound(
 def test_more_releases_less_noise_more_sampling_and_smaller_deltas_never_cost_less(
     account: Accountant, mechanism: MechanismTerms, compositions: int, delta_exponent: int
 ) -> None:
-    found = account.epsilon(mechanism, compositions, delta_exponent)
+    found = account.epsilon({mechanism: compositions}, delta_exponent)
     noisier = replace(mechanism, noise_multiplier_micro=2 * mechanism.noise_multiplier_micro)
     rarer = replace(mechanism, sampling_rate_ppm=mechanism.sampling_rate_ppm // 2)
     smallest_step = 1e-9 * found
-    assert account.epsilon(mechanism, compositions + 1, delta_exponent) >= found
-    assert account.epsilon(mechanism, compositions, delta_exponent + 1) >= found
-    assert account.epsilon(noisier, compositions, delta_exponent) <= found + smallest_step
-    assert account.epsilon(rarer, compositions, delta_exponent) <= found + smallest_step
-    assert account.epsilon(mechanism, compositions, delta_exponent) == found
+    assert account.epsilon({mechanism: compositions + 1}, delta_exponent) >= found
+    assert account.epsilon({mechanism: compositions}, delta_exponent + 1) >= found
+    assert account.epsilon({noisier: compositions}, delta_exponent) <= found + smallest_step
+    assert account.epsilon({rarer: compositions}, delta_exponent) <= found + smallest_step
+    assert account.epsilon({mechanism: compositions}, delta_exponent) == found
 
 
 @every_accountant
 def test_nothing_released_costs_nothing(account: Accountant) -> None:
-    assert account.epsilon(MECHANISM, 0, 5) == 0.0
+    assert account.epsilon({MECHANISM: 0}, 5) == 0.0
 
 
 @every_accountant
 @pytest.mark.parametrize("compositions", [0, 1])
 def test_without_noise_there_is_no_figure(account: Accountant, compositions: int) -> None:
     with pytest.raises(NoPrivacyError):
-        account.epsilon(replace(MECHANISM, noise_multiplier_micro=0), compositions, 5)
+        account.epsilon({replace(MECHANISM, noise_multiplier_micro=0): compositions}, 5)
 
 
 @every_accountant

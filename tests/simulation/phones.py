@@ -12,6 +12,7 @@ import numpy.typing as npt
 from client_agent.agent import Agent
 from client_agent.edge_client import EdgeClient
 from client_agent.journal import AgentJournal
+from client_agent.privacy.ledger import HOME, PrivacyLedger
 from protocol.messages.task import MICRO, LearningTerms
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.round.training import Training
@@ -66,6 +67,7 @@ class Phone(Process):
     ) -> None:
         super().__init__(f"phone{number}")
         self.signer, self.coordinate, self.records = Signer(private_key("client", number)), number, MemoryRecords()
+        self.ledger = MemoryRecords()  # of the household
         self._number, self._chain, self._store, self._servers = number, chain, store, servers
         self._network, self._faults, self._proofs = network, faults, proofs
         self.due, self.lives, self.done = 0, 0, False
@@ -83,6 +85,8 @@ class Phone(Process):
             store=self._store,
             edge=edge,
             journal=AgentJournal(MortalRecords(self.records, self._faults)),
+            privacy=PrivacyLedger(lambda: MortalRecords(self.ledger, self._faults)),
+            data_set=HOME,
             proofs=self._proofs,
             make_trainer=lambda _: OneCoordinate(self.coordinate),
             randomness=SeededRandomness(b"phone %d life %d" % (self._number, self.lives)),

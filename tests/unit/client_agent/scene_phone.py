@@ -10,6 +10,7 @@ from typing import cast
 from client_agent.agent import Agent
 from client_agent.edge_client import EdgeClient
 from client_agent.journal import AgentJournal
+from client_agent.privacy.ledger import HOME, PrivacyLedger
 from protocol.randomness import SeededRandomness
 from protocol.task.fold import fold
 from storage.ledger.interface import Ledger
@@ -43,8 +44,16 @@ class FatalRecords(MemoryRecords):
 class Phone:
     """``tell`` and ``agree`` of its owner are played too; ``lives`` counts its processes."""
 
-    def __init__(self, server: PlayedServer, folder: Path, records: MemoryRecords | None = None) -> None:
+    def __init__(
+        self,
+        server: PlayedServer,
+        folder: Path,
+        records: MemoryRecords | None = None,
+        ledger: MemoryRecords | None = None,
+    ) -> None:
         self.server, self.folder, self.records = server, folder, records or MemoryRecords()
+        self.privacy = PrivacyLedger(lambda: self._ledger)
+        self._ledger = ledger or MemoryRecords()
         self.told, self.lives = list[str](), 0
         self.start()
 
@@ -58,6 +67,8 @@ class Phone:
             store=self.server.store,
             edge=cast(EdgeClient, self.server),
             journal=AgentJournal(self.records),
+            privacy=self.privacy,
+            data_set=HOME,
             proofs=self.folder,
             make_trainer=lambda _: SmallTrainer(),
             randomness=SeededRandomness(b"life %d" % self.lives),  # no life knows what another one drew
@@ -79,6 +90,12 @@ class Phone:
             except KilledError:
                 self.start()
         chain.time = until
+
+    def charged(self) -> set[int]:
+        """Rounds; none of them twice."""
+        rounds = [number for numbers in self.privacy.spending().charged.values() for number in numbers]
+        assert len(set(rounds)) == len(rounds)
+        return set(rounds)
 
     def paid(self) -> int:
         claim = fold(1, self.server.chain.events()).claims.get(PHONE.address)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,10 @@ from client_agent.keystore import decode_master_keys
 from protocol.encryption.committee import ratchet
 from protocol.errors import EncryptionError
 from protocol.messages.submission import Commitment, SignedCommitment, SignedReceipt
-from protocol.privacy.spending import spent
 from storage.records.interface import Change, Records, RecordsDamagedError
 from storage.records.journal import Journal
 from storage.records.memory import MemoryRecords
-from tests.samples import sample_spec
 
-CHARGE = spent(sample_spec().learning.mechanism, sample_spec().privacy, 1)
 KEYS: dict[tuple[int, ...], bytes] = {(1,): b"\1" * 32, (2,): b"\2" * 32, (3,): b"\3" * 32}
 RECEIPT = SignedReceipt(b"\x0e" * 20, b"\x0f" * 65)
 
@@ -58,7 +54,6 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     journal = _on_disk(tmp_path)
     journal.keep_keys(KEYS)
     journal.keep_envelope(b"envelope", b"\x09" * 32)
-    journal.charge(1, b"\1" * 32, CHARGE)
     journal.seal(_signed(1), b"body", np.array([0.5, -1.5]))
     journal.keep_receipt(1, RECEIPT)
     journal.keep_outcome(1, True)
@@ -66,22 +61,12 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     again = _on_disk(tmp_path)
     assert again.keys_of(2) == ratchet(KEYS, 2)  # round 1 is sealed
     assert (again.envelope, again.envelope_bytes()) == (b"\x09" * 32, b"envelope")
-    assert again.charged == {1: b"\1" * 32}
-    assert again.charges == {1: CHARGE}
     assert again.sealed == {1: Sealed(_signed(1))}
     assert again.body(1) == b"body"
     assert again.receipts == {1: RECEIPT}
     assert again.outcomes == {1: True}
     assert again.residual(2).tolist() == [0.5, -1.5]
     again.close()
-
-
-def test_a_round_is_charged_once_however_often_it_is_begun() -> None:
-    records = MemoryRecords()
-    for journal in (AgentJournal(records), AgentJournal(records)):
-        journal.charge(1, b"\1" * 32, CHARGE)
-        journal.charge(1, b"\2" * 32, replace(CHARGE, epsilon_micro=1))
-        assert (journal.charged, journal.charges) == ({1: b"\1" * 32}, {1: CHARGE})
 
 
 def test_the_first_receipt_of_a_round_stays() -> None:
@@ -174,7 +159,7 @@ def test_secrets_are_readable_by_the_owner_only(tmp_path: Path) -> None:
     journal.close()
 
 
-STEPS = st.lists(st.tuples(st.sampled_from(["keys", "charge", "seal", "receipt", "settle"]), st.integers(1, 5)))
+STEPS = st.lists(st.tuples(st.sampled_from(["keys", "seal", "receipt", "settle"]), st.integers(1, 5)))
 
 
 @settings(max_examples=40)
@@ -188,8 +173,6 @@ def test_a_journal_that_was_opened_anew_says_what_the_running_one_says(steps: li
         if step == "keys" and number >= epoch:
             journal.keys_of(number)
             epoch = number
-        if step == "charge":
-            journal.charge(number, bytes([number]) * 32, replace(CHARGE, epsilon_micro=number))
         if step == "seal" and number not in journal.sealed and number >= epoch:
             journal.seal(_signed(number), bytes([number]), np.full(2, float(number)))
             epoch = number + 1
@@ -210,6 +193,6 @@ def _said(records: Records) -> list[Any]:
 def _said_by(journal: AgentJournal) -> list[Any]:
     bodies = [journal.body(number) for number in journal.sealed]
     return [
-        *(journal.envelope, journal.has_keys, list(journal.charged.items()), journal.charges, journal.sealed, bodies),
+        *(journal.envelope, journal.has_keys, journal.sealed, bodies),
         *(journal.receipts, journal.outcomes, journal.residual(2).tolist()),
     ]

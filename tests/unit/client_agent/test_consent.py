@@ -10,21 +10,22 @@ from typing import Any
 import pytest
 
 from client_agent.agent import Agent
+from client_agent.binding import TaskBinding
 from client_agent.consent import Disclosure, disclose
 from client_agent.consent_text import as_text
 from client_agent.journal import AgentJournal
+from client_agent.privacy.ledger import HOME, DataUse, PrivacyLedger, Spending
 from protocol.canonical import encode
 from protocol.errors import MalformedError
 from protocol.messages.chain import Event, TaskPosted
-from protocol.messages.charge import Charge
-from protocol.messages.task import Layer, ModelSpec, ReputationTerms, RewardTerms
-from protocol.privacy.port import NoPrivacyError
+from protocol.messages.task import Layer, ModelSpec, ReputationTerms, RewardTerms, TaskSpec
 from protocol.privacy.spending import spent
 from protocol.round.planning import terms_of
 from storage.content.memory import MemoryStore
 from storage.ledger.interface import Head
 from storage.ledger.signer import Signer
 from storage.records.journal import Journal
+from storage.records.memory import MemoryRecords
 from tests.samples import DOMAIN, private_key, sample_spec, with_terms
 
 SPEC = sample_spec(durations=replace(sample_spec().durations, takeover_seconds=100))
@@ -70,6 +71,17 @@ NOT_TOLD = {  # they cost the owner nothing
     *("durations.takeover_seconds", "deposits.edge_server", "deposits.authority"),
 }
 WHOLE = (ModelSpec,)  # told as one
+BINDING = TaskBinding.of(DOMAIN, 7, b"\5" * 32)
+
+
+def _charged(spec: TaskSpec, rounds: int) -> Spending:
+    use = DataUse(HOME, BINDING, b"\6" * 32, spec.learning.mechanism)
+    return Spending(charged={use: frozenset(range(1, rounds + 1))})
+
+
+def _told(spec: TaskSpec) -> Disclosure:
+    """After one round of 42 examples."""
+    return disclose(spec, BINDING, 42, HOME, _charged(spec, 1))
 
 
 def _names(value: Any, prefix: str = "") -> Iterator[str]:
@@ -94,33 +106,35 @@ def test_every_field_of_the_spec_is_either_told_or_costs_nothing() -> None:
 @pytest.mark.parametrize("name", [name for name in TOLD if name != "privacy.accountant"])
 def test_what_costs_money_data_or_privacy_is_a_fact_and_in_the_text(name: str) -> None:
     spec = _changed(SPEC, name.split("."), TOLD[name])
-    told, usual = disclose(spec, 7, 42, 1), disclose(SPEC, 7, 42, 1)
+    told, usual = _told(spec), _told(SPEC)
     assert told != usual
     assert as_text(told) != as_text(usual)
 
 
 @pytest.mark.parametrize("field", fields(Disclosure), ids=lambda field: field.name)
 def test_the_text_leaves_no_fact_out(field: Any) -> None:
-    usual = disclose(SPEC, 7, 42, 1)
+    usual = _told(SPEC)
     value = getattr(usual, field.name)
     match value:
         case int():
             other: Any = value + 10_000
         case str():
             other = value + "?"
+        case bytes():
+            other = bytes(len(value))
+        case tuple() if field.name == "charges":
+            other = tuple(replace(charge, epsilon_micro=charge.epsilon_micro + 10_000) for charge in value)
         case tuple():
             other = (*value, value[0])
         case RewardTerms():
             other = replace(value, participation=value.participation + 1)
         case ReputationTerms():
             other = replace(value, maximum=value.maximum + 1)
-        case Charge():
-            other = replace(value, epsilon_micro=value.epsilon_micro + 10_000)
     assert as_text(replace(usual, **{field.name: other})) != as_text(usual)
 
 
 def test_says_what_is_sent_kept_public_and_left() -> None:
-    told = disclose(SPEC, 7, examples=42, rounds_charged=1)
+    told = _told(SPEC)
     text = as_text(told)
     for part in ("sent in every round", "never sent", "becomes public, for ever", "budget 20.000", "leave at any time"):
         assert part in text
@@ -132,31 +146,50 @@ def test_says_what_is_sent_kept_public_and_left() -> None:
 
 
 def test_privacy_is_told_as_spent_next_and_all() -> None:
-    told = disclose(SPEC, 7, examples=42, rounds_charged=1)
+    told = _told(SPEC)
     mechanism, privacy = SPEC.learning.mechanism, SPEC.privacy
-    assert (told.spent, told.next_round) == (spent(mechanism, privacy, 1), spent(mechanism, privacy, 2))
-    assert told.all_rounds == spent(mechanism, privacy, SPEC.rounds)
-    text, left = as_text(told), 20 - told.spent.epsilon
-    assert f"spent so far {told.spent.epsilon:.3f}, left {left:.3f}" in text
-    assert f"one more round makes it {told.next_round.epsilon:.3f}" in text
-    for assumption in told.spent.assumptions:
+    so_far, next_round, all_rounds = told.charges
+    assert told.charges == tuple(spent(mechanism, privacy, rounds) for rounds in (1, 2, SPEC.rounds))
+    text, left = as_text(told), 20 - so_far.epsilon
+    assert f"spent so far {so_far.epsilon:.3f}, left {left:.3f}" in text
+    assert f"one more round makes it {next_round.epsilon:.3f}" in text
+    for assumption in so_far.assumptions:
         assert assumption in text
     assert "more than the budget" not in text
-    small = replace(privacy, epsilon_budget_micro=told.all_rounds.epsilon_micro - 1)
-    assert "more than the budget" in as_text(disclose(replace(SPEC, privacy=small), 7, 42, 1))
+    small = replace(privacy, epsilon_budget_micro=all_rounds.epsilon_micro - 1)
+    assert "more than the budget" in as_text(_told(replace(SPEC, privacy=small)))
 
 
 def test_coordinates_that_are_always_sent_count_as_sent() -> None:
     two_layers = tuple(Layer("linear", {"outputs": outputs, "bias": 1}) for outputs in (2, 3))
     sparse = replace(SPEC, model=ModelSpec((60,), 3, two_layers), learning=with_terms(SPEC.learning, density_ppm=1))
-    assert disclose(sparse, 7, 42, 0).sent_parameters == 11  # all biases, and the last layer
+    assert _told(sparse).sent_parameters == 11  # all biases, and the last layer
 
 
 def test_a_task_whose_figures_this_phone_cannot_check_is_refused() -> None:
     with pytest.raises(MalformedError):
-        disclose(replace(SPEC, privacy=replace(SPEC.privacy, accountant="UNKNOWN/1")), 7, 42, 0)
-    with pytest.raises(NoPrivacyError):
-        disclose(replace(SPEC, learning=with_terms(SPEC.learning, noise_multiplier_micro=0)), 7, 42, 0)
+        _told(replace(SPEC, privacy=replace(SPEC.privacy, accountant="UNKNOWN/1")))
+
+
+def test_a_task_without_noise_is_told_as_one_without_a_guarantee() -> None:
+    told = _told(replace(SPEC, learning=with_terms(SPEC.learning, noise_multiplier_micro=0)))
+    text = as_text(told)
+    assert told.charges == ()
+    assert "NOTHING limits what it can reveal" in text
+    for word in ("epsilon at delta", "budget", "your own noise", "noised"):
+        assert word not in text
+
+
+def test_what_all_tasks_have_cost_is_told() -> None:
+    spending = _charged(SPEC, 2)
+    other = DataUse(HOME, replace(BINDING, task=8), b"\7" * 32, SPEC.learning.mechanism)
+    for number in (1, 2, 3):
+        spending = spending.with_round(other, number)
+    told = disclose(SPEC, BINDING, 42, HOME, spending)
+    mechanism, privacy = SPEC.learning.mechanism, SPEC.privacy
+    assert told.data_set_micro == spent(mechanism, privacy, 2 + 3).epsilon_micro
+    assert told.data_set_after_micro == spent(mechanism, privacy, SPEC.rounds + 3).epsilon_micro
+    assert told.charges[0] == spent(mechanism, privacy, 2)
 
 
 class _Forbidden:
@@ -192,6 +225,8 @@ def test_without_consent_nothing_is_sent_or_kept(tmp_path: Path) -> None:
         store=store,
         edge=anything,
         journal=journal,
+        privacy=PrivacyLedger(MemoryRecords),
+        data_set=HOME,
         proofs=tmp_path,
         make_trainer=anything,
         randomness=anything,

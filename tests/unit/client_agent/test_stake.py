@@ -11,11 +11,13 @@ from unittest import mock
 
 import pytest
 
+from client_agent.binding import TaskBinding
 from client_agent.consent import disclose
 from client_agent.consent_text import as_text
 from client_agent.followed_task import FollowedTask
 from client_agent.journal import AgentJournal
 from client_agent.membership import EnrolmentOverError, Membership
+from client_agent.privacy.ledger import HOME, Spending
 from client_agent.stake import StakeRefusedError, fetch_stake
 from protocol.errors import HearthError
 from protocol.identifiers import NATIVE_COIN, Address, to_hex
@@ -31,10 +33,11 @@ from storage.ledger.signer import Signer
 from storage.records.journal import Journal
 from tests.ports.chain_token import ChainToken, sent_by
 from tests.ports.chains import running_chain
-from tests.samples import private_key
+from tests.samples import DOMAIN, private_key
 from tests.unit.backend.key_authority import scene as authority
 
 STAKE = 10**15
+BINDING = TaskBinding.of(DOMAIN, 1, bytes(32))
 COIN = 10**18
 
 
@@ -254,11 +257,11 @@ def test_a_phone_of_a_task_that_never_began_has_its_stake_after_enrolment(scene:
 
 def test_the_owner_is_told_what_where_why_and_for_how_long() -> None:
     plain = authority.spec()
-    assert "stake" not in as_text(disclose(plain, 1, 3, 0))
+    assert "stake" not in as_text(disclose(plain, BINDING, 3, HOME, Spending()))
     staked = replace(plain, deposits=DepositTerms(client=STAKE))
-    text = as_text(disclose(staked, 1, 3, 0))
+    text = as_text(disclose(staked, BINDING, 3, HOME, Spending()))
     longest = staked.durations.task_seconds + staked.durations.claim_seconds
     for part in (f"{STAKE} wei", "nobody can take it", "with your last claim", f"locked until {longest} seconds"):
         assert part in text
     in_token = replace(staked, rewards=replace(staked.rewards, token=b"\x77" * 20))
-    assert "token 0x" + "77" * 20 in as_text(disclose(in_token, 1, 3, 0))
+    assert "token 0x" + "77" * 20 in as_text(disclose(in_token, BINDING, 3, HOME, Spending()))

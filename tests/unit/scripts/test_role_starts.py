@@ -62,8 +62,11 @@ def test_a_phone(chain: str, account: list[str], tmp_path: Path) -> None:
     """Up to its first question about the task, which this node cannot answer: that is later than all of its imports."""
     data = tmp_path / "household.safetensors"
     data.write_bytes(encode_labelled(np.zeros((3, 4), dtype=np.uint8), np.zeros(3, dtype=np.uint8)))
+    own = ["--household", str(tmp_path / "household"), "--data", str(data), "--task", "1", "--yes"]
     contacts = ["--rpc-url", chain, "--store", str(tmp_path / "store"), "--edge", "http://127.0.0.1:9"]
-    process = _start(["agent", *contacts, "--ledger", LEDGER, *account, "--data", str(data), "--task", "1", "--yes"])
+    process = _start(
+        ["agent", *contacts, "--ledger", LEDGER, *account, *own]
+    )
     loaded = _loaded(process)
     assert process.returncode == 1
     assert {"numpy", "client_agent"} <= loaded, "it did start"

@@ -27,4 +27,4 @@ def test_agrees_with_dp_accounting(rate_ppm: int, sigma_micro: int, compositions
     gaussian = dp_accounting.GaussianDpEvent(sigma_micro / MICRO)
     peer.compose(dp_accounting.PoissonSampledDpEvent(rate_ppm / MICRO, gaussian), compositions)
     expected = peer.get_epsilon(10.0**-delta_exponent)
-    assert Renyi().epsilon(mechanism, compositions, delta_exponent) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert Renyi().epsilon({mechanism: compositions}, delta_exponent) == pytest.approx(expected, rel=1e-9, abs=1e-9)

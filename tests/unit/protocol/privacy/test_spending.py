@@ -27,7 +27,7 @@ def test_a_figure_is_never_less_than_the_accountants_and_grows_with_the_rounds(
 ) -> None:
     mechanism = replace(MECHANISM, noise_multiplier_micro=sigma_micro, local_steps=local_steps)
     charge = spent(mechanism, PRIVACY, rounds)
-    exact = Renyi().epsilon(mechanism, rounds * local_steps, PRIVACY.delta_exponent) * MICRO
+    exact = Renyi().epsilon({mechanism: rounds * local_steps}, PRIVACY.delta_exponent) * MICRO
     assert exact <= charge.epsilon_micro < exact + 101
     assert charge.epsilon_micro % 100 == 0
     assert spent(mechanism, PRIVACY, rounds + 1).epsilon_micro > charge.epsilon_micro

@@ -1,0 +1,145 @@
+"""The privacy ledger of a household: what every round of every task has cost each of its data sets, in one place.
+
+It lies outside the tasks' folders, and several phones of a household write to it: each change is decided on what stands
+there at that moment. No entry is ever taken back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Final, get_args
+
+from client_agent.binding import TaskBinding
+from protocol.errors import HearthError
+from protocol.identifiers import ZERO_DIGEST, Count, Digest
+from protocol.messages.task import MechanismTerms, ShortText
+from protocol.privacy.port import has_guarantee
+from protocol.privacy.spending import composed
+from storage.records.fold import Folded
+from storage.records.interface import NOTHING, Change, Records
+
+HOME: Final = "home"  # the data set of every file that its owner gave no other one
+
+
+class DataSetError(HearthError):
+    """A file belongs to one data set for good: under a second name its charges would not add up."""
+
+    code = "E_DATA_SET"
+
+
+@dataclass(frozen=True, slots=True)
+class FileAssigned:
+    """``fingerprint``: of the file's place or of its content."""
+
+    fingerprint: Digest
+    data_set: ShortText
+
+
+@dataclass(frozen=True, slots=True)
+class DataUse:
+    """A data set in one enrolment for one task, under one mechanism.
+
+    ``envelope``: of the enrolment. It is drawn, so whoever enrols again, on a copy of the chain too, is charged again.
+    """
+
+    data_set: ShortText
+    task: TaskBinding
+    envelope: Digest
+    mechanism: MechanismTerms
+
+
+@dataclass(frozen=True, slots=True)
+class RoundCharged:
+    """It counts from here on, whatever happens to the update."""
+
+    use: DataUse
+    round: Count
+
+
+LedgerEntry = FileAssigned | RoundCharged
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Of all data sets of the household."""
+
+    files: Mapping[Digest, str] = field(default_factory=dict)  # data set by fingerprint
+    charged: Mapping[DataUse, frozenset[int]] = field(default_factory=dict)  # rounds
+
+    def with_round(self, use: DataUse, number: int) -> Spending:
+        return replace(self, charged={**self.charged, use: self.rounds(use) | {number}})
+
+    def with_task(self, data_set: str, task: TaskBinding, mechanism: MechanismTerms, rounds: int) -> Spending:
+        """As it will be once all ``rounds`` of a task are charged."""
+        rest = frozenset(range(rounds - self.rounds_of(data_set, task)))
+        return replace(self, charged={**self.charged, DataUse(data_set, task, ZERO_DIGEST, mechanism): rest})
+
+    def rounds(self, use: DataUse) -> frozenset[int]:
+        return self.charged.get(use, frozenset())
+
+    def rounds_of(self, data_set: str, task: TaskBinding) -> int:
+        """In all enrolments."""
+        return sum(len(found) for use, found in self.charged.items() if (use.data_set, use.task) == (data_set, task))
+
+    def epsilon_micro(self, data_set: str, delta_exponent: int, task: TaskBinding | None = None) -> int:
+        """Of all rounds with a guarantee together, whoever's task they were, or of one task's."""
+        together = Counter[MechanismTerms]()
+        for use, numbers in self.charged.items():
+            if use.data_set == data_set and task in (None, use.task) and has_guarantee(use.mechanism):
+                together[use.mechanism] += len(numbers)
+        return composed(together, delta_exponent)
+
+    def without_guarantee(self, data_set: str) -> int:
+        """Rounds that no figure covers."""
+        return sum(
+            len(numbers)
+            for use, numbers in self.charged.items()
+            if use.data_set == data_set and not has_guarantee(use.mechanism)
+        )
+
+
+def apply(state: Spending, entry: LedgerEntry) -> Spending:
+    match entry:
+        case FileAssigned(fingerprint, data_set):
+            return replace(state, files={**state.files, fingerprint: data_set})
+        case RoundCharged(use, number):
+            return state.with_round(use, number)
+
+
+class PrivacyLedger:
+    """``open_records`` waits for whoever else has them open; they are open for one change at a time."""
+
+    def __init__(self, open_records: Callable[[], Records]) -> None:
+        self._open = open_records
+
+    def spending(self) -> Spending:
+        """As of now. Raises RecordsError."""
+        return self._change(lambda _: NOTHING)
+
+    def assign(self, fingerprints: Sequence[Digest], data_set: str | None) -> str:
+        """The data set of a file: the one that it has, or else the one that is asked for, for good.
+
+        Raises DataSetError when it has another one.
+        """
+
+        def decide(state: Spending) -> Change:
+            known = {state.files[fingerprint] for fingerprint in fingerprints if fingerprint in state.files}
+            wanted = data_set or next(iter(sorted(known)), HOME)
+            if known - {wanted}:
+                raise DataSetError(f"the file belongs to the data set {min(known - {wanted})!r}, and not to {wanted!r}")
+            return Change(tuple(FileAssigned(one, wanted) for one in fingerprints if one not in state.files))
+
+        return self._change(decide).files[fingerprints[0]]
+
+    def charge(self, use: DataUse, number: int) -> None:
+        """Durably, and once for a round however often it is begun. Raises RecordsError."""
+        charged = Change((RoundCharged(use, number),))
+        self._change(lambda state: NOTHING if number in state.rounds(use) else charged)
+
+    def _change(self, decide: Callable[[Spending], Change]) -> Spending:
+        with closing(self._open()) as records:
+            folded: Folded[Spending, LedgerEntry] = Folded(records, get_args(LedgerEntry), Spending(), apply)
+            return folded.change(decide)

@@ -1,0 +1,182 @@
+"""One privacy ledger for a household: tasks add up, nothing resets it, and no charge is lost or doubled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from client_agent.binding import TaskBinding
+from client_agent.data.fingerprints import fingerprints_of
+from client_agent.data.loader import DataMissingError
+from client_agent.privacy.ledger import HOME, DataSetError, DataUse, PrivacyLedger
+from protocol.privacy.spending import spent
+from scripts.commands.budget import lines_of
+from storage.records.journal import Journal
+from storage.records.memory import MemoryRecords
+from tests.samples import DOMAIN, sample_spec
+from tests.unit.client_agent.scene_phone import FatalRecords, KilledError, Phone, play_round
+from tests.unit.client_agent.scene_server import ROUNDS, PlayedServer
+
+MECHANISM, PRIVACY = sample_spec().learning.mechanism, sample_spec().privacy
+BINDING = TaskBinding.of(DOMAIN, 1, b"\5" * 32)
+USE = DataUse(HOME, BINDING, b"\6" * 32, MECHANISM)
+NO_NOISE = replace(MECHANISM, noise_multiplier_micro=0)
+
+
+def in_memory() -> PrivacyLedger:
+    records = MemoryRecords()
+    return PrivacyLedger(lambda: records)
+
+
+def on_disk(folder: Path) -> PrivacyLedger:
+    return PrivacyLedger(lambda: Journal(folder / "privacy", wait=True))
+
+
+def test_three_tasks_on_the_same_data_add_up() -> None:
+    ledger = in_memory()
+    for task, spec in ((1, b"\1" * 32), (1, b"\2" * 32), (2, b"\1" * 32)):
+        for number in (1, 2):
+            ledger.charge(replace(USE, task=TaskBinding.of(DOMAIN, task, spec)), number)
+    spending = ledger.spending()
+    assert spending.epsilon_micro(HOME, 5) == spent(MECHANISM, PRIVACY, 6).epsilon_micro
+    assert (
+        spending.epsilon_micro(HOME, 5, replace(BINDING, spec=b"\1" * 32)) == spent(MECHANISM, PRIVACY, 2).epsilon_micro
+    )
+    assert spending.epsilon_micro("another", 5) == 0
+
+
+def test_mechanisms_add_up_too() -> None:
+    ledger = in_memory()
+    noisier = replace(MECHANISM, noise_multiplier_micro=2 * MECHANISM.noise_multiplier_micro)
+    ledger.charge(USE, 1)
+    ledger.charge(replace(USE, task=replace(BINDING, task=2), mechanism=noisier), 1)
+    found = ledger.spending().epsilon_micro(HOME, 5)
+    assert spent(MECHANISM, PRIVACY, 1).epsilon_micro < found < spent(MECHANISM, PRIVACY, 2).epsilon_micro
+
+
+def test_a_round_is_charged_once_however_often_it_is_begun() -> None:
+    ledger = in_memory()
+    for _ in range(3):
+        ledger.charge(USE, 1)
+    assert ledger.spending().rounds(USE) == {1}
+
+
+def test_whoever_enrols_again_is_charged_again() -> None:
+    """The task's folder was deleted, or its chain copied: other keys, so another update."""
+    ledger = in_memory()
+    ledger.charge(USE, 1)
+    ledger.charge(replace(USE, envelope=b"\7" * 32), 1)
+    assert ledger.spending().rounds_of(HOME, BINDING) == 2
+
+
+def test_a_mechanism_without_a_guarantee_is_recorded_as_such() -> None:
+    ledger = in_memory()
+    ledger.charge(replace(USE, mechanism=NO_NOISE), 1)
+    ledger.charge(USE, 2)
+    spending = ledger.spending()
+    assert spending.without_guarantee(HOME) == 1
+    assert spending.epsilon_micro(HOME, 5) == spent(MECHANISM, PRIVACY, 1).epsilon_micro
+    assert "1 rounds without a guarantee are not in it" in next(iter(lines_of(spending, 5)))
+
+
+def test_the_budget_is_shown_by_data_set_and_task() -> None:
+    ledger = in_memory()
+    assert list(lines_of(ledger.spending(), 5)) == ["no data set was used yet"]
+    ledger.charge(USE, 1)
+    ledger.charge(replace(USE, task=replace(BINDING, task=2)), 1)
+    total, first, second = lines_of(ledger.spending(), 5)
+    one, two = (spent(MECHANISM, PRIVACY, rounds).epsilon for rounds in (1, 2))
+    assert total == f"home: epsilon {two:.3f} at delta 1e-5, all tasks together"
+    assert first.startswith("  task 1 of ledger 0x") and first.endswith(f": 1 rounds, epsilon {one:.3f}")
+    assert second.startswith("  task 2 of ledger 0x")
+
+
+def test_two_phones_at_once_lose_no_charge(tmp_path: Path) -> None:
+    def charge(phone: int) -> None:
+        ledger = on_disk(tmp_path)
+        for number in range(1, 21):
+            ledger.charge(replace(USE, envelope=bytes([phone]) * 32), number)
+
+    with ThreadPoolExecutor(3) as phones:
+        list(phones.map(charge, range(3)))
+    assert on_disk(tmp_path).spending().rounds_of(HOME, BINDING) == 60
+
+
+def test_a_file_belongs_to_one_data_set(tmp_path: Path) -> None:
+    kitchen, copy = tmp_path / "kitchen", tmp_path / "copy"
+    kitchen.write_bytes(b"examples")
+    copy.write_bytes(b"examples")
+    ledger = on_disk(tmp_path)
+    assert ledger.assign(fingerprints_of(kitchen), "kitchen") == "kitchen"
+    assert ledger.assign(fingerprints_of(kitchen), None) == "kitchen"
+    for path in (kitchen, copy):
+        with pytest.raises(DataSetError, match="'kitchen', and not to 'fresh'"):
+            ledger.assign(fingerprints_of(path), "fresh")
+    kitchen.write_bytes(b"examples and one more")
+    with pytest.raises(DataSetError):
+        ledger.assign(fingerprints_of(kitchen), "fresh")
+    assert ledger.assign(fingerprints_of(copy), None) == "kitchen"
+    other = tmp_path / "other"
+    other.write_bytes(b"other examples")
+    assert ledger.assign(fingerprints_of(other), None) == HOME
+    with pytest.raises(DataMissingError):
+        fingerprints_of(tmp_path / "none")
+
+
+def test_a_link_is_the_file_that_it_leads_to(tmp_path: Path) -> None:
+    path, link = tmp_path / "file", tmp_path / "link"
+    path.write_bytes(b"examples")
+    link.symlink_to(path)
+    assert fingerprints_of(link) == fingerprints_of(path)
+
+
+def killed_everywhere(step: Callable[[], object]) -> None:
+    """Until it gets through."""
+    for _ in range(20):
+        try:
+            step()
+        except KilledError:
+            continue
+        return
+    raise AssertionError("it never gets through")
+
+
+def test_a_kill_around_the_charge_doubles_nothing() -> None:
+    records = FatalRecords()
+    ledger = PrivacyLedger(lambda: records)
+    killed_everywhere(lambda: ledger.charge(USE, 1))
+    killed_everywhere(lambda: ledger.assign((b"\1" * 32, b"\2" * 32), "kitchen"))
+    assert ledger.spending().rounds(USE) == {1}
+
+
+def test_deleting_a_folder_resets_nothing(tmp_path: Path) -> None:
+    """The second household's phone has a folder of its own, and the same privacy ledger."""
+    records = MemoryRecords()
+    for _ in range(2):
+        phone = Phone(PlayedServer(), tmp_path, ledger=records)
+        phone.steps(60)
+        for _ in range(ROUNDS):
+            play_round(phone)
+    spending, spec = phone.privacy.spending(), phone.server.spec
+    charged = 2 * ROUNDS
+    assert spending.epsilon_micro(HOME, 5) == spent(spec.learning.mechanism, spec.privacy, charged).epsilon_micro
+
+
+def test_nothing_is_trained_before_it_is_charged(tmp_path: Path) -> None:
+    phone = Phone(PlayedServer(), tmp_path)
+    phone.steps(60)
+    seen = []
+    trainer = phone.agent._trainer.train
+
+    def train(*arguments: object) -> object:
+        seen.append(phone.charged())
+        return trainer(*arguments)  # type: ignore[arg-type]
+
+    phone.agent._trainer.train = train  # type: ignore[method-assign, assignment]
+    phone.server.open()
+    phone.steps(10)
+    assert seen == [{1}]
