@@ -27,10 +27,12 @@ from client_agent.membership import PATIENCE_SECONDS, EnrolmentOverError, Member
 from client_agent.outcome import was_added
 from client_agent.participation import Participation
 from client_agent.payout import Payout
+from client_agent.policy import Policy, check_task, check_total
 from client_agent.privacy.ledger import PrivacyLedger
-from client_agent.stake import StakeRefusedError, fetch_stake
+from client_agent.stake import fetch_stake
 from client_agent.watch import Watch
-from protocol.errors import BudgetSpentError, HearthError
+from client_agent.work import work_of
+from protocol.errors import BudgetSpentError, HearthError, PolicyError
 from protocol.identifiers import Label
 from protocol.messages.task import TaskSpec
 from protocol.randomness import Randomness
@@ -50,7 +52,7 @@ MAX_DOUBLINGS: Final = 4  # of the patience between two attempts at something th
 IDLE_SECONDS: Final = 5  # between two polls that wait for nothing
 MAX_SLEEP_SECONDS: Final = 10.0  # a chain's clock may jump
 Phase = Callable[[int, int], float | None]
-REFUSALS: Final = (EnrolmentOverError, FolderBoundError, StakeRefusedError, FundsError)  # no later step changes them
+REFUSALS: Final = (EnrolmentOverError, FolderBoundError, FundsError, PolicyError)  # no later step changes them
 
 
 @dataclass
@@ -65,6 +67,7 @@ class Agent:
     journal: AgentJournal
     privacy: PrivacyLedger
     data_set: str  # of the household: what this phone trains on
+    policy: Policy
     proofs: Path  # folder for proofs of an edge server's breaches
     make_trainer: Callable[[TaskSpec], Trainer]
     randomness: Randomness
@@ -74,7 +77,6 @@ class Agent:
     poll_seconds: int = 20
     direct_margin_seconds: int = 10
     sleep: Callable[[float], None] = time.sleep
-    max_stake_wei: int | None = None  # that it may bring without its owner's word; None when there is one
     bytes_per_round: dict[int, int] = field(default_factory=dict)
     agreed: bool = True  # False once the owner does not: nothing was sent
 
@@ -85,11 +87,10 @@ class Agent:
         self.entitlements = Entitlements(self.address, self.edge, self.followed)
         self.membership = Membership(
             self.signer, self.ledger, self.store, self.edge, self.journal, self.followed, self.randomness, self.tell,
-            self.max_stake_wei,
         )  # fmt: skip
         self.participation = Participation(
             self.ledger.domain, self.signer, self.store, self.journal, self.followed, self.entitlements,
-            self.randomness, self.privacy, self.data_set,
+            self.randomness, self.privacy, self.data_set, self.policy, self.examples,
         )  # fmt: skip
         self.watch = Watch(self.ledger, self.edge, self.journal, self.followed, self.proofs, self.tell)
         self.delivery = Delivery(
@@ -147,11 +148,20 @@ class Agent:
             return None
         self._spec = spec
         binding = self._binding()
+        if self.address not in self.followed.state.enrolled:
+            self._check_policy(spec, binding)
         told = disclose(spec, binding, self.examples, self.data_set, self.privacy.spending())
         if not self.agreement.obtain(binding, told):
             self.agreed = False
             self._phases.clear()
         return None
+
+    def _check_policy(self, spec: TaskSpec, binding: TaskBinding) -> None:
+        """Raises PolicyError for a task that this phone may not enrol for, whatever its owner says now."""
+        check_task(self.policy, spec, self.ledger.domain, work_of(spec, self.examples))
+        limits, mechanism = self.policy.privacy, spec.learning.mechanism
+        afterwards = self.privacy.spending().with_task(self.data_set, binding, mechanism, spec.rounds)
+        check_total(limits, afterwards.epsilon_micro(self.data_set, limits.total_delta_exponent))
 
     def _binding(self) -> TaskBinding:
         posted = self.followed.state.posted
@@ -193,7 +203,7 @@ class Agent:
         if sealed is None and facts.requested is None and now <= facts.opened.commit_until:
             try:
                 sealed = self.participation.seal(self._spec, self._trainer, number)
-            except BudgetSpentError as error:
+            except (BudgetSpentError, PolicyError) as error:
                 self.tell(f"round {number}: this phone refuses to train. {error}")
             else:
                 if sealed is not None:

@@ -8,11 +8,11 @@ from client_agent.binding import TaskBinding
 from client_agent.privacy.ledger import Spending
 from protocol.identifiers import Address
 from protocol.messages.charge import Charge
-from protocol.messages.task import MICRO, ReputationTerms, RewardTerms, TaskSpec
-from protocol.model.layout import always_sent
+from protocol.messages.task import ReputationTerms, RewardTerms, TaskSpec
 from protocol.model.specification import dimension_of
 from protocol.privacy.port import has_guarantee
 from protocol.privacy.spending import spent
+from protocol.round.planning import sent_parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,6 @@ def disclose(spec: TaskSpec, binding: TaskBinding, examples: int, data_set: str,
     charged, guaranteed = spending.rounds_of(data_set, binding), has_guarantee(mechanism)
     counts, delta_exponent = (charged, charged + 1, spec.rounds) if guaranteed else (), privacy.delta_exponent
     afterwards = spending.with_task(data_set, binding, mechanism, spec.rounds)
-    parameters = dimension_of(spec.model)
-    index_set = -(-parameters * spec.learning.sparsity.density_ppm // MICRO)
     return Disclosure(
         chain_id=binding.chain_id,
         ledger=binding.ledger,
@@ -87,8 +85,8 @@ def disclose(spec: TaskSpec, binding: TaskBinding, examples: int, data_set: str,
         claim_until_seconds=durations.task_seconds + durations.claim_seconds,
         stake=spec.deposits.client,
         examples=examples,
-        parameters=parameters,
-        sent_parameters=max(index_set, len(always_sent(spec.model))),
+        parameters=dimension_of(spec.model),
+        sent_parameters=sent_parameters(spec),
         min_clients=spec.cohort.min_clients,
         max_share_ppm=spec.cohort.max_share_ppm,
         budget_micro=privacy.epsilon_budget_micro,

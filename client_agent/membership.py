@@ -48,7 +48,6 @@ class Membership:
     followed: FollowedTask
     randomness: Randomness
     tell: Callable[[str], None]
-    max_stake_wei: int | None = None  # of a phone that nobody watches; None when its owner was asked
     _next_request: int = 0
 
     @property
@@ -63,7 +62,7 @@ class Membership:
         """At most one request or transaction; when to come again, None once enrolled.
 
         Where the task asks for a stake this account sends the enrolment, since nobody else brings its money; the edge
-        server relays any other. Raises EnrolmentOverError, StakeRefusedError, FundsError, and then for good.
+        server relays any other. Raises EnrolmentOverError, FundsError, and then for good.
         """
         enrolled = self.followed.state.enrolled.get(self.address)
         if enrolled is not None and enrolled.envelope == self.journal.envelope:
@@ -75,8 +74,8 @@ class Membership:
         return now + PATIENCE_SECONDS
 
     def _bring_stake(self, spec: TaskSpec) -> bool:
-        stake = Stake(spec.deposits.client, spec.rewards.token, self.max_stake_wei, self.ledger, self.tell)
-        stake.check(self.task)
+        stake = Stake(spec.deposits.client, spec.rewards.token, self.ledger, self.tell)
+        stake.check()
         self._require_place()
         stake.enrol(self._signed_enrolment(spec))
         return True

@@ -8,8 +8,10 @@ from client_agent.entitlements import Entitlements
 from client_agent.followed_task import DocumentAbsentError, FollowedTask
 from client_agent.journal import AgentJournal, Sealed
 from client_agent.plan_check import accept_plan
+from client_agent.policy import Policy, check_cohort, check_task
 from client_agent.privacy.budget import charge_next
 from client_agent.privacy.ledger import DataUse, PrivacyLedger
+from client_agent.work import work_of
 from protocol.domain import Domain
 from protocol.errors import Party, VerificationError
 from protocol.messages.task import TaskSpec
@@ -39,12 +41,14 @@ class Participation:
     randomness: Randomness
     privacy: PrivacyLedger
     data_set: str
+    policy: Policy
+    examples: int
 
     def seal(self, spec: TaskSpec, trainer: Trainer, number: int) -> Sealed | None:
         """The update of round ``number``, in the journal; None when this phone is not planned.
 
-        Raises BudgetSpentError, DocumentAbsentError, ContentError; VerificationError and the like for a plan that is
-        not to be joined.
+        Raises BudgetSpentError, PolicyError, DocumentAbsentError, ContentError; VerificationError and the like for a
+        plan that is not to be joined.
         """
         plan = self.followed.read(number, Kind.PLAN).plan(number)
         if isinstance(plan, Absent):
@@ -53,7 +57,11 @@ class Participation:
         scheme = accept_plan(
             plan, spec, self.domain, self.followed.state.task, number, self.signer.address, reputations
         )
-        return None if scheme is None else self._train_and_seal(spec, trainer, scheme)
+        if scheme is None:
+            return None
+        check_task(self.policy, spec, self.domain, work_of(spec, self.examples))
+        check_cohort(self.policy, plan)
+        return self._train_and_seal(spec, trainer, scheme)
 
     def _train_and_seal(self, spec: TaskSpec, trainer: Trainer, scheme: RoundScheme) -> Sealed:
         plan, layout = scheme.plan, Layout.of(spec.model)
@@ -64,7 +72,7 @@ class Participation:
         indices = decode_index_set(get_document(self.store, plan.index_set, 4 * layout.dimension), layout.dimension)
         if len(indices) != plan.dimension:
             raise VerificationError("the index set does not have the plan's dimension", fault=Party.EDGE_SERVER)
-        self.privacy.charge(use, plan.round)
+        self.privacy.charge(use, plan.round, self.policy.privacy)
         residual = self.journal.residual(layout.dimension)
         update = prepare_update(
             trainer, parameters, plan.learning, indices, residual, self.randomness, scheme.label.hex()

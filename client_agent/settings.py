@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-PRIVACY_LEDGER: Final = "privacy"  # file in the folder of the household
+PRIVACY_LEDGER: Final = "privacy"  # files in the folder of the household
+POLICY: Final = "policy.toml"
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
     folder: Path  # journal, keys, residual of one task: readable by the owner only
-    household: Path  # what all tasks share: the privacy ledger
+    household: Path  # what all tasks share: policy and privacy ledger
     data: Path  # the household's examples
     edge_urls: tuple[str, ...]  # of the task's edge servers, the one asked first in front
     rpc_url: str
@@ -21,6 +22,5 @@ class AgentSettings:
     task: int
     poll_seconds: int = 20  # how long one long poll asks the edge server to wait
     patience_seconds: int = 10  # before the commit deadline, when a missing receipt means: commit directly
-    max_stake_wei: int | None = 0  # that it may bring without being asked; None: its owner is asked
     data_set: str | None = None  # that ``data`` belongs to; None: the one it has, or home
     max_data_bytes: int = 512 * 1024 * 1024

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from protocol.errors import HearthError
-from protocol.identifiers import NATIVE_COIN, Address
+from protocol.identifiers import Address
 from protocol.messages.submission import SignedEnrolment
 from storage.ledger.deposits import bring, money, require_funds
 from storage.ledger.interface import Ledger, TransactionRevertedError
@@ -16,30 +16,17 @@ from storage.ledger.interface import Ledger, TransactionRevertedError
 log = structlog.get_logger()
 
 
-class StakeRefusedError(HearthError):
-    """The task asks for more than this phone may stake without its owner."""
-
-    code = "E_STAKE"
-
-
 @dataclass(frozen=True)
 class Stake:
-    """What one enrolment brings. ``limit_wei``: of a phone that nobody watches; None when its owner was asked."""
+    """What one enrolment brings."""
 
     amount: int
     token: Address
-    limit_wei: int | None
     ledger: Ledger
     tell: Callable[[str], None]
 
-    def check(self, task: int) -> None:
-        """Before anything is drawn or sent. Raises StakeRefusedError, FundsError.
-
-        A phone that nobody watches stakes the chain's own coin alone: a token's units are whatever somebody made them.
-        """
-        if self.limit_wei is not None and (self.token != NATIVE_COIN or self.amount > self.limit_wei):
-            asked = f"task {task} asks for a stake of {money(self.amount, self.token)}"
-            raise StakeRefusedError(f"{asked}; without its owner's word this phone stakes at most {self.limit_wei} wei")
+    def check(self) -> None:
+        """Before anything is drawn or sent. Raises FundsError."""
         require_funds(self.ledger, self.token, self.amount)
 
     def enrol(self, signed: SignedEnrolment) -> None:

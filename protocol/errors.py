@@ -54,6 +54,16 @@ class EncryptionError(HearthError):
     code = "E_ENCRYPTION"
 
 
+class PolicyError(HearthError):
+    """A task goes beyond the policy of the owner or operator of this process; ``line`` is the policy's, table first."""
+
+    code = "E_POLICY"
+
+    def __init__(self, line: str, what: str, asked: object, allowed: object) -> None:
+        super().__init__(f"{what} is {asked}; the policy allows {allowed} ({line})", fault=Party.MANUFACTURER)
+        self.line = line
+
+
 class BudgetSpentError(HearthError):
     """The client's privacy budget does not cover the charge of the plan; it refuses to train."""
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from protocol.errors import HearthError, MalformedError
-from scripts.commands import accounts, audit, bench, budget, deposits, manufacturer, roles, simulate, testnet
+from scripts.commands import accounts, audit, bench, budget, deposits, manufacturer, policy, roles, simulate, testnet
 
 app = typer.Typer(
     name="hearth",
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.add_typer(roles.serve, name="serve")
 app.command(name="agent")(roles.agent)
 app.command(name="budget")(budget.budget)
+app.add_typer(policy.policy, name="policy")
 app.add_typer(manufacturer.task, name="task")
 app.add_typer(manufacturer.model, name="model")
 app.add_typer(deposits.bond, name="bond")

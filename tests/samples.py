@@ -6,9 +6,11 @@ import hashlib
 from dataclasses import fields, replace
 from typing import Any
 
+from client_agent.policy import AcceptedChain, CohortLimits, MoneyLimits, Policy, PrivacyLimits, TrustLimits
 from protocol.domain import Domain
 from protocol.identifiers import Address
 from protocol.messages.task import (
+    MICRO,
     CohortTerms,
     Committee,
     CommitteeMember,
@@ -49,6 +51,17 @@ def with_terms(learning: LearningTerms, **changes: int) -> LearningTerms:
         parts[part.name] = replace(terms, **{f.name: changes.pop(f.name) for f in fields(terms) if f.name in changes})
     assert not changes, f"no part has {sorted(changes)}"
     return LearningTerms(**parts)
+
+
+def sample_policy() -> Policy:
+    """Of a phone that takes part in the sample task; its other lines are the usual ones."""
+    authorities = tuple(address_of(private_key("authority", j)) for j in (1, 2, 3))
+    return Policy(
+        privacy=PrivacyLimits(task_epsilon=20 * MICRO, total_epsilon=40 * MICRO),
+        cohort=CohortLimits(min_clients=2, max_share=900_000),
+        trust=TrustLimits(0, (AcceptedChain(DOMAIN.chain_id),), authorities),
+        money=MoneyLimits(min_claim_seconds=20_000),
+    )
 
 
 def sample_spec(**changes: Any) -> TaskSpec:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, get_args
 
 from client_agent.binding import TaskBinding
+from client_agent.policy import PrivacyLimits, check_spending
 from protocol.errors import HearthError
 from protocol.identifiers import ZERO_DIGEST, Count, Digest
 from protocol.messages.task import MechanismTerms, ShortText
@@ -134,10 +135,21 @@ class PrivacyLedger:
 
         return self._change(decide).files[fingerprints[0]]
 
-    def charge(self, use: DataUse, number: int) -> None:
-        """Durably, and once for a round however often it is begun. Raises RecordsError."""
-        charged = Change((RoundCharged(use, number),))
-        self._change(lambda state: NOTHING if number in state.rounds(use) else charged)
+    def charge(self, use: DataUse, number: int, limits: PrivacyLimits) -> None:
+        """Durably, and once for a round however often it is begun.
+
+        Raises RecordsError; PolicyError when it would pass the limits, and then charges nothing.
+        """
+
+        def decide(state: Spending) -> Change:
+            if number in state.rounds(use):
+                return NOTHING
+            after = state.with_round(use, number)
+            in_task = after.epsilon_micro(use.data_set, limits.task_delta_exponent, use.task)
+            check_spending(limits, in_task, after.epsilon_micro(use.data_set, limits.total_delta_exponent))
+            return Change((RoundCharged(use, number),))
+
+        self._change(decide)
 
     def _change(self, decide: Callable[[Spending], Change]) -> Spending:
         with closing(self._open()) as records:

@@ -23,10 +23,15 @@ def validate(model: ModelSpec) -> None:
 
 def parameter_shapes(model: ModelSpec) -> tuple[tuple[str, Shape], ...]:
     """Name and shape of every trained tensor, in layer order."""
+    return tuple(parameter for _, own in _steps(model) for parameter in own)
+
+
+def _steps(model: ModelSpec) -> list[_Step]:
+    """Of every layer what it gives for one example, and its trained tensors."""
     shape: Shape = model.input_shape
     if min(shape) < 1 or prod(shape) > MAX_WIDTH:
         raise _refused(f"input shape {shape}")
-    parameters: list[tuple[str, Shape]] = []
+    steps: list[_Step] = []
     for number, layer in enumerate(model.layers):
         if layer.kind not in _LAYERS:
             raise _refused(f"layer {number}: {layer.kind} is not allowed")
@@ -41,17 +46,29 @@ def parameter_shapes(model: ModelSpec) -> tuple[tuple[str, Shape], ...]:
             raise _refused(f"layer {number}: {layer.kind}: {error}") from error
         if prod(shape) > MAX_WIDTH:
             raise _refused(f"layer {number}: {prod(shape)} numbers for one example")
-        parameters += [(f"{number}.{name}", size) for name, size in own]
+        steps.append((shape, tuple((f"{number}.{name}", size) for name, size in own)))
     if shape != (model.classes,):
         raise _refused(f"the last layer gives {shape} where {model.classes} classes are asked for")
-    if not 0 < sum(prod(size) for _, size in parameters) <= MAX_PARAMETERS:
+    if not 0 < sum(prod(size) for _, own in steps for _, size in own) <= MAX_PARAMETERS:
         raise _refused("no parameters, or too many")
-    return tuple(parameters)
+    return steps
 
 
 def dimension_of(model: ModelSpec) -> int:
     """Number of trained parameters."""
     return sum(prod(size) for _, size in parameter_shapes(model))
+
+
+def activations_of(model: ModelSpec) -> int:
+    """Numbers that one example makes: the input, and what every layer gives."""
+    return prod(model.input_shape) + sum(prod(shape) for shape, _ in _steps(model))
+
+
+def multiplications_of(model: ModelSpec) -> int:
+    """Of one example's way through all weights; a convolution uses its own once for each place of its output."""
+    return sum(
+        prod(size) * prod(shape[1:]) for shape, own in _steps(model) for name, size in own if name.endswith(".weight")
+    )
 
 
 def fixed_layers(model: ModelSpec) -> tuple[Layer, ...]:

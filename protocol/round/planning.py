@@ -16,7 +16,7 @@ from protocol.incentives.reputation import eligible, weight_of
 from protocol.messages.chain import TaskTerms
 from protocol.messages.keys import KeyRequest
 from protocol.messages.round import ClientWeight, RoundPlan
-from protocol.messages.task import TaskSpec
+from protocol.messages.task import MICRO, TaskSpec
 from protocol.model.layout import always_sent
 from protocol.model.specification import dimension_of
 from protocol.sparse.index_set import select
@@ -66,6 +66,12 @@ def terms_of(spec: TaskSpec) -> TaskTerms:
         authority_bond=spec.deposits.authority,
         stake=spec.deposits.client,
     )
+
+
+def sent_parameters(spec: TaskSpec) -> int:
+    """The size of every index set of the task."""
+    size = -(-dimension_of(spec.model) * spec.learning.sparsity.density_ppm // MICRO)
+    return max(size, len(always_sent(spec.model)))
 
 
 def choose_index_set(spec: TaskSpec, round_number: int, history: History) -> npt.NDArray[np.uint32]:

@@ -107,15 +107,14 @@ def agent(
     data_set: Annotated[
         str | None, typer.Option(help="name of the data set that the file belongs to, for good; else: home")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="agree to what is printed without being asked")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="agree, without being asked, to all that the policy allows")
+    ] = False,
     leave: Annotated[bool, typer.Option("--leave", help="leave the task instead of taking part")] = False,
     report: Annotated[
         Path | None, typer.Option(help="what it sent in each round and what it needed, as JSON, at the end")
     ] = None,
     seed_file: SeedFile = None,
-    max_stake: Annotated[
-        int, typer.Option(min=0, help="with --yes: the most wei that it may stake; 0 refuses any stake")
-    ] = 0,
 ) -> None:
     """The phone of one household: says what it will do, enrols, trains, claims."""
     from client_agent.main import run_agent
@@ -132,7 +131,6 @@ def agent(
         ledger=from_hex(ledger.lower(), 20),
         store=store,
         task=task,
-        max_stake_wei=max_stake if yes else None,
     )
     agreed = run_agent(
         settings,

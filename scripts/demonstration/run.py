@@ -27,7 +27,7 @@ from scripts.demonstration.data import Households, households_of
 from scripts.demonstration.processes import RoleProcess, Stage
 from scripts.demonstration.report import DemoReport, collect, print_tables
 from scripts.demonstration.stage import AUTHORITIES, DemoStage, client_name
-from scripts.demonstration.task import NO_DEPOSITS, SUITES, TEST_SET, write_task_file
+from scripts.demonstration.task import NO_DEPOSITS, SUITES, TEST_SET, least_cohort, write_task_file
 from storage.content.open_store import open_store
 from storage.ledger.ethereum.ledger import EthereumLedger, deploy
 from storage.ledger.ethereum.reader import EthereumReader
@@ -91,6 +91,7 @@ def start_infrastructure(stage: DemoStage, options: DemoOptions) -> None:
         stage.make_account(role)
     stage.ledger, _ = deploy(stage.rpc_url, faucet)
     bank = EthereumLedger(stage.rpc_url, stage.ledger, faucet)
+    stage.chain_id, stage.min_clients = bank.domain.chain_id, least_cohort(options.clients)
     for role in (*stage.edges, "manufacturer", client_name(0)):
         bank.transfer(stage.addresses[role], GRANT_WEI)
     bank.close()

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from client_agent.randomness import SystemRandomness
+from protocol.domain import Domain
 from protocol.identifiers import Address, to_hex
 from protocol.randomness import Randomness, SeededRandomness
+from scripts.demonstration.policies import phone_policy
 from scripts.demonstration.processes import RoleProcess, Stage
 from storage.ledger.keystore import write_keystore
 from storage.ledger.signer import Signer
@@ -32,7 +34,9 @@ class DemoStage:
         self.substitute_urls: list[str] = []
         self.authority_urls: list[str] = []
         self.ledger: Address = b""
+        self.chain_id = 0
         self.task = 0
+        self.min_clients, self.max_stake = 2, 0  # in the policies
         self.route: Callable[[str, str], str] = lambda _role, url: url  # (role, URL) -> the URL that it is given
         self.launchers: dict[str, list[str]] = {}  # of a role that shall not start as ``hearth``
         self.options: dict[str, list[str]] = {}  # of a role that is told more than the demonstration tells it
@@ -74,6 +78,11 @@ class DemoStage:
         )
 
     def start_client(self, role: str) -> RoleProcess:
+        household = self._household(role)
+        household.mkdir(mode=0o700, exist_ok=True)
+        authorities = [address for name, address in self.addresses.items() if name.startswith("authority-")]
+        policy = phone_policy(Domain(self.chain_id, self.ledger), authorities, self.min_clients, self.max_stake)
+        (household / "policy.toml").write_text(policy)
         report = ("--report", str(self.folder(role) / "report.json"))
         return self._start(role, *self.agent_command(role), "--yes", *report, *self._seed_file(role))
 
@@ -82,7 +91,7 @@ class DemoStage:
         data = self.folder(role) / "household.safetensors"
         urls = [self.route(role, url) for url in (self.edge_url, *self.substitute_urls)]
         edges = [part for url in urls for part in ("--edge", url)]
-        own = ["--data", str(data), "--household", str(self.folder(role) / "household"), *self._state(role)]
+        own = ["--data", str(data), "--household", str(self._household(role)), *self._state(role)]
         return ["agent", *edges, "--task", str(self.task), *own, *self._content()]
 
     def url_of(self, process: RoleProcess) -> str:
@@ -106,6 +115,9 @@ class DemoStage:
             *("--rpc-url", self.route(role, self.rpc_url), "--ledger", to_hex(self.ledger)),
             *("--keystore", str(folder / "keystore.json"), "--password-file", str(folder / "password")),
         ]
+
+    def _household(self, role: str) -> Path:
+        return self.folder(role) / "household"
 
     def _state(self, role: str) -> tuple[str, str]:
         return "--folder", str(self.folder(role) / "state")

@@ -24,6 +24,10 @@ def terms_for(dataset: str, rounds: int) -> tuple[ModelSpec, LearningTerms, Priv
     return model, with_enough_noise(learning, privacy, rounds), privacy
 
 
+def least_cohort(clients: int) -> int:
+    return max(2, clients // 2)
+
+
 def write_task_file(
     path: Path,
     dataset: str,
@@ -83,7 +87,7 @@ def write_task_file(
         f'accountant = "{privacy.accountant}"',
         "",
         "[cohort]",
-        f"min_clients = {max(2, clients // 2)}",
+        f"min_clients = {least_cohort(clients)}",
         f"max_clients = {clients}",
         "max_share = 0.5",
         "",

@@ -28,8 +28,7 @@ def test_everything_comes_back_to_everybody(tmp_path: Path) -> None:
         task.stage.options["edge"] = ["--max-bond", str(DEPOSITS.edge_server)]
         for role in COMMITTEE:
             task.stage.options[role] = ["--max-bond", str(DEPOSITS.authority - (role == UNATTENDED))]
-        for role in households:
-            task.stage.options[role] = ["--max-stake", str(DEPOSITS.client)]
+        task.stage.max_stake = DEPOSITS.client
         task.prepare()
         _ends_at_once(task, POOR)
         _fund(task, [*COMMITTEE, *households[1:]])  # edge server, manufacturer and the censored household were before

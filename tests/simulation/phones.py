@@ -20,7 +20,7 @@ from protocol.task.acting import NEVER
 from storage.ledger.signer import Signer
 from storage.records.memory import MemoryRecords
 from tests.reference_ledger.chain import MemoryChain
-from tests.samples import private_key
+from tests.samples import private_key, sample_policy
 from tests.simulation.faults import Faults, MortalRecords, Network, UnreliableLedger, UnreliableStore
 from tests.simulation.parties import Process, Server, Wire
 
@@ -87,6 +87,7 @@ class Phone(Process):
             journal=AgentJournal(MortalRecords(self.records, self._faults)),
             privacy=PrivacyLedger(lambda: MortalRecords(self.ledger, self._faults)),
             data_set=HOME,
+            policy=sample_policy(),
             proofs=self._proofs,
             make_trainer=lambda _: OneCoordinate(self.coordinate),
             randomness=SeededRandomness(b"phone %d life %d" % (self._number, self.lives)),

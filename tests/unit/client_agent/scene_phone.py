@@ -16,6 +16,7 @@ from protocol.task.fold import fold
 from storage.ledger.interface import Ledger
 from storage.records.interface import NOTHING, Change
 from storage.records.memory import MemoryRecords
+from tests.samples import sample_policy
 from tests.unit.client_agent.scene_server import COMMIT_SECONDS, PHONE, PlayedServer, SmallTrainer
 
 UNTIL_BATCH, UNTIL_END = 100, 400
@@ -53,7 +54,7 @@ class Phone:
     ) -> None:
         self.server, self.folder, self.records = server, folder, records or MemoryRecords()
         self.privacy = PrivacyLedger(lambda: self._ledger)
-        self._ledger = ledger or MemoryRecords()
+        self._ledger, self.policy = ledger or MemoryRecords(), sample_policy()
         self.told, self.lives = list[str](), 0
         self.start()
 
@@ -69,6 +70,7 @@ class Phone:
             journal=AgentJournal(self.records),
             privacy=self.privacy,
             data_set=HOME,
+            policy=self.policy,
             proofs=self.folder,
             make_trainer=lambda _: SmallTrainer(),
             randomness=SeededRandomness(b"life %d" % self.lives),  # no life knows what another one drew

@@ -26,7 +26,7 @@ from storage.ledger.interface import Head
 from storage.ledger.signer import Signer
 from storage.records.journal import Journal
 from storage.records.memory import MemoryRecords
-from tests.samples import DOMAIN, private_key, sample_spec, with_terms
+from tests.samples import DOMAIN, private_key, sample_policy, sample_spec, with_terms
 
 SPEC = sample_spec(durations=replace(sample_spec().durations, takeover_seconds=100))
 # Field of the spec -> a change of it that the owner must be told of: it costs money, data or privacy.
@@ -227,6 +227,7 @@ def test_without_consent_nothing_is_sent_or_kept(tmp_path: Path) -> None:
         journal=journal,
         privacy=PrivacyLedger(MemoryRecords),
         data_set=HOME,
+        policy=sample_policy(),
         proofs=tmp_path,
         make_trainer=anything,
         randomness=anything,

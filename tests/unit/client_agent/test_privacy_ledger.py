@@ -12,18 +12,21 @@ import pytest
 from client_agent.binding import TaskBinding
 from client_agent.data.fingerprints import fingerprints_of
 from client_agent.data.loader import DataMissingError
+from client_agent.policy import PrivacyLimits
 from client_agent.privacy.ledger import HOME, DataSetError, DataUse, PrivacyLedger
 from protocol.privacy.spending import spent
 from scripts.commands.budget import lines_of
 from storage.records.journal import Journal
 from storage.records.memory import MemoryRecords
-from tests.samples import DOMAIN, sample_spec
+from tests.samples import DOMAIN, sample_policy, sample_spec
 from tests.unit.client_agent.scene_phone import FatalRecords, KilledError, Phone, play_round
 from tests.unit.client_agent.scene_server import ROUNDS, PlayedServer
 
 MECHANISM, PRIVACY = sample_spec().learning.mechanism, sample_spec().privacy
 BINDING = TaskBinding.of(DOMAIN, 1, b"\5" * 32)
 USE = DataUse(HOME, BINDING, b"\6" * 32, MECHANISM)
+LIMITS = sample_policy().privacy
+NO_LIMITS = PrivacyLimits(2**40, 5, 2**40)
 NO_NOISE = replace(MECHANISM, noise_multiplier_micro=0)
 
 
@@ -40,7 +43,7 @@ def test_three_tasks_on_the_same_data_add_up() -> None:
     ledger = in_memory()
     for task, spec in ((1, b"\1" * 32), (1, b"\2" * 32), (2, b"\1" * 32)):
         for number in (1, 2):
-            ledger.charge(replace(USE, task=TaskBinding.of(DOMAIN, task, spec)), number)
+            ledger.charge(replace(USE, task=TaskBinding.of(DOMAIN, task, spec)), number, LIMITS)
     spending = ledger.spending()
     assert spending.epsilon_micro(HOME, 5) == spent(MECHANISM, PRIVACY, 6).epsilon_micro
     assert (
@@ -52,8 +55,8 @@ def test_three_tasks_on_the_same_data_add_up() -> None:
 def test_mechanisms_add_up_too() -> None:
     ledger = in_memory()
     noisier = replace(MECHANISM, noise_multiplier_micro=2 * MECHANISM.noise_multiplier_micro)
-    ledger.charge(USE, 1)
-    ledger.charge(replace(USE, task=replace(BINDING, task=2), mechanism=noisier), 1)
+    ledger.charge(USE, 1, LIMITS)
+    ledger.charge(replace(USE, task=replace(BINDING, task=2), mechanism=noisier), 1, LIMITS)
     found = ledger.spending().epsilon_micro(HOME, 5)
     assert spent(MECHANISM, PRIVACY, 1).epsilon_micro < found < spent(MECHANISM, PRIVACY, 2).epsilon_micro
 
@@ -61,22 +64,22 @@ def test_mechanisms_add_up_too() -> None:
 def test_a_round_is_charged_once_however_often_it_is_begun() -> None:
     ledger = in_memory()
     for _ in range(3):
-        ledger.charge(USE, 1)
+        ledger.charge(USE, 1, LIMITS)
     assert ledger.spending().rounds(USE) == {1}
 
 
 def test_whoever_enrols_again_is_charged_again() -> None:
     """The task's folder was deleted, or its chain copied: other keys, so another update."""
     ledger = in_memory()
-    ledger.charge(USE, 1)
-    ledger.charge(replace(USE, envelope=b"\7" * 32), 1)
+    ledger.charge(USE, 1, LIMITS)
+    ledger.charge(replace(USE, envelope=b"\7" * 32), 1, LIMITS)
     assert ledger.spending().rounds_of(HOME, BINDING) == 2
 
 
 def test_a_mechanism_without_a_guarantee_is_recorded_as_such() -> None:
     ledger = in_memory()
-    ledger.charge(replace(USE, mechanism=NO_NOISE), 1)
-    ledger.charge(USE, 2)
+    ledger.charge(replace(USE, mechanism=NO_NOISE), 1, LIMITS)
+    ledger.charge(USE, 2, LIMITS)
     spending = ledger.spending()
     assert spending.without_guarantee(HOME) == 1
     assert spending.epsilon_micro(HOME, 5) == spent(MECHANISM, PRIVACY, 1).epsilon_micro
@@ -86,8 +89,8 @@ def test_a_mechanism_without_a_guarantee_is_recorded_as_such() -> None:
 def test_the_budget_is_shown_by_data_set_and_task() -> None:
     ledger = in_memory()
     assert list(lines_of(ledger.spending(), 5)) == ["no data set was used yet"]
-    ledger.charge(USE, 1)
-    ledger.charge(replace(USE, task=replace(BINDING, task=2)), 1)
+    ledger.charge(USE, 1, LIMITS)
+    ledger.charge(replace(USE, task=replace(BINDING, task=2)), 1, LIMITS)
     total, first, second = lines_of(ledger.spending(), 5)
     one, two = (spent(MECHANISM, PRIVACY, rounds).epsilon for rounds in (1, 2))
     assert total == f"home: epsilon {two:.3f} at delta 1e-5, all tasks together"
@@ -99,7 +102,7 @@ def test_two_phones_at_once_lose_no_charge(tmp_path: Path) -> None:
     def charge(phone: int) -> None:
         ledger = on_disk(tmp_path)
         for number in range(1, 21):
-            ledger.charge(replace(USE, envelope=bytes([phone]) * 32), number)
+            ledger.charge(replace(USE, envelope=bytes([phone]) * 32), number, NO_LIMITS)
 
     with ThreadPoolExecutor(3) as phones:
         list(phones.map(charge, range(3)))
@@ -148,7 +151,7 @@ def killed_everywhere(step: Callable[[], object]) -> None:
 def test_a_kill_around_the_charge_doubles_nothing() -> None:
     records = FatalRecords()
     ledger = PrivacyLedger(lambda: records)
-    killed_everywhere(lambda: ledger.charge(USE, 1))
+    killed_everywhere(lambda: ledger.charge(USE, 1, LIMITS))
     killed_everywhere(lambda: ledger.assign((b"\1" * 32, b"\2" * 32), "kitchen"))
     assert ledger.spending().rounds(USE) == {1}
 

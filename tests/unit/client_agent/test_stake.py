@@ -18,7 +18,7 @@ from client_agent.followed_task import FollowedTask
 from client_agent.journal import AgentJournal
 from client_agent.membership import EnrolmentOverError, Membership
 from client_agent.privacy.ledger import HOME, Spending
-from client_agent.stake import StakeRefusedError, fetch_stake
+from client_agent.stake import fetch_stake
 from protocol.errors import HearthError
 from protocol.identifiers import NATIVE_COIN, Address, to_hex
 from protocol.messages.submission import Leave, SignedLeave
@@ -68,7 +68,7 @@ class Scene:
         return spec
 
     @contextmanager
-    def membership(self, max_stake_wei: int | None = None) -> Iterator[Membership]:
+    def membership(self) -> Iterator[Membership]:
         """One life of the phone's process."""
         journal, nobody = AgentJournal(Journal(self.folder / "journal")), mock.Mock(spec_set=())
         made = Membership(
@@ -80,15 +80,14 @@ class Scene:
             followed=FollowedTask(self.ledger, self.store, 1),
             randomness=SeededRandomness(b"phone"),
             tell=self.told.append,
-            max_stake_wei=max_stake_wei,
         )
         try:
             yield made
         finally:
             journal.close()
 
-    def enrol(self, spec: TaskSpec, max_stake_wei: int | None = None) -> None:
-        with self.membership(max_stake_wei) as phone:
+    def enrol(self, spec: TaskSpec) -> None:
+        with self.membership() as phone:
             if step(phone, spec) is not None:
                 assert step(phone, spec) is None, "one transaction, and then the chain knows"
 
@@ -109,10 +108,10 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
     made.close()
 
 
-def refused(scene: Scene, spec: TaskSpec, kind: type[HearthError], max_stake_wei: int | None = None) -> HearthError:
+def refused(scene: Scene, spec: TaskSpec, kind: type[HearthError]) -> HearthError:
     """Nothing is half done: no keys, no envelope, no transaction."""
     stored = dict(scene.store.objects)
-    with scene.membership(max_stake_wei) as phone:
+    with scene.membership() as phone:
         with pytest.raises(kind) as caught:
             step(phone, spec)
         assert not phone.journal.has_keys
@@ -125,11 +124,11 @@ def refused(scene: Scene, spec: TaskSpec, kind: type[HearthError], max_stake_wei
 def test_the_phone_enrols_itself_with_exactly_its_stake_and_once(scene: Scene) -> None:
     spec = scene.post()
     scene.chain.fund(scene.address, scene.phone.address, COIN)
-    scene.enrol(spec, max_stake_wei=STAKE)
+    scene.enrol(spec)
     assert scene.view.staked
     assert scene.ledger.task(1).deposits == STAKE
     for _ in range(2):
-        scene.enrol(spec, max_stake_wei=0)  # what is done needs no word any more
+        scene.enrol(spec)
     assert sent_by(scene.ledger) == 1
 
 
@@ -160,22 +159,6 @@ def test_a_phone_with_tokens_and_no_coin_for_gas_approves_nothing(scene: Scene) 
     scene.token.mint(scene.phone.address, STAKE)
     scene.chain.fund(scene.address, scene.phone.address, scene.ledger.fee_wei(270_000))  # one call, not two
     assert "for gas" in str(refused(scene, spec, FundsError))
-
-
-@pytest.mark.parametrize("limit", [0, STAKE - 1])
-def test_an_unattended_phone_stakes_no_more_than_its_owner_said(scene: Scene, limit: int) -> None:
-    spec = scene.post()
-    scene.chain.fund(scene.address, scene.phone.address, COIN)
-    error = refused(scene, spec, StakeRefusedError, limit)
-    assert error.code == "E_STAKE"
-    assert f"{STAKE} wei" in str(error)
-
-
-def test_an_unattended_phone_stakes_no_token(scene: Scene) -> None:
-    spec = scene.post(scene.token.address)
-    scene.token.mint(scene.phone.address, STAKE)
-    scene.chain.fund(scene.address, scene.phone.address, COIN)
-    refused(scene, spec, StakeRefusedError, 2 * STAKE)
 
 
 def test_a_restart_between_approval_and_enrolment_approves_once(scene: Scene) -> None:

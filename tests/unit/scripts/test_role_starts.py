@@ -64,9 +64,7 @@ def test_a_phone(chain: str, account: list[str], tmp_path: Path) -> None:
     data.write_bytes(encode_labelled(np.zeros((3, 4), dtype=np.uint8), np.zeros(3, dtype=np.uint8)))
     own = ["--household", str(tmp_path / "household"), "--data", str(data), "--task", "1", "--yes"]
     contacts = ["--rpc-url", chain, "--store", str(tmp_path / "store"), "--edge", "http://127.0.0.1:9"]
-    process = _start(
-        ["agent", *contacts, "--ledger", LEDGER, *account, *own]
-    )
+    process = _start(["agent", *contacts, "--ledger", LEDGER, *account, *own])
     loaded = _loaded(process)
     assert process.returncode == 1
     assert {"numpy", "client_agent"} <= loaded, "it did start"

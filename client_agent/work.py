@@ -1,0 +1,36 @@
+"""What one round of a task asks of a phone, estimated from public terms and its own number of examples alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from protocol.messages.task import MICRO, TaskSpec
+from protocol.model.layout import Layout
+from protocol.model.specification import activations_of, multiplications_of
+from protocol.round.planning import sent_parameters
+from protocol.round.scheme import encoding_of
+
+MULTIPLICATIONS_PER_SECOND: Final = 10**9  # of a slow phone
+_PASSES: Final = 3  # forwards once, backwards twice as much
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Of one round."""
+
+    seconds: int  # of training, rounded up
+    bytes: int  # sent and fetched
+    activations: int  # numbers between the layers, for one example
+
+
+def work_of(spec: TaskSpec, examples: int) -> Work:
+    """Raises EncryptionError ``E_PARAMS`` for an encoding that there is not, MalformedError for a model."""
+    mechanism, sent = spec.learning.mechanism, sent_parameters(spec)
+    taken = mechanism.local_steps * -(-examples * mechanism.sampling_rate_ppm // MICRO)
+    multiplications = _PASSES * taken * multiplications_of(spec.model)
+    return Work(
+        seconds=-(-multiplications // MULTIPLICATIONS_PER_SECOND),
+        bytes=encoding_of(spec).body_bytes(sent) + Layout.of(spec.model).max_bytes + 4 * sent,
+        activations=activations_of(spec.model),
+    )

@@ -1,0 +1,366 @@
+"""What goes beyond the owner's policy is refused in one sentence, by every line, before anything is sent or charged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from client_agent.binding import TaskBinding
+from client_agent.main import read_policy
+from client_agent.policy import (
+    AcceptedChain,
+    CohortLimits,
+    Policy,
+    PrivacyLimits,
+    TokenStake,
+    TrustLimits,
+    check_cohort,
+    check_spending,
+    check_task,
+    parse_policy,
+)
+from client_agent.privacy.ledger import HOME, DataUse, PrivacyLedger
+from client_agent.work import Work, work_of
+from protocol.domain import Domain
+from protocol.errors import MalformedError, Party, PolicyError
+from protocol.identifiers import to_hex
+from protocol.messages.task import MICRO, Committee, DepositTerms, Layer, ModelSpec, TaskSpec
+from protocol.privacy.spending import spent
+from protocol.round.planning import History, plan_round
+from scripts.cli import app
+from scripts.commands.policy import SAMPLES
+from storage.records.journal import Journal
+from storage.records.memory import MemoryRecords
+from tests.samples import DOMAIN, client_address, sample_policy, sample_spec, with_terms
+from tests.unit.client_agent.scene_phone import Phone, play_round
+from tests.unit.client_agent.scene_server import PlayedServer
+
+SPEC = sample_spec()
+MEMBERS = SPEC.committee.members
+TOKEN = b"\x77" * 20
+WORK = Work(seconds=600, bytes=64 * 1024 * 1024, activations=1_000_000)
+LISTED = TrustLimits(3, (AcceptedChain(DOMAIN.chain_id, (DOMAIN.ledger,)),), tuple(m.address for m in MEMBERS[:2]))
+POLICY = Policy(trust=LISTED, money=replace(Policy().money, max_stake=10, tokens=(TokenStake(TOKEN, 5),)))
+# just within every line
+WITHIN = replace(
+    SPEC,
+    confirmations=3,
+    privacy=replace(SPEC.privacy, epsilon_budget_micro=8 * MICRO),
+    cohort=replace(SPEC.cohort, min_clients=5, max_share_ppm=333_333),
+    durations=replace(SPEC.durations, claim_seconds=7 * 24 * 3600),
+    deposits=DepositTerms(client=10),
+)
+Change = Callable[[TaskSpec], TaskSpec]
+BEYOND: dict[str, tuple[Change, str, str]] = {  # line -> a task beyond it, what it asks for, what is allowed
+    "privacy.task_epsilon": (
+        lambda spec: replace(spec, privacy=replace(spec.privacy, epsilon_budget_micro=1_000_000 * MICRO)),
+        "1000000", "at most 8",
+    ),
+    "privacy.task_delta_exponent": (
+        lambda spec: replace(spec, privacy=replace(spec.privacy, delta_exponent=4)), "4", "at least 5",
+    ),
+    "privacy.without_guarantee": (
+        lambda spec: replace(spec, learning=with_terms(spec.learning, noise_multiplier_micro=0)), "none", "false",
+    ),
+    "cohort.min_clients": (
+        lambda spec: replace(spec, cohort=replace(spec.cohort, min_clients=2)), "2", "at least 5",
+    ),
+    "cohort.max_share": (
+        lambda spec: replace(spec, cohort=replace(spec.cohort, max_share_ppm=333_334)), "0.333334", "at most 0.333333",
+    ),
+    "trust.min_confirmations": (lambda spec: replace(spec, confirmations=2), "2", "at least 3"),
+    "trust.authorities": (
+        lambda spec: replace(spec, committee=Committee(2, (MEMBERS[0], *MEMBERS[2:], MEMBERS[2]))), "2", "at most 1",
+    ),
+    "money.max_stake": (lambda spec: replace(spec, deposits=DepositTerms(client=11)), "11", "at most 10"),
+    "money.tokens": (
+        lambda spec: replace(
+            spec, rewards=replace(spec.rewards, token=TOKEN), deposits=DepositTerms(client=6)
+        ), "6", "at most 5",
+    ),
+    "money.min_claim_seconds": (
+        lambda spec: replace(spec, durations=replace(spec.durations, claim_seconds=604_799)), "604799", "604800",
+    ),
+}  # fmt: skip
+
+
+def _refused(line: str, asked: str, allowed: str, act: Callable[[], object]) -> None:
+    with pytest.raises(PolicyError) as caught:
+        act()
+    message = str(caught.value.args[0])
+    assert (caught.value.line, caught.value.code) == (line, "E_POLICY")
+    assert f" {asked};" in message and allowed in message and message.endswith(f"({line})")
+    assert "\n" not in message
+
+
+def test_what_is_just_within_every_line_passes() -> None:
+    check_task(POLICY, WITHIN, DOMAIN, WORK)
+
+
+@pytest.mark.parametrize("line", BEYOND)
+def test_what_is_beyond_a_line_is_refused_by_it(line: str) -> None:
+    change, asked, allowed = BEYOND[line]
+    _refused(line, asked, allowed, lambda: check_task(POLICY, change(WITHIN), DOMAIN, WORK))
+
+
+@pytest.mark.parametrize("name", ["seconds", "bytes", "activations"])
+def test_more_work_than_allowed_is_refused(name: str) -> None:
+    most = getattr(WORK, name)
+    more: dict[str, Any] = {name: most + 1}
+    _refused(
+        f"work.{name}", str(most + 1), f"at most {most}",
+        lambda: check_task(POLICY, WITHIN, DOMAIN, replace(WORK, **more)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("domain", [Domain(1, DOMAIN.ledger), Domain(DOMAIN.chain_id, bytes(20))])
+def test_a_chain_or_ledger_that_is_not_listed_is_refused(domain: Domain) -> None:
+    asked = f"{to_hex(domain.ledger)} on chain {domain.chain_id}"
+    _refused("trust.chains", asked, str(DOMAIN.chain_id), lambda: check_task(POLICY, WITHIN, domain, WORK))
+
+
+def test_a_chain_without_ledgers_stands_for_all_of_them() -> None:
+    policy = replace(POLICY, trust=replace(LISTED, chains=(AcceptedChain(DOMAIN.chain_id),)))
+    check_task(policy, WITHIN, Domain(DOMAIN.chain_id, bytes(20)), WORK)
+
+
+def test_the_defaults_trust_nobody() -> None:
+    _refused("trust.chains", f"{to_hex(DOMAIN.ledger)} on chain 31337", "none", lambda: check_task(
+        replace(POLICY, trust=TrustLimits()), WITHIN, DOMAIN, WORK
+    ))  # fmt: skip
+    chains_only = replace(POLICY, trust=replace(LISTED, authorities=()))
+    _refused("trust.authorities", "3", "at most 1", lambda: check_task(chains_only, WITHIN, DOMAIN, WORK))
+
+
+def test_every_line_has_its_test() -> None:
+    lines = {f"{table.name}.{line.name}" for table in fields(Policy) for line in fields(getattr(Policy(), table.name))}
+    tested = {*BEYOND, *(f"work.{field.name}" for field in fields(Work)), "trust.chains"}
+    assert lines == tested | {"privacy.total_epsilon", "privacy.total_delta_exponent"}
+
+
+def test_a_cohort_that_hides_nobody_is_refused() -> None:
+    def plan(*reputations: int) -> Any:
+        cohort = {client_address(number): reputation for number, reputation in enumerate(reputations)}
+        return plan_round(SPEC, DOMAIN, 1, 1, cohort, History(tuple(sorted(cohort)), b"\1" * 32), b"\2" * 32, 11)
+
+    check_cohort(POLICY, plan(2, 2, 2, 2, 3))
+    _refused("cohort.min_clients", "4", "at least 5", lambda: check_cohort(POLICY, plan(2, 2, 2, 2)))
+    _refused("cohort.max_share", "0.384616", "at most 0.333333", lambda: check_cohort(POLICY, plan(5, 2, 2, 2, 2)))
+
+
+def test_what_is_charged_is_within_task_and_total() -> None:
+    limits = PrivacyLimits()
+    check_spending(limits, 8 * MICRO, 16 * MICRO)
+    _refused("privacy.task_epsilon", "8.000001", "at most 8", lambda: check_spending(limits, 8 * MICRO + 1, 0))
+    _refused("privacy.total_epsilon", "16.000001", "at most 16", lambda: check_spending(limits, 0, 16 * MICRO + 1))
+
+
+def test_work_follows_from_public_terms_and_the_number_of_examples() -> None:
+    layers = (
+        Layer("convolution", {"channels": 2, "kernel": 3, "stride": 3}),
+        Layer("flatten", {}),
+        Layer("linear", {"outputs": 3, "bias": 1}),
+    )
+    learning = with_terms(SPEC.learning, local_steps=4, sampling_rate_ppm=500_000, density_ppm=1_000_000)
+    spec = replace(SPEC, model=ModelSpec((1, 6, 6), 3, layers), learning=learning)
+    work = work_of(spec, 3_000_000)
+    assert work.activations == 36 + 8 + 8 + 3
+    # 9 weights at 4 places for each of 2 channels, and 8 * 3 weights; three passes, four steps over half of the data
+    assert work.seconds == -(-3 * 4 * 1_500_000 * (72 + 24) // 10**9)
+    assert work.bytes > 47 * (4 + 4 + 4)
+
+
+# the phone
+
+
+def _phone(folder: Path, policy: Policy, records: MemoryRecords | None = None, **parts: Any) -> Phone:
+    phone = Phone(PlayedServer(), folder, records, **parts)
+    phone.policy = policy
+    phone.start()
+    return phone
+
+
+@pytest.mark.parametrize(
+    ("policy", "line"),
+    [
+        (replace(sample_policy(), privacy=PrivacyLimits()), "privacy.task_epsilon"),
+        (replace(sample_policy(), cohort=CohortLimits()), "cohort.min_clients"),
+        (
+            replace(sample_policy(), privacy=PrivacyLimits(20 * MICRO, 5, MICRO)),
+            "privacy.total_epsilon",
+        ),
+    ],
+)
+def test_a_phone_that_agrees_to_everything_enrols_for_nothing_beyond_its_policy(
+    policy: Policy, line: str, tmp_path: Path
+) -> None:
+    phone = _phone(tmp_path, policy)
+    with pytest.raises(PolicyError) as caught:
+        phone.steps(60)
+    assert caught.value.line == line
+    assert phone.told == []
+    assert phone.agent.journal.consented is None
+    assert len(phone.server.chain.events()) == 3, "the task and the other clients"
+
+
+@pytest.mark.parametrize(
+    "policy", [replace(sample_policy(), cohort=CohortLimits()), replace(sample_policy(), trust=TrustLimits())]
+)
+def test_a_policy_that_became_stricter_keeps_an_enrolled_phone_from_training(policy: Policy, tmp_path: Path) -> None:
+    phone = _phone(tmp_path, sample_policy())
+    phone.steps(60)
+    play_round(phone)
+    phone.policy = policy
+    phone.start()
+    play_round(phone)
+    assert phone.charged() == {1}
+    assert set(phone.server.submitted) == {1}
+    assert any("round 2: this phone refuses to train" in text and "the policy allows" in text for text in phone.told)
+    assert phone.paid() > 0 or phone.agent.step() is not None, "what was earned is still claimed"
+
+
+def test_three_tasks_on_the_same_data_stop_at_the_total(tmp_path: Path) -> None:
+    """The third is refused before it enrols: all of it would not fit any more."""
+    ledger, spec = MemoryRecords(), PlayedServer().spec
+    two_tasks = spent(spec.learning.mechanism, spec.privacy, 2 * spec.rounds).epsilon_micro
+    policy = replace(sample_policy(), privacy=replace(sample_policy().privacy, total_epsilon=two_tasks))
+    for _ in range(2):
+        phone = _phone(tmp_path, policy, ledger=ledger)
+        phone.steps(60)
+        for _ in range(spec.rounds):
+            play_round(phone)
+        other = TaskBinding.of(DOMAIN, 1 + len(phone.privacy.spending().charged), b"\5" * 32)
+        _renamed(ledger, other)
+    with pytest.raises(PolicyError) as caught:
+        _phone(tmp_path, policy, ledger=ledger).steps(60)
+    assert caught.value.line == "privacy.total_epsilon"
+
+
+def _renamed(records: MemoryRecords, task: TaskBinding) -> None:
+    """What was charged so far becomes another task's: the played chain has only one."""
+    ledger = PrivacyLedger(lambda: records)
+    spending, limits = ledger.spending(), sample_policy().privacy
+    records._entries.clear()
+    for place, (use, numbers) in enumerate(spending.charged.items()):
+        for number in numbers:
+            ledger.charge(replace(use, task=replace(task, task=task.task + place)), number, limits)
+
+
+def test_phones_at_once_do_not_pass_the_total_together(tmp_path: Path) -> None:
+    mechanism = SPEC.learning.mechanism
+    limits = replace(PrivacyLimits(), task_epsilon=2**40)
+    fitting = max(n for n in range(1, 100) if spent(mechanism, SPEC.privacy, n).epsilon_micro <= limits.total_epsilon)
+
+    def charge(phone: int) -> int:
+        ledger = PrivacyLedger(lambda: Journal(tmp_path / "privacy", wait=True))
+        use = DataUse(HOME, TaskBinding.of(DOMAIN, phone, bytes(32)), bytes([phone]) * 32, mechanism)
+        done = 0
+        for number in range(1, fitting + 1):
+            try:
+                ledger.charge(use, number, limits)
+                done += 1
+            except PolicyError:
+                break
+        return done
+
+    with ThreadPoolExecutor(3) as phones:
+        assert sum(phones.map(charge, (1, 2, 3))) == fitting
+
+
+def test_a_task_without_noise_needs_its_line() -> None:
+    allowed = replace(sample_policy(), privacy=replace(sample_policy().privacy, without_guarantee=True))
+    spec = replace(SPEC, learning=with_terms(SPEC.learning, noise_multiplier_micro=0))
+    check_task(allowed, spec, DOMAIN, work_of(spec, 7))
+    with pytest.raises(PolicyError, match=r"\(privacy\.without_guarantee\)"):
+        check_task(sample_policy(), spec, DOMAIN, work_of(spec, 7))
+
+
+# the file
+
+
+def test_the_sample_is_the_defaults() -> None:
+    assert parse_policy((SAMPLES / "policy.toml").read_bytes()) == parse_policy(b"") == Policy()
+    written = {
+        line.split("=")[0].strip() for line in (SAMPLES / "policy.toml").read_text().splitlines() if " = " in line
+    }
+    for table in fields(Policy):
+        assert {line.name for line in fields(getattr(Policy(), table.name))} <= written
+
+
+def test_a_whole_file() -> None:
+    text = f"""
+        [privacy]
+        task_epsilon = 1.5
+        [trust]
+        chains = [{{ chain_id = 10, ledgers = ["0x{"AB" * 20}"] }}, {{ chain_id = 11 }}]
+        authorities = ["0x{"01" * 20}"]
+        [money]
+        tokens = [{{ token = "{to_hex(TOKEN)}", max_stake = 5 }}]
+    """
+    policy = parse_policy(text.encode())
+    assert policy.privacy == PrivacyLimits(task_epsilon=1_500_000)
+    assert policy.trust == TrustLimits(3, (AcceptedChain(10, (b"\xab" * 20,)), AcceptedChain(11)), (b"\1" * 20,))
+    assert policy.money.tokens == (TokenStake(TOKEN, 5),)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[privacy]\ntask_epsilom = 1.0", "privacy.task_epsilom"),
+        ("[private]\n", "private"),
+        ("task_epsilon = 1.0", "task_epsilon"),
+        ("privacy = 3", "privacy"),
+        ('[privacy]\ntask_epsilon = "8"', "privacy.task_epsilon"),
+        ("[privacy]\ntask_epsilon = true", "privacy.task_epsilon"),
+        ("[privacy]\ntask_epsilon = -1.0", "privacy.task_epsilon"),
+        ("[privacy]\ntask_epsilon = inf", "privacy.task_epsilon"),
+        ("[privacy]\ntask_epsilon = nan", "privacy.task_epsilon"),
+        ("[privacy]\ntask_epsilon = 1e999999", "privacy.task_epsilon"),
+        ("[privacy]\ntask_epsilon = 0.0000001", "privacy.task_epsilon"),
+        ("[privacy]\ntask_delta_exponent = 5.0", "privacy.task_delta_exponent"),
+        ("[privacy]\ntask_delta_exponent = 2", "privacy.task_delta_exponent"),
+        ("[privacy]\nwithout_guarantee = 1", "privacy.without_guarantee"),
+        ("[cohort]\nmin_clients = 1", "cohort.min_clients"),
+        ("[cohort]\nmax_share = 1.1", "cohort.max_share"),
+        ("[trust]\nchains = [1]", "trust.chains[0]"),
+        ("[trust]\nchains = [{ ledgers = [] }]", "trust.chains[0].chain_id"),
+        ('[trust]\nauthorities = ["0x12"]', "trust.authorities[0]"),
+        ("[trust]\nauthorities = 7", "trust.authorities"),
+        ("[work]\nseconds = 0", "work.seconds"),
+        ("[money]\nmax_stake = -1", "money.max_stake"),
+        ("[privacy", "policy"),
+        ("[privacy]\ntask_epsilon = 1.0\ntask_epsilon = 2.0", "policy"),
+        ("x = " + "[" * 20_000, "policy"),
+        ("#" * 70_000, "larger than"),
+    ],
+)
+def test_what_cannot_stand_is_one_error_that_names_it(text: str, named: str) -> None:
+    with pytest.raises(MalformedError) as caught:
+        parse_policy(text.encode())
+    assert named in str(caught.value)
+    assert len(str(caught.value)) < 400
+    assert caught.value.fault is Party.OURS
+
+
+def test_a_phone_reads_its_own_file_or_takes_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    assert read_policy(path) == Policy()
+    path.write_text("[cohort]\nmin_clients = 9\n")
+    assert read_policy(path).cohort.min_clients == 9
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(MalformedError):
+        read_policy(path)
+
+
+def test_the_command_writes_the_defaults_and_overwrites_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    assert CliRunner().invoke(app, ["policy", "init", str(file)]).exit_code == 0
+    assert read_policy(file) == Policy()
+    assert CliRunner().invoke(app, ["policy", "init", str(file)]).exit_code == 2
