@@ -18,18 +18,17 @@ from client_agent.departure import leave_task
 from client_agent.edge_client import EdgeClient
 from client_agent.footprint import peak_megabytes
 from client_agent.journal import AgentJournal
-from client_agent.policy import Policy, parse_policy
+from client_agent.policy import parse_policy
 from client_agent.privacy.ledger import PrivacyLedger
 from client_agent.randomness import SystemRandomness
 from client_agent.settings import POLICY, PRIVACY_LEDGER, AgentSettings
 from client_agent.stake import fetch_stake
 from client_agent.training.trainers import HouseholdTrainer
-from protocol.errors import MalformedError
 from protocol.randomness import Randomness, SeededRandomness
-from protocol.strict_toml import MAX_TOML_BYTES
 from storage.content.open_store import open_store
 from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.signer import Signer
+from storage.policy_file import read_policy_file
 from storage.records.journal import Journal
 
 
@@ -55,7 +54,7 @@ def run_agent(
     if leave:
         _leave(settings, signer, tell)
         return True
-    policy = read_policy(settings.household / POLICY)
+    policy = parse_policy(read_policy_file(settings.household / POLICY))
     loader = FileLoader(settings.data, settings.max_data_bytes)
     privacy = PrivacyLedger(lambda: Journal(settings.household / PRIVACY_LEDGER, wait=True))
     data_set = privacy.assign(fingerprints_of(settings.data), settings.data_set)
@@ -98,17 +97,6 @@ def run_agent(
     finally:
         journal.close()
         edge.close()
-
-
-def read_policy(path: Path) -> Policy:
-    """The owner's, or the defaults where there is no file. Raises MalformedError."""
-    try:
-        with path.open("rb") as file:
-            return parse_policy(file.read(MAX_TOML_BYTES + 1))
-    except FileNotFoundError:
-        return Policy()
-    except OSError as error:
-        raise MalformedError(f"{path}: {error.strerror}") from error
 
 
 def _leave(settings: AgentSettings, signer: Signer, tell: Callable[[str], None]) -> None:

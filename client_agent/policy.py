@@ -6,7 +6,7 @@ Pure: files are read elsewhere. ``docs/policy.md`` explains every line.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from client_agent.work import Work
@@ -17,11 +17,10 @@ from protocol.messages.round import RoundPlan
 from protocol.messages.task import MICRO, Committee, TaskSpec
 from protocol.privacy.port import has_guarantee
 from protocol.strict_toml import Decimals, parse_toml
+from protocol.task.limits import CohortLimits, Confirmations, Most, at_least, at_most, check_cohort_limits
 
 Epsilon = Annotated[int, Decimals(6), Range(0, 2**40)]  # in millionths
-Share = Annotated[int, Decimals(6), Range(1, MICRO)]  # parts per million
 DeltaExponent = Annotated[int, Range(3, 15)]  # delta = 10^-exponent
-Most = Annotated[int, Range(1, 2**40)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +35,6 @@ class PrivacyLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class CohortLimits:
-    min_clients: Annotated[int, Range(2, 10_000)] = 5
-    max_share: Share = 333_333
-
-
-@dataclass(frozen=True, slots=True)
 class AcceptedChain:
     """``ledgers``: none named means every one on this chain."""
 
@@ -53,7 +46,7 @@ class AcceptedChain:
 class TrustLimits:
     """``authorities``: known not to be the manufacturer's; every other one counts as the manufacturer's own."""
 
-    min_confirmations: Annotated[int, Range(0, 1_000)] = 3
+    min_confirmations: Confirmations = 3
     chains: tuple[AcceptedChain, ...] = ()
     authorities: tuple[Address, ...] = ()
 
@@ -87,7 +80,7 @@ class Policy:
     """One table of the file each."""
 
     privacy: PrivacyLimits = PrivacyLimits()
-    cohort: CohortLimits = CohortLimits()
+    cohort: CohortLimits = field(default_factory=CohortLimits)
     trust: TrustLimits = TrustLimits()
     work: WorkLimits = WorkLimits()
     money: MoneyLimits = MoneyLimits()
@@ -101,31 +94,31 @@ def parse_policy(data: bytes) -> Policy:
 def check_task(policy: Policy, spec: TaskSpec, domain: Domain, work: Work) -> None:
     """Before enrolment and before every round. Raises PolicyError for the first line that the task exceeds."""
     _check_privacy(policy.privacy, spec)
-    _check_sums(policy.cohort, spec.cohort.min_clients, spec.cohort.max_share_ppm)
+    check_cohort_limits(policy.cohort, spec.cohort.min_clients, spec.cohort.max_share_ppm)
     _check_trust(policy.trust, spec, domain)
-    _at_most("work.seconds", "the training of a round in seconds", work.seconds, policy.work.seconds)
-    _at_most("work.bytes", "the traffic of a round in bytes", work.bytes, policy.work.bytes)
-    _at_most("work.activations", "the memory of one example in numbers", work.activations, policy.work.activations)
+    at_most("work.seconds", "the training of a round in seconds", work.seconds, policy.work.seconds)
+    at_most("work.bytes", "the traffic of a round in bytes", work.bytes, policy.work.bytes)
+    at_most("work.activations", "the memory of one example in numbers", work.activations, policy.work.activations)
     _check_money(policy.money, spec)
 
 
 def check_cohort(policy: Policy, plan: RoundPlan) -> None:
     """As :func:`check_task`, for those whom a round is planned for."""
     weights = [entry.weight for entry in plan.weights]
-    _check_sums(policy.cohort, len(weights), -(-max(weights) * MICRO // sum(weights)))
+    check_cohort_limits(policy.cohort, len(weights), -(-max(weights) * MICRO // sum(weights)))
 
 
 def check_spending(limits: PrivacyLimits, in_task_micro: int, in_all_micro: int) -> None:
     """Epsilon of one data set with what is about to be charged, in this task and in all. Raises PolicyError."""
     what = "the epsilon of this task on the data set"
-    _at_most("privacy.task_epsilon", what, in_task_micro, limits.task_epsilon, MICRO)
+    at_most("privacy.task_epsilon", what, in_task_micro, limits.task_epsilon, MICRO)
     check_total(limits, in_all_micro)
 
 
 def check_total(limits: PrivacyLimits, in_all_micro: int) -> None:
     """The second half of :func:`check_spending`."""
     what = "the epsilon of all tasks on the data set"
-    _at_most("privacy.total_epsilon", what, in_all_micro, limits.total_epsilon, MICRO)
+    at_most("privacy.total_epsilon", what, in_all_micro, limits.total_epsilon, MICRO)
 
 
 def _check_privacy(limits: PrivacyLimits, spec: TaskSpec) -> None:
@@ -134,14 +127,9 @@ def _check_privacy(limits: PrivacyLimits, spec: TaskSpec) -> None:
             raise PolicyError("privacy.without_guarantee", "the task's noise", "none", "false")
         return
     budget = spec.privacy.epsilon_budget_micro
-    _at_most("privacy.task_epsilon", "the task's epsilon", budget, limits.task_epsilon, MICRO)
+    at_most("privacy.task_epsilon", "the task's epsilon", budget, limits.task_epsilon, MICRO)
     what, exponent = "the exponent of the task's delta, 10^-n,", spec.privacy.delta_exponent
-    _at_least("privacy.task_delta_exponent", what, exponent, limits.task_delta_exponent)
-
-
-def _check_sums(limits: CohortLimits, clients: int, share_ppm: int) -> None:
-    _at_least("cohort.min_clients", "the least cohort", clients, limits.min_clients)
-    _at_most("cohort.max_share", "the largest share of one client", share_ppm, limits.max_share, MICRO)
+    at_least("privacy.task_delta_exponent", what, exponent, limits.task_delta_exponent)
 
 
 def _check_trust(limits: TrustLimits, spec: TaskSpec, domain: Domain) -> None:
@@ -150,7 +138,7 @@ def _check_trust(limits: TrustLimits, spec: TaskSpec, domain: Domain) -> None:
         asked = f"{to_hex(domain.ledger)} on chain {domain.chain_id}"
         listed = [f"{one.chain_id} ({', '.join(map(to_hex, one.ledgers)) or 'all'})" for one in limits.chains]
         raise PolicyError("trust.chains", "the task's ledger", asked, _listed(listed))
-    _at_least("trust.min_confirmations", "the task's confirmations", spec.confirmations, limits.min_confirmations)
+    at_least("trust.min_confirmations", "the task's confirmations", spec.confirmations, limits.min_confirmations)
     own, threshold = _manufacturers(spec.committee, limits.authorities), spec.committee.threshold
     what = "the number of key authorities that count as the manufacturer's"
     if own >= threshold:
@@ -165,26 +153,12 @@ def _manufacturers(committee: Committee, known: Sequence[Address]) -> int:
 def _check_money(limits: MoneyLimits, spec: TaskSpec) -> None:
     token, stake = spec.rewards.token, spec.deposits.client
     if token == NATIVE_COIN:
-        _at_most("money.max_stake", "the stake in wei", stake, limits.max_stake)
+        at_most("money.max_stake", "the stake in wei", stake, limits.max_stake)
     else:
         most = max((one.max_stake for one in limits.tokens if one.token == token), default=0)
-        _at_most("money.tokens", f"the stake in units of the token {to_hex(token)}", stake, most)
+        at_most("money.tokens", f"the stake in units of the token {to_hex(token)}", stake, most)
     claim = spec.durations.claim_seconds
-    _at_least("money.min_claim_seconds", "the time for claims in seconds", claim, limits.min_claim_seconds)
-
-
-def _at_most(line: str, what: str, asked: int, most: int, unit: int = 1) -> None:
-    if asked > most:
-        raise PolicyError(line, what, _number(asked, unit), f"at most {_number(most, unit)}")
-
-
-def _at_least(line: str, what: str, asked: int, least: int) -> None:
-    if asked < least:
-        raise PolicyError(line, what, asked, f"at least {least}")
-
-
-def _number(value: int, unit: int) -> str:
-    return str(value) if unit == 1 else f"{value / unit:.10g}"
+    at_least("money.min_claim_seconds", "the time for claims in seconds", claim, limits.min_claim_seconds)
 
 
 def _listed(texts: list[str]) -> str:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import fields, replace
 from typing import Any
 
-from client_agent.policy import AcceptedChain, CohortLimits, MoneyLimits, Policy, PrivacyLimits, TrustLimits
+from client_agent.policy import AcceptedChain, MoneyLimits, Policy, PrivacyLimits, TrustLimits
 from protocol.domain import Domain
 from protocol.identifiers import Address
 from protocol.messages.task import (
@@ -29,6 +29,7 @@ from protocol.messages.task import (
     TaskSpec,
 )
 from protocol.signing import address_of
+from protocol.task.limits import CohortLimits
 from protocol.version import SPEC_VERSION
 
 DOMAIN = Domain(31337, bytes(range(20)))

@@ -6,13 +6,17 @@ from pathlib import Path
 
 from backend.key_authority.app import authority_app
 from backend.key_authority.bonds import BondWatch
+from backend.key_authority.endpoints import Endpoints
 from backend.key_authority.identity import derived_key_pair, kept_key_pair
+from backend.key_authority.policy import parse_policy
 from backend.key_authority.records import AuthorityRecords
 from backend.key_authority.service import KeyAuthority
 from backend.key_authority.settings import AuthoritySettings
 from backend.process import configure_log, serve
 from storage.ledger.ethereum.ledger import EthereumLedger
+from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.signer import Signer
+from storage.policy_file import read_policy_file
 from storage.records.journal import Journal
 
 
@@ -25,13 +29,15 @@ def serve_authority(
     a development account off loopback.
     """
     configure_log()
+    policy = parse_policy(read_policy_file(settings.folder / "policy.toml"))
     ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
+    reader = Endpoints([ledger, *(EthereumReader(url, settings.ledger) for url in settings.other_rpc_urls)])
     records = AuthorityRecords(Journal(settings.folder / "journal"))
     bonds = BondWatch(ledger, records, settings.max_bond_wei)
     try:
         bonds.start()
         key_pair = kept_key_pair(settings.folder) if seed is None else derived_key_pair(seed, signer.address)
-        app = authority_app(KeyAuthority(ledger, records, signer, key_pair))
+        app = authority_app(KeyAuthority(reader, records, signer, key_pair, policy))
         serve(app, settings.port, ready_file, signer.address)
     finally:
         bonds.stop()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from backend.key_authority.endpoints import ChainReader
+from backend.key_authority.policy import AuthorityPolicy, check_task
 from backend.key_authority.records import AuthorityRecords
 from protocol.canonical import decode, encode
 from protocol.content.cid import cid_of
@@ -27,7 +29,7 @@ from protocol.round.key_request import answer_request, check_parameters, check_r
 from protocol.round.planning import check_plan, terms_of
 from protocol.round.scheme import RoundScheme, prepare
 from protocol.round.state_table import RoundState
-from storage.ledger.interface import LedgerReader, TransactionRevertedError
+from storage.ledger.interface import TransactionRevertedError
 from storage.ledger.signer import Signer
 
 MAX_PLANNED_REQUEST_BYTES = MAX_PLAN_BYTES + MAX_REQUEST_BYTES
@@ -48,9 +50,15 @@ class KeyAuthority:
     """
 
     def __init__(
-        self, reader: LedgerReader, records: AuthorityRecords, signer: Signer, key_pair: EncryptionKeyPair
+        self,
+        reader: ChainReader,
+        records: AuthorityRecords,
+        signer: Signer,
+        key_pair: EncryptionKeyPair,
+        policy: AuthorityPolicy,
     ) -> None:
         self._reader, self._records, self._signer, self._key_pair = reader, records, signer, key_pair
+        self._policy = policy
 
     def identity(self) -> dict[str, str]:
         return {
@@ -59,7 +67,7 @@ class KeyAuthority:
         }
 
     def accept_task(self, task: int, body: bytes) -> None:
-        """Keeps the spec whose digest is on chain, if this authority is in its committee."""
+        """Keeps the spec whose digest is on chain, if this authority is in its committee and its policy allows it."""
         with _on_chain(f"task {task}"):
             recorded = self._reader.task(task).spec
         if sha256(body) != recorded:
@@ -68,11 +76,12 @@ class KeyAuthority:
         posted = [event for event in self._reader.events(task) if isinstance(event, TaskPosted)]
         if [event.terms for event in posted] != [terms_of(spec)]:
             raise VerificationError("the terms on chain are not the spec's", fault=Party.MANUFACTURER)
+        self._number(spec)
         try:
+            check_task(self._policy, spec)
             prepare(spec, spec.cohort.max_clients)
         except EncryptionError as error:
             raise EncryptionError(error.args[0], code=error.code, fault=Party.MANUFACTURER) from error
-        self._number(spec)
         self._records.keep_task(task, body)
 
     def accept_client(self, task: int, client: Address, body: bytes) -> bytes:
@@ -107,6 +116,7 @@ class KeyAuthority:
         stored = self._records.answer_to(task, request.label, request.kind, digest)
         if stored is not None:
             return stored
+        check_task(self._policy, spec)
         check_parameters(plan, request, self._records.epoch(task))
         check_plan(plan, spec, domain, task, round_number)
         if view.state in _DEAD or (view.state is RoundState.REQUESTED and self._reader.now() > view.settle_until):

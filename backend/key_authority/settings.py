@@ -13,3 +13,4 @@ class AuthoritySettings:
     ledger: bytes  # the only contract that this authority believes
     port: int = 8100  # on loopback; 0 takes a free one
     max_bond_wei: int = 0  # that its bonds may be together, as far as it places them by itself
+    other_rpc_urls: tuple[str, ...] = ()  # of the same chain: all must agree with the first

@@ -141,6 +141,7 @@ def check_plan(plan: RoundPlan, spec: TaskSpec, domain: Domain, task: int, round
         "committee": sha256(encode(spec.committee)),
         "key_epoch": round_number,
         "learning": spec.learning,
+        "dimension": sent_parameters(spec),
         "min_clients": spec.cohort.min_clients,
         "max_clients": spec.cohort.max_clients,
         "max_share_ppm": spec.cohort.max_share_ppm,

@@ -74,13 +74,17 @@ def authority(
     ready_file: ReadyFile = None,
     seed_file: SeedFile = None,
     max_bond: MaxBond = 0,
+    other_rpc_url: Annotated[
+        list[str] | None, typer.Option(help="another endpoint of the chain, which must say the same; repeat for each")
+    ] = None,
 ) -> None:
     """One key authority: answers for what it finds on chain, once per label."""
     from backend.key_authority.main import serve_authority
     from backend.key_authority.settings import AuthoritySettings
     from storage.ledger.signer import Signer
 
-    settings = AuthoritySettings(folder, rpc_url, from_hex(ledger.lower(), 20), port, max_bond)
+    others = tuple(other_rpc_url or ())
+    settings = AuthoritySettings(folder, rpc_url, from_hex(ledger.lower(), 20), port, max_bond, others)
     signer = Signer.from_keystore(keystore, password_file)
     serve_authority(settings, signer, seed=read_seed(seed_file), ready_file=ready_file)
 

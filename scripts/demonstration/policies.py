@@ -26,5 +26,9 @@ def phone_policy(domain: Domain, authorities: Sequence[Address], min_clients: in
     )
 
 
+def authority_policy(min_clients: int) -> str:
+    return "\n".join([*_cohort(min_clients), "[chain]", "min_confirmations = 0", ""])
+
+
 def _cohort(min_clients: int) -> list[str]:
     return ["[cohort]", f"min_clients = {min_clients}", "max_share = 0.5"]

@@ -9,7 +9,7 @@ from client_agent.randomness import SystemRandomness
 from protocol.domain import Domain
 from protocol.identifiers import Address, to_hex
 from protocol.randomness import Randomness, SeededRandomness
-from scripts.demonstration.policies import phone_policy
+from scripts.demonstration.policies import authority_policy, phone_policy
 from scripts.demonstration.processes import RoleProcess, Stage
 from storage.ledger.keystore import write_keystore
 from storage.ledger.signer import Signer
@@ -61,6 +61,9 @@ class DemoStage:
         return signer
 
     def start_authority(self, role: str) -> RoleProcess:
+        state = self.folder(role) / "state"
+        state.mkdir(mode=0o700, exist_ok=True)
+        (state / "policy.toml").write_text(authority_policy(self.min_clients))
         return self._start(role, "serve", "authority", *self._state(role), *self._seed_file(role), *self._listen(role))
 
     def start_edge(self, censored: Address | None, role: str = "edge") -> RoleProcess:

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from backend.api.app import edge_app
 from backend.bonds import BondKeeper
 from backend.key_authority.app import authority_app
+from backend.key_authority.policy import AuthorityPolicy, ChainLimits
 from backend.key_authority.records import AuthorityRecords
 from backend.key_authority.service import KeyAuthority
 from backend.rounds.committee_client import CommitteeClient
@@ -27,12 +28,15 @@ from protocol.encryption.envelope import EncryptionKeyPair
 from protocol.messages.chain import TaskPosted
 from protocol.randomness import SeededRandomness
 from protocol.task.documents import Kind
+from protocol.task.limits import CohortLimits
 from storage.ledger.signer import Signer
 from storage.records.memory import MemoryRecords
 from storage.task_reader import TaskReader
 from tests.reference_ledger.chain import MemoryChain
 from tests.samples import private_key
 from tests.simulation.faults import Faults, KilledError, MortalRecords, Network, UnreliableLedger, UnreliableStore
+
+SMALL = AuthorityPolicy(CohortLimits(2, 900_000), ChainLimits(0))
 
 
 def authority_key_pair(j: int) -> EncryptionKeyPair:
@@ -128,7 +132,7 @@ class Authority(Process):
     def start(self) -> None:
         reader = UnreliableLedger(self._chain, self.signer.address, self._faults)
         records = AuthorityRecords(MortalRecords(self.records, self._faults))
-        self.app = authority_app(KeyAuthority(reader, records, self.signer, self._key_pair))
+        self.app = authority_app(KeyAuthority(reader, records, self.signer, self._key_pair, SMALL))
 
 
 class Server(Process):

@@ -56,6 +56,7 @@ def test_any_of_the_reputations_that_cannot_be_told_apart_will_do() -> None:
         {"committee": b"\x01" * 32},
         {"key_epoch": 0},
         {"learning": with_terms(SPEC.learning, noise_multiplier_micro=1)},
+        {"dimension": 2**32 - 1},
         {"min_clients": 1},
         {"max_share_ppm": 1_000_000},
         {"commit_seconds": 1},

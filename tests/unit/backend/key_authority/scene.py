@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from backend.key_authority.policy import AuthorityPolicy
 from backend.key_authority.records import AuthorityRecords
 from backend.key_authority.service import KeyAuthority
 from protocol.canonical import encode
@@ -26,6 +27,7 @@ from protocol.randomness import SeededRandomness
 from protocol.round.planning import terms_of
 from protocol.round.state_table import RoundState
 from protocol.signing import sign
+from protocol.task.limits import CohortLimits
 from storage.ledger.interface import LedgerError, TransactionRevertedError
 from storage.ledger.signer import Signer
 from storage.records.journal import Journal
@@ -34,6 +36,7 @@ from tests.samples import DOMAIN, client_address, private_key, sample_spec
 TASK = 7
 CLIENTS = tuple(sorted(client_address(number) for number in range(3)))
 KEY_OF = {client_address(number): private_key("client", number) for number in range(3)}
+SMALL = AuthorityPolicy(CohortLimits(2, 900_000))  # the sample has three clients
 SECRETS = SeededRandomness(b"key authority tests")
 
 
@@ -169,14 +172,14 @@ class Scene:
     """One authority over a folder; ``restart`` is what a new process would find there."""
 
     def __init__(self, folder: Path, j: int = 1) -> None:
-        self.folder, self.j = folder, j
+        self.folder, self.j, self.policy = folder, j, SMALL
         self.ledger = FakeLedger()
         self.records = AuthorityRecords(Journal(folder / "journal"))
         self.authority = self._authority()
 
     def _authority(self) -> KeyAuthority:
         reader: Any = self.ledger
-        return KeyAuthority(reader, self.records, authority_signer(self.j), key_pair(self.j))
+        return KeyAuthority(reader, self.records, authority_signer(self.j), key_pair(self.j), self.policy)
 
     def restart(self) -> None:
         self.records.close()

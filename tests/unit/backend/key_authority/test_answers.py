@@ -121,6 +121,7 @@ _PLANS: dict[str, tuple[str, Callable[[], RoundPlan]]] = {
     "chain": ("E_VERIFICATION", lambda: plan(chain_id=1)),
     "quorum": ("E_VERIFICATION", lambda: plan(min_clients=1)),
     "share": ("E_VERIFICATION", lambda: plan(max_share_ppm=1_000_000)),
+    "dimension": ("E_VERIFICATION", lambda: plan(dimension=2**32 - 1)),
     "learning": ("E_VERIFICATION", lambda: plan(learning=with_terms(spec().learning, noise_multiplier_micro=0))),
     "weights twice": ("E_MALFORMED", lambda: plan(weights=(ClientWeight(CLIENTS[0], 2),) * 2)),
 }
