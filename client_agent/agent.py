@@ -150,7 +150,7 @@ class Agent:
         binding = self._binding()
         if self.address not in self.followed.state.enrolled:
             self._check_policy(spec, binding)
-        told = disclose(spec, binding, self.examples, self.data_set, self.privacy.spending())
+        told = disclose(spec, binding, self.examples, self.data_set, self.privacy.spending(), self.policy.privacy)
         if not self.agreement.obtain(binding, told):
             self.agreed = False
             self._phases.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from client_agent.binding import TaskBinding
+from client_agent.policy import PrivacyLimits
 from client_agent.privacy.ledger import Spending
 from protocol.identifiers import Address
 from protocol.messages.charge import Charge
@@ -43,8 +44,10 @@ class Disclosure:
     budget_micro: int  # epsilon
     charges: tuple[Charge, ...]  # of this task: so far, with one round more, of all rounds; none without a guarantee
     data_set: str
-    data_set_micro: int  # epsilon of all tasks on it so far, at the delta of this task
+    data_set_micro: int  # epsilon of all tasks on it so far
     data_set_after_micro: int  # with all rounds of this task
+    data_set_limit_micro: int  # by the owner's policy
+    data_set_delta_exponent: int
     rounds_without_guarantee: int  # on it so far
 
     sent_every_round: tuple[str, ...] = ("one encrypted update", "a signed commitment to it")
@@ -64,11 +67,13 @@ class Disclosure:
     )
 
 
-def disclose(spec: TaskSpec, binding: TaskBinding, examples: int, data_set: str, spending: Spending) -> Disclosure:
+def disclose(
+    spec: TaskSpec, binding: TaskBinding, examples: int, data_set: str, spending: Spending, limits: PrivacyLimits
+) -> Disclosure:
     """``spending``: of the household so far. Raises MalformedError for a task whose accountant this phone lacks."""
     mechanism, privacy, durations = spec.learning.mechanism, spec.privacy, spec.durations
     charged, guaranteed = spending.rounds_of(data_set, binding), has_guarantee(mechanism)
-    counts, delta_exponent = (charged, charged + 1, spec.rounds) if guaranteed else (), privacy.delta_exponent
+    counts, delta_exponent = (charged, charged + 1, spec.rounds) if guaranteed else (), limits.total_delta_exponent
     afterwards = spending.with_task(data_set, binding, mechanism, spec.rounds)
     return Disclosure(
         chain_id=binding.chain_id,
@@ -94,5 +99,7 @@ def disclose(spec: TaskSpec, binding: TaskBinding, examples: int, data_set: str,
         data_set=data_set,
         data_set_micro=spending.epsilon_micro(data_set, delta_exponent),
         data_set_after_micro=afterwards.epsilon_micro(data_set, delta_exponent),
+        data_set_limit_micro=limits.total_epsilon,
+        data_set_delta_exponent=delta_exponent,
         rounds_without_guarantee=spending.without_guarantee(data_set),
     )

@@ -96,7 +96,8 @@ def _privacy(told: Disclosure) -> Iterator[str]:
         yield from _figures(told)
     yield (
         f"all tasks together have cost the data set {told.data_set} {told.data_set_micro / MICRO:.3f} so far, and"
-        f" {told.data_set_after_micro / MICRO:.3f} once this one is over"
+        f" {told.data_set_after_micro / MICRO:.3f} once this one is over; your policy allows"
+        f" {told.data_set_limit_micro / MICRO:.3f} (epsilon at delta = 1e-{told.data_set_delta_exponent})"
     )
     if told.rounds_without_guarantee:
         yield f"and {told.rounds_without_guarantee} rounds without a guarantee, which no figure covers"

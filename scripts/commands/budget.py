@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,32 +12,36 @@ from protocol.messages.task import MICRO
 from scripts.commands.options import HOUSEHOLD, Household
 
 if TYPE_CHECKING:
+    from client_agent.policy import PrivacyLimits
     from client_agent.privacy.ledger import Spending
 
 
 def budget(
     household: Household = HOUSEHOLD,
-    delta_exponent: Annotated[int, typer.Option(min=3, max=15, help="delta = 10 to the minus this")] = 5,
 ) -> None:
-    """Shows what every data set of the household has spent, and in which tasks."""
+    """Shows what every data set of the household has spent, of how much its policy allows, and in which tasks."""
+    from client_agent.policy import parse_policy
     from client_agent.privacy.ledger import PrivacyLedger, Spending
-    from client_agent.settings import PRIVACY_LEDGER
+    from client_agent.settings import POLICY, PRIVACY_LEDGER
+    from storage.policy_file import read_policy_file
     from storage.records.journal import Journal
 
     path = household.expanduser() / PRIVACY_LEDGER
     spending = PrivacyLedger(lambda: Journal(path, wait=True)).spending() if path.exists() else Spending()
-    for line in lines_of(spending, delta_exponent):
+    policy = parse_policy(read_policy_file(household.expanduser() / POLICY))
+    for line in lines_of(spending, policy.privacy):
         typer.echo(line)
 
 
-def lines_of(spending: Spending, delta_exponent: int) -> Iterator[str]:
+def lines_of(spending: Spending, limits: PrivacyLimits) -> Iterator[str]:
     """One line a data set, then one line a task of it."""
+    delta_exponent = limits.total_delta_exponent
     names = sorted({*spending.files.values(), *(use.data_set for use in spending.charged)})
     if not names:
         yield "no data set was used yet"
     for name in names:
-        total = spending.epsilon_micro(name, delta_exponent) / MICRO
-        together = f"epsilon {total:.3f} at delta 1e-{delta_exponent}, all tasks together"
+        total, most = spending.epsilon_micro(name, delta_exponent) / MICRO, limits.total_epsilon / MICRO
+        together = f"epsilon {total:.3f} of {most:.3f} at delta 1e-{delta_exponent}, all tasks together"
         yield f"{name}: {together}{_uncovered(spending, name)}"
         tasks = sorted({use.task for use in spending.charged if use.data_set == name}, key=repr)
         for task in tasks:

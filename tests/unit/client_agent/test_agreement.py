@@ -9,10 +9,11 @@ from unittest import mock
 
 import pytest
 
-from client_agent.agreement import Agreement
+from client_agent.agreement import ENROL, WITHOUT_GUARANTEE, Agreement
 from client_agent.binding import FolderBoundError, TaskBinding
-from client_agent.consent import Disclosure
+from client_agent.consent import Disclosure, disclose
 from client_agent.journal import AgentJournal
+from client_agent.privacy.ledger import HOME, Spending
 from protocol.canonical import decode
 from protocol.domain import Domain
 from protocol.errors import Party, VerificationError
@@ -21,12 +22,13 @@ from protocol.messages.consent import Consent
 from protocol.signing import verify
 from storage.ledger.signer import Signer
 from storage.records.memory import MemoryRecords
-from tests.samples import DOMAIN, private_key
+from tests.samples import DOMAIN, private_key, sample_policy, sample_spec, with_terms
 from tests.unit.client_agent.scene_phone import Phone
 from tests.unit.client_agent.scene_server import PHONE, PlayedServer
 
 BOUND = TaskBinding.of(DOMAIN, 1, b"\5" * 32)
 DIGEST = b"\1" * 32
+LIMITS = sample_policy().privacy
 
 
 def _agreement(records: MemoryRecords, signer: Signer = PHONE) -> Agreement:
@@ -93,6 +95,22 @@ def test_what_was_shown_is_kept_and_signed(tmp_path: Path) -> None:
     assert journal.shown("consent.txt").decode() == phone.told[0]
     assert kept.consent.facts == sha256(journal.shown("consent.json"))
     assert decode(Disclosure, journal.shown("consent.json")).title == server.spec.title
+
+
+@pytest.mark.parametrize(("answers", "agreed"), [((True, True), True), ((True, False), False), ((False,), False)])
+def test_a_task_without_a_guarantee_asks_for_a_consent_of_its_own(answers: tuple[bool, ...], agreed: bool) -> None:
+    spec = sample_spec()
+    spec = replace(spec, learning=with_terms(spec.learning, noise_multiplier_micro=0))
+    agreement, left, asked = _agreement(MemoryRecords()), list(answers), list[str]()
+
+    def agree(question: str) -> bool:
+        asked.append(question)
+        return left.pop(0)
+
+    agreement.agree = agree
+    assert agreement.obtain(BOUND, disclose(spec, BOUND, 7, HOME, Spending(), LIMITS)) is agreed
+    assert asked == [WITHOUT_GUARANTEE, ENROL][: len(answers)]
+    assert (agreement.journal.consented is not None) is agreed
 
 
 def test_a_later_start_does_not_ask_again(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ NOT_TOLD = {  # they cost the owner nothing
     *("durations.enrolment_seconds", "durations.commit_seconds", "durations.settle_seconds"),
     *("durations.takeover_seconds", "deposits.edge_server", "deposits.authority"),
 }
+LIMITS = sample_policy().privacy
 WHOLE = (ModelSpec,)  # told as one
 BINDING = TaskBinding.of(DOMAIN, 7, b"\5" * 32)
 
@@ -81,7 +82,7 @@ def _charged(spec: TaskSpec, rounds: int) -> Spending:
 
 def _told(spec: TaskSpec) -> Disclosure:
     """After one round of 42 examples."""
-    return disclose(spec, BINDING, 42, HOME, _charged(spec, 1))
+    return disclose(spec, BINDING, 42, HOME, _charged(spec, 1), LIMITS)
 
 
 def _names(value: Any, prefix: str = "") -> Iterator[str]:
@@ -176,7 +177,7 @@ def test_a_task_without_noise_is_told_as_one_without_a_guarantee() -> None:
     text = as_text(told)
     assert told.charges == ()
     assert "NOTHING limits what it can reveal" in text
-    for word in ("epsilon at delta", "budget", "your own noise", "noised"):
+    for word in ("differential privacy", "budget", "your own noise", "noised"):
         assert word not in text
 
 
@@ -185,7 +186,7 @@ def test_what_all_tasks_have_cost_is_told() -> None:
     other = DataUse(HOME, replace(BINDING, task=8), b"\7" * 32, SPEC.learning.mechanism)
     for number in (1, 2, 3):
         spending = spending.with_round(other, number)
-    told = disclose(SPEC, BINDING, 42, HOME, spending)
+    told = disclose(SPEC, BINDING, 42, HOME, spending, LIMITS)
     mechanism, privacy = SPEC.learning.mechanism, SPEC.privacy
     assert told.data_set_micro == spent(mechanism, privacy, 2 + 3).epsilon_micro
     assert told.data_set_after_micro == spent(mechanism, privacy, SPEC.rounds + 3).epsilon_micro

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from client_agent.binding import TaskBinding
 from client_agent.data.fingerprints import fingerprints_of
@@ -15,6 +16,7 @@ from client_agent.data.loader import DataMissingError
 from client_agent.policy import PrivacyLimits
 from client_agent.privacy.ledger import HOME, DataSetError, DataUse, PrivacyLedger
 from protocol.privacy.spending import spent
+from scripts.cli import app
 from scripts.commands.budget import lines_of
 from storage.records.journal import Journal
 from storage.records.memory import MemoryRecords
@@ -83,19 +85,30 @@ def test_a_mechanism_without_a_guarantee_is_recorded_as_such() -> None:
     spending = ledger.spending()
     assert spending.without_guarantee(HOME) == 1
     assert spending.epsilon_micro(HOME, 5) == spent(MECHANISM, PRIVACY, 1).epsilon_micro
-    assert "1 rounds without a guarantee are not in it" in next(iter(lines_of(spending, 5)))
+    assert "1 rounds without a guarantee are not in it" in next(iter(lines_of(spending, LIMITS)))
 
 
 def test_the_budget_is_shown_by_data_set_and_task() -> None:
     ledger = in_memory()
-    assert list(lines_of(ledger.spending(), 5)) == ["no data set was used yet"]
+    assert list(lines_of(ledger.spending(), LIMITS)) == ["no data set was used yet"]
     ledger.charge(USE, 1, LIMITS)
     ledger.charge(replace(USE, task=replace(BINDING, task=2)), 1, LIMITS)
-    total, first, second = lines_of(ledger.spending(), 5)
+    total, first, second = lines_of(ledger.spending(), LIMITS)
     one, two = (spent(MECHANISM, PRIVACY, rounds).epsilon for rounds in (1, 2))
-    assert total == f"home: epsilon {two:.3f} at delta 1e-5, all tasks together"
+    assert total == f"home: epsilon {two:.3f} of 40.000 at delta 1e-5, all tasks together"
     assert first.startswith("  task 1 of ledger 0x") and first.endswith(f": 1 rounds, epsilon {one:.3f}")
     assert second.startswith("  task 2 of ledger 0x")
+
+
+def test_the_command_reads_ledger_and_policy_of_a_household(tmp_path: Path) -> None:
+    on_disk(tmp_path).charge(USE, 1, LIMITS)
+    (tmp_path / "policy.toml").write_text("[privacy]\ntotal_epsilon = 9.0\ntotal_delta_exponent = 6\n")
+    answer = CliRunner().invoke(app, ["budget", "--household", str(tmp_path)])
+    epsilon = spent(MECHANISM, replace(PRIVACY, delta_exponent=6), 1).epsilon
+    assert answer.output.startswith(f"home: epsilon {epsilon:.3f} of 9.000 at delta 1e-6, all tasks together\n")
+    empty = CliRunner().invoke(app, ["budget", "--household", str(tmp_path / "none")])
+    assert (empty.exit_code, empty.output) == (0, "no data set was used yet\n")
+    assert not (tmp_path / "none").exists()
 
 
 def test_two_phones_at_once_lose_no_charge(tmp_path: Path) -> None:

@@ -33,12 +33,13 @@ from storage.ledger.signer import Signer
 from storage.records.journal import Journal
 from tests.ports.chain_token import ChainToken, sent_by
 from tests.ports.chains import running_chain
-from tests.samples import DOMAIN, private_key
+from tests.samples import DOMAIN, private_key, sample_policy
 from tests.unit.backend.key_authority import scene as authority
 
 STAKE = 10**15
 BINDING = TaskBinding.of(DOMAIN, 1, bytes(32))
 COIN = 10**18
+LIMITS = sample_policy().privacy
 
 
 class Scene:
@@ -240,11 +241,11 @@ def test_a_phone_of_a_task_that_never_began_has_its_stake_after_enrolment(scene:
 
 def test_the_owner_is_told_what_where_why_and_for_how_long() -> None:
     plain = authority.spec()
-    assert "stake" not in as_text(disclose(plain, BINDING, 3, HOME, Spending()))
+    assert "stake" not in as_text(disclose(plain, BINDING, 3, HOME, Spending(), LIMITS))
     staked = replace(plain, deposits=DepositTerms(client=STAKE))
-    text = as_text(disclose(staked, BINDING, 3, HOME, Spending()))
+    text = as_text(disclose(staked, BINDING, 3, HOME, Spending(), LIMITS))
     longest = staked.durations.task_seconds + staked.durations.claim_seconds
     for part in (f"{STAKE} wei", "nobody can take it", "with your last claim", f"locked until {longest} seconds"):
         assert part in text
     in_token = replace(staked, rewards=replace(staked.rewards, token=b"\x77" * 20))
-    assert "token 0x" + "77" * 20 in as_text(disclose(in_token, BINDING, 3, HOME, Spending()))
+    assert "token 0x" + "77" * 20 in as_text(disclose(in_token, BINDING, 3, HOME, Spending(), LIMITS))
