@@ -33,8 +33,8 @@ from protocol.task.limits import CohortLimits
 from storage.records.journal import Journal
 from storage.records.memory import MemoryRecords
 from tests.samples import DOMAIN, client_address, sample_policy, sample_spec, with_terms
-from tests.unit.client_agent.scene_phone import Phone, play_round
-from tests.unit.client_agent.scene_server import PlayedServer
+from tests.unit.client_agent.scene_phone import UNTIL_BATCH, Phone, play_round
+from tests.unit.client_agent.scene_server import OTHERS, PHONE, PlayedServer
 
 SPEC = sample_spec()
 MEMBERS = SPEC.committee.members
@@ -133,6 +133,15 @@ def test_the_defaults_trust_nobody() -> None:
     _refused("trust.authorities", "3", "at most 1", lambda: check_task(chains_only, WITHIN, DOMAIN, WORK))
 
 
+def test_an_authority_that_is_in_the_committee_twice_is_independent_once() -> None:
+    """Its operator alone would hold two shares."""
+    twice = replace(WITHIN, committee=Committee(2, (MEMBERS[0], MEMBERS[0], MEMBERS[1])))
+    check_task(POLICY, replace(WITHIN, committee=Committee(2, MEMBERS)), DOMAIN, WORK)
+    _refused("trust.authorities", "2", "at most 1", lambda: check_task(
+        replace(POLICY, trust=replace(LISTED, authorities=(MEMBERS[0].address,))), twice, DOMAIN, WORK
+    ))  # fmt: skip
+
+
 def test_every_line_has_its_test() -> None:
     lines = {f"{table.name}.{line.name}" for table in fields(Policy) for line in fields(getattr(Policy(), table.name))}
     tested = {*BEYOND, *(f"work.{field.name}" for field in fields(Work)), "trust.chains"}
@@ -218,6 +227,16 @@ def test_a_policy_that_became_stricter_keeps_an_enrolled_phone_from_training(pol
     assert set(phone.server.submitted) == {1}
     assert any("round 2: this phone refuses to train" in text and "the policy allows" in text for text in phone.told)
     assert phone.paid() > 0 or phone.agent.step() is not None, "what was earned is still claimed"
+
+
+def test_a_round_whose_cohort_is_beyond_the_policy_is_not_trained_for(tmp_path: Path) -> None:
+    """The terms are within it; whoever is planned beside this phone has five sevenths of the weight."""
+    phone = _phone(tmp_path, replace(sample_policy(), cohort=CohortLimits(2, 700_000)))
+    phone.steps(60)
+    phone.server.open({PHONE.address: 2, OTHERS[0]: 5})
+    phone.steps(UNTIL_BATCH)
+    assert (phone.charged(), phone.server.submitted) == (set(), {})
+    assert "0.714286; the policy allows at most 0.7 (cohort.max_share)" in phone.told[-1]
 
 
 def test_three_tasks_on_the_same_data_stop_at_the_total(tmp_path: Path) -> None:
