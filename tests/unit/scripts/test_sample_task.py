@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from backend.key_authority.policy import AuthorityPolicy
+from backend.key_authority.policy import check_task as check_by_authority
+from client_agent.policy import AcceptedChain, Policy, TrustLimits, check_task
+from client_agent.work import work_of
 from protocol.messages.chain import DEFAULT_RULES
 from protocol.messages.task import CommitteeMember, DepositTerms, Durations, LearningTerms, ReputationTerms, TaskSpec
 from protocol.privacy.spending import spent
@@ -16,6 +20,7 @@ from protocol.round.key_request import check_quorum
 from protocol.round.scheme import encoding_of
 from scripts.cli import app
 from scripts.commands.task_file import SAMPLE, TaskFile
+from tests.samples import DOMAIN
 
 TEXT = SAMPLE.read_text()
 LINES = TEXT.splitlines()
@@ -43,6 +48,14 @@ def test_the_sample_is_a_task() -> None:
         check_quorum(weights, spec.cohort.min_clients, spec.cohort.max_share_ppm)
     rules = (spec.reputation.maximum, spec.reputation.floor, spec.reputation.waiting_seconds)
     assert rules == (DEFAULT_RULES.maximum, DEFAULT_RULES.floor, DEFAULT_RULES.waiting_seconds)
+
+
+def test_it_is_within_the_usual_policies_once_chain_and_authorities_are_listed() -> None:
+    spec = spec_of(SAMPLE)
+    known = tuple(member.address for member in spec.committee.members)
+    policy = Policy(trust=TrustLimits(chains=(AcceptedChain(DOMAIN.chain_id),), authorities=known))
+    check_task(policy, spec, DOMAIN, work_of(spec, spec.learning.optimiser.reference_count))
+    check_by_authority(AuthorityPolicy(), spec)
 
 
 def test_every_field_is_there() -> None:
