@@ -148,8 +148,8 @@ class Agent:
             return None
         self._spec = spec
         binding = self._binding()
-        if self.address not in self.followed.state.enrolled:
-            self._check_policy(spec, binding)
+        if self.journal.consented is None or self.address not in self.followed.state.enrolled:
+            self._check_policy(spec, binding)  # whatever the endpoint says of an enrolment that this folder knows not
         told = disclose(spec, binding, self.examples, self.data_set, self.privacy.spending(), self.policy.privacy)
         if not self.agreement.obtain(binding, told):
             self.agreed = False

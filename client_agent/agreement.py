@@ -12,7 +12,7 @@ from client_agent.consent_text import as_text
 from client_agent.journal import AgentJournal
 from protocol.canonical import encode
 from protocol.domain import Domain
-from protocol.errors import Party
+from protocol.errors import Party, VerificationError
 from protocol.identifiers import sha256
 from protocol.messages.consent import Consent
 from protocol.signing import verify
@@ -46,13 +46,15 @@ class Agreement:
     def obtain(self, found: TaskBinding, told: Disclosure) -> bool:
         """Shows the disclosure. False when the owner does not agree; then nothing is kept.
 
-        Raises VerificationError for a kept consent that this account did not sign.
+        Raises VerificationError for a kept consent that this account did not sign, or not for the text that is kept.
         """
         text = as_text(told)
         self.tell(text)
         kept = self.journal.consented
         if kept is not None:
             verify(self.domain, kept.consent, kept.signature, self.signer.address, Party.OURS)
+            if sha256(self.journal.shown("consent.txt")) != kept.consent.text:
+                raise VerificationError("the text that is kept is not the one that was agreed to")
             return True
         questions = [ENROL] if told.charges else [WITHOUT_GUARANTEE, ENROL]
         if not all(self.agree(question) for question in questions):

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from protocol.errors import MalformedError
+
 PRIVACY_LEDGER: Final = "privacy"  # files in the folder of the household
 POLICY: Final = "policy.toml"
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
+    """Raises MalformedError for a household inside the task's folder: who deletes that would reset the charges."""
+
     folder: Path  # journal, keys, residual of one task: readable by the owner only
     household: Path  # what all tasks share: policy and privacy ledger
     data: Path  # the household's examples
@@ -24,3 +28,7 @@ class AgentSettings:
     patience_seconds: int = 10  # before the commit deadline, when a missing receipt means: commit directly
     data_set: str | None = None  # that ``data`` belongs to; None: the one it has, or home
     max_data_bytes: int = 512 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        if self.household.resolve().is_relative_to(self.folder.resolve()):
+            raise MalformedError(f"{self.household}: the household lies inside the folder of one task, {self.folder}")

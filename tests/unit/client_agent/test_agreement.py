@@ -72,6 +72,14 @@ def test_a_consent_that_the_account_did_not_sign_is_none() -> None:
         _agreement(_agreed(Signer(private_key("somebody else")))).obtain(BOUND, told)
 
 
+def test_a_consent_to_another_text_is_none() -> None:
+    records, consent = MemoryRecords(), Consent(1, PHONE.address, BOUND.spec, DIGEST, DIGEST)
+    shown = {"consent.txt": b"something else"}
+    AgentJournal(records).keep_consent(BOUND, consent, PHONE.sign(DOMAIN, consent), shown)
+    with mock.patch("client_agent.agreement.as_text", return_value=""), pytest.raises(VerificationError, match="text"):
+        _agreement(records).obtain(BOUND, mock.Mock())
+
+
 def test_what_was_shown_is_kept_and_signed(tmp_path: Path) -> None:
     server, asked = PlayedServer(), list[str]()
     phone = Phone(server, tmp_path)

@@ -15,6 +15,8 @@ from client_agent.data.fingerprints import fingerprints_of
 from client_agent.data.loader import DataMissingError
 from client_agent.policy import PrivacyLimits
 from client_agent.privacy.ledger import HOME, DataSetError, DataUse, PrivacyLedger
+from client_agent.settings import AgentSettings
+from protocol.errors import MalformedError
 from protocol.privacy.spending import spent
 from scripts.cli import app
 from scripts.commands.budget import lines_of
@@ -196,3 +198,12 @@ def test_nothing_is_trained_before_it_is_charged(tmp_path: Path) -> None:
     phone.server.open()
     phone.steps(10)
     assert seen == [{1}]
+
+
+@pytest.mark.parametrize("household", [".", "household", "../task/household"])
+def test_a_household_inside_the_folder_of_a_task_is_refused(household: str, tmp_path: Path) -> None:
+    """Whoever deletes that folder would take all charges with it."""
+    folder = tmp_path / "task"
+    settings = AgentSettings(folder, tmp_path, Path("data"), (), "http://127.0.0.1:9", bytes(20), "store", 1)
+    with pytest.raises(MalformedError, match="inside the folder of one task"):
+        replace(settings, household=folder / household)
