@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from client_agent.consent import Disclosure
 from protocol.identifiers import NATIVE_COIN, to_hex
 from protocol.messages.task import MICRO
+from protocol.text import shown
 from storage.ledger.deposits import money
 
 
@@ -25,8 +26,8 @@ def as_text(told: Disclosure) -> str:
     }
     parts = []
     for heading, facts in sections.items():
-        lines = [f"  - {fact}" for fact in facts]
-        parts += [heading, *lines] if lines else []
+        lines = [f"  - {shown(fact)}" for fact in facts]
+        parts += [shown(heading), *lines] if lines else []
     return "\n".join(parts)
 
 

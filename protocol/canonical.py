@@ -1,6 +1,6 @@
-"""One strict encoding per value: sorted-key JSON of integers and ASCII strings, no floats.
+"""One strict encoding per value: sorted-key JSON of integers and strings in ASCII, no floats.
 
-Messages are frozen dataclasses. Fields may be ``int``, ``str``, ``bytes`` (as ``0x`` hex), other
+Messages are frozen dataclasses. Fields may be ``int``, ``str`` of one line, ``bytes`` (as ``0x`` hex), other
 message dataclasses, ``tuple[X, ...]`` of these and ``dict[str, int]``; sizes and ranges are carried
 by :class:`~protocol.identifiers.Size` and :class:`~protocol.identifiers.Range` in ``Annotated``.
 ``decode`` accepts exactly the bytes that ``encode`` produces and nothing else.
@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from protocol.errors import MalformedError
 from protocol.identifiers import Range, Size, from_hex, to_hex
+from protocol.text import is_line
 
 T = TypeVar("T")
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
@@ -92,19 +93,25 @@ def _plain(hint: Any, value: Any, where: str) -> Any:
     if base is int and type(value) is int:
         _check(value, constraints, where)
         return value
-    if base is str and isinstance(value, str) and value.isascii():
+    if base is str and isinstance(value, str):
         _check(value, constraints, where)
-        return value
+        return _line(value, where)
     if origin is tuple and isinstance(value, tuple):
         _check(value, constraints, where)
         item = get_args(base)[0]
         return [_plain(item, entry, f"{where}[{i}]") for i, entry in enumerate(value)]
     if origin is dict and isinstance(value, dict):
-        return {key: _plain(int, entry, f"{where}.{key}") for key, entry in value.items()}
+        return {_line(key, where): _plain(int, entry, f"{where}.{key}") for key, entry in value.items()}
     if is_dataclass(base) and isinstance(base, type) and isinstance(value, base):
         hints = _hints(base)
         return {f.name: _plain(hints[f.name], getattr(value, f.name), f"{where}.{f.name}") for f in fields(base)}
     raise MalformedError(f"{where}: {type(value).__name__} where {base} is expected")
+
+
+def _line(text: str, where: str) -> str:
+    if not is_line(text):
+        raise MalformedError(f"{where}: {text[:80]!r} is not one line of printable text")
+    return text
 
 
 def _typed(hint: Any, plain: Any, where: str) -> Any:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+from typing import Final
+
+from protocol.text import shown
+
+MAX_MESSAGE: Final = 1000  # characters; who sends more wants to fill a screen or a disk
+_CODE: Final = re.compile("E_[A-Z0-9_]{1,40}")
 
 
 class Party(StrEnum):
@@ -21,15 +28,16 @@ class HearthError(Exception):
     """Base of all errors raised on purpose.
 
     ``fault`` names the party whose input or behaviour was wrong. ``code`` is stable and upper-case (``E_RANGE``):
-    programs compare it. The message is for people.
+    programs compare it, and one from outside that is none counts as not given. The message is for people: one line,
+    whatever it quotes.
     """
 
     code = "E_HEARTH"
 
     def __init__(self, message: str, *, fault: Party = Party.OURS, code: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(shown(message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]} .."))
         self.fault = fault
-        if code is not None:
+        if code is not None and _CODE.fullmatch(code):
             self.code = code
 
     def __str__(self) -> str:

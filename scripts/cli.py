@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -71,6 +72,9 @@ def demo(
 
 def main() -> None:
     """Errors of the house end as one line and code 1 (2 for input that cannot be understood), never as a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a title that the terminal has no letters for
     try:
         app()
     except HearthError as error:

@@ -11,6 +11,7 @@ from typing import Final
 from protocol.audit.evidence import MissingEvidenceError
 from protocol.errors import HearthError, VerificationError
 from protocol.identifiers import to_hex
+from protocol.text import shown
 
 CHECKS: Final[dict[int, str]] = {
     1: "the code of the ledger and of the two contracts beside it is the published one",
@@ -56,7 +57,7 @@ class Line:
 
     def __str__(self) -> str:
         text = f"{self.status} {self.number:2d} {self.subject}: {CHECKS[self.number]}"
-        return f"{text} [{self.detail}]" if self.detail else text
+        return shown(f"{text} [{self.detail}]" if self.detail else text)
 
 
 @dataclass

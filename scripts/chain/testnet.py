@@ -62,4 +62,4 @@ def _anvil_url(role: RoleProcess, log: Path) -> str:
         if role.process.poll() is not None:
             break
         time.sleep(0.02)
-    raise RoleFailedError(f"anvil did not start:\n{role.tail()}")
+    raise RoleFailedError(f"anvil did not start: {role.last_words()}")

@@ -90,7 +90,7 @@ def _run(command: list[str], folder: Path, node: Path | None = None) -> None:
     environment = {**os.environ, "PATH": f"{node}{os.pathsep}{os.environ.get('PATH', '')}"} if node else None
     ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if ran.returncode:
-        raise ToolMissingError(f"{' '.join(command)} failed:\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}")
+        raise ToolMissingError(f"{' '.join(command)} failed: {(ran.stdout + ran.stderr)[-700:]!r}")
 
 
 def main() -> None:

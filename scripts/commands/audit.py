@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from protocol.identifiers import from_hex, to_hex
+from protocol.text import shown
 from scripts.commands.options import JsonFile, Keystore, Ledger, PasswordFile, RpcUrl, Store, TaskNumber
 
 
@@ -76,7 +77,7 @@ def dispute(
         receipt = chain.dispute(found.proof)
     except TransactionRevertedError as refusal:
         facts = (to_hex(fact) if isinstance(fact, bytes) else str(fact) for fact in refusal.arguments)
-        typer.echo(f"refused: {refusal.name}({', '.join(facts)})")
+        typer.echo(shown(f"refused: {refusal.name}({', '.join(facts)})"))
         raise typer.Exit(1) from refusal
     for event in receipt.logs:
         if isinstance(event, RoundFrozen):

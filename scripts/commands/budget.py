@@ -9,6 +9,7 @@ import typer
 
 from protocol.identifiers import to_hex
 from protocol.messages.task import MICRO
+from protocol.text import shown
 from scripts.commands.options import HOUSEHOLD, Household
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def budget(
     spending = PrivacyLedger(lambda: Journal(path, wait=True)).spending() if path.exists() else Spending()
     policy = parse_policy(read_policy_file(household.expanduser() / POLICY))
     for line in lines_of(spending, policy.privacy):
-        typer.echo(line)
+        typer.echo(shown(line))
 
 
 def lines_of(spending: Spending, limits: PrivacyLimits) -> Iterator[str]:

@@ -48,7 +48,7 @@ class TaskFile:
         if path.stat().st_size > MAX_TASK_FILE_BYTES:
             raise MalformedError(f"{path}: larger than {MAX_TASK_FILE_BYTES} bytes", fault=Party.MANUFACTURER)
         try:
-            self._tables = tomllib.loads(path.read_text(), parse_float=Decimal)
+            self._tables = tomllib.loads(path.read_bytes().decode(), parse_float=Decimal)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise MalformedError(f"{path}: {error}", fault=Party.MANUFACTURER) from error
         self.folder = path.parent

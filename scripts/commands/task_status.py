@@ -10,6 +10,7 @@ from protocol.identifiers import to_hex
 from protocol.task.documents import Kind
 from protocol.task.fold import BlockMined, apply, fold
 from protocol.task.status import RoundStatus, TaskStatus, status_of
+from protocol.text import shown
 from storage.content.interface import ContentStore
 from storage.ledger.interface import LedgerReader
 from storage.task_reader import TaskReader
@@ -41,7 +42,7 @@ def lines_of(status: TaskStatus) -> Iterator[str]:
         if field.name == "charge":
             yield f"{'epsilon':>16}: {status.epsilon:.4f}"
         elif field.name not in ("rounds", "lacking"):
-            yield f"{field.name:>16}: {to_hex(value) if isinstance(value, bytes) else value}"
+            yield f"{field.name:>16}: {to_hex(value) if isinstance(value, bytes) else shown(str(value))}"
     for lacking in status.lacking:
         yield f"{lacking.document:>16}: {lacking.lack}, was to be kept by {to_hex(lacking.keeper)}"
     for round_status in status.rounds:

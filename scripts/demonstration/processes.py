@@ -53,15 +53,15 @@ class RoleProcess:
             if file.is_file() and (text := file.read_text().strip()):
                 return text
             if self.process.poll() is not None:
-                raise RoleFailedError(f"{self.name} ended with {self.process.returncode}:\n{self.tail()}")
+                raise RoleFailedError(f"{self.name} ended with {self.process.returncode}: {self.last_words()}")
             time.sleep(0.05)
-        raise RoleFailedError(f"{self.name} did not become ready:\n{self.tail()}")
+        raise RoleFailedError(f"{self.name} did not become ready: {self.last_words()}")
 
     def finished(self) -> bool:
         """True once it ended well; raises RoleFailedError when it ended badly."""
         code = self.process.poll()
         if code not in (None, 0):
-            raise RoleFailedError(f"{self.name} ended with {code}:\n{self.tail()}")
+            raise RoleFailedError(f"{self.name} ended with {code}: {self.last_words()}")
         return code == 0
 
     def kill(self) -> None:
@@ -77,6 +77,10 @@ class RoleProcess:
                 self.process.wait(timeout=8)
             except subprocess.TimeoutExpired:
                 self.kill()
+
+    def last_words(self) -> str:
+        """For an error, which is one line."""
+        return f"{self.tail(1)} (in {self.folder / 'log'})"
 
     def tail(self, lines: int = 25) -> str:
         return "\n".join((self.folder / "log").read_text(errors="replace").splitlines()[-lines:])

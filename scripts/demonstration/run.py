@@ -149,7 +149,7 @@ def run_auditor(stage: DemoStage) -> dict[str, Any]:
     )  # fmt: skip
     auditor.process.wait()
     if not verdict.is_file():
-        raise HearthError(f"the auditor gave no verdict:\n{auditor.tail()}")
+        raise HearthError(f"the auditor gave no verdict: {auditor.last_words()}")
     answer: dict[str, Any] = json.loads(verdict.read_text())
     return answer
 

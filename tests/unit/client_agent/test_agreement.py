@@ -16,10 +16,12 @@ from client_agent.journal import AgentJournal
 from client_agent.privacy.ledger import HOME, Spending
 from protocol.canonical import decode
 from protocol.domain import Domain
-from protocol.errors import Party, VerificationError
+from protocol.errors import Party, PolicyError, VerificationError
 from protocol.identifiers import sha256
+from protocol.messages.chain import Enrolled
 from protocol.messages.consent import Consent
 from protocol.signing import verify
+from protocol.task.limits import CohortLimits
 from storage.ledger.signer import Signer
 from storage.records.memory import MemoryRecords
 from tests.samples import DOMAIN, private_key, sample_policy, sample_spec, with_terms
@@ -150,3 +152,15 @@ def test_a_folder_is_bound_to_its_chain(tmp_path: Path) -> None:
     first.server.chain.domain = Domain(1, DOMAIN.ledger)
     with pytest.raises(FolderBoundError, match="chain_id"):
         Phone(first.server, tmp_path, first.records).steps(60)
+
+
+def test_an_endpoint_that_calls_the_phone_enrolled_gets_no_enrolment_past_the_policy(tmp_path: Path) -> None:
+    """Whoever takes that lie back after the consent would have an enrolment, and its stake, without a check."""
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.policy = replace(sample_policy(), cohort=CohortLimits())
+    phone.start()
+    server.chain.mine(Enrolled, client=PHONE.address, envelope=bytes(32), reputation=2, signature=bytes(65))
+    with pytest.raises(PolicyError, match="cohort"):
+        phone.steps(60)
+    assert phone.agent.journal.consented is None

@@ -26,7 +26,6 @@ from client_agent.work import Work, work_of
 from protocol.domain import Domain
 from protocol.errors import PolicyError
 from protocol.identifiers import to_hex
-from protocol.messages.chain import Enrolled
 from protocol.messages.task import MICRO, Committee, DepositTerms, Layer, ModelSpec, TaskSpec
 from protocol.privacy.spending import spent
 from protocol.round.planning import History, plan_round
@@ -212,16 +211,6 @@ def test_a_phone_that_agrees_to_everything_enrols_for_nothing_beyond_its_policy(
     assert phone.told == []
     assert phone.agent.journal.consented is None
     assert len(phone.server.chain.events()) == 3, "the task and the other clients"
-
-
-def test_an_endpoint_that_calls_the_phone_enrolled_gets_no_enrolment_past_the_policy(tmp_path: Path) -> None:
-    """Whoever takes that lie back after the consent would have an enrolment, and its stake, without a check."""
-    phone = _phone(tmp_path, replace(sample_policy(), cohort=CohortLimits()))
-    chain = phone.server.chain
-    chain.mine(Enrolled, client=PHONE.address, envelope=bytes(32), reputation=2, signature=bytes(65))
-    with pytest.raises(PolicyError, match="cohort"):
-        phone.steps(60)
-    assert phone.agent.journal.consented is None
 
 
 @pytest.mark.parametrize(
