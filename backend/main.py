@@ -28,7 +28,7 @@ def serve_edge(settings: EdgeSettings, signer: Signer, ready_file: Path | None) 
     """Serves until SIGTERM or SIGINT. ``ready_file`` gets the URL once it listens."""
     configure_log()
     journal, inbox = EdgeJournal(Journal(settings.folder / "journal")), Inbox(Journal(settings.folder / "inbox"))
-    ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
+    ledger = EthereumLedger(settings.rpc_url, settings.domain, signer, limits=settings.gas)
     store = open_store(settings.store)
     committee = CommitteeClient(settings.authorities, ledger.domain, settings.folder / "proofs")
     bonds = BondKeeper(ledger, settings.max_bond_wei)

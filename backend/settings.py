@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from protocol.domain import Domain
 from protocol.identifiers import Address
+from storage.ledger.gas_limits import DEFAULT_GAS_LIMITS, GasLimits
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeSettings:
     folder: Path  # the journal
     rpc_url: str
-    ledger: Address
+    domain: Domain  # the only contract, on the only chain, that it believes and pays
     store: str  # content store: folder, or URL of an IPFS node's RPC
     authorities: tuple[str, ...]  # URLs of key authorities; which of them a task names is seen by their addresses
     port: int = 8000  # on loopback; 0 takes a free one
     censored: frozenset[Address] = frozenset()  # ignored on purpose: for demonstrations of the way round it
     tick_seconds: float = 0.15  # between two looks at the chain
     max_bond_wei: int = 0  # that its bonds may be together, as far as it places them by itself
+    gas: GasLimits = DEFAULT_GAS_LIMITS

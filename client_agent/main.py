@@ -51,16 +51,15 @@ def run_agent(
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # the one of the moment: it may be replaced
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
-    if leave:
-        _leave(settings, signer, tell)
-        return True
     policy = parse_policy(read_policy_file(settings.household / POLICY))
+    ledger = EthereumLedger(settings.rpc_url, settings.domain, signer, limits=policy.gas)
+    if leave:
+        _leave(settings, signer, ledger, tell)
+        return True
     loader = FileLoader(settings.data, settings.max_data_bytes)
     privacy = PrivacyLedger(lambda: Journal(settings.household / PRIVACY_LEDGER, wait=True))
     data_set = privacy.assign(fingerprints_of(settings.data), settings.data_set)
     randomness: Randomness = SystemRandomness() if seed is None else SeededRandomness(seed)
-
-    ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
     edge = EdgeClient(settings.edge_urls)
     journal = AgentJournal(Journal(settings.folder / "journal"))
     try:
@@ -99,11 +98,10 @@ def run_agent(
         edge.close()
 
 
-def _leave(settings: AgentSettings, signer: Signer, tell: Callable[[str], None]) -> None:
+def _leave(settings: AgentSettings, signer: Signer, ledger: EthereumLedger, tell: Callable[[str], None]) -> None:
     """Beside a running agent: it needs neither journal nor data."""
     edge = EdgeClient(settings.edge_urls)
     try:
-        ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
         relayed = leave_task(settings.task, signer, ledger, edge)
         tell(
             f"left task {settings.task}"

@@ -18,6 +18,7 @@ from protocol.messages.task import MICRO, Committee, TaskSpec
 from protocol.privacy.port import has_guarantee
 from protocol.strict_toml import Decimals, parse_toml
 from protocol.task.limits import CohortLimits, Confirmations, Most, at_least, at_most, check_cohort_limits
+from storage.ledger.gas_limits import DEFAULT_GAS_LIMITS, GasLimits
 
 Epsilon = Annotated[int, Decimals(6), Range(0, 2**40)]  # in millionths
 DeltaExponent = Annotated[int, Range(3, 15)]  # delta = 10^-exponent
@@ -84,6 +85,7 @@ class Policy:
     trust: TrustLimits = TrustLimits()
     work: WorkLimits = WorkLimits()
     money: MoneyLimits = MoneyLimits()
+    gas: GasLimits = DEFAULT_GAS_LIMITS
 
 
 def parse_policy(data: bytes) -> Policy:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from protocol.domain import Domain
 from protocol.errors import MalformedError
 
 PRIVACY_LEDGER: Final = "privacy"  # files in the folder of the household
@@ -21,7 +22,7 @@ class AgentSettings:
     data: Path  # the household's examples
     edge_urls: tuple[str, ...]  # of the task's edge servers, the one asked first in front
     rpc_url: str
-    ledger: bytes
+    domain: Domain  # the only contract, on the only chain, that it believes and pays
     store: str  # content store: folder, or URL of an IPFS node's RPC
     task: int
     poll_seconds: int = 20  # how long one long poll asks the edge server to wait

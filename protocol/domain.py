@@ -7,7 +7,8 @@ from typing import Final
 
 from eth_hash.auto import keccak
 
-from protocol.identifiers import Address, Digest
+from protocol.errors import MalformedError
+from protocol.identifiers import Address, Digest, from_hex, to_hex
 from protocol.merkle import leaf
 from protocol.messages.settlement import Entitlement
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
@@ -20,14 +21,26 @@ ENTITLEMENT_LEAF_TAG: Final = keccak(
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """The EIP-712 domain: name and version are constants, chain id is asked of the chain, never assumed."""
+    """The EIP-712 domain: name and version are constants."""
 
     chain_id: int
     ledger: Address
 
+    def __str__(self) -> str:
+        """As :func:`parse_domain` reads it."""
+        return f"{self.chain_id}:{to_hex(self.ledger)}"
+
     def prefix(self) -> bytes:
         """Unambiguous bytes for associated data and key derivation outside EIP-712."""
         return f"{PROTOCOL_NAME}/{PROTOCOL_VERSION}/".encode() + uint256(self.chain_id) + self.ledger
+
+
+def parse_domain(text: str) -> Domain:
+    """Of ``CHAIN_ID:ADDRESS``. Raises MalformedError."""
+    chain_id, _, ledger = text.partition(":")
+    if not (chain_id.isascii() and chain_id.isdecimal() and 0 < int(chain_id[:80]) < 2**256):
+        raise MalformedError(f"no chain id before the ledger's address: {text[:80]!r}")
+    return Domain(int(chain_id), from_hex(ledger.lower(), 20))
 
 
 def uint256(value: int) -> bytes:

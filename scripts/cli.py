@@ -50,6 +50,7 @@ def demo(
     clients: Annotated[int, typer.Option(min=3, max=100, help="households")] = 10,
     rounds: Annotated[int, typer.Option(min=1, max=1000)] = 10,
     chain: Annotated[str, typer.Option(help="memory, anvil, or the RPC URL of a chain")] = "memory",
+    chain_id: Annotated[int | None, typer.Option(min=1, help="of the chain at that URL")] = None,
     suite: Annotated[str, typer.Option(help="encryption: fe64 (constant-size key) or pad (one-time pad)")] = "fe64",
     seed: Annotated[int | None, typer.Option(min=0, help="repeats a run; without it the system's randomness")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="where to write the figures")] = None,
@@ -66,7 +67,11 @@ def demo(
         raise typer.BadParameter(f"{dataset}: digits or mnist")
     if suite not in ("fe64", "pad"):
         raise typer.BadParameter(f"{suite}: fe64 or pad")
-    options = DemoOptions(dataset, clients, rounds, chain, seed, json_file, keep, keystore, password_file, suite)
+    if chain not in ("memory", "anvil") and chain_id is None:
+        raise typer.BadParameter("a chain by URL needs its --chain-id")
+    options = DemoOptions(
+        dataset, clients, rounds, chain, seed, json_file, keep, keystore, password_file, suite, chain_id
+    )
     raise typer.Exit(run_demo(options, Console()))
 
 

@@ -65,8 +65,8 @@ class Player:
         """``scheme``: the encryption suite and its packing; ``changes``: other fields of the tiny spec."""
         self.chain = audited_chain()
         self.store, self.lies = MemoryStore(), dict[str, Callable[[Any], Any]]()
-        self.edge = EthereumLedger(self.chain.rpc_url, ledger, Signer(private_key("edge")))
-        self.manufacturer = EthereumLedger(self.chain.rpc_url, ledger, Signer(private_key("manufacturer")))
+        self.edge = self.chain.ledger(ledger, Signer(private_key("edge")))
+        self.manufacturer = self.chain.ledger(ledger, Signer(private_key("manufacturer")))
         self.reader = EthereumReader(self.chain.rpc_url, ledger)
         self.domain = self.reader.domain
         spec, (name, packing) = tiny_spec(self.store, rounds, authorities), scheme

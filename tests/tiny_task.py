@@ -48,7 +48,7 @@ def funded_ledger(name: str) -> Address:
     chain = audited_chain()
     deployer = Signer(private_key(f"deployer of {name}"))
     chain.fund(bytes(20), deployer.address)
-    ledger, _ = deploy(chain.rpc_url, deployer)
+    ledger, _ = deploy(chain.rpc_url, chain.chain_id(), deployer)
     for role in ("edge", "manufacturer"):
         chain.fund(ledger, address_of(private_key(role)))
     return ledger

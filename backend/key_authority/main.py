@@ -30,8 +30,8 @@ def serve_authority(
     """
     configure_log()
     policy = parse_policy(read_policy_file(settings.folder / "policy.toml"))
-    ledger = EthereumLedger(settings.rpc_url, settings.ledger, signer)
-    reader = Endpoints([ledger, *(EthereumReader(url, settings.ledger) for url in settings.other_rpc_urls)])
+    ledger = EthereumLedger(settings.rpc_url, settings.domain, signer, limits=policy.gas)
+    reader = Endpoints([ledger, *(EthereumReader(url, ledger.ledger) for url in settings.other_rpc_urls)])
     records = AuthorityRecords(Journal(settings.folder / "journal"))
     bonds = BondWatch(ledger, records, settings.max_bond_wei)
     try:

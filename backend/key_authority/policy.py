@@ -9,6 +9,7 @@ from protocol.round.planning import sent_parameters
 from protocol.round.scheme import encoding_of
 from protocol.strict_toml import parse_toml
 from protocol.task.limits import CohortLimits, Confirmations, Most, at_least, at_most, check_cohort_limits
+from storage.ledger.gas_limits import DEFAULT_GAS_LIMITS, GasLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class AuthorityPolicy:
     cohort: CohortLimits = field(default_factory=CohortLimits)
     chain: ChainLimits = ChainLimits()
     work: WorkLimits = WorkLimits()
+    gas: GasLimits = DEFAULT_GAS_LIMITS
 
 
 def parse_policy(data: bytes) -> AuthorityPolicy:

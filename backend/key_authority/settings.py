@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from protocol.domain import Domain
+
 
 @dataclass(frozen=True, slots=True)
 class AuthoritySettings:
     folder: Path  # label log, encryption key, clients' shares: readable by the owner only
     rpc_url: str
-    ledger: bytes  # the only contract that this authority believes
+    domain: Domain  # the only contract, on the only chain, that it believes and pays
     port: int = 8100  # on loopback; 0 takes a free one
     max_bond_wei: int = 0  # that its bonds may be together, as far as it places them by itself
     other_rpc_urls: tuple[str, ...] = ()  # of the same chain: all must agree with the first

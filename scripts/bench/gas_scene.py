@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from protocol.domain import Domain
 from protocol.identifiers import Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof
 from protocol.messages.chain import Publication, TaskTerms
 from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.messages.settlement import Allocation, Entitlement
 from protocol.messages.submission import Commitment, Enrolment, Leave, SignedCommitment, SignedEnrolment, SignedLeave
+from scripts.chain.testnet import chain_id_of
 from storage.ledger.ethereum import abi
 from storage.ledger.ethereum.ledger import EthereumLedger, deploy
 from storage.ledger.ethereum.rpc import JsonRpcProvider
@@ -34,8 +36,8 @@ AUTHORITIES = tuple(Signer(_key(f"authority {number}")) for number in (1, 2, 3))
 class MeteredLedger(EthereumLedger):
     """Notes name and gas of every call of the contract, whichever method of the port made it."""
 
-    def __init__(self, rpc_url: str, ledger: Address, signer: Signer, meter: list[tuple[str, int]]) -> None:
-        super().__init__(rpc_url, ledger, signer, timeout_seconds=60)
+    def __init__(self, rpc_url: str, domain: Domain, signer: Signer, meter: list[tuple[str, int]]) -> None:
+        super().__init__(rpc_url, domain, signer, timeout_seconds=60)
         self._meter = meter
         self._names = {entry.hash[:4]: entry.name for entry in abi.functions().values()}
 
@@ -51,15 +53,17 @@ class Bank:
     def __init__(self, rpc_url: str, faucet: Signer) -> None:
         self.rpc_url = rpc_url
         self.meter: list[tuple[str, int]] = []
-        self.ledger, created = deploy(rpc_url, faucet)
+        chain_id = chain_id_of(rpc_url)
+        ledger, created = deploy(rpc_url, chain_id, faucet)
+        self.domain = Domain(chain_id, ledger)
         self.deployment_gas = created.gas_used
-        self._funder = EthereumLedger(rpc_url, self.ledger, faucet)
+        self._funder = EthereumLedger(rpc_url, self.domain, faucet)
         self.edge, self.substitute, self.manufacturer = map(self._party, ("edge", "substitute", "manufacturer"))
 
     def _party(self, name: str) -> MeteredLedger:
         signer = Signer(_key(name))
         self._funder.transfer(signer.address, FUNDS_WEI)
-        return MeteredLedger(self.rpc_url, self.ledger, signer, self.meter)
+        return MeteredLedger(self.rpc_url, self.domain, signer, self.meter)
 
     def give(self, address: Address, amount_wei: int) -> None:
         """Plain money: the account exists afterwards."""

@@ -25,7 +25,8 @@ from protocol.identifiers import to_hex
 from protocol.strict_json import parse_json
 from scripts.checks.node_tools import ensure_anvil, ensure_ganache, ensure_node
 from storage.durable_file import write_file_atomically
-from storage.ledger.ethereum.ledger import EthereumReader, deploy
+from storage.ledger.ethereum.ledger import deploy
+from storage.ledger.ethereum.node import Node
 from storage.ledger.ethereum.rpc import JsonRpcProvider
 from storage.ledger.interface import LedgerError
 from storage.ledger.signer import Signer
@@ -163,11 +164,10 @@ def _furnish(testnet: Testnet, folder: Path) -> Testnet:
             time.sleep(0.05)
     if testnet.chain == "anvil":
         provider.make_request("anvil_setLoggingEnabled", [False])  # else the log grows with every question
+    chain_id = Node(provider).chain_id()
     provider.close()
-    ledger, _ = deploy(testnet.rpc_url, Signer(public_keys(testnet.chain)[0]))
-    reader = EthereumReader(testnet.rpc_url, ledger)
-    testnet = replace(testnet, chain_id=reader.domain.chain_id, ledger=to_hex(ledger))
-    reader.close()
+    ledger, _ = deploy(testnet.rpc_url, chain_id, Signer(public_keys(testnet.chain)[0]))
+    testnet = replace(testnet, chain_id=chain_id, ledger=to_hex(ledger))
     _write(folder, testnet)
     return testnet
 

@@ -27,9 +27,11 @@ from storage.evidence import deployed_codes, published_codes
 from storage.ledger.ethereum import abi
 from storage.ledger.ethereum.decoding import address_of, whole
 from storage.ledger.ethereum.ledger import EthereumReader, deploy
+from storage.ledger.ethereum.node import Node
 from storage.ledger.ethereum.node_answers import checked_answers
 from storage.ledger.ethereum.rpc import JsonRpcProvider
 from storage.ledger.ethereum.web3_provider import web3_over
+from storage.ledger.gas_limits import DEFAULT_GAS_LIMITS, GasLimits
 from storage.ledger.signer import Signer
 
 MAX_FILE_BYTES: Final = 16 * 1024
@@ -62,7 +64,13 @@ class Deployment:
 
 
 def deploy_once(
-    rpc_url: str, signer: Signer, file: Path, confirmations: int = 0, rules: ReputationRules = DEFAULT_RULES
+    rpc_url: str,
+    chain_id: int,
+    signer: Signer,
+    file: Path,
+    confirmations: int = 0,
+    rules: ReputationRules = DEFAULT_RULES,
+    limits: GasLimits = DEFAULT_GAS_LIMITS,
 ) -> tuple[Deployment, bool]:
     """The deployment that ``file`` tells of afterwards, and whether this call sent it.
 
@@ -74,6 +82,7 @@ def deploy_once(
     provider = JsonRpcProvider(rpc_url, timeout_seconds=30)
     chain = _Chain(web3_over(provider), signer.address)
     try:
+        Node(provider).require_chain(chain_id)
         planned = read_deployment(file) if file.exists() else None
         if planned is not None:
             if planned.rules != rules:
@@ -88,7 +97,7 @@ def deploy_once(
                 f"{file}: begun at nonce {planned.nonce}, which waits in the node (next: {plan.nonce})"
             )
         _write(file, plan)
-        address, receipt = deploy(rpc_url, signer, rules=rules, confirmations=confirmations)
+        address, receipt = deploy(rpc_url, chain_id, signer, limits=limits, rules=rules, confirmations=confirmations)
         done = replace(plan, state=DONE, ledger=to_hex(address), block=receipt.block, gas=receipt.gas_used)
         _write(file, done)
         return done, True

@@ -9,6 +9,7 @@ from typing import Final
 
 from protocol.errors import HearthError
 from scripts.demonstration.processes import RoleFailedError, RoleProcess, Stage
+from storage.ledger.ethereum.node import Node
 from storage.ledger.ethereum.rpc import JsonRpcProvider, checked_url
 from storage.ledger.public_keys import FUNDED_KEY
 from storage.ledger.signer import Signer
@@ -51,6 +52,15 @@ def start_chain(
     faucet = Signer.from_keystore(keystore, password_file)
     faucet.require_private(checked_url(chain))
     return chain, faucet
+
+
+def chain_id_of(rpc_url: str) -> int:
+    """What one of our own chains calls itself; of a stranger's the operator says it."""
+    provider = JsonRpcProvider(rpc_url)
+    try:
+        return Node(provider).chain_id()
+    finally:
+        provider.close()
 
 
 def _anvil_url(role: RoleProcess, log: Path) -> str:

@@ -10,7 +10,8 @@ import typer
 
 from protocol.identifiers import to_hex
 from protocol.messages.chain import DEFAULT_RULES, ReputationRules
-from scripts.commands.options import Keystore, PasswordFile, RpcUrl
+from scripts.commands.options import MAX_GAS_PRICE, Keystore, MaxGasPrice, PasswordFile, RpcUrl
+from storage.ledger.gas_limits import GasLimits
 
 key = typer.Typer(help="Chain accounts as keystore V3 files.", no_args_is_help=True)
 
@@ -36,6 +37,7 @@ def new(
 
 def deploy(
     rpc_url: RpcUrl,
+    chain_id: Annotated[int, typer.Option(min=1, help="of the chain that it is meant for, and no other")],
     keystore: Keystore,
     password_file: PasswordFile,
     json_file: Annotated[
@@ -52,14 +54,15 @@ def deploy(
     waiting_seconds: Annotated[
         int, typer.Option(min=1, max=2**32 - 1, help="below the floor: one more after each")
     ] = DEFAULT_RULES.waiting_seconds,
+    max_gas_price: MaxGasPrice = MAX_GAS_PRICE,
 ) -> None:
     """Deploys the HearthLedger contract with these rules for all its tasks, and writes where it is."""
     from scripts.chain.deployment import deploy_once
     from storage.ledger.signer import Signer
 
     signer = Signer.from_keystore(keystore, password_file)
-    rules = ReputationRules(reputation_maximum, reputation_floor, waiting_seconds)
-    done, sent = deploy_once(rpc_url, signer, json_file, confirmations, rules)
+    rules, limits = ReputationRules(reputation_maximum, reputation_floor, waiting_seconds), GasLimits(max_gas_price)
+    done, sent = deploy_once(rpc_url, chain_id, signer, json_file, confirmations, rules, limits)
     if sent:
         typer.echo(f"{done.ledger} (chain {done.chain_id}, block {done.block}, gas {done.gas}), written to {json_file}")
     else:

@@ -12,9 +12,20 @@ from typing import Annotated
 
 import typer
 
-from protocol.identifiers import from_hex, to_hex
+from protocol.identifiers import to_hex
 from protocol.text import shown
-from scripts.commands.options import JsonFile, Keystore, Ledger, PasswordFile, RpcUrl, Store, TaskNumber
+from scripts.commands.options import (
+    MAX_GAS_PRICE,
+    JsonFile,
+    Keystore,
+    Ledger,
+    MaxGasPrice,
+    PasswordFile,
+    RpcUrl,
+    Store,
+    TaskNumber,
+    open_ledger,
+)
 
 
 def audit(
@@ -41,7 +52,7 @@ def audit(
         raise typer.BadParameter("exactly one of --rpc-url and --evidence")
     provider = JsonRpcProvider(rpc_url) if rpc_url is not None else ReplayProvider(_existing(evidence))
     recorder = RecordingProvider(provider) if save_evidence is not None else None
-    reader = EthereumReader(recorder or provider, from_hex(ledger.lower(), 20))
+    reader = EthereumReader(recorder or provider, ledger.ledger, chain_id=ledger.chain_id)
     found: list[ProofFile] = []
     report = run_audit(reader, open_store(store), task, found.append if proofs is not None else None)
     for line in (*report.lines, summary(report)):
@@ -62,17 +73,15 @@ def dispute(
     ledger: Ledger,
     keystore: Keystore,
     password_file: PasswordFile,
+    max_gas_price: MaxGasPrice = MAX_GAS_PRICE,
 ) -> None:
     """Sends a proof of a breach from any account, which gets half of the bond that is lost by it."""
     from protocol.messages.chain import BondForfeited, RoundFrozen
-    from storage.ledger.ethereum.ledger import EthereumLedger
     from storage.ledger.interface import TransactionRevertedError
     from storage.ledger.proof_file import read_proof
-    from storage.ledger.signer import Signer
 
     found = read_proof(proof_file)
-    signer = Signer.from_keystore(keystore, password_file)
-    chain = EthereumLedger(rpc_url, from_hex(ledger.lower(), 20), signer)
+    chain = open_ledger(rpc_url, ledger, keystore, password_file, max_gas_price)
     try:
         receipt = chain.dispute(found.proof)
     except TransactionRevertedError as refusal:

@@ -15,10 +15,19 @@ import typer
 from protocol.errors import HearthError
 from protocol.identifiers import NATIVE_COIN, from_hex, to_hex
 from protocol.messages.chain import BondReturned, StakeReturned, TaskPosted, TaskTerms
-from scripts.commands.options import JsonFile, Keystore, Ledger, PasswordFile, RpcUrl, TaskNumber
+from scripts.commands.options import (
+    MAX_GAS_PRICE,
+    JsonFile,
+    Keystore,
+    Ledger,
+    MaxGasPrice,
+    PasswordFile,
+    RpcUrl,
+    TaskNumber,
+    open_ledger,
+)
 
 if TYPE_CHECKING:
-    from storage.ledger.ethereum.ledger import EthereumLedger
     from storage.ledger.interface import LedgerReader
 
 bond = typer.Typer(help="Bonds of edge servers and key authorities.", no_args_is_help=True)
@@ -52,11 +61,13 @@ def place(
     task: TaskNumber,
     holder: Holder,
     yes: Annotated[bool, typer.Option("--yes", help="pay what is printed without being asked")] = False,
+    max_gas_price: MaxGasPrice = MAX_GAS_PRICE,
 ) -> None:
     """Pays a party's bond; a token is approved first."""
     from storage.ledger.deposits import bring, money, require_funds
 
-    chain, address = _ledger(rpc_url, ledger, keystore, password_file), from_hex(holder.lower(), 20)
+    chain = open_ledger(rpc_url, ledger, keystore, password_file, max_gas_price)
+    address = from_hex(holder.lower(), 20)
     terms = _terms(chain, task)
     view = chain.bond(task, address)
     amount = _asked(terms, view.role)
@@ -75,10 +86,17 @@ def place(
 
 @bond.command(name="return")
 def return_bond(
-    rpc_url: RpcUrl, ledger: Ledger, keystore: Keystore, password_file: PasswordFile, task: TaskNumber, holder: Holder
+    rpc_url: RpcUrl,
+    ledger: Ledger,
+    keystore: Keystore,
+    password_file: PasswordFile,
+    task: TaskNumber,
+    holder: Holder,
+    max_gas_price: MaxGasPrice = MAX_GAS_PRICE,
 ) -> None:
     """Has the ledger return a bond to its holder, once the task is over."""
-    chain, address = _ledger(rpc_url, ledger, keystore, password_file), from_hex(holder.lower(), 20)
+    chain = open_ledger(rpc_url, ledger, keystore, password_file, max_gas_price)
+    address = from_hex(holder.lower(), 20)
     with _in_plain_words():
         receipt = chain.return_bond(task, address)
     paid = sum(event.amount for event in receipt.logs if isinstance(event, BondReturned))
@@ -90,7 +108,7 @@ def show(rpc_url: RpcUrl, ledger: Ledger, task: TaskNumber, holder: Holder, json
     """What a task asks of a party, and what the ledger holds of it."""
     from storage.ledger.ethereum.reader import EthereumReader
 
-    reader, address = EthereumReader(rpc_url, from_hex(ledger.lower(), 20)), from_hex(holder.lower(), 20)
+    reader, address = EthereumReader(rpc_url, ledger.ledger, chain_id=ledger.chain_id), from_hex(holder.lower(), 20)
     terms, view = _terms(reader, task), reader.bond(task, address)
     shown: dict[str, int | str | bool] = {
         "task": task,
@@ -109,10 +127,17 @@ def show(rpc_url: RpcUrl, ledger: Ledger, task: TaskNumber, holder: Holder, json
 
 @stake.command(name="return")
 def return_stake(
-    rpc_url: RpcUrl, ledger: Ledger, keystore: Keystore, password_file: PasswordFile, task: TaskNumber, client: Client
+    rpc_url: RpcUrl,
+    ledger: Ledger,
+    keystore: Keystore,
+    password_file: PasswordFile,
+    task: TaskNumber,
+    client: Client,
+    max_gas_price: MaxGasPrice = MAX_GAS_PRICE,
 ) -> None:
     """Has the ledger return the stake of a client without a last claim: it has no leaf, or the claim period is over."""
-    chain, address = _ledger(rpc_url, ledger, keystore, password_file), from_hex(client.lower(), 20)
+    chain = open_ledger(rpc_url, ledger, keystore, password_file, max_gas_price)
+    address = from_hex(client.lower(), 20)
     with _in_plain_words():
         receipt = chain.return_stake(task, address)
     paid = sum(event.amount for event in receipt.logs if isinstance(event, StakeReturned))
@@ -136,13 +161,6 @@ def _in_plain_words() -> Iterator[None]:
                 message = "it comes back with the client's last claim, or when the claim period is over"
                 raise DepositError(message, code="E_CLAIM_FIRST") from error
         raise
-
-
-def _ledger(rpc_url: str, ledger: str, keystore: Keystore, password_file: PasswordFile) -> EthereumLedger:
-    from storage.ledger.ethereum.ledger import EthereumLedger
-    from storage.ledger.signer import Signer
-
-    return EthereumLedger(rpc_url, from_hex(ledger.lower(), 20), Signer.from_keystore(keystore, password_file))
 
 
 def _terms(reader: LedgerReader, task: int) -> TaskTerms:

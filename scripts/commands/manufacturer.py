@@ -8,8 +8,19 @@ from typing import Annotated
 
 import typer
 
-from protocol.identifiers import ZERO_DIGEST, from_hex, to_hex
-from scripts.commands.options import JsonFile, Keystore, Ledger, PasswordFile, RpcUrl, Store, TaskNumber
+from protocol.identifiers import ZERO_DIGEST, to_hex
+from scripts.commands.options import (
+    MAX_GAS_PRICE,
+    JsonFile,
+    Keystore,
+    Ledger,
+    MaxGasPrice,
+    PasswordFile,
+    RpcUrl,
+    Store,
+    TaskNumber,
+    open_ledger,
+)
 
 task = typer.Typer(help="Post a task, watch it, take back what nobody earned.", no_args_is_help=True)
 model = typer.Typer(help="Published models.", no_args_is_help=True)
@@ -43,15 +54,13 @@ def post(
     password_file: PasswordFile,
     edge: Annotated[str, typer.Option(help="the edge server's URL; it prepares, you sign")],
     json_file: JsonFile = None,
+    max_gas_price: MaxGasPrice = MAX_GAS_PRICE,
 ) -> None:
     """Posts the task with its escrow."""
     from scripts.commands.posting import post_task
     from storage.content.open_store import open_store
-    from storage.ledger.ethereum.ledger import EthereumLedger
-    from storage.ledger.signer import Signer
 
-    signer = Signer.from_keystore(keystore, password_file)
-    chain = EthereumLedger(rpc_url, from_hex(ledger.lower(), 20), signer)
+    chain = open_ledger(rpc_url, ledger, keystore, password_file, max_gas_price)
     number, gas_used = post_task(task_file, edge, open_store(store), chain)
     typer.echo(f"task {number}, gas {gas_used}")
     if json_file is not None:
@@ -74,7 +83,7 @@ def status(
     from storage.content.open_store import open_store
     from storage.ledger.ethereum.reader import EthereumReader
 
-    reader = EthereumReader(rpc_url, from_hex(ledger.lower(), 20))
+    reader = EthereumReader(rpc_url, ledger.ledger, chain_id=ledger.chain_id)
     result = read_status(reader, open_store(store) if store else None, task)
     for line in lines_of(result):
         typer.echo(line)
@@ -83,16 +92,20 @@ def status(
 
 
 @task.command()
-def refund(rpc_url: RpcUrl, ledger: Ledger, keystore: Keystore, password_file: PasswordFile, task: TaskNumber) -> None:
+def refund(
+    rpc_url: RpcUrl,
+    ledger: Ledger,
+    keystore: Keystore,
+    password_file: PasswordFile,
+    task: TaskNumber,
+    max_gas_price: MaxGasPrice = MAX_GAS_PRICE,
+) -> None:
     """Pays the manufacturer what no client can claim any more."""
     from protocol.messages.chain import Refunded
     from storage.ledger.deposits import money
-    from storage.ledger.ethereum.ledger import EthereumLedger
     from storage.ledger.interface import TransactionRevertedError
-    from storage.ledger.signer import Signer
 
-    signer = Signer.from_keystore(keystore, password_file)
-    chain = EthereumLedger(rpc_url, from_hex(ledger.lower(), 20), signer)
+    chain = open_ledger(rpc_url, ledger, keystore, password_file, max_gas_price)
     try:
         receipt = chain.refund(task)
     except TransactionRevertedError as error:
@@ -119,7 +132,7 @@ def fetch(
     from storage.content.open_store import open_store
     from storage.ledger.ethereum.reader import EthereumReader
 
-    reader = EthereumReader(rpc_url, from_hex(ledger.lower(), 20))
+    reader = EthereumReader(rpc_url, ledger.ledger, chain_id=ledger.chain_id)
     digest = published_model(reader, task, round_number)
     if digest == ZERO_DIGEST:
         typer.echo("no such published round")

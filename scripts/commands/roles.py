@@ -10,10 +10,12 @@ import typer
 from protocol.identifiers import from_hex
 from scripts.commands.options import (
     HOUSEHOLD,
+    MAX_GAS_PRICE,
     Folder,
     Household,
     Keystore,
     Ledger,
+    MaxGasPrice,
     PasswordFile,
     Port,
     ReadyFile,
@@ -23,6 +25,7 @@ from scripts.commands.options import (
     TaskNumber,
     read_seed,
 )
+from storage.ledger.gas_limits import GasLimits
 
 MaxBond = Annotated[
     int, typer.Option(min=0, help="wei that its bonds may be together; above it, its operator places them")
@@ -44,6 +47,7 @@ def edge(
     ready_file: ReadyFile = None,
     censor: Annotated[list[str] | None, typer.Option(help="ignore this client: for demonstrations")] = None,
     max_bond: MaxBond = 0,
+    max_gas_price: MaxGasPrice = MAX_GAS_PRICE,
 ) -> None:
     """The edge server: runs the rounds of the tasks that name its account."""
     from backend.main import serve_edge
@@ -53,12 +57,13 @@ def edge(
     settings = EdgeSettings(
         folder=folder,
         rpc_url=rpc_url,
-        ledger=from_hex(ledger.lower(), 20),
+        domain=ledger,
         store=store,
         authorities=tuple(authority),
         port=port,
         censored=frozenset(from_hex(address.lower(), 20) for address in censor or ()),
         max_bond_wei=max_bond,
+        gas=GasLimits(max_gas_price),
     )
     serve_edge(settings, Signer.from_keystore(keystore, password_file), ready_file)
 
@@ -84,7 +89,7 @@ def authority(
     from storage.ledger.signer import Signer
 
     others = tuple(other_rpc_url or ())
-    settings = AuthoritySettings(folder, rpc_url, from_hex(ledger.lower(), 20), port, max_bond, others)
+    settings = AuthoritySettings(folder, rpc_url, ledger, port, max_bond, others)
     signer = Signer.from_keystore(keystore, password_file)
     serve_authority(settings, signer, seed=read_seed(seed_file), ready_file=ready_file)
 
@@ -132,7 +137,7 @@ def agent(
         data_set=data_set,
         edge_urls=tuple(edge),
         rpc_url=rpc_url,
-        ledger=from_hex(ledger.lower(), 20),
+        domain=ledger,
         store=store,
         task=task,
     )

@@ -18,11 +18,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from protocol.canonical import decode
+from protocol.domain import Domain
 from protocol.errors import HearthError
-from protocol.identifiers import to_hex
 from protocol.messages.task import DepositTerms
 from protocol.task.status import MAX_STATUS_BYTES, TaskStatus
-from scripts.chain.testnet import start_chain
+from scripts.chain.testnet import chain_id_of, start_chain
 from scripts.demonstration.data import Households, households_of
 from scripts.demonstration.processes import RoleProcess, Stage
 from scripts.demonstration.report import DemoReport, collect, print_tables
@@ -47,6 +47,7 @@ class DemoOptions:
     keystore: Path | None = None  # a funded account, for an RPC URL
     password_file: Path | None = None
     suite: str = "fe64"  # a key of SUITES
+    chain_id: int | None = None  # of the chain at an RPC URL; our own are asked
 
 
 def run_demo(options: DemoOptions, console: Console) -> int:
@@ -89,9 +90,10 @@ def start_infrastructure(stage: DemoStage, options: DemoOptions) -> None:
     roles = [*stage.edges, "manufacturer", *authorities, *(client_name(i) for i in range(options.clients))]
     for role in roles:
         stage.make_account(role)
-    stage.ledger, _ = deploy(stage.rpc_url, faucet)
-    bank = EthereumLedger(stage.rpc_url, stage.ledger, faucet)
-    stage.chain_id, stage.min_clients = bank.domain.chain_id, least_cohort(options.clients)
+    chain_id = options.chain_id or chain_id_of(stage.rpc_url)
+    ledger, _ = deploy(stage.rpc_url, chain_id, faucet)
+    stage.domain, stage.min_clients = Domain(chain_id, ledger), least_cohort(options.clients)
+    bank = EthereumLedger(stage.rpc_url, stage.domain, faucet)
     for role in (*stage.edges, "manufacturer", client_name(0)):
         bank.transfer(stage.addresses[role], GRANT_WEI)
     bank.close()
@@ -142,7 +144,7 @@ def run_auditor(stage: DemoStage) -> dict[str, Any]:
     auditor = stage.processes.start(
         "auditor",
         [
-            "audit", "--rpc-url", stage.rpc_url, "--ledger", to_hex(stage.ledger), "--store", str(stage.store),
+            "audit", "--rpc-url", stage.rpc_url, "--ledger", str(stage.domain), "--store", str(stage.store),
             "--task", str(stage.task), "--json", str(verdict), "--save-evidence", str(evidence),
         ],
         folder,
@@ -158,7 +160,7 @@ def audit_command(stage: DemoStage) -> str:
     """What repeats the audit from the kept evidence alone."""
     return (
         f"hearth audit --evidence {stage.root / 'evidence.json'} --store {stage.store}"
-        f" --ledger {to_hex(stage.ledger)} --task {stage.task}"
+        f" --ledger {stage.domain} --task {stage.task}"
     )
 
 
@@ -207,7 +209,7 @@ def _collect(stage: DemoStage, options: DemoOptions) -> DemoReport:
     reports = [
         json.loads((stage.folder(client_name(number)) / "report.json").read_text()) for number in range(options.clients)
     ]
-    reader = EthereumReader(stage.rpc_url, stage.ledger)
+    reader = EthereumReader(stage.rpc_url, stage.domain.ledger)
     return collect(reader, open_store(str(stage.store)), stage.task, _edge_status(stage), reports)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from client_agent.randomness import SystemRandomness
 from protocol.domain import Domain
-from protocol.identifiers import Address, to_hex
+from protocol.identifiers import NATIVE_COIN, Address, to_hex
 from protocol.randomness import Randomness, SeededRandomness
 from scripts.demonstration.policies import authority_policy, phone_policy
 from scripts.demonstration.processes import RoleProcess, Stage
@@ -33,8 +33,7 @@ class DemoStage:
         self.rpc_url = self.edge_url = ""
         self.substitute_urls: list[str] = []
         self.authority_urls: list[str] = []
-        self.ledger: Address = b""
-        self.chain_id = 0
+        self.domain = Domain(0, NATIVE_COIN)
         self.task = 0
         self.min_clients, self.max_stake = 2, 0  # in the policies
         self.route: Callable[[str, str], str] = lambda _role, url: url  # (role, URL) -> the URL that it is given
@@ -84,7 +83,7 @@ class DemoStage:
         household = self._household(role)
         household.mkdir(mode=0o700, exist_ok=True)
         authorities = [address for name, address in self.addresses.items() if name.startswith("authority-")]
-        policy = phone_policy(Domain(self.chain_id, self.ledger), authorities, self.min_clients, self.max_stake)
+        policy = phone_policy(self.domain, authorities, self.min_clients, self.max_stake)
         (household / "policy.toml").write_text(policy)
         report = ("--report", str(self.folder(role) / "report.json"))
         return self._start(role, *self.agent_command(role), "--yes", *report, *self._seed_file(role))
@@ -115,7 +114,7 @@ class DemoStage:
     def _account(self, role: str) -> list[str]:
         folder = self.folder(role)
         return [
-            *("--rpc-url", self.route(role, self.rpc_url), "--ledger", to_hex(self.ledger)),
+            *("--rpc-url", self.route(role, self.rpc_url), "--ledger", str(self.domain)),
             *("--keystore", str(folder / "keystore.json"), "--password-file", str(folder / "password")),
         ]
 

@@ -34,6 +34,12 @@ class LedgerError(HearthError):
         super().__init__(message, fault=Party.LEDGER)
 
 
+class WrongChainError(LedgerError):
+    """The endpoint is of another chain than the one that was named. Nothing is signed for it."""
+
+    code = "E_WRONG_CHAIN"
+
+
 class TransactionRevertedError(HearthError):
     """The contract refused; ``name`` is its custom error without prefix (``TooLate``), ``arguments`` its facts."""
 

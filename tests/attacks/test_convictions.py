@@ -46,7 +46,7 @@ class Reporter:
         (self.folder / "content").mkdir()
 
     def _run(self, *arguments: str | Path) -> Result:
-        node = ["--rpc-url", self.player.chain.rpc_url, "--ledger", to_hex(self.player.reader.ledger)]
+        node = ["--rpc-url", self.player.chain.rpc_url, "--ledger", str(self.player.domain)]
         return CliRunner().invoke(app, [*map(str, arguments), *node])
 
     def audit(self) -> dict[str, Path]:

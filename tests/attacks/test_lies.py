@@ -20,7 +20,6 @@ from protocol.messages.round import ClientWeight
 from protocol.messages.settlement import ABANDONED, MALFORMED, Allocation, Rejection, RoundRecord
 from scripts.commands.auditor import run_audit
 from storage.content.memory import MemoryStore
-from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.signer import Signer
 from tests.played_conduct import EXPIRED, Conduct
 from tests.played_task import Player
@@ -209,7 +208,7 @@ def test_a_request_for_another_set_is_held_against_a_server_that_was_not_replace
         if replaced:
             player.chain.fund(ledger, substitute.address)
             player.chain.pass_time(durations.commit_seconds + durations.takeover_seconds + 1)
-            player.edge = EthereumLedger(player.chain.rpc_url, ledger, substitute)
+            player.edge = player.chain.ledger(ledger, substitute)
         return record
 
     def others(request: KeyRequest) -> KeyRequest:

@@ -11,7 +11,6 @@ from protocol.content.cid import Cid
 from protocol.identifiers import Digest, to_hex
 from protocol.messages.chain import BatchCommitted, Event, RoundPublished
 from scripts.commands.auditor import run_audit
-from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.signer import Signer
 from tests.played_conduct import EXPIRED, Conduct
 from tests.played_task import Player
@@ -35,7 +34,7 @@ class Task:
         if replaced:
             player.chain.fund(ledger, SUBSTITUTE.address)
             player.chain.pass_time(DURATIONS.commit_seconds + DURATIONS.settle_seconds + 101)
-            player.edge = EthereumLedger(player.chain.rpc_url, ledger, SUBSTITUTE)
+            player.edge = player.chain.ledger(ledger, SUBSTITUTE)
         player.history = replace(history, previous_label=player.history.previous_label)
         player.parameters = parameters
         player.play(3, Conduct())

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from protocol.identifiers import from_hex
+from protocol.domain import Domain, parse_domain
 from scripts.launcher import hearth_command
 from storage.content.filesystem import FilesystemStore
 from storage.ledger.ethereum.reader import EthereumReader
@@ -29,12 +29,12 @@ class KeptDemo:
 
     @property
     def reader(self) -> EthereumReader:
-        return EthereumReader(ReplayProvider(self.folder / "evidence.json"), self.ledger)
+        return EthereumReader(ReplayProvider(self.folder / "evidence.json"), self.domain.ledger)
 
     @property
-    def ledger(self) -> bytes:
+    def domain(self) -> Domain:
         words = self.output.split()
-        return from_hex(words[words.index("--ledger") + 1], 20)
+        return parse_domain(words[words.index("--ledger") + 1])
 
     @property
     def store(self) -> FilesystemStore:

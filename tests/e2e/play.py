@@ -41,7 +41,7 @@ class Play:
         """Everything up to the posted task."""
         start_infrastructure(self.stage, self.options)
         post_task(self.stage, self.options, self.data, self.phase_seconds, self.deposits)
-        self.reader = EthereumReader(self.stage.rpc_url, self.stage.ledger)
+        self.reader = EthereumReader(self.stage.rpc_url, self.stage.domain.ledger)
         self.store = FilesystemStore(self.stage.store)
 
     def start_agents(self, numbers: Sequence[int] | None = None) -> None:

@@ -52,7 +52,7 @@ def test_the_manufacturer_takes_back_what_nobody_earned_and_the_audit_knows(kept
     refunds = [event for event in kept_demo.reader.events() if isinstance(event, Refunded)]
     paid = sum(kept_demo.figures["rewards"].values())
     assert kept_demo.figures["refund"] == sum(event.amount for event in refunds) == posted[0].escrow - paid > 0
-    assert kept_demo.reader.balance(kept_demo.ledger) == 0
+    assert kept_demo.reader.balance(kept_demo.domain.ledger) == 0
     assert f"{kept_demo.figures['refund']:,} refunded to the manufacturer" in kept_demo.output
 
 
@@ -110,7 +110,7 @@ def test_a_changed_ciphertext_fails_the_audit(kept_demo: KeptDemo, tmp_path: Pat
     ran = subprocess.run(
         [
             *(*hearth_command(), "audit", "--evidence", str(kept_demo.folder / "evidence.json")),
-            *("--store", str(store), "--ledger", "0x" + kept_demo.ledger.hex(), "--task", "1"),
+            *("--store", str(store), "--ledger", str(kept_demo.domain), "--task", "1"),
             *("--json", str(verdict)),
         ],
         capture_output=True,

@@ -47,7 +47,7 @@ def test_everything_comes_back_to_everybody(tmp_path: Path) -> None:
         assert {event.client: event.amount for event in task.events(StakeReturned)} == dict.fromkeys(
             clients, DEPOSITS.client
         )
-        assert task.reader.task(1).deposits == task.reader.balance(task.stage.ledger) == 0
+        assert task.reader.task(1).deposits == task.reader.balance(task.stage.domain.ledger) == 0
         earned = Counter[Address]()
         for event in task.events(Claimed):
             earned[event.client] += event.amount
@@ -73,7 +73,7 @@ def _ends_at_once(task: Play, number: int) -> None:
 
 
 def _fund(task: Play, roles: list[str]) -> None:
-    bank = EthereumLedger(task.stage.rpc_url, task.stage.ledger, Signer(FUNDED_KEY))
+    bank = EthereumLedger(task.stage.rpc_url, task.stage.domain, Signer(FUNDED_KEY))
     for role in roles:
         bank.transfer(task.stage.addresses[role], GRANT_WEI)
     bank.close()

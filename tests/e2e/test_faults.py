@@ -125,7 +125,7 @@ def test_an_edge_server_that_never_comes_back_holds_no_money(tmp_path: Path) -> 
         assert task.reader.round(1, 1).state is RoundState.EXPIRED
         task.stage.run("refund", "manufacturer", "task", "refund", "--task", "1")
         assert sum(event.amount for event in task.events(Refunded)) == task.reader.task(1).update_reward * task.clients
-        assert task.reader.balance(task.stage.ledger) == 0
+        assert task.reader.balance(task.stage.domain.ledger) == 0
         assert task.audit()["verdict"] == "PASS"
 
 
@@ -163,7 +163,7 @@ def test_real_processes_that_are_killed_again_and_again(tmp_path: Path) -> None:
 
 def _the_manufacturer_sees_status_and_model(task: Play, folder: Path) -> None:
     """``hearth task status`` and ``hearth model fetch`` as their user runs them, without any key."""
-    where = ["--rpc-url", task.stage.rpc_url, "--ledger", to_hex(task.stage.ledger), "--task", "1"]
+    where = ["--rpc-url", task.stage.rpc_url, "--ledger", str(task.stage.domain), "--task", "1"]
     run = task.stage.processes.run
     run("status", ["task", "status", *where, "--json", str(folder / "status.json")], folder / "status")
     status = decode(TaskStatus, (folder / "status.json").read_bytes().rstrip())
@@ -235,7 +235,7 @@ def _commitment(task: Play, round_number: int, number: int) -> SignedCommitment:
 def _ledger_of(task: Play, role: str) -> EthereumLedger:
     folder = task.stage.folder(role)
     signer = Signer.from_keystore(folder / "keystore.json", folder / "password")
-    return EthereumLedger(task.stage.rpc_url, task.stage.ledger, signer)
+    return EthereumLedger(task.stage.rpc_url, task.stage.domain, signer)
 
 
 def _replay_is_refused(task: Play, first: SignedCommitment) -> None:

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from protocol.domain import Domain
 from protocol.identifiers import Address
 from scripts.chain.server import chain_in_background
 from scripts.checks.node_tools import ensure_anvil, ensure_ganache
@@ -39,10 +40,10 @@ class RunningChain:
     faucet: Signer
 
     def deploy(self) -> Address:
-        return deploy(self.rpc_url, self.faucet)[0]
+        return deploy(self.rpc_url, self.chain_id(), self.faucet)[0]
 
     def ledger(self, address: Address, signer: Signer, **options: Any) -> EthereumLedger:
-        return EthereumLedger(self.rpc_url, address, signer, **options)
+        return EthereumLedger(self.rpc_url, Domain(self.chain_id(), address), signer, **options)
 
     def fund(self, ledger: Address, address: Address, amount_wei: int = 10**18) -> None:
         bank = self.ledger(ledger, self.faucet)

@@ -187,7 +187,7 @@ def test_a_follower_asks_for_new_blocks_only(scene: Scene) -> None:
             asked.append(from_block)
             return super().events(task, from_block)
 
-    reader = _Counted(scene.chain.rpc_url, scene.address, scene.edge_signer)
+    reader = _Counted(scene.chain.rpc_url, scene.edge.domain, scene.edge_signer)
     follower = EventFollower(reader, 1, Event)
     follower.refresh()
     follower.refresh()

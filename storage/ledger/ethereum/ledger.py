@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from protocol.domain import Domain
 from protocol.identifiers import Address
 from protocol.messages.chain import DEFAULT_RULES, ReputationRules
 from storage.ledger.ethereum.calls import decode_post_task, deployment, encode_token_call, prepare_post_task
@@ -17,6 +19,7 @@ from storage.ledger.ethereum.pace import DEFAULT_PACE, Pace
 from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.ethereum.rpc import JsonRpcProvider, NodeProvider
 from storage.ledger.ethereum.writer import LedgerWriter
+from storage.ledger.gas_limits import DEFAULT_GAS_LIMITS, GasLimits
 from storage.ledger.interface import LedgerError, PreparedTransaction, TransactionReceipt
 from storage.ledger.signer import Signer
 
@@ -29,16 +32,18 @@ __all__ = ["EthereumLedger", "EthereumReader", "decode_post_task", "deploy", "pr
 class EthereumLedger(EthereumReader, LedgerWriter):
     """May be shared by threads; transactions go out in the order in which they are called.
 
-    Before its first transaction it makes sure that a HearthLedger answers at the address: money sent elsewhere is gone.
+    Before its first transaction it makes sure that a HearthLedger answers at the address, and on the chain, of
+    ``domain``: money sent elsewhere is gone. It signs for no other chain, whatever the node says.
     ``pace`` is handed to the TransactionSender. Raises PublicKeyError for a development key off loopback.
     """
 
     def __init__(
         self,
         rpc_url: str,
-        ledger: Address,
+        domain: Domain,
         signer: Signer,
         *,
+        limits: GasLimits = DEFAULT_GAS_LIMITS,
         clock: Callable[[], float] = time.time,
         timeout_seconds: float = 10.0,
         first_block: int = 0,
@@ -47,10 +52,16 @@ class EthereumLedger(EthereumReader, LedgerWriter):
     ) -> None:
         signer.require_private(rpc_url)
         super().__init__(
-            rpc_url, ledger, clock=clock, timeout_seconds=timeout_seconds, first_block=first_block, on_bytes=on_bytes
+            rpc_url,
+            domain.ledger,
+            chain_id=domain.chain_id,
+            clock=clock,
+            timeout_seconds=timeout_seconds,
+            first_block=first_block,
+            on_bytes=on_bytes,
         )
         self._signer = signer
-        self._sender = _Sender(self.provider, signer, lambda: self.domain.chain_id, pace)
+        self._sender = _Sender(self.provider, signer, lambda: self.domain.chain_id, pace, limits)
         self._confirmations = 0
 
     @property
@@ -91,8 +102,10 @@ class _Sender:
     """One account's TransactionSender, made when it is first called: web3 takes seconds to import, and a phone whose
     transactions are all relayed never sends any."""
 
-    def __init__(self, provider: NodeProvider, signer: Signer, chain_id: Callable[[], int], pace: Pace) -> None:
-        self._arguments = (provider, signer, chain_id, pace)
+    def __init__(
+        self, provider: NodeProvider, signer: Signer, chain_id: Callable[[], int], pace: Pace, limits: GasLimits
+    ) -> None:
+        self._arguments = (provider, signer, chain_id, pace, limits)
         self._lock = threading.Lock()
         self._made: TransactionSender | None = None
 
@@ -107,17 +120,19 @@ class _Sender:
 
 def deploy(
     rpc_url: str,
+    chain_id: int,
     signer: Signer,
     *,
+    limits: GasLimits = DEFAULT_GAS_LIMITS,
     rules: ReputationRules = DEFAULT_RULES,
     timeout_seconds: float = 30.0,
     confirmations: int = 0,
 ) -> tuple[Address, TransactionReceipt]:
-    """Creates a HearthLedger on the node's chain: its address and the receipt. Raises LedgerError."""
+    """Creates a HearthLedger on this chain: its address and the receipt. Raises LedgerError."""
     signer.require_private(rpc_url)
     provider = JsonRpcProvider(rpc_url, timeout_seconds=timeout_seconds)
     try:
-        sender = _Sender(provider, signer, Node(provider).chain_id, DEFAULT_PACE)
+        sender = _Sender(provider, signer, partial(Node(provider).require_chain, chain_id), DEFAULT_PACE, limits)
         mined = sender().send(None, deployment(rules), confirmations=confirmations)
     finally:
         provider.close()

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from protocol.identifiers import Address, Digest, to_hex
 from storage.ledger.ethereum.reverts import revert_of
 from storage.ledger.ethereum.rpc import NodeProvider, RpcRefusedError
-from storage.ledger.interface import LedgerError
+from storage.ledger.interface import LedgerError, WrongChainError
 
 WORD_LIMIT: Final = 2**256
 _QUANTITY: Final = re.compile("0x[0-9a-fA-F]+")
@@ -37,6 +37,13 @@ class Node:
 
     def chain_id(self) -> int:
         return self._ask(quantity, "eth_chainId")
+
+    def require_chain(self, chain_id: int) -> int:
+        """The same number. Raises WrongChainError when the node is of another chain."""
+        found = self.chain_id()
+        if found != chain_id:
+            raise WrongChainError(f"the endpoint is of chain {found}, and not of chain {chain_id}")
+        return found
 
     def block_number(self) -> int:
         return self._ask(_number, "eth_blockNumber")

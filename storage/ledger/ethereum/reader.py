@@ -26,6 +26,7 @@ class EthereumReader:
 
     ``first_block``: nothing of interest is earlier (the block of the contract's creation); ``clock`` gives the local
     time in seconds. ``node`` is a URL, or a provider that already has its own ``timeout_seconds`` and ``on_bytes``.
+    ``chain_id``: the only one that is believed; without it, whichever the node names.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class EthereumReader:
         node: str | NodeProvider,
         ledger: Address,
         *,
+        chain_id: int | None = None,
         clock: Callable[[], float] = time.time,
         timeout_seconds: float = 10.0,
         first_block: int = 0,
@@ -43,6 +45,7 @@ class EthereumReader:
             node = JsonRpcProvider(node, timeout_seconds=timeout_seconds, on_bytes=on_bytes)
         self.provider: NodeProvider = node
         self.ledger = ledger
+        self._chain_id = chain_id
         self._node = Node(node)
         self._clock = clock
         self._first_block = first_block
@@ -57,7 +60,9 @@ class EthereumReader:
 
     @cached_property
     def domain(self) -> Domain:
-        return Domain(self._node.chain_id(), self.ledger)
+        """Raises WrongChainError."""
+        found = self._node.chain_id() if self._chain_id is None else self._node.require_chain(self._chain_id)
+        return Domain(found, self.ledger)
 
     @cached_property
     def _verified(self) -> bool:

@@ -22,6 +22,7 @@ from storage.ledger.ethereum.pace import Pace
 from storage.ledger.ethereum.reverts import revert_of
 from storage.ledger.ethereum.rpc import NodeProvider, RpcRefusedError
 from storage.ledger.ethereum.web3_provider import web3_over
+from storage.ledger.gas_limits import GasLimitError, GasLimits
 from storage.ledger.interface import LedgerError, TransactionRevertedError
 from storage.ledger.signer import Signer
 
@@ -59,18 +60,21 @@ class TransactionSender:
     it is stuck, so after a crash the caller reads the chain's state before it sends again.
     """
 
-    def __init__(self, provider: NodeProvider, signer: Signer, chain_id: Callable[[], int], pace: Pace) -> None:
+    def __init__(
+        self, provider: NodeProvider, signer: Signer, chain_id: Callable[[], int], pace: Pace, limits: GasLimits
+    ) -> None:
+        """``chain_id``: of the one chain that it signs for, once the node is known to be of it."""
         self._eth = web3_over(provider).eth
         self._signer = signer
         self._address = Web3.to_checksum_address(signer.address)
-        self._chain_id = chain_id
+        self._chain_id, self._limits = chain_id, limits
         self._pace = pace
         self._lock = threading.Lock()
         self._in_flight: set[int] = set()
 
     def price(self) -> int:
         """Wei that it would offer now for each unit of gas."""
-        return current_fees(self._eth).price
+        return current_fees(self._eth, self._limits).price
 
     def send(self, to: Address | None, data: bytes, value_wei: int = 0, confirmations: int = 0) -> Mapping[str, Any]:
         """web3's receipt of the successful transaction with ``confirmations`` blocks upon its own; ``to`` None creates.
@@ -88,7 +92,8 @@ class TransactionSender:
             with self._lock:  # in order: each estimate sees what the transactions before it have changed
                 gas = self._estimate(call)
                 # two processes of one account must not sign the very same transaction: each would take it for its own
-                sent = self._broadcast(call, gas + gas * GAS_MARGIN_PERCENT // 100 + secrets.randbelow(GAS_MARK))
+                margin = gas * GAS_MARGIN_PERCENT // 100 + secrets.randbelow(GAS_MARK)
+                sent = self._broadcast(call, self._limits.offered(gas, margin))
             try:
                 receipt = self._await(sent, confirmations)
             finally:
@@ -113,7 +118,7 @@ class TransactionSender:
 
     def _broadcast(self, call: TxParams, gas: int) -> _Sent:
         """Puts the call before the node at the next free nonce."""
-        fees, pause = current_fees(self._eth), FIRST_POLL_SECONDS
+        fees, pause = current_fees(self._eth, self._limits), FIRST_POLL_SECONDS
         call_fields = {"to": call.get("to", b""), "data": call["data"], "value": int(call.get("value", 0)), "gas": gas}
         for _ in range(MAX_ATTEMPTS):
             nonce = max([self._count("pending"), *(taken + 1 for taken in self._in_flight)])
@@ -127,13 +132,13 @@ class TransactionSender:
                         pause *= 2
                         continue
                 elif _says(error, _UNDERPRICED):
-                    fees = fees.raised()
+                    fees = fees.raised(self._limits.max_price)
                     continue
                 else:
                     raise
             self._in_flight.add(nonce)
             return sent
-        raise LedgerError(f"no free nonce in {MAX_ATTEMPTS} attempts")
+        raise LedgerError(f"no free nonce, or no price that the node takes, in {MAX_ATTEMPTS} attempts")
 
     def _submit(self, sent: _Sent) -> None:
         """Signs and sends with the fees of ``sent``.
@@ -211,9 +216,15 @@ class TransactionSender:
         self._repeat(sent)
 
     def _replace(self, sent: _Sent) -> None:
-        market = current_fees(self._eth)
+        try:
+            market = current_fees(self._eth, self._limits)
+        except GasLimitError:
+            return  # what was sent before still stands
         while len(sent.raws) <= MAX_REPLACEMENTS:
-            sent.fees = sent.fees.raised().at_least(market)
+            dearer = sent.fees.raised(self._limits.max_price).at_least(market)
+            if sent.raws and dearer == sent.fees:
+                return
+            sent.fees = dearer
             try:
                 self._submit(sent)
             except RpcRefusedError as error:

@@ -204,6 +204,6 @@ def test_nothing_is_trained_before_it_is_charged(tmp_path: Path) -> None:
 def test_a_household_inside_the_folder_of_a_task_is_refused(household: str, tmp_path: Path) -> None:
     """Whoever deletes that folder would take all charges with it."""
     folder = tmp_path / "task"
-    settings = AgentSettings(folder, tmp_path, Path("data"), (), "http://127.0.0.1:9", bytes(20), "store", 1)
+    settings = AgentSettings(folder, tmp_path, Path("data"), (), "http://127.0.0.1:9", DOMAIN, "store", 1)
     with pytest.raises(MalformedError, match="inside the folder of one task"):
         replace(settings, household=folder / household)

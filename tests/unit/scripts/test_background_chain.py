@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from protocol.domain import Domain
 from protocol.identifiers import from_hex
 from scripts.chain.background import STATE_FILE, TestnetError, down, read_state, up
 from scripts.launcher import hearth_command
@@ -41,7 +42,7 @@ def test_up_and_down(chain: str, tmp_path: Path) -> None:
         keys = [from_hex(account["private_key"]) for account in shown["accounts"]]
         assert len(keys) == 10
         assert all(is_public_key(key, Signer(key).address) for key in keys), "refused off loopback"
-        ledger = EthereumLedger(shown["rpc_url"], from_hex(shown["ledger"]), Signer(keys[9]))
+        ledger = EthereumLedger(shown["rpc_url"], Domain(shown["chain_id"], from_hex(shown["ledger"])), Signer(keys[9]))
         ledger.verify_contract()
         assert ledger.domain.chain_id == shown["chain_id"]
         assert all(ledger.balance(Signer(key).address) > 10**20 for key in keys)

@@ -39,7 +39,7 @@ class Commands:
 
     def run(self, *arguments: str, account: bool = True) -> tuple[int, str]:
         """Exit code, and what was printed."""
-        where = ["--rpc-url", self.scene.chain.rpc_url, "--ledger", to_hex(self.scene.address), "--task", "1"]
+        where = ["--rpc-url", self.scene.chain.rpc_url, "--ledger", str(self.scene.edge.domain), "--task", "1"]
         own = ["--keystore", f"{self.folder}/keystore.json", "--password-file", f"{self.folder}/password"]
         self._monkeypatch.setattr(sys, "argv", ["hearth", *arguments, *where, *(own if account else [])])
         self._monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))

@@ -27,7 +27,7 @@ main()
 """
 HEAVY = {"torch", "numba", "scipy", "sklearn", "web3", "eth_account", "py_ecc", "aiohttp", "eth_tester", "eth", "solcx"}
 SERVERS = {"fastapi", "uvicorn"}
-LEDGER = "0x" + "11" * 20
+LEDGER = "31337:0x" + "11" * 20
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from storage.ledger.ethereum.node import BlockHead, Node, data, quantity
 from storage.ledger.ethereum.rpc import NodeProvider
 from storage.ledger.interface import LedgerError
 from storage.ledger.signer import Signer
-from tests.samples import private_key
+from tests.samples import DOMAIN, private_key
 
 HEAD = {"number": "0x10", "hash": "0x" + "ab" * 32, "timestamp": "0x65", "transactions": []}
 
@@ -92,7 +92,7 @@ def test_what_is_no_block(value: Any) -> None:
 
 def test_one_sender_for_all_threads_and_all_depths() -> None:
     """Two would not know of each other's nonces."""
-    ledger = EthereumLedger("http://127.0.0.1:9", bytes(20), Signer(private_key("late")))
+    ledger = EthereumLedger("http://127.0.0.1:9", DOMAIN, Signer(private_key("late")))
     deep = ledger.confirmed(3)
     with ThreadPoolExecutor(8) as pool:
         senders = set(pool.map(lambda number: (ledger, deep)[number % 2]._sender(), range(16)))

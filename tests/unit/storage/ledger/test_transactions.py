@@ -19,6 +19,7 @@ from storage.ledger.ethereum.transactions import (
     OVERTAKEN_POLLS,
     TransactionSender,
 )
+from storage.ledger.gas_limits import DEFAULT_GAS_LIMITS, GasLimits
 from storage.ledger.interface import LedgerError, TransactionRevertedError
 from storage.ledger.signer import Signer
 from tests.samples import private_key
@@ -26,7 +27,7 @@ from tests.samples import private_key
 TO = b"\x11" * 20
 
 
-class _Node(NodeProvider):
+class PlayedNode(NodeProvider):
     """Mines everything it takes at once; a test replaces single answers."""
 
     def __init__(self, **answers: Callable[..., Any]) -> None:
@@ -76,11 +77,11 @@ class _Clock:
         self.time += seconds
 
 
-def sender(node: NodeProvider) -> TransactionSender:
+def sender(node: NodeProvider, limits: GasLimits = DEFAULT_GAS_LIMITS) -> TransactionSender:
     clock = _Clock()
     signer = Signer(private_key("sender"))
     pace = Pace(receipt_seconds=60, stuck_seconds=15, monotonic=clock.now, sleep=clock.sleep)
-    return TransactionSender(node, signer, lambda: 31337, pace)
+    return TransactionSender(node, signer, lambda: 31337, pace, limits)
 
 
 def fields(raw: bytes) -> list[int]:
@@ -94,7 +95,7 @@ def refuse(message: str, data: object = None) -> Any:
 
 
 def test_fees_gas_and_nonces() -> None:
-    node = _Node()
+    node = PlayedNode()
     one = sender(node)
     one.send(TO, b"", 3)
     one.send(TO, b"", 3)
@@ -104,14 +105,14 @@ def test_fees_gas_and_nonces() -> None:
 
 def test_two_processes_never_sign_the_same_transaction() -> None:
     """Else both would take the one that is mined for their own, and a payment would be lost."""
-    node = _Node(eth_getTransactionCount=lambda *_: hex(5))
+    node = PlayedNode(eth_getTransactionCount=lambda *_: hex(5))
     for _ in range(8):
         sender(node).send(TO, b"", 3)
     assert len(set(node.sent)) > 1
 
 
 def test_a_chain_without_eip_1559() -> None:
-    node = _Node(eth_getBlockByNumber=lambda *_: {}, eth_gasPrice=lambda: hex(11))
+    node = PlayedNode(eth_getBlockByNumber=lambda *_: {}, eth_gasPrice=lambda: hex(11))
     sender(node).send(TO, b"")
     raw = node.sent[0]
     assert raw[0] >= 0xC0, "a bare RLP list, no typed transaction"
@@ -120,7 +121,7 @@ def test_a_chain_without_eip_1559() -> None:
 
 def test_a_call_that_would_revert_is_not_sent() -> None:
     data = "0x08c379a0" + "20".rjust(64, "0") + "2".rjust(64, "0") + b"no".hex().ljust(64, "0")
-    node = _Node(eth_estimateGas=lambda *_: refuse("execution reverted", data))
+    node = PlayedNode(eth_estimateGas=lambda *_: refuse("execution reverted", data))
     with pytest.raises(TransactionRevertedError) as caught:
         sender(node).send(TO, b"\1")
     assert (caught.value.name, caught.value.arguments) == ("Error", ("no",))
@@ -129,7 +130,7 @@ def test_a_call_that_would_revert_is_not_sent() -> None:
 
 @pytest.mark.parametrize("message", ["nonce too low", "can't be replaced, full", "replaced by better transaction"])
 def test_a_nonce_taken_by_another_process_is_left_to_it(message: str) -> None:
-    node = _Node()
+    node = PlayedNode()
     one = sender(node)
     one.send(TO, b"")
     node.count += 3
@@ -144,7 +145,7 @@ def test_a_nonce_taken_by_another_process_is_left_to_it(message: str) -> None:
 
 
 def test_endless_nonce_trouble_ends() -> None:
-    node = _Node(eth_sendRawTransaction=lambda raw: refuse("nonce too low"))
+    node = PlayedNode(eth_sendRawTransaction=lambda raw: refuse("nonce too low"))
     with pytest.raises(LedgerError, match="nonce"):
         sender(node).send(TO, b"")
     assert node.asked.count("eth_sendRawTransaction") == MAX_ATTEMPTS
@@ -152,13 +153,13 @@ def test_endless_nonce_trouble_ends() -> None:
 
 @pytest.mark.parametrize("message", ["already known", "ALREADY_EXISTS: already known", "known transaction: 12"])
 def test_a_transaction_that_the_node_has_is_awaited(message: str) -> None:
-    node = _Node(eth_sendRawTransaction=lambda raw: refuse(message))
+    node = PlayedNode(eth_sendRawTransaction=lambda raw: refuse(message))
     assert sender(node).send(TO, b"")["status"] == 1
 
 
 def test_a_mined_repetition_is_not_sent_again() -> None:
     """The first answer was lost, the repeated request finds its own transaction mined."""
-    node = _Node(
+    node = PlayedNode(
         eth_sendRawTransaction=lambda raw: refuse("nonce too low"),
         eth_getTransactionByHash=lambda digest: {"hash": digest, "blockNumber": "0x1"},
     )
@@ -168,7 +169,7 @@ def test_a_mined_repetition_is_not_sent_again() -> None:
 
 def test_a_transaction_that_nobody_mines_is_offered_more_and_repeated() -> None:
     """Same nonce, same call; dearer by a quarter each time, and not for ever."""
-    node = _Node(eth_getTransactionReceipt=lambda digest: None, eth_getTransactionCount=lambda *_: hex(5))
+    node = PlayedNode(eth_getTransactionReceipt=lambda digest: None, eth_getTransactionCount=lambda *_: hex(5))
     with pytest.raises(LedgerError, match="nothing heard"):
         sender(node).send(TO, b"")
     offers = list(dict.fromkeys(node.sent))
@@ -178,11 +179,11 @@ def test_a_transaction_that_nobody_mines_is_offered_more_and_repeated() -> None:
 
 
 def test_an_older_offer_that_is_mined_counts() -> None:
-    node = _Node(eth_getTransactionCount=lambda *_: hex(5))
+    node = PlayedNode(eth_getTransactionCount=lambda *_: hex(5))
 
     def receipt(digest: str) -> dict[str, Any] | None:
         first = "0x" + keccak(node.sent[0]).hex()
-        return _Node.eth_getTransactionReceipt(node, digest) if len(node.sent) > 2 and digest == first else None
+        return PlayedNode.eth_getTransactionReceipt(node, digest) if len(node.sent) > 2 and digest == first else None
 
     node.answers["eth_getTransactionReceipt"] = receipt
     assert sender(node).send(TO, b"")["transactionHash"] == keccak(node.sent[0])
@@ -195,7 +196,7 @@ def test_an_underpriced_offer_is_raised() -> None:
         refusal = next(refusals, None)
         return refuse(refusal) if refusal else node.eth_sendRawTransaction(raw)
 
-    node = _Node(eth_sendRawTransaction=send)
+    node = PlayedNode(eth_sendRawTransaction=send)
     sender(node).send(TO, b"")
     assert [fields(raw)[1:4] for raw in node.sent] == [[5, 12, 324]]
 
@@ -204,7 +205,7 @@ def test_a_mined_failure_says_why() -> None:
     def failed(digest: str) -> dict[str, Any]:
         return {"transactionHash": digest, "blockNumber": "0x1", "status": "0x0"}
 
-    node = _Node(eth_getTransactionReceipt=failed, eth_call=lambda *_: refuse("execution reverted", "0x01020304"))
+    node = PlayedNode(eth_getTransactionReceipt=failed, eth_call=lambda *_: refuse("execution reverted", "0x01020304"))
     with pytest.raises(TransactionRevertedError) as caught:
         sender(node).send(TO, b"")
     assert (caught.value.name, caught.value.arguments) == ("Unknown", (b"\1\2\3\4",))
@@ -232,7 +233,7 @@ def test_a_mined_failure_says_why() -> None:
 )
 def test_a_wrong_answer_is_one_error(answers: dict[str, Callable[..., Any]]) -> None:
     with pytest.raises(LedgerError):
-        sender(_Node(**answers)).send(TO, b"")
+        sender(PlayedNode(**answers)).send(TO, b"")
 
 
 def test_a_receipt_that_comes_after_the_count_is_awaited() -> None:
@@ -240,9 +241,9 @@ def test_a_receipt_that_comes_after_the_count_is_awaited() -> None:
     answers = iter([None] * (OVERTAKEN_POLLS - 1))
 
     def late(digest: str) -> dict[str, Any] | None:
-        return next(answers, _Node.eth_getTransactionReceipt(node, digest))
+        return next(answers, PlayedNode.eth_getTransactionReceipt(node, digest))
 
-    node = _Node(eth_getTransactionReceipt=late)
+    node = PlayedNode(eth_getTransactionReceipt=late)
     sender(node).send(TO, b"")
     assert len(node.sent) == 1
 
@@ -253,9 +254,9 @@ def test_a_transaction_whose_nonce_another_process_used_is_sent_at_the_next() ->
     def never_the_first(digest: str) -> dict[str, Any] | None:
         nonlocal lost
         lost = "0x" + keccak(node.sent[0]).hex()
-        return None if digest == lost else _Node.eth_getTransactionReceipt(node, digest)
+        return None if digest == lost else PlayedNode.eth_getTransactionReceipt(node, digest)
 
-    node = _Node(eth_getTransactionReceipt=never_the_first)
+    node = PlayedNode(eth_getTransactionReceipt=never_the_first)
     assert sender(node).send(TO, b"")["transactionHash"] == keccak(node.sent[1])
     assert [fields(raw)[1] for raw in node.sent] == [5, 6]
 
@@ -264,7 +265,7 @@ def test_a_node_that_always_wants_more_does_not_get_it(monkeypatch: pytest.Monke
     def send(raw: str) -> str:
         return refuse("replacement transaction underpriced") if node.sent else node.eth_sendRawTransaction(raw)
 
-    node = _Node(
+    node = PlayedNode(
         eth_getTransactionReceipt=lambda _: None, eth_getTransactionCount=lambda *_: hex(5), eth_sendRawTransaction=send
     )
     signed: list[bytes] = []
@@ -289,6 +290,6 @@ def test_a_refusal_with_data_about_the_nonce_is_no_revert() -> None:
         refusal = next(refusals, None)
         return refuse(refusal, "0x" + "b4" * 32) if refusal else node.eth_sendRawTransaction(raw)
 
-    node = _Node(eth_sendRawTransaction=send)
+    node = PlayedNode(eth_sendRawTransaction=send)
     sender(node).send(TO, b"")
     assert len(node.sent) == 1
