@@ -145,6 +145,7 @@ def test_an_authority_that_is_in_the_committee_twice_is_independent_once() -> No
 def test_every_line_has_its_test() -> None:
     lines = {f"{table.name}.{line.name}" for table in fields(Policy) for line in fields(getattr(Policy(), table.name))}
     tested = {*BEYOND, *(f"work.{field.name}" for field in fields(Work)), "trust.chains"}
+    tested |= {"gas.max_price", "gas.max_units"}  # of transactions: test_policy_file.py, test_lying_endpoint.py
     assert lines == tested | {"privacy.total_epsilon", "privacy.total_delta_exponent"}
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from typer.testing import CliRunner
 
+from client_agent.main import run_agent
 from client_agent.policy import AcceptedChain, Policy, PrivacyLimits, TokenStake, TrustLimits, parse_policy
+from client_agent.settings import AgentSettings
 from protocol.errors import MalformedError, Party
 from protocol.identifiers import to_hex
 from scripts.cli import app
 from scripts.commands.policy import SAMPLES
+from storage.ledger.gas_limits import GasLimits
+from storage.ledger.signer import Signer
 from storage.policy_file import read_policy_file
+from tests.samples import DOMAIN, private_key
 
 TOKEN = b"\x77" * 20
 
@@ -98,3 +104,18 @@ def test_the_command_writes_the_defaults_and_overwrites_nothing(tmp_path: Path) 
     assert CliRunner().invoke(app, ["policy", "init", str(file)]).exit_code == 0
     assert parse_policy(read_policy_file(file)) == Policy()
     assert CliRunner().invoke(app, ["policy", "init", str(file)]).exit_code == 2
+
+
+@pytest.mark.parametrize("leave", [False, True])
+def test_the_limits_of_a_phones_transactions_are_those_of_its_file(leave: bool, tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text("[gas]\nmax_units = 30000\n")
+    settings = AgentSettings(
+        tmp_path / "task", tmp_path, tmp_path / "data", (), "http://127.0.0.1:9", DOMAIN, "store", 1
+    )
+    with mock.patch("client_agent.main.EthereumLedger", side_effect=KeyboardInterrupt) as ledger:
+        with pytest.raises(KeyboardInterrupt):
+            run_agent(
+                settings, Signer(private_key("client")), seed=None, leave=leave, report=None, tell=str, agree=bool
+            )  # fmt: skip
+    assert ledger.call_args.args[1] == DOMAIN
+    assert ledger.call_args.kwargs["limits"] == GasLimits(max_units=30_000)

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from backend.key_authority.endpoints import ChainReader, Endpoints, EndpointsDisagreeError
+from backend.key_authority.main import serve_authority
 from backend.key_authority.policy import AuthorityPolicy, ChainLimits, WorkLimits, check_task, parse_policy
+from backend.key_authority.settings import AuthoritySettings
 from backend.problem import status_of
 from protocol.canonical import encode
 from protocol.domain import Domain
@@ -20,7 +23,10 @@ from protocol.messages.task import EncodingTerms, Layer, ModelSpec, TaskSpec
 from protocol.round.state_table import RoundState
 from protocol.task.limits import CohortLimits
 from scripts.commands.policy import SAMPLES
+from storage.ledger.gas_limits import GasLimits
 from storage.ledger.interface import LedgerError
+from storage.ledger.signer import Signer
+from tests.samples import DOMAIN, private_key
 from tests.unit.backend.key_authority.scene import (
     CLIENTS,
     SMALL,
@@ -79,7 +85,16 @@ def test_what_is_beyond_a_line_is_refused_by_it_before_it_is_kept(line: str, emp
 def test_every_line_has_its_test() -> None:
     policy = AuthorityPolicy()
     lines = {f"{table.name}.{line.name}" for table in fields(policy) for line in fields(getattr(policy, table.name))}
-    assert lines == set(BEYOND)
+    assert lines == {*BEYOND, "gas.max_price", "gas.max_units"}  # of transactions: below, and test_lying_endpoint.py
+
+
+def test_the_limits_of_its_transactions_are_those_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text("[gas]\nmax_price = 7\n")
+    settings = AuthoritySettings(tmp_path, "http://127.0.0.1:9", DOMAIN)
+    with mock.patch("backend.key_authority.main.EthereumLedger", side_effect=KeyboardInterrupt) as ledger:
+        with pytest.raises(KeyboardInterrupt):
+            serve_authority(settings, Signer(private_key("authority")), seed=None, ready_file=None)
+    assert ledger.call_args.kwargs["limits"] == GasLimits(max_price=7)
 
 
 STRICTER = [
