@@ -23,6 +23,8 @@ class DocumentAbsentError(HearthError):
 
     def __init__(self, kind: Kind, absent: Absent) -> None:
         fault = Party.MANUFACTURER if kind is Kind.SPEC else Party.EDGE_SERVER
+        if absent.lack is Lack.CORRUPT:
+            fault = Party.CONTENT_STORE
         super().__init__(f"{kind.value} {absent.digest.hex()} is {absent.lack}", fault=fault)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 from eth_hash.auto import keccak
 
-from protocol.errors import VerificationError
+from protocol.errors import Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Digest
 
 
@@ -55,11 +55,11 @@ def multiproof(leaves: Sequence[Digest], indices: Collection[int]) -> tuple[tupl
 
 
 def verify(expected_root: Digest, node: Digest, path: Sequence[Digest]) -> None:
-    """Raises VerificationError unless ``node`` is under ``expected_root`` by ``path``."""
+    """Raises VerificationError unless ``node`` is under ``expected_root`` by ``path``: edge servers keep all trees."""
     for sibling in path:
         node = _pair(node, sibling)
     if node != expected_root:
-        raise VerificationError("the Merkle proof does not lead to the recorded root")
+        raise VerificationError("the Merkle proof does not lead to the recorded root", fault=Party.EDGE_SERVER)
 
 
 def _pair(a: Digest, b: Digest) -> Digest:

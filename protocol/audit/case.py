@@ -8,7 +8,7 @@ from typing import TypeVar
 from protocol.audit.evidence import ChainEvidence, Fetch, MissingEvidenceError
 from protocol.audit.report import Report
 from protocol.content.cid import CHUNK_BYTES
-from protocol.errors import VerificationError
+from protocol.errors import Party, VerificationError
 from protocol.identifiers import Digest, to_hex
 from protocol.messages.chain import Event
 from protocol.messages.task import TaskSpec
@@ -17,7 +17,7 @@ from protocol.task.state import TaskState
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
-_WHY = {Lack.CORRUPT: "the bytes in the content store are not its own", Lack.MALFORMED: "it is no such document"}
+_WHY = {Lack.CORRUPT: "the content store gives other bytes in its place", Lack.MALFORMED: "it is no such document"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,5 +65,6 @@ def known(value: T | Absent | None, what: str) -> T:
 def lacking(lack: Lack, what: str) -> MissingEvidenceError | VerificationError:
     """Of something that is missing nothing follows; what is there and wrong is a failure."""
     if lack in _WHY:
-        return VerificationError(f"{what}: {_WHY[lack]}")
+        store = Party.CONTENT_STORE if lack is Lack.CORRUPT else Party.OURS
+        return VerificationError(f"{what}: {_WHY[lack]}", fault=store)
     return MissingEvidenceError(f"{what}: not in the content store")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum, StrEnum
 from typing import Final
 
 from protocol.audit.evidence import MissingEvidenceError
-from protocol.errors import HearthError, VerificationError
+from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import to_hex
 from protocol.text import shown
 
@@ -85,9 +85,9 @@ class Report:
         try:
             yield remarks
         except MissingEvidenceError as error:
-            self.lines.append(Line(number, subject, Status.UNKNOWN, str(error)))
+            self.lines.append(Line(number, subject, Status.UNKNOWN, _reason(error)))
         except HearthError as error:
-            self.lines.append(Line(number, subject, Status.FAIL, str(error)))
+            self.lines.append(Line(number, subject, Status.FAIL, _reason(error)))
         else:
             self.lines.append(Line(number, subject, Status.PASS, "; ".join(remarks)))
 
@@ -98,13 +98,33 @@ def require(condition: bool, message: str) -> None:
 
 
 def same(name: str, claimed: object, derived: object) -> None:
-    """Raises VerificationError unless what is claimed equals what follows."""
-    if claimed != derived:
-        raise VerificationError(f"{name}: {_text(claimed)} is claimed, {_text(derived)} follows")
+    """Raises VerificationError unless what is claimed equals what follows. Of two messages the first field tells."""
+    if claimed == derived:
+        return
+    if is_dataclass(claimed) and type(claimed) is type(derived):
+        for part in fields(claimed):
+            same(f"{name}, {part.name}", getattr(claimed, part.name), getattr(derived, part.name))
+    raise VerificationError(f"{name}: {_text(claimed)} is claimed, {_text(derived)} follows")
+
+
+def _reason(error: HearthError) -> str:
+    """For people: whose fault it was, where it was somebody else's than the subject's."""
+    reason = str(error.args[0])
+    return reason if error.fault is Party.OURS else f"{reason} (fault: {error.fault})"
 
 
 def _text(value: object) -> str:
-    if isinstance(value, bytes):
-        return to_hex(value) if len(value) <= 32 else f"{to_hex(value[:16])}.. ({len(value)} bytes)"
-    text = str(value)
+    match value:
+        case None:
+            return "nothing"
+        case bytes():
+            return to_hex(value) if len(value) <= 32 else f"{to_hex(value[:16])}.. ({len(value)} bytes)"
+        case Enum():
+            return value.name.lower().replace("_", " ")
+        case str():
+            text = value
+        case Collection():
+            text = ", ".join(map(_text, value)) or "nothing"
+        case _:
+            text = str(value)
     return text if len(text) <= 200 else text[:200] + ".."

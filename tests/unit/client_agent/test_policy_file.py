@@ -115,7 +115,7 @@ def test_the_limits_of_a_phones_transactions_are_those_of_its_file(leave: bool, 
     with mock.patch("client_agent.main.EthereumLedger", side_effect=KeyboardInterrupt) as ledger:
         with pytest.raises(KeyboardInterrupt):
             run_agent(
-                settings, Signer(private_key("client")), seed=None, leave=leave, report=None, tell=str, agree=bool
+                settings, Signer(private_key("client")), seed=None, leave=leave, report=None, tell=print, agree=bool
             )  # fmt: skip
     assert ledger.call_args.args[1] == DOMAIN
     assert ledger.call_args.kwargs["limits"] == GasLimits(max_units=30_000)
