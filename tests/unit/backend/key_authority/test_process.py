@@ -21,9 +21,9 @@ from pathlib import Path
 from backend.key_authority.main import serve_authority
 from backend.key_authority.settings import AuthoritySettings
 from storage.ledger.signer import Signer
-from tests.samples import private_key
+from tests.samples import DOMAIN, private_key
 folder = Path(sys.argv[1])
-settings = AuthoritySettings(folder / "state", "http://127.0.0.1:9", bytes(20), port=0)
+settings = AuthoritySettings(folder / "state", "http://127.0.0.1:9", DOMAIN, port=0)
 seed = bytes(32) if sys.argv[2] == "seeded" else None
 serve_authority(settings, Signer(private_key("authority", 1)), seed=seed, ready_file=folder / "ready")
 """
