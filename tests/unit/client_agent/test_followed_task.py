@@ -8,9 +8,10 @@ import pytest
 
 from client_agent.edge_client import EdgeClient, EdgeUnavailableError
 from client_agent.entitlements import Entitlements
-from client_agent.followed_task import FollowedTask
+from client_agent.followed_task import DocumentAbsentError, FollowedTask
 from client_agent.outcome import was_added
 from protocol.canonical import encode
+from protocol.errors import Party
 from protocol.identifiers import ZERO_DIGEST
 from protocol.incentives.rewards import allocation_root
 from protocol.messages.chain import (
@@ -28,7 +29,7 @@ from protocol.messages.chain import (
 from protocol.messages.settlement import PUBLISHED, Allocation, Entitlement, ProvenEntitlement, RoundRecord, Verdict
 from protocol.privacy.spending import spent
 from protocol.round.planning import terms_of
-from protocol.task.documents import Kind
+from protocol.task.documents import Absent, Kind, Lack
 from storage.content.memory import MemoryStore
 from storage.ledger.interface import LedgerReader
 from tests.samples import client_address, sample_spec
@@ -249,3 +250,16 @@ def test_nothing_is_fetched_unasked(scene: _Scene) -> None:
     assert scene.followed.state.documents == {}
     scene.followed.read(1, Kind.RECORD)
     assert {kind for kind, _ in scene.followed.state.documents} == {Kind.RECORD}
+
+
+@pytest.mark.parametrize(
+    ("kind", "lack", "fault"),
+    [
+        (Kind.SPEC, Lack.CORRUPT, Party.CONTENT_STORE),
+        (Kind.PLAN, Lack.CORRUPT, Party.CONTENT_STORE),
+        (Kind.SPEC, Lack.MISSING, Party.MANUFACTURER),
+        (Kind.PLAN, Lack.MALFORMED, Party.EDGE_SERVER),
+    ],
+)
+def test_bytes_that_miss_their_digest_are_the_stores_fault(kind: Kind, lack: Lack, fault: Party) -> None:
+    assert DocumentAbsentError(kind, Absent(ZERO_DIGEST, lack, OTHER)).fault is fault
