@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 import numpy.typing as npt
 
-from client_agent.privacy.clipping import ClippedSum
 from client_agent.privacy.noise import bytes_for, standard_normal
+from client_agent.training.gradients import Gradients
 from protocol.messages.task import MICRO, LearningTerms
+from protocol.model.layout import within_bound
 from protocol.randomness import Randomness
 from protocol.round.training import StepEvidence, Training
 
 Chosen = npt.NDArray[np.int64]
 
 
-class Gradients(Protocol):
-    """Gradients of the cross-entropy of single examples, for one model and one household."""
-
-    def __len__(self) -> int:
-        """Number of examples."""
-        ...
-
-    def clipped_sum(self, point: npt.NDArray[np.float64], chosen: Chosen, clip: float) -> ClippedSum:
-        """At the parameters ``point``, over the examples with the indices ``chosen``; zero for none."""
-        ...
-
-
 class DpSgd:
-    """A :class:`~protocol.round.training.Trainer` of any model whose gradients are given."""
+    """A :class:`~protocol.round.training.Trainer` on given gradients.
+
+    The public bound on parameters holds for every step: cutting at it is post-processing of noisy numbers.
+    """
 
     def __init__(self, gradients: Gradients) -> None:
         self._gradients = gradients
@@ -48,7 +38,7 @@ class DpSgd:
             clipped = self._gradients.clipped_sum(current, chosen, clip)
             random = randomness.draw(f"{purpose}/noise/{step}", bytes_for(len(current)))
             noisy = clipped.total + sigma * clip * standard_normal(random)[: len(current)]
-            current -= rate * noisy / public_count
+            current = within_bound(current - rate * noisy / public_count)
             evidence.append(_evidence(clipped.norms, clip))
         return Training(current - start, tuple(evidence))
 

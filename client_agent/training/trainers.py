@@ -1,4 +1,4 @@
-"""Which trainer a model gets, and a household's trainer, which always has the newest examples."""
+"""The trainer of one data set, and a household's, which always has the newest examples."""
 
 from __future__ import annotations
 
@@ -6,29 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from client_agent.data.loader import Loader
-from client_agent.training.dp_sgd import DpSgd, Gradients
+from client_agent.training.dp_sgd import DpSgd
+from client_agent.training.gradients import Gradients
 from protocol.messages.task import LearningTerms, ModelSpec
 from protocol.model.dataset import Examples, labelled_for
-from protocol.model.specification import is_linear
 from protocol.randomness import Randomness
 from protocol.round.training import Trainer, Training
 
 
 def trainer_for(model: ModelSpec, examples: Examples) -> Trainer:
-    """numpy for one linear layer on fixed features, torch for the rest. Raises MalformedError for data that do not fit
-    the model."""
-    return DpSgd(_gradients(model, examples))
-
-
-def _gradients(model: ModelSpec, examples: Examples) -> Gradients:
-    inputs, labels = labelled_for(model, examples)
-    if is_linear(model):
-        from client_agent.training.linear_gradients import LinearGradients
-
-        return LinearGradients(model, inputs, labels)
-    from client_agent.training.torch_gradients import TorchGradients  # torch: seconds to import, and 500 MB
-
-    return TorchGradients(model, inputs, labels)
+    """Raises MalformedError for data that do not fit the model."""
+    return DpSgd(Gradients(model, *labelled_for(model, examples)))
 
 
 class HouseholdTrainer:

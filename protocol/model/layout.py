@@ -11,10 +11,11 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from protocol.errors import MalformedError
+from protocol.errors import MalformedError, Party
 from protocol.messages.task import ModelSpec
 from protocol.model.specification import parameter_shapes
 
+PARAMETER_BOUND = 2.0**16  # of a magnitude; weights that are meant to be trained are a thousand times smaller
 _HEADER_BYTES = 200  # of one tensor in a safetensors header, generously
 _ALWAYS_SENT_SHARE = 10  # a tenth of the model
 
@@ -53,7 +54,8 @@ class Layout:
         return save({name: np.ascontiguousarray(tensor) for name, tensor in self.tensors(vector).items()})
 
     def from_safetensors(self, data: bytes) -> npt.NDArray[np.float32]:
-        """The flat vector. Raises MalformedError unless ``data`` is the one encoding of finite parameters."""
+        """The flat vector. Raises MalformedError unless ``data`` is the one encoding of parameters within the bound,
+        which every published model keeps (:func:`~protocol.model.step.apply_step`)."""
         try:
             tensors = load(data) if len(data) <= self.max_bytes else {}
         except (SafetensorError, ValueError, KeyError, TypeError, OverflowError) as error:
@@ -62,9 +64,16 @@ class Layout:
         if shapes != {name: (shape, np.dtype(np.float32)) for name, shape in self.shapes}:
             raise MalformedError("the tensors are not those of the model")
         vector = np.concatenate([tensors[name].reshape(-1) for name, _ in self.shapes])
-        if not np.isfinite(vector).all() or self.to_safetensors(vector) != data:
-            raise MalformedError("parameters are not finite, or not in their one encoding")
+        if self.to_safetensors(vector) != data:
+            raise MalformedError("parameters are not in their one encoding")
+        if not (np.abs(vector) <= PARAMETER_BOUND).all():
+            raise MalformedError(f"a parameter is beyond ±{PARAMETER_BOUND:.0f}", fault=Party.MANUFACTURER)
         return vector
+
+
+def within_bound(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The nearest parameters that a model may have."""
+    return np.clip(vector, -PARAMETER_BOUND, PARAMETER_BOUND)
 
 
 def always_sent(model: ModelSpec) -> npt.NDArray[np.uint32]:

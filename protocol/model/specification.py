@@ -81,12 +81,6 @@ def fixed_layers(model: ModelSpec) -> tuple[Layer, ...]:
     return tuple(leading)
 
 
-def is_linear(model: ModelSpec) -> bool:
-    """Whether one linear layer on fixed features is all that is trained."""
-    trained = model.layers[len(fixed_layers(model)) :]
-    return len(trained) == 1 and trained[0].kind == "linear"
-
-
 def _oriented_gradients(shape: Shape, arguments: Mapping[str, int]) -> _Step:
     cell, stride, padding, scale = (arguments[name] for name in ("cell", "stride", "padding", "scale"))
     if len(shape) != 3 or shape[0] != 1:

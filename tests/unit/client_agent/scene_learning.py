@@ -38,6 +38,18 @@ CONVOLUTION = ModelSpec(
         Layer("linear", {"outputs": CLASSES, "bias": 1}),
     ),
 )
+DEEP_CONVOLUTION = ModelSpec(
+    (2, 7, 7),
+    CLASSES,
+    (
+        Layer("convolution", {"channels": 3, "kernel": 3, "stride": 2}),
+        Layer("tanh", {}),
+        Layer("convolution", {"channels": 2, "kernel": 2, "stride": 1}),
+        Layer("relu", {}),
+        Layer("flatten", {}),
+        Layer("linear", {"outputs": CLASSES, "bias": 0}),
+    ),
+)
 
 TERMS = LearningTerms(
     mechanism=MechanismTerms(

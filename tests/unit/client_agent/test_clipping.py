@@ -1,6 +1,9 @@
-"""One example moves a sum by at most the clip, whatever the parameters; numpy and torch take the same gradients."""
+"""One example moves a sum by at most the clip, and no other gradient by a bit: also with weights made for it."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -10,44 +13,53 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from client_agent.privacy.clipping import clip_factors
-from client_agent.training import linear_gradients, torch_gradients
-from client_agent.training.dp_sgd import Gradients
-from client_agent.training.linear_gradients import LinearGradients
-from client_agent.training.torch_gradients import TorchGradients
+from client_agent.privacy.clipping import OuterProducts, clip_factors, clipped
+from client_agent.training import gradients as module
+from client_agent.training.gradients import Gradients
 from protocol.messages.task import ModelSpec
-from protocol.model.architectures import forward
 from protocol.model.evaluation import fixed_features
+from protocol.model.layout import Layout
 from protocol.model.specification import dimension_of
-from tests.unit.client_agent.scene_learning import CONVOLUTION, DEEP, LINEAR, NO_BIAS, examples
+from scripts.demonstration.presets import digits_terms
+from tests.oracles.torch_model import forward
+from tests.unit.client_agent.scene_learning import (
+    CONVOLUTION,
+    DEEP,
+    DEEP_CONVOLUTION,
+    LINEAR,
+    NO_BIAS,
+    examples,
+)
 
-Ways = tuple[type[LinearGradients] | type[TorchGradients], ModelSpec]
-WAYS: list[Ways] = [
-    *((LinearGradients, model) for model in (LINEAR, NO_BIAS)),
-    *((TorchGradients, model) for model in (LINEAR, NO_BIAS, DEEP, CONVOLUTION)),
-]
-ROUNDING = 1e-9
+Reals = npt.NDArray[np.float64]
 
-
-def _point(model: ModelSpec, scale: float, seed: int = 0) -> npt.NDArray[np.float64]:
-    """Parameters as a task has them: single precision."""
-    values = np.random.default_rng(seed).normal(0.0, 1.0, dimension_of(model)) * scale
-    return values.astype(np.float32).astype(np.float64)
-
-
-def _gradients(way: Ways, count: int, seed: int) -> Gradients:
-    kind, model = way
-    return kind(model, *examples(count, seed, model.input_shape))
-
-
-def _all(gradients: Gradients) -> npt.NDArray[np.int64]:
-    return np.arange(len(gradients))
+DIGITS = digits_terms()[0]
+SMALL = [LINEAR, NO_BIAS, DEEP, CONVOLUTION, DEEP_CONVOLUTION]
+SIZES = (1, 2, 3, 15, 16, 17, 33)  # of batches: where loops over several rows at once leave a remainder, or not
+SCALES = [0.0, 1e-3, 1.0, 1e4, 1e19, 1e37, 1e300]
+UNIT = 2.0**-53
 
 
-def _one_by_one(
-    model: ModelSpec, point: npt.NDArray[np.float64], count: int, seed: int, clip: float
-) -> tuple[npt.NDArray[np.float64], list[float]]:
-    """Sum and norms by the definition, with autograd in double precision."""
+def _point(model: ModelSpec, scale: float, seed: int = 0) -> Reals:
+    return np.random.default_rng(seed).normal(0.0, 1.0, dimension_of(model)) * scale
+
+
+def _gradients(model: ModelSpec, count: int, seed: int) -> Gradients:
+    return Gradients(model, *examples(count, seed, model.input_shape))
+
+
+def _allowed(clip: float, count: int) -> float:
+    """The clip, and the rounding of two sums over ``count`` examples, of which none is longer than the clip."""
+    return clip * (1 + 4 * (count + 1) ** 2 * UNIT)
+
+
+def _bits(cut: dict[str, OuterProducts], place: int) -> list[bytes]:
+    """Of one example's clipped gradient."""
+    return [side[:, place].tobytes() for outer in cut.values() for side in (outer.left, outer.right)]
+
+
+def _one_by_one(model: ModelSpec, point: Reals, count: int, seed: int, clip: float) -> tuple[Reals, list[float]]:
+    """Sum and norms by the definition, with torch's autograd in double precision."""
     images, labels = examples(count, seed, model.input_shape)
     total, norms = np.zeros(len(point)), []
     for one, label in zip(torch.from_numpy(fixed_features(model, images)), labels, strict=True):
@@ -59,77 +71,202 @@ def _one_by_one(
     return total, norms
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("model", SMALL)
 @pytest.mark.parametrize("clip", [0.2, 30.0, 1e6])
-def test_the_sum_by_its_definition(way: Ways, clip: float) -> None:
-    point, gradients = _point(way[1], 0.01), _gradients(way, 20, 1)
-    expected, norms = _one_by_one(way[1], point, 20, 1, clip)
-    found = gradients.clipped_sum(point, _all(gradients), clip)
-    assert np.linalg.norm(found.total - expected) < 1e-5 * np.linalg.norm(expected)
-    np.testing.assert_allclose(found.norms, norms, rtol=1e-4)
+def test_the_sum_by_its_definition(model: ModelSpec, clip: float) -> None:
+    point, gradients = _point(model, 0.01), _gradients(model, 20, 1)
+    expected, norms = _one_by_one(model, point, 20, 1, clip)
+    found = gradients.clipped_sum(point, np.arange(20), clip)
+    assert np.linalg.norm(found.total - expected) < 1e-9 * np.linalg.norm(expected)
+    np.testing.assert_allclose(found.norms, norms, rtol=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    model=st.sampled_from([LINEAR, NO_BIAS]),
-    count=st.integers(1, 30),
-    seed=st.integers(0, 2**32 - 1),
-    scale=st.sampled_from([0.0, 1e-4, 1e-2]),
-    clip=st.floats(1e-3, 1e3),
-)
-def test_numpy_and_torch_agree(model: ModelSpec, count: int, seed: int, scale: float, clip: float) -> None:
-    """Torch's scores are single precision: sums of 12 products below 255 * 0.06 are off by at most 12 * 2^-24 * 184, an
-    error of a class is off by no more, and a gradient g by the length of its input (below 884) times that. Clipping
-    brings two points no further apart, and by 2 clip / |g| closer where that is less than one."""
-    point = _point(model, scale, seed)
-    ours, theirs = (kind(model, *examples(count, seed)) for kind in (LinearGradients, TorchGradients))
-    chosen = np.random.default_rng(seed).permutation(count)[: 1 + count // 2]
-    one, other = (way.clipped_sum(point, chosen, clip) for way in (ours, theirs))
-    off = 12 * 2.0**-24 * 184 * 884
-    np.testing.assert_allclose(one.norms, other.norms, rtol=1e-6, atol=2 * off)
-    assert np.linalg.norm(one.total - other.total) <= 2 * off * clip_factors(one.norms, 2 * clip).sum()
+@pytest.mark.parametrize("model", SMALL)
+def test_chunks_change_nothing_but_the_rounding_of_the_sum(model: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    point = _point(model, 0.01)
+    whole = _gradients(model, 23, 3).clipped_sum(point, np.arange(23), 0.5)
+    monkeypatch.setattr(module, "CHUNK_NUMBERS", 4 * dimension_of(model))
+    pieces = _gradients(model, 23, 3).clipped_sum(point, np.arange(23), 0.5)
+    np.testing.assert_allclose(pieces.total, whole.total, atol=1e-12)
+    assert pieces.norms.tobytes() == whole.norms.tobytes()
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_chunks_change_nothing_but_rounding(way: Ways, monkeypatch: pytest.MonkeyPatch) -> None:
-    point, gradients = _point(way[1], 0.01), _gradients(way, 23, 3)
-    whole = gradients.clipped_sum(point, _all(gradients), 0.5)
-    monkeypatch.setattr(torch_gradients, "CHUNK_NUMBERS", 4 * dimension_of(way[1]))
-    monkeypatch.setattr(linear_gradients, "CHUNK_NUMBERS", 4 * 12)
-    pieces = gradients.clipped_sum(point, _all(gradients), 0.5)
-    np.testing.assert_allclose(pieces.total, whole.total, atol=1e-6)
-    np.testing.assert_allclose(pieces.norms, whole.norms, rtol=1e-4)
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_no_example_is_a_zero_sum(way: Ways) -> None:
-    found = _gradients(way, 1, 4).clipped_sum(_point(way[1], 1.0), np.zeros(0, dtype=np.int64), 1.0)
+@pytest.mark.parametrize("model", SMALL)
+def test_no_example_is_a_zero_sum(model: ModelSpec) -> None:
+    found = _gradients(model, 1, 4).clipped_sum(_point(model, 1.0), np.zeros(0, dtype=np.int64), 1.0)
     assert not found.total.any()
     assert found.norms.shape == (0,)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
-    way=st.sampled_from(WAYS),
-    count=st.integers(0, 6),
+    model=st.sampled_from(SMALL),
+    chosen=st.lists(st.integers(0, 19), min_size=1, max_size=20, unique=True),
+    place=st.integers(0, 19),
     seed=st.integers(0, 2**32 - 1),
-    scale=st.sampled_from([0.0, 1e-3, 1.0, 1e4, 1e19, 1e37]),
-    clip=st.floats(1e-3, 1e3),
+    scale=st.sampled_from(SCALES),
+    clip=st.floats(1e-6, 1e3),
 )
 def test_one_example_moves_the_sum_by_at_most_the_clip(
-    way: Ways, count: int, seed: int, scale: float, clip: float
+    model: ModelSpec, chosen: list[int], place: int, seed: int, scale: float, clip: float
 ) -> None:
-    point, gradients = _point(way[1], scale, seed), _gradients(way, count + 1, seed)
-    without = gradients.clipped_sum(point, _all(gradients)[:-1], clip).total
-    with_it = gradients.clipped_sum(point, _all(gradients), clip).total
-    assert np.linalg.norm(with_it - without) <= clip * (1 + (count + 1) * ROUNDING)
+    point, gradients = _point(model, scale, seed), _gradients(model, 20, seed)
+    with_it = gradients.clipped_sum(point, np.array(chosen), clip).total
+    left = np.delete(np.array(chosen), place % len(chosen))
+    without = gradients.clipped_sum(point, left, clip).total
+    assert np.isfinite(with_it).all()
+    assert np.linalg.norm(with_it - without) <= _allowed(clip, len(chosen))
 
 
-@pytest.mark.parametrize("kind", [LinearGradients, TorchGradients])
-def test_the_clip_is_reached(kind: type[LinearGradients] | type[TorchGradients]) -> None:
-    found = _gradients((kind, LINEAR), 1, 5).clipped_sum(_point(LINEAR, 0.0), np.zeros(1, dtype=np.int64), 0.25)
-    assert np.linalg.norm(found.total) == pytest.approx(0.25, rel=1e-12)
+@settings(max_examples=60, deadline=None)
+@given(
+    model=st.sampled_from(SMALL),
+    seed=st.integers(0, 2**32 - 1),
+    scale=st.sampled_from(SCALES),
+    clip=st.floats(1e-6, 1e3),
+)
+def test_no_clipped_gradient_is_longer_than_the_clip(model: ModelSpec, seed: int, scale: float, clip: float) -> None:
+    """Without any rounding: the numbers themselves are compared, as fractions."""
+    cut, _ = _gradients(model, 3, seed).clipped(_point(model, scale, seed), np.arange(3), clip)
+    for place in range(3):
+        sides = [(_exact(outer.left[:, place]), _exact(outer.right[:, place])) for outer in cut.values()]
+        assert sum((left * right for left, right in sides), Fraction(0)) <= Fraction(clip) ** 2
 
 
-def test_a_gradient_of_length_zero_stays_zero() -> None:
-    assert clip_factors(np.array([0.0, 0.5, 2.0]), 1.0).tolist() == [1.0, 1.0, 0.5]
+def _exact(column: Iterable[float]) -> Fraction:
+    return sum((Fraction(float(value)) ** 2 for value in column), Fraction(0))
+
+
+class Manufacturer:
+    """Chooses weights for which the scores of a guessed example are sums of huge numbers that cancel, so that rounding
+    alone decides its class; and climbs towards those with which one more example makes the most difference."""
+
+    def __init__(self, model: ModelSpec, seed: int) -> None:
+        self._model, self._random = model, np.random.default_rng(seed)
+        self._features = fixed_features(model, _guess(model, seed)).astype(np.float32).reshape(-1)
+
+    def _new(self) -> Reals:
+        vector = np.zeros(dimension_of(self._model))
+        for name, tensor in Layout.of(self._model).tensors(vector).items():
+            if name.endswith("weight"):
+                self._cancel(tensor.reshape(len(tensor), -1))
+        return vector
+
+    def _cancel(self, rows: Reals) -> None:
+        """Each row: weights of many magnitudes that cancel in pairs for the features, or together for equal inputs."""
+        width = rows.shape[1]
+        for row in rows:
+            if width == len(self._features):
+                one, other = self._random.permutation(width)[: width // 2 * 2].reshape(2, -1)
+                sizes = 2.0 ** self._random.integers(0, 60, len(one))
+                row[one], row[other] = sizes * self._features[other], -sizes * self._features[one]
+            else:
+                row[:] = self._random.normal(size=width) * 2.0 ** self._random.integers(0, 60)
+                row -= row.mean()
+
+    def search(self, gradients: Gradients, tries: int) -> tuple[float, Reals]:
+        """The most that one example moves a sum, in clips, and the weights that do it."""
+        best, found = 0.0, self._new()
+        for _ in range(tries):
+            tried = self._mutated(found) if self._random.integers(2) else self._new()
+            moved = max(self._moved(gradients, tried, size, place) for size in SIZES for place in {0, size // 3, size})
+            if moved >= best:
+                best, found = moved, tried
+        return best, found
+
+    def _mutated(self, point: Reals) -> Reals:
+        chosen = self._random.integers(0, len(point), 1 + len(point) // 8)
+        changed = point.copy()
+        changed[chosen] *= self._random.choice([-1.0, 0.5, 2.0, 1 + 2.0**-20], len(chosen))
+        return changed.astype(np.float32).astype(np.float64)
+
+    def _moved(self, gradients: Gradients, point: Reals, size: int, place: int) -> float:
+        everybody = np.arange(size + 1)
+        with_it = gradients.clipped_sum(point, everybody, 1.0).total
+        without = gradients.clipped_sum(point, np.delete(everybody, place), 1.0).total
+        return float(np.linalg.norm(with_it - without))
+
+
+def _guess(model: ModelSpec, seed: int) -> npt.NDArray[np.uint8]:
+    """One example; for a convolution a flat one, all of whose patches are equal."""
+    if model.layers[0].kind == "convolution":
+        return np.full((1, *model.input_shape), 7, dtype=np.uint8)
+    return examples(1, seed, model.input_shape)[0]
+
+
+def _alike(model: ModelSpec, count: int, seed: int) -> Gradients:
+    """All examples are the one that the manufacturer guessed, with labels of their own."""
+    _, labels = examples(count, seed, model.input_shape)
+    return Gradients(model, _guess(model, seed).repeat(count, axis=0), labels)
+
+
+@pytest.mark.parametrize("model", [*SMALL, DIGITS])
+def test_weights_made_for_it_move_a_sum_by_no_more_than_the_clip(model: ModelSpec) -> None:
+    count = max(SIZES) + 1
+    for seed in range(2):
+        moved, _ = Manufacturer(model, seed).search(_alike(model, count, seed), tries=16)
+        assert moved <= _allowed(1.0, count)
+
+
+@pytest.mark.parametrize("model", [*SMALL, DIGITS])
+@pytest.mark.parametrize("weights", ["trained", "cancelling"])
+def test_company_and_place_change_no_bit_of_a_gradient(model: ModelSpec, weights: str) -> None:
+    count = max(SIZES)
+    generator = np.random.default_rng(7)
+    for seed in range(3):
+        gradients = (_alike if weights == "cancelling" else _gradients)(model, count + 1, seed)
+        point = _point(model, 0.1) if weights == "trained" else Manufacturer(model, seed).search(gradients, tries=2)[1]
+        alone = [_bits(gradients.clipped(point, np.array([one]), 1.0)[0], 0) for one in range(count)]
+        for size in SIZES:
+            chosen = generator.permutation(count)[:size]
+            together, norms = gradients.clipped(point, chosen, 1.0)
+            assert [_bits(together, place) for place in range(size)] == [alone[one] for one in chosen]
+            assert norms.any() or weights == "cancelling"
+
+
+def test_what_overflows_for_one_example_counts_as_zero_for_that_one() -> None:
+    """The blank image has scores that are numbers; the white ones' are infinities of both signs."""
+    point = np.full(dimension_of(CONVOLUTION), 1e200)
+    Layout.of(CONVOLUTION).tensors(point)["0.bias"][:] = 0.0
+    images, labels = np.zeros((3, 1, 6, 6), dtype=np.uint8), np.zeros(3, dtype=np.uint8)
+    images[1:] = 255
+    gradients = Gradients(CONVOLUTION, images, labels)
+    alone, one_norm = gradients.clipped(point, np.array([0]), 1.0)
+    together, norms = gradients.clipped(point, np.arange(3), 1.0)
+    assert norms.tolist() == [one_norm[0], 0.0, 0.0]
+    assert one_norm[0] > 0.5
+    assert _bits(together, 0) == _bits(alone, 0)
+    assert not any(side[:, 1:].any() for outer in together.values() for side in (outer.left, outer.right))
+    assert gradients.clipped_sum(point, np.array([1, 2]), 1.0).total.tolist() == [0.0] * len(point)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 1e308, 2.0**251])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_gradient_with_a_number_out_of_range_is_zero(side: str, wrong: float) -> None:
+    sides = {"left": np.ones((2, 3)), "right": np.full((4, 3), 1e-9)}
+    sides[side][1, 1] = wrong
+    sides["left"][0, 1] = 0.0  # nothing times infinity
+    with np.errstate(all="ignore"):
+        cut, norms = clipped(
+            {"weight": OuterProducts(**sides), "bias": OuterProducts(np.ones((1, 3)), np.ones((1, 3)))}, 2.0
+        )
+    assert norms[1] == 0.0
+    assert not any(outer.left[:, 1].any() or outer.right[:, 1].any() for outer in cut.values())
+    assert cut["bias"].left[:, [0, 2]].all()
+
+
+def test_a_product_of_tiny_and_huge_is_not_lost() -> None:
+    """The squares of what is tiny must not vanish where the product with what is huge is longer than the clip."""
+    cut, norms = clipped({"weight": OuterProducts(np.full((1, 1), 2.0**-200), np.full((1, 1), 2.0**220))}, 1.0)
+    assert norms[0] == 2.0**20
+    assert float(cut["weight"].sum()[0, 0]) == pytest.approx(1.0, rel=1e-11)
+
+
+@pytest.mark.parametrize("model", [LINEAR, CONVOLUTION])
+def test_the_clip_is_reached(model: ModelSpec) -> None:
+    found = _gradients(model, 1, 5).clipped_sum(_point(model, 0.01), np.zeros(1, dtype=np.int64), 0.25)
+    assert 0.25 * (1 - 1e-11) < np.linalg.norm(found.total) <= 0.25
+
+
+def test_a_gradient_of_length_zero_stays_zero_and_a_short_one_what_it_is() -> None:
+    assert clip_factors(np.array([0.0, 0.5, 2.0]), 1.0).tolist() == [1.0, 1.0, 0.5 - 2.0**-41]

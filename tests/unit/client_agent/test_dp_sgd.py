@@ -9,10 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client_agent.randomness import SystemRandomness
+from client_agent.training.dp_sgd import DpSgd
+from client_agent.training.gradients import ClippedSum, Gradients
 from client_agent.training.trainers import trainer_for
 from protocol.errors import MalformedError
 from protocol.messages.task import MICRO, Layer, LearningTerms, ModelSpec
 from protocol.model.dataset import Examples
+from protocol.model.layout import PARAMETER_BOUND
 from protocol.model.specification import dimension_of
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.round.training import StepEvidence, Trainer
@@ -157,6 +160,27 @@ def test_the_systems_randomness_never_repeats() -> None:
     images, labels = examples(5, 5)
     first, second = (_delta(LINEAR, images, labels, TERMS, SystemRandomness()) for _ in range(2))
     assert not np.any(first == second)
+
+
+class Pushing(Gradients):
+    """Sums that are nothing but long; remembers the points that it was asked at."""
+
+    def __init__(self) -> None:
+        super().__init__(LINEAR, *examples(1, 0))
+        self.points: list[npt.NDArray[np.float64]] = []
+
+    def clipped_sum(self, point: npt.NDArray[np.float64], chosen: npt.NDArray[np.int64], clip: float) -> ClippedSum:
+        self.points.append(point)
+        return ClippedSum(np.where(np.arange(len(point)) % 2, clip, -clip), np.full(len(chosen), clip))
+
+
+def test_no_step_leaves_the_bound_of_parameters() -> None:
+    learning = with_terms(TERMS, local_steps=4, learning_rate_micro=400_000 * MICRO)
+    gradients, start = Pushing(), np.zeros(39, dtype=np.float32)
+    delta = DpSgd(gradients).train(start, learning, SEED, "round").delta
+    for point in (*gradients.points[1:], delta):
+        assert np.abs(point).max() == PARAMETER_BOUND
+    assert len(gradients.points) == 4
 
 
 def test_parameters_are_left_alone() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import pytest
 
 from client_agent.edge_client import TaskEnded
 from client_agent.membership import EnrolmentOverError
 from protocol.errors import EncryptionError, VerificationError
 from protocol.messages.chain import Claimed, Enrolled, Left
+from protocol.model.layout import PARAMETER_BOUND
 from storage.ledger.interface import LedgerError
 from tests.unit.client_agent.scene_phone import UNTIL_BATCH, UNTIL_END, FatalRecords, Phone, delivered, owed, play_round
 from tests.unit.client_agent.scene_server import COMMIT_SECONDS, OTHERS, PHONE, ROUNDS, PlayedServer, SmallTrainer
@@ -181,6 +183,23 @@ def test_too_late_for_a_round_nothing_is_charged(tmp_path: Path) -> None:
     server.expire()
     play_round(phone)
     assert phone.charged() == {2}
+
+
+def test_a_model_beyond_the_bound_is_not_trained_and_not_charged(tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    usual = server.model
+    beyond = np.nextafter(np.full_like(server.parameters, PARAMETER_BOUND), np.float32(np.inf))
+    server.model = server.put(server.layout.to_safetensors(beyond))
+    server.open()
+    phone.steps(2 * COMMIT_SECONDS)
+    assert dict(phone.agent.journal.charged) == {}
+    assert server.submitted == {}
+    server.expire()
+    server.model = usual
+    play_round(phone)
+    assert set(phone.agent.journal.charged) == {2}
 
 
 def test_an_end_counts_once_the_chain_knows_it(tmp_path: Path) -> None:

@@ -11,16 +11,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.errors import MalformedError
+from protocol.encryption.port import largest_value
+from protocol.errors import MalformedError, Party
 from protocol.messages.task import Layer, ModelSpec
-from protocol.model.architectures import forward
 from protocol.model.evaluation import count_correct, fixed_features
 from protocol.model.initialization import initial_parameters
-from protocol.model.layout import Layout, always_sent
+from protocol.model.layout import PARAMETER_BOUND, Layout, always_sent
 from protocol.model.specification import dimension_of, validate
 from protocol.model.step import apply_step
 from protocol.sparse.quantization import dequantise
 from scripts.demonstration.presets import digits_terms, mnist_terms
+from tests.oracles.torch_model import forward
 from tests.samples import sample_spec
 
 LINEAR = ModelSpec((6,), 3, (Layer("linear", {"outputs": 3, "bias": 1}),))
@@ -125,11 +126,17 @@ def test_any_bytes_are_refused_or_parameters(data: bytes) -> None:
         Layout.of(LINEAR).from_safetensors(data)
 
 
-def test_infinite_parameters_are_refused() -> None:
+@pytest.mark.parametrize(
+    "wrong", [np.nan, np.inf, -np.inf, np.nextafter(np.float32(-PARAMETER_BOUND), np.float32(-np.inf))]
+)
+def test_parameters_beyond_the_public_bound_are_the_manufacturers_fault(wrong: float) -> None:
     layout, parameters = Layout.of(LINEAR), _parameters(LINEAR)
-    parameters[3] = np.inf
-    with pytest.raises(MalformedError):
+    parameters[:2] = PARAMETER_BOUND, -PARAMETER_BOUND
+    assert np.array_equal(layout.from_safetensors(layout.to_safetensors(parameters)), parameters)
+    parameters[3] = wrong
+    with pytest.raises(MalformedError, match="beyond") as refused:
         layout.from_safetensors(layout.to_safetensors(parameters))
+    assert refused.value.fault == Party.MANUFACTURER
 
 
 def test_biases_and_the_last_layer_are_always_sent_if_they_are_few() -> None:
@@ -192,3 +199,13 @@ def test_a_step_moves_only_the_index_set() -> None:
     assert moved.tolist() == [0, 4, 20]
     expected = before.astype(np.float64)[indices] + dequantise(sums, quantiser) / 7
     assert np.array_equal(after[indices], expected.astype(np.float32))
+
+
+def test_a_step_never_makes_a_model_that_phones_refuse() -> None:
+    quantiser = replace(sample_spec().learning.quantiser, bound_micro=2**40 * 10**6)
+    indices = np.arange(21, dtype=np.uint32)
+    largest = np.where(indices % 2, 1, -1) * np.int64(7 * largest_value(quantiser.bits))
+    after = apply_step(_parameters(LINEAR), indices, largest, 7, quantiser)
+    layout = Layout.of(LINEAR)
+    assert np.array_equal(layout.from_safetensors(layout.to_safetensors(after)), after)
+    assert np.array_equal(after, np.where(indices % 2, PARAMETER_BOUND, -PARAMETER_BOUND))

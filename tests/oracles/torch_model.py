@@ -1,4 +1,4 @@
-"""Declared layers as torch functions of a flat parameter vector: the one file of the protocol that knows torch."""
+"""Declared layers as torch functions of a flat parameter vector: what Hearth's own arithmetic is held against."""
 
 from __future__ import annotations
 
