@@ -181,6 +181,14 @@ def test_features_are_of_unit_length_and_know_direction() -> None:
     assert by_orientation[1].argmax() == 4  # brighter to the left
 
 
+@pytest.mark.parametrize("model", [GRADIENTS, mnist_terms()[0], CONVOLUTION])
+def test_company_and_place_change_no_bit_of_an_examples_features(model: ModelSpec) -> None:
+    images = _images(model, 33)
+    whole = fixed_features(model, images)
+    for size in (1, 2, 3, 15, 16, 17):
+        assert fixed_features(model, images[-size:]).tobytes() == whole[-size:].tobytes()
+
+
 def test_starting_parameters_are_the_same_for_everyone() -> None:
     assert not initial_parameters(GRADIENTS).any()
     first = initial_parameters(CONVOLUTION)
