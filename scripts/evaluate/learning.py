@@ -1,5 +1,7 @@
 """What a preset reaches: training, sparse difference and step as in a task, without encryption; prints JSON.
 
+Beside it stands what the same model reaches on the same examples in one place, without privacy.
+
 ``python -m scripts.evaluate.learning --dataset digits --seeds 5``
 """
 
@@ -25,6 +27,7 @@ from protocol.round.update import prepare_update
 from protocol.sparse.index_set import select
 from scripts.demonstration.data import households_of
 from scripts.demonstration.task import terms_for
+from scripts.evaluate.centralised import train_together
 
 DEFAULT_ROUNDS = {"digits": 10, "mnist": 20}
 
@@ -54,6 +57,16 @@ def play(dataset: str, clients: int, rounds: int, seed: int) -> Iterator[float]:
         yield count_correct(model, parameters, test_images, test_labels) / len(test_labels)
 
 
+def centralised(dataset: str, clients: int, seed: int) -> float:
+    """Accuracy of the same model trained on all households' examples together."""
+    model, _, _ = terms_for(dataset, DEFAULT_ROUNDS[dataset])
+    data = households_of(dataset, clients)
+    inputs, labels = zip(*(decode_labelled(household) for household in data.households), strict=True)
+    parameters = train_together(model, np.concatenate(inputs), np.concatenate(labels), seed)
+    test_inputs, test_labels = decode_labelled(data.test_set)
+    return count_correct(model, parameters, test_inputs, test_labels) / len(test_labels)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", choices=sorted(DEFAULT_ROUNDS), default="digits")
@@ -73,6 +86,7 @@ def main() -> None:
         "epsilon": spent(learning.mechanism, privacy, rounds).epsilon,
         "delta": 10.0**-privacy.delta_exponent,
         "accuracy": runs,
+        "centralised": centralised(arguments.dataset, arguments.clients, seed=0),
         "last": {"minimum": min(last), "mean": sum(last) / len(last), "maximum": max(last)},
         "seconds": round(time.monotonic() - started, 1),
     }

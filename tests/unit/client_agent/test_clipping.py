@@ -21,7 +21,7 @@ from protocol.model.evaluation import fixed_features
 from protocol.model.layout import Layout
 from protocol.model.specification import dimension_of
 from scripts.demonstration.presets import digits_terms
-from tests.oracles.torch_model import forward
+from scripts.evaluate.centralised import scores
 from tests.unit.client_agent.scene_learning import (
     CONVOLUTION,
     DEEP,
@@ -64,7 +64,7 @@ def _one_by_one(model: ModelSpec, point: Reals, count: int, seed: int, clip: flo
     total, norms = np.zeros(len(point)), []
     for one, label in zip(torch.from_numpy(fixed_features(model, images)), labels, strict=True):
         parameters = torch.from_numpy(point).requires_grad_()
-        loss = functional.cross_entropy(forward(model, parameters, one[None]), torch.tensor([int(label)]))
+        loss = functional.cross_entropy(scores(model, parameters, one[None]), torch.tensor([int(label)]))
         gradient = torch.autograd.grad(loss, parameters)[0].numpy()
         norms.append(float(np.linalg.norm(gradient)))
         total += min(1.0, clip / max(norms[-1], 1e-12)) * gradient

@@ -21,7 +21,7 @@ from protocol.model.specification import dimension_of, validate
 from protocol.model.step import apply_step
 from protocol.sparse.quantization import dequantise
 from scripts.demonstration.presets import digits_terms, mnist_terms
-from tests.oracles.torch_model import forward
+from scripts.evaluate.centralised import scores
 from tests.samples import sample_spec
 
 LINEAR = ModelSpec((6,), 3, (Layer("linear", {"outputs": 3, "bias": 1}),))
@@ -152,8 +152,8 @@ def test_biases_and_the_last_layer_are_always_sent_if_they_are_few() -> None:
 def test_right_answers_are_those_of_torch_in_double_precision(model: ModelSpec) -> None:
     images, parameters = _images(model, 700), _parameters(model)
     inputs = torch.from_numpy(fixed_features(model, images))
-    scores = forward(model, torch.from_numpy(parameters.astype(np.float64)), inputs)
-    labels = scores.argmax(dim=1).numpy().astype(np.uint8)
+    found = scores(model, torch.from_numpy(parameters.astype(np.float64)), inputs)
+    labels = found.argmax(dim=1).numpy().astype(np.uint8)
     assert count_correct(model, parameters, images, labels) == 700
     wrong = ((labels + 1) % model.classes).astype(np.uint8)
     assert count_correct(model, parameters, images, np.concatenate([labels[:650], wrong[650:]])) == 650

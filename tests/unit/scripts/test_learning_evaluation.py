@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 
 from client_agent.data.loader import DataMissingError
+from protocol.messages.task import ModelSpec
 from protocol.model.dataset import decode_labelled
+from protocol.model.evaluation import count_correct
 from scripts.demonstration.data import MINIMUM_EXAMPLES, households_of
 from scripts.demonstration.data_folder import data_folder
 from scripts.demonstration.presets import DIGITS_EXAMPLES
 from scripts.evaluate import learning
+from scripts.evaluate.centralised import train_together
+from tests.unit.client_agent.scene_learning import CLASSES, CONVOLUTION, DEEP, LINEAR
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -32,6 +36,23 @@ def test_the_command_prints_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert [len(run) for run in result["accuracy"]] == [2, 2]
     assert 0 < result["epsilon"] < 8
     assert result["delta"] == 1e-5
+    assert result["centralised"] > result["last"]["maximum"]
+
+
+@pytest.mark.parametrize("model", [LINEAR, DEEP, CONVOLUTION])
+def test_together_every_kind_of_layer_learns(model: ModelSpec) -> None:
+    """Classes that differ by their brightness; seeded, so the same again."""
+    labels = np.arange(1_500) % CLASSES
+    inputs = np.random.default_rng(0).normal(0.0, 0.2, (1_500, *model.input_shape))
+    inputs += labels.reshape(-1, *[1] * len(model.input_shape))
+    parameters = train_together(model, inputs, labels, seed=1)
+    assert count_correct(model, parameters, inputs, labels) >= 1_300
+    assert parameters.tobytes() == train_together(model, inputs, labels, seed=1).tobytes()
+    assert parameters.tobytes() != train_together(model, inputs, labels, seed=2).tobytes()
+
+
+def test_together_the_digits_are_learned_better_than_in_a_task() -> None:
+    assert learning.centralised("digits", 10, seed=0) >= 0.95
 
 
 def test_households_are_uneven_and_the_same_every_time() -> None:
