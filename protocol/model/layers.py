@@ -84,7 +84,7 @@ def _apply(layer: Layer, tensors: Mapping[str, Reals], number: int, values: Real
         case "convolution":
             return _convolve(values, tensors[f"{number}.weight"], tensors[f"{number}.bias"], layer.arguments["stride"])
         case "relu":
-            return np.maximum(values, 0.0)
+            return np.where(values < 0.0, 0.0, values)  # of two zeros, maximum may give either
         case "tanh":
             powers = _exponential(-2.0 * np.abs(values))
             return np.copysign((1.0 - powers) / (1.0 + powers), values)

@@ -9,23 +9,25 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given, settings, target
 from hypothesis import strategies as st
 from torch.nn import functional
 
 from client_agent.privacy.clipping import OuterProducts, clip_factors, clipped
 from client_agent.training import gradients as module
 from client_agent.training.gradients import Gradients
-from protocol.messages.task import ModelSpec
+from protocol.messages.task import Layer, ModelSpec
 from protocol.model.evaluation import fixed_features
-from protocol.model.layout import Layout
+from protocol.model.layout import PARAMETER_BOUND, Layout, within_bound
 from protocol.model.specification import dimension_of
 from scripts.demonstration.presets import digits_terms
 from scripts.evaluate.centralised import scores
 from tests.unit.client_agent.scene_learning import (
+    CLASSES,
     CONVOLUTION,
     DEEP,
     DEEP_CONVOLUTION,
+    FEATURES,
     LINEAR,
     NO_BIAS,
     examples,
@@ -101,21 +103,31 @@ def test_no_example_is_a_zero_sum(model: ModelSpec) -> None:
 @settings(max_examples=100, deadline=None)
 @given(
     model=st.sampled_from(SMALL),
-    chosen=st.lists(st.integers(0, 19), min_size=1, max_size=20, unique=True),
+    chosen=st.lists(st.integers(0, 19), min_size=2, max_size=20, unique=True),
     place=st.integers(0, 19),
     seed=st.integers(0, 2**32 - 1),
-    scale=st.sampled_from(SCALES),
+    exponent=st.floats(-20.0, 16.0),
+    share=st.floats(0.0, 1.0),
     clip=st.floats(1e-6, 1e3),
 )
-def test_one_example_moves_the_sum_by_at_most_the_clip(
-    model: ModelSpec, chosen: list[int], place: int, seed: int, scale: float, clip: float
+def test_one_example_moves_the_sum_by_at_most_the_clip_and_no_other_gradient_by_a_bit(
+    model: ModelSpec, chosen: list[int], place: int, seed: int, exponent: float, share: float, clip: float
 ) -> None:
-    point, gradients = _point(model, scale, seed), _gradients(model, 20, seed)
+    """Hypothesis climbs towards allowed weights, ``share`` of which cancel, that move the sum by the most clips."""
+    cancelling, spread = Manufacturer(model, seed).cancelling(), _point(model, 2.0**exponent, seed)
+    point = within_bound(share * cancelling + (1.0 - share) * spread)
+    gradients = (_alike if share else _gradients)(model, 20, seed)
+    leaving = place % len(chosen)
+    left = np.delete(np.array(chosen), leaving)
     with_it = gradients.clipped_sum(point, np.array(chosen), clip).total
-    left = np.delete(np.array(chosen), place % len(chosen))
     without = gradients.clipped_sum(point, left, clip).total
     assert np.isfinite(with_it).all()
-    assert np.linalg.norm(with_it - without) <= _allowed(clip, len(chosen))
+    moved = float(np.linalg.norm(with_it - without))
+    target(moved / clip, label="clips")
+    assert moved <= _allowed(clip, len(chosen))
+    together, others = gradients.clipped(point, np.array(chosen), clip)[0], gradients.clipped(point, left, clip)[0]
+    bits = [_bits(together, one) for one in range(len(chosen)) if one != leaving]
+    assert bits == [_bits(others, one) for one in range(len(left))]
 
 
 @settings(max_examples=60, deadline=None)
@@ -145,7 +157,8 @@ class Manufacturer:
         self._model, self._random = model, np.random.default_rng(seed)
         self._features = fixed_features(model, _guess(model, seed)).astype(np.float32).reshape(-1)
 
-    def _new(self) -> Reals:
+    def cancelling(self) -> Reals:
+        """Weights, some far beyond the bound of those that a phone accepts."""
         vector = np.zeros(dimension_of(self._model))
         for name, tensor in Layout.of(self._model).tensors(vector).items():
             if name.endswith("weight"):
@@ -166,9 +179,9 @@ class Manufacturer:
 
     def search(self, gradients: Gradients, tries: int) -> tuple[float, Reals]:
         """The most that one example moves a sum, in clips, and the weights that do it."""
-        best, found = 0.0, self._new()
+        best, found = 0.0, self.cancelling()
         for _ in range(tries):
-            tried = self._mutated(found) if self._random.integers(2) else self._new()
+            tried = self._mutated(found) if self._random.integers(2) else self.cancelling()
             moved = max(self._moved(gradients, tried, size, place) for size in SIZES for place in {0, size // 3, size})
             if moved >= best:
                 best, found = moved, tried
@@ -238,6 +251,27 @@ def test_what_overflows_for_one_example_counts_as_zero_for_that_one() -> None:
     assert _bits(together, 0) == _bits(alone, 0)
     assert not any(side[:, 1:].any() for outer in together.values() for side in (outer.left, outer.right))
     assert gradients.clipped_sum(point, np.array([1, 2]), 1.0).total.tolist() == [0.0] * len(point)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_the_largest_weights_of_the_deepest_model_overflow_and_harm_nothing(activation: str) -> None:
+    """With relu no score of any example is a number any more; tanh keeps them finite."""
+    wide = Layer("linear", {"outputs": FEATURES, "bias": 1})
+    last = Layer("linear", {"outputs": CLASSES, "bias": 1})
+    model = ModelSpec(
+        (FEATURES,), CLASSES, (*[layer for _ in range(31) for layer in (wide, Layer(activation, {}))], last)
+    )
+    gradients, found = _gradients(model, 4, 3), set()
+    for seed in range(4):
+        signs = np.sign(np.random.default_rng(seed).uniform(-0.2, 1.0, dimension_of(model)))
+        point = PARAMETER_BOUND * signs
+        alone = [_bits(gradients.clipped(point, np.array([one]), 1.0)[0], 0) for one in range(4)]
+        together, norms = gradients.clipped(point, np.arange(4), 1.0)
+        assert [_bits(together, place) for place in range(4)] == alone
+        assert np.isfinite(norms).all()
+        assert np.linalg.norm(gradients.clipped_sum(point, np.arange(4), 1.0).total) <= _allowed(4.0, 4)
+        found |= {bool(norm) for norm in norms}
+    assert (True in found) is (activation == "tanh"), "what overflows is zero, the rest is not"
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 1e308, 2.0**251])

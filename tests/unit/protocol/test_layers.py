@@ -20,6 +20,7 @@ SOFTMAX = ["0x1.2ec12bc04c1abp-9", "0x1.0daaa9f0271f6p-4", "0x1.dd1be9963acffp-1
 TOTAL = "0x1.6b1968c771297p+58"
 WIDTHS = [1, 2, 3, 7, 8, 15, 16, 17, 31, 64]
 SQUASH = ModelSpec((3,), 3, (Layer("tanh", {}),))
+RECTIFY = ModelSpec((3,), 3, (Layer("relu", {}),))
 
 
 def _numbers(shape: tuple[int, ...], seed: int) -> Reals:
@@ -30,6 +31,11 @@ def _numbers(shape: tuple[int, ...], seed: int) -> Reals:
 
 def _tanh(values: Reals) -> Reals:
     *_, given_out = activations(SQUASH, {}, values)
+    return given_out
+
+
+def _relu(values: Reals) -> Reals:
+    *_, given_out = activations(RECTIFY, {}, values)
     return given_out
 
 
@@ -55,6 +61,13 @@ def test_tanh_and_softmax_are_right(value: float) -> None:
     assert found.sum() == pytest.approx(1.0, abs=4e-16)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 9, 17])
+def test_relu_keeps_what_is_not_below_zero_zeros_with_their_signs_and_what_is_no_number(count: int) -> None:
+    kept = np.array([[-0.0], [0.0], [np.nan], [np.inf], [2.0], [5e-324]]).repeat(count, axis=1)
+    assert _relu(kept).tobytes() == kept.tobytes()
+    assert not _relu(np.array([[-5e-324], [-2.0], [-np.inf]]).repeat(count, axis=1)).any()
+
+
 def test_softmax_of_scores_far_apart_and_of_what_is_no_number() -> None:
     assert softmax(np.array([[1e300], [-1e300], [1e300]]))[:, 0] == pytest.approx([0.5, 0.0, 0.5])
     assert softmax(np.array([[2.0], [-np.inf]]))[:, 0] == pytest.approx([1.0, 0.0])
@@ -67,7 +80,13 @@ def test_softmax_of_scores_far_apart_and_of_what_is_no_number() -> None:
 @pytest.mark.parametrize("count", WIDTHS)
 def test_a_column_is_the_same_wherever_it_stands(count: int) -> None:
     matrix, values = _numbers((5, 71), 1), _numbers((71, count), 2)
-    for found in (lambda v: product(matrix, v), total, lambda v: softmax(v[:3] * 1e-18), lambda v: _tanh(v[:3] * 1e-9)):
+    for found in (
+        lambda v: product(matrix, v),
+        total,
+        lambda v: softmax(v[:3] * 1e-18),
+        lambda v: _tanh(v[:3] * 1e-9),
+        _relu,
+    ):
         together = found(values)
         for place in range(count):
             alone = found(values[:, [place]])
