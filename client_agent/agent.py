@@ -29,15 +29,16 @@ from client_agent.participation import Participation
 from client_agent.payout import Payout
 from client_agent.policy import Policy, check_task, check_total
 from client_agent.privacy.ledger import PrivacyLedger
+from client_agent.schedule import Schedule, check_pace
 from client_agent.stake import fetch_stake
+from client_agent.training.trainers import Household
 from client_agent.watch import Watch
 from client_agent.work import work_of
-from protocol.errors import BudgetSpentError, HearthError, PolicyError
+from protocol.errors import HearthError, PolicyError
 from protocol.identifiers import Label
 from protocol.messages.task import TaskSpec
 from protocol.randomness import Randomness
 from protocol.round.scheme import prepare
-from protocol.round.training import Trainer
 from protocol.task.documents import Absent, Kind
 from protocol.task.ending import is_over
 from protocol.task.round_facts import RoundFacts
@@ -50,7 +51,7 @@ from storage.ledger.signer import Signer
 log = structlog.get_logger()
 MAX_DOUBLINGS: Final = 4  # of the patience between two attempts at something that goes on failing
 IDLE_SECONDS: Final = 5  # between two polls that wait for nothing
-MAX_SLEEP_SECONDS: Final = 10.0  # a chain's clock may jump
+MAX_CLAIM_SECONDS: Final = 10  # between two looks at what can be claimed: a chain's clock may jump
 Phase = Callable[[int, int], float | None]
 REFUSALS: Final = (EnrolmentOverError, FolderBoundError, FundsError, PolicyError)  # no later step changes them
 
@@ -69,14 +70,15 @@ class Agent:
     data_set: str  # of the household: what this phone trains on
     policy: Policy
     proofs: Path  # folder for proofs of an edge server's breaches
-    make_trainer: Callable[[TaskSpec], Trainer]
+    make_trainer: Callable[[TaskSpec], Household]
+    measure: Callable[[TaskSpec], float]  # seconds that a round takes this phone with the most examples
     randomness: Randomness
     tell: Callable[[str], None]
     agree: Callable[[str], bool]  # asks the owner a question: after the disclosure and before anything is sent
-    examples: int
     poll_seconds: int = 20
     direct_margin_seconds: int = 10
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
     bytes_per_round: dict[int, int] = field(default_factory=dict)
     agreed: bool = True  # False once the owner does not: nothing was sent
 
@@ -90,8 +92,9 @@ class Agent:
         )  # fmt: skip
         self.participation = Participation(
             self.ledger.domain, self.signer, self.store, self.journal, self.followed, self.entitlements,
-            self.randomness, self.privacy, self.data_set, self.policy, self.examples,
+            self.randomness, self.privacy, self.data_set, self.policy, self.tell,
         )  # fmt: skip
+        self.schedule = Schedule(self.randomness)
         self.watch = Watch(self.ledger, self.edge, self.journal, self.followed, self.proofs, self.tell)
         self.delivery = Delivery(
             self.ledger, self.store, self.edge, self.journal, self.followed, self.watch, self.tell,
@@ -102,15 +105,20 @@ class Agent:
             [self._consent, self._enrol, self._rounds, self._claim, self._take_stake_back]
         )
         self._over: set[Label] = set()  # of rounds that this phone is done with
+        self._begun: set[Label] = set()  # of rounds whose update it began to send
         self._failures = 0  # in a row
         self._news: NextRound | None = None
         self._counted = 0  # bytes sent up to the end of the last round taken part in
 
     def run(self) -> bool:
         """The whole task, from consent to the last claim. False when the owner does not agree: nothing was sent."""
-        while (deadline := self.step(self.poll_seconds)) is not None:
-            self.sleep(min(MAX_SLEEP_SECONDS, max(0.0, deadline - self.followed.now)))
-        return self.agreed
+        while True:
+            begun = self.clock()
+            deadline = self.step(self.poll_seconds)
+            if deadline is None:
+                return self.agreed
+            # from the beginning of the step on: how long it worked must not show
+            self.sleep(max(0.0, begun + deadline - self.followed.now - self.clock()))
 
     def step(self, wait_seconds: int = 0) -> float | None:
         """One look at the chain and one bounded piece of work; when to come again at the latest, None when all is done.
@@ -146,11 +154,12 @@ class Agent:
                 raise DocumentAbsentError(Kind.SPEC, spec)
             self._phases = deque([self._consent, self._claim, self._take_stake_back])  # what is earned needs no spec
             return None
-        self._spec = spec
+        self._spec, self._trainer = spec, self.make_trainer(spec)
         binding = self._binding()
-        if self.journal.consented is None or self.address not in self.followed.state.enrolled:
-            self._check_policy(spec, binding)  # whatever the endpoint says of an enrolment that this folder knows not
-        told = disclose(spec, binding, self.examples, self.data_set, self.privacy.spending(), self.policy.privacy)
+        if self.journal.envelope is None or self.address not in self.followed.state.enrolled:
+            self._check_policy(spec, binding)
+        examples = self._examples(spec)
+        told = disclose(spec, binding, examples, self.data_set, self.privacy.spending(), self.policy.privacy)
         if not self.agreement.obtain(binding, told):
             self.agreed = False
             self._phases.clear()
@@ -158,10 +167,23 @@ class Agent:
 
     def _check_policy(self, spec: TaskSpec, binding: TaskBinding) -> None:
         """Raises PolicyError for a task that this phone may not enrol for, whatever its owner says now."""
-        check_task(self.policy, spec, self.ledger.domain, work_of(spec, self.examples))
+        check_task(self.policy, spec, self.ledger.domain, work_of(spec, spec.schedule.max_examples))
         limits, mechanism = self.policy.privacy, spec.learning.mechanism
         afterwards = self.privacy.spending().with_task(self.data_set, binding, mechanism, spec.rounds)
         check_total(limits, afterwards.epsilon_micro(self.data_set, limits.total_delta_exponent))
+
+    def _examples(self, spec: TaskSpec) -> int:
+        """How many this household has. A phone that cannot take part for the whole task does not begin with it."""
+        try:
+            count = self._trainer.check()
+        except HearthError as error:
+            if self.journal.envelope is None:
+                raise
+            self.tell(f"the examples that this phone enrolled with are not there as they were. {error}")
+            return 0
+        if self.journal.envelope is None:
+            check_pace(spec.schedule, self.measure(spec))
+        return count
 
     def _binding(self) -> TaskBinding:
         posted = self.followed.state.posted
@@ -177,7 +199,6 @@ class Agent:
         deadline = self.membership.step(self._spec, now)
         if deadline is None:
             prepare(self._spec, clients=1)  # while others enrol: no round waits for a compiler
-            self._trainer = self.make_trainer(self._spec)
             self._counted = self._sent()  # what enrolment took belongs to no update
         return deadline
 
@@ -200,16 +221,18 @@ class Agent:
         number, sealed = facts.number, self.journal.sealed.get(facts.number)
         if not self.followed.is_buried(facts.opened):
             return now + PATIENCE_SECONDS
+        instant = self.schedule.instant(self._spec, facts.opened, now)
         if sealed is None and facts.requested is None and now <= facts.opened.commit_until:
-            try:
-                sealed = self.participation.seal(self._spec, self._trainer, number)
-            except (BudgetSpentError, PolicyError) as error:
-                self.tell(f"round {number}: this phone refuses to train. {error}")
+            if instant > facts.opened.commit_until - self.delivery.margin(self._spec):
+                self.tell(f"round {number}: heard of too late")
+            elif self.participation.seal(self._spec, self._trainer, number) is not None:
+                return instant
             else:
-                if sealed is not None:
-                    return now
                 self.tell(f"round {number}: not planned")
         elif sealed is not None and sealed.commitment.commitment.label == facts.opened.label:
+            if now < instant:
+                return instant
+            self._show_missed(facts, instant, now)
             deadline = self.delivery.step(self._spec, facts, sealed, now, wait_seconds)
             if deadline is not None:
                 return deadline
@@ -218,6 +241,11 @@ class Agent:
             self._counted = sent
         self._over.add(facts.opened.label)
         return now
+
+    def _show_missed(self, facts: RoundFacts, instant: int, now: int) -> None:
+        if facts.opened.label not in self._begun and 2 * (now - instant) > self._spec.schedule.training_seconds:
+            self.tell(f"round {facts.number}: sent {now - instant} s late; that can tell something about your data")
+        self._begun.add(facts.opened.label)
 
     def _await_news(self, state: TaskState, now: int, wait_seconds: int) -> float:
         """A long poll is an alarm clock, and what it says evidence; what to do is asked of the chain alone."""
@@ -250,7 +278,8 @@ class Agent:
                 self.journal.keep_outcome(number, added)
 
     def _claim(self, now: int, _: int) -> float | None:
-        return self.payout.step(now)
+        deadline = self.payout.step(now)
+        return None if deadline is None else min(deadline, now + MAX_CLAIM_SECONDS)
 
     def _take_stake_back(self, _: int, __: int) -> None:
         posted = self.followed.state.posted

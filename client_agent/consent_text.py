@@ -111,7 +111,7 @@ def _figures(told: Disclosure) -> Iterator[str]:
     yield f"budget {budget:.3f}, spent so far {so_far.epsilon:.3f}, left {budget - so_far.epsilon:.3f}"
     yield f"one more round makes it {charge.epsilon:.3f}, the whole task costs at most {all_rounds.epsilon:.3f}"
     if all_rounds.epsilon_micro > told.budget_micro:
-        yield "that is more than the budget: this phone sits out every round that would exceed it"
+        yield "that is more than the budget: in every round that would exceed it your update holds no examples"
     yield "a round counts as soon as its training starts, even if its update is lost"
     yield from (f"the figure {assumption}" for assumption in charge.assumptions)
     yield (

@@ -48,8 +48,7 @@ class Delivery:
             return None
         if facts.number not in self.stored:
             self._store(spec, signed)
-        margin = min(self.direct_margin_seconds, spec.durations.commit_seconds // 4)
-        left = facts.opened.commit_until - margin - now
+        left = facts.opened.commit_until - self.margin(spec) - now
         try:
             if left > 0:
                 return None if self._through_server(facts, signed, min(wait_seconds, left)) else now + PATIENCE_SECONDS
@@ -59,6 +58,10 @@ class Delivery:
         except (EdgeRefusedError, VerificationError) as error:
             log.info("not in the batch", round=facts.number, error=str(error))
         return None if self._commit_directly(signed) else now + PATIENCE_SECONDS
+
+    def margin(self, spec: TaskSpec) -> int:
+        """Seconds before the end of a commit phase in which this phone commits directly."""
+        return min(self.direct_margin_seconds, spec.durations.commit_seconds // 4)
 
     def _store(self, spec: TaskSpec, signed: SignedCommitment) -> None:
         number, body = signed.commitment.round, self.journal.body(signed.commitment.round)

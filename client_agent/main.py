@@ -23,7 +23,7 @@ from client_agent.privacy.ledger import PrivacyLedger
 from client_agent.randomness import SystemRandomness
 from client_agent.settings import POLICY, PRIVACY_LEDGER, AgentSettings
 from client_agent.stake import fetch_stake
-from client_agent.training.trainers import HouseholdTrainer
+from client_agent.training.trainers import HouseholdTrainer, seconds_of_a_round
 from protocol.randomness import Randomness, SeededRandomness
 from storage.content.open_store import open_store
 from storage.ledger.ethereum.ledger import EthereumLedger
@@ -74,11 +74,11 @@ def run_agent(
             data_set=data_set,
             policy=policy,
             proofs=settings.folder / "proofs",
-            make_trainer=lambda spec: HouseholdTrainer(spec.model, loader),
+            make_trainer=lambda spec: HouseholdTrainer(spec.model, loader, spec.schedule.max_examples, tell),
+            measure=lambda spec: seconds_of_a_round(spec, randomness, time.process_time),
             randomness=randomness,
             tell=tell,
             agree=agree,
-            examples=len(loader.load()),
             poll_seconds=settings.poll_seconds,
             direct_margin_seconds=settings.patience_seconds,
         )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
 
 from client_agent.entitlements import Entitlements
 from client_agent.followed_task import DocumentAbsentError, FollowedTask
@@ -11,9 +15,11 @@ from client_agent.plan_check import accept_plan
 from client_agent.policy import Policy, check_cohort, check_task
 from client_agent.privacy.budget import charge_next
 from client_agent.privacy.ledger import DataUse, PrivacyLedger
+from client_agent.training.dp_sgd import DpSgd, NoExamples
 from client_agent.work import work_of
 from protocol.domain import Domain
-from protocol.errors import Party, VerificationError
+from protocol.errors import HearthError, Party, VerificationError
+from protocol.messages.round import RoundPlan
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
 from protocol.privacy.port import has_guarantee
@@ -21,7 +27,7 @@ from protocol.randomness import Randomness
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
 from protocol.round.training import Trainer
-from protocol.round.update import prepare_update
+from protocol.round.update import Update, prepare_update
 from protocol.sparse.codec import decode_index_set
 from protocol.task.documents import Absent, Kind
 from storage.content.interface import ContentStore, get_document
@@ -42,13 +48,13 @@ class Participation:
     privacy: PrivacyLedger
     data_set: str
     policy: Policy
-    examples: int
+    tell: Callable[[str], None]
 
     def seal(self, spec: TaskSpec, trainer: Trainer, number: int) -> Sealed | None:
         """The update of round ``number``, in the journal; None when this phone is not planned.
 
-        Raises BudgetSpentError, PolicyError, DocumentAbsentError, ContentError; VerificationError and the like for a
-        plan that is not to be joined.
+        Raises DocumentAbsentError, ContentError; VerificationError and the like for a plan that is not to be joined.
+        Nothing of that depends on the household's data.
         """
         plan = self.followed.read(number, Kind.PLAN).plan(number)
         if isinstance(plan, Absent):
@@ -57,30 +63,48 @@ class Participation:
         scheme = accept_plan(
             plan, spec, self.domain, self.followed.state.task, number, self.signer.address, reputations
         )
-        if scheme is None:
-            return None
-        check_task(self.policy, spec, self.domain, work_of(spec, self.examples))
-        check_cohort(self.policy, plan)
-        return self._train_and_seal(spec, trainer, scheme)
+        return None if scheme is None else self._train_and_seal(spec, trainer, scheme)
 
     def _train_and_seal(self, spec: TaskSpec, trainer: Trainer, scheme: RoundScheme) -> Sealed:
         plan, layout = scheme.plan, Layout.of(spec.model)
-        use, spending = self._use(spec), self.privacy.spending()
-        if has_guarantee(use.mechanism) and plan.round not in spending.rounds(use):
-            charge_next(use.mechanism, spec.privacy, spending.rounds_of(use.data_set, use.task))
         parameters = layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
         indices = decode_index_set(get_document(self.store, plan.index_set, 4 * layout.dimension), layout.dimension)
         if len(indices) != plan.dimension:
             raise VerificationError("the index set does not have the plan's dimension", fault=Party.EDGE_SERVER)
-        self.privacy.charge(use, plan.round, self.policy.privacy)
-        residual = self.journal.residual(layout.dimension)
-        update = prepare_update(
-            trainer, parameters, plan.learning, indices, residual, self.randomness, scheme.label.hex()
-        )
+        update = self._update(spec, trainer, scheme, parameters, indices)
         keys = self.journal.keys_of(plan.key_epoch)
         nonce, body = encrypt_update(scheme, update.values, keys, self.randomness)
         signed = commit_to(scheme, self.signer.address, nonce, body, self.signer.sign)
         return self.journal.seal(signed, body, update.residual)
+
+    def _update(
+        self,
+        spec: TaskSpec,
+        trainer: Trainer,
+        scheme: RoundScheme,
+        parameters: npt.NDArray[np.float32],
+        indices: npt.NDArray[np.uint32],
+    ) -> Update:
+        """This household's, or one of no examples: a phone that fell silent would tell what happened to its data."""
+        plan, purpose = scheme.plan, scheme.label.hex()
+        residual = self.journal.residual(len(parameters))
+        try:
+            self._charge(spec, plan)
+        except HearthError as error:
+            return self._without_examples(scheme, parameters, indices, residual, error)
+        try:
+            return prepare_update(trainer, parameters, plan.learning, indices, residual, self.randomness, purpose)
+        except Exception as error:  # whatever it is: it comes of this household's data, or of its machine
+            return self._without_examples(scheme, parameters, indices, residual, error)
+
+    def _charge(self, spec: TaskSpec, plan: RoundPlan) -> None:
+        """Before an example is read. Raises PolicyError, BudgetSpentError or RecordsError; then none is."""
+        check_task(self.policy, spec, self.domain, work_of(spec, spec.schedule.max_examples))
+        check_cohort(self.policy, plan)
+        use, spending = self._use(spec), self.privacy.spending()
+        if has_guarantee(use.mechanism) and plan.round not in spending.rounds(use):
+            charge_next(use.mechanism, spec.privacy, spending.rounds_of(use.data_set, use.task))
+        self.privacy.charge(use, plan.round, self.policy.privacy)
 
     def _use(self, spec: TaskSpec) -> DataUse:
         """What the rounds of this phone are charged to."""
@@ -88,3 +112,20 @@ class Participation:
         assert consented is not None  # nothing is trained before
         assert envelope is not None
         return DataUse(self.data_set, consented.binding, envelope, spec.learning.mechanism)
+
+    def _without_examples(
+        self,
+        scheme: RoundScheme,
+        parameters: npt.NDArray[np.float32],
+        indices: npt.NDArray[np.uint32],
+        residual: npt.NDArray[np.float64],
+        reason: Exception,
+    ) -> Update:
+        """Noise alone, which costs no privacy. What this phone still owes the model it owes afterwards."""
+        plan, purpose = scheme.plan, f"{scheme.label.hex()}/no examples"
+        self.tell(f"round {plan.round}: the update holds none of your examples. {reason or type(reason).__name__}")
+        nothing_owed = np.zeros_like(residual)
+        update = prepare_update(
+            DpSgd(NoExamples()), parameters, plan.learning, indices, nothing_owed, self.randomness, purpose
+        )
+        return replace(update, residual=residual)

@@ -25,6 +25,7 @@ from protocol.messages.task import (
     QuantiserTerms,
     ReputationTerms,
     RewardTerms,
+    ScheduleTerms,
     SparsityTerms,
     TaskSpec,
 )
@@ -101,5 +102,6 @@ def sample_spec(**changes: Any) -> TaskSpec:
             dispute_seconds=60,
             takeover_seconds=200,
         ),
+        schedule=ScheduleTerms(training_seconds=20, max_examples=50),
     )
     return replace(spec, **changes)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
 from client_agent.privacy.noise import bytes_for, standard_normal
-from client_agent.training.gradients import Gradients
+from client_agent.training.gradients import ClippedSum
 from protocol.messages.task import MICRO, LearningTerms
 from protocol.model.layout import within_bound
 from protocol.randomness import Randomness
@@ -15,13 +17,31 @@ from protocol.round.training import StepEvidence, Training
 Chosen = npt.NDArray[np.int64]
 
 
+class Sums(Protocol):
+    """Sums of clipped gradients of one household's examples; :class:`~client_agent.training.gradients.Gradients`."""
+
+    def __len__(self) -> int: ...
+
+    def clipped_sum(self, point: npt.NDArray[np.float64], chosen: Chosen, clip: float) -> ClippedSum: ...
+
+
+class NoExamples:
+    """Of a household that has none, or may not use them: the noise stays."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def clipped_sum(self, point: npt.NDArray[np.float64], chosen: Chosen, clip: float) -> ClippedSum:
+        return ClippedSum(np.zeros(len(point)), np.zeros(0))
+
+
 class DpSgd:
     """A :class:`~protocol.round.training.Trainer` on given gradients.
 
     The public bound on parameters holds for every step: cutting at it is post-processing of noisy numbers.
     """
 
-    def __init__(self, gradients: Gradients) -> None:
+    def __init__(self, gradients: Sums) -> None:
         self._gradients = gradients
 
     def train(

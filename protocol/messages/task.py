@@ -167,6 +167,15 @@ class Durations:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleTerms:
+    """When phones send, whatever their data: ``training_seconds`` after the opening of a round, and later by a draw
+    of less than as many. A phone measures beforehand what ``max_examples`` take it, so it is always done by then."""
+
+    training_seconds: Annotated[int, Range(1, 2**32 - 1)]
+    max_examples: Annotated[int, Range(1, 2**24)]  # of one household
+
+
+@dataclass(frozen=True, slots=True)
 class CommitteeMember:
     address: Address  # signs partial keys
     encryption_key: Annotated[bytes, Size(1216)]  # X25519 (32) || ML-KEM-768 (1184), for clients' shares
@@ -182,7 +191,7 @@ class Committee:
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """Raises MalformedError where a substitute could not save a round."""
+    """Raises MalformedError where a substitute could not save a round, or a phone would send too late."""
 
     version: Annotated[int, Range(SPEC_VERSION, SPEC_VERSION)]
     title: ShortText
@@ -200,6 +209,7 @@ class TaskSpec:
     reputation: ReputationTerms
     rewards: RewardTerms
     durations: Durations
+    schedule: ScheduleTerms
     edge_substitutes: Annotated[tuple[Address, ...], Range(0, 15)] = ()  # may take over when the edge server is late
     deposits: DepositTerms = DepositTerms()
 
@@ -208,6 +218,12 @@ class TaskSpec:
             raise MalformedError(
                 f"takeover_seconds {self.durations.takeover_seconds}: a substitute needs at least half of the"
                 f" {self.durations.settle_seconds} settle_seconds to finish a round",
+                fault=Party.MANUFACTURER,
+            )
+        if 4 * self.schedule.training_seconds > self.durations.commit_seconds:
+            raise MalformedError(
+                f"training_seconds {self.schedule.training_seconds}: phones send for up to twice as long, which has to"
+                f" be in the first half of the {self.durations.commit_seconds} commit_seconds",
                 fault=Party.MANUFACTURER,
             )
 

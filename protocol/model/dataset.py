@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """``arrays``: by name, each of shape (N, ...), of integers or finite reals; row i of each belongs to example i.
+    """``arrays``: by name, each of shape (N, ...), of integers or reals; row i of each belongs to example i.
 
     Raises MalformedError for anything else, and for no example at all.
     """
@@ -33,8 +33,6 @@ class Examples:
         for name, array in self.arrays.items():
             if array.dtype.kind not in "iuf" or array.ndim < 1:
                 raise MalformedError(f"examples: {name} is {array.dtype} of shape {array.shape}")
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise MalformedError(f"examples: {name} holds what is not a number")
         counts = {len(array) for array in self.arrays.values()}
         if len(counts) != 1 or 0 in counts:
             raise MalformedError(f"examples: arrays of {sorted(counts)} rows")
@@ -69,15 +67,31 @@ def decode_examples(data: bytes) -> Examples:
     return Examples(arrays)
 
 
-def labelled_for(model: ModelSpec, examples: Examples) -> tuple[Array, Array]:
-    """Inputs and labels. Raises MalformedError where they do not fit the model."""
+def usable(model: ModelSpec, examples: Examples) -> npt.NDArray[np.bool_]:
+    """Which examples fit the model, shape (N,). Raises MalformedError for arrays of which none can."""
     inputs, labels = examples.labelled()
     if inputs.shape[1:] != model.input_shape:
         raise MalformedError(f"inputs of shape {inputs.shape[1:]} where the model takes {model.input_shape}")
-    if max(float(inputs.max()), -float(inputs.min())) >= MAX_INPUT:
-        raise MalformedError(f"inputs from {inputs.min()} to {inputs.max()}")
-    if int(labels.min()) < 0 or int(labels.max()) >= model.classes:
-        raise MalformedError(f"labels {labels.min()} to {labels.max()} where the model has {model.classes} classes")
+    flat = inputs.reshape(len(inputs), -1)
+    lowest, highest = flat.min(axis=1).astype(np.float64), flat.max(axis=1).astype(np.float64)
+    in_range = (lowest > -MAX_INPUT) & (highest < MAX_INPUT)  # neither holds of what is not a number
+    fits: npt.NDArray[np.bool_] = in_range & (labels >= 0) & (labels < model.classes)
+    return fits
+
+
+def labelled_for(model: ModelSpec, examples: Examples) -> tuple[Array, Array]:
+    """Inputs and labels. Raises MalformedError, which names the first example that does not fit the model."""
+    fits = usable(model, examples)
+    inputs, labels = examples.labelled()
+    if not fits.all():
+        first = int(fits.argmin())
+        if 0 <= labels[first] < model.classes:
+            wrong = f"inputs from {inputs[first].min()} to {inputs[first].max()}"
+        else:
+            wrong = f"label {labels[first]} where the model has {model.classes} classes"
+        raise MalformedError(
+            f"{np.count_nonzero(~fits)} of {len(fits)} examples do not fit: number {first} has {wrong}"
+        )
     return inputs, labels
 
 
@@ -86,5 +100,8 @@ def encode_labelled(inputs: Array, labels: Array) -> bytes:
 
 
 def decode_labelled(data: bytes) -> tuple[Array, Array]:
-    """``inputs`` and ``labels`` of a file that has nothing else. Raises MalformedError."""
-    return decode_examples(data).labelled()
+    """``inputs``, finite, and ``labels`` of a file that has nothing else. Raises MalformedError."""
+    inputs, labels = decode_examples(data).labelled()
+    if inputs.dtype.kind == "f" and not np.isfinite(inputs).all():
+        raise MalformedError("examples: inputs hold what is not a number")
+    return inputs, labels

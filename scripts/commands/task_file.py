@@ -28,6 +28,7 @@ from protocol.messages.task import (
     QuantiserTerms,
     ReputationTerms,
     RewardTerms,
+    ScheduleTerms,
     SparsityTerms,
     TaskSpec,
 )
@@ -107,6 +108,7 @@ class TaskFile:
                 from_hex(rewards.get("token", _COIN).lower(), 20),
             ),
             durations=Durations(**self._table("durations")),
+            schedule=ScheduleTerms(**self._table("schedule")),
             edge_substitutes=tuple(from_hex(text.lower(), 20) for text in task.get("edge_substitutes", ())),
             deposits=DepositTerms(**self._table("deposits")),
         )

@@ -10,9 +10,18 @@ from pathlib import Path
 from protocol.encryption.suite import FE64, PAD
 from protocol.identifiers import Address, to_hex
 from protocol.messages.task import MICRO, DepositTerms, LearningTerms, ModelSpec, PrivacyTerms
-from scripts.demonstration.presets import DEMO_REPUTATION, DEMO_REWARDS, digits_terms, mnist_terms, with_enough_noise
+from scripts.demonstration.presets import (
+    DEMO_REPUTATION,
+    DEMO_REWARDS,
+    MNIST_EXAMPLES,
+    digits_terms,
+    mnist_terms,
+    with_enough_noise,
+)
 
 THRESHOLD = 2
+TRAINING_SECONDS = 1
+DIGITS_MAX_EXAMPLES = 1_500  # all that there are
 NO_DEPOSITS = DepositTerms()
 TEST_SET = "test-set.safetensors"
 SUITES = {"fe64": FE64, "pad": PAD}  # as the demonstration's option names them
@@ -113,6 +122,10 @@ def write_task_file(
         "claim_seconds = 86400",
         "dispute_seconds = 2",
         f"takeover_seconds = {phase_seconds // 2}",
+        "",
+        "[schedule]",
+        f"training_seconds = {TRAINING_SECONDS}",
+        f"max_examples = {MNIST_EXAMPLES if dataset == 'mnist' else DIGITS_MAX_EXAMPLES}",
         "",
         "[committee]",
         f"threshold = {THRESHOLD}",

@@ -76,7 +76,9 @@ def _household(folder: Path, spec: TaskSpec) -> Household:
     return Household(
         private_key=_private_key(folder),
         master_keys=draw_master_keys(randomness, m, t, f"task/{TASK}/enrolment"),
-        trainer=HouseholdTrainer(spec.model, FileLoader(folder / "household.safetensors", 2**30)),
+        trainer=HouseholdTrainer(
+            spec.model, FileLoader(folder / "household.safetensors", 2**30), spec.schedule.max_examples, print
+        ),
         randomness=randomness,
         residual=np.zeros(Layout.of(spec.model).dimension),
     )

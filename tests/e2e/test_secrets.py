@@ -133,7 +133,7 @@ def secrets_of(recorded: Recorded, number: int) -> list[Canary]:
 
 class _CapturingTrainer:
     def __init__(self, spec: TaskSpec, household: Path) -> None:
-        self._trainer = HouseholdTrainer(spec.model, FileLoader(household, 2**30))
+        self._trainer = HouseholdTrainer(spec.model, FileLoader(household, 2**30), spec.schedule.max_examples, print)
         self.last_delta = np.zeros(0)
 
     def train(

@@ -33,6 +33,9 @@ class OneCoordinate:
     def __init__(self, own: int) -> None:
         self._own = own
 
+    def check(self) -> int:
+        return 1
+
     def train(
         self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
     ) -> Training:
@@ -90,10 +93,10 @@ class Phone(Process):
             policy=sample_policy(),
             proofs=self._proofs,
             make_trainer=lambda _: OneCoordinate(self.coordinate),
+            measure=lambda _: 0.0,
             randomness=SeededRandomness(b"phone %d life %d" % (self._number, self.lives)),
             tell=lambda _: None,
             agree=lambda _: True,
-            examples=1,
             poll_seconds=0,
         )
         self.due = 0

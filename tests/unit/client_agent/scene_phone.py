@@ -11,6 +11,7 @@ from client_agent.agent import Agent
 from client_agent.edge_client import EdgeClient
 from client_agent.journal import AgentJournal
 from client_agent.privacy.ledger import HOME, PrivacyLedger
+from client_agent.training.trainers import Household
 from protocol.randomness import SeededRandomness
 from protocol.task.fold import fold
 from storage.ledger.interface import Ledger
@@ -20,6 +21,7 @@ from tests.samples import sample_policy
 from tests.unit.client_agent.scene_server import COMMIT_SECONDS, PHONE, PlayedServer, SmallTrainer
 
 UNTIL_BATCH, UNTIL_END = 100, 400
+SMALL = SmallTrainer()
 
 
 class KilledError(Exception):
@@ -51,7 +53,9 @@ class Phone:
         folder: Path,
         records: MemoryRecords | None = None,
         ledger: MemoryRecords | None = None,
+        household: Household = SMALL,
     ) -> None:
+        self.household = household
         self.server, self.folder, self.records = server, folder, records or MemoryRecords()
         self.privacy = PrivacyLedger(lambda: self._ledger)
         self._ledger, self.policy = ledger or MemoryRecords(), sample_policy()
@@ -72,11 +76,11 @@ class Phone:
             data_set=HOME,
             policy=self.policy,
             proofs=self.folder,
-            make_trainer=lambda _: SmallTrainer(),
+            make_trainer=lambda _: self.household,
+            measure=lambda _: 0.0,
             randomness=SeededRandomness(b"life %d" % self.lives),  # no life knows what another one drew
             tell=self.told.append,
             agree=lambda _: True,
-            examples=7,
             sleep=_never,
         )
 

@@ -27,6 +27,7 @@ from storage.ledger.signer import Signer
 from storage.records.journal import Journal
 from storage.records.memory import MemoryRecords
 from tests.samples import DOMAIN, private_key, sample_policy, sample_spec, with_terms
+from tests.unit.client_agent.scene_server import SmallTrainer
 
 SPEC = sample_spec(durations=replace(sample_spec().durations, takeover_seconds=100))
 # Field of the spec -> a change of it that the owner must be told of: it costs money, data or privacy.
@@ -69,6 +70,7 @@ NOT_TOLD = {  # they cost the owner nothing
     *("learning.quantiser.bound_micro", "learning.quantiser.bits"),
     *("durations.enrolment_seconds", "durations.commit_seconds", "durations.settle_seconds"),
     *("durations.takeover_seconds", "deposits.edge_server", "deposits.authority"),
+    *("schedule.training_seconds", "schedule.max_examples"),
 }
 LIMITS = sample_policy().privacy
 WHOLE = (ModelSpec,)  # told as one
@@ -230,11 +232,11 @@ def test_without_consent_nothing_is_sent_or_kept(tmp_path: Path) -> None:
         data_set=HOME,
         policy=sample_policy(),
         proofs=tmp_path,
-        make_trainer=anything,
+        make_trainer=lambda _: SmallTrainer(),
+        measure=lambda _: 0.0,
         randomness=anything,
         tell=told.append,
         agree=lambda _: False,
-        examples=3,
     )
     assert agent.run() is False
     assert len(told) == 1

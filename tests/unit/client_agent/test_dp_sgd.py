@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client_agent.randomness import SystemRandomness
-from client_agent.training.dp_sgd import DpSgd
+from client_agent.training.dp_sgd import DpSgd, NoExamples
 from client_agent.training.gradients import ClippedSum, Gradients
 from client_agent.training.trainers import trainer_for
 from protocol.errors import MalformedError
@@ -181,6 +181,17 @@ def test_no_step_leaves_the_bound_of_parameters() -> None:
     for point in (*gradients.points[1:], delta):
         assert np.abs(point).max() == PARAMETER_BOUND
     assert len(gradients.points) == 4
+
+
+def test_without_examples_there_is_the_noise_of_every_step() -> None:
+    """The same bits as of a household none of whose examples was sampled."""
+    rarely = with_terms(TERMS, local_steps=2, sampling_rate_ppm=1)
+    start = np.zeros(39, dtype=np.float32)
+    sampled = _trainer(LINEAR, *examples(5, 6)).train(start, rarely, SEED, "round")
+    nobody = DpSgd(NoExamples()).train(start, rarely, SEED, "round")
+    assert nobody.delta.tobytes() == sampled.delta.tobytes()
+    assert nobody.delta.all()
+    assert nobody.evidence == (StepEvidence(0, 0, 0.0, 0.0),) * 2
 
 
 def test_parameters_are_left_alone() -> None:

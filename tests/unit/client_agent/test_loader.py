@@ -74,7 +74,7 @@ def test_a_file_that_is_broken_or_gone_is_one_typed_error_every_time(path: Path)
 
 
 def test_a_household_trains_on_what_it_has_now(path: Path) -> None:
-    trainer = HouseholdTrainer(LINEAR, FileLoader(path, 10_000))
+    trainer = HouseholdTrainer(LINEAR, FileLoader(path, 10_000), 10, print)
     for number in (1, 2):
         _put(path, encode_examples(_household(number)))
         given, known = (
@@ -85,9 +85,53 @@ def test_a_household_trains_on_what_it_has_now(path: Path) -> None:
 
 
 def test_a_household_that_no_longer_fits_the_model_does_not_train(path: Path) -> None:
-    trainer = HouseholdTrainer(LINEAR, FileLoader(path, 10_000))
+    trainer = HouseholdTrainer(LINEAR, FileLoader(path, 10_000), 10, print)
     inputs, labels = examples(4, 3)
     _put(path, encode_examples(Examples({"inputs": inputs[:, :5], "labels": labels})))
     for _ in range(2):
         with pytest.raises(MalformedError, match="shape"):
             trainer.train(PARAMETERS, NOISELESS, SeededRandomness(b"same"), "round")
+
+
+def test_what_became_unusable_is_left_out_and_counted_for_its_owner(path: Path) -> None:
+    told = list[str]()
+    trainer = HouseholdTrainer(LINEAR, FileLoader(path, 10_000), 6, told.append)
+    inputs, labels = examples(8, 4)
+    broken = inputs.astype(np.float32)
+    broken[1, 3], broken[2, 0] = np.nan, np.inf
+    wrong = labels.astype(np.int64)
+    wrong[4] = 3
+    _put(path, encode_examples(Examples({"inputs": broken, "labels": wrong})))
+    kept = [0, 3, 5]  # and not those from the sixth on
+    fitting = trainer_for(LINEAR, Examples({"inputs": broken[kept], "labels": wrong[kept]}))
+    for _ in range(2):
+        given, known = (
+            way.train(PARAMETERS, NOISELESS, SeededRandomness(b"same"), "round").delta for way in (trainer, fitting)
+        )
+        assert given.tobytes() == known.tobytes()
+    assert told == ["5 of 8 examples cannot be used and are left out"]
+    wrong[:] = -1
+    _put(path, encode_examples(Examples({"inputs": broken, "labels": wrong})))
+    assert not trainer.train(PARAMETERS, NOISELESS, SeededRandomness(b"same"), "round").delta.any()
+    assert told[1:] == ["8 of 8 examples cannot be used and are left out"]
+
+
+def test_before_anything_is_agreed_every_example_has_to_fit(path: Path) -> None:
+    inputs, labels = examples(4, 5)
+    trainer = HouseholdTrainer(LINEAR, FileLoader(path, 10_000), 4, print)
+    _put(path, encode_examples(Examples({"inputs": inputs, "labels": labels})))
+    assert trainer.check() == 4
+    wrong = labels.copy()
+    wrong[2] = 3
+    for changed, reason in (
+        (Examples({"inputs": inputs, "labels": wrong}), "1 of 4 examples do not fit: number 2 has label 3"),
+        (Examples({"inputs": np.where(inputs == inputs.max(), np.nan, inputs), "labels": labels}), "nan"),
+        (Examples({"inputs": inputs[:, :5], "labels": labels}), "shape"),
+        (
+            Examples({"inputs": inputs.repeat(2, axis=0), "labels": labels.repeat(2)}),
+            "8 examples where the task takes 4",
+        ),
+    ):
+        _put(path, encode_examples(changed))
+        with pytest.raises(MalformedError, match=reason):
+            trainer.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from unittest import mock
 
@@ -38,8 +39,10 @@ def test_a_step_looks_at_the_chain_once(tmp_path: Path) -> None:
     server.open()
     with mock.patch.object(server.chain, "head", side_effect=server.chain.head) as head:
         for looks in range(1, 5):  # news, the update, its submission, nothing more to do
-            phone.agent.step()
+            deadline = phone.agent.step()
             assert head.call_count == looks
+            assert deadline is not None
+            server.chain.time = max(server.chain.time, math.ceil(deadline)) if looks == 2 else server.chain.time
     assert [len(sent) for sent in server.submitted.values()] == [1]
 
 
@@ -319,5 +322,5 @@ def test_a_round_that_did_not_concern_the_phone_may_come_again_and_concern_it(tm
     server.chain.fall_back(height)
     server.number = 0
     server.open()
-    phone.steps(10)
+    phone.steps(UNTIL_BATCH)
     assert 1 in server.submitted

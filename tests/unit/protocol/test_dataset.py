@@ -21,6 +21,7 @@ from protocol.model.dataset import (
     encode_examples,
     encode_labelled,
     labelled_for,
+    usable,
 )
 from protocol.model.evaluation import count_correct, fixed_features
 
@@ -69,8 +70,6 @@ HOSTILE = [
     save({"inputs": INPUTS[:0], "labels": LABELS[:0]}),
     save({"inputs": np.array(3.0)}),
     save({"inputs": INPUTS > 3}),
-    save({"inputs": np.array([1.0, np.nan]), "labels": LABELS[:2]}),
-    save({"inputs": np.array([1.0, -np.inf], dtype=np.float16), "labels": LABELS[:2]}),
     GOOD.replace(b'"U8"', b'"F8"', 1),
 ]
 
@@ -89,6 +88,8 @@ def test_files_that_hold_no_examples(data: bytes) -> None:
         save({"inputs": INPUTS, "labels": LABELS.astype(np.float32)}),
         save({"inputs": INPUTS, "labels": LABELS[:, None]}),
         save({"inputs": INPUTS[:, 0, 0, 0].copy(), "labels": LABELS}),
+        save({"inputs": np.array([[1.0], [2.0], [np.nan], [3.0]]), "labels": LABELS}),
+        save({"inputs": np.array([[1.0], [2.0], [-np.inf], [3.0]], dtype=np.float16), "labels": LABELS}),
     ],
 )
 def test_examples_that_are_not_labelled(data: bytes) -> None:
@@ -117,10 +118,33 @@ def test_examples_that_do_not_fit_the_model() -> None:
         ({"labels": labels - 1}, "classes"),
         ({"inputs": inputs * 1e30}, "inputs from"),
         ({"inputs": inputs * -1e30}, "inputs from"),
+        (
+            {"inputs": np.where(inputs == 20, np.nan, inputs)},
+            "1 of 4 examples do not fit: number 2 has inputs from nan",
+        ),
+        ({"inputs": np.where(inputs == 20, np.inf, inputs).astype(np.float16)}, "number 2 has inputs from 18.0 to inf"),
     ]
     for wrong, reason in wrongs:
         with pytest.raises(MalformedError, match=reason):
             labelled_for(MODEL, Examples({**right, **wrong}))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_which_examples_fit_for_every_kind_of_number(kind: np.dtype[Any]) -> None:
+    labels = np.array([0, 2, 3, 255], dtype=np.uint8)
+    assert usable(MODEL, Examples({"inputs": INPUTS.astype(kind), "labels": labels})).tolist() == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    signed = np.array([-1, 2, -(2**63), 2**62])
+    assert usable(MODEL, Examples({"inputs": INPUTS.astype(kind), "labels": signed})).tolist() == [
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)

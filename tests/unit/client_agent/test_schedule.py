@@ -1,0 +1,261 @@
+"""What a phone sends, when, and whether it goes on: the same whatever its household holds, under a simulated clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import floor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from client_agent.data.loader import DataMissingError
+from client_agent.privacy.budget import charge_next
+from client_agent.schedule import Schedule, TooSlowError
+from client_agent.training.trainers import seconds_of_a_round
+from protocol.errors import MalformedError
+from protocol.identifiers import ZERO_DIGEST
+from protocol.messages.chain import RoundOpened
+from protocol.messages.task import LearningTerms, ScheduleTerms
+from protocol.randomness import Randomness, SeededRandomness
+from protocol.round.training import Training
+from tests.samples import sample_spec
+from tests.unit.client_agent.scene_phone import UNTIL_BATCH, UNTIL_END, Phone
+from tests.unit.client_agent.scene_server import COMMIT_SECONDS, ROUNDS, PlayedServer, SmallTrainer
+
+SPEC = sample_spec()
+T = SPEC.schedule.training_seconds
+FIRST, EVERY = 60, UNTIL_END + COMMIT_SECONDS  # when rounds open
+CONTACTS = ("next_round", "submit", "inclusion_proof", "entitlement", "request_claim", "enrol")
+Contact = tuple[float, str]
+
+
+class Time:
+    """Of one simulation; what others do happens on its way. ``chain``: shows whole seconds, as blocks do."""
+
+    def __init__(self, server: PlayedServer) -> None:
+        self.now, self._server, self._due = 0.25, server, list[tuple[float, Callable[[], None]]]()
+        for number in range(ROUNDS):
+            opening = FIRST + number * EVERY
+            self._due.append((opening, server.open))
+            self._due.append((opening + UNTIL_BATCH, server.commit_batch))
+            self._due.append((opening + UNTIL_END, server.publish))
+
+    def read(self) -> float:
+        return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        until = self.now + seconds
+        while self._due and self._due[0][0] <= until:
+            self.now, act = self._due.pop(0)
+            self._server.chain.time = floor(self.now)
+            act()
+        self.now = until
+        self._server.chain.time = floor(until)
+
+
+class Home(SmallTrainer):
+    """Trains for ``seconds`` and fails with ``error`` then, if there is one."""
+
+    def __init__(self, seconds: float, error: Exception | None = None) -> None:
+        self.time: Time | None = None
+        self._seconds, self._error = seconds, error
+
+    def train(
+        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
+    ) -> Training:
+        assert self.time is not None
+        self.time.pass_by(self._seconds)
+        if self._error is not None:
+            raise self._error
+        return super().train(parameters, learning, randomness, purpose)
+
+
+def _watched(phone: Phone, time: Time) -> list[Contact]:
+    """Every contact of the phone with anybody from now on, and its instant."""
+    seen: list[Contact] = []
+
+    def watch(party: Any, name: str) -> None:
+        asked = getattr(party, name)
+
+        def contact(*arguments: Any) -> Any:
+            seen.append((time.now, name))
+            return asked(*arguments)
+
+        setattr(party, name, contact)
+
+    for name in CONTACTS:
+        watch(phone.server, name)
+    for name in ("head", "claim", "commit_direct"):
+        watch(phone.server.chain, name)
+    for name in ("put", "get"):
+        watch(phone.agent.store, name)
+    return seen
+
+
+def _whole_task(folder: Path, home: Home, spent: bool = False) -> tuple[Phone, list[Contact]]:
+    server = PlayedServer()
+    phone = Phone(server, folder, household=home)
+    home.time = time = Time(server)
+    phone.agent.clock, phone.agent.sleep, phone.agent.poll_seconds = time.read, time.pass_by, 0
+    phone.agent.store = phone.agent.participation.store = phone.agent.delivery.store = _Through(server.store)  # type: ignore[assignment]
+    for number in range(400 if spent else 0):  # rounds of the past, more than the budget is good for
+        charge = charge_next(SPEC.learning.mechanism, replace(SPEC.privacy, epsilon_budget_micro=2**40), 0)
+        phone.agent.journal.charge(1_000 + number, ZERO_DIGEST, charge)
+    seen = _watched(phone, time)
+    assert phone.agent.run()
+    return phone, seen
+
+
+class _Through:
+    """A store of the phone's own view, so that what the server puts there is not taken for the phone's."""
+
+    def __init__(self, store: Any) -> None:
+        self.put, self.get = store.put, store.get
+
+
+HOMES: dict[str, Home] = {
+    "many examples": Home(T / 2 - 0.1),
+    "half of them": Home(3.37),
+    "a trainer that fails": Home(2.5, ValueError("a shape")),
+    "no memory": Home(7.77, MemoryError()),
+    "no data any more": Home(0.0, DataMissingError("gone")),
+}
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> list[Contact]:
+    return _whole_task(tmp_path_factory.mktemp("usual"), Home(0.02))[1]
+
+
+def test_updates_are_sent_when_the_plan_and_a_draw_say(usual: list[Contact]) -> None:
+    sent = [instant - FIRST - EVERY * number for number, instant in enumerate(_instants(usual, "submit"))]
+    assert len(sent) == ROUNDS
+    assert all(T <= instant < 2 * T for instant in sent)
+    assert len(set(sent)) == ROUNDS
+    for number in range(ROUNDS):
+        opening = FIRST + EVERY * number
+        heard = max(instant for instant, name in usual if opening <= instant < opening + T and name == "get")
+        between = [name for instant, name in usual if heard < instant < opening + sent[number]]
+        assert between == [], "nothing shows when the training ended"
+
+
+@pytest.mark.parametrize("name", HOMES)
+def test_nothing_shows_what_a_household_holds(name: str, usual: list[Contact], tmp_path: Path) -> None:
+    phone, seen = _whole_task(tmp_path, HOMES[name])
+    assert seen == usual
+    assert phone.paid() > 0
+    without = [text for text in phone.told if "holds none of your examples" in text]
+    assert len(without) == (ROUNDS if HOMES[name]._error else 0)
+    assert not any(" s late" in text for text in phone.told)
+
+
+def test_nothing_shows_that_a_budget_is_spent(usual: list[Contact], tmp_path: Path) -> None:
+    phone, seen = _whole_task(tmp_path, Home(0.02), spent=True)
+    assert seen == usual
+    assert not phone.agent.journal.charged.keys() & {1, 2, 3}, "noise alone costs nothing"
+    assert len([text for text in phone.told if "E_PRIVACY_BUDGET" in text or "have spent epsilon" in text]) == ROUNDS
+
+
+def test_what_the_phone_owes_the_model_is_still_owed_after_an_update_without_examples(tmp_path: Path) -> None:
+    phone, _ = _whole_task(tmp_path, Home(1.0, ValueError("a shape")))
+    assert dict(phone.agent.journal.outcomes) == {1: True, 2: True, 3: True}
+    assert len(phone.agent.journal.charged) == ROUNDS, "the training had started"
+    assert not phone.agent.journal.residual(21).any()
+
+
+def test_a_missed_instant_is_shown_to_the_owner(tmp_path: Path) -> None:
+    phone, seen = _whole_task(tmp_path, Home(3.0 * T))
+    assert len([text for text in phone.told if " s late" in text]) == ROUNDS
+    assert len(_instants(seen, "submit")) == ROUNDS
+
+
+def test_a_phone_that_draws_otherwise_sends_at_another_instant() -> None:
+    opened = _opened(commit_until=1_000 + COMMIT_SECONDS)
+    drawn = {Schedule(SeededRandomness(bytes([n]))).instant(SPEC, opened, 1_000) for n in range(200)}
+    assert drawn == set(range(1_000 + T, 1_000 + 2 * T))
+
+
+def test_an_instant_stays_and_counts_from_the_opening_for_all_who_hear_of_it_in_time() -> None:
+    opened, late = _opened(commit_until=1_000 + COMMIT_SECONDS), 1_000 + T // 2
+    schedule = Schedule(SeededRandomness(b"one"))
+    first = schedule.instant(SPEC, opened, 1_000)
+    assert schedule.instant(SPEC, opened, 1_100) == first
+    assert Schedule(SeededRandomness(b"one")).instant(SPEC, opened, late) == first
+    assert Schedule(SeededRandomness(b"one")).instant(SPEC, opened, late + 1) == first + T // 2 + 1
+
+
+def test_who_hears_of_a_round_too_late_to_train_in_time_leaves_it_out(tmp_path: Path) -> None:
+    phone = Phone(PlayedServer(), tmp_path)
+    phone.steps(60)
+    phone.server.open()
+    phone.server.chain.time += COMMIT_SECONDS - T
+    phone.steps(5)
+    assert phone.told[-1] == "round 1: heard of too late"
+    assert not phone.agent.journal.charged
+
+
+def test_a_phone_that_cannot_keep_the_time_does_not_enrol(tmp_path: Path) -> None:
+    phone = Phone(PlayedServer(), tmp_path)
+    phone.agent.measure = lambda _: T / 2 + 0.1
+    before = len(phone.server.chain.events())
+    with pytest.raises(
+        TooSlowError, match=r"needs 10.1 s to train on 50 examples, and may take half of the task's 20 s"
+    ):
+        phone.steps(60)
+    assert (len(phone.server.chain.events()), phone.told) == (before, [])
+
+
+def test_data_that_do_not_fit_are_refused_before_the_owner_is_asked(tmp_path: Path) -> None:
+    class Misfit(SmallTrainer):
+        def check(self) -> int:
+            raise MalformedError("number 3 has label 9")
+
+    phone = Phone(PlayedServer(), tmp_path, household=Misfit())
+    before = len(phone.server.chain.events())
+    with pytest.raises(MalformedError, match="label 9"):
+        phone.steps(60)
+    assert (len(phone.server.chain.events()), phone.told) == (before, [])
+
+
+def test_data_that_no_longer_fit_when_it_starts_again_stop_no_phone(tmp_path: Path) -> None:
+    class Gone(SmallTrainer):
+        def check(self) -> int:
+            raise DataMissingError("household.safetensors")
+
+    phone = Phone(PlayedServer(), tmp_path)
+    phone.steps(60)
+    phone.household = Gone()
+    phone.start()
+    phone.server.open()
+    phone.steps(UNTIL_BATCH)
+    assert 1 in phone.server.submitted
+    assert any("not there as they were" in text for text in phone.told)
+
+
+def test_the_measurement_is_of_as_many_examples_as_the_task_allows() -> None:
+    ticks = iter((3.0, 5.5))
+    assert seconds_of_a_round(SPEC, SeededRandomness(b"m"), lambda: next(ticks)) == 2.5
+    many = replace(SPEC, schedule=ScheduleTerms(training_seconds=1, max_examples=2**24))
+    with pytest.raises(MalformedError, match="more than a phone holds"):
+        seconds_of_a_round(many, SeededRandomness(b"m"), lambda: 0.0)
+
+
+def test_a_task_whose_phones_would_send_in_the_second_half_of_the_commit_phase_is_none() -> None:
+    replace(SPEC, schedule=ScheduleTerms(COMMIT_SECONDS // 4, 1))
+    with pytest.raises(MalformedError, match="training_seconds 76"):
+        replace(SPEC, schedule=ScheduleTerms(COMMIT_SECONDS // 4 + 1, 1))
+
+
+def _instants(seen: list[Contact], name: str) -> list[float]:
+    return [instant for instant, contact in seen if contact == name]
+
+
+def _opened(commit_until: int) -> RoundOpened:
+    return RoundOpened(
+        block=1, log_index=0, transaction=bytes(32), task=1, round=1, plan=ZERO_DIGEST, label=b"\1" * 32, cohort=3,
+        commit_until=commit_until, settle_until=commit_until + 1,
+    )  # fmt: skip
