@@ -188,6 +188,19 @@ def test_an_instant_stays_and_counts_from_the_opening_for_all_who_hear_of_it_in_
     assert Schedule(SeededRandomness(b"one")).instant(SPEC, opened, late + 1) == first + T // 2 + 1
 
 
+def test_a_phone_that_starts_again_with_a_sealed_update_still_waits_for_its_instant(tmp_path: Path) -> None:
+    phone = Phone(PlayedServer(), tmp_path)
+    phone.steps(60)
+    phone.server.open()
+    phone.steps(T - 1)
+    assert 1 in phone.agent.journal.sealed
+    phone.start()
+    phone.steps(0)
+    assert phone.server.submitted == {}
+    phone.steps(T)
+    assert 1 in phone.server.submitted
+
+
 def test_who_hears_of_a_round_too_late_to_train_in_time_leaves_it_out(tmp_path: Path) -> None:
     phone = Phone(PlayedServer(), tmp_path)
     phone.steps(60)
