@@ -221,7 +221,7 @@ class Agent:
         number, sealed = facts.number, self.journal.sealed.get(facts.number)
         if not self.followed.is_buried(facts.opened):
             return now + PATIENCE_SECONDS
-        instant = self.schedule.instant(self._spec, facts.opened, now)
+        instant = self.schedule.instant(self._spec, facts.opened, now, sealed is not None)
         if sealed is None and facts.requested is None and now <= facts.opened.commit_until:
             if instant > facts.opened.commit_until - self.delivery.margin(self._spec):
                 self.tell(f"round {number}: heard of too late")

@@ -24,16 +24,16 @@ class Schedule:
     randomness: Randomness
     _instants: dict[tuple[Label, int], int] = field(default_factory=dict)
 
-    def instant(self, spec: TaskSpec, opened: RoundOpened, now: int) -> int:
+    def instant(self, spec: TaskSpec, opened: RoundOpened, now: int, sealed: bool = False) -> int:
         """When the update of a round is sent, in seconds of block time; fixed before anything is trained.
 
         Half of the training time is for hearing of the round, half for the work. For who hears of it later all of it
-        counts from then on.
+        counts from then on, unless the work was done before this process began.
         """
         known = (opened.label, opened.commit_until)
         if known not in self._instants:
             seconds, opening = spec.schedule.training_seconds, opened.commit_until - spec.durations.commit_seconds
-            heard = opening if now <= opening + seconds // 2 else now
+            heard = opening if sealed or now <= opening + seconds // 2 else now
             drawn = int.from_bytes(self.randomness.draw(f"{opened.label.hex()}/sending", 8)) % seconds
             self._instants[known] = heard + seconds + drawn
         return self._instants[known]
