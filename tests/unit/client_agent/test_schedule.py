@@ -101,7 +101,7 @@ def _whole_task(folder: Path, home: Home, spent: bool = False) -> tuple[Phone, l
     phone = Phone(server, folder, household=home)
     home.time = time = Time(server)
     phone.agent.clock, phone.agent.sleep, phone.agent.poll_seconds = time.read, time.pass_by, 0
-    phone.agent.store = phone.agent.participation.store = phone.agent.delivery.store = _Through(server.store)  # type: ignore[assignment]
+    phone.agent.store = phone.agent.participation.store = phone.agent.delivery.store = _Through(server.store)
     for number in range(400 if spent else 0):  # rounds of the past, more than the budget is good for
         charge = charge_next(SPEC.learning.mechanism, replace(SPEC.privacy, epsilon_budget_micro=2**40), 0)
         phone.agent.journal.charge(1_000 + number, ZERO_DIGEST, charge)
