@@ -14,6 +14,7 @@ from client_agent import participation
 from client_agent.agent import Agent
 from client_agent.edge_client import EdgeClient
 from client_agent.membership import Membership
+from client_agent.training.trainers import HouseholdTrainer
 from scripts.cli import main
 
 
@@ -44,13 +45,14 @@ def leak_key() -> None:
 
 
 def leak_count() -> None:
-    init = Agent.__post_init__
+    check = HouseholdTrainer.check
 
-    def counting(self: Agent) -> None:
-        init(self)
-        Agent.leaked = "x" * self.examples  # type: ignore[attr-defined]
+    def counting(self: HouseholdTrainer) -> int:
+        count = check(self)
+        Agent.leaked = "x" * count  # type: ignore[attr-defined]
+        return count
 
-    Agent.__post_init__ = counting  # type: ignore[method-assign]
+    HouseholdTrainer.check = counting  # type: ignore[method-assign]
     _pad_submissions(lambda agent_class: f"?version={agent_class.leaked}")
 
 
