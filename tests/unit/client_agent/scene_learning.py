@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from client_agent.training.gradients import Gradients
 from protocol.messages.task import (
     MICRO,
     EncodingTerms,
@@ -16,6 +17,7 @@ from protocol.messages.task import (
     QuantiserTerms,
     SparsityTerms,
 )
+from protocol.model.specification import dimension_of
 from protocol.randomness import SeededRandomness
 from tests.samples import with_terms
 
@@ -50,6 +52,7 @@ DEEP_CONVOLUTION = ModelSpec(
         Layer("linear", {"outputs": CLASSES, "bias": 0}),
     ),
 )
+SMALL = [LINEAR, NO_BIAS, DEEP, CONVOLUTION, DEEP_CONVOLUTION]
 
 TERMS = LearningTerms(
     mechanism=MechanismTerms(
@@ -70,6 +73,15 @@ def examples(
     generator = np.random.default_rng(seed)
     images = generator.integers(0, 256, (count, *shape)).astype(np.uint8)
     return images, generator.integers(0, CLASSES, count).astype(np.uint8)
+
+
+def point_of(model: ModelSpec, scale: float, seed: int = 0) -> npt.NDArray[np.float64]:
+    """Random parameters."""
+    return np.random.default_rng(seed).normal(0.0, 1.0, dimension_of(model)) * scale
+
+
+def gradients_of(model: ModelSpec, count: int, seed: int) -> Gradients:
+    return Gradients(model, *examples(count, seed, model.input_shape))
 
 
 class Recorder:

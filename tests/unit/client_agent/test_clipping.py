@@ -8,46 +8,32 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
 from hypothesis import given, settings, target
 from hypothesis import strategies as st
-from torch.nn import functional
 
 from client_agent.privacy.clipping import OuterProducts, clip_factors, clipped
-from client_agent.training import gradients as module
 from client_agent.training.gradients import Gradients
 from protocol.messages.task import Layer, ModelSpec
 from protocol.model.evaluation import fixed_features
 from protocol.model.layout import PARAMETER_BOUND, Layout, within_bound
 from protocol.model.specification import dimension_of
 from scripts.demonstration.presets import digits_terms
-from scripts.evaluate.centralised import scores
 from tests.unit.client_agent.scene_learning import (
     CLASSES,
     CONVOLUTION,
-    DEEP,
-    DEEP_CONVOLUTION,
     FEATURES,
-    LINEAR,
-    NO_BIAS,
+    SMALL,
     examples,
+    gradients_of,
+    point_of,
 )
 
 Reals = npt.NDArray[np.float64]
 
 DIGITS = digits_terms()[0]
-SMALL = [LINEAR, NO_BIAS, DEEP, CONVOLUTION, DEEP_CONVOLUTION]
 SIZES = (1, 2, 3, 15, 16, 17, 33)  # of batches: where loops over several rows at once leave a remainder, or not
 SCALES = [0.0, 1e-3, 1.0, 1e4, 1e19, 1e37, 1e300]
 UNIT = 2.0**-53
-
-
-def _point(model: ModelSpec, scale: float, seed: int = 0) -> Reals:
-    return np.random.default_rng(seed).normal(0.0, 1.0, dimension_of(model)) * scale
-
-
-def _gradients(model: ModelSpec, count: int, seed: int) -> Gradients:
-    return Gradients(model, *examples(count, seed, model.input_shape))
 
 
 def _allowed(clip: float, count: int) -> float:
@@ -58,46 +44,6 @@ def _allowed(clip: float, count: int) -> float:
 def _bits(cut: dict[str, OuterProducts], place: int) -> list[bytes]:
     """Of one example's clipped gradient."""
     return [side[:, place].tobytes() for outer in cut.values() for side in (outer.left, outer.right)]
-
-
-def _one_by_one(model: ModelSpec, point: Reals, count: int, seed: int, clip: float) -> tuple[Reals, list[float]]:
-    """Sum and norms by the definition, with torch's autograd in double precision."""
-    images, labels = examples(count, seed, model.input_shape)
-    total, norms = np.zeros(len(point)), []
-    for one, label in zip(torch.from_numpy(fixed_features(model, images)), labels, strict=True):
-        parameters = torch.from_numpy(point).requires_grad_()
-        loss = functional.cross_entropy(scores(model, parameters, one[None]), torch.tensor([int(label)]))
-        gradient = torch.autograd.grad(loss, parameters)[0].numpy()
-        norms.append(float(np.linalg.norm(gradient)))
-        total += min(1.0, clip / max(norms[-1], 1e-12)) * gradient
-    return total, norms
-
-
-@pytest.mark.parametrize("model", SMALL)
-@pytest.mark.parametrize("clip", [0.2, 30.0, 1e6])
-def test_the_sum_by_its_definition(model: ModelSpec, clip: float) -> None:
-    point, gradients = _point(model, 0.01), _gradients(model, 20, 1)
-    expected, norms = _one_by_one(model, point, 20, 1, clip)
-    found = gradients.clipped_sum(point, np.arange(20), clip)
-    assert np.linalg.norm(found.total - expected) < 1e-9 * np.linalg.norm(expected)
-    np.testing.assert_allclose(found.norms, norms, rtol=1e-9)
-
-
-@pytest.mark.parametrize("model", SMALL)
-def test_chunks_change_nothing_but_the_rounding_of_the_sum(model: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    point = _point(model, 0.01)
-    whole = _gradients(model, 23, 3).clipped_sum(point, np.arange(23), 0.5)
-    monkeypatch.setattr(module, "CHUNK_NUMBERS", 4 * dimension_of(model))
-    pieces = _gradients(model, 23, 3).clipped_sum(point, np.arange(23), 0.5)
-    np.testing.assert_allclose(pieces.total, whole.total, atol=1e-12)
-    assert pieces.norms.tobytes() == whole.norms.tobytes()
-
-
-@pytest.mark.parametrize("model", SMALL)
-def test_no_example_is_a_zero_sum(model: ModelSpec) -> None:
-    found = _gradients(model, 1, 4).clipped_sum(_point(model, 1.0), np.zeros(0, dtype=np.int64), 1.0)
-    assert not found.total.any()
-    assert found.norms.shape == (0,)
 
 
 @settings(max_examples=100, deadline=None)
@@ -114,9 +60,9 @@ def test_one_example_moves_the_sum_by_at_most_the_clip_and_no_other_gradient_by_
     model: ModelSpec, chosen: list[int], place: int, seed: int, exponent: float, share: float, clip: float
 ) -> None:
     """Hypothesis climbs towards allowed weights, ``share`` of which cancel, that move the sum by the most clips."""
-    cancelling, spread = Manufacturer(model, seed).cancelling(), _point(model, 2.0**exponent, seed)
+    cancelling, spread = Manufacturer(model, seed).cancelling(), point_of(model, 2.0**exponent, seed)
     point = within_bound(share * cancelling + (1.0 - share) * spread)
-    gradients = (_alike if share else _gradients)(model, 20, seed)
+    gradients = (_alike if share else gradients_of)(model, 20, seed)
     leaving = place % len(chosen)
     left = np.delete(np.array(chosen), leaving)
     with_it = gradients.clipped_sum(point, np.array(chosen), clip).total
@@ -139,7 +85,7 @@ def test_one_example_moves_the_sum_by_at_most_the_clip_and_no_other_gradient_by_
 )
 def test_no_clipped_gradient_is_longer_than_the_clip(model: ModelSpec, seed: int, scale: float, clip: float) -> None:
     """Without any rounding: the numbers themselves are compared, as fractions."""
-    cut, _ = _gradients(model, 3, seed).clipped(_point(model, scale, seed), np.arange(3), clip)
+    cut, _ = gradients_of(model, 3, seed).clipped(point_of(model, scale, seed), np.arange(3), clip)
     for place in range(3):
         sides = [(_exact(outer.left[:, place]), _exact(outer.right[:, place])) for outer in cut.values()]
         assert sum((left * right for left, right in sides), Fraction(0)) <= Fraction(clip) ** 2
@@ -227,8 +173,10 @@ def test_company_and_place_change_no_bit_of_a_gradient(model: ModelSpec, weights
     count = max(SIZES)
     generator = np.random.default_rng(7)
     for seed in range(3):
-        gradients = (_alike if weights == "cancelling" else _gradients)(model, count + 1, seed)
-        point = _point(model, 0.1) if weights == "trained" else Manufacturer(model, seed).search(gradients, tries=2)[1]
+        gradients = (_alike if weights == "cancelling" else gradients_of)(model, count + 1, seed)
+        point = (
+            point_of(model, 0.1) if weights == "trained" else Manufacturer(model, seed).search(gradients, tries=2)[1]
+        )
         alone = [_bits(gradients.clipped(point, np.array([one]), 1.0)[0], 0) for one in range(count)]
         for size in SIZES:
             chosen = generator.permutation(count)[:size]
@@ -261,7 +209,7 @@ def test_the_largest_weights_of_the_deepest_model_overflow_and_harm_nothing(acti
     model = ModelSpec(
         (FEATURES,), CLASSES, (*[layer for _ in range(31) for layer in (wide, Layer(activation, {}))], last)
     )
-    gradients, found = _gradients(model, 4, 3), set()
+    gradients, found = gradients_of(model, 4, 3), set()
     for seed in range(4):
         signs = np.sign(np.random.default_rng(seed).uniform(-0.2, 1.0, dimension_of(model)))
         point = PARAMETER_BOUND * signs
@@ -294,12 +242,6 @@ def test_a_product_of_tiny_and_huge_is_not_lost() -> None:
     cut, norms = clipped({"weight": OuterProducts(np.full((1, 1), 2.0**-200), np.full((1, 1), 2.0**220))}, 1.0)
     assert norms[0] == 2.0**20
     assert float(cut["weight"].sum()[0, 0]) == pytest.approx(1.0, rel=1e-11)
-
-
-@pytest.mark.parametrize("model", [LINEAR, CONVOLUTION])
-def test_the_clip_is_reached(model: ModelSpec) -> None:
-    found = _gradients(model, 1, 5).clipped_sum(_point(model, 0.01), np.zeros(1, dtype=np.int64), 0.25)
-    assert 0.25 * (1 - 1e-11) < np.linalg.norm(found.total) <= 0.25
 
 
 def test_a_gradient_of_length_zero_stays_zero_and_a_short_one_what_it_is() -> None:
