@@ -17,7 +17,7 @@ import structlog
 
 from client_agent.agreement import Agreement
 from client_agent.binding import FolderBoundError, TaskBinding
-from client_agent.consent import disclose
+from client_agent.consent import Disclosure, disclose
 from client_agent.delivery import Delivery
 from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailableError, NextRound, TaskEnded
 from client_agent.entitlements import Entitlements
@@ -67,7 +67,7 @@ class Agent:
     edge: EdgeClient
     journal: AgentJournal
     privacy: PrivacyLedger
-    data_set: str  # of the household: what this phone trains on
+    data_set: str  # of the household: what this phone would train on
     policy: Policy
     proofs: Path  # folder for proofs of an edge server's breaches
     make_trainer: Callable[[TaskSpec], Household]
@@ -92,7 +92,7 @@ class Agent:
         )  # fmt: skip
         self.participation = Participation(
             self.ledger.domain, self.signer, self.store, self.journal, self.followed, self.entitlements,
-            self.randomness, self.privacy, self.data_set, self.policy, self.tell,
+            self.randomness, self.privacy, self.policy, self.tell,
         )  # fmt: skip
         self.schedule = Schedule(self.randomness)
         self.watch = Watch(self.ledger, self.edge, self.journal, self.followed, self.proofs, self.tell)
@@ -155,35 +155,41 @@ class Agent:
             self._phases = deque([self._consent, self._claim, self._take_stake_back])  # what is earned needs no spec
             return None
         self._spec, self._trainer = spec, self.make_trainer(spec)
-        binding = self._binding()
-        if self.journal.envelope is None or self.address not in self.followed.state.enrolled:
-            self._check_policy(spec, binding)
-        examples = self._examples(spec)
-        told = disclose(spec, binding, examples, self.data_set, self.privacy.spending(), self.policy.privacy)
-        if not self.agreement.obtain(binding, told):
+        if self.journal.envelope is not None:
+            self._go_on(spec)
+            return None
+        if not self.agreement.obtain(self._binding(), self._disclosure(spec)):
             self.agreed = False
             self._phases.clear()
-        return None
+            return None
+        self._phases.popleft()
+        return self.schedule.enrolment(spec, now)
+
+    def _disclosure(self, spec: TaskSpec) -> Disclosure:
+        """A phone that may not, or cannot, take part for the whole task does not begin with it."""
+        binding = self._binding()
+        self._check_policy(spec, binding)
+        examples = self._trainer.check()
+        check_pace(spec.schedule, self.measure(spec))
+        return disclose(spec, binding, examples, self.data_set, self.privacy.spending(), self.policy.privacy)
+
+    def _go_on(self, spec: TaskSpec) -> None:
+        """With what was agreed to. An enrolment may be on its way: nothing that this household has stops it now."""
+        if self.address not in self.followed.state.enrolled:
+            check_task(self.policy, spec, self.ledger.domain, work_of(spec))
+        self.agreement.recall()
+        try:
+            self._trainer.check()
+        except Exception as error:  # whatever it is: it comes of this household's data
+            reason = error if isinstance(error, HearthError) else type(error).__name__
+            self.tell(f"the examples that this phone enrolled with are not there as they were. {reason}")
 
     def _check_policy(self, spec: TaskSpec, binding: TaskBinding) -> None:
         """Raises PolicyError for a task that this phone may not enrol for, whatever its owner says now."""
-        check_task(self.policy, spec, self.ledger.domain, work_of(spec, spec.schedule.max_examples))
+        check_task(self.policy, spec, self.ledger.domain, work_of(spec))
         limits, mechanism = self.policy.privacy, spec.learning.mechanism
         afterwards = self.privacy.spending().with_task(self.data_set, binding, mechanism, spec.rounds)
         check_total(limits, afterwards.epsilon_micro(self.data_set, limits.total_delta_exponent))
-
-    def _examples(self, spec: TaskSpec) -> int:
-        """How many this household has. A phone that cannot take part for the whole task does not begin with it."""
-        try:
-            count = self._trainer.check()
-        except HearthError as error:
-            if self.journal.envelope is None:
-                raise
-            self.tell(f"the examples that this phone enrolled with are not there as they were. {error}")
-            return 0
-        if self.journal.envelope is None:
-            check_pace(spec.schedule, self.measure(spec))
-        return count
 
     def _binding(self) -> TaskBinding:
         posted = self.followed.state.posted

@@ -44,23 +44,31 @@ class Agreement:
             raise FolderBoundError("this folder is another account's: one folder, one account")
 
     def obtain(self, found: TaskBinding, told: Disclosure) -> bool:
-        """Shows the disclosure. False when the owner does not agree; then nothing is kept.
-
-        Raises VerificationError for a kept consent that this account did not sign, or not for the text that is kept.
-        """
+        """Shows the disclosure and asks, once. False when the owner does not agree; then nothing is kept."""
+        if self.journal.consented is not None:
+            self.recall()
+            return True
         text = as_text(told)
         self.tell(text)
-        kept = self.journal.consented
-        if kept is not None:
-            verify(self.domain, kept.consent, kept.signature, self.signer.address, Party.OURS)
-            if sha256(self.journal.shown("consent.txt")) != kept.consent.text:
-                raise VerificationError("the text that is kept is not the one that was agreed to")
-            return True
         questions = [ENROL] if told.charges else [WITHOUT_GUARANTEE, ENROL]
         if not all(self.agree(question) for question in questions):
             return False
         facts = encode(told)
         consent = Consent(found.task, self.signer.address, found.spec, sha256(text.encode()), sha256(facts))
         signature = self.signer.sign(self.domain, consent)
-        self.journal.keep_consent(found, consent, signature, {"consent.txt": text.encode(), "consent.json": facts})
+        shown = {"consent.txt": text.encode(), "consent.json": facts}
+        self.journal.keep_consent(found, told.data_set, consent, signature, shown)
         return True
+
+    def recall(self) -> None:
+        """Shows again what was agreed to.
+
+        Raises VerificationError for a kept consent that this account did not sign, or not for the text that is kept.
+        """
+        kept = self.journal.consented
+        assert kept is not None
+        verify(self.domain, kept.consent, kept.signature, self.signer.address, Party.OURS)
+        text = self.journal.shown("consent.txt")
+        if sha256(text) != kept.consent.text:
+            raise VerificationError("the text that is kept is not the one that was agreed to")
+        self.tell(text.decode())

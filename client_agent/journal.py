@@ -15,6 +15,7 @@ from protocol.encryption.committee import Subset, ratchet
 from protocol.identifiers import Count, Digest, Range, Signature
 from protocol.messages.consent import Consent
 from protocol.messages.submission import SignedCommitment, SignedReceipt
+from protocol.messages.task import ShortText
 from storage.records.fold import Folded
 from storage.records.interface import NOTHING, Change, Records, RecordsDamagedError
 
@@ -26,6 +27,7 @@ class Consented:
     """The folder is this task's from here on, by its owner's word; what was shown is in blobs."""
 
     binding: TaskBinding
+    data_set: ShortText  # that its rounds are charged to, for good
     consent: Consent
     signature: Signature
 
@@ -132,10 +134,10 @@ class AgentJournal:
         return self._folded.state.outcomes
 
     def keep_consent(
-        self, binding: TaskBinding, consent: Consent, signature: Signature, shown: Mapping[str, bytes]
+        self, binding: TaskBinding, data_set: str, consent: Consent, signature: Signature, shown: Mapping[str, bytes]
     ) -> None:
         """The first one stays."""
-        kept = Change((Consented(binding, consent, signature),), shown)
+        kept = Change((Consented(binding, data_set, consent, signature),), shown)
         self._folded.change(lambda state: NOTHING if state.consented else kept)
 
     def shown(self, name: str) -> bytes:

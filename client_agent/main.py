@@ -12,14 +12,13 @@ from pathlib import Path
 import structlog
 
 from client_agent.agent import Agent
-from client_agent.data.fingerprints import fingerprints_of
 from client_agent.data.loader import FileLoader
 from client_agent.departure import leave_task
 from client_agent.edge_client import EdgeClient
 from client_agent.footprint import peak_megabytes
 from client_agent.journal import AgentJournal
 from client_agent.policy import parse_policy
-from client_agent.privacy.ledger import PrivacyLedger
+from client_agent.privacy.ledger import DataSet, PrivacyLedger
 from client_agent.randomness import SystemRandomness
 from client_agent.settings import POLICY, PRIVACY_LEDGER, AgentSettings
 from client_agent.stake import fetch_stake
@@ -56,13 +55,17 @@ def run_agent(
     if leave:
         _leave(settings, signer, ledger, tell)
         return True
-    loader = FileLoader(settings.data, settings.max_data_bytes)
     privacy = PrivacyLedger(lambda: Journal(settings.household / PRIVACY_LEDGER, wait=True))
-    data_set = privacy.assign(fingerprints_of(settings.data), settings.data_set)
     randomness: Randomness = SystemRandomness() if seed is None else SeededRandomness(seed)
     edge = EdgeClient(settings.edge_urls)
     journal = AgentJournal(Journal(settings.folder / "journal"))
     try:
+        consented = journal.consented
+        data_set = DataSet(privacy, settings.data_set if consented is None else consented.data_set)
+        loader = FileLoader(settings.data, settings.max_data_bytes, data_set.admit)
+        if data_set.name is None:
+            loader.load()
+        assert data_set.name is not None  # the loaded content has one
         agent = Agent(
             task=settings.task,
             signer=signer,
@@ -71,7 +74,7 @@ def run_agent(
             edge=edge,
             journal=journal,
             privacy=privacy,
-            data_set=data_set,
+            data_set=data_set.name,
             policy=policy,
             proofs=settings.folder / "proofs",
             make_trainer=lambda spec: HouseholdTrainer(spec.model, loader, spec.schedule.max_examples, tell),

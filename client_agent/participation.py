@@ -46,7 +46,6 @@ class Participation:
     entitlements: Entitlements
     randomness: Randomness
     privacy: PrivacyLedger
-    data_set: str
     policy: Policy
     tell: Callable[[str], None]
 
@@ -99,7 +98,7 @@ class Participation:
 
     def _charge(self, spec: TaskSpec, plan: RoundPlan) -> None:
         """Before an example is read. Raises PolicyError, BudgetSpentError or RecordsError; then none is."""
-        check_task(self.policy, spec, self.domain, work_of(spec, spec.schedule.max_examples))
+        check_task(self.policy, spec, self.domain, work_of(spec))
         check_cohort(self.policy, plan)
         use, spending = self._use(spec), self.privacy.spending()
         if has_guarantee(use.mechanism) and plan.round not in spending.rounds(use):
@@ -111,7 +110,7 @@ class Participation:
         consented, envelope = self.journal.consented, self.journal.envelope
         assert consented is not None  # nothing is trained before
         assert envelope is not None
-        return DataUse(self.data_set, consented.binding, envelope, spec.learning.mechanism)
+        return DataUse(consented.data_set, consented.binding, envelope, spec.learning.mechanism)
 
     def _without_examples(
         self,

@@ -1,4 +1,4 @@
-"""When a phone sends in a round: by plan and draw alone, so that neither time nor silence tells of its data."""
+"""When a phone sends: by plan and draw alone, so that neither time nor silence tells of its data."""
 
 from __future__ import annotations
 
@@ -34,9 +34,15 @@ class Schedule:
         if known not in self._instants:
             seconds, opening = spec.schedule.training_seconds, opened.commit_until - spec.durations.commit_seconds
             heard = opening if sealed or now <= opening + seconds // 2 else now
-            drawn = int.from_bytes(self.randomness.draw(f"{opened.label.hex()}/sending", 8)) % seconds
-            self._instants[known] = heard + seconds + drawn
+            self._instants[known] = heard + seconds + self._drawn(spec, opened.label.hex())
         return self._instants[known]
+
+    def enrolment(self, spec: TaskSpec, now: int) -> int:
+        """When the enrolment of a phone is sent that begins to look at its data ``now``."""
+        return now + spec.schedule.training_seconds + self._drawn(spec, "enrolment")
+
+    def _drawn(self, spec: TaskSpec, purpose: str) -> int:
+        return int.from_bytes(self.randomness.draw(f"{purpose}/sending", 8)) % spec.schedule.training_seconds
 
 
 def check_pace(schedule: ScheduleTerms, seconds: float) -> None:

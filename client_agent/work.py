@@ -1,4 +1,4 @@
-"""What one round of a task asks of a phone, estimated from public terms and its own number of examples alone."""
+"""What one round of a task asks of a phone, estimated from public terms alone: the most examples, not its own."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Work:
     activations: int  # numbers between the layers, for one example
 
 
-def work_of(spec: TaskSpec, examples: int) -> Work:
+def work_of(spec: TaskSpec) -> Work:
     """Raises EncryptionError ``E_PARAMS`` for an encoding that there is not, MalformedError for a model."""
     mechanism, sent = spec.learning.mechanism, sent_parameters(spec)
-    taken = mechanism.local_steps * -(-examples * mechanism.sampling_rate_ppm // MICRO)
+    taken = mechanism.local_steps * -(-spec.schedule.max_examples * mechanism.sampling_rate_ppm // MICRO)
     multiplications = _PASSES * taken * multiplications_of(spec.model)
     return Work(
         seconds=-(-multiplications // MULTIPLICATIONS_PER_SECOND),

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
-from client_agent.data.loader import DataMissingError
 from protocol.identifiers import Digest, sha256
 
+Fingerprints = tuple[Digest, Digest]
 
-def fingerprints_of(path: Path) -> tuple[Digest, Digest]:
-    """Of the place and of the content. Raises DataMissingError."""
-    try:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").digest()
-    except OSError as error:
-        raise DataMissingError(f"{path}: {error.strerror}") from error
-    return sha256(b"place" + os.fsencode(path.resolve())), sha256(b"content" + content)
+
+def fingerprints_of(path: Path, content: bytes) -> Fingerprints:
+    """Of the place and of the content."""
+    return sha256(b"place" + os.fsencode(path.resolve())), sha256(b"content" + sha256(content))

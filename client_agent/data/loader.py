@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from client_agent.data.fingerprints import Fingerprints, fingerprints_of
 from protocol.errors import HearthError, MalformedError
 from protocol.model.dataset import Examples, decode_examples
 
@@ -26,8 +28,9 @@ class Loader(Protocol):
 class FileLoader:
     """A safetensors file, read again once it is another one; whoever changes it renames a finished file over it."""
 
-    def __init__(self, path: Path, max_bytes: int) -> None:
-        self._path, self._max_bytes = path, max_bytes
+    def __init__(self, path: Path, max_bytes: int, admit: Callable[[Fingerprints], None] = lambda _: None) -> None:
+        """``admit`` is asked about every new content before it is used, and raises where it may not be."""
+        self._path, self._max_bytes, self._admit = path, max_bytes, admit
         self._seen: tuple[int, ...] = ()
         self._examples: Examples | None = None
 
@@ -43,5 +46,6 @@ class FileLoader:
             raise DataMissingError(f"{self._path}: {error.strerror}") from error
         if len(data) > self._max_bytes:
             raise MalformedError(f"{self._path}: larger than {self._max_bytes} bytes")
+        self._admit(fingerprints_of(self._path, data))
         self._examples, self._seen = decode_examples(data), found
         return self._examples

@@ -155,3 +155,15 @@ class PrivacyLedger:
         with closing(self._open()) as records:
             folded: Folded[Spending, LedgerEntry] = Folded(records, get_args(LedgerEntry), Spending(), apply)
             return folded.change(decide)
+
+
+class DataSet:
+    """What one phone trains on: once its file has a data set, every later content of it has to be of the same one."""
+
+    def __init__(self, privacy: PrivacyLedger, name: str | None) -> None:
+        """``name``: None for the one that the file has, or else ``home``."""
+        self._privacy, self.name = privacy, name
+
+    def admit(self, fingerprints: Sequence[Digest]) -> None:
+        """Raises DataSetError for what is of another one, RecordsError."""
+        self.name = self._privacy.assign(fingerprints, self.name)

@@ -57,8 +57,8 @@ class Phone:
     ) -> None:
         self.household = household
         self.server, self.folder, self.records = server, folder, records or MemoryRecords()
-        self.privacy = PrivacyLedger(lambda: self._ledger)
-        self._ledger, self.policy = ledger or MemoryRecords(), sample_policy()
+        self.privacy = PrivacyLedger(lambda: self.household_records)
+        self.household_records, self.policy = ledger or MemoryRecords(), sample_policy()
         self.told, self.lives = list[str](), 0
         self.start()
 

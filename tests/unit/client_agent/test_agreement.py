@@ -39,7 +39,7 @@ def _agreement(records: MemoryRecords, signer: Signer = PHONE) -> Agreement:
 
 def _agreed(signer: Signer = PHONE) -> MemoryRecords:
     records, consent = MemoryRecords(), Consent(1, PHONE.address, BOUND.spec, DIGEST, DIGEST)
-    AgentJournal(records).keep_consent(BOUND, consent, signer.sign(DOMAIN, consent), {})
+    AgentJournal(records).keep_consent(BOUND, HOME, consent, signer.sign(DOMAIN, consent), {})
     return records
 
 
@@ -77,7 +77,7 @@ def test_a_consent_that_the_account_did_not_sign_is_none() -> None:
 def test_a_consent_to_another_text_is_none() -> None:
     records, consent = MemoryRecords(), Consent(1, PHONE.address, BOUND.spec, DIGEST, DIGEST)
     shown = {"consent.txt": b"something else"}
-    AgentJournal(records).keep_consent(BOUND, consent, PHONE.sign(DOMAIN, consent), shown)
+    AgentJournal(records).keep_consent(BOUND, HOME, consent, PHONE.sign(DOMAIN, consent), shown)
     with mock.patch("client_agent.agreement.as_text", return_value=""), pytest.raises(VerificationError, match="text"):
         _agreement(records).obtain(BOUND, mock.Mock())
 

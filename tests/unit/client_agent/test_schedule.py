@@ -6,14 +6,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import floor
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from client_agent.data.loader import DataMissingError
-from client_agent.privacy.budget import charge_next
+from client_agent.privacy.ledger import (
+    HOME,
+    DataUse,
+    LedgerEntry,
+    PrivacyLedger,
+    RoundCharged,
+    Spending,
+    apply,
+)
 from client_agent.schedule import Schedule, TooSlowError
 from client_agent.training.trainers import seconds_of_a_round
 from protocol.errors import MalformedError
@@ -22,6 +30,9 @@ from protocol.messages.chain import RoundOpened
 from protocol.messages.task import LearningTerms, ScheduleTerms
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.round.training import Training
+from protocol.task.limits import CohortLimits
+from storage.records.fold import Folded
+from storage.records.interface import Change, Records, RecordsDamagedError
 from tests.samples import sample_spec
 from tests.unit.client_agent.scene_phone import UNTIL_BATCH, UNTIL_END, Phone
 from tests.unit.client_agent.scene_server import COMMIT_SECONDS, ROUNDS, PlayedServer, SmallTrainer
@@ -37,12 +48,15 @@ class Time:
     """Of one simulation; what others do happens on its way. ``chain``: shows whole seconds, as blocks do."""
 
     def __init__(self, server: PlayedServer) -> None:
-        self.now, self._server, self._due = 0.25, server, list[tuple[float, Callable[[], None]]]()
+        self.now, self._server, self._due = 0.25, server, list[tuple[float, Callable[[], object]]]()
         for number in range(ROUNDS):
             opening = FIRST + number * EVERY
             self._due.append((opening, server.open))
             self._due.append((opening + UNTIL_BATCH, server.commit_batch))
             self._due.append((opening + UNTIL_END, server.publish))
+
+    def plan(self, instant: float, act: Callable[[], object]) -> None:
+        self._due = sorted([*self._due, (instant, act)], key=lambda due: due[0])
 
     def read(self) -> float:
         return self.now
@@ -58,11 +72,16 @@ class Time:
 
 
 class Home(SmallTrainer):
-    """Trains for ``seconds`` and fails with ``error`` then, if there is one."""
+    """Trains for ``seconds`` and fails with ``error`` then, if there is one; looks at its examples for less."""
 
     def __init__(self, seconds: float, error: Exception | None = None) -> None:
         self.time: Time | None = None
         self._seconds, self._error = seconds, error
+
+    def check(self) -> int:
+        assert self.time is not None
+        self.time.pass_by(self._seconds / 4)
+        return super().check()
 
     def train(
         self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
@@ -96,15 +115,14 @@ def _watched(phone: Phone, time: Time) -> list[Contact]:
     return seen
 
 
-def _whole_task(folder: Path, home: Home, spent: bool = False) -> tuple[Phone, list[Contact]]:
+def _whole_task(folder: Path, home: Home, *later: Callable[[Phone], None]) -> tuple[Phone, list[Contact]]:
+    """``later``: what happens in the household once the phone is enrolled."""
     server = PlayedServer()
     phone = Phone(server, folder, household=home)
     home.time = time = Time(server)
+    time.plan(FIRST - 1, lambda: [change(phone) for change in later])
     phone.agent.clock, phone.agent.sleep, phone.agent.poll_seconds = time.read, time.pass_by, 0
     phone.agent.store = phone.agent.participation.store = phone.agent.delivery.store = _Through(server.store)
-    for number in range(400 if spent else 0):  # rounds of the past, more than the budget is good for
-        charge = charge_next(SPEC.learning.mechanism, replace(SPEC.privacy, epsilon_budget_micro=2**40), 0)
-        phone.agent.journal.charge(1_000 + number, ZERO_DIGEST, charge)
     seen = _watched(phone, time)
     assert phone.agent.run()
     return phone, seen
@@ -153,17 +171,51 @@ def test_nothing_shows_what_a_household_holds(name: str, usual: list[Contact], t
     assert not any(" s late" in text for text in phone.told)
 
 
-def test_nothing_shows_that_a_budget_is_spent(usual: list[Contact], tmp_path: Path) -> None:
-    phone, seen = _whole_task(tmp_path, Home(0.02), spent=True)
+def _spent_by(task: int) -> Callable[[Phone], None]:
+    """Rounds of ``task`` on the same data, more than any budget is good for."""
+
+    def spend(phone: Phone) -> None:
+        consented = phone.agent.journal.consented
+        assert consented is not None
+        use = DataUse(HOME, replace(consented.binding, task=task), ZERO_DIGEST, SPEC.learning.mechanism)
+        charged = tuple(RoundCharged(use, number) for number in range(1_000, 1_400))
+        Folded(phone.household_records, get_args(LedgerEntry), Spending(), apply).change(lambda _: Change(charged))
+
+    return spend
+
+
+def _stricter(phone: Phone) -> None:
+    phone.agent.participation.policy = replace(phone.policy, cohort=CohortLimits())
+
+
+def _damaged(phone: Phone) -> None:
+    def fail() -> Records:
+        raise RecordsDamagedError("a line")
+
+    phone.agent.participation.privacy = PrivacyLedger(fail)
+
+
+REFUSALS: dict[str, tuple[Callable[[Phone], None], str]] = {
+    "the task's budget is spent": (_spent_by(1), "have spent epsilon"),
+    "the household's is": (_spent_by(2), "privacy.total_epsilon"),
+    "the policy became stricter": (_stricter, "cohort.min_clients"),
+    "the privacy ledger is damaged": (_damaged, "E_RECORDS_DAMAGED"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_nothing_shows_why_a_phone_may_not_use_its_examples(name: str, usual: list[Contact], tmp_path: Path) -> None:
+    change, reason = REFUSALS[name]
+    phone, seen = _whole_task(tmp_path, Home(3.0), change)
     assert seen == usual
-    assert not phone.agent.journal.charged.keys() & {1, 2, 3}, "noise alone costs nothing"
-    assert len([text for text in phone.told if "E_PRIVACY_BUDGET" in text or "have spent epsilon" in text]) == ROUNDS
+    assert not phone.charged() & {1, 2, 3}, "no example was read"
+    assert len([text for text in phone.told if "none of your examples" in text and reason in text]) == ROUNDS
 
 
 def test_what_the_phone_owes_the_model_is_still_owed_after_an_update_without_examples(tmp_path: Path) -> None:
     phone, _ = _whole_task(tmp_path, Home(1.0, ValueError("a shape")))
     assert dict(phone.agent.journal.outcomes) == {1: True, 2: True, 3: True}
-    assert len(phone.agent.journal.charged) == ROUNDS, "the training had started"
+    assert len(phone.charged()) == ROUNDS, "the training had started"
     assert not phone.agent.journal.residual(21).any()
 
 
@@ -171,6 +223,13 @@ def test_a_missed_instant_is_shown_to_the_owner(tmp_path: Path) -> None:
     phone, seen = _whole_task(tmp_path, Home(3.0 * T))
     assert len([text for text in phone.told if " s late" in text]) == ROUNDS
     assert len(_instants(seen, "submit")) == ROUNDS
+
+
+def test_an_enrolment_is_sent_when_a_draw_says(usual: list[Contact]) -> None:
+    """However long the phone looked at its examples."""
+    (instant,) = _instants(usual, "enrol")
+    assert T <= instant < 2 * T
+    assert [name for at, name in usual if 0.25 < at < instant] == []
 
 
 def test_a_phone_that_draws_otherwise_sends_at_another_instant() -> None:
@@ -208,7 +267,7 @@ def test_who_hears_of_a_round_too_late_to_train_in_time_leaves_it_out(tmp_path: 
     phone.server.chain.time += COMMIT_SECONDS - T
     phone.steps(5)
     assert phone.told[-1] == "round 1: heard of too late"
-    assert not phone.agent.journal.charged
+    assert not phone.charged()
 
 
 def test_a_phone_that_cannot_keep_the_time_does_not_enrol(tmp_path: Path) -> None:

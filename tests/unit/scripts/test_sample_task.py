@@ -54,7 +54,7 @@ def test_it_is_within_the_usual_policies_once_chain_and_authorities_are_listed()
     spec = spec_of(SAMPLE)
     known = tuple(member.address for member in spec.committee.members)
     policy = Policy(trust=TrustLimits(chains=(AcceptedChain(DOMAIN.chain_id),), authorities=known))
-    check_task(policy, spec, DOMAIN, work_of(spec, spec.learning.optimiser.reference_count))
+    check_task(policy, spec, DOMAIN, work_of(spec))
     check_by_authority(AuthorityPolicy(), spec)
 
 
