@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from client_agent.data.fingerprints import fingerprints_of
 from client_agent.data.loader import DataMissingError, FileLoader
+from client_agent.privacy.ledger import HOME, DataSet, DataSetError, PrivacyLedger
 from client_agent.training.trainers import HouseholdTrainer, trainer_for
 from protocol.errors import MalformedError
 from protocol.model.dataset import Examples, encode_examples
 from protocol.model.specification import dimension_of
 from protocol.randomness import SeededRandomness
+from storage.records.memory import MemoryRecords
 from tests.unit.client_agent.scene_learning import LINEAR, NOISELESS, examples
 
 PARAMETERS = np.zeros(dimension_of(LINEAR), dtype=np.float32)
@@ -91,6 +94,25 @@ def test_a_household_that_no_longer_fits_the_model_does_not_train(path: Path) ->
     for _ in range(2):
         with pytest.raises(MalformedError, match="shape"):
             trainer.train(PARAMETERS, NOISELESS, SeededRandomness(b"same"), "round")
+
+
+def test_a_content_of_another_data_set_is_not_used(path: Path, tmp_path: Path) -> None:
+    """Its charges would go to the wrong one. Put back, the file is used again."""
+    records = MemoryRecords()
+    privacy, other = PrivacyLedger(lambda: records), tmp_path / "other"
+    other.write_bytes(encode_examples(_household(2)))
+    privacy.assign(fingerprints_of(other, other.read_bytes()), "kitchen")
+    data_set = DataSet(privacy, None)
+    loader = FileLoader(path, 10_000, data_set.admit)
+    loader.load()
+    assert data_set.name == HOME
+    _put(path, other.read_bytes())
+    for _ in range(2):
+        with pytest.raises(DataSetError, match="'kitchen', and not to 'home'"):
+            loader.load()
+    _put(path, encode_examples(_household(3)))
+    loader.load()
+    assert privacy.spending().files[fingerprints_of(path, path.read_bytes())[1]] == HOME
 
 
 def test_what_became_unusable_is_left_out_and_counted_for_its_owner(path: Path) -> None:
