@@ -43,6 +43,7 @@ from protocol.task.documents import Absent, Kind
 from protocol.task.ending import is_over
 from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
+from protocol.text import shown
 from storage.content.interface import ContentStore
 from storage.ledger.deposits import FundsError
 from storage.ledger.interface import Ledger
@@ -181,8 +182,8 @@ class Agent:
         try:
             self._trainer.check()
         except Exception as error:  # whatever it is: it comes of this household's data
-            reason = error if isinstance(error, HearthError) else type(error).__name__
-            self.tell(f"the examples that this phone enrolled with are not there as they were. {reason}")
+            why = shown(str(error)) or type(error).__name__
+            self.tell(f"the examples that this phone enrolled with are not there as they were. {why}")
 
     def _check_policy(self, spec: TaskSpec, binding: TaskBinding) -> None:
         """Raises PolicyError for a task that this phone may not enrol for, whatever its owner says now."""

@@ -30,6 +30,7 @@ from protocol.round.training import Trainer
 from protocol.round.update import Update, prepare_update
 from protocol.sparse.codec import decode_index_set
 from protocol.task.documents import Absent, Kind
+from protocol.text import shown
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.signer import Signer
 
@@ -122,7 +123,8 @@ class Participation:
     ) -> Update:
         """Noise alone, which costs no privacy. What this phone still owes the model it owes afterwards."""
         plan, purpose = scheme.plan, f"{scheme.label.hex()}/no examples"
-        self.tell(f"round {plan.round}: the update holds none of your examples. {reason or type(reason).__name__}")
+        why = shown(str(reason)) or type(reason).__name__
+        self.tell(f"round {plan.round}: the update holds none of your examples. {why}")
         nothing_owed = np.zeros_like(residual)
         update = prepare_update(
             DpSgd(NoExamples()), parameters, plan.learning, indices, nothing_owed, self.randomness, purpose

@@ -73,6 +73,6 @@ class PolicyError(HearthError):
 
 
 class BudgetSpentError(HearthError):
-    """The client's privacy budget does not cover the charge of the plan; it refuses to train."""
+    """The client's privacy budget does not cover the charge of the plan; no example is used for it."""
 
     code = "E_PRIVACY_BUDGET"

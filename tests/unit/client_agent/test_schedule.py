@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import floor
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 
 from client_agent.data.loader import DataMissingError
@@ -27,118 +24,19 @@ from client_agent.training.trainers import seconds_of_a_round
 from protocol.errors import MalformedError
 from protocol.identifiers import ZERO_DIGEST
 from protocol.messages.chain import RoundOpened
-from protocol.messages.task import LearningTerms, ScheduleTerms
-from protocol.randomness import Randomness, SeededRandomness
-from protocol.round.training import Training
+from protocol.messages.task import ScheduleTerms
+from protocol.randomness import SeededRandomness
 from protocol.task.limits import CohortLimits
 from storage.records.fold import Folded
 from storage.records.interface import Change, Records, RecordsDamagedError
-from tests.samples import sample_spec
-from tests.unit.client_agent.scene_phone import UNTIL_BATCH, UNTIL_END, Phone
+from tests.unit.client_agent.scene_phone import UNTIL_BATCH, Phone
 from tests.unit.client_agent.scene_server import COMMIT_SECONDS, ROUNDS, PlayedServer, SmallTrainer
-
-SPEC = sample_spec()
-T = SPEC.schedule.training_seconds
-FIRST, EVERY = 60, UNTIL_END + COMMIT_SECONDS  # when rounds open
-CONTACTS = ("next_round", "submit", "inclusion_proof", "entitlement", "request_claim", "enrol")
-Contact = tuple[float, str]
-
-
-class Time:
-    """Of one simulation; what others do happens on its way. ``chain``: shows whole seconds, as blocks do."""
-
-    def __init__(self, server: PlayedServer) -> None:
-        self.now, self._server, self._due = 0.25, server, list[tuple[float, Callable[[], object]]]()
-        for number in range(ROUNDS):
-            opening = FIRST + number * EVERY
-            self._due.append((opening, server.open))
-            self._due.append((opening + UNTIL_BATCH, server.commit_batch))
-            self._due.append((opening + UNTIL_END, server.publish))
-
-    def plan(self, instant: float, act: Callable[[], object]) -> None:
-        self._due = sorted([*self._due, (instant, act)], key=lambda due: due[0])
-
-    def read(self) -> float:
-        return self.now
-
-    def pass_by(self, seconds: float) -> None:
-        until = self.now + seconds
-        while self._due and self._due[0][0] <= until:
-            self.now, act = self._due.pop(0)
-            self._server.chain.time = floor(self.now)
-            act()
-        self.now = until
-        self._server.chain.time = floor(until)
-
-
-class Home(SmallTrainer):
-    """Trains for ``seconds`` and fails with ``error`` then, if there is one; looks at its examples for less."""
-
-    def __init__(self, seconds: float, error: Exception | None = None) -> None:
-        self.time: Time | None = None
-        self._seconds, self._error = seconds, error
-
-    def check(self) -> int:
-        assert self.time is not None
-        self.time.pass_by(self._seconds / 4)
-        return super().check()
-
-    def train(
-        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
-    ) -> Training:
-        assert self.time is not None
-        self.time.pass_by(self._seconds)
-        if self._error is not None:
-            raise self._error
-        return super().train(parameters, learning, randomness, purpose)
-
-
-def _watched(phone: Phone, time: Time) -> list[Contact]:
-    """Every contact of the phone with anybody from now on, and its instant."""
-    seen: list[Contact] = []
-
-    def watch(party: Any, name: str) -> None:
-        asked = getattr(party, name)
-
-        def contact(*arguments: Any) -> Any:
-            seen.append((time.now, name))
-            return asked(*arguments)
-
-        setattr(party, name, contact)
-
-    for name in CONTACTS:
-        watch(phone.server, name)
-    for name in ("head", "claim", "commit_direct"):
-        watch(phone.server.chain, name)
-    for name in ("put", "get"):
-        watch(phone.agent.store, name)
-    return seen
-
-
-def _whole_task(folder: Path, home: Home, *later: Callable[[Phone], None]) -> tuple[Phone, list[Contact]]:
-    """``later``: what happens in the household once the phone is enrolled."""
-    server = PlayedServer()
-    phone = Phone(server, folder, household=home)
-    home.time = time = Time(server)
-    time.plan(FIRST - 1, lambda: [change(phone) for change in later])
-    phone.agent.clock, phone.agent.sleep, phone.agent.poll_seconds = time.read, time.pass_by, 0
-    phone.agent.store = phone.agent.participation.store = phone.agent.delivery.store = _Through(server.store)
-    seen = _watched(phone, time)
-    assert phone.agent.run()
-    return phone, seen
-
-
-class _Through:
-    """A store of the phone's own view, so that what the server puts there is not taken for the phone's."""
-
-    def __init__(self, store: Any) -> None:
-        self.put, self.get = store.put, store.get
-
+from tests.unit.client_agent.scene_time import EVERY, FIRST, SPEC, Contact, Home, T, whole_task
 
 HOMES: dict[str, Home] = {
     "many examples": Home(T / 2 - 0.1),
     "half of them": Home(3.37),
-    "a trainer that fails": Home(2.5, ValueError("a shape")),
+    "a trainer that fails": Home(2.5, ValueError("a shape\nand more")),
     "no memory": Home(7.77, MemoryError()),
     "no data any more": Home(0.0, DataMissingError("gone")),
 }
@@ -146,7 +44,7 @@ HOMES: dict[str, Home] = {
 
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory: pytest.TempPathFactory) -> list[Contact]:
-    return _whole_task(tmp_path_factory.mktemp("usual"), Home(0.02))[1]
+    return whole_task(tmp_path_factory.mktemp("usual"), Home(0.02))[1]
 
 
 def test_updates_are_sent_when_the_plan_and_a_draw_say(usual: list[Contact]) -> None:
@@ -163,11 +61,12 @@ def test_updates_are_sent_when_the_plan_and_a_draw_say(usual: list[Contact]) -> 
 
 @pytest.mark.parametrize("name", HOMES)
 def test_nothing_shows_what_a_household_holds(name: str, usual: list[Contact], tmp_path: Path) -> None:
-    phone, seen = _whole_task(tmp_path, HOMES[name])
+    phone, seen = whole_task(tmp_path, HOMES[name])
     assert seen == usual
     assert phone.paid() > 0
     without = [text for text in phone.told if "holds none of your examples" in text]
     assert len(without) == (ROUNDS if HOMES[name]._error else 0)
+    assert all(text.isprintable() and not text.endswith(". ") for text in without), "one line, and a reason"
     assert not any(" s late" in text for text in phone.told)
 
 
@@ -206,21 +105,21 @@ REFUSALS: dict[str, tuple[Callable[[Phone], None], str]] = {
 @pytest.mark.parametrize("name", REFUSALS)
 def test_nothing_shows_why_a_phone_may_not_use_its_examples(name: str, usual: list[Contact], tmp_path: Path) -> None:
     change, reason = REFUSALS[name]
-    phone, seen = _whole_task(tmp_path, Home(3.0), change)
+    phone, seen = whole_task(tmp_path, Home(3.0), change)
     assert seen == usual
     assert not phone.charged() & {1, 2, 3}, "no example was read"
     assert len([text for text in phone.told if "none of your examples" in text and reason in text]) == ROUNDS
 
 
 def test_what_the_phone_owes_the_model_is_still_owed_after_an_update_without_examples(tmp_path: Path) -> None:
-    phone, _ = _whole_task(tmp_path, Home(1.0, ValueError("a shape")))
+    phone, _ = whole_task(tmp_path, Home(1.0, ValueError("a shape")))
     assert dict(phone.agent.journal.outcomes) == {1: True, 2: True, 3: True}
     assert len(phone.charged()) == ROUNDS, "the training had started"
     assert not phone.agent.journal.residual(21).any()
 
 
 def test_a_missed_instant_is_shown_to_the_owner(tmp_path: Path) -> None:
-    phone, seen = _whole_task(tmp_path, Home(3.0 * T))
+    phone, seen = whole_task(tmp_path, Home(3.0 * T))
     assert len([text for text in phone.told if " s late" in text]) == ROUNDS
     assert len(_instants(seen, "submit")) == ROUNDS
 
