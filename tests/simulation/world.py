@@ -89,6 +89,7 @@ class World:
             committee=Committee(2, tuple(members)),
             learning=learning,
             cohort=CohortTerms(2, phones, 900_000),
+            schedule=replace(spec.schedule, training_seconds=2),  # operations are few: phones are not to idle
             durations=replace(spec.durations, takeover_seconds=100, task_seconds=20_000, claim_seconds=20_000),
         )
         self.put(encode(spec))
