@@ -36,7 +36,7 @@ Entry = Paid | Moved | Both
 ENTRIES = get_args(Entry)
 
 FACTS: tuple[Entry, ...] = (
-    Paid(2**256 - 1, 'quote " and \\ and \n and \x00 and 0x', b"\xff" * 32),
+    Paid(2**256 - 1, 'quote " and \\ and ü and 0x', b"\xff" * 32),
     Moved(-5),
     Both(Paid(0, "", bytes(32)), (Moved(1), Moved(0))),
     Moved(2),
