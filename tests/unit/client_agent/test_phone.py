@@ -10,8 +10,7 @@ import pytest
 from client_agent.edge_client import TaskEnded
 from client_agent.membership import EnrolmentOverError
 from protocol.errors import EncryptionError, VerificationError
-from protocol.messages.chain import Claimed, Enrolled, Left
-from storage.ledger.interface import LedgerError
+from protocol.messages.chain import Enrolled, Left
 from tests.unit.client_agent.scene_phone import UNTIL_BATCH, UNTIL_END, FatalRecords, Phone, delivered, owed, play_round
 from tests.unit.client_agent.scene_server import COMMIT_SECONDS, OTHERS, PHONE, ROUNDS, PlayedServer, SmallTrainer
 
@@ -84,75 +83,6 @@ def test_no_label_sees_a_second_update(tmp_path: Path) -> None:
     phone.steps(UNTIL_BATCH)
     with pytest.raises(EncryptionError, match="E_EPOCH"):
         phone.agent.participation.seal(server.spec, SmallTrainer(), 1)
-
-
-def test_a_server_that_relays_spares_the_phone_its_gas(tmp_path: Path) -> None:
-    server = PlayedServer()
-    server.relays = True
-    phone = Phone(server, tmp_path)
-    phone.steps(60)
-    for _ in range(ROUNDS):
-        play_round(phone)
-    assert [type(event) for event in server.chain.events()].count(Claimed) == 1
-    assert phone.paid() == owed(server, ROUNDS)
-    assert f"received {phone.paid()} wei, reputation 5" in phone.told
-
-
-def test_a_claim_without_gas_waits_for_its_owner(tmp_path: Path) -> None:
-    server = PlayedServer()
-    phone = Phone(server, tmp_path)
-    phone.steps(60)
-    with mock.patch.object(server.chain, "claim", side_effect=LedgerError("no gas")):
-        for _ in range(ROUNDS):
-            play_round(phone)
-    assert phone.agent.step() is None
-    assert "earned but not claimed yet" in phone.told[-1]
-    phone.start()
-    phone.steps(COMMIT_SECONDS)
-    assert phone.paid() == owed(server, ROUNDS)
-
-
-def test_a_claim_that_fails_once_is_sent_again(tmp_path: Path) -> None:
-    server = PlayedServer()
-    phone = Phone(server, tmp_path)
-    phone.steps(60)
-    lost = [LedgerError("lost"), mock.DEFAULT]
-    with mock.patch.object(server.chain, "claim", wraps=server.chain.claim, side_effect=lost) as claim:
-        for _ in range(ROUNDS):
-            play_round(phone)
-    assert claim.call_count == 2
-    assert phone.paid() == owed(server, ROUNDS)
-
-
-@pytest.mark.parametrize("relays", [True, False], ids=["relayed", "sent by the phone"])
-def test_a_claim_that_the_chain_takes_back_is_made_again(relays: bool, tmp_path: Path) -> None:
-    server = PlayedServer(confirmations=2)
-    server.relays = relays
-    phone = Phone(server, tmp_path)
-    chain = server.chain
-
-    def pass_time(seconds: int) -> None:
-        for _ in range(3):
-            chain.mine()
-        phone.steps(seconds)
-
-    phone.steps(60)
-    for _ in range(ROUNDS):
-        server.open()
-        pass_time(UNTIL_BATCH)
-        server.commit_batch()
-        pass_time(UNTIL_END - UNTIL_BATCH)
-        server.publish()
-        pass_time(COMMIT_SECONDS)
-    assert phone.paid() == owed(server, ROUNDS) > 0
-    assert not any("received" in text for text in phone.told)
-    chain.fall_back(len(chain.blocks) - 1)
-    assert phone.paid() == 0
-    phone.steps(COMMIT_SECONDS)
-    assert phone.paid() == owed(server, ROUNDS)
-    pass_time(COMMIT_SECONDS)
-    assert phone.agent.step() is None
-    assert f"received {phone.paid()} wei, reputation 5" in phone.told
 
 
 def test_a_server_that_dies_costs_gas_and_no_round(tmp_path: Path) -> None:

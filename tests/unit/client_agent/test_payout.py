@@ -1,0 +1,82 @@
+"""What a phone earned reaches it: relayed or by its own claim, again when one fails or the chain takes it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from protocol.messages.chain import Claimed
+from storage.ledger.interface import LedgerError
+from tests.unit.client_agent.scene_phone import UNTIL_BATCH, UNTIL_END, Phone, owed, play_round
+from tests.unit.client_agent.scene_server import COMMIT_SECONDS, ROUNDS, PlayedServer
+
+
+def test_a_server_that_relays_spares_the_phone_its_gas(tmp_path: Path) -> None:
+    server = PlayedServer()
+    server.relays = True
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    for _ in range(ROUNDS):
+        play_round(phone)
+    assert [type(event) for event in server.chain.events()].count(Claimed) == 1
+    assert phone.paid() == owed(server, ROUNDS)
+    assert f"received {phone.paid()} wei, reputation 5" in phone.told
+
+
+def test_a_claim_without_gas_waits_for_its_owner(tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    with mock.patch.object(server.chain, "claim", side_effect=LedgerError("no gas")):
+        for _ in range(ROUNDS):
+            play_round(phone)
+    assert phone.agent.step() is None
+    assert "earned but not claimed yet" in phone.told[-1]
+    phone.start()
+    phone.steps(COMMIT_SECONDS)
+    assert phone.paid() == owed(server, ROUNDS)
+
+
+def test_a_claim_that_fails_once_is_sent_again(tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    lost = [LedgerError("lost"), mock.DEFAULT]
+    with mock.patch.object(server.chain, "claim", wraps=server.chain.claim, side_effect=lost) as claim:
+        for _ in range(ROUNDS):
+            play_round(phone)
+    assert claim.call_count == 2
+    assert phone.paid() == owed(server, ROUNDS)
+
+
+@pytest.mark.parametrize("relays", [True, False], ids=["relayed", "sent by the phone"])
+def test_a_claim_that_the_chain_takes_back_is_made_again(relays: bool, tmp_path: Path) -> None:
+    server = PlayedServer(confirmations=2)
+    server.relays = relays
+    phone = Phone(server, tmp_path)
+    chain = server.chain
+
+    def pass_time(seconds: int) -> None:
+        for _ in range(3):
+            chain.mine()
+        phone.steps(seconds)
+
+    phone.steps(60)
+    for _ in range(ROUNDS):
+        server.open()
+        pass_time(UNTIL_BATCH)
+        server.commit_batch()
+        pass_time(UNTIL_END - UNTIL_BATCH)
+        server.publish()
+        pass_time(COMMIT_SECONDS)
+    assert phone.paid() == owed(server, ROUNDS) > 0
+    assert not any("received" in text for text in phone.told)
+    chain.fall_back(len(chain.blocks) - 1)
+    assert phone.paid() == 0
+    phone.steps(COMMIT_SECONDS)
+    assert phone.paid() == owed(server, ROUNDS)
+    pass_time(COMMIT_SECONDS)
+    assert phone.agent.step() is None
+    assert f"received {phone.paid()} wei, reputation 5" in phone.told
