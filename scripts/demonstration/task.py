@@ -20,7 +20,7 @@ from scripts.demonstration.presets import (
 )
 
 THRESHOLD = 2
-TRAINING_SECONDS = {"digits": 1, "mnist": 5}  # twice what a slow machine needs, ten phones at a time
+TRAINING_SECONDS = {"digits": 1, "mnist": 5}  # a phone refuses when it may need more than half
 DIGITS_MAX_EXAMPLES = 1_500  # all that there are
 NO_DEPOSITS = DepositTerms()
 TEST_SET = "test-set.safetensors"

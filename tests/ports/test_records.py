@@ -96,11 +96,8 @@ def test_who_has_not_read_the_last_entry_appends_nothing(rig: Rig) -> None:
 def test_an_entry_of_an_unknown_type_or_of_another_form_is_damage(rig: Rig) -> None:
     append(rig.records, Moved(1))
 
-    class Moved_(Moved):  # noqa: N801
-        pass
-
-    other = type("Moved", (Paid,), {})
-    for types in ((Paid,), (Moved_,), (other,)):
+    renamed, other = type("Walked", (Moved,), {}), type("Moved", (Paid,), {})
+    for types in ((Paid,), (renamed,), (other,)):
         with pytest.raises(RecordsDamagedError):
             list(rig.records.read(types))
 
