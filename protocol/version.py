@@ -1,5 +1,5 @@
 """The protocol's name and version, carried by every domain and label."""
 
 PROTOCOL_NAME = "Hearth"
-PROTOCOL_VERSION = "2"
+PROTOCOL_VERSION = "3"
 SPEC_VERSION = 3

@@ -35,7 +35,7 @@ abstract contract LedgerState is IHearthEvents, EIP712, ReentrancyGuard {
     mapping(address client => Standing) internal _standing;
     mapping(uint256 task => mapping(address holder => BondView)) internal _bond;
 
-    constructor(ReputationRules memory rules) EIP712("Hearth", "2") {
+    constructor(ReputationRules memory rules) EIP712("Hearth", "3") {
         if (rules.floor > rules.maximum || rules.waitingSeconds == 0) revert HearthLedger_TermsInvalid("rules");
         (_maximum, _floor, _waitingSeconds) = (rules.maximum, rules.floor, rules.waitingSeconds);
     }

@@ -44,7 +44,7 @@ class RoundPlan:
     settle_seconds: Seconds
 
     def label(self) -> Label:
-        return hashlib.sha256(b"HEARTH/label/2" + encode(self)).digest()
+        return hashlib.sha256(b"HEARTH/label/3" + encode(self)).digest()
 
     def weight_of(self, client: Address) -> int | None:
         return next((entry.weight for entry in self.weights if entry.client == client), None)

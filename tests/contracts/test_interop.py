@@ -43,7 +43,7 @@ def test_should_agree_on_domain_and_types(deployed: Scene) -> None:
     ledger = deployed.ledger
     assert ledger.view("domainSeparator") == domain_separator(Domain(CHAIN_ID, ledger.address))
     _, name, version, chain_id, contract, _, _ = ledger.view("eip712Domain")
-    assert (name, version, chain_id, contract) == ("Hearth", "2", CHAIN_ID, ledger.address)
+    assert (name, version, chain_id, contract) == ("Hearth", "3", CHAIN_ID, ledger.address)
     for message_type in (Enrolment, Leave, Commitment):
         assert f'"{type_string(message_type)}"' in SOURCE
 

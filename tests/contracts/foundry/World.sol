@@ -128,7 +128,7 @@ abstract contract World is IHearthTypes {
             abi.encode(
                 keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
                 keccak256("Hearth"),
-                keccak256("2"),
+                keccak256("3"),
                 block.chainid,
                 address(ledger)
             )

@@ -35,7 +35,7 @@ def test_equals_eth_account(message: Signable) -> None:
     types = [dict(zip(("type", "name"), member.split(), strict=True)) for member in members.split(",")]
     values = [getattr(message, field.name) for field in fields(message)]
     values = ["0x" + v.hex() if t["type"] == "address" else v for t, v in zip(types, values, strict=True)]
-    domain = {"name": "Hearth", "version": "2", "chainId": 31337, "verifyingContract": "0x" + DOMAIN.ledger.hex()}
+    domain = {"name": "Hearth", "version": "3", "chainId": 31337, "verifyingContract": "0x" + DOMAIN.ledger.hex()}
     content = {t["name"]: v for t, v in zip(types, values, strict=True)}
     expected = Account.sign_typed_data(KEY, domain, {name: types}, content)
     assert sign(DOMAIN, message, KEY) == bytes(expected.signature)
