@@ -77,14 +77,15 @@ abstract contract LedgerState is IHearthEvents, EIP712, ReentrancyGuard {
             : (shown.pendingRoot, shown.pendingAllocated);
     }
 
-    /// @dev Whether no later round can change what this client is owed, or its reputation.
+    /// @dev Whether no round that concerns this client runs, may still be disputed or is to come: what it is owed, and its
+    /// reputation, cannot change any more.
     function _isFinal(uint256 task, EnrolmentView storage enrolment) internal view returns (bool) {
         TaskView storage shown = _task[task].shown;
         if (!enrolment.left && !_over(shown)) return false;
         uint32 last = shown.lastRound;
-        uint32 through = _running(_round[task][last].state) ? last - 1 : last;
-        if (through != 0 && through == shown.pendingRound && block.timestamp < shown.payableFrom) --through;
-        return enrolment.left ? enrolment.leftRound <= through : through == last;
+        uint32 through = enrolment.left ? enrolment.leftRound : last;
+        if (through == last && _running(_round[task][last].state)) return false;
+        return block.timestamp >= shown.payableFrom || through < shown.pendingRound;
     }
 
     /// @dev Until the claim period is over; a task that ended without any tree has no leaf to apply.

@@ -12,7 +12,7 @@ from protocol.audit.report import require, same
 from protocol.identifiers import ZERO_DIGEST, Address, to_hex
 from protocol.messages.chain import BondForfeited, Claimed, Refunded, RoundAbandoned, RoundPublished, TaskPosted
 from protocol.messages.settlement import Allocation, Entitlement
-from protocol.task.ending import is_over
+from protocol.task.ending import is_final, is_over
 from protocol.task.round_facts import Settled
 from protocol.task.state import TaskState
 
@@ -77,19 +77,8 @@ def _check_claim(
     same("amount", claim.amount, max(0, claim.cumulative - books.claimed.get(claim.client, 0)))
     require(claim.amount > 0 or claim.freed, "an empty claim")
     working = replay.standing(claim.client).task == case.evidence.task
-    same("the client's last leaf here", claim.freed, working and _is_final(state, claim.client, time))
+    same("the client's last leaf here", claim.freed, working and is_final(state, claim.client, time))
     require(time <= case.evidence.task_view.claim_until, "a claim after the deadline")
-
-
-def _is_final(state: TaskState, client: Address, time: int) -> bool:
-    """Nothing that the client had a part in ran or could be disputed when it claimed, and nothing was to come."""
-    gone, last = client in state.left, state.last_settled()
-    if not gone and not is_over(state, time):
-        return False
-    through = len(state.rounds) - (state.current is not None)
-    if last is not None and last.number == through and time < (state.payable_from() or 0):
-        through -= 1
-    return through >= (state.left[client] if gone else len(state.rounds))
 
 
 def _check_refund(case: Case, state: TaskState, books: _Books, refund: Refunded) -> None:

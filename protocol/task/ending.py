@@ -1,8 +1,10 @@
-"""When a task is over, by the contract's rule (``_over`` in LedgerState.sol), from a view or from a state."""
+"""When a task is over, and when for one of its clients: the contract's rules, from a view or from a state."""
 
 from __future__ import annotations
 
+from protocol.identifiers import Address
 from protocol.messages.chain import TaskView
+from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
 
 
@@ -18,6 +20,24 @@ def is_over(state: TaskState, now: int) -> bool:
         return False
     terms, rounds, enrolled = posted.terms, len(state.rounds), len(state.enrolled)
     return _over(rounds, terms.rounds, enrolled, terms.min_clients, posted.enrol_until, posted.task_until, now)
+
+
+def is_final(state: TaskState, client: Address, now: int) -> bool:
+    """Whether no round can change any more what this client is owed, or its reputation.
+
+    Looks at every round that may concern it. False while the time of a settlement is not known.
+    """
+    if client not in state.left and not is_over(state, now):
+        return False
+    return all(_decided(state, facts, now) for facts in state.rounds[: state.left.get(client)])
+
+
+def _decided(state: TaskState, facts: RoundFacts, now: int) -> bool:
+    """It is over, and nothing that it settled can be disputed any more."""
+    if facts.running or facts.settled is None or state.posted is None:
+        return not facts.running
+    time = state.times.get(facts.settled.block)
+    return time is not None and now >= time + state.posted.terms.dispute_seconds
 
 
 def _over(

@@ -146,10 +146,8 @@ class Accounting:
         shown, enrolment = self.books.tasks[task], self.books.enrolments[task, client]
         if not enrolment.left and not self._over(task):
             return False
-        through = shown.last_round - (self._last_round(task).state in RUNNING)
-        if 0 != through == shown.pending_round and self.now < shown.payable_from:
-            through -= 1
-        return enrolment.left_round <= through if enrolment.left else through == shown.last_round
+        last = enrolment.left_round if enrolment.left else shown.last_round
+        return all(self._decided(task, number) for number in range(1, last + 1))
 
     def owes_leaf(self, task: int, client: Address) -> bool:
         """Until the claim period is over; a task that ended without any tree has no leaf to apply."""
@@ -188,6 +186,12 @@ class Accounting:
 
     def _last_round(self, task: int) -> RoundView:
         return self.books.rounds[task, self.books.tasks[task].last_round]
+
+    def _decided(self, task: int, number: int) -> bool:
+        """The round is over, and nothing that it settled can be disputed any more."""
+        shown = self.books.tasks[task]
+        disputable = number == shown.pending_round and self.now < shown.payable_from
+        return self.books.rounds[task, number].state not in RUNNING and not disputable
 
     def _fetch(self, token: Address, amount: int) -> int:
         """What an ERC-20 brings: all or nothing."""

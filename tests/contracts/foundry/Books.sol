@@ -42,6 +42,7 @@ abstract contract Books is World {
         bytes32 envelope;
         uint256 claimed;
         bool left;
+        uint32 leftRound;
         bool staked;
     }
 
@@ -81,7 +82,7 @@ abstract contract Books is World {
             _foldEnrolled(task, party, log.data);
         } else if (topic == IHearthEvents.Left.selector) {
             assert(!_clients[task][party].left);
-            _clients[task][party].left = true;
+            (_clients[task][party].left, _clients[task][party].leftRound) = (true, book.last);
         } else if (topic == IHearthEvents.Claimed.selector) {
             _foldClaimed(task, party, log.data);
         } else if (topic == IHearthEvents.StakeReturned.selector) {
@@ -148,9 +149,20 @@ abstract contract Books is World {
         _received[book.terms.token][client] += amount;
         Standing storage standing = _standings[client];
         assert(!freed || standing.task == task);
+        if (freed) _nothingIsToCome(task, paid.left ? paid.leftRound : book.last);
         if (standing.task == task) {
             (standing.reputation, standing.known, standing.since) = (reputation, true, uint48(block.timestamp));
             if (freed) standing.task = 0;
+        }
+    }
+
+    /// @dev Invariant 6: whoever is freed takes the last leaf along that it can ever have, so none of its rounds runs or
+    /// may still be disputed.
+    function _nothingIsToCome(uint256 task, uint32 last) private view {
+        TaskBook storage book = _books[task];
+        for (uint64 round = 1; round <= last; ++round) {
+            assert(!_runs(_rounds[task][round].state));
+            assert(round != book.pendingRound || block.timestamp >= book.payableFrom);
         }
     }
 
