@@ -29,7 +29,9 @@ _STATUS: Final = {
     "E_STAKE": 409,
     "E_ROUND": 409,
     "E_SUBMITTED": 409,
+    "E_WINDOW": 409,
     "E_NOT_INCLUDED": 409,
+    "E_KEYS_AWAITED": 503,
     "E_STARTING": 503,
     "E_STANDBY": 503,
 }

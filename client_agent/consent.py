@@ -28,6 +28,7 @@ class Disclosure:
     edge_servers: tuple[Address, ...]
     authorities: tuple[Address, ...]
     threshold: int  # authorities that can open a sum together
+    roster_rounds: int  # of a window: an authority has one key for the shares that phones send in it
 
     rewards: RewardTerms
     reputation: ReputationTerms
@@ -82,8 +83,9 @@ def disclose(
         title=spec.title,
         rounds=spec.rounds,
         edge_servers=spec.edge_servers,
-        authorities=tuple(member.address for member in spec.committee.members),
+        authorities=spec.committee.members,
         threshold=spec.committee.threshold,
+        roster_rounds=spec.cohort.roster_rounds,
         rewards=spec.rewards,
         reputation=spec.reputation,
         payable_after_seconds=durations.dispute_seconds,

@@ -37,6 +37,7 @@ def _task(told: Disclosure) -> Iterator[str]:
     yield f"edge server {' or '.join(map(to_hex, told.edge_servers))}"
     yield from (f"key authority {to_hex(address)}" for address in told.authorities)
     yield f"any {told.threshold} of the {len(told.authorities)} key authorities can open a sum together"
+    yield f"what opens these shares of keys is erased after {2 * told.roster_rounds + 1} more rounds at the latest"
     yield f"each update has {told.sent_parameters} of the model's {told.parameters} numbers"
     yield f"you have {told.examples} examples"
 

@@ -10,12 +10,15 @@ from typing import Any, TypeVar
 import httpx2
 
 from protocol.canonical import decode, encode
+from protocol.domain import Domain
 from protocol.errors import HearthError, MalformedError, Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, from_hex, to_hex
 from protocol.incentives.rewards import verify_entitlement
+from protocol.messages.keys import WindowKeys
 from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.messages.settlement import ProvenEntitlement
 from protocol.messages.submission import InclusionProof, SignedEnrolment, SignedLeave, SignedReceipt, Submission
+from protocol.round.windows import check_window_keys
 from protocol.strict_json import parse_json
 
 MAX_ANSWER_BYTES = 64 * 1024
@@ -69,6 +72,17 @@ class EdgeClient:
     def turn(self) -> None:
         """The server asked first has told nothing useful: another one is asked first from now on."""
         self._urls.append(self._urls.pop(0))
+
+    def window_keys(
+        self, domain: Domain, task: int, window: int, members: Sequence[Address]
+    ) -> list[tuple[Address, bytes]]:
+        """What an enrolment in this window seals to, from the first server that has a signed key of every authority."""
+
+        def parse(answer: bytes | None) -> list[tuple[Address, bytes]]:
+            keys = decode(WindowKeys, answer or b"", MAX_ANSWER_BYTES)
+            return check_window_keys(keys, domain, task, window, members)
+
+        return self._ask("GET", f"/api/v1/tasks/{task}/windows/{window}/keys", None, parse, anybody=True)
 
     def enrol(self, signed: SignedEnrolment) -> None:
         self._ask("POST", f"/api/v1/tasks/{signed.enrolment.task}/enrolments", encode(signed), _nothing)

@@ -19,8 +19,6 @@ from protocol.messages.task import ShortText
 from storage.records.fold import Folded
 from storage.records.interface import NOTHING, Change, Records, RecordsDamagedError
 
-_ENVELOPE = "envelope.json"
-
 
 @dataclass(frozen=True, slots=True)
 class Consented:
@@ -41,6 +39,9 @@ class KeysKept:
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeKept:
+    """The master keys, sealed to the authorities' keys of a window; or the one of these that the chain knows."""
+
+    window: Count
     digest: Digest
 
 
@@ -74,7 +75,8 @@ class AgentState:
 
     consented: Consented | None = None
     key_epoch: int | None = None
-    envelope: Digest | None = None
+    envelope: Digest | None = None  # the last one
+    envelopes: Mapping[int, Digest] = field(default_factory=dict)  # by window
     sealed: Mapping[int, Sealed] = field(default_factory=dict)
     receipts: Mapping[int, SignedReceipt] = field(default_factory=dict)
     outcomes: Mapping[int, bool] = field(default_factory=dict)
@@ -86,8 +88,8 @@ def apply(state: AgentState, entry: AgentEntry) -> AgentState:
             return replace(state, consented=entry)
         case KeysKept(epoch):
             return replace(state, key_epoch=epoch)
-        case EnvelopeKept(digest):
-            return replace(state, envelope=digest)
+        case EnvelopeKept(window, digest):
+            return replace(state, envelope=digest, envelopes={**state.envelopes, window: digest})
         case Sealed(signed):
             return replace(state, sealed={**state.sealed, signed.commitment.round: entry})
         case ReceiptKept(number, receipt):
@@ -117,7 +119,13 @@ class AgentJournal:
 
     @property
     def envelope(self) -> Digest | None:
+        """The last one; of a phone that is enrolled the one that the chain knows."""
         return self._folded.state.envelope
+
+    @property
+    def envelopes(self) -> Mapping[int, Digest]:
+        """All that may be on their way, by window of rounds."""
+        return self._folded.state.envelopes
 
     @property
     def sealed(self) -> Mapping[int, Sealed]:
@@ -153,11 +161,20 @@ class AgentJournal:
         state = self._folded.change(lambda state: self._keys_moved(state, epoch))
         return self._keys(state, epoch)
 
-    def keep_envelope(self, data: bytes, digest: Digest) -> None:
-        self._folded.change(lambda _: Change((EnvelopeKept(digest),), {_ENVELOPE: data}))
+    def keep_envelope(self, window: int, data: bytes, digest: Digest) -> None:
+        self._folded.change(lambda _: Change((EnvelopeKept(window, digest),), {_envelope_blob(window): data}))
 
-    def envelope_bytes(self) -> bytes:
-        return self._records.blob(_ENVELOPE)
+    def envelope_bytes(self, window: int) -> bytes:
+        return self._records.blob(_envelope_blob(window))
+
+    def enrolled_with(self, digest: Digest) -> None:
+        """The chain knows this one of the envelopes."""
+
+        def change(state: AgentState) -> Change:
+            (window,) = (window for window, kept in state.envelopes.items() if kept == digest)
+            return NOTHING if state.envelope == digest else Change((EnvelopeKept(window, digest),))
+
+        self._folded.change(change)
 
     def seal(self, signed: SignedCommitment, body: bytes, residual: npt.NDArray[np.float64]) -> Sealed:
         """Keeps the update and moves the keys on past its round, in one change.
@@ -214,6 +231,10 @@ def _keys_kept(state: AgentState, keys: Mapping[Subset, bytes], epoch: int) -> C
 
 def _keys_blob(epoch: int) -> str:
     return f"master-keys-{epoch}.json"
+
+
+def _envelope_blob(window: int) -> str:
+    return f"envelope-{window}.json"
 
 
 def _body_blob(round_number: int) -> str:

@@ -1,4 +1,4 @@
-"""A phone's place in one task: its enrolment, sent once for its master keys and asked for until the chain knows it."""
+"""A phone's place in one task: its enrolment, sealed to the authorities' keys and sent until the chain knows it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from protocol.identifiers import Address, to_hex
 from protocol.messages.submission import Enrolment, SignedEnrolment
 from protocol.messages.task import TaskSpec
 from protocol.randomness import Randomness
+from protocol.round.windows import enrolment_window
 from storage.content.interface import ContentStore
 from storage.ledger.interface import Ledger
 from storage.ledger.signer import Signer
@@ -65,50 +66,57 @@ class Membership:
         server relays any other. Raises EnrolmentOverError, FundsError, and then for good.
         """
         enrolled = self.followed.state.enrolled.get(self.address)
-        if enrolled is not None and enrolled.envelope == self.journal.envelope:
+        if enrolled is not None and enrolled.envelope in self.journal.envelopes.values():
+            self.journal.enrolled_with(enrolled.envelope)
             return None
         if enrolled is not None:
             raise EnrolmentOverError("this account is enrolled with keys that this phone does not have")
-        if now >= self._next_request and (self._bring_stake(spec) if spec.deposits.client else self._ask(spec, now)):
+        if now >= self._next_request and self._send(spec):
             self._next_request = now + RELAY_SECONDS
         return now + PATIENCE_SECONDS
 
-    def _bring_stake(self, spec: TaskSpec) -> bool:
-        stake = Stake(spec.deposits.client, spec.rewards.token, self.ledger, self.tell)
-        stake.check()
-        self._require_place()
-        stake.enrol(self._signed_enrolment(spec))
-        return True
-
-    def _ask(self, spec: TaskSpec, now: int) -> bool:
-        """Whether the edge server took it."""
+    def _send(self, spec: TaskSpec) -> bool:
+        """Whether the enrolment is on its way."""
         try:
-            self.edge.enrol(self._signed_enrolment(spec))
+            if spec.deposits.client:
+                self._bring_stake(spec)
+            else:
+                self.edge.enrol(self._signed_enrolment(spec))
             return True
         except (EdgeUnavailableError, EdgeRefusedError) as error:
             log.info("edge server did not take it", error=str(error), client=to_hex(self.address))
             self._require_place()
             return False
 
+    def _bring_stake(self, spec: TaskSpec) -> None:
+        stake = Stake(spec.deposits.client, spec.rewards.token, self.ledger, self.tell)
+        stake.check()
+        self._require_place()
+        stake.enrol(self._signed_enrolment(spec))
+
     def _signed_enrolment(self, spec: TaskSpec) -> SignedEnrolment:
-        """The same one after a kill; its envelope is in content."""
-        if self.journal.envelope is None:
-            m, t = len(spec.committee.members), spec.committee.threshold
-            if not self.journal.has_keys:
-                self.journal.keep_keys(draw_master_keys(self.randomness, m, t, f"task/{self.task}/enrolment"))
-            keys = self.journal.keys_of(0)
-            members = [(member.address, member.encryption_key) for member in spec.committee.members]
-            envelope = encode(
-                seal_envelope(
-                    keys, self.ledger.domain.prefix(), self.task, self.address, members, m, t, self.randomness
-                )
-            )
-            self.journal.keep_envelope(envelope, cid_of(envelope).digest)
-        self.store.put(self.journal.envelope_bytes())
-        envelope_digest = self.journal.envelope
-        assert envelope_digest is not None
-        enrolment = Enrolment(self.task, self.address, envelope_digest)
+        """The same one after a kill, and another one in another window: an authority erases what opens the first. Its
+        envelope is in content. Raises what the edge client raises while there are no keys."""
+        window = enrolment_window(len(self.followed.state.rounds), spec.cohort.roster_rounds)
+        if window not in self.journal.envelopes:
+            self._seal(spec, window)
+        envelope = self.journal.envelopes[window]
+        self.store.put(self.journal.envelope_bytes(window))
+        enrolment = Enrolment(self.task, self.address, envelope)
         return SignedEnrolment(enrolment, self.signer.sign(self.ledger.domain, enrolment))
+
+    def _seal(self, spec: TaskSpec, window: int) -> None:
+        domain, members, t = self.ledger.domain, spec.committee.members, spec.committee.threshold
+        recipients = self.edge.window_keys(domain, self.task, window, members)
+        if not self.journal.has_keys:
+            self.journal.keep_keys(draw_master_keys(self.randomness, len(members), t, f"task/{self.task}/enrolment"))
+        envelope = encode(
+            seal_envelope(
+                self.journal.keys_of(0), domain.prefix(), self.task, window, self.address, recipients, t,
+                self.randomness,
+            )
+        )  # fmt: skip
+        self.journal.keep_envelope(window, envelope, cid_of(envelope).digest)
 
     def _require_place(self) -> None:
         view = self.ledger.task(self.task)

@@ -149,7 +149,7 @@ def _check_trust(limits: TrustLimits, spec: TaskSpec, domain: Domain) -> None:
 
 def _manufacturers(committee: Committee, known: Sequence[Address]) -> int:
     """A known authority that is in the committee twice is independent once."""
-    return len(committee.members) - len({member.address for member in committee.members} & set(known))
+    return len(committee.members) - len(set(committee.members) & set(known))
 
 
 def _check_money(limits: MoneyLimits, spec: TaskSpec) -> None:

@@ -14,13 +14,21 @@ from protocol.domain import Domain, uint256
 from protocol.errors import MalformedError, Party, VerificationError
 from protocol.identifiers import Address, Digest, to_hex
 from protocol.messages.consent import Consent
-from protocol.messages.keys import KeyAcceptanceStatement, PartialKeyStatement
+from protocol.messages.keys import KeyAcceptanceStatement, PartialKeyStatement, WindowKeyStatement
 from protocol.messages.round import RoundStatement
 from protocol.messages.submission import Commitment, Enrolment, Leave, Receipt
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
 
 Signable = (
-    Commitment | Consent | Enrolment | KeyAcceptanceStatement | Leave | PartialKeyStatement | Receipt | RoundStatement
+    Commitment
+    | Consent
+    | Enrolment
+    | KeyAcceptanceStatement
+    | Leave
+    | PartialKeyStatement
+    | Receipt
+    | RoundStatement
+    | WindowKeyStatement
 )
 
 # Solidity types of the fields, in the order of the dataclass.
@@ -50,6 +58,7 @@ _TYPES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
         "KeyAcceptance",
         ("uint256 task", "address client", "bytes32 envelope", "address authority"),
     ),
+    WindowKeyStatement: ("WindowKey", ("uint256 task", "uint64 window", "address authority", "bytes32 key")),
 }
 _HALF_ORDER: Final = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 _DOMAIN_TYPE: Final = b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"

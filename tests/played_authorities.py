@@ -40,7 +40,7 @@ def decrypt_sum(
         if j in lying:
             partials[j] = bytes([partials[j][0] ^ 1]) + partials[j][1:]
         player.put(partials[j])
-        signer, authority = Signer(authority_key(j)), committee.members[j - 1].address
+        signer, authority = Signer(authority_key(j)), committee.members[j - 1]
         signed[j] = answer_request(plan, request, authority, partials[j], signer.sign).signed
 
     accused = liars(partials, scheme.t, scheme.combine)

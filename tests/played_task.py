@@ -51,7 +51,7 @@ from storage.ledger.signer import Signer
 from tests.played_authorities import decrypt_sum
 from tests.played_conduct import EXPIRED, OPEN, SETTLED, Conduct, two_keys
 from tests.samples import private_key, with_terms
-from tests.tiny_task import CLIENTS, EXAMPLES, TinyTrainer, audited_chain, tiny_spec, tiny_test_set
+from tests.tiny_task import CLIENTS, EXAMPLES, TinyTrainer, audited_chain, sealed_to, tiny_spec, tiny_test_set
 
 T = TypeVar("T")
 
@@ -100,8 +100,7 @@ class Player:
         return 0
 
     def enrol(self) -> None:
-        committee, m, t = self.spec.committee, len(self.spec.committee.members), self.spec.committee.threshold
-        members = [(member.address, member.encryption_key) for member in committee.members]
+        m, t = len(self.spec.committee.members), self.spec.committee.threshold
         self.households, signed = [], []
         dimension = Layout.of(self.spec.model).dimension
         for number in range(CLIENTS):
@@ -111,7 +110,7 @@ class Player:
                 private_key("client", number), keys, TinyTrainer(), randomness, np.zeros(dimension, dtype=np.float64)
             )
             envelope = seal_envelope(
-                keys, self.domain.prefix(), self.task, household.address, members, m, t, randomness
+                keys, self.domain.prefix(), self.task, 0, household.address, sealed_to(m), t, randomness
             )
             enrolment = Enrolment(self.task, household.address, self.put(encode(envelope)))
             signed.append(SignedEnrolment(enrolment, sign(self.domain, enrolment, household.private_key)))

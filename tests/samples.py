@@ -13,7 +13,6 @@ from protocol.messages.task import (
     MICRO,
     CohortTerms,
     Committee,
-    CommitteeMember,
     Durations,
     EncodingTerms,
     Layer,
@@ -68,7 +67,7 @@ def sample_policy() -> Policy:
 
 def sample_spec(**changes: Any) -> TaskSpec:
     """A tiny linear task: 6 inputs, 3 classes, committee 2 of 3, at most 5 clients."""
-    members = tuple(CommitteeMember(address_of(private_key("authority", j)), bytes([j]) * 1216) for j in (1, 2, 3))
+    members = tuple(address_of(private_key("authority", j)) for j in (1, 2, 3))
     spec = TaskSpec(
         version=SPEC_VERSION,
         title="sample",

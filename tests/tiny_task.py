@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from protocol.encryption.envelope import EncryptionKeyPair
 from protocol.identifiers import Address
-from protocol.messages.task import CohortTerms, Committee, CommitteeMember, Layer, LearningTerms, ModelSpec, TaskSpec
+from protocol.messages.task import CohortTerms, Committee, Layer, LearningTerms, ModelSpec, TaskSpec
 from protocol.model.dataset import encode_labelled
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
@@ -73,6 +73,14 @@ def authority_key(j: int) -> bytes:
     return private_key("authority", j)
 
 
+def sealed_to(members: int) -> list[tuple[Address, bytes]]:
+    """Address and encryption key of each authority."""
+    return [
+        (address_of(authority_key(j)), EncryptionKeyPair.generate(SeededRandomness(authority_key(j))).public_bytes())
+        for j in range(1, members + 1)
+    ]
+
+
 def tiny_test_set() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """No example has class 0, which the initial model says of all: so the first round is a gain."""
     seeds = SeededRandomness(b"played task")
@@ -83,12 +91,7 @@ def tiny_test_set() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
 def tiny_spec(store: MemoryStore, rounds: int, authorities: int = 3) -> TaskSpec:
     """6 inputs, 4 classes; cohort of 3 to 5; two authorities suffice."""
     model = ModelSpec((6,), 4, (Layer("linear", {"outputs": 4, "bias": 1}),))
-    members = tuple(
-        CommitteeMember(
-            address_of(authority_key(j)), EncryptionKeyPair.generate(SeededRandomness(authority_key(j))).public_bytes()
-        )
-        for j in range(1, authorities + 1)
-    )
+    members = tuple(address_of(authority_key(j)) for j in range(1, authorities + 1))
     return sample_spec(
         title="played",
         model=model,

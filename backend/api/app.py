@@ -31,6 +31,7 @@ MAX_WAIT_SECONDS = 30
 
 TaskNumber = Annotated[int, Path(ge=1, le=2**63)]
 RoundNumber = Annotated[int, Path(ge=1, le=2**32 - 1)]
+WindowNumber = Annotated[int, Path(ge=0, le=2**32 - 1)]
 OptionalRound = Annotated[int | None, Query(alias="round", ge=1, le=2**32 - 1)]
 Wait = Annotated[int, Query(ge=0, le=MAX_WAIT_SECONDS)]
 T = TypeVar("T")
@@ -59,6 +60,11 @@ def edge_app(ledger: Ledger, store: ContentStore, driver: Driver) -> FastAPI:
     @app.get("/api/v1/tasks/{task}")
     async def status(task: TaskNumber) -> Response:
         found = await run_in_threadpool(driver.desk(task).status)
+        return Response(encode(found), media_type="application/json")
+
+    @app.get("/api/v1/tasks/{task}/windows/{window}/keys")
+    async def window_keys(task: TaskNumber, window: WindowNumber) -> Response:
+        found = await run_in_threadpool(driver.desk(task).window_keys, window)
         return Response(encode(found), media_type="application/json")
 
     @app.post("/api/v1/tasks/{task}/enrolments")

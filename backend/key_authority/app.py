@@ -16,7 +16,7 @@ from protocol.identifiers import Address, from_hex
 from protocol.messages.task import MAX_SPEC_BYTES
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,76}", re.ASCII)
-_MAX_ROUND = 2**32 - 1
+_MAX_ROUND = _MAX_WINDOW = 2**32 - 1
 
 
 def authority_app(authority: KeyAuthority) -> FastAPI:
@@ -33,6 +33,11 @@ def authority_app(authority: KeyAuthority) -> FastAPI:
         body = await read_body(request, MAX_SPEC_BYTES)
         await run_in_threadpool(authority.accept_task, number, body)
         return Response(status_code=204)
+
+    @app.get("/api/v1/tasks/{task}/windows/{window}/key")
+    async def get_window_key(task: str, window: str) -> Response:
+        in_task, number = _number(task), 0 if window == "0" else _number(window, _MAX_WINDOW)
+        return _canonical(await run_in_threadpool(authority.window_key, in_task, number))
 
     @app.put("/api/v1/tasks/{task}/clients/{client}")
     async def put_client(task: str, client: str, request: Request) -> Response:

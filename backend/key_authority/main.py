@@ -7,11 +7,11 @@ from pathlib import Path
 from backend.key_authority.app import authority_app
 from backend.key_authority.bonds import BondWatch
 from backend.key_authority.endpoints import Endpoints
-from backend.key_authority.identity import derived_key_pair, kept_key_pair
 from backend.key_authority.policy import parse_policy
 from backend.key_authority.records import AuthorityRecords
 from backend.key_authority.service import KeyAuthority
 from backend.key_authority.settings import AuthoritySettings
+from backend.key_authority.windows import Windows, WindowWatch, drawn, seeded
 from backend.process import configure_log, serve
 from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.ethereum.reader import EthereumReader
@@ -25,21 +25,23 @@ def serve_authority(
 ) -> None:
     """Serves until SIGTERM or SIGINT. ``ready_file`` gets the URL once it listens.
 
-    ``seed`` is for demonstrations: it determines the encryption key, which is then not kept. Raises PublicKeyError for
-    a development account off loopback.
+    ``seed`` is for demonstrations: it determines the encryption keys. Raises PublicKeyError for a development account
+    off loopback.
     """
     configure_log()
     policy = parse_policy(read_policy_file(settings.folder / "policy.toml"))
     ledger = EthereumLedger(settings.rpc_url, settings.domain, signer, limits=policy.gas)
     reader = Endpoints([ledger, *(EthereumReader(url, ledger.ledger) for url in settings.other_rpc_urls)])
     records = AuthorityRecords(Journal(settings.folder / "journal"))
-    bonds = BondWatch(ledger, records, settings.max_bond_wei)
+    windows = Windows(reader, records, signer, drawn if seed is None else seeded(seed, signer.address))
+    bonds, watch = BondWatch(ledger, records, settings.max_bond_wei), WindowWatch(windows, records)
     try:
         bonds.start()
-        key_pair = kept_key_pair(settings.folder) if seed is None else derived_key_pair(seed, signer.address)
-        app = authority_app(KeyAuthority(reader, records, signer, key_pair, policy))
+        watch.start()
+        app = authority_app(KeyAuthority(reader, records, signer, windows, policy))
         serve(app, settings.port, ready_file, signer.address)
     finally:
+        watch.stop()
         bonds.stop()
         ledger.close()
         records.close()

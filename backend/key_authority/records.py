@@ -1,90 +1,34 @@
-"""What an authority remembers across a kill: tasks, clients' shares, the label log; durable before any answer."""
+"""What an authority remembers across a kill: tasks, window keys, shares, the label log; durable before any answer."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import get_args
 
+from backend.key_authority.entries import (
+    Answered,
+    AuthorityEntry,
+    AuthorityState,
+    KeysMoved,
+    ShareKept,
+    TaskKept,
+    TaskRecords,
+    WindowKeyMade,
+    WindowsErased,
+    apply,
+    records_of,
+)
 from protocol.canonical import decode
 from protocol.encryption.committee import KEY_BYTES, Subset, ratchet
 from protocol.errors import EncryptionError, Party
-from protocol.identifiers import Address, Count, Digest, Label, Word, sha256, to_hex
-from protocol.messages.task import ShortText, TaskSpec
+from protocol.identifiers import Address, Digest, Label, sha256, to_hex
+from protocol.messages.task import TaskSpec
 from storage.records.fold import Folded
 from storage.records.interface import NOTHING, Change, Records, RecordsDamagedError, RecordsError
 
 _ADDRESS_BYTES = 20
 
 Shares = dict[Address, dict[Subset, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class TaskKept:
-    task: Word
-    spec: Digest
-
-
-@dataclass(frozen=True, slots=True)
-class ShareKept:
-    """One client's share as of ``epoch``, in a blob of its own until the keys of the task move on."""
-
-    task: Word
-    client: Address
-    envelope: Digest
-    epoch: Count
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The label is used up for this kind of opening: by this request, with the answer in a blob."""
-
-    task: Word
-    label: Label
-    kind: ShortText
-    request: Digest
-
-
-@dataclass(frozen=True, slots=True)
-class KeysMoved:
-    """All shares of the task are as of ``epoch`` now, in one blob; what came before is erased."""
-
-    task: Word
-    epoch: Count
-
-
-AuthorityEntry = TaskKept | ShareKept | Answered | KeysMoved
-
-
-@dataclass(frozen=True, slots=True)
-class TaskRecords:
-    spec: Digest | None = None
-    epoch: int = 0  # the earliest whose keys are still here: 0 as enrolled
-    envelopes: Mapping[Address, Digest] = field(default_factory=dict)  # of all clients whose share is held
-    late: Mapping[Address, int] = field(default_factory=dict)  # epoch of every share in a blob of its own
-    answered: Mapping[tuple[Label, str], Digest] = field(default_factory=dict)  # request by label and kind
-
-
-AuthorityState = Mapping[int, TaskRecords]  # by task
-
-
-def apply(state: AuthorityState, entry: AuthorityEntry) -> AuthorityState:
-    task = _of(state, entry.task)
-    match entry:
-        case TaskKept(spec=spec):
-            task = replace(task, spec=spec)
-        case ShareKept(_, client, envelope, epoch):
-            late, envelopes = {**task.late, client: epoch}, {**task.envelopes, client: envelope}
-            task = replace(task, late=late, envelopes=envelopes)
-        case Answered(_, label, kind, request):
-            task = replace(task, answered={**task.answered, (label, kind): request})
-        case KeysMoved(epoch=epoch):
-            task = replace(task, epoch=epoch, late={})
-    return {**state, entry.task: task}
-
-
-def _of(state: AuthorityState, task: int) -> TaskRecords:
-    return state.get(task, TaskRecords())
 
 
 class AuthorityRecords:
@@ -103,7 +47,7 @@ class AuthorityRecords:
 
     def keep_task(self, task: int, spec: bytes) -> None:
         kept = Change((TaskKept(task, sha256(spec)),), {_spec_blob(task): spec})
-        self._folded.change(lambda state: NOTHING if _of(state, task).spec == sha256(spec) else kept)
+        self._folded.change(lambda state: NOTHING if records_of(state, task).spec == sha256(spec) else kept)
 
     def tasks(self) -> set[int]:
         """Those whose spec is kept."""
@@ -112,11 +56,47 @@ class AuthorityRecords:
     def spec(self, task: int) -> TaskSpec | None:
         return None if self._task(task).spec is None else decode(TaskSpec, self._records.blob(_spec_blob(task)))
 
+    def windows(self, task: int) -> frozenset[int]:
+        """Those whose keys are here."""
+        return self._task(task).windows
+
+    def keep_window_key(self, task: int, window: int, key: bytes) -> None:
+        """The first one stays, and none comes after it was erased."""
+        kept = Change((WindowKeyMade(task, window),), {_window_blob(task, window): key})
+
+        def change(state: AuthorityState) -> Change:
+            known = records_of(state, task)
+            return NOTHING if window in known.windows or window < known.first_window else kept
+
+        self._folded.change(change)
+
+    def window_key(self, task: int, window: int) -> bytes | None:
+        """None when none was made, or it is erased."""
+        while window in self._task(task).windows:
+            try:
+                return self._records.blob(_window_blob(task, window))
+            except RecordsError:
+                if window in self._task(task).windows:  # else it was erased meanwhile
+                    raise
+        return None
+
+    def erase_windows(self, task: int, first: int) -> None:
+        """The keys of every window before ``first``."""
+
+        def change(state: AuthorityState) -> Change:
+            known = records_of(state, task)
+            if first <= known.first_window:
+                return NOTHING
+            over = tuple(_window_blob(task, window) for window in known.windows if window < first)
+            return Change((WindowsErased(task, first),), remove=over)
+
+        self._folded.change(change)
+
     def keep_share(self, task: int, client: Address, envelope: Digest, share: Mapping[Subset, bytes]) -> None:
         """``share`` as enrolled; one that comes late is kept as of the task's epoch, like all others."""
 
         def change(state: AuthorityState) -> Change:
-            known = _of(state, task)
+            known = records_of(state, task)
             if known.envelopes.get(client) == envelope:
                 return NOTHING
             keys = _joined(ratchet(share, known.epoch))
@@ -127,6 +107,10 @@ class AuthorityRecords:
     def envelope(self, task: int, client: Address) -> Digest | None:
         """Of the envelope whose share is held."""
         return self._task(task).envelopes.get(client)
+
+    def clients(self, task: int) -> Set[Address]:
+        """Those whose shares are held."""
+        return self._task(task).envelopes.keys()
 
     def epoch(self, task: int) -> int:
         """The earliest whose keys are still here."""
@@ -169,7 +153,7 @@ class AuthorityRecords:
         """
 
         def change(state: AuthorityState) -> Change:
-            known = _of(state, task)
+            known = records_of(state, task)
             if (label, kind) in known.answered:
                 return NOTHING
             if epoch < known.epoch:
@@ -179,7 +163,7 @@ class AuthorityRecords:
             answered = Answered(task, label, kind, request)
             return Change((answered, *moved.entries), {_answer_blob(label, kind): answer, **moved.keep}, moved.remove)
 
-        used = _of(self._folded.change(change), task).answered[label, kind]
+        used = records_of(self._folded.change(change), task).answered[label, kind]
         if used != request:
             raise EncryptionError(
                 f"label {to_hex(label)} was used for another request", code="E_LABEL_USED", fault=Party.EDGE_SERVER
@@ -210,7 +194,7 @@ class AuthorityRecords:
         return found
 
     def _task(self, task: int) -> TaskRecords:
-        return _of(self._folded.state, task)
+        return records_of(self._folded.state, task)
 
 
 def _joined(keys: Mapping[Subset, bytes]) -> bytes:
@@ -225,6 +209,10 @@ def _split(keys: bytes, held: Sequence[Subset]) -> dict[Subset, bytes]:
 
 def _spec_blob(task: int) -> str:
     return f"task-{task}"
+
+
+def _window_blob(task: int, window: int) -> str:
+    return f"window-{task}-{window}"
 
 
 def _share_blob(task: int, client: Address) -> str:

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from backend.key_authority.endpoints import ChainReader
 from backend.key_authority.policy import AuthorityPolicy, check_task
 from backend.key_authority.records import AuthorityRecords
+from backend.key_authority.windows import Windows
 from protocol.canonical import decode, encode
 from protocol.content.cid import cid_of
 from protocol.encryption.committee import Subset, subsets_without
-from protocol.encryption.envelope import MAX_ENVELOPE_BYTES, EncryptionKeyPair, KeyEnvelope, check_envelope, open_share
+from protocol.encryption.envelope import MAX_ENVELOPE_BYTES, KeyEnvelope, check_envelope, open_share
 from protocol.encryption.port import Entry
 from protocol.errors import EncryptionError, HearthError, Party, VerificationError
 from protocol.identifiers import Address, sha256, to_hex
@@ -54,17 +55,14 @@ class KeyAuthority:
         reader: ChainReader,
         records: AuthorityRecords,
         signer: Signer,
-        key_pair: EncryptionKeyPair,
+        windows: Windows,
         policy: AuthorityPolicy,
     ) -> None:
-        self._reader, self._records, self._signer, self._key_pair = reader, records, signer, key_pair
-        self._policy = policy
+        self._reader, self._records, self._signer = reader, records, signer
+        self._windows, self._policy = windows, policy
 
     def identity(self) -> dict[str, str]:
-        return {
-            "address": to_hex(self._signer.address),
-            "encryption_key": to_hex(self._key_pair.public_bytes()),
-        }
+        return {"address": to_hex(self._signer.address)}
 
     def accept_task(self, task: int, body: bytes) -> None:
         """Keeps the spec whose digest is on chain, if this authority is in its committee and its policy allows it."""
@@ -84,6 +82,10 @@ class KeyAuthority:
             raise EncryptionError(error.args[0], code=error.code, fault=Party.MANUFACTURER) from error
         self._records.keep_task(task, body)
 
+    def window_key(self, task: int, window: int) -> bytes:
+        """A SignedWindowKey: what clients that enrol in this window seal their shares to."""
+        return encode(self._windows.signed_key(task, self._spec(task), window))
+
     def accept_client(self, task: int, client: Address, body: bytes) -> bytes:
         """A SignedKeyAcceptance, once this authority's share of the client's keys is open and on disk."""
         spec = self._spec(task)
@@ -95,9 +97,9 @@ class KeyAuthority:
         domain = self._reader.domain
         if self._records.envelope(task, client) != envelope_digest:
             envelope = decode(KeyEnvelope, body, MAX_ENVELOPE_BYTES)
-            members = [member.address for member in spec.committee.members]
-            check_envelope(envelope, task, client, members, spec.committee.threshold)
-            share = open_share(envelope, domain.prefix(), self._number(spec), self._key_pair)
+            check_envelope(envelope, task, client, spec.committee.members, spec.committee.threshold)
+            key_pair = self._windows.key_pair(task, envelope.window)
+            share = open_share(envelope, domain.prefix(), self._number(spec), key_pair)
             self._records.keep_share(task, client, envelope_digest, share)
         statement = KeyAcceptanceStatement(task, client, envelope_digest, self._signer.address)
         return encode(SignedKeyAcceptance(statement, self._signer.sign(domain, statement)))
@@ -158,13 +160,10 @@ class KeyAuthority:
 
     def _number(self, spec: TaskSpec) -> int:
         """This authority's place in the committee, 1..m."""
-        own = (self._signer.address, self._key_pair.public_bytes())
-        members = [(member.address, member.encryption_key) for member in spec.committee.members]
-        if [address for address, _ in members].count(own[0]) != 1 or own not in members:
+        own, members = self._signer.address, spec.committee.members
+        if members.count(own) != 1:
             raise RefusedError(
-                "this authority, with its key, is not in the committee once",
-                code="E_COMMITTEE",
-                fault=Party.MANUFACTURER,
+                "this authority is not in the committee once", code="E_COMMITTEE", fault=Party.MANUFACTURER
             )
         return members.index(own) + 1
 

@@ -10,7 +10,7 @@ from protocol.domain import Domain
 
 @dataclass(frozen=True, slots=True)
 class AuthoritySettings:
-    folder: Path  # label log, encryption key, clients' shares: readable by the owner only
+    folder: Path  # label log, encryption keys, clients' shares: readable by the owner only
     rpc_url: str
     domain: Domain  # the only contract, on the only chain, that it believes and pays
     port: int = 8100  # on loopback; 0 takes a free one

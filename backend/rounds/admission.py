@@ -1,4 +1,4 @@
-"""Brings tasks and clients' envelopes before the key authorities; what they say of them is kept."""
+"""Brings tasks and clients' envelopes before the key authorities; their word and the keys of windows are kept."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ class Admission:
         self.told |= self.committee.show_task(task, spec)
         return len(self.told) >= spec.committee.threshold
 
+    def ask_keys(self, task: int, spec: TaskSpec, window: int) -> bool:
+        """True once all members' keys of this window are kept. A member that was away is shown the task first."""
+        if len(self.told) < len(spec.committee.members):
+            self.show_task(task, spec)
+        self.journal.keep_window_keys(self.committee.window_keys(task, spec.committee, window))
+        return len(self.journal.task(task).keys.get(window, ())) == len(spec.committee.members)
+
     def show_envelopes(self, state: TaskState, spec: TaskSpec, clients: tuple[Address, ...]) -> bool:
         """True when every authority that had not confirmed the shares of one of ``clients`` did so now.
 
@@ -49,8 +56,8 @@ class Admission:
                 log.info("envelope not there", error=str(error))
                 continue
             for member in spec.committee.members:
-                if member.address not in kept.holders.get(client, ()):
-                    missing.setdefault(member.address, {})[client] = (digest, envelope)
+                if member not in kept.holders.get(client, ()):
+                    missing.setdefault(member, {})[client] = (digest, envelope)
         words = self.committee.show_envelopes(state.task, spec.committee, missing)
         for authority, word in words.items():
             self.journal.keep_word(state.task, authority, word.accepted, word.refused)

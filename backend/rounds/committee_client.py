@@ -23,9 +23,11 @@ from protocol.messages.keys import (
     PlannedKeyRequest,
     SignedKeyAcceptance,
     SignedPartialKey,
+    SignedWindowKey,
 )
 from protocol.messages.task import Committee, TaskSpec
 from protocol.round.scheme import RoundScheme
+from protocol.round.windows import check_window_key
 from protocol.signing import verify
 from protocol.strict_json import parse_json
 from storage.ledger.proof_file import write_proof
@@ -79,6 +81,17 @@ class CommitteeClient:
         return set(
             self._ask_all(spec.committee, lambda url, _: self._send("PUT", url + path, body, MAX_STATEMENT_BYTES))
         )
+
+    def window_keys(self, task: int, committee: Committee, window: int) -> list[SignedWindowKey]:
+        """Verified keys of the members that gave one."""
+
+        def ask(url: str, authority: Address) -> SignedWindowKey:
+            path = f"{url}/api/v1/tasks/{task}/windows/{window}/key"
+            signed = decode(SignedWindowKey, self._send("GET", path, b"", MAX_STATEMENT_BYTES), MAX_STATEMENT_BYTES)
+            check_window_key(signed, self._domain, task, window, authority)
+            return signed
+
+        return list(self._ask_all(committee, ask).values())
 
     def show_envelopes(
         self, task: int, committee: Committee, missing: Mapping[Address, Mapping[Address, tuple[Digest, bytes]]]
@@ -163,9 +176,9 @@ class CommitteeClient:
         """Answers of the members that gave one; all are asked at the same time."""
         self._identify()
         asked = {
-            member.address: self._pool.submit(ask, self._url_of[member.address], member.address)
+            member: self._pool.submit(ask, self._url_of[member], member)
             for member in committee.members
-            if member.address in self._url_of
+            if member in self._url_of
         }
         answers = {}
         for authority, future in asked.items():

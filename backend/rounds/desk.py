@@ -13,6 +13,7 @@ from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.incentives.rewards import claim_proof
 from protocol.messages.chain import RoundPublished, TaskPosted
+from protocol.messages.keys import WindowKeys
 from protocol.messages.round import RoundPlan, RoundStatement, SignedRoundStatement
 from protocol.messages.settlement import Allocation, ProvenEntitlement
 from protocol.messages.submission import InclusionProof, SignedEnrolment, SignedLeave, SignedReceipt, Submission
@@ -29,8 +30,8 @@ from storage.ledger.signer import Signer
 class DeskError(HearthError):
     """A request that cannot be taken.
 
-    ``E_FULL``, ``E_STAKE``, ``E_ROUND``, ``E_NOT_INCLUDED``, ``E_SUBMITTED``, ``E_STARTING``, and ``E_STANDBY`` for
-    what only the acting edge server may take.
+    ``E_FULL``, ``E_STAKE``, ``E_ROUND``, ``E_NOT_INCLUDED``, ``E_SUBMITTED``, ``E_STARTING``, ``E_KEYS_AWAITED``, and
+    ``E_STANDBY`` for what only the acting edge server may take.
     """
 
     code = "E_DESK"
@@ -98,6 +99,13 @@ class Desk:
         self._state, self._now = state, now
         if changed:
             self.bell.ring()
+
+    def window_keys(self, window: int) -> WindowKeys:
+        """What an enrolment in this window of rounds is sealed to: a key of every authority."""
+        spec, keys = self._state.spec, self._journal.task(self._state.task).keys.get(window, {})
+        if isinstance(spec, Absent) or not keys.keys() >= set(spec.committee.members):
+            raise DeskError(f"not all keys of window {window} are here", code="E_KEYS_AWAITED")
+        return WindowKeys(tuple(keys[member] for member in spec.committee.members))
 
     def enrol(self, signed: SignedEnrolment) -> None:
         state, enrolment = self._state, signed.enrolment

@@ -8,8 +8,10 @@ from typing import Annotated, get_args
 
 from protocol.canonical import decode, encode
 from protocol.identifiers import Address, Count, Range, Word
+from protocol.messages.keys import SignedWindowKey, WindowKeyStatement
 from protocol.messages.settlement import Verdict
 from protocol.messages.submission import Submission
+from protocol.round.windows import AHEAD
 from storage.records.fold import Folded
 from storage.records.interface import NOTHING, Change, Records
 
@@ -59,7 +61,14 @@ class RoundDone:
     round: Count
 
 
-EdgeEntry = SubmissionKept | BatchClosed | WordKept | VerdictKept | RoundDone
+@dataclass(frozen=True, slots=True)
+class WindowKeyKept:
+    """Verified: what clients seal an authority's shares to in a window of rounds."""
+
+    key: SignedWindowKey
+
+
+EdgeEntry = SubmissionKept | BatchClosed | WordKept | VerdictKept | RoundDone | WindowKeyKept
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,11 @@ class TaskRecords:
     rounds: Mapping[int, RoundRecords] = field(default_factory=dict)
     holders: Mapping[Address, frozenset[Address]] = field(default_factory=dict)  # by client: who holds its shares
     refused: frozenset[Address] = frozenset()
+    keys: Mapping[int, Mapping[Address, SignedWindowKey]] = field(default_factory=dict)  # by window and authority
+
+    def keyed(self, members: int) -> frozenset[int]:
+        """Windows with a key of each of so many authorities."""
+        return frozenset(window for window, keys in self.keys.items() if len(keys) == members)
 
     def round(self, number: int) -> RoundRecords:
         return self.rounds.get(number, RoundRecords())
@@ -83,6 +97,9 @@ EdgeState = Mapping[int, TaskRecords]  # by task
 
 
 def apply(state: EdgeState, entry: EdgeEntry) -> EdgeState:
+    if isinstance(entry, WindowKeyKept):
+        task = entry.key.statement.task
+        return {**state, task: _with_key(_of(state, task), entry.key)}
     return {**state, entry.task: _with(_of(state, entry.task), entry)}
 
 
@@ -90,7 +107,18 @@ def _of(state: EdgeState, task: int) -> TaskRecords:
     return state.get(task, TaskRecords())
 
 
-def _with(task: TaskRecords, entry: EdgeEntry) -> TaskRecords:
+def _has_key(state: EdgeState, said: WindowKeyStatement) -> bool:
+    return said.authority in _of(state, said.task).keys.get(said.window, {})
+
+
+def _with_key(task: TaskRecords, key: SignedWindowKey) -> TaskRecords:
+    """Of the windows that phones may seal to when a key of this one is made."""
+    window, authority = key.statement.window, key.statement.authority
+    near = {number: keys for number, keys in task.keys.items() if number >= window - AHEAD}
+    return replace(task, keys={**near, window: {**near.get(window, {}), authority: key}})
+
+
+def _with(task: TaskRecords, entry: SubmissionKept | BatchClosed | WordKept | VerdictKept | RoundDone) -> TaskRecords:
     if isinstance(entry, WordKept):
         held = {client: task.holders.get(client, frozenset()) | {entry.authority} for client in entry.accepted}
         return replace(task, holders={**task.holders, **held}, refused=task.refused.union(entry.refused))
@@ -161,6 +189,15 @@ class EdgeJournal:
             held = {client for client, authorities in known.holders.items() if authority in authorities}
             new = (tuple(sorted(said_yes - held)), tuple(sorted(said_no - known.refused)))
             return Change((WordKept(task, authority, *new),)) if any(new) else NOTHING
+
+        self._folded.change(change)
+
+    def keep_window_keys(self, keys: Iterable[SignedWindowKey]) -> None:
+        """Verified; the first one of an authority and window stays, so that all clients seal to the same."""
+
+        def change(state: EdgeState) -> Change:
+            new = [key for key in keys if not _has_key(state, key.statement)]
+            return Change(tuple(map(WindowKeyKept, new))) if new else NOTHING
 
         self._folded.change(change)
 

@@ -37,6 +37,13 @@ class ShowTask:
 
 
 @dataclass(frozen=True, slots=True)
+class AskKeys:
+    """Ask the key authorities for the keys of this window of rounds, to which phones seal their shares."""
+
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
 class ShowEnvelopes:
     """Show these clients' envelopes to the authorities that have not confirmed their shares."""
 
@@ -103,8 +110,8 @@ class End:
 
 
 Move = (
-    Wait | Fetch | ReadTimes | ShowTask | ShowEnvelopes | OpenRound | CommitBatch | VerifyUpdates | RequestKey
-    | DecryptSum | Publish | Abandon | Expire | Rederive | End
+    Wait | Fetch | ReadTimes | ShowTask | AskKeys | ShowEnvelopes | OpenRound | CommitBatch | VerifyUpdates
+    | RequestKey | DecryptSum | Publish | Abandon | Expire | Rederive | End
 )  # fmt: skip
 
 
@@ -119,6 +126,7 @@ class Knowledge:
     server: Address
     missing: bool = False  # documents are worth a look
     told: bool = False  # the authorities were shown the spec
+    keyed: frozenset[int] = frozenset()  # windows for which the keys of all authorities are here
     acceptances: Mapping[Address, frozenset[Address]] = field(default_factory=dict)  # client -> authorities
     shown: frozenset[Address] = frozenset()  # clients whose envelope was before the authorities at least once
     refused: frozenset[Address] = frozenset()  # clients whose envelope an authority found wrong
@@ -129,5 +137,5 @@ class Knowledge:
     summed: bool = False  # the sum of the accepted is at hand
     decrypted: bool = False
     undecryptable: bool = False  # the sum cannot be decrypted, whoever asks
-    underivable: frozenset[int] = frozenset()  # rounds for which deriving again did not help
+    underivable: Mapping[int, int] = field(default_factory=dict)  # rounds for which deriving again did not help, until
     not_before: Mapping[type[Move], int] = field(default_factory=dict)

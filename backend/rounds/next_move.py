@@ -11,6 +11,7 @@ from typing import Final
 
 from backend.rounds.moves import (
     Abandon,
+    AskKeys,
     CommitBatch,
     DecryptSum,
     End,
@@ -37,6 +38,7 @@ from protocol.messages.settlement import Allocation, Verdict
 from protocol.messages.submission import SignedCommitment
 from protocol.messages.task import TaskSpec
 from protocol.round.key_request import check_quorum, key_request
+from protocol.round.windows import AHEAD, enrolment_window, window_of
 from protocol.task.acting import NEVER, acts_after
 from protocol.task.documents import Absent
 from protocol.task.ending import is_over
@@ -45,6 +47,7 @@ from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
 
 MARGIN_SECONDS: Final = 5  # before a deadline of the contract, when the server stops waiting for others
+ASK_SECONDS: Final = 15  # that authorities may take to give their keys
 
 
 def next_move(state: TaskState, known: Knowledge, now: int) -> Move:
@@ -52,6 +55,8 @@ def next_move(state: TaskState, known: Knowledge, now: int) -> Move:
     move = _next(state, known, now)
     if isinstance(move, ShowEnvelopes):
         return move  # it has a patience of its own: one that is new is shown at once
+    if isinstance(move, Wait):
+        return _meanwhile(state, known, Wait(min(move.until, *known.underivable.values(), NEVER)), now)
     return Wait(known.not_before[type(move)]) if known.not_before.get(type(move), 0) > now else move
 
 
@@ -89,12 +94,30 @@ def _next(state: TaskState, known: Knowledge, now: int) -> Move:
     return _between_rounds(state, posted, spec, known, now)
 
 
+def _meanwhile(state: TaskState, known: Knowledge, wait: Wait, now: int) -> Move:
+    """While nothing else is to be done: the keys to which phones seal now and later; then shares for every authority,
+    before it erases what opens them."""
+    spec = state.spec
+    if isinstance(spec, Absent) or not known.told or is_over(state, now) or wait.until - now <= ASK_SECONDS:
+        return wait
+    length = spec.cohort.roster_rounds
+    window, last = enrolment_window(len(state.rounds), length), window_of(spec.rounds, length)
+    lacking = [near for near in range(window, min(window + AHEAD, last) + 1) if near not in known.keyed]
+    ask_again, show_again = (known.not_before.get(kind, 0) for kind in (AskKeys, ShowEnvelopes))
+    if lacking and ask_again <= now:
+        return AskKeys(lacking[0])
+    waiting = _unshown(state, known, len(spec.committee.members))
+    if showing := _to_show(waiting, known, now):
+        return showing
+    return Wait(min([wait.until, *([ask_again] if lacking else []), *([show_again] if waiting else [])]))
+
+
 def _between_rounds(state: TaskState, posted: TaskPosted, spec: TaskSpec, known: Knowledge, now: int) -> Move:
     if not known.told:
         return ShowTask()
     if unread := _underived(state, known):
         return Rederive(unread)
-    waiting = _unshown(state, spec, known)
+    waiting = _unshown(state, known, _enough(state, spec))
     if showing := _to_show(waiting, known, now):
         return showing
     again = known.not_before.get(ShowEnvelopes, NEVER) if waiting else NEVER
@@ -116,7 +139,7 @@ def _in_round(state: TaskState, spec: TaskSpec, known: Knowledge, facts: RoundFa
     if unread := _underived(state, known):
         return Rederive(unread)
     after = acts_after(state, known.server)
-    waiting = _unshown(state, spec, known)
+    waiting = _unshown(state, known, _enough(state, spec))
     if now <= after and waiting and not known.told:
         return ShowTask()  # the authorities' word is at hand when this server has to take over
     if now <= after:
@@ -222,9 +245,13 @@ def _to_show(waiting: tuple[Address, ...], known: Knowledge, now: int) -> ShowEn
     return None
 
 
-def _unshown(state: TaskState, spec: TaskSpec, known: Knowledge) -> tuple[Address, ...]:
-    """Clients whose envelope some authority has not confirmed; once rounds run, only those that lack a threshold."""
-    enough = spec.committee.threshold if state.rounds else len(spec.committee.members)
+def _enough(state: TaskState, spec: TaskSpec) -> int:
+    """Authorities for which a round waits: all before the first one, then a threshold."""
+    return spec.committee.threshold if state.rounds else len(spec.committee.members)
+
+
+def _unshown(state: TaskState, known: Knowledge, enough: int) -> tuple[Address, ...]:
+    """Clients whose shares fewer than ``enough`` authorities have confirmed."""
     return tuple(
         client
         for client in sorted(state.enrolled)

@@ -135,6 +135,7 @@ class Performer:
             server=self.ledger.sender,
             missing=bool(self.reader.missing(now)),
             told=not isinstance(spec, Absent) and len(self._admission.told) >= spec.committee.threshold,
+            keyed=frozenset() if isinstance(spec, Absent) else kept.keyed(len(spec.committee.members)),
             acceptances=kept.holders,
             shown=frozenset(self._admission.shown),
             refused=kept.refused,
@@ -145,7 +146,7 @@ class Performer:
             summed=work.total is not None,
             decrypted=work.aggregate is not None,
             undecryptable=work.undecryptable,
-            underivable=frozenset(round_ for round_, until in self._underivable.items() if now < until),
+            underivable={round_: until for round_, until in self._underivable.items() if now < until},
             not_before={kind: until for kind, until in self._not_before.items() if now < until},
         )
 
@@ -158,6 +159,9 @@ class Performer:
             case moves.ShowTask():
                 if not self._admission.show_task(self.task, self._spec()):
                     raise NotReadyError("too few key authorities have the task")
+            case moves.AskKeys(window):
+                if not self._admission.ask_keys(self.task, self._spec(), window):
+                    raise NotReadyError(f"an authority has no key of window {window} yet")
             case moves.ShowEnvelopes(clients):
                 if not self._admission.show_envelopes(self.state, self._spec(), clients):
                     raise NotReadyError("an authority or an envelope is away")
@@ -226,7 +230,7 @@ class Performer:
         request, total = key_request(plan, committed, verdict.accepted), self._work.total
         assert total is not None  # decided upon only once it is there
         found = self.committee.partial_keys(spec.committee, PlannedKeyRequest(plan, request))
-        position = {member.address: j for j, member in enumerate(spec.committee.members, start=1)}
+        position = {member: j for j, member in enumerate(spec.committee.members, start=1)}
         answers = {position[authority]: answer for authority, answer in found.items()}
         if len(answers) < spec.committee.threshold:
             raise NotReadyError("too few key authorities answer")
@@ -245,7 +249,7 @@ class Performer:
         aggregate = self._work.aggregate
         assert aggregate is not None  # decided upon only once it is there
         for j in aggregate.accused:
-            log.warning("a key authority lied", authority=to_hex(spec.committee.members[j - 1].address))
+            log.warning("a key authority lied", authority=to_hex(spec.committee.members[j - 1]))
         request = key_request(plan, committed, verdict.accepted)
         progress = Progress(self._best(number), *self._accuracy.count(spec, aggregate.parameters))
         before = self._allocation_before(number)

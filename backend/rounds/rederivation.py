@@ -165,7 +165,7 @@ class Rederivation:
             _, total = verify_updates(self.store, scheme, committed, self.pause, verdict)
         request = key_request(plan, committed, verdict.accepted)
         found = self.committee.partial_keys(spec.committee, PlannedKeyRequest(plan, request))
-        position = {member.address: j for j, member in enumerate(spec.committee.members, start=1)}
+        position = {member: j for j, member in enumerate(spec.committee.members, start=1)}
         partials = {position[authority]: answer.residues for authority, answer in found.items()}
         aggregate = decrypt_sum(scheme, request, total, partials, indices, parameters)
         return aggregate.decrypted.sums

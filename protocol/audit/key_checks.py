@@ -43,7 +43,7 @@ class KeyAudit:
         return [f"authority {j} lied" for j in derived]
 
     def _signed(self, keys: Sequence[SignedPartialKey]) -> dict[int, bytes]:
-        position = {member.address: j for j, member in enumerate(self.committee.members, start=1)}
+        position = {member: j for j, member in enumerate(self.committee.members, start=1)}
         order = [position.get(signed.statement.authority, 0) for signed in keys]
         require(0 not in order and order == sorted(set(order)), "keys not ascending by committee member")
         partials, plan = {}, self.plan

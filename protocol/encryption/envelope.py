@@ -28,7 +28,7 @@ from protocol.encryption.committee import (
     subsets_without,
 )
 from protocol.errors import EncryptionError, Party
-from protocol.identifiers import Address, Digest, Range, Word, sha256
+from protocol.identifiers import Address, Count, Digest, Range, Word, sha256
 from protocol.randomness import Randomness
 
 MAX_ENVELOPE_BYTES: Final = 4 * 1024 * 1024
@@ -53,12 +53,14 @@ class SealedShare:
 
 @dataclass(frozen=True, slots=True)
 class KeyEnvelope:
-    """One client's enrolment at a committee; authority j = 1..m is that of ``shares[j - 1]``.
+    """One client's enrolment at a committee; authority j = 1..m is that of ``shares[j - 1]``, sealed to its key of
+    ``window``.
 
     ``commitments`` are SHA256(salt_B || K_B) for every subset B, in the order of :func:`~.committee.subsets`.
     """
 
     task: Word
+    window: Count
     client: Address
     threshold: Annotated[int, Range(2, 16)]
     commitments: Annotated[tuple[Digest, ...], Range(2, MAX_SUBSETS)]
@@ -66,7 +68,7 @@ class KeyEnvelope:
 
 
 class EncryptionKeyPair:
-    """An authority's key pair for receiving shares, determined by 96 secret bytes: X25519 (32) || ML-KEM seed (64)."""
+    """An authority's key pair for the shares of one window, from 96 secret bytes: X25519 (32) || ML-KEM seed (64)."""
 
     def __init__(self, seed: bytes) -> None:
         """Raises EncryptionError ``E_PARAMS`` for another size."""
@@ -81,11 +83,11 @@ class EncryptionKeyPair:
         return cls(randomness.draw("key authority/encryption key", SEED_BYTES))
 
     def private_bytes(self) -> bytes:
-        """The seed, for the authority's key file."""
+        """The seed, for the authority's records."""
         return self._seed
 
     def public_bytes(self) -> bytes:
-        """X25519 (32) || ML-KEM-768 encapsulation key (1184), as in the task's committee."""
+        """X25519 (32) || ML-KEM-768 encapsulation key (1184), as the authority signs it."""
         return self._x25519.public_key().public_bytes_raw() + self._mlkem.public_key().public_bytes_raw()
 
     def _open(self, ciphertext: bytes, associated: bytes) -> bytes:
@@ -101,30 +103,31 @@ def seal_envelope(
     master_keys: Mapping[Subset, bytes],
     domain: bytes,
     task: int,
+    window: int,
     client: Address,
     members: Sequence[tuple[Address, bytes]],
-    m: int,
     t: int,
     randomness: Randomness,
 ) -> KeyEnvelope:
-    """Seal to every member (address, encryption key) of the committee the keys of the subsets it is not in.
+    """Seal to every member (address, encryption key of the window) the keys of the subsets it is not in.
 
     ``domain`` is the unambiguous prefix of chain and ledger. ML-KEM draws from the system, so two envelopes over the
-    same keys differ. Raises EncryptionError ``E_PARAMS`` (fault: manufacturer for a member's bad key).
+    same keys differ. Raises EncryptionError ``E_PARAMS`` (fault: the authority's for a bad key).
     """
+    m, scope = len(members), f"task/{task}/window/{window}/envelope"
     names = subsets(m, t)
-    if len(members) != m or set(master_keys) != set(names):
-        raise EncryptionError(f"not the members and keys of a {t}-of-{m} committee", code="E_PARAMS")
-    drawn = randomness.draw(f"task/{task}/envelope/salts", _SALT_BYTES * len(names))
+    if set(master_keys) != set(names):
+        raise EncryptionError(f"not the keys of a {t}-of-{m} committee", code="E_PARAMS")
+    drawn = randomness.draw(f"{scope}/salts", _SALT_BYTES * len(names))
     salts = {subset: drawn[_SALT_BYTES * i : _SALT_BYTES * (i + 1)] for i, subset in enumerate(names)}
     shares = []
     for j, (authority, public_key) in enumerate(members, start=1):
         plain = b"".join(key + salts[subset] for subset, key in sorted(authority_share(master_keys, j).items()))
-        ephemeral = randomness.draw(f"task/{task}/envelope/ephemeral/{j}", _X25519_BYTES)
-        associated = _associated_data(domain, task, client, authority, j, m, t)
+        ephemeral = randomness.draw(f"{scope}/ephemeral/{j}", _X25519_BYTES)
+        associated = _associated_data(domain, task, window, client, authority, j, m, t)
         shares.append(SealedShare(authority, _seal(plain, public_key, ephemeral, associated)))
     commitments = tuple(key_commitment(salts[subset], master_keys[subset]) for subset in names)
-    return KeyEnvelope(task, client, t, commitments, tuple(shares))
+    return KeyEnvelope(task, window, client, t, commitments, tuple(shares))
 
 
 def check_envelope(envelope: KeyEnvelope, task: int, client: Address, members: Sequence[Address], t: int) -> None:
@@ -148,7 +151,7 @@ def open_share(envelope: KeyEnvelope, domain: bytes, j: int, private_key: Encryp
         raise _refusal(f"the envelope has no share for authority {j}")
     held = subsets_without(m, t, j)
     sealed = envelope.shares[j - 1]
-    associated = _associated_data(domain, envelope.task, envelope.client, sealed.authority, j, m, t)
+    associated = _associated_data(domain, envelope.task, envelope.window, envelope.client, sealed.authority, j, m, t)
     try:
         plain = private_key._open(sealed.ciphertext, associated)
     except (ValueError, InvalidTag) as error:
@@ -184,7 +187,7 @@ def _seal(plain: bytes, public_key: bytes, ephemeral: bytes, associated: bytes) 
         encapsulated, ciphertext = MLKEM768PublicKey.from_public_bytes(public_key[_X25519_BYTES:]).encapsulate()
     except ValueError as error:
         raise EncryptionError(
-            "an authority's encryption key is not valid", code="E_PARAMS", fault=Party.MANUFACTURER
+            "an authority's encryption key is not valid", code="E_PARAMS", fault=Party.KEY_AUTHORITY
         ) from error
     header = private.public_key().public_bytes_raw() + ciphertext
     key, nonce = _sealing_key(agreed + encapsulated, header, public_key)
@@ -198,6 +201,8 @@ def _sealing_key(agreed: bytes, header: bytes, public_key: bytes) -> tuple[bytes
     return derived[:32], derived[32:]
 
 
-def _associated_data(domain: bytes, task: int, client: Address, authority: Address, j: int, m: int, t: int) -> bytes:
+def _associated_data(
+    domain: bytes, task: int, window: int, client: Address, authority: Address, j: int, m: int, t: int
+) -> bytes:
     """What a share belongs to; everything after ``domain`` has a fixed size."""
-    return domain + task.to_bytes(32, "big") + client + authority + bytes((j, m, t))
+    return domain + task.to_bytes(32, "big") + window.to_bytes(4, "big") + client + authority + bytes((j, m, t))

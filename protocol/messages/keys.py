@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from protocol.canonical import encode
-from protocol.identifiers import Address, Digest, Label, Nonce, Range, Signature, Word, sha256
+from protocol.identifiers import Address, Digest, Label, Nonce, Range, Signature, Size, Word, sha256
 from protocol.messages.round import RoundPlan
 from protocol.messages.task import ShortText
 
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 SUM: Final = "sum"  # kind of a request: the weighted sum of the accepted updates
 
+ENCRYPTION_KEY_BYTES: Final = 1216  # X25519 (32) || ML-KEM-768 (1184)
 MAX_PARTIAL_KEY_BYTES = 64 * 1024 * 1024  # PAD/1: 6 bytes for each of ten million coordinates
 
 
@@ -86,3 +87,28 @@ class KeyAcceptanceStatement:
 class SignedKeyAcceptance:
     statement: KeyAcceptanceStatement
     signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class WindowKeyStatement:
+    """EIP-712 ``WindowKey``, signed by the authority: clients that enrol in this window of rounds seal its shares to
+    the encryption key with digest ``key``."""
+
+    task: Word
+    window: Annotated[int, Range(0, 2**32 - 1)]
+    authority: Address
+    key: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class SignedWindowKey:
+    statement: WindowKeyStatement
+    encryption_key: Annotated[bytes, Size(ENCRYPTION_KEY_BYTES)]
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class WindowKeys:
+    """All of one window, in the order of the committee."""
+
+    keys: Annotated[tuple[SignedWindowKey, ...], Range(2, 16)]

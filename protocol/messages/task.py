@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.errors import MalformedError, Party
-from protocol.identifiers import NATIVE_COIN, Address, Amount, Count, Digest, PartsPerMillion, Range, Seconds, Size
+from protocol.identifiers import NATIVE_COIN, Address, Amount, Count, Digest, PartsPerMillion, Range, Seconds
 from protocol.version import SPEC_VERSION
 
 MAX_SPEC_BYTES = 128 * 1024
@@ -107,6 +107,7 @@ class CohortTerms:
     min_clients: Annotated[int, Range(2, 10_000)]  # quorum of a round
     max_clients: Annotated[int, Range(2, 10_000)]
     max_share_ppm: PartsPerMillion  # largest share of one client in the sum of weights (E_CONCENTRATION)
+    roster_rounds: Annotated[int, Range(1, 100_000)] = 10  # of a window: each has encryption keys of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,17 +177,11 @@ class ScheduleTerms:
 
 
 @dataclass(frozen=True, slots=True)
-class CommitteeMember:
-    address: Address  # signs partial keys
-    encryption_key: Annotated[bytes, Size(1216)]  # X25519 (32) || ML-KEM-768 (1184), for clients' shares
-
-
-@dataclass(frozen=True, slots=True)
 class Committee:
-    """Member j = 1..m is ``members[j - 1]``; any ``threshold`` of them issue a functional key."""
+    """Authority j = 1..m is ``members[j - 1]``, whose account signs; any ``threshold`` issue a functional key."""
 
     threshold: Annotated[int, Range(2, 16)]
-    members: Annotated[tuple[CommitteeMember, ...], Range(2, 16)]
+    members: Annotated[tuple[Address, ...], Range(2, 16)]
 
 
 @dataclass(frozen=True, slots=True)

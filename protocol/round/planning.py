@@ -46,7 +46,7 @@ def terms_of(spec: TaskSpec) -> TaskTerms:
     return TaskTerms(
         spec=sha256(encode(spec)),
         edge_servers=(spec.edge_server, *spec.edge_substitutes),
-        authorities=tuple(member.address for member in spec.committee.members),
+        authorities=spec.committee.members,
         threshold=spec.committee.threshold,
         initial_reputation=spec.reputation.initial,
         rounds=spec.rounds,

@@ -9,9 +9,9 @@ import httpx2
 
 from protocol.canonical import decode, encode
 from protocol.errors import HearthError, MalformedError, Party, VerificationError
-from protocol.identifiers import ZERO_DIGEST, Digest, from_hex, sha256
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, from_hex, sha256
 from protocol.messages.chain import RoundPublished, TaskPosted
-from protocol.messages.task import CommitteeMember, ModelSpec, TaskSpec
+from protocol.messages.task import ModelSpec, TaskSpec
 from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
@@ -55,11 +55,11 @@ def post_task(task_file: Path, edge_url: str, store: ContentStore, ledger: Ether
     return posted[0].task, receipt.gas_used
 
 
-def identify_authority(url: str) -> CommitteeMember:
-    """Asks a key authority for its address and encryption key; check both with its operator out of band."""
+def identify_authority(url: str) -> Address:
+    """Asks a key authority for its address; check it with its operator out of band."""
     answer = _json("GET", f"{url.rstrip('/')}/api/v1/identity", None)
     try:
-        return CommitteeMember(from_hex(answer["address"], 20), from_hex(answer["encryption_key"], 1216))
+        return from_hex(answer["address"], 20)
     except (KeyError, TypeError, AttributeError) as error:
         raise ApiError(f"{url}: not a key authority's identity", fault=Party.KEY_AUTHORITY) from error
 

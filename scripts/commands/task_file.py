@@ -10,12 +10,11 @@ from typing import Any
 
 from protocol.canonical import decode, encode
 from protocol.errors import MalformedError, Party
-from protocol.identifiers import NATIVE_COIN, Digest, from_hex, to_hex
+from protocol.identifiers import NATIVE_COIN, Address, Digest, from_hex, to_hex
 from protocol.messages.task import (
     MICRO,
     CohortTerms,
     Committee,
-    CommitteeMember,
     DepositTerms,
     Durations,
     EncodingTerms,
@@ -39,7 +38,7 @@ from protocol.version import SPEC_VERSION
 MAX_TASK_FILE_BYTES = 1024 * 1024
 SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "samples" / "task.toml"  # in the wheel, too
 _COIN = to_hex(NATIVE_COIN)
-Identify = Callable[[str], CommitteeMember]  # an authority's URL -> what it says it is
+Identify = Callable[[str], Address]  # an authority's URL -> who it says it is
 
 
 class TaskFile:
@@ -98,7 +97,10 @@ class TaskFile:
                 _scaled(privacy["epsilon_budget"]), privacy["delta_exponent"], privacy.get("accountant", Renyi.name)
             ),
             cohort=CohortTerms(
-                cohort["min_clients"], cohort["max_clients"], _scaled(cohort.get("max_share", Decimal("0.2")))
+                cohort["min_clients"],
+                cohort["max_clients"],
+                _scaled(cohort.get("max_share", Decimal("0.2"))),
+                cohort.get("roster_rounds", 10),
             ),
             reputation=ReputationTerms(**self._table("reputation")),
             rewards=RewardTerms(
@@ -136,10 +138,10 @@ def _learning(tables: Mapping[str, Any]) -> LearningTerms:
     )
 
 
-def _member(entry: Mapping[str, str], identify: Identify) -> CommitteeMember:
+def _member(entry: Mapping[str, str], identify: Identify) -> Address:
     if "url" in entry:
         return identify(entry["url"])
-    return CommitteeMember(from_hex(entry["address"].lower(), 20), from_hex(entry["encryption_key"], 1216))
+    return from_hex(entry["address"].lower(), 20)
 
 
 def _scaled(value: Decimal | int) -> int:

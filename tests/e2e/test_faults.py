@@ -91,6 +91,7 @@ def test_corrupt_ciphertext_wrong_round_replay_and_a_client_that_leaves(tmp_path
 def test_an_authority_is_down_and_the_edge_server_dies_mid_round(tmp_path: Path) -> None:
     with play(tmp_path / "play") as task:
         task.prepare()
+        _await_keys(task)
         _role(task, "authority-3").kill()
         _hold(task, CHARGED_FIRST_ROUND)
         task.start_agents()
@@ -193,6 +194,12 @@ def _role(task: Play, name: str) -> RoleProcess:
 def _await_death(task: Play, process: RoleProcess) -> None:
     task.stage.processes.await_until(lambda: process.process.poll() is not None)
     assert process.process.returncode == -9, process.tail()
+
+
+def _await_keys(task: Play) -> None:
+    """Phones seal to the keys of all authorities: one that falls silent later keeps nobody out."""
+    url = f"{task.stage.edge_url}/api/v1/tasks/1/windows/0/keys"
+    task.stage.processes.await_until(lambda: httpx2.get(url).status_code == 200)
 
 
 def _opened(task: Play, number: int) -> RoundOpened:

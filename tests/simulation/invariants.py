@@ -72,6 +72,12 @@ class Invariants:
             return all(ledger.claimed(TASK, e.client) >= e.cumulative for e in allocation.entitlements)
         return True
 
+    def keys_are_erased(self) -> None:
+        """At the end of a task nobody can open an envelope any more."""
+        for authority in self._world.authorities:
+            made = [name for name in authority.records._blobs if name.startswith("window-")]
+            assert not made, f"{authority.name} still has {made}"
+
     def _one_key_for_each_label(self) -> None:
         for authority in self._world.authorities:
             for name in authority.records._blobs:

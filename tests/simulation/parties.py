@@ -17,6 +17,7 @@ from backend.key_authority.app import authority_app
 from backend.key_authority.policy import AuthorityPolicy, ChainLimits
 from backend.key_authority.records import AuthorityRecords
 from backend.key_authority.service import KeyAuthority
+from backend.key_authority.windows import Windows, WindowWatch, seeded
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.desk import Desk
 from backend.rounds.driver import Driver
@@ -24,9 +25,7 @@ from backend.rounds.hosted_task import HostedTask
 from backend.rounds.inbox import Inbox
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.performer import Performer
-from protocol.encryption.envelope import EncryptionKeyPair
 from protocol.messages.chain import TaskPosted
-from protocol.randomness import SeededRandomness
 from protocol.task.documents import Kind
 from protocol.task.limits import CohortLimits
 from storage.ledger.signer import Signer
@@ -37,10 +36,6 @@ from tests.samples import private_key
 from tests.simulation.faults import Faults, KilledError, MortalRecords, Network, UnreliableLedger, UnreliableStore
 
 SMALL = AuthorityPolicy(CohortLimits(2, 900_000), ChainLimits(0))
-
-
-def authority_key_pair(j: int) -> EncryptionKeyPair:
-    return EncryptionKeyPair.generate(SeededRandomness(private_key("authority", j)))
 
 
 class Process:
@@ -126,13 +121,15 @@ class Authority(Process):
     def __init__(self, j: int, chain: MemoryChain, faults: Faults) -> None:
         super().__init__(f"authority{j}")
         self.signer, self.records = Signer(private_key("authority", j)), MemoryRecords()
-        self._chain, self._faults, self._key_pair = chain, faults, authority_key_pair(j)
+        self._chain, self._faults = chain, faults
         self.start()
 
     def start(self) -> None:
         reader = UnreliableLedger(self._chain, self.signer.address, self._faults)
         records = AuthorityRecords(MortalRecords(self.records, self._faults))
-        self.app = authority_app(KeyAuthority(reader, records, self.signer, self._key_pair, SMALL))
+        windows = Windows(reader, records, self.signer, seeded(self.signer.address, self.signer.address))
+        self.watch = WindowWatch(windows, records)
+        self.app = authority_app(KeyAuthority(reader, records, self.signer, windows, SMALL))
 
 
 class Server(Process):

@@ -18,7 +18,7 @@ def test_killed_at_every_change_of_its_records(lives: str, tmp_path: Path) -> No
     world.faults.calm, world.faults.lives = True, lives
     try:
         for _ in range(2_000):
-            for process in (*world.servers, *world.phones):
+            for process in (*world.servers, *world.phones, *world.authorities):
                 world.revive()
                 world.step(process)
             world.invariants.check()

@@ -61,7 +61,7 @@ def test_every_round_ends_and_everybody_is_paid(name: str, stop_first: bool, tmp
     world.faults.calm, withheld = True, False
     try:
         for _ in range(3_000):
-            for process in (*world.servers, *world.phones):
+            for process in (*world.servers, *world.phones, *world.authorities):
                 world.step(process)
                 withheld = withheld or _withhold_once_named(world, FINDERS[name], stop_first)
             if world.invariants.settled():

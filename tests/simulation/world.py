@@ -15,7 +15,7 @@ from protocol.canonical import encode
 from protocol.domain import Domain
 from protocol.errors import HearthError
 from protocol.messages.chain import Event
-from protocol.messages.task import CohortTerms, Committee, CommitteeMember, TaskSpec
+from protocol.messages.task import CohortTerms, Committee, TaskSpec
 from protocol.model.dataset import encode_labelled
 from protocol.model.layout import Layout
 from protocol.round.planning import terms_of
@@ -28,7 +28,7 @@ from tests.reference_ledger.ledger import MemoryLedger
 from tests.samples import private_key, sample_spec
 from tests.simulation.faults import Faults, KilledError, Network, UnreliableStore
 from tests.simulation.invariants import Invariants
-from tests.simulation.parties import Authority, Process, Server, authority_key_pair
+from tests.simulation.parties import Authority, Process, Server
 from tests.simulation.phones import TASK, Phone
 
 START: Final = 1_700_000_000
@@ -74,10 +74,7 @@ class World:
     def _spec(self, servers: list[bytes], phones: int, rounds: int) -> TaskSpec:
         spec = sample_spec(rounds=rounds, confirmations=CONFIRMATIONS)
         layout = Layout.of(spec.model)
-        members = [
-            CommitteeMember(Signer(private_key("authority", j)).address, authority_key_pair(j).public_bytes())
-            for j in (1, 2, 3)
-        ]
+        members = [Signer(private_key("authority", j)).address for j in (1, 2, 3)]
         images = np.arange(24, dtype=np.uint8).reshape(4, 6)
         learning = replace(spec.learning, sparsity=replace(spec.learning.sparsity, density_ppm=1_000_000))
         spec = replace(
@@ -88,7 +85,7 @@ class World:
             edge_substitutes=tuple(servers[1:]),
             committee=Committee(2, tuple(members)),
             learning=learning,
-            cohort=CohortTerms(2, phones, 900_000),
+            cohort=CohortTerms(2, phones, 900_000, roster_rounds=1),
             schedule=replace(spec.schedule, training_seconds=2),  # operations are few: phones are not to idle
             durations=replace(spec.durations, takeover_seconds=100, task_seconds=20_000, claim_seconds=20_000),
         )
@@ -110,6 +107,7 @@ class World:
             (12, self._pass_time),
             (3, self._deliver_late),
             (3, self._restart),
+            (3, self._step_authority),
             (2, self._toggle_authority),
             (2, self._withhold),
             (1, self._reorganise),
@@ -124,10 +122,11 @@ class World:
         self.faults.calm = True
         self.revive()
         for _ in range(20_000):
-            for process in (*self.servers, *self.phones):
+            for process in (*self.servers, *self.phones, *self.authorities):
                 self.step(process)
             self.invariants.check()
             if self.invariants.settled():
+                self.invariants.keys_are_erased()
                 return
             self.jump()
         raise AssertionError("the task does not come to its end")
@@ -160,12 +159,17 @@ class World:
         if isinstance(process, Server):
             self._alive(process, process.step)
             self._alive(process, process.relay)
+        elif isinstance(process, Authority):
+            self._alive(process, process.watch.erase)
         elif isinstance(process, Phone) and process.due <= self.time:
             self._alive(process, lambda: process.step(self.time))
 
     def _step_server(self) -> None:
         server = self.random.choice(self.servers)
         self._alive(server, server.step)
+
+    def _step_authority(self) -> None:
+        self.step(self.random.choice(self.authorities))
 
     def _relay(self) -> None:
         server = self.random.choice(self.servers)

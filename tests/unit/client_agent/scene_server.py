@@ -5,6 +5,7 @@ The other clients of the task are named in its plans and deliver nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from client_agent.edge_client import EdgeRefusedError, EdgeUnavailableError, NextRound, TaskEnded
 from protocol.canonical import encode
 from protocol.content.cid import Cid
+from protocol.domain import Domain
 from protocol.encryption.envelope import EncryptionKeyPair
 from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_owed
@@ -34,7 +36,7 @@ from protocol.messages.submission import (
     SignedReceipt,
     Submission,
 )
-from protocol.messages.task import Committee, CommitteeMember, LearningTerms
+from protocol.messages.task import LearningTerms
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
 from protocol.privacy.spending import spent
@@ -77,14 +79,11 @@ class PlayedServer:
         self.chain, self.store = PlayedChain(), MemoryStore()
         self.withheld, self.proves, self.away, self.relays = withheld, proves, False, False
         self.number, self.submitted = 0, dict[int, list[Submission]]()
+        self.windows = list[int]()  # whose keys were asked for
         spec = sample_spec(rounds=ROUNDS, confirmations=confirmations)
         self.layout, self.parameters = Layout.of(spec.model), initial_parameters(spec.model)
-        members = [
-            CommitteeMember(member.address, EncryptionKeyPair.generate(SeededRandomness(member.address)).public_bytes())
-            for member in spec.committee.members
-        ]
         self.model = self.put(self.layout.to_safetensors(self.parameters))
-        self.spec = replace(spec, initial_model=self.model, committee=Committee(2, tuple(members)))
+        self.spec = replace(spec, initial_model=self.model)
         self.put(encode(self.spec))
         self.chain.mine(
             TaskPosted, manufacturer=OTHERS[0], terms=terms_of(self.spec), escrow=self.spec.budget(),
@@ -160,6 +159,12 @@ class PlayedServer:
 
     def turn(self) -> None:
         pass
+
+    def window_keys(self, _: Domain, __: int, window: int, members: Sequence[Address]) -> list[tuple[Address, bytes]]:
+        self._serve()
+        self.windows.append(window)
+        keys = (EncryptionKeyPair.generate(SeededRandomness(member).fork(str(window))) for member in members)
+        return [(member, pair.public_bytes()) for member, pair in zip(members, keys, strict=True)]
 
     def enrol(self, signed: SignedEnrolment) -> None:
         self._serve()

@@ -53,14 +53,14 @@ def _signed(round_number: int) -> SignedCommitment:
 def test_everything_survives_a_restart(tmp_path: Path) -> None:
     journal = _on_disk(tmp_path)
     journal.keep_keys(KEYS)
-    journal.keep_envelope(b"envelope", b"\x09" * 32)
+    journal.keep_envelope(0, b"envelope", b"\x09" * 32)
     journal.seal(_signed(1), b"body", np.array([0.5, -1.5]))
     journal.keep_receipt(1, RECEIPT)
     journal.keep_outcome(1, True)
     journal.close()
     again = _on_disk(tmp_path)
     assert again.keys_of(2) == ratchet(KEYS, 2)  # round 1 is sealed
-    assert (again.envelope, again.envelope_bytes()) == (b"\x09" * 32, b"envelope")
+    assert (again.envelope, again.envelope_bytes(0)) == (b"\x09" * 32, b"envelope")
     assert again.sealed == {1: Sealed(_signed(1))}
     assert again.body(1) == b"body"
     assert again.receipts == {1: RECEIPT}

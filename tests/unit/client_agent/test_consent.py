@@ -49,6 +49,7 @@ TOLD: Mapping[str, Callable[[Any], Any]] = {
     "privacy.accountant": lambda name: name,  # one that the phone lacks is refused: another test
     "cohort.min_clients": lambda clients: clients + 1,
     "cohort.max_share_ppm": lambda share: share // 2,
+    "cohort.roster_rounds": lambda rounds: rounds + 1,
     "reputation.initial": lambda points: points + 1,
     "reputation.floor": lambda points: points + 1,
     "reputation.maximum": lambda points: points + 1,

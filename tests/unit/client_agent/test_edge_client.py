@@ -23,9 +23,13 @@ from client_agent.edge_client import (
 from protocol.canonical import encode
 from protocol.errors import HearthError
 from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation
+from protocol.messages.keys import WindowKeys
 from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.messages.submission import SignedReceipt, Submission
-from tests.samples import client_address
+from storage.ledger.signer import Signer
+from tests.ports.reference_chain import DOMAIN
+from tests.samples import client_address, private_key
+from tests.unit.backend.rounds.scene_server import window_key
 
 SUBMISSION = Submission(b"\1" * 20, b"\2" * 16, b"\3" * 32, b"\4" * 65)
 SAID = SignedRoundStatement(RoundStatement(1, 3, b"\xcd" * 32, bytes(32)), b"\xef" * 65)
@@ -202,6 +206,21 @@ def test_after_a_poll_without_news_another_server_is_polled() -> None:
     client, asked = _two({"one": httpx2.Response(204), "two": httpx2.Response(204)})
     assert [client.next_round(1, 2, 0) for _ in range(3)] == [None] * 3
     assert asked == ["one", "two", "one"]
+
+
+def test_keys_to_seal_to_are_taken_from_whoever_shows_signed_ones() -> None:
+    signers = [Signer(private_key("authority", j)) for j in (1, 2)]
+    members, keys = [signer.address for signer in signers], [window_key(signer, 1, 2) for signer in signers]
+    forged = replace(keys[0], encryption_key=b"\7" * 1216)
+    awaited = httpx2.Response(503, json={"code": "E_KEYS_AWAITED"})
+    good = httpx2.Response(200, content=encode(WindowKeys(tuple(keys))))
+    for bad in (awaited, httpx2.Response(200, content=encode(WindowKeys((forged, keys[1]))))):
+        client, asked = _two({"one": bad, "two": good})
+        found = client.window_keys(DOMAIN, 1, 2, members)
+        assert found == [(key.statement.authority, key.encryption_key) for key in keys]
+        assert asked == ["one", "two"]
+        with pytest.raises(EdgeUnavailableError):
+            client.window_keys(DOMAIN, 1, 3, members)
 
 
 def test_bytes_to_every_server_are_counted() -> None:

@@ -40,7 +40,7 @@ SPEC = sample_spec()
 MEMBERS = SPEC.committee.members
 TOKEN = b"\x77" * 20
 WORK = Work(seconds=600, bytes=64 * 1024 * 1024, activations=1_000_000)
-LISTED = TrustLimits(3, (AcceptedChain(DOMAIN.chain_id, (DOMAIN.ledger,)),), tuple(m.address for m in MEMBERS[:2]))
+LISTED = TrustLimits(3, (AcceptedChain(DOMAIN.chain_id, (DOMAIN.ledger,)),), MEMBERS[:2])
 POLICY = Policy(trust=LISTED, money=replace(Policy().money, max_stake=10, tokens=(TokenStake(TOKEN, 5),)))
 # just within every line
 WITHIN = replace(
@@ -138,7 +138,7 @@ def test_an_authority_that_is_in_the_committee_twice_is_independent_once() -> No
     twice = replace(WITHIN, committee=Committee(2, (MEMBERS[0], MEMBERS[0], MEMBERS[1])))
     check_task(POLICY, replace(WITHIN, committee=Committee(2, MEMBERS)), DOMAIN, WORK)
     _refused("trust.authorities", "2", "at most 1", lambda: check_task(
-        replace(POLICY, trust=replace(LISTED, authorities=(MEMBERS[0].address,))), twice, DOMAIN, WORK
+        replace(POLICY, trust=replace(LISTED, authorities=MEMBERS[:1])), twice, DOMAIN, WORK
     ))  # fmt: skip
 
 

@@ -43,7 +43,7 @@ LIMITS = sample_policy().privacy
 
 
 class Scene:
-    """A posted task with a stake, and one phone; it must do without the edge server."""
+    """A posted task with a stake, and one phone; it must do with an edge server that gives it keys alone."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.chain, self.folder, self.store = running_chain("memory"), folder, MemoryStore()
@@ -71,7 +71,10 @@ class Scene:
     @contextmanager
     def membership(self) -> Iterator[Membership]:
         """One life of the phone's process."""
-        journal, nobody = AgentJournal(Journal(self.folder / "journal")), mock.Mock(spec_set=())
+        journal, nobody = AgentJournal(Journal(self.folder / "journal")), mock.Mock(spec_set=("window_keys",))
+        nobody.window_keys.return_value = [
+            (authority.authority_signer(j).address, authority.key_pair(j).public_bytes()) for j in (1, 2, 3)
+        ]
         made = Membership(
             signer=self.phone,
             ledger=self.ledger,

@@ -11,7 +11,7 @@ from eth_account import Account
 from protocol.domain import Domain
 from protocol.errors import HearthError, MalformedError, Party, VerificationError
 from protocol.messages.consent import Consent
-from protocol.messages.keys import KeyAcceptanceStatement, PartialKeyStatement
+from protocol.messages.keys import KeyAcceptanceStatement, PartialKeyStatement, WindowKeyStatement
 from protocol.messages.submission import Commitment, Enrolment, Leave
 from protocol.signing import Signable, address_of, sign, type_string, verify
 
@@ -25,6 +25,7 @@ MESSAGES: list[Signable] = [
     Commitment(7, 3, ME, b"\1" * 32, b"\2" * 16, b"\3" * 32),
     PartialKeyStatement(7, 3, b"\1" * 32, b"\2" * 32, ME, 0, b"\4" * 32),
     KeyAcceptanceStatement(7, ME, b"\5" * 32, b"\6" * 20),
+    WindowKeyStatement(7, 3, ME, b"\7" * 32),
 ]
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 

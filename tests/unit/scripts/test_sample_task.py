@@ -13,8 +13,9 @@ from backend.key_authority.policy import AuthorityPolicy
 from backend.key_authority.policy import check_task as check_by_authority
 from client_agent.policy import AcceptedChain, Policy, TrustLimits, check_task
 from client_agent.work import work_of
+from protocol.identifiers import Address
 from protocol.messages.chain import DEFAULT_RULES
-from protocol.messages.task import CommitteeMember, DepositTerms, Durations, LearningTerms, ReputationTerms, TaskSpec
+from protocol.messages.task import DepositTerms, Durations, LearningTerms, ReputationTerms, TaskSpec
 from protocol.privacy.spending import spent
 from protocol.round.key_request import check_quorum
 from protocol.round.scheme import encoding_of
@@ -28,8 +29,8 @@ DEFAULTS = [number for number, line in enumerate(LINES) if "default" in line and
 
 
 def spec_of(path: Path) -> TaskSpec:
-    def identify(url: str) -> CommitteeMember:
-        return CommitteeMember(url.encode()[-20:], url.encode().ljust(1216))
+    def identify(url: str) -> Address:
+        return url.encode()[-20:]
 
     return TaskFile(path).spec(b"\1" * 32, b"\2" * 32, identify)
 
@@ -52,7 +53,7 @@ def test_the_sample_is_a_task() -> None:
 
 def test_it_is_within_the_usual_policies_once_chain_and_authorities_are_listed() -> None:
     spec = spec_of(SAMPLE)
-    known = tuple(member.address for member in spec.committee.members)
+    known = spec.committee.members
     policy = Policy(trust=TrustLimits(chains=(AcceptedChain(DOMAIN.chain_id),), authorities=known))
     check_task(policy, spec, DOMAIN, work_of(spec))
     check_by_authority(AuthorityPolicy(), spec)

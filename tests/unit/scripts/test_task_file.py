@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from protocol.errors import MalformedError
-from protocol.messages.task import CommitteeMember
 from scripts.commands.task_file import TaskFile
 from scripts.demonstration.presets import DEMO_REPUTATION, DEMO_REWARDS
 from scripts.demonstration.task import terms_for, write_task_file
 
-MEMBERS = {f"http://127.0.0.1:{port}": CommitteeMember(bytes([port]) * 20, bytes([port]) * 1216) for port in (1, 2, 3)}
+MEMBERS = {f"http://127.0.0.1:{port}": bytes([port]) * 20 for port in (1, 2, 3)}
 
 
 def _written(tmp_path: Path, dataset: str = "digits") -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -12,18 +12,19 @@ from typing import Any
 from backend.key_authority.policy import AuthorityPolicy
 from backend.key_authority.records import AuthorityRecords
 from backend.key_authority.service import KeyAuthority
+from backend.key_authority.windows import Windows, seeded
 from protocol.canonical import encode
 from protocol.content.cid import cid_of
 from protocol.domain import Domain
 from protocol.encryption.committee import draw_master_keys
 from protocol.encryption.envelope import EncryptionKeyPair, seal_envelope
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, sha256
-from protocol.messages.chain import EnrolmentView, Event, RoundView, TaskPosted
+from protocol.messages.chain import Enrolled, EnrolmentView, Event, RoundView, TaskPosted
 from protocol.messages.keys import SUM, KeyRequest, KeyRequestEntry, PlannedKeyRequest
 from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.messages.submission import Commitment
-from protocol.messages.task import Committee, CommitteeMember, TaskSpec
-from protocol.randomness import SeededRandomness
+from protocol.messages.task import Committee, TaskSpec
+from protocol.randomness import Randomness, SeededRandomness
 from protocol.round.planning import terms_of
 from protocol.round.state_table import RoundState
 from protocol.signing import sign
@@ -40,9 +41,12 @@ SMALL = AuthorityPolicy(CohortLimits(2, 900_000))  # the sample has three client
 SECRETS = SeededRandomness(b"key authority tests")
 
 
-@cache
-def key_pair(j: int) -> EncryptionKeyPair:
-    return EncryptionKeyPair(SECRETS.draw(f"authority {j}", 96))
+def key_pair(j: int, window: int = 0) -> EncryptionKeyPair:
+    return EncryptionKeyPair.generate(randomness_of(j)(TASK, window))
+
+
+def randomness_of(j: int) -> Callable[[int, int], Randomness]:
+    return seeded(b"key authority tests", authority_signer(j).address)
 
 
 def authority_signer(j: int) -> Signer:
@@ -51,7 +55,7 @@ def authority_signer(j: int) -> Signer:
 
 @cache
 def spec() -> TaskSpec:
-    members = [CommitteeMember(authority_signer(j).address, key_pair(j).public_bytes()) for j in (1, 2, 3)]
+    members = [authority_signer(j).address for j in (1, 2, 3)]
     return sample_spec(committee=Committee(2, tuple(members)), confirmations=3)
 
 
@@ -59,12 +63,16 @@ def master_keys(client: Address) -> dict[tuple[int, ...], bytes]:
     return draw_master_keys(SECRETS, 3, 2, f"master keys {client.hex()}")
 
 
+def envelope(client: Address, window: int = 0) -> bytes:
+    """Sealing draws from the system too, so one envelope per client and window is made and kept."""
+    return _sealed(client, window)
+
+
 @cache
-def envelope(client: Address) -> bytes:
-    """Sealing draws from the system too, so one envelope per client is made and kept."""
-    members = [(member.address, member.encryption_key) for member in spec().committee.members]
+def _sealed(client: Address, window: int) -> bytes:
+    members = [(authority_signer(j).address, key_pair(j, window).public_bytes()) for j in (1, 2, 3)]
     fork = SECRETS.fork(client.hex())
-    return encode(seal_envelope(master_keys(client), DOMAIN.prefix(), TASK, client, members, 3, 2, fork))
+    return encode(seal_envelope(master_keys(client), DOMAIN.prefix(), TASK, window, client, members, 2, fork))
 
 
 def plan(number: int = 1, **changes: Any) -> RoundPlan:
@@ -110,12 +118,15 @@ class FakeLedger:
 
     domain: Domain = DOMAIN
     clock: int = 1_000
+    task_until: int = 100_000
     down: bool = False
     specs: dict[int, Digest] = field(default_factory=dict)
     posted: list[Event] = field(default_factory=list)
+    enrolled: list[Event] = field(default_factory=list)
     envelopes: dict[tuple[int, Address], Digest] = field(default_factory=dict)
     rounds: dict[tuple[int, int], RoundView] = field(default_factory=dict)
     confirmations_asked: list[int] = field(default_factory=list)
+    shallow: set[int] = field(default_factory=set)  # rounds without confirmations yet
 
     def post(self, posted: TaskSpec, terms: TaskSpec | None = None) -> None:
         self.specs[TASK] = sha256(encode(posted))
@@ -133,8 +144,15 @@ class FakeLedger:
         )
         self.posted = [event]
 
-    def enrol(self, client: Address) -> None:
-        self.envelopes[TASK, client] = cid_of(envelope(client)).digest
+    def enrol(self, client: Address, window: int = 0) -> None:
+        digest = cid_of(envelope(client, window)).digest
+        self.envelopes[TASK, client] = digest
+        place: dict[str, Any] = {"block": 1, "log_index": 0, "transaction": ZERO_DIGEST, "task": TASK}
+        self.enrolled.append(Enrolled(**place, client=client, envelope=digest, reputation=2, signature=bytes(65)))
+
+    def open(self, number: int, state: RoundState = RoundState.OPEN) -> None:
+        """A round of which nothing else matters."""
+        self.rounds[TASK, number] = RoundView(bytes([1]) * 32, ZERO_DIGEST, ZERO_DIGEST, state, 3, 0, 0, 500, 2_000, 0)
 
     def record(self, shown: KeyRequest, number: int = 1, state: RoundState = RoundState.REQUESTED) -> None:
         self.rounds[TASK, number] = RoundView(shown.label, ZERO_DIGEST, shown.digest(), state, 3, 3, 0, 500, 2_000, 0)
@@ -151,11 +169,11 @@ class FakeLedger:
         self._ask()
         if task not in self.specs:
             raise TransactionRevertedError("TaskUnknown", (task,))
-        return SimpleNamespace(spec=self.specs[task])
+        return SimpleNamespace(spec=self.specs[task], task_until=self.task_until)
 
     def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
         self._ask()
-        return [event for event in self.posted if getattr(event, "task", None) == task]
+        return [event for event in (*self.posted, *self.enrolled) if getattr(event, "task", None) == task]
 
     def enrolment(self, task: int, client: Address) -> EnrolmentView:
         self._ask()
@@ -165,6 +183,8 @@ class FakeLedger:
         self._ask()
         self.confirmations_asked.append(confirmations)
         none = RoundView(ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, RoundState.NONE, 0, 0, 0, 0, 0, 0)
+        if confirmations and round_number in self.shallow:
+            return none
         return self.rounds.get((task, round_number), none)
 
 
@@ -179,7 +199,8 @@ class Scene:
 
     def _authority(self) -> KeyAuthority:
         reader: Any = self.ledger
-        return KeyAuthority(reader, self.records, authority_signer(self.j), key_pair(self.j), self.policy)
+        self.windows = Windows(reader, self.records, authority_signer(self.j), randomness_of(self.j))
+        return KeyAuthority(reader, self.records, authority_signer(self.j), self.windows, self.policy)
 
     def restart(self) -> None:
         self.records.close()
@@ -187,9 +208,10 @@ class Scene:
         self.authority = self._authority()
 
     def prepare(self, clients: Sequence[Address] = CLIENTS) -> None:
-        """Task posted and known, ``clients`` enrolled and held."""
+        """Task posted and known, its first key made, ``clients`` enrolled and held."""
         self.ledger.post(spec())
         self.authority.accept_task(TASK, encode(spec()))
+        self.authority.window_key(TASK, 0)
         for client in clients:
             self.ledger.enrol(client)
             self.authority.accept_client(TASK, client, envelope(client))

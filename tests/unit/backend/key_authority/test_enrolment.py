@@ -1,13 +1,11 @@
-"""Tasks, envelopes, shares and the encryption key: checked against the chain, kept 0600, the same after a restart."""
+"""Tasks, envelopes and shares: checked against the chain, kept 0600, the same after a restart."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from backend.key_authority.identity import KEY_FILE, IdentityError, derived_key_pair, kept_key_pair
 from protocol.canonical import decode, encode
 from protocol.content.cid import cid_of
 from protocol.encryption.committee import authority_share, subsets_without
@@ -56,11 +54,10 @@ def test_terms_on_chain_that_differ_from_the_spec_are_refused(empty: Scene) -> N
     assert (error.code, error.fault) == ("E_VERIFICATION", Party.MANUFACTURER)
 
 
-def test_a_committee_without_this_authority_and_its_key_is_refused(empty: Scene) -> None:
+def test_a_committee_without_this_authority_is_refused(empty: Scene) -> None:
     first, second, third = spec().committee.members
     strangers = [
         Committee(2, (second, third)),
-        Committee(2, (replace(first, encryption_key=second.encryption_key), second, third)),
         Committee(2, (first, first, third)),
     ]
     for committee in strangers:
@@ -108,6 +105,8 @@ def test_an_envelope_that_is_not_the_enrolled_one_is_refused(scene: Scene) -> No
 def test_an_enrolled_envelope_that_does_not_open_is_the_clients_fault(empty: Scene) -> None:
     empty.ledger.post(spec())
     empty.authority.accept_task(TASK, encode(spec()))
+    for window in (0, 1):
+        empty.authority.window_key(TASK, window)
     good = decode(KeyEnvelope, envelope(CLIENTS[0]))
     first = good.shares[0]
     spoilt = replace(first, ciphertext=first.ciphertext[:-1] + bytes([first.ciphertext[-1] ^ 1]))
@@ -118,6 +117,7 @@ def test_an_enrolled_envelope_that_does_not_open_is_the_clients_fault(empty: Sce
         replace(good, client=CLIENTS[1]),
         replace(good, task=TASK + 1),
         replace(good, threshold=3),
+        replace(good, window=1),
     ]
     for bad in hostile:
         body = encode(bad)
@@ -137,27 +137,10 @@ def test_without_the_chain_nothing_is_accepted(scene: Scene) -> None:
 
 
 def test_every_file_is_the_owners_alone(scene: Scene) -> None:
-    kept_key_pair(scene.folder)
     files = [path for path in scene.folder.rglob("*") if path.is_file()]
-    assert len(files) == 1 + 1 + 1 + len(CLIENTS)
+    assert len(files) == 1 + 1 + 1 + len(CLIENTS)  # journal, spec, key, shares
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     assert {path.stat().st_mode & 0o077 for path in scene.folder.rglob("*") if path.is_dir()} == {0}
-
-
-def test_the_encryption_key_is_made_once(tmp_path: Path) -> None:
-    folder = tmp_path / "authority"
-    first = kept_key_pair(folder).public_bytes()
-    assert kept_key_pair(folder).public_bytes() == first
-    assert kept_key_pair(tmp_path / "other").public_bytes() != first
-    (folder / KEY_FILE).write_bytes(b"short")
-    with pytest.raises(IdentityError):
-        kept_key_pair(folder)
-    assert (folder / KEY_FILE).read_bytes() == b"short"
-
-
-def test_a_seed_gives_each_authority_its_own_repeatable_key() -> None:
-    keys = [derived_key_pair(bytes(32), authority_signer(j).address).public_bytes() for j in (1, 2, 1)]
-    assert keys[0] == keys[2] != keys[1]
 
 
 def test_one_folder_has_one_authority(scene: Scene) -> None:

@@ -16,9 +16,10 @@ from backend.key_authority.service import MAX_PLANNED_REQUEST_BYTES
 from protocol.canonical import decode, encode
 from protocol.content.cid import cid_of
 from protocol.encryption.envelope import MAX_ENVELOPE_BYTES
-from protocol.identifiers import from_hex, sha256, to_hex
-from protocol.messages.keys import PartialKeyAnswer, PlannedKeyRequest, SignedKeyAcceptance
+from protocol.identifiers import sha256, to_hex
+from protocol.messages.keys import PartialKeyAnswer, PlannedKeyRequest, SignedKeyAcceptance, SignedWindowKey
 from protocol.messages.task import MAX_SPEC_BYTES
+from protocol.round.windows import AHEAD
 from tests.unit.backend.key_authority.scene import (
     CLIENTS,
     TASK,
@@ -51,12 +52,13 @@ def problem(response: httpx2.Response, status: int, code: str) -> None:
 
 
 def test_a_task_from_its_posting_to_a_key(empty: Scene, http: TestClient) -> None:
-    identity = http.get("/api/v1/identity").json()
-    assert from_hex(identity["address"]) == authority_signer(1).address
-    assert from_hex(identity["encryption_key"]) == key_pair(1).public_bytes()
+    assert http.get("/api/v1/identity").json() == {"address": to_hex(authority_signer(1).address)}
     empty.ledger.post(spec())
     for _ in range(2):
         assert http.put(TASK_PATH, content=encode(spec())).status_code == 204
+    published = [http.get(f"{TASK_PATH}/windows/0/key") for _ in range(2)]
+    assert published[0].content == published[1].content
+    assert decode(SignedWindowKey, published[0].content).encryption_key == key_pair(1).public_bytes()
     for client in CLIENTS:
         empty.ledger.enrol(client)
         answers = [http.put(f"{TASK_PATH}/clients/{to_hex(client)}", content=envelope(client)) for _ in range(2)]
@@ -114,6 +116,17 @@ def test_unknown_paths_methods_and_rounds(http: TestClient) -> None:
     problem(http.get("/docs/elsewhere"), 404, "E_NOT_FOUND")
     problem(http.get(TASK_PATH), 405, "E_METHOD")
     problem(http.post(f"{TASK_PATH}/rounds/{2**32}/partial-keys", content=b"{}"), 404, "E_NOT_FOUND")
+    for window in ("-1", "00", "1.0", str(2**32)):
+        problem(http.get(f"{TASK_PATH}/windows/{window}/key"), 404, "E_NOT_FOUND")
+
+
+def test_a_window_that_is_not_near_has_no_key(empty: Scene, http: TestClient) -> None:
+    problem(http.get(f"{TASK_PATH}/windows/0/key"), 404, "E_NOT_FOUND")  # the task is not known yet
+    empty.prepare(())
+    assert http.get(f"{TASK_PATH}/windows/1/key").status_code == 200
+    problem(http.get(f"{TASK_PATH}/windows/{AHEAD + 1}/key"), 409, "E_WINDOW")
+    empty.ledger.down = True
+    problem(http.get(f"{TASK_PATH}/windows/0/key"), 503, "E_LEDGER")
 
 
 @pytest.mark.parametrize(

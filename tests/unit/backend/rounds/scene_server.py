@@ -19,13 +19,13 @@ from backend.rounds.journal import EdgeJournal
 from backend.rounds.performer import Performer
 from protocol.canonical import encode
 from protocol.encryption.committee import authority_share, draw_master_keys
-from protocol.identifiers import Address
+from protocol.identifiers import Address, sha256
 from protocol.messages.chain import TaskPosted
-from protocol.messages.keys import PartialKeyAnswer, PlannedKeyRequest
+from protocol.messages.keys import PartialKeyAnswer, PlannedKeyRequest, SignedWindowKey, WindowKeyStatement
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation, RoundRecord
 from protocol.messages.submission import Enrolment, SignedCommitment, SignedEnrolment, Submission
-from protocol.messages.task import CohortTerms, Committee, CommitteeMember
+from protocol.messages.task import CohortTerms, Committee
 from protocol.model.dataset import encode_labelled
 from protocol.model.layout import Layout
 from protocol.randomness import SeededRandomness
@@ -67,6 +67,12 @@ def keys_of(client: Address, m: int) -> dict[tuple[int, ...], bytes]:
     return draw_master_keys(SeededRandomness(client), m, 2, "keys")
 
 
+def window_key(authority: Signer, task: int, window: int) -> SignedWindowKey:
+    key = bytes([window]) * 1216
+    statement = WindowKeyStatement(task, window, authority.address, sha256(key))
+    return SignedWindowKey(statement, key, authority.sign(DOMAIN, statement))
+
+
 @dataclass
 class PlayedCommittee:
     """Answers as the key authorities would; ``answering`` are those that are up."""
@@ -80,6 +86,9 @@ class PlayedCommittee:
 
     def show_task(self, *_: object) -> set[Address]:
         return {_authority(j).address for j in range(1, self.m + 1)}
+
+    def window_keys(self, task: int, committee: Committee, window: int) -> list[SignedWindowKey]:
+        return [window_key(_authority(j), task, window) for j in sorted(self.answering) if j <= self.m]
 
     def show_envelopes(self, _: int, __: Committee, missing: Any) -> dict[Address, Word]:
         missing = {} if self.away else missing
@@ -234,7 +243,7 @@ class Scene(Server):
         initial = self.store.put(layout.to_safetensors(parameters)).digest
         images = np.arange(24, dtype=np.uint8).reshape(4, 6)
         test_set = self.store.put(encode_labelled(images, np.array([0, 1, 2, 0], dtype=np.uint8))).digest
-        members = [CommitteeMember(_authority(j).address, bytes([j]) * 1216) for j in range(1, authorities + 1)]
+        members = [_authority(j).address for j in range(1, authorities + 1)]
         self.spec = replace(
             spec,
             initial_model=initial,

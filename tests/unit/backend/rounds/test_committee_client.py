@@ -11,7 +11,7 @@ import pytest
 from backend.rounds.committee_client import MAX_STATEMENT_BYTES, CommitteeClient
 from protocol.canonical import encode
 from protocol.content.cid import cid_of
-from protocol.identifiers import Address, to_hex
+from protocol.identifiers import Address, sha256, to_hex
 from protocol.messages.keys import (
     KeyAcceptanceStatement,
     PartialKeyAnswer,
@@ -19,6 +19,8 @@ from protocol.messages.keys import (
     PlannedKeyRequest,
     SignedKeyAcceptance,
     SignedPartialKey,
+    SignedWindowKey,
+    WindowKeyStatement,
 )
 from storage.ledger.proof_file import read_proof
 from storage.ledger.signer import Signer
@@ -146,3 +148,26 @@ def test_a_refused_envelope_is_a_word_too() -> None:
     found = _client(answer).show_envelopes(1, SCENE.spec.committee, missing)
     assert [found[authority.address].refused for authority in AUTHORITIES] == [set(), {CLIENTS[0]}, set()]
     assert not any(word.accepted for word in found.values())
+
+
+def _window_key(number: int, **changes: object) -> bytes:
+    key = bytes([number]) * 1216
+    fields = {"task": 1, "window": 2, "authority": AUTHORITIES[number - 1].address, "key": sha256(key)}
+    statement = WindowKeyStatement(**(fields | changes))  # type: ignore[arg-type]
+    return encode(SignedWindowKey(statement, key, AUTHORITIES[number - 1].sign(DOMAIN, statement)))
+
+
+@pytest.mark.parametrize("change", [{"window": 1}, {"task": 2}, {"authority": bytes(20)}, {"key": bytes(32)}])
+def test_only_keys_that_the_authority_signed_for_this_window_are_kept(change: dict[str, object]) -> None:
+    asked, bad = list[str](), change
+
+    def answer(request: httpx2.Request, number: int) -> httpx2.Response:
+        asked.append(request.url.path)
+        return _ok(_window_key(number, **(bad if number == 2 else {})))
+
+    client = _client(answer)
+    found = client.window_keys(1, SCENE.spec.committee, 2)
+    assert [key.statement.authority for key in found] == [AUTHORITIES[0].address, AUTHORITIES[2].address]
+    bad = {}
+    assert len(client.window_keys(1, SCENE.spec.committee, 2)) == 3
+    assert set(asked) == {"/api/v1/tasks/1/windows/2/key"}

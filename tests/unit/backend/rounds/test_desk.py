@@ -25,6 +25,7 @@ from protocol.messages.chain import (
     TakenOver,
     TaskPosted,
 )
+from protocol.messages.keys import WindowKeys
 from protocol.messages.round import RoundStatement
 from protocol.messages.submission import Enrolment, Leave, SignedEnrolment, SignedLeave
 from protocol.messages.task import DepositTerms
@@ -38,6 +39,7 @@ from storage.ledger.signer import Signer
 from storage.records.memory import MemoryRecords
 from tests.samples import DOMAIN, private_key
 from tests.unit.backend.rounds.scene_round import CLIENTS, SIGNERS, PlannedRound
+from tests.unit.backend.rounds.scene_server import window_key
 
 OUTSIDER, EDGE = Signer(private_key("client", 99)), Signer(private_key("edge"))
 
@@ -97,6 +99,18 @@ def _refusal(call: Any, *arguments: Any) -> str:
     with pytest.raises(HearthError) as caught:
         call(*arguments)
     return caught.value.code
+
+
+def test_keys_of_a_window_are_shown_once_all_are_here(scene: _Scene) -> None:
+    authorities = [Signer(private_key("authority", j)) for j in (1, 2, 3)]
+    keys = tuple(window_key(authority, 1, 4) for authority in authorities)
+    assert _refusal(scene.desk.window_keys, 4) == "E_KEYS_AWAITED"  # the spec is not read
+    scene.deliver(Kind.SPEC, encode(scene.round.spec))
+    scene.journal.keep_window_keys(reversed(keys[1:]))
+    assert _refusal(scene.desk.window_keys, 4) == "E_KEYS_AWAITED"
+    scene.journal.keep_window_keys(keys[:1])
+    assert scene.desk.window_keys(4) == WindowKeys(keys)  # in the order of the committee
+    assert _refusal(scene.desk.window_keys, 5) == "E_KEYS_AWAITED"
 
 
 def test_a_submission_is_durable(scene: _Scene) -> None:

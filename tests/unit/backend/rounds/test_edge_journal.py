@@ -11,10 +11,14 @@ import pytest
 from backend.rounds.journal import EdgeJournal
 from protocol.messages.settlement import Verdict
 from protocol.messages.submission import Submission
+from protocol.round.windows import AHEAD
+from storage.ledger.signer import Signer
 from storage.records.interface import RecordsDamagedError
 from storage.records.journal import Journal
 from storage.records.memory import MemoryRecords
+from tests.samples import private_key
 from tests.unit.backend.rounds.scene_round import CLIENTS, PlannedRound
+from tests.unit.backend.rounds.scene_server import window_key
 
 AUTHORITY = b"\x0a" * 20
 
@@ -130,3 +134,21 @@ def test_a_changed_verdict_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(RecordsDamagedError):
         journal.verdict(1, 1)
     journal.close()
+
+
+def test_the_first_key_of_an_authority_and_window_stays_and_old_windows_go() -> None:
+    signers = [Signer(private_key("authority", j)) for j in (1, 2)]
+    keys = {(j, window): window_key(signers[j], 1, window) for j in (0, 1) for window in (0, 1, AHEAD + 1)}
+    records = MemoryRecords()
+    journal = EdgeJournal(records)
+    journal.keep_window_keys([keys[0, 0]])
+    assert journal.task(1).keyed(2) == frozenset()
+    other = replace(keys[0, 0], encryption_key=bytes(1216))
+    journal.keep_window_keys([other, keys[1, 0], keys[0, 1]])
+    again = EdgeJournal(records).task(1)
+    assert again.keys[0] == {signer.address: keys[j, 0] for j, signer in enumerate(signers)}
+    assert again.keys[1] == {signers[0].address: keys[0, 1]}
+    assert again.keyed(2) == {0}
+    journal.keep_window_keys([keys[0, AHEAD + 1], keys[1, 1]])
+    assert sorted(journal.task(1).keys) == [1, AHEAD + 1]
+    assert journal.task(2).keys == {}

@@ -21,7 +21,7 @@ from protocol.errors import EncryptionError
 from protocol.identifiers import to_hex
 from protocol.messages.chain import RoundPublished
 from protocol.messages.keys import PartialKeyAnswer, PartialKeyStatement, PlannedKeyRequest, SignedPartialKey
-from protocol.messages.task import Committee, CommitteeMember
+from protocol.messages.task import Committee
 from protocol.model.layout import Layout
 from storage.content.interface import get_document
 from storage.ledger.signer import Signer
@@ -116,7 +116,7 @@ def authority_over_http(scene: PlannedRound, number: int, lies: bool) -> Iterato
 
 
 def test_over_real_http() -> None:
-    members = tuple(CommitteeMember(signer.address, bytes(1216)) for signer in AUTHORITIES)
+    members = tuple(signer.address for signer in AUTHORITIES)
     scene = PlannedRound(sample_spec(committee=Committee(2, members)))
     with ExitStack() as stack:
         urls = [stack.enter_context(authority_over_http(scene, j, lies=j == 2)) for j in (1, 2, 3, 4)]

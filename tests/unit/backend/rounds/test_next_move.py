@@ -19,20 +19,20 @@ from protocol.task.fold import BlockMined, apply, fold
 from protocol.task.state import TaskState
 from tests.unit.protocol.task.told_task import CLIENTS, SUBSTITUTE, ToldTask
 
-TOLD = ToldTask()
+TOLD, SHORT = ToldTask(), ToldTask(roster_rounds=1)
 EDGE, ENOUGH = TOLD.spec.edge_server, frozenset({b"a" * 20, b"b" * 20, b"c" * 20})
 ENROLLED, OPENED, BATCHED, DIRECT, REQUESTED, PUBLISHED, SECOND = range(4, 11)  # so many events of the told task
 ACCEPTED = Verdict(TOLD.plans[0].label(), tuple(CLIENTS), ())
 SETTLED_AT = 1_500
 
 
-def _state(events: int, *more: Event, withheld: frozenset[Kind] = frozenset()) -> TaskState:
-    state = fold(1, [*TOLD.events[:events], *more])
+def _state(events: int, *more: Event, withheld: frozenset[Kind] = frozenset(), told: ToldTask = TOLD) -> TaskState:
+    state = fold(1, [*told.events[:events], *more])
     for _ in range(3):
         for wanted in state.wanted():
-            found = Lack.MISSING if wanted.kind in withheld else TOLD.contents[wanted.digest]
+            found = Lack.MISSING if wanted.kind in withheld else told.contents[wanted.digest]
             state = apply(state, Delivered(wanted, found))
-    for event in (*TOLD.events[:events], *more):
+    for event in (*told.events[:events], *more):
         state = apply(state, BlockMined(event.block, SETTLED_AT))
     return state
 
@@ -43,7 +43,7 @@ def _event(kind: type[Event], **fields: Any) -> Event:
 
 
 def _knows(server: bytes = EDGE, **more: Any) -> Knowledge:
-    known = Knowledge(server, told=True, acceptances=dict.fromkeys(CLIENTS, ENOUGH))
+    known = Knowledge(server, told=True, keyed=frozenset({0, 1}), acceptances=dict.fromkeys(CLIENTS, ENOUGH))
     return replace(known, **more)
 
 
@@ -72,6 +72,25 @@ TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
     ("until it may be back", _state(3), _knows(acceptances={}, shown=frozenset(CLIENTS)), 60,
      moves.ShowEnvelopes(tuple(CLIENTS[:2]))),
     ("enrolment runs", _state(3), _knows(), 10, Wait(601)),
+    ("what phones seal to", _state(3), _knows(keyed=frozenset()), 10, moves.AskKeys(0)),
+    ("an authority is away", _state(3), _knows(keyed=frozenset(), not_before={moves.AskKeys: 18}), 10, Wait(18)),
+    ("phones that enrol meanwhile are shown", _state(2),
+     _knows(keyed=frozenset(), acceptances={}, not_before={moves.AskKeys: 18}), 10, moves.ShowEnvelopes((CLIENTS[0],))),
+    ("no time left for it", _state(3), _knows(keyed=frozenset()), 590, Wait(601)),
+    ("keys keep no round waiting", _state(ENROLLED), _knows(keyed=frozenset()), 601,
+     moves.OpenRound(1, dict.fromkeys(CLIENTS, 2))),
+    ("they are asked for in a round", _state(OPENED, told=SHORT), _knows(keyed=frozenset({0})), 1_010,
+     moves.AskKeys(1)),
+    ("and of the next window too", _state(OPENED, told=SHORT), _knows(), 1_010, moves.AskKeys(2)),
+    ("but of none after the last round", _state(OPENED, told=SHORT), _knows(keyed=frozenset({1, 2})), 1_010,
+     Wait(COMMIT_UNTIL - MARGIN_SECONDS)),
+    ("an authority that was away gets its shares before it erases the key", _state(OPENED),
+     _knows(acceptances=dict.fromkeys(CLIENTS, frozenset(list(ENOUGH)[:2])), shown=frozenset(CLIENTS)), 1_010,
+     moves.ShowEnvelopes(tuple(CLIENTS))),
+    ("later, when it is still away", _state(OPENED),
+     _knows(acceptances=dict.fromkeys(CLIENTS, frozenset(list(ENOUGH)[:2])), shown=frozenset(CLIENTS),
+            not_before={moves.ShowEnvelopes: 1_070}), 1_010, Wait(1_070)),
+    ("nor once the task is over", _state(PUBLISHED), _knows(keyed=frozenset()), 86_401, Wait(172_801)),
     ("enrolment is over", _state(ENROLLED), _knows(), 601, moves.OpenRound(1, dict.fromkeys(CLIENTS, 2))),
     ("too few have their keys with the authorities", _state(ENROLLED),
      _knows(acceptances={CLIENTS[0]: ENOUGH}, refused=frozenset(CLIENTS[1:])), 601, Wait(86_401)),
@@ -112,7 +131,9 @@ TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
      moves.Rederive(1)),
     ("so can a model", _state(PUBLISHED, withheld=frozenset({Kind.MODEL})), _knows(), 1_600, moves.Rederive(1)),
     ("if not, the last one that can be read", _state(PUBLISHED, withheld=frozenset({Kind.MODEL})),
-     _knows(underivable=frozenset({1})), 1_600, moves.OpenRound(2, dict.fromkeys(CLIENTS, 3))),
+     _knows(underivable={1: 1_660}), 1_600, moves.OpenRound(2, dict.fromkeys(CLIENTS, 3))),
+    ("what cannot be derived now is tried again", _state(PUBLISHED, withheld=frozenset({Kind.ALLOCATION})),
+     _knows(underivable={1: 1_660}), 1_600, Wait(1_660)),
     ("the next round", _state(PUBLISHED), _knows(), 1_500, moves.OpenRound(2, dict.fromkeys(CLIENTS, 3))),
     ("one who left is not planned", _state(PUBLISHED), _knows(refused=frozenset(CLIENTS[:1])), 1_500,
      moves.OpenRound(2, dict.fromkeys(CLIENTS[1:], 3))),

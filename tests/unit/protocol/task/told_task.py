@@ -45,10 +45,12 @@ SIGNATURE = bytes(65)
 class ToldTask:
     """``events`` in order; ``contents`` by digest. Signatures are nobody's: a fold does not ask."""
 
-    def __init__(self) -> None:
+    def __init__(self, **cohort: int) -> None:
+        """``cohort``: changes of its terms."""
         self.events: list[Event] = []
         self.contents: dict[Digest, bytes] = {}
         spec = sample_spec()
+        spec = replace(spec, cohort=replace(spec.cohort, **cohort))
         self.layout = Layout.of(spec.model)
         self.parameters = initial_parameters(spec.model)
         durations = replace(spec.durations, takeover_seconds=100)

@@ -1,0 +1,99 @@
+"""What an authority's records say: typed entries, and the state of each task that they fold to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from protocol.identifiers import Address, Count, Digest, Label, Word
+from protocol.messages.task import ShortText
+
+
+@dataclass(frozen=True, slots=True)
+class TaskKept:
+    task: Word
+    spec: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class ShareKept:
+    """One client's share as of ``epoch``, in a blob of its own until the keys of the task move on."""
+
+    task: Word
+    client: Address
+    envelope: Digest
+    epoch: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The label is used up for this kind of opening: by this request, with the answer in a blob."""
+
+    task: Word
+    label: Label
+    kind: ShortText
+    request: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class KeysMoved:
+    """All shares of the task are as of ``epoch`` now, in one blob; what came before is erased."""
+
+    task: Word
+    epoch: Count
+
+
+@dataclass(frozen=True, slots=True)
+class WindowKeyMade:
+    """The private key to which shares are sealed in this window of rounds, in a blob."""
+
+    task: Word
+    window: Count
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsErased:
+    """The keys of all windows before ``first`` are erased, and none is made any more."""
+
+    task: Word
+    first: Count
+
+
+AuthorityEntry = TaskKept | ShareKept | Answered | KeysMoved | WindowKeyMade | WindowsErased
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecords:
+    spec: Digest | None = None
+    epoch: int = 0  # the earliest whose keys are still here: 0 as enrolled
+    envelopes: Mapping[Address, Digest] = field(default_factory=dict)  # of all clients whose share is held
+    late: Mapping[Address, int] = field(default_factory=dict)  # epoch of every share in a blob of its own
+    answered: Mapping[tuple[Label, str], Digest] = field(default_factory=dict)  # request by label and kind
+    windows: frozenset[int] = frozenset()  # whose keys are here
+    first_window: int = 0  # the keys of those before are erased
+
+
+AuthorityState = Mapping[int, TaskRecords]  # by task
+
+
+def apply(state: AuthorityState, entry: AuthorityEntry) -> AuthorityState:
+    task = records_of(state, entry.task)
+    match entry:
+        case TaskKept(spec=spec):
+            task = replace(task, spec=spec)
+        case ShareKept(_, client, envelope, epoch):
+            late, envelopes = {**task.late, client: epoch}, {**task.envelopes, client: envelope}
+            task = replace(task, late=late, envelopes=envelopes)
+        case Answered(_, label, kind, request):
+            task = replace(task, answered={**task.answered, (label, kind): request})
+        case KeysMoved(epoch=epoch):
+            task = replace(task, epoch=epoch, late={})
+        case WindowKeyMade(window=window):
+            task = replace(task, windows=task.windows | {window})
+        case WindowsErased(first=first):
+            task = replace(task, windows=frozenset(w for w in task.windows if w >= first), first_window=first)
+    return {**state, entry.task: task}
+
+
+def records_of(state: AuthorityState, task: int) -> TaskRecords:
+    return state.get(task, TaskRecords())
