@@ -37,7 +37,7 @@ def serve_edge(settings: EdgeSettings, signer: Signer, ready_file: Path | None) 
         reader = TaskReader(store, posted.task, list(Kind))
         performer = Performer(ledger, store, journal, committee, reader, driver.pause, settings.censored)
         seconds, censored = performer.seconds, settings.censored
-        desk = Desk(ledger.domain, signer, posted.task, journal, inbox, censored, driver.wake, seconds)
+        desk = Desk(ledger.domain, signer, posted.task, journal, inbox, censored, driver.wake, seconds, driver.head)
         return HostedTask(posted, ledger, performer, desk, bonds)
 
     driver = Driver(ledger, inbox, host, settings.tick_seconds)

@@ -77,7 +77,6 @@ class Agent:
     tell: Callable[[str], None]
     agree: Callable[[str], bool]  # asks the owner a question: after the disclosure and before anything is sent
     poll_seconds: int = 20
-    direct_margin_seconds: int = 10
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     bytes_per_round: dict[int, int] = field(default_factory=dict)
@@ -97,10 +96,7 @@ class Agent:
         )  # fmt: skip
         self.schedule = Schedule(self.randomness)
         self.watch = Watch(self.ledger, self.edge, self.journal, self.followed, self.proofs, self.tell)
-        self.delivery = Delivery(
-            self.ledger, self.store, self.edge, self.journal, self.followed, self.watch, self.tell,
-            self.direct_margin_seconds,
-        )  # fmt: skip
+        self.delivery = Delivery(self.ledger, self.store, self.edge, self.journal, self.followed, self.watch, self.tell)
         self.payout = Payout(self.ledger, self.edge, self.followed, self.entitlements, self.tell)
         self._phases: deque[Phase] = deque(
             [self._consent, self._enrol, self._rounds, self._claim, self._take_stake_back]
@@ -230,7 +226,7 @@ class Agent:
             return now + PATIENCE_SECONDS
         instant = self.schedule.instant(self._spec, facts.opened, now, sealed is not None)
         if sealed is None and facts.requested is None and now <= facts.opened.commit_until:
-            if instant > facts.opened.commit_until - self.delivery.margin(self._spec):
+            if instant > self.delivery.direct_due(self._spec, facts):
                 self.tell(f"round {number}: heard of too late")
             elif self.participation.seal(self._spec, self._trainer, number) is not None:
                 return instant

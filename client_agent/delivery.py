@@ -17,6 +17,8 @@ from protocol.messages.submission import SignedCommitment, Submission
 from protocol.messages.task import TaskSpec
 from protocol.round.commitments import verify_inclusion
 from protocol.round.scheme import encoding_of
+from protocol.task.documents import Absent, Kind
+from protocol.task.margins import margins
 from protocol.task.round_facts import RoundFacts
 from storage.content.interface import ContentStore
 from storage.ledger.interface import Ledger, LedgerError, TransactionRevertedError
@@ -35,7 +37,6 @@ class Delivery:
     followed: FollowedTask
     watch: Watch
     tell: Callable[[str], None]
-    direct_margin_seconds: int
     stored: dict[int, int] = field(default_factory=dict)  # bytes, by round, of this process
 
     def step(self, spec: TaskSpec, facts: RoundFacts, sealed: Sealed, now: int, wait_seconds: int) -> float | None:
@@ -48,7 +49,7 @@ class Delivery:
             return None
         if facts.number not in self.stored:
             self._store(spec, signed)
-        left = facts.opened.commit_until - self.margin(spec) - now
+        left = self.direct_due(spec, facts) - now
         try:
             if left > 0:
                 return None if self._through_server(facts, signed, min(wait_seconds, left)) else now + PATIENCE_SECONDS
@@ -57,11 +58,13 @@ class Delivery:
             return now + PATIENCE_SECONDS
         except (EdgeRefusedError, VerificationError) as error:
             log.info("not in the batch", round=facts.number, error=str(error))
+        if self._is_batched(facts, signed):
+            return None
         return None if self._commit_directly(signed) else now + PATIENCE_SECONDS
 
-    def margin(self, spec: TaskSpec) -> int:
-        """Seconds before the end of a commit phase in which this phone commits directly."""
-        return min(self.direct_margin_seconds, spec.durations.commit_seconds // 4)
+    def direct_due(self, spec: TaskSpec, facts: RoundFacts) -> int:
+        """Block time in seconds from which this phone commits directly; the edge server's batch is due before."""
+        return margins(spec, facts.opened, self.followed.state.times).direct_due
 
     def _store(self, spec: TaskSpec, signed: SignedCommitment) -> None:
         number, body = signed.commitment.round, self.journal.body(signed.commitment.round)
@@ -83,6 +86,16 @@ class Delivery:
             return False
         verify_inclusion(known.batched.root, signed, proof)
         self.watch.included(facts.number, known.batched.root)
+        return True
+
+    def _is_batched(self, facts: RoundFacts, signed: SignedCommitment) -> bool:
+        """As content has the batch on chain: a server that says nothing any more may have done its part."""
+        if facts.batched is None:
+            return False
+        batch = self.followed.read(facts.number, Kind.BATCH).batch(facts.number)
+        if isinstance(batch, Absent) or signed not in batch.commitments:
+            return False
+        self.watch.included(facts.number, facts.batched.root)
         return True
 
     def _commit_directly(self, signed: SignedCommitment) -> bool:

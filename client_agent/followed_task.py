@@ -9,6 +9,7 @@ from protocol.errors import HearthError, Party
 from protocol.messages.chain import Event
 from protocol.task.documents import Absent, Delivered, Kind, Lack
 from protocol.task.fold import BlockMined
+from protocol.task.margins import pace_blocks
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore
 from storage.ledger.follower import EventFollower
@@ -49,9 +50,11 @@ class FollowedTask:
         """Reads on; what the chain took back is gone. Raises LedgerError."""
         self._follower.refresh()
         self._reader.follow(self._follower.events)
-        last = self.state.last_settled()
+        last, current = self.state.last_settled(), self.state.current
+        blocks = set(pace_blocks(current.opened.block)) if current else set[int]()
         if last is not None and last.settled is not None and self.state.payable_from() is None:
-            block = last.settled.block
+            blocks.add(last.settled.block)
+        for block in sorted(blocks - self.state.times.keys()):
             self._reader.add(BlockMined(block, self._ledger.block_timestamp(block)))
         return self.state
 
@@ -72,3 +75,12 @@ class FollowedTask:
         """The task's confirmations lie upon it: it counts as what will not change any more."""
         spec = self.state.spec
         return not isinstance(spec, Absent) and self._follower.head - event.block >= spec.confirmations
+
+    def is_past(self, instant: int) -> bool:
+        """A block later than ``instant``, in seconds, is as deep: whatever came in time is known. Raises LedgerError.
+
+        The phone's own clock says nothing of that.
+        """
+        spec = self.state.spec
+        deep = -1 if isinstance(spec, Absent) else self._follower.head - spec.confirmations
+        return deep >= 0 and self._ledger.block_timestamp(deep) > instant

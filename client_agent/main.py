@@ -83,7 +83,6 @@ def run_agent(
             tell=tell,
             agree=agree,
             poll_seconds=settings.poll_seconds,
-            direct_margin_seconds=settings.patience_seconds,
         )
         start_seconds = time.process_time()  # of the processor: what else runs on the machine does not count
         agreed = agent.run()

@@ -26,7 +26,6 @@ class AgentSettings:
     store: str  # content store: folder, or URL of an IPFS node's RPC
     task: int
     poll_seconds: int = 20  # how long one long poll asks the edge server to wait
-    patience_seconds: int = 10  # before the commit deadline, when a missing receipt means: commit directly
     data_set: str | None = None  # that ``data`` belongs to; None: the one it has, or home
     max_data_bytes: int = 512 * 1024 * 1024
 

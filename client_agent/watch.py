@@ -83,10 +83,11 @@ class Watch:
         added = {number for number, was_added in self.journal.outcomes.items() if was_added}
         for number in sorted(self.journal.receipts.keys() - self._done - added):
             facts = self.followed.state.round(number)
-            if facts is None or now < self._next_look.get(number, 0) or not self._may_be_broken(facts, now):
+            if facts is None or now < self._next_look.get(number, 0):
                 continue
             try:
-                self._check_receipt(facts)
+                if self._may_be_broken(facts, now):
+                    self._check_receipt(facts)
             except HearthError as error:
                 log.warning("receipt not checked", round=number, error=str(error))
                 self._next_look[number] = now + RETRY_SECONDS
@@ -102,9 +103,9 @@ class Watch:
         undecided = facts is state.last_settled() and now < (state.payable_from() or 0)
         if not facts.running and not undecided:
             return False
-        if facts.batched is None:  # it may still come
-            return not facts.running or (root is None and now > facts.opened.commit_until)
-        return facts.batched.root != root
+        if facts.batched is None:  # it may still come, or be on the chain that others see
+            return root is None and now > facts.opened.commit_until and self.followed.is_past(facts.opened.commit_until)
+        return facts.batched.root != root and self.followed.is_buried(facts.batched)
 
     def _check_receipt(self, facts: RoundFacts) -> None:
         number = facts.number

@@ -21,8 +21,10 @@ from protocol.messages.submission import SignedEnrolment, SignedLeave, Submissio
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.specification import validate
 from protocol.round.planning import terms_of
+from protocol.task.margins import check_durations
 from protocol.version import PROTOCOL_VERSION
 from storage.content.interface import ContentStore
+from storage.ledger.block_times import measured_block_seconds
 from storage.ledger.ethereum.calls import prepare_post_task
 from storage.ledger.interface import Ledger
 
@@ -140,6 +142,7 @@ def _prepare(ledger: Ledger, store: ContentStore, body: bytes) -> dict[str, str 
     validate(spec.model)
     if spec.edge_server != ledger.sender:
         raise VerificationError("the spec names another edge server", fault=Party.MANUFACTURER)
+    check_durations(spec, measured_block_seconds(ledger))
     digest = store.put(body).digest
     prepared = prepare_post_task(ledger.domain.ledger, terms_of(spec), spec.budget())
     return {

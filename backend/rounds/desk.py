@@ -12,7 +12,7 @@ from protocol.domain import Domain
 from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.incentives.rewards import claim_proof
-from protocol.messages.chain import RoundPublished, TaskPosted
+from protocol.messages.chain import Event, RoundPublished, TaskPosted
 from protocol.messages.keys import WindowKeys
 from protocol.messages.round import RoundPlan, RoundStatement, SignedRoundStatement
 from protocol.messages.settlement import Allocation, ProvenEntitlement
@@ -30,8 +30,9 @@ from storage.ledger.signer import Signer
 class DeskError(HearthError):
     """A request that cannot be taken.
 
-    ``E_FULL``, ``E_STAKE``, ``E_ROUND``, ``E_NOT_INCLUDED``, ``E_SUBMITTED``, ``E_STARTING``, ``E_KEYS_AWAITED``, and
-    ``E_STANDBY`` for what only the acting edge server may take.
+    ``E_FULL``, ``E_STAKE``, ``E_ROUND``, ``E_NOT_INCLUDED``, ``E_SUBMITTED``, ``E_STARTING``, ``E_KEYS_AWAITED``,
+    ``E_STANDBY`` for what only the acting edge server may take, and ``E_LABEL_USED`` where this server has signed
+    something else.
     """
 
     code = "E_DESK"
@@ -74,7 +75,8 @@ class Announced:
 class Desk:
     """Methods of the phones raise a HearthError; ``censored`` clients are answered and ignored.
 
-    ``wake`` is told that something came which a move may be waiting for.
+    ``wake`` is told that something came which a move may be waiting for; ``head`` is the number of the last block seen.
+    Nothing is signed of a round before the task's confirmations lie upon what it is signed of.
     """
 
     def __init__(
@@ -87,8 +89,10 @@ class Desk:
         censored: frozenset[Address],
         wake: Callable[[int], None],
         seconds: dict[int, dict[str, float]],
+        head: Callable[[], int],
     ) -> None:
         self.bell = Bell()
+        self._head = head
         self._domain, self._signer, self._censored = domain, signer, censored
         self._journal, self._inbox, self._wake, self._seconds = journal, inbox, wake, seconds
         self._state, self._now = TaskState(task), 0
@@ -115,7 +119,9 @@ class Desk:
         if terms.stake:
             message = "this task asks for a stake: the client sends its enrolment itself, with its own money"
             raise DeskError(message, fault=Party.CLIENT, code="E_STAKE")
-        if enrolment.client not in state.enrolled and len(state.enrolled) >= terms.max_clients:
+        if enrolment.client in state.enrolled:
+            return
+        if len(state.enrolled) >= terms.max_clients or self._now > self._posted().enrol_until:
             raise DeskError("the task takes no more clients", fault=Party.CLIENT, code="E_FULL")
         self._inbox.enrol(signed)
 
@@ -131,20 +137,21 @@ class Desk:
 
     def submit(self, round_number: int, submission: Submission) -> SignedReceipt | None:
         """The server's word that it will be in the batch, durable before it is given. None for the censored."""
-        state, facts = self._state, self._state.current
-        if facts is None or facts.number != round_number:
+        state, facts = self._state, self._round(round_number)
+        if not facts.running:
             raise DeskError(f"round {round_number} takes no commitments", fault=Party.CLIENT, code="E_ROUND")
         if state.acting != self._signer.address or self._signer.address in state.dismissed:
             raise DeskError("another edge server is acting", code="E_STANDBY")
         plan = state.plan(round_number)
-        if isinstance(plan, Absent):
-            raise DeskError("the plan cannot be read yet", code="E_STARTING")
+        if isinstance(plan, Absent) or not self._stands(facts.opened):
+            raise _starting("the plan cannot be read yet")
         signed = commitment_of(plan, submission)
         verify_commitment(plan, signed)
         if submission.client in self._censored:
             return None
         if facts.batched is not None or facts.requested is not None:
-            self._journal.close_batch(state.task, round_number)  # it may be another server's
+            self._journal.close_batch(state.task, round_number, facts.opened.label)  # it may be another server's
+        self._state_round(facts, ZERO_DIGEST)
         kept = self._journal.keep_submission(state.task, round_number, submission)
         if kept is None:
             raise DeskError(f"the batch of round {round_number} is closed", fault=Party.CLIENT, code="E_ROUND")
@@ -158,16 +165,18 @@ class Desk:
         state, facts = self._state, self._state.current
         if facts is None:
             return Announced(0, b"", None) if state.posted is not None and is_over(state, self._now) else None
-        if facts.number <= after or not isinstance(state.plan(facts.number), RoundPlan):
+        readable = isinstance(state.plan(facts.number), RoundPlan) and self._stands(facts.opened)
+        if facts.number <= after or not readable:
             return None
         return Announced(facts.number, facts.opened.plan, self._signed_statement(facts, ZERO_DIGEST))
 
     def statement(self, round_number: int) -> SignedRoundStatement:
         """The server's word on a round's plan and, once it is published, its model."""
         facts = self._round(round_number)
-        return self._signed_statement(
-            facts, facts.ended.model if isinstance(facts.ended, RoundPublished) else ZERO_DIGEST
-        )
+        if not self._stands(facts.opened):
+            raise _starting("the round is not confirmed yet")
+        published = facts.ended if isinstance(facts.ended, RoundPublished) and self._stands(facts.ended) else None
+        return self._signed_statement(facts, published.model if published else ZERO_DIGEST)
 
     def inclusion_proof(self, round_number: int, client: Address) -> InclusionProof | None:
         """None while there is no batch yet."""
@@ -203,14 +212,19 @@ class Desk:
         return replace(status, milliseconds={phase: round(seconds * 1_000) for phase, seconds in measured.items()})
 
     def _round(self, number: int) -> RoundFacts:
+        """One that this server has not seen yet may be on the phone's chain already."""
         facts = self._state.round(number)
         if facts is None:
-            raise DeskError(f"no round {number}", fault=Party.CLIENT, code="E_ROUND")
+            raise _starting(f"no round {number} yet")
         return facts
+
+    def _stands(self, event: Event) -> bool:
+        spec = self._state.spec
+        return not isinstance(spec, Absent) and self._head() - event.block >= spec.confirmations
 
     def _posted(self) -> TaskPosted:
         if self._state.posted is None:
-            raise DeskError("the task is not read yet", code="E_STARTING")
+            raise _starting("the task is not read yet")
         return self._state.posted
 
     def _enrolled(self, client: Address) -> None:
@@ -218,9 +232,19 @@ class Desk:
             raise DeskError("not enrolled", fault=Party.CLIENT, code="E_ROUND")
 
     def _signed_statement(self, facts: RoundFacts, model: Digest) -> SignedRoundStatement:
+        self._state_round(facts, model)
         statement = RoundStatement(self._state.task, facts.number, facts.opened.label, model)
         return SignedRoundStatement(statement, self._signer.sign(self._domain, statement))
+
+    def _state_round(self, facts: RoundFacts, model: Digest) -> None:
+        if not self._journal.state_round(self._state.task, facts.number, facts.opened.label, model):
+            raise DeskError(f"this server has signed something else of round {facts.number}", code="E_LABEL_USED")
 
     def _own_task(self, task: int) -> None:
         if task != self._state.task:
             raise VerificationError("signed for another task", fault=Party.CLIENT)
+
+
+def _starting(why: str) -> DeskError:
+    """The phone asks again."""
+    return DeskError(why, code="E_STARTING")

@@ -1,6 +1,7 @@
 """Drives all tasks of a server: one follower of the chain, a small pool for moves, a worker that relays.
 
-A task costs no thread. It is stepped when the chain or a phone has news for it, or when its deadline has come.
+A task costs no thread. It is stepped when the chain or a phone has news for it, or when its deadline has come. A batch
+that is due waits for no other task's moves, and for nothing that is relayed: the server's bond depends on it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from protocol.task.state import TaskState
 from storage.ledger.follower import EventFollower
 from storage.ledger.interface import Ledger
 
-WORKERS = 4
+WORKERS = 4  # for moves; each may wait for its confirmations
+BATCH_WORKERS = 64  # for tasks whose batch is due soon
 
 log = structlog.get_logger()
 
@@ -49,10 +51,15 @@ class Driver:
         self._tasks: dict[int, HostedTask] = {}
         self._due: dict[int, int] = {}  # block time of the next step, by task
         self._busy: set[int] = set()
+        self._free = threading.BoundedSemaphore(WORKERS)
         self._looked, self._stop, self._news = threading.Event(), threading.Event(), threading.Event()
         self._lock = threading.Lock()
         self._looking = threading.Lock()  # one look at the chain at a time
         self.now = 0  # seconds of block time, as of the last look
+
+    def head(self) -> int:
+        """The last block that was looked at."""
+        return self._follower.head
 
     # step by step
 
@@ -111,11 +118,22 @@ class Driver:
             self._due[task] = min(deadline, self._due[task])  # something may have come meanwhile
 
     def relay(self) -> None:
-        """Whatever waits, of all tasks."""
+        """Some of what waits, of all tasks: nothing where a batch is due, which would be sent behind it."""
         for task in self._inbox.tasks():
             hosted = self._tasks.get(task)
+            if any(self._is_hurried(other) for other in list(self._tasks)):
+                return
             if hosted is not None and hosted.served:
                 self._relay.send(hosted.state, self.now)
+
+    def _is_hurried(self, task: int) -> bool:
+        """False as well for a task that the chain has just taken back, or whose records cannot be read now."""
+        hosted = self._tasks.get(task)
+        try:
+            return hosted is not None and hosted.hurried(self.now)
+        except HearthError as error:
+            log.warning("not known whether a batch is due", task=task, error=str(error))
+            return False
 
     def _bonded(self) -> list[int]:
         """Tasks that ask for a bond in the chain's own coin."""
@@ -147,6 +165,7 @@ class Driver:
 
     def start(self) -> None:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="move")
+        self._batches = ThreadPoolExecutor(BATCH_WORKERS, thread_name_prefix="batch")
         loops = {"driver": self._drive, "relay": self._relay_all}
         self._threads = [threading.Thread(target=loop, name=name) for name, loop in loops.items()]
         for thread in self._threads:
@@ -158,7 +177,8 @@ class Driver:
         self._news.set()
         for thread in self._threads:
             thread.join()
-        self._pool.shutdown(cancel_futures=True)
+        for pool in (self._pool, self._batches):
+            pool.shutdown(cancel_futures=True)
 
     def pause(self, seconds: float) -> None:
         """Raises StoppedError when the server shuts down meanwhile."""
@@ -169,16 +189,22 @@ class Driver:
         while not self._stop.is_set():
             self._try_to_look()
             for task in self.due():
-                with self._lock:
-                    self._busy.add(task)
-                self._pool.submit(self._work, task)
+                hurried = self._is_hurried(task)
+                if hurried or self._free.acquire(blocking=False):
+                    with self._lock:
+                        self._busy.add(task)
+                    (self._batches if hurried else self._pool).submit(self._work, task, hurried)
             self._news.wait(self._tick_seconds)
             self._news.clear()
 
-    def _work(self, task: int) -> None:
-        self.step(task)
-        self._try_to_look()  # at what the move has done
-        self._news.set()
+    def _work(self, task: int, hurried: bool) -> None:
+        try:
+            self.step(task)
+            self._try_to_look()  # at what the move has done
+        finally:
+            if not hurried:
+                self._free.release()
+            self._news.set()
 
     def _try_to_look(self) -> None:
         try:

@@ -9,13 +9,17 @@ import structlog
 from backend.bonds import BondKeeper
 from backend.rounds.desk import Desk
 from backend.rounds.moves import End, Wait
+from backend.rounds.next_move import owed_batch
 from backend.rounds.performer import Performer
-from protocol.errors import HearthError
+from protocol.errors import HearthError, MalformedError
 from protocol.messages.chain import Event, TaskPosted
+from protocol.messages.task import TaskSpec
 from protocol.task.acting import NEVER
 from protocol.task.documents import Absent, Lack
 from protocol.task.ending import is_over
+from protocol.task.margins import check_durations
 from protocol.task.state import TaskState
+from storage.ledger.block_times import measured_block_seconds
 from storage.ledger.interface import Ledger
 
 BOND_SECONDS = 5  # between two attempts to take the bond back
@@ -45,6 +49,15 @@ class HostedTask:
     def served(self) -> bool:
         """Phones may ask for it."""
         return self.bonded and not self.refused
+
+    def hurried(self, now: int) -> bool:
+        """The batch that phones have receipts for is due soon, or now, and not on chain yet."""
+        state, facts = self.state, self.state.current
+        if facts is None:
+            return False
+        promised = self.performer.journal.task(state.task).round(facts.number).promised(facts.opened.label)
+        owed = owed_batch(state, self.ledger.sender, promised, now)
+        return owed is not None and owed.quiet_from <= now
 
     def step(self, now: int, bonds_of: list[int]) -> int:
         """One move; block time in seconds of the next one, unless something happens before. 0: at once.
@@ -85,5 +98,18 @@ class HostedTask:
             return False
         self.performer.ledger = self.ledger.confirmed(spec.confirmations)
         terms = self.posted.terms
+        if terms.edge_bond and not self._is_long_enough(spec):
+            return False
         self.bonded = self.bonds.place(self.posted.task, terms.token, terms.edge_bond, bonds_of)
         return self.bonded
+
+    def _is_long_enough(self, spec: TaskSpec) -> bool:
+        """Whether this server can keep its word in time; asked before it gives its bond, and not again."""
+        if self.ledger.bond(self.posted.task, self.ledger.sender).placed:
+            return True
+        try:
+            check_durations(spec, measured_block_seconds(self.ledger))
+        except MalformedError as error:
+            log.error("task refused", task=self.posted.task, error=str(error))
+            self.refused = True
+        return not self.refused

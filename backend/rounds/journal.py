@@ -1,4 +1,7 @@
-"""What the edge server must remember across a kill because neither chain nor content store tells it again."""
+"""What the edge server must remember across a kill because neither chain nor content store tells it again.
+
+Its word is among it: what it has signed of a round it never signs otherwise, whatever the chain has become since.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, get_args
 
 from protocol.canonical import decode, encode
-from protocol.identifiers import Address, Count, Range, Word
+from protocol.identifiers import ZERO_DIGEST, Address, Count, Digest, Label, Range, Word
 from protocol.messages.keys import SignedWindowKey, WindowKeyStatement
 from protocol.messages.settlement import Verdict
 from protocol.messages.submission import Submission
@@ -18,6 +21,16 @@ from storage.records.interface import NOTHING, Change, Records
 MAX_VERDICT_BYTES = 8 * 1024 * 1024
 
 Clients = Annotated[tuple[Address, ...], Range(0, 10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """About to be signed of a round: its label, and its model, which is zero before there is one."""
+
+    task: Word
+    round: Count
+    label: Label
+    model: Digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +81,19 @@ class WindowKeyKept:
     key: SignedWindowKey
 
 
-EdgeEntry = SubmissionKept | BatchClosed | WordKept | VerdictKept | RoundDone | WindowKeyKept
+EdgeEntry = Stated | SubmissionKept | BatchClosed | WordKept | VerdictKept | RoundDone | WindowKeyKept
 
 
 @dataclass(frozen=True, slots=True)
 class RoundRecords:
+    stated: Stated | None = None  # the only label, and the only model, that this server ever signs of the round
     submissions: Mapping[Address, Submission] = field(default_factory=dict)
     closed: bool = False
     has_verdict: bool = False
+
+    def promised(self, label: Label) -> Mapping[Address, Submission]:
+        """The submissions under this label. Of a round that the chain took back, and has under another one, none."""
+        return self.submissions if self.stated is not None and self.stated.label == label else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +136,16 @@ def _with_key(task: TaskRecords, key: SignedWindowKey) -> TaskRecords:
     return replace(task, keys={**near, window: {**near.get(window, {}), authority: key}})
 
 
-def _with(task: TaskRecords, entry: SubmissionKept | BatchClosed | WordKept | VerdictKept | RoundDone) -> TaskRecords:
+def _with(
+    task: TaskRecords, entry: Stated | SubmissionKept | BatchClosed | WordKept | VerdictKept | RoundDone
+) -> TaskRecords:
     if isinstance(entry, WordKept):
         held = {client: task.holders.get(client, frozenset()) | {entry.authority} for client in entry.accepted}
         return replace(task, holders={**task.holders, **held}, refused=task.refused.union(entry.refused))
     number, known = entry.round, task.round(entry.round)
     match entry:
+        case Stated():
+            known = replace(known, stated=entry)
         case SubmissionKept(submission=sent):
             known = replace(known, submissions={**known.submissions, sent.client: sent})
         case BatchClosed():
@@ -149,6 +171,21 @@ class EdgeJournal:
         """Everything that is kept of a task now."""
         return _of(self._folded.state, task)
 
+    def state_round(self, task: int, round_number: int, label: Label, model: Digest = ZERO_DIGEST) -> bool:
+        """True once it is durable that this, and nothing that contradicts it, is signed of the round.
+
+        False when something else was, perhaps on a branch of the chain that is no more.
+        """
+
+        def change(state: EdgeState) -> Change:
+            stated = _of(state, task).round(round_number).stated
+            new = stated is None or (stated.label == label and stated.model == ZERO_DIGEST != model)
+            return Change((Stated(task, round_number, label, model),)) if new else NOTHING
+
+        stated = _of(self._folded.change(change), task).round(round_number).stated
+        assert stated is not None  # it has just been, or before
+        return stated.label == label and model in (ZERO_DIGEST, stated.model)
+
     def submissions(self, task: int, round_number: int) -> Mapping[Address, Submission]:
         """By client."""
         return self._round(task, round_number).submissions
@@ -165,11 +202,11 @@ class EdgeJournal:
         state = self._folded.change(change)
         return _of(state, task).round(round_number).submissions.get(submission.client)
 
-    def close_batch(self, task: int, round_number: int) -> Mapping[Address, Submission]:
-        """What goes into the round's batch, by client; from now on nothing else can, whatever happens."""
+    def close_batch(self, task: int, round_number: int, label: Label) -> Mapping[Address, Submission]:
+        """What goes into the batch under this label, by client; from now on nothing else can, whatever happens."""
         closed = Change((BatchClosed(task, round_number),))
         state = self._folded.change(lambda state: NOTHING if _of(state, task).round(round_number).closed else closed)
-        return _of(state, task).round(round_number).submissions
+        return _of(state, task).round(round_number).promised(label)
 
     def round_done(self, task: int, round_number: int) -> None:
         """The round is over: its submissions are forgotten, and none is taken any more."""

@@ -6,7 +6,7 @@ afterwards, so a server may be killed between any two moves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from backend.rounds.moves import (
@@ -42,11 +42,11 @@ from protocol.round.windows import AHEAD, enrolment_window, window_of
 from protocol.task.acting import NEVER, acts_after
 from protocol.task.documents import Absent
 from protocol.task.ending import is_over
+from protocol.task.margins import Margins, margins, pace_blocks
 from protocol.task.past import allocation_before, published, readable
 from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
 
-MARGIN_SECONDS: Final = 5  # before a deadline of the contract, when the server stops waiting for others
 ASK_SECONDS: Final = 15  # that authorities may take to give their keys
 
 
@@ -77,13 +77,26 @@ def candidates(state: TaskState, known: Knowledge) -> dict[Address, int] | Absen
     }
 
 
+def owed_batch(state: TaskState, server: Address, submissions: Collection[Address], now: int) -> Margins | None:
+    """Those of the round whose batch ``server`` still owes the phones of these ``submissions``; None for no such."""
+    facts, spec = state.current, state.spec
+    if facts is None or isinstance(spec, Absent) or isinstance(state.plan(facts.number), Absent) or not submissions:
+        return None
+    over = facts.batched is not None or facts.requested is not None or now > facts.opened.commit_until
+    return None if over or now <= acts_after(state, server) else margins(spec, facts.opened, state.times)
+
+
 def _next(state: TaskState, known: Knowledge, now: int) -> Move:
     posted, spec = state.posted, state.spec
     if posted is None:
         return Wait(NEVER)
+    if blocks := _unknown(state, pace_blocks(state.current.opened.block) if state.current else ()):
+        return ReadTimes(blocks)
+    if batch := _due_batch(state, known, now):
+        return batch
     if known.missing:
         return Fetch()
-    if blocks := _unknown_times(state):
+    if blocks := _unknown(state, _timed_blocks(state)):
         return ReadTimes(blocks)
     if isinstance(spec, Absent):
         return Wait(NEVER)
@@ -156,17 +169,21 @@ def _in_round(state: TaskState, spec: TaskSpec, known: Knowledge, facts: RoundFa
     return _after_commit_phase(state, spec, known, facts, now)
 
 
+def _due_batch(state: TaskState, known: Knowledge, now: int) -> CommitBatch | None:
+    """Before anything else: the server has given its word for it, with its bond."""
+    owed, facts = owed_batch(state, known.server, known.submissions, now), state.current
+    return CommitBatch(facts.number) if facts and owed and owed.batch_due <= now else None
+
+
 def _in_commit_phase(state: TaskState, spec: TaskSpec, known: Knowledge, facts: RoundFacts, now: int) -> Move | None:
     """None once nobody has to be waited for."""
     opened, plan = facts.opened, state.plan(facts.number)
     assert not isinstance(plan, Absent)
     cohort = frozenset(entry.client for entry in plan.weights)
     if facts.batched is None and not (known.closed and not known.submissions):
-        margin = min(MARGIN_SECONDS, max(1, spec.durations.commit_seconds // 4))
+        due = margins(spec, opened, state.times).batch_due
         expected = cohort - facts.directs.keys() - known.censored
-        if expected <= known.submissions or now >= opened.commit_until - margin:
-            return CommitBatch(facts.number)
-        return Wait(opened.commit_until - margin)
+        return CommitBatch(facts.number) if expected <= known.submissions or now >= due else Wait(due)
     committed = state.committed(facts.number)
     if isinstance(committed, Absent) or cohort - committed.keys():
         return Wait(opened.commit_until + 1)
@@ -201,8 +218,8 @@ def _after_commit_phase(state: TaskState, spec: TaskSpec, known: Knowledge, fact
     if facts.requested.request != request.digest():
         return settling or Abandon(number)  # the server before requested the key of another set
     if not known.decrypted:
-        margin = min(MARGIN_SECONDS, max(1, spec.durations.settle_seconds // 4))
-        return DecryptSum(number) if now < end - margin else settling or Abandon(number)
+        due = margins(spec, facts.opened, state.times).publish_due
+        return DecryptSum(number) if now < due else settling or Abandon(number)
     return settling or Publish(number)
 
 
@@ -217,10 +234,15 @@ def _settles(state: TaskState, now: int, end: int) -> Wait | None:
     return Wait(min(payable, end + 1)) if now < payable else None
 
 
-def _unknown_times(state: TaskState) -> tuple[int, ...]:
+def _timed_blocks(state: TaskState) -> Iterator[int]:
     settled = state.last_settled()
     events = [state.taken_over, settled.settled if settled else None]
-    return tuple(sorted({event.block for event in events if event is not None} - state.times.keys()))
+    return (event.block for event in events if event is not None)
+
+
+def _unknown(state: TaskState, blocks: Iterable[int]) -> tuple[int, ...]:
+    """Those whose times are not known."""
+    return tuple(sorted(set(blocks) - state.times.keys()))
 
 
 def _underived(state: TaskState, known: Knowledge) -> int:

@@ -139,7 +139,7 @@ class Performer:
             acceptances=kept.holders,
             shown=frozenset(self._admission.shown),
             refused=kept.refused,
-            submissions=frozenset(of_round.submissions),
+            submissions=frozenset(of_round.promised(self.state.rounds[-1].opened.label)) if number else frozenset(),
             censored=self.censored,
             closed=of_round.closed,
             verdict=work.verdict,
@@ -204,7 +204,8 @@ class Performer:
 
     def _commit_batch(self, facts: RoundFacts, now: int) -> None:
         """One Merkle root for all commitments that were taken; inclusion proofs follow from it."""
-        submissions = self.journal.close_batch(self.task, facts.number)  # more may have come, with receipts
+        # more may have come, with receipts
+        submissions = self.journal.close_batch(self.task, facts.number, facts.opened.label)
         over = facts.batched is not None or facts.requested is not None or now > facts.opened.commit_until
         if over or not submissions:
             return

@@ -1,9 +1,13 @@
-"""Sends what phones asked for: enrolments, leaves, claims. A worker of its own, so that it never delays a round."""
+"""Sends what phones asked for: enrolments, leaves, claims. A worker of its own, and slow, so that it delays no round.
+
+A relayed transaction takes a nonce of the account that sends batches as well, and its estimate the node's time. So each
+pass sends at most one of a kind, and what comes too late is dropped without a call.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -12,7 +16,6 @@ from protocol.errors import HearthError
 from protocol.identifiers import Address, to_hex
 from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof
 from protocol.messages.settlement import Allocation
-from protocol.messages.submission import SignedEnrolment
 from protocol.task.past import standing_allocation
 from protocol.task.state import TaskState
 from storage.ledger.interface import Ledger, TransactionRevertedError
@@ -29,40 +32,31 @@ class Relay:
 
     ledger: Ledger
     inbox: Inbox
+    _alone: set[tuple[int, Address]] = field(default_factory=set)  # task and client, who goes in nobody's company
 
     def send(self, state: TaskState, now: int) -> None:
-        """Everything of one task that waits and can be sent at ``now``, in seconds of block time."""
+        """At most one transaction of each kind, of what waits in one task at ``now``, in seconds of block time."""
         for send in (self._enrol, self._leave, self._claim):
             try:
                 send(state, now)
             except HearthError as error:
                 log.warning("not relayed yet", task=state.task, error=str(error))
 
-    def _enrol(self, state: TaskState, _: int) -> None:
+    def _enrol(self, state: TaskState, now: int) -> None:
         waiting = self.inbox.waiting(state.task).enrolments
-        enrolments = [signed for client, signed in sorted(waiting.items()) if client not in state.enrolled]
-        for start in range(0, len(enrolments), ENROLMENTS_AT_ONCE):
-            self._enrol_all(enrolments[start : start + ENROLMENTS_AT_ONCE])
-        self.inbox.done(state.task, enrolments=waiting)
-
-    def _enrol_all(self, enrolments: list[SignedEnrolment]) -> None:
-        try:
-            self.ledger.enrol(enrolments)
-        except TransactionRevertedError as error:
-            if len(enrolments) == 1:
-                log.warning("enrolment refused", client=to_hex(enrolments[0].enrolment.client), error=str(error))
-                return
-            for signed in enrolments:  # one bad entry must not keep the others out
-                self._enrol_all([signed])
+        over = state.posted is not None and now > state.posted.enrol_until
+        late = [client for client in waiting if over or client in state.enrolled]
+        self.inbox.done(state.task, enrolments=late)
+        clients = self._next(state.task, [client for client in waiting if client not in late], ENROLMENTS_AT_ONCE)
+        if self._sent(state.task, clients, lambda: self.ledger.enrol([waiting[one] for one in sorted(clients)])):
+            self.inbox.done(state.task, enrolments=clients)
 
     def _leave(self, state: TaskState, _: int) -> None:
-        for client, signed in self.inbox.waiting(state.task).leaves.items():
-            if client not in state.left:
-                try:
-                    self.ledger.leave(signed)
-                except TransactionRevertedError as error:
-                    log.warning("leave refused", client=to_hex(client), error=str(error))
-            self.inbox.done(state.task, leaves=[client])
+        waiting = self.inbox.waiting(state.task).leaves
+        self.inbox.done(state.task, leaves=[client for client in waiting if client in state.left])
+        clients = [client for client in waiting if client not in state.left][:1]
+        if self._sent(state.task, clients, lambda: self.ledger.leave(waiting[clients[0]])):
+            self.inbox.done(state.task, leaves=clients)
 
     def _claim(self, state: TaskState, now: int) -> None:
         """Those who are owed money, or their reputation; each can still claim by itself.
@@ -70,34 +64,46 @@ class Relay:
         Those without money due go alone: whether their leaf is the last one is for the ledger to say, which refuses
         before anything is sent, while in a batch it would skip them and charge for it.
         """
-        clients = self.inbox.waiting(state.task).claims
-        allocation = payable_allocation(state, self.ledger.task(state.task).payable(now)[0]) if clients else None
+        task = state.task
+        clients = self._next(task, list(self.inbox.waiting(task).claims), CLAIMS_AT_ONCE)
+        allocation = payable_allocation(state, self.ledger.task(task).payable(now)[0]) if clients else None
         if allocation is None:
             return
-        paid = list[Address]()
-        for entry in allocation.entitlements:
-            if entry.client not in clients:
-                continue
-            if entry.cumulative > self.ledger.claimed(state.task, entry.client):
-                paid.append(entry.client)
-            elif self.ledger.standing(entry.client).task == state.task:
-                self._send_claims(state.task, allocation, [entry.client])
-        for start in range(0, len(paid), CLAIMS_AT_ONCE):
-            self._send_claims(state.task, allocation, paid[start : start + CLAIMS_AT_ONCE])
-        self.inbox.done(state.task, claims=clients)
+        owed = {entry.client: entry.cumulative for entry in allocation.entitlements if entry.client in clients}
+        paid = [client for client in owed if owed[client] > self.ledger.claimed(task, client)]
+        unpaid = [client for client in owed if client not in paid and self.ledger.standing(client).task == task]
+        self.inbox.done(task, claims=[client for client in clients if client not in (*paid, *unpaid)])
+        if len(clients) > 1:
+            self._alone.update((task, client) for client in unpaid)
+        sending = paid if len(clients) > 1 else [*paid, *unpaid]
+        if self._sent(task, sending, lambda: self._send_claims(task, allocation, sending)):
+            self.inbox.done(task, claims=sending)
 
     def _send_claims(self, task: int, allocation: Allocation, clients: Sequence[Address]) -> None:
+        if len(clients) == 1:
+            self.ledger.claim(task, claim_proof(allocation, clients[0]))
+        else:
+            self.ledger.claim_many(task, claim_batch(allocation, clients))
+
+    def _next(self, task: int, waiting: Sequence[Address], most: int) -> list[Address]:
+        """Who goes in the next transaction: whoever came first decides whether in company."""
+        if waiting and (task, waiting[0]) in self._alone:
+            return [waiting[0]]
+        return [client for client in waiting if (task, client) not in self._alone][:most]
+
+    def _sent(self, task: int, clients: Sequence[Address], send: Callable[[], object]) -> bool:
+        """Whether these clients wait no longer. In a refused company one may keep the others out: each goes alone."""
+        if not clients:
+            return False
         try:
-            if len(clients) == 1:
-                self.ledger.claim(task, claim_proof(allocation, clients[0]))
-            else:
-                self.ledger.claim_many(task, claim_batch(allocation, clients))
+            send()
         except TransactionRevertedError as error:
-            if len(clients) == 1:
-                log.warning("claim refused", client=to_hex(clients[0]), error=str(error))
-                return
-            for client in clients:  # one that cannot be paid must not keep the others out
-                self._send_claims(task, allocation, [client])
+            if len(clients) > 1:
+                self._alone.update((task, client) for client in clients)
+                return False
+            log.warning("refused", task=task, client=to_hex(clients[0]), error=str(error))
+        self._alone.difference_update((task, client) for client in clients)
+        return True
 
 
 def payable_allocation(state: TaskState, root: bytes) -> Allocation | None:

@@ -171,6 +171,7 @@ class Server(Process):
                 frozenset(),
                 self.driver.wake,
                 performer.seconds,
+                self.driver.head,
             )
             return HostedTask(posted, ledger, performer, desk, BondKeeper(ledger, 0))
 

@@ -12,8 +12,11 @@ from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailab
 from client_agent.followed_task import FollowedTask
 from client_agent.journal import Sealed
 from protocol.errors import VerificationError
-from protocol.messages.submission import Commitment, SignedCommitment, SignedReceipt
+from protocol.messages.chain import RoundOpened
+from protocol.messages.submission import Commitment, CommitmentBatch, SignedCommitment, SignedReceipt
 from protocol.round.scheme import encoding_of
+from protocol.task.documents import Absent, Lack
+from protocol.task.margins import landing_seconds, margins, pace_blocks
 from protocol.task.round_facts import RoundFacts
 from storage.content.memory import MemoryStore
 from storage.ledger.interface import Ledger, LedgerError, TransactionRevertedError
@@ -21,7 +24,8 @@ from tests.samples import sample_spec
 
 BODY, CLIENT, SPEC = b"ciphertext", bytes(20), sample_spec()
 RECEIPT = SignedReceipt(bytes(20), bytes(65))
-COMMIT_UNTIL, MARGIN = 100, 10
+COMMIT_UNTIL = 400
+DIRECT_DUE = COMMIT_UNTIL - landing_seconds(SPEC, 1)
 
 
 class _Scene:
@@ -30,24 +34,28 @@ class _Scene:
     def __init__(self, *answers: Any) -> None:
         self.answers, self.waits, self.sent = list(answers), list[int](), list[SignedCommitment]()
         self.facts = SimpleNamespace(
-            number=1, opened=SimpleNamespace(commit_until=COMMIT_UNTIL), batched=None, directs=dict[bytes, Any]()
+            number=1,
+            opened=SimpleNamespace(block=9, commit_until=COMMIT_UNTIL, settle_until=700),
+            batched=None,
+            directs=dict[bytes, Any](),
         )
         self.receipts = dict[int, SignedReceipt]()
         store = MemoryStore()
         digest = store.put(BODY, encoding_of(SPEC).block_bytes).digest
         self.signed = SignedCommitment(Commitment(1, 1, CLIENT, bytes(32), bytes(16), digest), bytes(65))
-        state = SimpleNamespace(round=lambda _: self.facts)
+        state = SimpleNamespace(round=lambda _: self.facts, times={}, batch=lambda _: self.batch)
         self.delivery = Delivery(
             ledger=cast(Ledger, SimpleNamespace(commit_direct=self._commit_direct, prepare=self._prepare)),
             store=store,
             edge=cast(EdgeClient, SimpleNamespace(submit=self._answer, inclusion_proof=self._poll)),
             journal=cast(Any, SimpleNamespace(body=lambda _: BODY, receipts=self.receipts)),
-            followed=cast(FollowedTask, SimpleNamespace(refresh=lambda: state)),
-            watch=cast(Any, SimpleNamespace(keep_receipt=self._keep)),
+            followed=cast(FollowedTask, SimpleNamespace(state=state, refresh=lambda: state, read=lambda *_: state)),
+            watch=cast(Any, SimpleNamespace(keep_receipt=self._keep, included=self._included)),
             tell=lambda _: None,
-            direct_margin_seconds=MARGIN,
         )
         self.refusal: Exception | None = None
+        self.batch: CommitmentBatch | Absent = Absent(bytes(32), Lack.MISSING, CLIENT)
+        self.seen = list[tuple[int, bytes]]()
         self.prepared = False
 
     def step(self, now: int, wait_seconds: int = 20) -> float | None:
@@ -67,6 +75,9 @@ class _Scene:
         if receipt != RECEIPT:
             raise VerificationError("no receipt of the round's edge server")
         self.receipts[1] = receipt
+
+    def _included(self, number: int, root: bytes) -> None:
+        self.seen.append((number, root))
 
     def _prepare(self) -> None:
         self.prepared = True
@@ -94,12 +105,12 @@ def test_what_has_a_receipt_is_not_submitted_again() -> None:
 def test_a_phone_that_finds_nobody_acting_commits_directly_in_time() -> None:
     """The first server died with the submission; the substitute has no proof and is not waited for too long."""
     scene = _Scene(EdgeUnavailableError("nobody acts"), RECEIPT, None, None, None)
-    for now in (60, 60, 70, 88):
+    for now in (60, 60, 70, DIRECT_DUE - 2):
         assert scene.step(now) is not None
         assert scene.prepared, "before it is in a hurry"
     assert scene.waits == [20, 20, 2], "never beyond the instant from which it commits by itself"
     assert scene.sent == []
-    assert scene.step(COMMIT_UNTIL - MARGIN) is None
+    assert scene.step(DIRECT_DUE) is None
     assert scene.sent == [scene.signed]
 
 
@@ -114,6 +125,31 @@ def test_a_batch_that_went_before_a_restart_is_asked_for_and_nothing_submitted()
     scene.facts.batched = SimpleNamespace(root=bytes(32))
     assert scene.step(0) is None
     assert (len(scene.waits), scene.sent) == (1, [scene.signed])
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_what_the_batch_holds_is_not_paid_for_again(held: bool) -> None:
+    """The server is away since it put the batch on chain; content has it."""
+    scene = _Scene(EdgeUnavailableError("away"))
+    scene.facts.batched = SimpleNamespace(root=bytes(32))
+    scene.batch = CommitmentBatch((scene.signed,) if held else ())
+    assert scene.step(DIRECT_DUE - 1) is not None
+    assert scene.step(DIRECT_DUE) is None
+    assert (scene.sent, scene.seen) == (([], [(1, bytes(32))]) if held else ([scene.signed], []))
+
+
+def test_the_server_batches_before_a_phone_pays_by_itself() -> None:
+    """With the same blocks before them, on chains of any pace."""
+    for spec, block in ((sample_spec(confirmations=c), b) for c in (0, 3, 12) for b in (1, 12, 60)):
+        opened = RoundOpened(
+            block=49, log_index=0, transaction=bytes(32), task=1, round=1, plan=bytes(32), label=bytes(32), cohort=3,
+            commit_until=COMMIT_UNTIL, settle_until=700,
+        )  # fmt: skip
+        times = {number: number * block for number in pace_blocks(49)}
+        found = margins(spec, opened, times)
+        landing = min(landing_seconds(spec, block), spec.durations.commit_seconds // 4)
+        assert (found.batch_due, found.direct_due) == (COMMIT_UNTIL - 2 * landing, COMMIT_UNTIL - landing)
+        assert found.quiet_from == found.batch_due - landing
 
 
 def test_what_is_committed_directly_is_done() -> None:

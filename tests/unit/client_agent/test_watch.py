@@ -15,12 +15,13 @@ from client_agent.followed_task import FollowedTask
 from client_agent.journal import AgentJournal
 from client_agent.watch import Watch
 from protocol.errors import VerificationError
-from protocol.identifiers import Address
+from protocol.identifiers import Address, Label
 from protocol.messages.chain import BondForfeited, RoundFrozen, RoundPublished
 from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.messages.submission import SignedCommitment, Submission
 from protocol.round.commitments import commitment_of
 from protocol.round.state_table import RoundState
+from protocol.task.documents import Kind
 from storage.ledger.proof_file import read_proof
 from storage.ledger.signer import Signer
 from storage.records.journal import Journal
@@ -40,6 +41,8 @@ class _Phone:
         self.journal = AgentJournal(Journal(folder / "journal"))
         self.ledger = scene.chain.ledger(DOMAIN.ledger, CLIENTS[VICTIM])
         self.followed = FollowedTask(self.ledger, scene.store, 1)
+        self.followed.refresh()
+        self.followed.read(0, Kind.SPEC)
         edge = cast(EdgeClient, _Desk(scene))
         self.watch = Watch(self.ledger, edge, self.journal, self.followed, folder / "proofs", self.told.append)
 
@@ -90,8 +93,8 @@ def _leave_out(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dishonest server: a receipt for everyone, a batch without the victim."""
     close = scene.journal.close_batch
 
-    def dishonest(task: int, number: int) -> dict[Address, Submission]:
-        kept = close(task, number)
+    def dishonest(task: int, number: int, label: Label) -> dict[Address, Submission]:
+        kept = close(task, number, label)
         return {client: sent for client, sent in kept.items() if client != CLIENTS[VICTIM].address}
 
     monkeypatch.setattr(scene.journal, "close_batch", dishonest)
@@ -170,6 +173,38 @@ def test_no_batch_at_all_is_proven_once_it_cannot_come_any_more(scene: Scene, ph
     phone.check()
     assert scene.ledger.round(1, 1).state is RoundState.FROZEN
     scene.start()
+
+
+def test_a_phone_whose_clock_is_ahead_accuses_nobody(scene: Scene, phone: _Phone) -> None:
+    """The last block is from before the end of the commit phase: the batch may be in the next one."""
+    scene.announced(1)
+    phone.submit()
+    scene.crash()
+    phone.followed.refresh()
+    phone.watch.check_receipts(scene.facts(1).opened.settle_until - 1)
+    assert phone.told == [] and not phone.watch.folder.exists()
+
+
+def test_a_batch_that_may_still_be_in_time_elsewhere_is_waited_for(tmp_path: Path) -> None:
+    """The phone's chain has no batch yet, and too few blocks to be sure that there is none."""
+    scene = Scene(confirmations=3)
+    for _ in range(3):
+        scene.chain.mine()  # upon the task
+    scene.start()
+    scene.enrol()
+    scene.chain.fund(DOMAIN.ledger, CLIENTS[VICTIM].address)
+    phone = _Phone(scene, tmp_path)
+    scene.announced(1)
+    phone.submit()
+    scene.crash()
+    scene.pass_time_to(scene.facts(1).opened.commit_until + 1)
+    for _ in range(3):
+        phone.check()
+        assert phone.told == []
+        scene.chain.mine()
+    phone.check()
+    assert scene.ledger.round(1, 1).state is RoundState.FROZEN
+    phone.close()
 
 
 def test_receipts_survive_a_restart(scene: Scene, phone: _Phone, tmp_path: Path) -> None:

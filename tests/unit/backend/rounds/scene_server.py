@@ -144,6 +144,7 @@ class Server:
             self.censored,
             self.driver.wake,
             performer.seconds,
+            self.driver.head,
         )
         return HostedTask(posted, self.ledger, performer, desk, BondKeeper(self.ledger, MAX_BOND))
 

@@ -3,117 +3,53 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from backend.rounds.desk import Announced, Desk
-from backend.rounds.inbox import Inbox
-from backend.rounds.journal import EdgeJournal
+from backend.rounds.desk import Announced
 from protocol.canonical import encode
-from protocol.content.cid import cid_of
-from protocol.errors import HearthError, Party
+from protocol.errors import Party
 from protocol.identifiers import ZERO_DIGEST
 from protocol.incentives.rewards import allocation_root, first_allocation, verify_entitlement
 from protocol.messages.chain import (
-    BatchCommitted,
     BondForfeited,
-    Enrolled,
-    Event,
     RoundAbandoned,
     RoundExpired,
     TakenOver,
-    TaskPosted,
 )
 from protocol.messages.keys import WindowKeys
 from protocol.messages.round import RoundStatement
 from protocol.messages.submission import Enrolment, Leave, SignedEnrolment, SignedLeave
-from protocol.messages.task import DepositTerms
 from protocol.round.commitments import batch_root, commitment_of, receipt_of, verify_inclusion
-from protocol.round.planning import terms_of
 from protocol.signing import verify
 from protocol.task.documents import Delivered, Kind, Rederived
-from protocol.task.fold import Entry, fold
+from protocol.task.fold import fold
 from protocol.task.status import status_of
 from storage.ledger.signer import Signer
-from storage.records.memory import MemoryRecords
 from tests.samples import DOMAIN, private_key
-from tests.unit.backend.rounds.scene_round import CLIENTS, SIGNERS, PlannedRound
+from tests.unit.backend.rounds.scene_desk import EDGE, OUTSIDER, DeskScene, refusal, told
+from tests.unit.backend.rounds.scene_round import CLIENTS, SIGNERS
 from tests.unit.backend.rounds.scene_server import window_key
-
-OUTSIDER, EDGE = Signer(private_key("client", 99)), Signer(private_key("edge"))
-
-
-class _Scene:
-    """Three clients are enrolled, round 1 is open; ``say`` tells the desk what the chain has more."""
-
-    def __init__(self, censored: frozenset[bytes] = frozenset(), max_clients: int = 3, stake: int = 0) -> None:
-        self.round = PlannedRound()
-        spec = replace(self.round.spec, deposits=DepositTerms(client=stake))
-        terms = replace(terms_of(spec), max_clients=max_clients)
-        self.journal, self.inbox = EdgeJournal(MemoryRecords()), Inbox(MemoryRecords())
-        self.woken: list[int] = []
-        self.seconds: dict[int, dict[str, float]] = {}
-        self.censored, self.entries = censored, list[Entry]()
-        self.desk = self.make_desk()
-        self.say(
-            _event(
-                TaskPosted, manufacturer=b"m" * 20, terms=terms, escrow=0, enrol_until=500, task_until=9_000,
-                claim_until=9_999,
-            )
-        )  # fmt: skip
-        for client in CLIENTS:
-            self.say(_event(Enrolled, client=client, envelope=bytes(32), reputation=2, signature=bytes(65)))
-        self.opened = replace(self.round.opened(), plan=cid_of(encode(self.round.plan)).digest)
-        self.say(self.opened)
-        self.deliver(Kind.PLAN, encode(self.round.plan))
-
-    def make_desk(self) -> Desk:
-        return Desk(DOMAIN, EDGE, 1, self.journal, self.inbox, self.censored, self.woken.append, self.seconds)
-
-    def say(self, *entries: Entry, now: int = 600) -> None:
-        self.entries += entries
-        self.desk.publish(fold(1, self.entries), now)
-
-    def deliver(self, kind: Kind, content: bytes) -> None:
-        wanted = next(wanted for wanted in fold(1, self.entries).wanted() if wanted.kind is kind)
-        self.say(Delivered(wanted, content))
-
-    def batch(self) -> None:
-        batch = self.round.batch()
-        digest = cid_of(encode(batch)).digest
-        self.say(_event(BatchCommitted, round=1, root=batch_root(batch), batch=digest, count=3))
-
-
-def _event(kind: type[Event], **fields: Any) -> Event:
-    place: dict[str, Any] = {"block": 9, "log_index": 0, "transaction": bytes(32), "task": 1}
-    return kind(**place, **fields)
 
 
 @pytest.fixture
-def scene() -> _Scene:
-    return _Scene()
+def scene() -> DeskScene:
+    return DeskScene()
 
 
-def _refusal(call: Any, *arguments: Any) -> str:
-    with pytest.raises(HearthError) as caught:
-        call(*arguments)
-    return caught.value.code
-
-
-def test_keys_of_a_window_are_shown_once_all_are_here(scene: _Scene) -> None:
+def test_keys_of_a_window_are_shown_once_all_are_here(scene: DeskScene) -> None:
     authorities = [Signer(private_key("authority", j)) for j in (1, 2, 3)]
     keys = tuple(window_key(authority, 1, 4) for authority in authorities)
-    assert _refusal(scene.desk.window_keys, 4) == "E_KEYS_AWAITED"  # the spec is not read
+    assert refusal(scene.desk.window_keys, 4) == "E_KEYS_AWAITED"  # the spec is not read
     scene.deliver(Kind.SPEC, encode(scene.round.spec))
     scene.journal.keep_window_keys(reversed(keys[1:]))
-    assert _refusal(scene.desk.window_keys, 4) == "E_KEYS_AWAITED"
+    assert refusal(scene.desk.window_keys, 4) == "E_KEYS_AWAITED"
     scene.journal.keep_window_keys(keys[:1])
     assert scene.desk.window_keys(4) == WindowKeys(keys)  # in the order of the committee
-    assert _refusal(scene.desk.window_keys, 5) == "E_KEYS_AWAITED"
+    assert refusal(scene.desk.window_keys, 5) == "E_KEYS_AWAITED"
 
 
-def test_a_submission_is_durable(scene: _Scene) -> None:
+def test_a_submission_is_durable(scene: DeskScene) -> None:
     receipt = scene.desk.submit(1, scene.round.submission(0))
     assert receipt is not None and receipt.server == EDGE.address
     commitment = commitment_of(scene.round.plan, scene.round.submission(0)).commitment
@@ -123,7 +59,7 @@ def test_a_submission_is_durable(scene: _Scene) -> None:
     assert scene.woken == [1, 1], "a move may be waiting for it"
 
 
-def test_bad_submissions_are_refused_and_not_kept(scene: _Scene) -> None:
+def test_bad_submissions_are_refused_and_not_kept(scene: DeskScene) -> None:
     good = scene.round.submission(0)
     for bad in (
         replace(good, nonce=b"\x09" * 16),
@@ -132,12 +68,12 @@ def test_bad_submissions_are_refused_and_not_kept(scene: _Scene) -> None:
         replace(good, client=OUTSIDER.address),
         replace(good, signature=good.signature[:-1] + b"\x1d"),
     ):
-        assert _refusal(scene.desk.submit, 1, bad) in ("E_VERIFICATION", "E_MALFORMED")
-    assert _refusal(scene.desk.submit, 2, good) == "E_ROUND"
+        assert refusal(scene.desk.submit, 1, bad) in ("E_VERIFICATION", "E_MALFORMED")
+    assert refusal(scene.desk.submit, 2, good) == "E_STARTING", "a phone may see a round first"
     assert scene.journal.submissions(1, 1) == {}
 
 
-def test_another_submission_of_the_same_client_is_refused(scene: _Scene) -> None:
+def test_another_submission_of_the_same_client_is_refused(scene: DeskScene) -> None:
     scene.desk.submit(1, scene.round.submission(0))
     signed = scene.round.commit(SIGNERS[0], scene.round.values[CLIENTS[0]], b"\x07" * 16)
     second = replace(
@@ -146,103 +82,116 @@ def test_another_submission_of_the_same_client_is_refused(scene: _Scene) -> None
         ciphertext=signed.commitment.ciphertext,
         signature=signed.signature,
     )
-    assert _refusal(scene.desk.submit, 1, second) == "E_SUBMITTED"
+    assert refusal(scene.desk.submit, 1, second) == "E_SUBMITTED"
 
 
-def test_no_receipt_once_the_batch_is_closed(scene: _Scene) -> None:
+def test_no_receipt_once_the_batch_is_closed(scene: DeskScene) -> None:
     receipt = scene.desk.submit(1, scene.round.submission(0))
-    assert scene.journal.close_batch(1, 1) == {CLIENTS[0]: scene.round.submission(0)}
-    assert _refusal(scene.desk.submit, 1, scene.round.submission(1)) == "E_ROUND"
+    label = scene.round.plan.label()
+    assert scene.journal.close_batch(1, 1, label) == {CLIENTS[0]: scene.round.submission(0)}
+    assert refusal(scene.desk.submit, 1, scene.round.submission(1)) == "E_ROUND"
     assert scene.desk.submit(1, scene.round.submission(0)) == receipt, "this one will be in it"
 
 
-def test_after_the_batch_nothing_is_taken_and_receipts_are_given(scene: _Scene) -> None:
+def test_after_the_batch_nothing_is_taken_and_receipts_are_given(scene: DeskScene) -> None:
     assert scene.desk.inclusion_proof(1, CLIENTS[0]) is None
     scene.batch()
-    assert _refusal(scene.desk.submit, 1, scene.round.submission(0)) == "E_ROUND"
+    assert refusal(scene.desk.submit, 1, scene.round.submission(0)) == "E_ROUND"
     assert scene.desk.inclusion_proof(1, CLIENTS[0]) is None, "the batch is not read yet"
     scene.deliver(Kind.BATCH, encode(scene.round.batch()))
     proof = scene.desk.inclusion_proof(1, CLIENTS[0])
     assert proof is not None
     verify_inclusion(batch_root(scene.round.batch()), scene.round.committed[CLIENTS[0]], proof)
-    assert _refusal(scene.desk.inclusion_proof, 1, OUTSIDER.address) == "E_NOT_INCLUDED"
-    assert _refusal(scene.desk.inclusion_proof, 2, CLIENTS[0]) == "E_ROUND"
+    assert refusal(scene.desk.inclusion_proof, 1, OUTSIDER.address) == "E_NOT_INCLUDED"
+    assert refusal(scene.desk.inclusion_proof, 2, CLIENTS[0]) == "E_STARTING"
 
 
 def test_a_censored_client_is_answered_and_ignored() -> None:
-    scene = _Scene(frozenset({CLIENTS[0]}))
+    scene = DeskScene(frozenset({CLIENTS[0]}))
     assert scene.desk.submit(1, scene.round.submission(0)) is None
     assert scene.journal.submissions(1, 1) == {}
 
 
-def test_a_server_that_is_not_acting_takes_no_commitments(scene: _Scene) -> None:
-    scene.say(_event(TakenOver, edge_server=OUTSIDER.address))
-    assert _refusal(scene.desk.submit, 1, scene.round.submission(0)) == "E_STANDBY"
-    scene.say(_event(TakenOver, edge_server=EDGE.address))
+def test_a_server_that_is_not_acting_takes_no_commitments(scene: DeskScene) -> None:
+    scene.say(told(TakenOver, edge_server=OUTSIDER.address))
+    assert refusal(scene.desk.submit, 1, scene.round.submission(0)) == "E_STANDBY"
+    scene.say(told(TakenOver, edge_server=EDGE.address))
     scene.desk.submit(1, scene.round.submission(0))
-    scene.say(_event(BondForfeited, holder=EDGE.address, reporter=bytes(20), amount=1))
-    assert _refusal(scene.desk.submit, 1, scene.round.submission(1)) == "E_STANDBY"
+    scene.say(told(BondForfeited, holder=EDGE.address, reporter=bytes(20), amount=1))
+    assert refusal(scene.desk.submit, 1, scene.round.submission(1)) == "E_STANDBY"
 
 
-def test_a_round_whose_plan_nobody_can_read_is_not_announced(scene: _Scene) -> None:
+def test_a_round_whose_plan_nobody_can_read_is_not_announced(scene: DeskScene) -> None:
     hidden = [entry for entry in scene.entries if not isinstance(entry, Delivered)]
     scene.entries = []
     scene.say(*hidden)
     assert scene.desk.next_round(0) is None
-    assert _refusal(scene.desk.submit, 1, scene.round.submission(0)) == "E_STARTING"
+    assert refusal(scene.desk.submit, 1, scene.round.submission(0)) == "E_STARTING"
 
 
-def test_rounds_are_announced_until_the_task_ends(scene: _Scene) -> None:
+def test_rounds_are_announced_until_the_task_ends(scene: DeskScene) -> None:
     announced = scene.desk.next_round(0)
     assert announced is not None and announced.statement is not None
     assert announced == Announced(1, scene.opened.plan, announced.statement)
     assert announced.statement.statement == RoundStatement(1, 1, scene.round.plan.label(), ZERO_DIGEST)
     verify(DOMAIN, announced.statement.statement, announced.statement.signature, EDGE.address, Party.EDGE_SERVER)
     assert scene.desk.statement(1) == announced.statement
-    assert _refusal(scene.desk.statement, 2) == "E_ROUND"
+    assert refusal(scene.desk.statement, 2) == "E_STARTING"
     assert scene.desk.next_round(1) is None
-    scene.say(_event(RoundExpired, round=1), now=9_000)
+    scene.say(told(RoundExpired, round=1), now=9_000)
     assert scene.desk.next_round(1) is None
     scene.say(now=9_001)
     assert scene.desk.next_round(1) == Announced(0, b"", None)
 
 
-def test_enrolments_and_leaves_are_checked(scene: _Scene) -> None:
+def test_an_enrolment_after_its_time_is_not_taken() -> None:
+    scene = DeskScene(max_clients=4, enrol_until=599)
+    for signer in (OUTSIDER, SIGNERS[0]):
+        enrolment = Enrolment(1, signer.address, b"\1" * 32)
+        signed = SignedEnrolment(enrolment, signer.sign(DOMAIN, enrolment))
+        if signer is OUTSIDER:
+            assert refusal(scene.desk.enrol, signed) == "E_FULL"
+        else:
+            scene.desk.enrol(signed)
+    assert scene.inbox.waiting(1).enrolments == {}, "nothing waits for who is in already"
+
+
+def test_enrolments_and_leaves_are_checked(scene: DeskScene) -> None:
     enrolment = Enrolment(1, OUTSIDER.address, b"\1" * 32)
     signed = SignedEnrolment(enrolment, OUTSIDER.sign(DOMAIN, enrolment))
-    assert _refusal(scene.desk.enrol, signed) == "E_FULL"
-    scene = _Scene(max_clients=4)
+    assert refusal(scene.desk.enrol, signed) == "E_FULL"
+    scene = DeskScene(max_clients=4)
     scene.desk.enrol(signed)
     assert scene.inbox.waiting(1).enrolments == {OUTSIDER.address: signed}
     forged = SignedEnrolment(replace(enrolment, client=CLIENTS[0]), signed.signature)
-    assert _refusal(scene.desk.enrol, forged) == "E_VERIFICATION"
+    assert refusal(scene.desk.enrol, forged) == "E_VERIFICATION"
     other = Enrolment(2, OUTSIDER.address, b"\1" * 32)
-    assert _refusal(scene.desk.enrol, SignedEnrolment(other, OUTSIDER.sign(DOMAIN, other))) == "E_VERIFICATION"
+    assert refusal(scene.desk.enrol, SignedEnrolment(other, OUTSIDER.sign(DOMAIN, other))) == "E_VERIFICATION"
     leave = Leave(1, OUTSIDER.address)
-    assert _refusal(scene.desk.leave, SignedLeave(leave, OUTSIDER.sign(DOMAIN, leave))) == "E_ROUND"
-    assert _refusal(scene.desk.claim, OUTSIDER.address) == "E_ROUND"
+    assert refusal(scene.desk.leave, SignedLeave(leave, OUTSIDER.sign(DOMAIN, leave))) == "E_ROUND"
+    assert refusal(scene.desk.claim, OUTSIDER.address) == "E_ROUND"
 
 
 def test_an_enrolment_with_a_stake_is_the_clients_own() -> None:
-    scene = _Scene(max_clients=4, stake=1)
+    scene = DeskScene(max_clients=4, stake=1)
     enrolment = Enrolment(1, OUTSIDER.address, b"\1" * 32)
-    assert _refusal(scene.desk.enrol, SignedEnrolment(enrolment, OUTSIDER.sign(DOMAIN, enrolment))) == "E_STAKE"
+    assert refusal(scene.desk.enrol, SignedEnrolment(enrolment, OUTSIDER.sign(DOMAIN, enrolment))) == "E_STAKE"
 
 
-def test_everybody_can_have_a_clients_leaf_and_its_proof(scene: _Scene) -> None:
-    assert _refusal(scene.desk.entitlement, CLIENTS[0]) == "E_NOT_FOUND", "no round is settled"
+def test_everybody_can_have_a_clients_leaf_and_its_proof(scene: DeskScene) -> None:
+    assert refusal(scene.desk.entitlement, CLIENTS[0]) == "E_NOT_FOUND", "no round is settled"
     allocation = replace(first_allocation(1, dict.fromkeys(CLIENTS, 3)), round=1)
     root = allocation_root(allocation)
-    scene.say(_event(RoundAbandoned, round=1, record=b"r" * 32, allocation_root=root, allocated=0))
-    assert _refusal(scene.desk.entitlement, CLIENTS[0]) == "E_NOT_FOUND", "its documents are not there"
+    scene.say(told(RoundAbandoned, round=1, record=b"r" * 32, allocation_root=root, allocated=0))
+    assert refusal(scene.desk.entitlement, CLIENTS[0]) == "E_NOT_FOUND", "its documents are not there"
     scene.say(Rederived(1, allocation=allocation))
     for named in (None, 1):
         verify_entitlement(root, 1, CLIENTS[0], scene.desk.entitlement(CLIENTS[0], named))
-    assert _refusal(scene.desk.entitlement, OUTSIDER.address, 1) == "E_NOT_FOUND"
-    assert _refusal(scene.desk.entitlement, CLIENTS[0], 2) == "E_NOT_FOUND"
+    assert refusal(scene.desk.entitlement, OUTSIDER.address, 1) == "E_NOT_FOUND"
+    assert refusal(scene.desk.entitlement, CLIENTS[0], 2) == "E_NOT_FOUND"
 
 
-def test_its_status_is_the_tasks_with_the_times_of_its_own_moves(scene: _Scene) -> None:
+def test_its_status_is_the_tasks_with_the_times_of_its_own_moves(scene: DeskScene) -> None:
     scene.seconds[1] = {"OpenRound": 0.25}
     status = scene.desk.status()
     assert (status.task, status.state, status.now) == (1, "running", 600)

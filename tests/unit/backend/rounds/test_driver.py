@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from unittest import mock
 
@@ -11,15 +12,19 @@ import pytest
 from backend.problem import RequestError
 from backend.rounds.driver import WORKERS
 from protocol.canonical import encode
-from protocol.messages.chain import BondPlaced
+from protocol.messages.chain import BatchCommitted, BondPlaced, Left
+from protocol.messages.submission import Leave, SignedLeave
 from protocol.messages.task import DepositTerms, Layer, TaskSpec
 from protocol.round.planning import terms_of
+from protocol.task.acting import NEVER
+from protocol.task.margins import margins
 from storage.content.memory import MemoryStore
 from storage.ledger.interface import LedgerError
 from storage.ledger.signer import Signer
 from tests.ports.reference_chain import DOMAIN, ReferenceChain
 from tests.samples import private_key, sample_spec
-from tests.unit.backend.rounds.scene_server import MAX_BOND, PlayedCommittee, Server
+from tests.unit.backend.rounds.scene_server import CLIENTS, MAX_BOND, PlayedCommittee, Server
+from tests.unit.backend.rounds.scene_server import Scene as Round
 
 
 class Scene(Server):
@@ -164,6 +169,95 @@ def test_a_thousand_idle_tasks_cost_no_thread_each(scene: Scene) -> None:
         assert threading.active_count() - before <= WORKERS + 2
     finally:
         scene.driver.stop()
+
+
+def test_nothing_is_relayed_while_a_batch_would_have_to_wait_for_it() -> None:
+    """An account's transactions go in order: a leave that nobody mines would keep the batch from its block."""
+    scene = Round(confirmations=0)
+    scene.start()
+    scene.enrol()
+    scene.submit(1, (0, 1))
+    found = margins(scene.spec, scene.facts(1).opened, scene.state.times)
+    leave = Leave(1, CLIENTS[2].address)
+    scene.pass_time_to(found.quiet_from)
+    scene.driver.look()
+    scene.inbox.leave(SignedLeave(leave, CLIENTS[2].sign(DOMAIN, leave)))
+    for now in (found.quiet_from, found.batch_due - 1):
+        scene.pass_time_to(now)
+        scene.driver.look()
+        scene.driver.relay()
+        assert scene.inbox.waiting(1).leaves, "it waits"
+    scene.until(lambda: scene.facts(1).batched)
+    scene.until(lambda: not scene.inbox.waiting(1).leaves)
+    kinds = [type(event) for event in scene.ledger.events(1) if isinstance(event, BatchCommitted | Left)]
+    assert kinds == [BatchCommitted, Left]
+
+
+def test_a_round_without_a_receipt_keeps_no_relay_waiting() -> None:
+    scene = Round(confirmations=0)
+    scene.start()
+    scene.enrol()
+    scene.announced(1)
+    leave = Leave(1, CLIENTS[2].address)
+    scene.pass_time_to(scene.facts(1).opened.commit_until - 1)
+    scene.driver.look()
+    scene.inbox.leave(SignedLeave(leave, CLIENTS[2].sign(DOMAIN, leave)))
+    scene.driver.relay()
+    assert not scene.inbox.waiting(1).leaves
+
+
+@pytest.mark.outside  # it starts threads
+def test_a_batch_that_is_due_waits_for_no_other_tasks_moves(scene: Scene) -> None:
+    """Every worker waits for the confirmations of somebody else's transaction."""
+    for _ in range(WORKERS + 1):
+        scene.post(sample_spec())
+    scene.start()
+    scene.steps()
+    release, stepped, stuck = threading.Event(), threading.Event(), threading.Semaphore(0)
+    tasks = scene.driver._tasks
+
+    def wait(*_: object) -> int:
+        stuck.release()
+        release.wait(60)
+        return NEVER
+
+    def step(*_: object) -> int:
+        stepped.set()
+        return NEVER
+
+    others = [mock.patch.object(tasks[number], "step", wait) for number in range(1, WORKERS + 1)]
+    late = mock.patch.multiple(tasks[WORKERS + 1], step=step, hurried=lambda _: True)
+    with ExitStack() as patched:
+        for patch in (*others, late):
+            patched.enter_context(patch)
+        scene.driver.start()
+        try:
+            for number in range(1, WORKERS + 1):
+                scene.driver.wake(number)
+            for _ in range(WORKERS):
+                assert stuck.acquire(timeout=60)
+            scene.driver.wake(WORKERS + 1)
+            assert stepped.wait(60)
+        finally:
+            release.set()
+            scene.driver.stop()
+
+
+def test_no_bond_is_placed_for_a_task_whose_phases_are_too_short_for_the_chain(scene: Scene) -> None:
+    for _ in range(40):
+        scene.chain.pass_time(60)
+    short, long = sample_spec(deposits=DepositTerms(edge_server=1)), sample_spec()
+    long = replace(
+        long,
+        deposits=short.deposits,
+        durations=replace(long.durations, commit_seconds=2_000, settle_seconds=2_000, claim_seconds=90_000),
+    )
+    scene.post(short)
+    scene.post(long)
+    scene.start()
+    scene.steps(3)
+    placed = [event.task for event in scene.poster.events() if isinstance(event, BondPlaced)]
+    assert (placed, scene.code(1), scene.code(2)) == ([2], "E_NOT_FOUND", None)
 
 
 def test_news_that_come_during_a_step_are_not_lost(scene: Scene) -> None:

@@ -20,16 +20,17 @@ from tests.samples import private_key
 from tests.unit.backend.rounds.scene_round import CLIENTS, PlannedRound
 from tests.unit.backend.rounds.scene_server import window_key
 
-AUTHORITY = b"\x0a" * 20
+AUTHORITY, LABEL = b"\x0a" * 20, PlannedRound().plan.label()
 
 
 def test_everything_survives_a_restart(tmp_path: Path) -> None:
     scene, journal = PlannedRound(), EdgeJournal(Journal(tmp_path / "journal"))
     verdict = Verdict(scene.plan.label(), tuple(CLIENTS[:2]), ())
+    assert journal.state_round(1, 1, LABEL)
     assert journal.keep_submission(1, 1, scene.submission(0))
     journal.keep_word(1, AUTHORITY, {CLIENTS[0]}, {CLIENTS[1]})
     journal.keep_verdict(1, 1, verdict)
-    journal.close_batch(1, 2)
+    journal.close_batch(1, 2, LABEL)
     journal.close()
     again = EdgeJournal(Journal(tmp_path / "journal"))
     assert again.submissions(1, 1) == {CLIENTS[0]: scene.submission(0)}
@@ -56,11 +57,12 @@ def test_nothing_comes_into_a_closed_batch() -> None:
     """Not even through another process of the server, which has the same records."""
     scene, records = PlannedRound(), MemoryRecords()
     journal, other = EdgeJournal(records), EdgeJournal(records)
+    assert journal.state_round(1, 1, LABEL)
     assert other.keep_submission(1, 1, scene.submission(0))
-    assert list(journal.close_batch(1, 1)) == CLIENTS[:1]
+    assert list(journal.close_batch(1, 1, LABEL)) == CLIENTS[:1]
     assert other.keep_submission(1, 1, scene.submission(1)) is None
     assert other.keep_submission(1, 1, replace(scene.submission(0), nonce=b"\x09" * 16)) == scene.submission(0)
-    assert other.close_batch(1, 1) == {CLIENTS[0]: scene.submission(0)}
+    assert other.close_batch(1, 1, LABEL) == {CLIENTS[0]: scene.submission(0)}
     assert other.keep_submission(1, 2, scene.submission(1)) == scene.submission(1)
 
 
@@ -70,6 +72,7 @@ def test_a_receipt_is_given_for_what_the_batch_holds_and_nothing_else() -> None:
     journals = [EdgeJournal(records), EdgeJournal(records)]
     crowd = [replace(scene.submission(0), client=number.to_bytes(20, "big")) for number in range(40)]
     kept: list[Submission] = []
+    assert journals[1].state_round(1, 1, LABEL)
     begun = threading.Barrier(5)
 
     def submit(journal: EdgeJournal, some: list[Submission]) -> None:
@@ -80,7 +83,7 @@ def test_a_receipt_is_given_for_what_the_batch_holds_and_nothing_else() -> None:
     for thread in threads:
         thread.start()
     begun.wait()
-    closed = journals[0].close_batch(1, 1)
+    closed = journals[0].close_batch(1, 1, LABEL)
     for thread in threads:
         thread.join()
     assert {sent.client: sent for sent in kept} == closed == EdgeJournal(records).submissions(1, 1)
@@ -134,6 +137,28 @@ def test_a_changed_verdict_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(RecordsDamagedError):
         journal.verdict(1, 1)
     journal.close()
+
+
+def test_the_first_statement_of_a_round_stands() -> None:
+    records, other, models = MemoryRecords(), b"\x09" * 32, (b"\x01" * 32, b"\x02" * 32)
+    journal = EdgeJournal(records)
+    assert journal.state_round(1, 1, LABEL)
+    assert journal.state_round(1, 1, LABEL, models[0])
+    journal.round_done(1, 1)
+    for again in (journal, EdgeJournal(records)):
+        assert again.state_round(1, 1, LABEL) and again.state_round(1, 1, LABEL, models[0])
+        assert not again.state_round(1, 1, LABEL, models[1])
+        assert not again.state_round(1, 1, other) and not again.state_round(1, 1, other, models[0])
+        assert again.state_round(1, 2, other) and again.state_round(2, 1, other), "of another round, another word"
+
+
+def test_what_was_promised_under_one_label_is_in_no_batch_of_another() -> None:
+    """The chain took the round back and has it under another label now."""
+    scene, journal = PlannedRound(), EdgeJournal(MemoryRecords())
+    assert journal.state_round(1, 1, LABEL)
+    journal.keep_submission(1, 1, scene.submission(0))
+    assert journal.close_batch(1, 1, b"\x09" * 32) == {}
+    assert list(journal.close_batch(1, 1, LABEL)) == CLIENTS[:1]
 
 
 def test_the_first_key_of_an_authority_and_window_stays_and_old_windows_go() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
 from itertools import product
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 
 from backend.rounds import moves
 from backend.rounds.moves import Knowledge, Move, Wait
-from backend.rounds.next_move import MARGIN_SECONDS, next_move
+from backend.rounds.next_move import next_move
 from protocol.messages.chain import Event, RoundExpired, RoundFrozen, TakenOver
 from protocol.messages.settlement import UNAVAILABLE, Rejection, Verdict
 from protocol.task.acting import NEVER, acts_after
 from protocol.task.documents import Absent, Delivered, Kind, Lack
 from protocol.task.fold import BlockMined, apply, fold
+from protocol.task.margins import landing_seconds
 from protocol.task.state import TaskState
 from tests.unit.protocol.task.told_task import CLIENTS, SUBSTITUTE, ToldTask
 
@@ -48,19 +50,28 @@ def _knows(server: bytes = EDGE, **more: Any) -> Knowledge:
 
 
 COMMIT_UNTIL, SETTLE_UNTIL, TAKEOVER = 1_300, 1_600, TOLD.spec.durations.takeover_seconds
+LANDING = landing_seconds(TOLD.spec, 1)
+BATCH_DUE, PUBLISH_DUE = COMMIT_UNTIL - 2 * LANDING, SETTLE_UNTIL - LANDING
 FULL = _knows(submissions=frozenset(CLIENTS))
+PART = _knows(submissions=frozenset(CLIENTS[:1]), missing=True)
 CLOSED = replace(FULL, closed=True)
 DECIDED = replace(CLOSED, verdict=ACCEPTED, summed=True)
 NOBODY = replace(ACCEPTED, accepted=(), rejected=tuple(Rejection(client, UNAVAILABLE) for client in CLIENTS))
 TWO = replace(ACCEPTED, accepted=ACCEPTED.accepted[:2], rejected=NOBODY.rejected[2:])
 REJECTED = replace(CLOSED, verdict=NOBODY, summed=True)
+PACE = [BlockMined(block, SETTLED_AT) for block in (1, 10)]
 PAYABLE_FROM = SETTLED_AT + TOLD.spec.durations.dispute_seconds
 
 TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
     ("not posted", TaskState(1), _knows(), 0, Wait(NEVER)),
-    ("documents to look for come first", _state(OPENED), _knows(missing=True), 1_010, moves.Fetch()),
-    ("then times of blocks", fold(1, [*TOLD.events, _event(TakenOver, edge_server=SUBSTITUTE)]), _knows(), 2_010,
-     moves.ReadTimes((9, 99))),
+    ("the pace of the chain comes first", fold(1, TOLD.events), _knows(missing=True), 2_010, moves.ReadTimes((1, 10))),
+    ("then documents to look for", _state(OPENED), _knows(missing=True), 1_010, moves.Fetch()),
+    ("then other times of blocks", fold(1, [*TOLD.events, _event(TakenOver, edge_server=SUBSTITUTE), *PACE]), _knows(),
+     2_010, moves.ReadTimes((9, 99))),
+    ("before them a batch that is due", _state(OPENED), PART, BATCH_DUE, moves.CommitBatch(1)),
+    ("whatever is withheld", _state(OPENED, withheld=frozenset({Kind.INDEX_SET})), PART, BATCH_DUE,
+     moves.CommitBatch(1)),
+    ("but not a second before", _state(OPENED), PART, BATCH_DUE - 1, moves.Fetch()),
     ("no spec, no move", _state(ENROLLED, withheld=frozenset({Kind.SPEC})), _knows(), 10, Wait(NEVER)),
     ("the authorities get the spec", _state(1), _knows(told=False), 10, moves.ShowTask()),
     ("and every envelope", _state(2), _knows(acceptances={}), 10, moves.ShowEnvelopes((CLIENTS[0],))),
@@ -83,7 +94,7 @@ TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
      moves.AskKeys(1)),
     ("and of the next window too", _state(OPENED, told=SHORT), _knows(), 1_010, moves.AskKeys(2)),
     ("but of none after the last round", _state(OPENED, told=SHORT), _knows(keyed=frozenset({1, 2})), 1_010,
-     Wait(COMMIT_UNTIL - MARGIN_SECONDS)),
+     Wait(BATCH_DUE)),
     ("an authority that was away gets its shares before it erases the key", _state(OPENED),
      _knows(acceptances=dict.fromkeys(CLIENTS, frozenset(list(ENOUGH)[:2])), shown=frozenset(CLIENTS)), 1_010,
      moves.ShowEnvelopes(tuple(CLIENTS))),
@@ -97,11 +108,11 @@ TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
     ("a substitute waits for the acting one", _state(ENROLLED), _knows(SUBSTITUTE), 601, Wait(600 + TAKEOVER + 1)),
     ("and opens the first round itself", _state(ENROLLED), _knows(SUBSTITUTE), 601 + TAKEOVER,
      moves.OpenRound(1, dict.fromkeys(CLIENTS, 2))),
-    ("phones may still commit", _state(OPENED), _knows(), 1_010, Wait(COMMIT_UNTIL - MARGIN_SECONDS)),
+    ("phones may still commit", _state(OPENED), _knows(), 1_010, Wait(BATCH_DUE)),
     ("everybody has", _state(OPENED), FULL, 1_010, moves.CommitBatch(1)),
     ("but one that is censored", _state(OPENED),
      _knows(submissions=frozenset(CLIENTS[1:]), censored=frozenset(CLIENTS[:1])), 1_010, moves.CommitBatch(1)),
-    ("no time to wait for more", _state(OPENED), _knows(), COMMIT_UNTIL - MARGIN_SECONDS, moves.CommitBatch(1)),
+    ("no time to wait for more", _state(OPENED), _knows(), BATCH_DUE, moves.CommitBatch(1)),
     ("one may still commit directly", _state(BATCHED), CLOSED, 1_010, Wait(COMMIT_UNTIL + 1)),
     ("nobody came", _state(OPENED), _knows(closed=True), 1_298, Wait(COMMIT_UNTIL + 1)),
     ("a batch of somebody else closes the own", _state(DIRECT), FULL, 1_310, moves.CommitBatch(1)),
@@ -110,7 +121,7 @@ TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
      moves.VerifyUpdates(1)),
     ("the key of the accepted set", _state(DIRECT), DECIDED, 1_010, moves.RequestKey(1)),
     ("the request is on chain", _state(REQUESTED), DECIDED, 1_310, moves.DecryptSum(1)),
-    ("the authorities had their time", _state(REQUESTED), DECIDED, SETTLE_UNTIL - MARGIN_SECONDS, moves.Abandon(1)),
+    ("the authorities had their time", _state(REQUESTED), DECIDED, PUBLISH_DUE, moves.Abandon(1)),
     ("it cannot be decrypted", _state(REQUESTED), replace(DECIDED, undecryptable=True), 1_310, moves.Abandon(1)),
     ("the model is there", _state(REQUESTED), replace(DECIDED, decrypted=True), 1_310, moves.Publish(1)),
     ("a commitment was taken back after the verdict", _state(BATCHED), DECIDED, 1_310, moves.VerifyUpdates(1)),
@@ -162,7 +173,7 @@ def test_one_payout_is_beyond_dispute_before_the_next_round_is_settled() -> None
     for _ in range(3):
         for delivered in told.deliveries(state):
             state = apply(state, delivered)
-    state = apply(state, BlockMined(told.events[PUBLISHED - 1].block, 2_300))
+    state = reduce(apply, [*PACE, BlockMined(told.events[PUBLISHED - 1].block, 2_300)], state)
     known = replace(CLOSED, verdict=replace(NOBODY, label=told.plans[1].label()), summed=True)
     payable = 2_300 + told.spec.durations.dispute_seconds
     assert next_move(state, known, 2_310) == Wait(payable)

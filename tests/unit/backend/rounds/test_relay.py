@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, cast
 from unittest import mock
@@ -65,14 +65,18 @@ class PlayedLedger:
         self.paid |= {entry.client: entry.cumulative for entry in entries}
 
 
-def relay(ledger: PlayedLedger, clients: set[Address]) -> list[tuple[Address, ...]]:
-    """The claims of those that wait, as they were sent."""
+def relay(ledger: PlayedLedger, clients: set[Address], passes: int = 9) -> list[tuple[Address, ...]]:
+    """The claims of those that wait, as they were sent: one in each pass."""
     ledger.sent = []
     inbox = Inbox(MemoryRecords())
-    for one in clients:
+    for one in sorted(clients):
         inbox.claim(TASK, one)
+    relaying = Relay(cast(Ledger, ledger), inbox)
     with mock.patch("backend.rounds.relay.payable_allocation", return_value=ledger.owed):
-        Relay(cast(Ledger, ledger), inbox).send(TaskState(TASK), 0)
+        for _ in range(passes):
+            sent = len(ledger.sent)
+            relaying.send(TaskState(TASK), 0)
+            assert len(ledger.sent) <= sent + 1
     assert inbox.waiting(TASK).claims == {}
     return ledger.sent
 
@@ -87,7 +91,7 @@ def test_nothing_is_paid_for_those_who_have_everything() -> None:
     ledger = PlayedLedger(allocation(4))
     ledger.paid = {client(number): 10 for number in (1, 2)}
     ledger.freed = {client(2)}
-    assert relay(ledger, {client(number) for number in range(1, 5)}) == [(client(1),), (client(3), client(4))]
+    assert relay(ledger, {client(number) for number in range(1, 5)}) == [(client(3), client(4)), (client(1),)]
     ledger.freed |= {client(1), client(3), client(4)}
     assert relay(ledger, {client(number) for number in range(1, 5)}) == []
 
@@ -117,12 +121,10 @@ def test_what_fails_waits_and_what_is_refused_does_not() -> None:
     leaves = [Leave(TASK, client(number)) for number in (1, 2)]
     for leave in leaves:
         inbox.leave(SignedLeave(leave, bytes(65)))
-    ledger.leave.side_effect = [TransactionRevertedError("NotEnrolled"), LedgerError("away")]
-    Relay(ledger, inbox).send(TaskState(TASK), 0)
-    assert inbox.waiting(TASK).leaves.keys() == {client(2)}
-    ledger.leave.side_effect = None
-    Relay(ledger, inbox).send(TaskState(TASK), 0)
-    assert inbox.waiting(TASK).leaves == {}
+    ledger.leave.side_effect = [TransactionRevertedError("NotEnrolled"), LedgerError("away"), None]
+    for waiting in ({client(2)}, {client(2)}, set()):
+        Relay(ledger, inbox).send(TaskState(TASK), 0)
+        assert inbox.waiting(TASK).leaves.keys() == waiting
 
 
 def test_one_bad_enrolment_keeps_no_other_out() -> None:
@@ -136,5 +138,37 @@ def test_one_bad_enrolment_keeps_no_other_out() -> None:
         sent.extend(signed.enrolment.client for signed in enrolments)
 
     ledger.enrol.side_effect = enrol
-    Relay(ledger, inbox).send(TaskState(TASK), 0)
+    relaying = Relay(ledger, inbox)
+    for calls in range(1, 5):
+        relaying.send(TaskState(TASK), 0)
+        assert ledger.enrol.call_count == calls
     assert sent == [client(1), client(3)] and inbox.waiting(TASK).enrolments == {}
+
+
+CROWD = 600
+
+
+def crowded(enrol_until: int) -> tuple[Inbox, TaskState]:
+    """A crowd has signed up, each with its own signature."""
+    inbox = Inbox(MemoryRecords())
+    for number in range(1, CROWD + 1):
+        inbox.enrol(SignedEnrolment(Enrolment(TASK, client(number), bytes(32)), bytes(65)))
+    return inbox, replace(TaskState(TASK), posted=cast(Any, SimpleNamespace(enrol_until=enrol_until)))
+
+
+def test_a_crowd_that_signs_up_after_enrolment_costs_no_call() -> None:
+    inbox, state = crowded(enrol_until=99)
+    ledger = mock.Mock()
+    Relay(ledger, inbox).send(state, 100)
+    assert ledger.mock_calls == [] and inbox.waiting(TASK).enrolments == {}
+
+
+def test_a_crowd_that_the_ledger_refuses_costs_one_call_in_each_pass() -> None:
+    inbox, state = crowded(enrol_until=100)
+    ledger = mock.Mock()
+    ledger.enrol.side_effect = TransactionRevertedError("SignatureInvalid")
+    relaying = Relay(ledger, inbox)
+    for calls in range(1, 60):
+        relaying.send(state, 100)
+        assert len(ledger.mock_calls) == calls
+    assert len(inbox.waiting(TASK).enrolments) == CROWD - 57, "two companies of fifty, then one by one"

@@ -1,0 +1,88 @@
+"""How long before a deadline everybody sends, from the pace of the chain and the task's confirmations.
+
+Edge server and phones read the same blocks, those before the opening of the round, so they come to the same instants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
+from statistics import median_low
+from typing import Final
+
+from protocol.errors import MalformedError, Party
+from protocol.messages.chain import RoundOpened
+from protocol.messages.task import TaskSpec
+
+STRETCHES: Final = 3  # of which the middle one counts: a chain that makes blocks on demand may have idled in another
+STRETCH_BLOCKS: Final = 16
+INCLUSION_BLOCKS: Final = 3  # until a transaction stands in one, when two do not take it
+WORK_SECONDS: Final = 5  # to store what a transaction names, and to look at the chain
+
+
+def pace_blocks(block: int) -> tuple[int, ...]:
+    """The blocks up to ``block`` whose times tell the pace of the chain, ascending. The first block is none of them:
+    its time may be anything."""
+    first = min(1, block)
+    return tuple(sorted({max(first, block - STRETCH_BLOCKS * stretch) for stretch in range(STRETCHES + 1)}))
+
+
+def block_seconds(times: Mapping[int, int], block: int) -> int:
+    """Seconds between two blocks before ``block``, rounded up; 1 while too few of the ``times`` are known."""
+    known = [number for number in pace_blocks(block) if number in times]
+    paces = [ceil((times[last] - times[first]) / (last - first)) for first, last in pairwise(known)]
+    return max(1, median_low(paces)) if paces else 1
+
+
+def landing_seconds(spec: TaskSpec, seconds: int) -> int:
+    """From the decision to send a transaction until the task's confirmations lie upon it; ``seconds``: of a block."""
+    return WORK_SECONDS + (INCLUSION_BLOCKS + spec.confirmations) * seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """Instants of one round, in seconds of block time."""
+
+    quiet_from: int  # the edge server sends nothing any more that the batch would have to wait for
+    batch_due: int  # it waits for no more phones
+    direct_due: int  # a phone that is not in the batch commits directly
+    publish_due: int  # the edge server waits for no more key authorities
+
+
+def margins(spec: TaskSpec, opened: RoundOpened, times: Mapping[int, int]) -> Margins:
+    """At most a quarter of a phase each, so that they fit into one that is too short for its chain as well."""
+    landing, durations = landing_seconds(spec, block_seconds(times, opened.block)), spec.durations
+    commit, settle = (
+        min(landing, max(1, phase // 4)) for phase in (durations.commit_seconds, durations.settle_seconds)
+    )
+    return Margins(
+        quiet_from=opened.commit_until - 3 * commit,
+        batch_due=opened.commit_until - 2 * commit,
+        direct_due=opened.commit_until - commit,
+        publish_due=opened.settle_until - settle,
+    )
+
+
+def check_durations(spec: TaskSpec, seconds: int) -> None:
+    """Raises MalformedError, which names the line, where a phase is too short for a chain with a block in ``seconds``.
+
+    Phones have half of the training time to hear of a round, which they do once its opening is confirmed. In the
+    commit phase phones send, then the batch lands, then direct commitments do. In the settle phase, and in what a
+    takeover leaves of it, a request lands and a publication.
+    """
+    landing, durations = landing_seconds(spec, seconds), spec.durations
+    _at_least("training_seconds", spec.schedule.training_seconds, 2 * spec.confirmations * seconds, seconds)
+    sending = 2 * spec.schedule.training_seconds
+    _at_least("commit_seconds", durations.commit_seconds, sending + 4 * landing, seconds)
+    takeover = durations.takeover_seconds if spec.edge_substitutes else 0
+    _at_least("settle_seconds", durations.settle_seconds, takeover + 4 * landing, seconds)
+
+
+def _at_least(line: str, asked: int, least: int, seconds: int) -> None:
+    if asked < least:
+        raise MalformedError(
+            f"{line} {asked}: where a block takes {seconds} s this task needs at least {least}",
+            fault=Party.MANUFACTURER,
+        )

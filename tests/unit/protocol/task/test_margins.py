@@ -1,0 +1,100 @@
+"""The margins of a round follow from blocks that everybody has, and a spec that leaves no room for them is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from protocol.errors import MalformedError, Party
+from protocol.messages.task import TaskSpec
+from protocol.task.margins import STRETCH_BLOCKS, block_seconds, check_durations, landing_seconds, pace_blocks
+from tests.samples import sample_spec
+
+STRETCHES = 3
+
+
+def times(*paces: int) -> dict[int, int]:
+    """Of blocks with so many seconds between two of a stretch; the first block is from long ago."""
+    found = {0: 0, 1: 10**9}
+    for pace in paces:
+        for _ in range(STRETCH_BLOCKS):
+            found[len(found)] = found[len(found) - 1] + pace
+    return found
+
+
+def test_the_pace_is_that_of_the_blocks_before() -> None:
+    known = times(12, 12, 12)
+    assert pace_blocks(49) == (1, 17, 33, 49)
+    assert block_seconds(known, 49) == 12
+    assert block_seconds({**known, 49: known[49] + 1}, 49) == 12, "of the whole stretch, not of its last block"
+    assert block_seconds(times(12, 12, 12, 2), 49) == 12, "what comes later does not count"
+
+
+def test_it_is_rounded_up_and_never_nothing() -> None:
+    assert block_seconds({1: 0, 17: 17, 33: 34, 49: 51}, 49) == 2
+    assert block_seconds(dict.fromkeys(range(50), 7), 49) == 1
+    assert block_seconds({}, 49) == block_seconds({49: 100}, 49) == 1
+
+
+@pytest.mark.parametrize("idle", range(STRETCHES))
+def test_a_chain_that_makes_blocks_on_demand_may_have_idled(idle: int) -> None:
+    paces = [3600 if stretch == idle else 1 for stretch in range(STRETCHES)]
+    assert block_seconds(times(*paces), 49) == 1
+
+
+@pytest.mark.parametrize("block", range(60))
+def test_only_blocks_that_are_there_are_asked_for(block: int) -> None:
+    blocks = pace_blocks(block)
+    assert blocks == tuple(sorted(set(blocks))) and blocks[-1] == block
+    assert all(min(1, block) <= number for number in blocks) and len(blocks) <= STRETCHES + 1
+
+
+def spec_for(seconds: int, confirmations: int, **durations: int) -> TaskSpec:
+    """The shortest that such a chain allows."""
+    spec = sample_spec(confirmations=confirmations)
+    landing = landing_seconds(spec, seconds)
+    training = max(20, 2 * confirmations * seconds)
+    shortest = {"commit_seconds": max(4 * training, 2 * training + 4 * landing), "settle_seconds": 4 * landing}
+    return replace(
+        spec,
+        schedule=replace(spec.schedule, training_seconds=training),
+        durations=replace(spec.durations, **{**shortest, **durations}),
+    )
+
+
+@pytest.mark.parametrize(("seconds", "confirmations"), [(1, 0), (12, 0), (12, 3), (12, 12), (2, 64)])
+def test_a_spec_with_room_for_the_margins_is_taken_and_a_shorter_one_names_the_line(
+    seconds: int, confirmations: int
+) -> None:
+    spec = spec_for(seconds, confirmations)
+    check_durations(spec, seconds)
+    short = {
+        "settle_seconds": replace(spec.durations, settle_seconds=spec.durations.settle_seconds - 1),
+        "commit_seconds": replace(
+            spec.durations,
+            commit_seconds=2 * spec.schedule.training_seconds + 4 * landing_seconds(spec, seconds) - 1,
+        ),
+    }
+    for line, durations in short.items():
+        if 4 * spec.schedule.training_seconds > durations.commit_seconds:
+            continue  # refused by the spec itself
+        with pytest.raises(MalformedError, match=line) as refused:
+            check_durations(replace(spec, durations=durations), seconds)
+        assert refused.value.fault is Party.MANUFACTURER
+
+
+def test_phones_must_be_able_to_hear_of_a_round() -> None:
+    spec = sample_spec(confirmations=12)
+    with pytest.raises(MalformedError, match="training_seconds"):
+        check_durations(spec, 12)
+
+
+def test_a_substitute_needs_the_same_time() -> None:
+    spec = spec_for(12, 3, takeover_seconds=100)
+    check_durations(spec, 12)
+    landing = landing_seconds(spec, 12)
+    alone = replace(spec, edge_substitutes=(b"\x0b" * 20,))
+    check_durations(replace(alone, durations=replace(spec.durations, settle_seconds=100 + 4 * landing)), 12)
+    with pytest.raises(MalformedError, match="settle_seconds"):
+        check_durations(replace(alone, durations=replace(spec.durations, settle_seconds=99 + 4 * landing)), 12)
