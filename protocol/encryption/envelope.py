@@ -196,7 +196,7 @@ def _seal(plain: bytes, public_key: bytes, ephemeral: bytes, associated: bytes) 
 
 def _sealing_key(agreed: bytes, header: bytes, public_key: bytes) -> tuple[bytes, bytes]:
     """Key (32) and nonce (12) of one share, bound to the whole exchange; sealing once, the nonce may follow."""
-    info = b"HEARTH/key-envelope/2" + sha256(header + public_key)
+    info = b"HEARTH/key-envelope/3" + sha256(header + public_key)
     derived = HKDF(algorithm=SHA256(), length=44, salt=None, info=info).derive(agreed)
     return derived[:32], derived[32:]
 

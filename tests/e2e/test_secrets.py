@@ -11,10 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from backend.key_authority.windows import seeded
 from client_agent.data.loader import FileLoader
 from client_agent.training.trainers import HouseholdTrainer
 from protocol.canonical import decode
 from protocol.encryption.committee import draw_master_keys, ratchet
+from protocol.encryption.envelope import EncryptionKeyPair
 from protocol.messages.chain import BatchCommitted, Event, RoundOpened
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch, SignedCommitment
 from protocol.messages.task import MAX_SPEC_BYTES, LearningTerms, TaskSpec
@@ -131,6 +133,16 @@ def secrets_of(recorded: Recorded, number: int) -> list[Canary]:
     return canaries
 
 
+def keys_of_authorities(recorded: Recorded) -> dict[str, EncryptionKeyPair]:
+    """What opens the envelopes of enrolment, by role, made again from the authorities' seeds."""
+    stage = recorded.task.stage
+    authorities = {role: address for role, address in stage.addresses.items() if role.startswith("authority-")}
+    return {
+        role: EncryptionKeyPair.generate(seeded((stage.folder(role) / "seed").read_bytes(), address)(TASK, 0))
+        for role, address in authorities.items()
+    }
+
+
 class _CapturingTrainer:
     def __init__(self, spec: TaskSpec, household: Path) -> None:
         self._trainer = HouseholdTrainer(spec.model, FileLoader(household, 2**30), spec.schedule.max_examples, print)
@@ -164,7 +176,10 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
 
 def test_no_secret_leaves_its_owner(honest: Recorded) -> None:
     canaries = [canary for number in range(CLIENTS) for canary in secrets_of(honest, number)]
-    seen = sightings(canaries, honest.places())
+    pairs, places = keys_of_authorities(honest), honest.places()
+    canaries += [key_canary(role, "key of window 0", pair.private_bytes()) for role, pair in pairs.items()]
+    assert all(pair.public_bytes().hex().encode() in places["wire client-00 <- edge"] for pair in pairs.values())
+    seen = sightings(canaries, places)
     assert {sight for sight in seen if not allowed(*sight)} == set()
     # the search does find what is there: every client's own residual and keys in its own folder
     for number in range(CLIENTS):
