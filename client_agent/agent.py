@@ -38,6 +38,7 @@ from protocol.errors import HearthError, PolicyError
 from protocol.identifiers import Label
 from protocol.messages.task import TaskSpec
 from protocol.randomness import Randomness
+from protocol.round.planning import check_terms
 from protocol.round.scheme import prepare
 from protocol.task.documents import Absent, Kind
 from protocol.task.ending import is_over
@@ -164,7 +165,9 @@ class Agent:
 
     def _disclosure(self, spec: TaskSpec) -> Disclosure:
         """A phone that may not, or cannot, take part for the whole task does not begin with it."""
-        binding = self._binding()
+        binding, posted = self._binding(), self.followed.state.posted
+        assert posted is not None  # else there is no spec either
+        check_terms(posted.terms, spec)
         self._check_policy(spec, binding)
         examples = self._trainer.check()
         check_pace(spec.schedule, self.measure(spec))

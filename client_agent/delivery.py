@@ -60,7 +60,7 @@ class Delivery:
             log.info("not in the batch", round=facts.number, error=str(error))
         if self._is_batched(facts, signed):
             return None
-        return None if self._commit_directly(signed) else now + PATIENCE_SECONDS
+        return None if self._commit_directly(sealed) else now + PATIENCE_SECONDS
 
     def direct_due(self, spec: TaskSpec, facts: RoundFacts) -> int:
         """Block time in seconds from which this phone commits directly; the edge server's batch is due before."""
@@ -98,11 +98,11 @@ class Delivery:
         self.watch.included(facts.number, facts.batched.root)
         return True
 
-    def _commit_directly(self, signed: SignedCommitment) -> bool:
+    def _commit_directly(self, sealed: Sealed) -> bool:
         """The way round a censoring or absent edge server; costs gas. False when it may still work later."""
-        number = signed.commitment.round
+        number = sealed.commitment.commitment.round
         try:
-            self.ledger.commit_direct(signed)
+            self.ledger.commit_direct(sealed.commitment, sealed.place)
             self.tell(f"round {number}: committed directly on chain")
         except TransactionRevertedError as error:
             log.warning("direct commitment refused", round=number, error=str(error))

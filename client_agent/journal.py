@@ -14,6 +14,7 @@ from client_agent.keystore import decode_master_keys, encode_master_keys
 from protocol.encryption.committee import Subset, ratchet
 from protocol.identifiers import Count, Digest, Range, Signature
 from protocol.messages.consent import Consent
+from protocol.messages.round import CohortPlace
 from protocol.messages.submission import SignedCommitment, SignedReceipt
 from protocol.messages.task import ShortText
 from storage.records.fold import Folded
@@ -47,9 +48,10 @@ class EnvelopeKept:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """One encrypted update, ready to be sent and sent again."""
+    """One encrypted update, ready to be sent and sent again; with ``place`` also directly, whoever keeps the plan."""
 
     commitment: SignedCommitment
+    place: CohortPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def apply(state: AgentState, entry: AgentEntry) -> AgentState:
             return replace(state, key_epoch=epoch)
         case EnvelopeKept(window, digest):
             return replace(state, envelope=digest, envelopes={**state.envelopes, window: digest})
-        case Sealed(signed):
+        case Sealed(signed, _):
             return replace(state, sealed={**state.sealed, signed.commitment.round: entry})
         case ReceiptKept(number, receipt):
             return replace(state, receipts={**state.receipts, number: receipt})
@@ -176,12 +178,12 @@ class AgentJournal:
 
         self._folded.change(change)
 
-    def seal(self, signed: SignedCommitment, body: bytes, residual: npt.NDArray[np.float64]) -> Sealed:
+    def seal(self, sealed: Sealed, body: bytes, residual: npt.NDArray[np.float64]) -> Sealed:
         """Keeps the update and moves the keys on past its round, in one change.
 
         No second update can be encrypted for a round that has one, and no thief of the phone opens the first.
         """
-        number, sealed = signed.commitment.round, Sealed(signed)
+        number = sealed.commitment.commitment.round
         update = {_body_blob(number): body, _residual_blob(number): residual.astype("<f8").tobytes()}
 
         def change(state: AgentState) -> Change:

@@ -8,17 +8,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from client_agent.derivation import Derivation
 from client_agent.entitlements import Entitlements
 from client_agent.followed_task import DocumentAbsentError, FollowedTask
 from client_agent.journal import AgentJournal, Sealed
-from client_agent.plan_check import accept_plan
+from client_agent.plan_check import accept_plan, check_cohort_on_chain
 from client_agent.policy import Policy, check_cohort, check_task
 from client_agent.privacy.budget import charge_next
 from client_agent.privacy.ledger import DataUse, PrivacyLedger
 from client_agent.training.dp_sgd import DpSgd, NoExamples
 from client_agent.work import work_of
+from protocol.cohort import place_of
 from protocol.domain import Domain
-from protocol.errors import HearthError, Party, VerificationError
+from protocol.errors import HearthError
 from protocol.messages.round import RoundPlan
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
@@ -28,7 +30,6 @@ from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
 from protocol.round.training import Trainer
 from protocol.round.update import Update, prepare_update
-from protocol.sparse.codec import decode_index_set
 from protocol.task.documents import Absent, Kind
 from protocol.text import shown
 from storage.content.interface import ContentStore, get_document
@@ -63,19 +64,19 @@ class Participation:
         scheme = accept_plan(
             plan, spec, self.domain, self.followed.state.task, number, self.signer.address, reputations
         )
+        check_cohort_on_chain(plan, self.followed.state.rounds[number - 1].opened)
         return None if scheme is None else self._train_and_seal(spec, trainer, scheme)
 
     def _train_and_seal(self, spec: TaskSpec, trainer: Trainer, scheme: RoundScheme) -> Sealed:
         plan, layout = scheme.plan, Layout.of(spec.model)
+        indices = Derivation(self.store, self.followed).index_set(spec, plan)
         parameters = layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
-        indices = decode_index_set(get_document(self.store, plan.index_set, 4 * layout.dimension), layout.dimension)
-        if len(indices) != plan.dimension:
-            raise VerificationError("the index set does not have the plan's dimension", fault=Party.EDGE_SERVER)
         update = self._update(spec, trainer, scheme, parameters, indices)
         keys = self.journal.keys_of(plan.key_epoch)
         nonce, body = encrypt_update(scheme, update.values, keys, self.randomness)
         signed = commit_to(scheme, self.signer.address, nonce, body, self.signer.sign)
-        return self.journal.seal(signed, body, update.residual)
+        place = place_of(plan.weights, self.signer.address)
+        return self.journal.seal(Sealed(signed, place), body, update.residual)
 
     def _update(
         self,

@@ -8,6 +8,7 @@ from protocol.domain import Domain
 from protocol.errors import Party, VerificationError
 from protocol.identifiers import Address
 from protocol.incentives.reputation import weight_of
+from protocol.messages.chain import RoundOpened
 from protocol.messages.round import RoundPlan
 from protocol.messages.task import TaskSpec
 from protocol.round.planning import check_plan
@@ -40,3 +41,12 @@ def accept_plan(
             f"planned with weight {weight} where the reputation gives {sorted(own)}", fault=Party.EDGE_SERVER
         )
     return scheme
+
+
+def check_cohort_on_chain(plan: RoundPlan, opened: RoundOpened) -> None:
+    """Places are proven against the chain's root: to commit without the server, and to be paid without it.
+
+    Raises VerificationError.
+    """
+    if (opened.cohort_root, opened.cohort) != (plan.cohort.root, plan.cohort.count):
+        raise VerificationError("the cohort on chain is not the plan's", fault=Party.EDGE_SERVER)

@@ -106,8 +106,8 @@ def check_task(policy: Policy, spec: TaskSpec, domain: Domain, work: Work) -> No
 
 def check_cohort(policy: Policy, plan: RoundPlan) -> None:
     """As :func:`check_task`, for those whom a round is planned for."""
-    weights = [entry.weight for entry in plan.weights]
-    check_cohort_limits(policy.cohort, len(weights), -(-max(weights) * MICRO // sum(weights)))
+    cohort = plan.cohort
+    check_cohort_limits(policy.cohort, cohort.count, -(-cohort.largest * MICRO // cohort.total))
 
 
 def check_spending(limits: PrivacyLimits, in_task_micro: int, in_all_micro: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.canonical import encode
+from protocol.cohort import place_of
 from protocol.content.cid import CHUNK_BYTES, cid_of
 from protocol.encryption.committee import draw_master_keys, ratchet
 from protocol.encryption.envelope import seal_envelope
@@ -137,7 +138,8 @@ class Player:
             self.spec, self.domain, self.task, number, standings, self.history, index_digest, len(indices)
         )
         plan = self.said("plan", plan)
-        self.edge.open_round(self.task, number, self.put(encode(plan)), plan.label(), len(plan.weights))
+        cohort = self.said("cohort", plan.cohort)
+        self.edge.open_round(self.task, number, self.put(encode(plan)), plan.label(), cohort.root, cohort.count)
         self.freeze_doomed()
         if conduct.frozen == OPEN:
             self.freeze(plan)
@@ -252,7 +254,7 @@ class Player:
             root = self.said("root", batch_root(batch))
             self.edge.commit_batch(self.task, number, root, self.put(encode(batch)), len(batch.commitments))
         for signed in direct:
-            self.edge.commit_direct(signed)
+            self.edge.commit_direct(signed, place_of(plan.weights, signed.commitment.client))
         if len(batch.commitments) + len(direct) < len(plan.weights):
             self.chain.pass_time(plan.commit_seconds + 1)
         return committed_set(batch, direct), bodies

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
 
 from client_agent.policy import AcceptedChain, MoneyLimits, Policy, PrivacyLimits, TrustLimits
 from protocol.domain import Domain
 from protocol.identifiers import Address
+from protocol.messages.round import ClientWeight
 from protocol.messages.task import (
     MICRO,
     CohortTerms,
@@ -42,6 +44,11 @@ def private_key(role: str, number: int = 0) -> bytes:
 
 def client_address(number: int) -> Address:
     return address_of(private_key("client", number))
+
+
+def cohort_of(clients: Iterable[Address], weight: int = 2) -> tuple[ClientWeight, ...]:
+    """Ascending, all of one weight."""
+    return tuple(ClientWeight(client, weight) for client in sorted(clients))
 
 
 def with_terms(learning: LearningTerms, **changes: int) -> LearningTerms:

@@ -65,7 +65,7 @@ class Endpoints:
         return self._agreed(
             f"round {round_number} of task {task}",
             lambda reader: reader.round(task, round_number, confirmations),
-            lambda view: (view.label, view.request, view.state, view.settle_until),
+            lambda view: (view.label, view.cohort_root, view.cohort, view.request, view.state, view.settle_until),
         )
 
     def _agreed(self, what: str, ask: Callable[[ChainReader], T], fact: Callable[[T], object]) -> T:

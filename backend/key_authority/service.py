@@ -27,7 +27,7 @@ from protocol.messages.keys import (
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.round.key_request import answer_request, check_parameters, check_request, kinds_of
-from protocol.round.planning import check_plan, terms_of
+from protocol.round.planning import check_plan, check_terms
 from protocol.round.scheme import RoundScheme, prepare
 from protocol.round.state_table import RoundState
 from storage.ledger.interface import TransactionRevertedError
@@ -72,8 +72,9 @@ class KeyAuthority:
             raise _not_on_chain(f"the spec of task {task} is another one")
         spec = decode(TaskSpec, body, MAX_SPEC_BYTES)
         posted = [event for event in self._reader.events(task) if isinstance(event, TaskPosted)]
-        if [event.terms for event in posted] != [terms_of(spec)]:
-            raise VerificationError("the terms on chain are not the spec's", fault=Party.MANUFACTURER)
+        if len(posted) != 1:
+            raise _not_on_chain(f"task {task}")
+        check_terms(posted[0].terms, spec)
         self._number(spec)
         try:
             check_task(self._policy, spec)
@@ -121,6 +122,8 @@ class KeyAuthority:
         check_task(self._policy, spec)
         check_parameters(plan, request, self._records.epoch(task))
         check_plan(plan, spec, domain, task, round_number)
+        if (view.cohort_root, view.cohort) != (plan.cohort.root, plan.cohort.count):
+            raise VerificationError("the cohort on chain is not the plan's", fault=Party.EDGE_SERVER)
         if view.state in _DEAD or (view.state is RoundState.REQUESTED and self._reader.now() > view.settle_until):
             raise EncryptionError("the round is over", code="E_EXPIRED", fault=Party.EDGE_SERVER)
         check_request(plan, request)

@@ -18,7 +18,7 @@ from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.moves import Knowledge, Move
 from backend.rounds.next_move import fits, next_move
-from backend.rounds.rederivation import Rederivation, load_history, there
+from backend.rounds.rederivation import Rederivation
 from protocol.canonical import encode
 from protocol.errors import EncryptionError, HearthError
 from protocol.identifiers import ZERO_DIGEST, Address, to_hex
@@ -41,6 +41,7 @@ from protocol.task.past import allocation_before, best_count, past_before
 from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore, get_document
+from storage.history import load_history, there
 from storage.ledger.interface import Ledger
 from storage.task_reader import TaskReader
 
@@ -194,13 +195,12 @@ class Performer:
 
     def _open_round(self, number: int, cohort: Mapping[Address, int]) -> None:
         """The plan, from public data alone; its hash is the label, and the label goes on chain."""
-        spec, past = self._spec(), there(past_before(self.state, number))
-        history = load_history(self.state, past, self.store)
+        spec, history = self._spec(), load_history(self.state, there(past_before(self.state, number)), self.store)
         indices = choose_index_set(spec, number, history)
         index_set = self.store.put(encode_index_set(indices)).digest
         plan = plan_round(spec, self.ledger.domain, self.task, number, cohort, history, index_set, len(indices))
         digest = self.store.put(encode(plan)).digest
-        self.ledger.open_round(self.task, number, digest, plan.label(), len(plan.weights))
+        self.ledger.open_round(self.task, number, digest, plan.label(), plan.cohort.root, plan.cohort.count)
 
     def _commit_batch(self, facts: RoundFacts, now: int) -> None:
         """One Merkle root for all commitments that were taken; inclusion proofs follow from it."""

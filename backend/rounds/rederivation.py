@@ -7,8 +7,7 @@ from sums. Whatever matches goes into content, where everybody finds it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ from backend.aggregation.aggregator import decrypt_sum
 from backend.aggregation.verifier import VerifiedSum, verify_updates
 from backend.rounds.committee_client import CommitteeClient
 from protocol.canonical import encode
+from protocol.content.cid import cid_of
 from protocol.errors import HearthError
 from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, settle
@@ -27,46 +27,17 @@ from protocol.messages.settlement import Allocation, Verdict
 from protocol.model.layout import Layout
 from protocol.model.step import apply_step
 from protocol.round.key_request import key_request
-from protocol.round.planning import History, Published, choose_index_set
+from protocol.round.planning import choose_index_set
 from protocol.round.scheme import RoundScheme
 from protocol.sparse.codec import decode_index_set, decode_sums, encode_index_set, encode_sums
 from protocol.task.documents import Absent, Rederived
-from protocol.task.past import Past, allocation_before, past_before, readable, standing_allocation
+from protocol.task.past import allocation_before, past_before, readable, standing_allocation
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore, get_document
+from storage.history import UnderivableError, load_history, there
 from storage.task_reader import TaskReader
 
-T = TypeVar("T")
-
 log = structlog.get_logger()
-
-
-class UnderivableError(HearthError):
-    """Too much is withheld, or what follows is not what stands on chain."""
-
-    code = "E_UNDERIVABLE"
-
-
-def there(document: T | Absent) -> T:
-    """Raises UnderivableError for one that is absent."""
-    if isinstance(document, Absent):
-        raise UnderivableError(f"a document that the round needs is {document.lack}")
-    return document
-
-
-def load_history(state: TaskState, past: Past, store: ContentStore) -> History:
-    """The arrays behind a past. Raises ContentError when they are gone."""
-    number = past.published
-    if number == 0:
-        return History(past.enrolled, past.model, past.previous_label)
-    spec, plan = there(state.spec), there(state.plan(number))
-    dimension = Layout.of(spec.model).dimension
-    indices = decode_index_set(get_document(store, plan.index_set, 4 * dimension), dimension)
-    aggregate = there(state.aggregate(number)).digest
-    sums = decode_sums(get_document(store, aggregate, 8 * plan.dimension), plan.dimension)
-    request = key_request(plan, there(state.committed(number)), there(state.verdict(number)).accepted)
-    accepted = tuple(entry.client + entry.nonce for entry in request.entries)
-    return History(past.enrolled, past.model, past.previous_label, Published(indices, sums, accepted))
 
 
 @dataclass
@@ -177,10 +148,12 @@ class Rederivation:
         if not isinstance(self.state.index_set(number), Absent):
             return decode_index_set(get_document(self.store, plan.index_set, 4 * dimension), dimension)
         history = load_history(self.state, there(past_before(self.state, number)), self.store)
-        indices = choose_index_set(spec, number, history)
-        if self.store.put(encode_index_set(indices)).digest != plan.index_set:
-            raise UnderivableError("the index set that follows is not the plan's")
-        return indices
+        for known in (history, replace(history, published=None)):
+            indices = choose_index_set(spec, number, known)
+            if cid_of(encode_index_set(indices)).digest == plan.index_set:
+                self.store.put(encode_index_set(indices))
+                return indices
+        raise UnderivableError("no index set that follows is the plan's")
 
     def _scheme(self, number: int) -> RoundScheme:
         return RoundScheme.of(there(self.state.plan(number)), there(self.state.spec).committee)

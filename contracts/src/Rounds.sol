@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {LedgerState} from "./LedgerState.sol";
 import {IHearthLedger} from "./interfaces/IHearthLedger.sol";
+import {CohortTree} from "./libraries/CohortTree.sol";
 
 /// @title A round from its plan to its end; the table is protocol/round/state_table.py
 abstract contract Rounds is IHearthLedger, LedgerState {
@@ -11,12 +12,16 @@ abstract contract Rounds is IHearthLedger, LedgerState {
     );
 
     /// @inheritdoc IHearthLedger
-    function openRound(uint256 task, uint64 round, bytes32 plan, bytes32 label, uint32 cohort)
-        external
-        known(task)
-    {
+    function openRound(
+        uint256 task,
+        uint64 round,
+        bytes32 plan,
+        bytes32 label,
+        bytes32 cohortRoot,
+        uint32 cohort
+    ) external known(task) {
         TaskView storage shown = _actAsEdgeServer(task);
-        if (plan == 0 || label == 0) revert HearthLedger_DigestZero();
+        if (plan == 0 || label == 0 || cohortRoot == 0) revert HearthLedger_DigestZero();
         if (_task[task].authoritiesMissing != 0) revert HearthLedger_BondMissing(task, address(0));
         if (block.timestamp <= shown.enrolUntil && shown.enrolled < shown.maxClients) {
             revert HearthLedger_EnrolmentOpen(task, shown.enrolUntil);
@@ -33,11 +38,14 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         RoundView storage opened = _round[task][round];
         opened.state = RoundState.Open;
         opened.label = label;
+        opened.cohortRoot = cohortRoot;
         opened.cohort = cohort;
         opened.server = _bond[task][msg.sender].index;
         opened.commitUntil = uint48(block.timestamp + _task[task].commitSeconds);
         opened.settleUntil = opened.commitUntil + _task[task].settleSeconds;
-        emit RoundOpened(task, round, plan, label, cohort, opened.commitUntil, opened.settleUntil);
+        emit RoundOpened(
+            task, round, plan, label, cohortRoot, cohort, opened.commitUntil, opened.settleUntil
+        );
     }
 
     /// @inheritdoc IHearthLedger
@@ -57,13 +65,18 @@ abstract contract Rounds is IHearthLedger, LedgerState {
     }
 
     /// @inheritdoc IHearthLedger
-    function commitDirect(Commitment calldata commitment, bytes calldata signature) external known(commitment.task) {
+    function commitDirect(Commitment calldata commitment, bytes calldata signature, CohortPlace calldata place)
+        external
+        known(commitment.task)
+    {
         (uint256 task, uint64 round, address client) = (commitment.task, commitment.round, commitment.client);
         RoundView storage current = _open(task, round);
         if (block.timestamp > current.commitUntil) revert HearthLedger_TooLate(current.commitUntil);
         if (commitment.label != current.label) revert HearthLedger_LabelWrong(commitment.label, current.label);
         if (commitment.ciphertext == 0) revert HearthLedger_DigestZero();
-        if (_enrolment[task][client].envelope == 0) revert HearthLedger_NotEnrolled(task, client);
+        if (!CohortTree.holds(current.cohortRoot, current.cohort, client, place)) {
+            revert HearthLedger_NotPlanned(task, client);
+        }
         if (_committed[task][round][client]) revert HearthLedger_AlreadyCommitted(task, round, client);
         _verify(keccak256(abi.encode(_COMMITMENT_TYPE, commitment)), client, signature);
         _committed[task][round][client] = true;

@@ -39,6 +39,7 @@ CHECKS: Final[dict[int, str]] = {
     23: "the books balance: escrow = posted - claimed - refunded, deposits, one settlement after the other",
     24: "refunds went to the manufacturer, and only what no client could claim",
     25: "who is accused of lying, and nobody else, signed a partial key off the polynomial of all others",
+    29: "the cohort on chain is the one that the plan adds up",
 }
 
 

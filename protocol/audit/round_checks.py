@@ -21,7 +21,7 @@ from protocol.messages.submission import SignedCommitment
 from protocol.round.commitments import batch_root, verify_batch, verify_commitment
 from protocol.round.planning import History, check_plan, choose_index_set
 from protocol.sparse.codec import encode_index_set
-from protocol.task.past import published
+from protocol.task.continuation import continuation
 from protocol.task.round_facts import RoundFacts
 
 
@@ -66,8 +66,10 @@ def check_commit_phase(
     audit.base = bases.get(audit.plan.model) if audit.plan else None
     with report.check(8, subject):
         _check_weights(case, audit, known(before, "the allocation before"))
-    with report.check(9, subject):
-        _check_index_set(case, audit)
+    with report.check(29, subject):
+        _check_cohort(case, audit)
+    with report.check(9, subject) as remarks:
+        remarks += _check_index_set(case, audit)
     with report.check(10, subject):
         _check_batch(case, audit)
     sound = report.lines[-1].status is not Status.FAIL
@@ -115,7 +117,6 @@ def _check_plan(case: Case, audit: RoundAudit) -> None:
     opened, number = audit.facts.opened, audit.number
     plan = read(case.state.plan(number), "plan")
     check_plan(plan, case.spec, case.evidence.domain, case.evidence.task, number)
-    same("cohort", opened.cohort, len(plan.weights))
     commit_until = case.evidence.time(opened) + plan.commit_seconds
     deadlines = (commit_until, commit_until + plan.settle_seconds)
     same("deadlines", (opened.commit_until, opened.settle_until), deadlines)
@@ -125,23 +126,9 @@ def _check_plan(case: Case, audit: RoundAudit) -> None:
 
 
 def _check_model(case: Case, audit: RoundAudit) -> list[str]:
-    """That of the last published round, unless another server published it: nobody can tell what it gave to whom."""
-    plan, state, skipped = known(audit.plan, "the plan"), case.state, list[int]()
-    for number in range(audit.number - 1, 0, -1):
-        event = published(state, number)
-        if event is not None and event.model == plan.model:
-            break
-        skipped += [] if event is None else [number]
-    else:
-        last = published(state, skipped[0]) if skipped else None
-        if last is None or plan.model != case.spec.initial_model:
-            same("model", plan.model, last.model if last else case.spec.initial_model)
-    remarks = []
-    for number in skipped:
-        publisher = known(state.rounds[number - 1].ended_by, "the publisher")
-        require(publisher != audit.facts.server, f"skips round {number}, which the plan's own server published")
-        remarks.append(f"skips round {number}, which {to_hex(publisher)} published")
-    return remarks
+    plan = known(audit.plan, "the plan")
+    skipped = continuation(case.state, case.spec, audit.number, plan.model).skipped
+    return [f"skips round {one.number}, which {to_hex(one.publisher)} published" for one in skipped]
 
 
 def _check_weights(case: Case, audit: RoundAudit, before: Allocation) -> None:
@@ -156,13 +143,31 @@ def _check_weights(case: Case, audit: RoundAudit, before: Allocation) -> None:
         require(not gone, f"{to_hex(entry.client)} is planned after leaving")
 
 
-def _check_index_set(case: Case, audit: RoundAudit) -> None:
-    plan, base = known(audit.plan, "the plan"), known(audit.base, "the round that it goes on from")
-    derived = choose_index_set(case.spec, audit.number, base.history)
-    same("dimension", plan.dimension, len(derived))
-    same("index set", plan.index_set, cid_of(encode_index_set(derived)).digest)
+def _check_cohort(case: Case, audit: RoundAudit) -> None:
+    """Against this root clients prove their places: to commit directly, and to be paid when nobody settles."""
+    plan, opened = known(audit.plan, "the plan"), audit.facts.opened
+    same("root of the cohort", opened.cohort_root, plan.cohort.root)
+    same("cohort", opened.cohort, plan.cohort.count)
+    view = known(case.evidence.rounds.get(audit.number), "the round's view")
+    same("root in the view", view.cohort_root, opened.cohort_root)
+
+
+def _check_index_set(case: Case, audit: RoundAudit) -> list[str]:
+    """From the last published round, or where that is withheld from enrolment alone."""
+    plan, remarks = known(audit.plan, "the plan"), list[str]()
+    alone = History(tuple(sorted(case.state.enrolled)), plan.model)
+    derived = choose_index_set(case.spec, audit.number, alone if audit.base is None else audit.base.history)
+    if plan.index_set != cid_of(encode_index_set(derived)).digest and audit.base is not None:
+        derived = choose_index_set(case.spec, audit.number, alone)
+        remarks.append("drawn as if the last published round was withheld")
+    if plan.index_set != cid_of(encode_index_set(derived)).digest:
+        base = known(audit.base, "the round that it goes on from")
+        derived = choose_index_set(case.spec, audit.number, base.history)
+        same("dimension", plan.dimension, len(derived))
+        same("index set", plan.index_set, cid_of(encode_index_set(derived)).digest)
     audit.indices = derived
     read(case.state.index_set(audit.number), "index set")
+    return remarks
 
 
 def _check_batch(case: Case, audit: RoundAudit) -> None:
@@ -182,5 +187,4 @@ def _check_direct(case: Case, audit: RoundAudit, client: Address) -> None:
     plan, signed = known(audit.plan, "the plan"), audit.facts.direct_commitments()[client]
     require(client in case.state.enrolled, "a direct commitment of an outsider")
     same("label", signed.commitment.label, plan.label())
-    if plan.weight_of(client) is not None:
-        verify_commitment(plan, signed)
+    verify_commitment(plan, signed)

@@ -42,8 +42,7 @@ class TaskTerms:
 
 @dataclass(frozen=True, slots=True)
 class ReputationRules:
-    """Of a deployment: no reputation is above ``maximum``; a settled one below ``floor`` gains one in each
-    ``waiting_seconds`` until it is at the floor again."""
+    """Of a deployment; a settled reputation below ``floor`` gains one in each ``waiting_seconds`` up to it."""
 
     maximum: int
     floor: int
@@ -90,6 +89,7 @@ class TaskView:
 @dataclass(frozen=True, slots=True)
 class RoundView:
     label: Label
+    cohort_root: Digest
     batch_root: Digest
     request: Digest
     state: RoundState
@@ -181,6 +181,7 @@ class RoundOpened(Event):
     round: int
     plan: Digest
     label: Label
+    cohort_root: Digest
     cohort: int
     commit_until: int
     settle_until: int

@@ -20,6 +20,34 @@ class ClientWeight:
 
 
 @dataclass(frozen=True, slots=True)
+class CohortNode:
+    """Of the sum tree over a cohort: its hash, and the totals of what is below it (``protocol.cohort``)."""
+
+    node: Digest
+    totals: Word
+
+
+@dataclass(frozen=True, slots=True)
+class CohortPlace:
+    """Where a planned client stands in the tree, and with which weight; ``siblings`` from the bottom up."""
+
+    index: Count
+    weight: Annotated[int, Range(1, 2**40 - 1)]  # so that no sum over 10,000 runs over
+    siblings: Annotated[tuple[CohortNode, ...], Range(0, 32)]
+
+
+@dataclass(frozen=True, slots=True)
+class CohortSum:
+    """What the sum tree over a cohort adds up, of the weights but for ``count``."""
+
+    root: Digest
+    count: Count
+    total: Annotated[int, Range(1, 2**64 - 1)]
+    squares: Annotated[int, Range(1, 2**96 - 1)]
+    largest: Annotated[int, Range(1, 2**64 - 1)]
+
+
+@dataclass(frozen=True, slots=True)
 class RoundPlan:
     """The RoundDescriptor of ``encryption.md`` 3.6. No instant and no arrival order is in it."""
 
@@ -40,6 +68,7 @@ class RoundPlan:
     max_clients: Count
     max_share_ppm: Count
     weights: Annotated[tuple[ClientWeight, ...], Range(1, 10_000)]  # ascending by address
+    cohort: CohortSum  # of ``weights``; its root is on chain
     commit_seconds: Seconds
     settle_seconds: Seconds
 

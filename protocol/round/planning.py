@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.canonical import encode
+from protocol.cohort import sum_of
 from protocol.domain import Domain
 from protocol.errors import MalformedError, Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, Label, sha256
@@ -68,6 +69,12 @@ def terms_of(spec: TaskSpec) -> TaskTerms:
     )
 
 
+def check_terms(terms: TaskTerms, spec: TaskSpec) -> None:
+    """What was posted is what the spec says. Raises VerificationError."""
+    if terms != terms_of(spec):
+        raise VerificationError("the terms on chain are not the spec's", fault=Party.MANUFACTURER)
+
+
 def sent_parameters(spec: TaskSpec) -> int:
     """The size of every index set of the task."""
     size = -(-dimension_of(spec.model) * spec.learning.sparsity.density_ppm // MICRO)
@@ -123,6 +130,7 @@ def plan_round(
         max_clients=spec.cohort.max_clients,
         max_share_ppm=spec.cohort.max_share_ppm,
         weights=tuple(weights),
+        cohort=sum_of(weights),
         commit_seconds=spec.durations.commit_seconds,
         settle_seconds=spec.durations.settle_seconds,
     )
@@ -155,6 +163,8 @@ def check_plan(plan: RoundPlan, spec: TaskSpec, domain: Domain, task: int, round
         raise MalformedError("the plan's clients are not strictly ascending", fault=Party.EDGE_SERVER)
     if not plan.min_clients <= len(clients) <= plan.max_clients:
         raise VerificationError(f"a cohort of {len(clients)} is not allowed", fault=Party.EDGE_SERVER)
+    if plan.cohort != sum_of(plan.weights):
+        raise VerificationError("the plan's cohort does not add up to its root and totals", fault=Party.EDGE_SERVER)
 
 
 def published_history(

@@ -95,8 +95,8 @@ class TaskState:
     def aggregate(self, number: int) -> Present | Absent:
         """Sums of a published round."""
         record, (_, keeper) = self.record(number), self._end(number)
-        digest = self._derived(number).aggregate if isinstance(record, Absent) else record.aggregate
-        return self._known(Kind.AGGREGATE, Present, digest, keeper) if digest else _absent(record)
+        digest = self._derived(number).aggregate or record if isinstance(record, Absent) else record.aggregate
+        return digest if isinstance(digest, Absent) else self._known(Kind.AGGREGATE, Present, digest, keeper)
 
     def model(self, number: int) -> Present | Absent:
         """Parameters after a published round."""
@@ -193,11 +193,6 @@ class TaskState:
             return 0
         time = self.times.get(facts.settled.block)
         return None if time is None else time + self.posted.terms.dispute_seconds
-
-
-def _absent(record: RoundRecord | Absent) -> Absent:
-    assert isinstance(record, Absent)  # a record always names its aggregate
-    return record
 
 
 def _wanted(kind: Kind, digest: Digest, keeper: Address) -> Wanted:

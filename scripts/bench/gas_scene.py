@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from protocol.cohort import place_of, sum_of
 from protocol.domain import Domain
 from protocol.identifiers import Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof
 from protocol.messages.chain import Publication, TaskTerms
-from protocol.messages.round import RoundStatement, SignedRoundStatement
+from protocol.messages.round import ClientWeight, RoundStatement, SignedRoundStatement
 from protocol.messages.settlement import Allocation, Entitlement
 from protocol.messages.submission import Commitment, Enrolment, Leave, SignedCommitment, SignedEnrolment, SignedLeave
 from scripts.chain.testnet import chain_id_of
@@ -177,8 +178,12 @@ class GasTask:
             before = self.edge.round(self.number, number - 1)
             self.bank.pass_to(before.settle_until + self.terms().takeover_seconds)
         (server or self.edge).open_round(
-            self.number, number, _digest(f"plan {number}"), self._label(number), len(self.clients)
-        )
+            self.number, number, _digest(f"plan {number}"), self._label(number), sum_of(self._cohort()).root,
+            len(self.clients),
+        )  # fmt: skip
+
+    def _cohort(self) -> list[ClientWeight]:
+        return [ClientWeight(client, 2) for client in sorted(one.address for one in self.clients)]
 
     def _label(self, number: int) -> Digest:
         return _digest(f"label {self.number} {number}")
@@ -186,7 +191,8 @@ class GasTask:
     def commit_directly(self, number: int, client: Signer) -> None:
         nonce, ciphertext = _digest("nonce")[:16], _digest("ciphertext")
         message = Commitment(self.number, number, client.address, self._label(number), nonce, ciphertext)
-        self.edge.commit_direct(SignedCommitment(message, client.sign(self.edge.domain, message)))
+        place = place_of(self._cohort(), client.address)
+        self.edge.commit_direct(SignedCommitment(message, client.sign(self.edge.domain, message)), place)
 
     def commit_batch(self, number: int, count: int | None = None) -> None:
         root, batch = _digest(f"root {number}"), _digest(f"batch {number}")

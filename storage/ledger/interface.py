@@ -21,6 +21,7 @@ from protocol.messages.chain import (
     TaskTerms,
     TaskView,
 )
+from protocol.messages.round import CohortPlace
 from protocol.messages.settlement import ProvenEntitlement
 from protocol.messages.submission import SignedCommitment, SignedEnrolment, SignedLeave
 
@@ -176,14 +177,14 @@ class Ledger(LedgerReader, Protocol):
     def leave(self, leave: SignedLeave) -> TransactionReceipt: ...
 
     def open_round(
-        self, task: int, round_number: int, plan: Digest, label: Label, cohort: int
+        self, task: int, round_number: int, plan: Digest, label: Label, cohort_root: Digest, cohort: int
     ) -> TransactionReceipt: ...
 
     def commit_batch(
         self, task: int, round_number: int, root: Digest, batch: Digest, count: int
     ) -> TransactionReceipt: ...
 
-    def commit_direct(self, commitment: SignedCommitment) -> TransactionReceipt: ...
+    def commit_direct(self, commitment: SignedCommitment, place: CohortPlace) -> TransactionReceipt: ...
 
     def request_key(self, task: int, round_number: int, request: Digest) -> TransactionReceipt: ...
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from protocol.audit.report import Status
 from protocol.canonical import decode
+from protocol.cohort import sum_of
 from protocol.identifiers import Address
 from protocol.incentives.rewards import total_owed
 from protocol.messages.chain import RoundOpened
@@ -68,5 +69,5 @@ def test_a_round_frozen_after_its_successor_opened() -> None:
 
 
 def _with_weight(plan: RoundPlan, client: Address, weight: int) -> RoundPlan:
-    weights = (replace(entry, weight=weight) if entry.client == client else entry for entry in plan.weights)
-    return replace(plan, weights=tuple(weights))
+    weights = [replace(entry, weight=weight) if entry.client == client else entry for entry in plan.weights]
+    return replace(plan, weights=tuple(weights), cohort=sum_of(weights))

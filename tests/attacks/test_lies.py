@@ -13,10 +13,11 @@ import numpy.typing as npt
 import pytest
 
 from protocol.audit.report import Status
+from protocol.cohort import sum_of
 from protocol.encryption.suite import PAD
 from protocol.identifiers import to_hex
 from protocol.messages.keys import KeyRequest
-from protocol.messages.round import ClientWeight
+from protocol.messages.round import ClientWeight, CohortSum, RoundPlan
 from protocol.messages.settlement import ABANDONED, MALFORMED, Allocation, Rejection, RoundRecord
 from scripts.commands.auditor import run_audit
 from storage.content.memory import MemoryStore
@@ -67,7 +68,15 @@ LIES: Mapping[str, tuple[int, Conduct]] = {
             }
         ),
     ),
-    "a favourite's weight": (8, Conduct(lies={"plan": lambda plan: replace(plan, weights=_heavier(plan.weights))})),
+    "a favourite's weight": (8, Conduct(lies={"plan": lambda plan: _planned(plan, _heavier(plan.weights))})),
+    "a cohort that adds up to another sum": (
+        7,
+        Conduct(lies={"plan": lambda plan: replace(plan, cohort=_lighter(plan))}),
+    ),
+    "a root that proves nobody's place": (
+        29,
+        Conduct(lies={"cohort": lambda cohort: replace(cohort, root=b"\1" * 32)}),
+    ),
     "an index set of its own": (9, Conduct(lies={"indices": lambda indices: _others(indices)})),
     "a root over other commitments": (10, Conduct(lies={"root": lambda root: bytes([root[0] ^ 1]) + root[1:]})),
     "a model of its own": (18, Conduct(lies={"parameters": lambda parameters: parameters + np.float32(0.5)})),
@@ -144,6 +153,15 @@ def test_every_lie_of_the_edge_server(enrolled: Player, lie: str) -> None:
 def _others(indices: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """As many coordinates, and none of them."""
     return np.setdiff1d(np.arange(2 * len(indices), dtype=np.uint32), indices)[: len(indices)]
+
+
+def _planned(plan: RoundPlan, weights: tuple[ClientWeight, ...]) -> RoundPlan:
+    return replace(plan, weights=weights, cohort=sum_of(weights))
+
+
+def _lighter(plan: RoundPlan) -> CohortSum:
+    """The largest share seems smaller."""
+    return replace(plan.cohort, largest=plan.cohort.largest - 1)
 
 
 def _heavier(weights: tuple[ClientWeight, ...]) -> tuple[ClientWeight, ...]:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from protocol.cohort import place_of, sum_of
 from protocol.identifiers import NATIVE_COIN, Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_batch, total_owed
 from protocol.messages.chain import Publication, RoundView, TaskTerms, TaskView
+from protocol.messages.round import ClientWeight, CohortPlace
 from protocol.messages.settlement import Allocation, Entitlement
 from protocol.messages.submission import CommitmentBatch
 from protocol.round.commitments import batch_root
@@ -17,21 +19,24 @@ from protocol.round.state_table import RoundState
 from storage.ledger.signer import Signer
 from tests.contracts.anvil_side import AnvilSide
 from tests.contracts.crowd import CLIENTS, EVERYBODY, MANUFACTURER, POOR, RICH, SERVERS, STRANGER, TERMS, Pen
-from tests.contracts.scene import BATCH, MODEL, PLAN, RECORD, REQUEST, REWARD, label_of
+from tests.contracts.scene import BATCH, MODEL, PLAN, RECORD, REQUEST, REWARD, ROOT, label_of
 from tests.contracts.sides import Sides
 from tests.reference_ledger.books import RUNNING, Books, Role
+from tests.samples import cohort_of
 
 anvil = cache(lambda: AnvilSide(RICH))
 
 
 class Course:
-    """``trees`` are all that edge servers promised, by root; ``batches`` what they committed, by task and round."""
+    """``trees`` are all that edge servers promised, by root; ``batches`` what they committed, ``cohorts``
+    whom they planned, by task and round."""
 
     def __init__(self) -> None:
         self.sides = Sides(anvil(), RICH, POOR)
         self.pen = Pen(anvil().domain)
         self.trees: dict[Digest, Allocation] = {}
         self.batches: dict[tuple[int, int], CommitmentBatch] = {}
+        self.cohorts: dict[tuple[int, int], tuple[ClientWeight, ...]] = {}
         # of every tree of an edge server: the clients' grade, the allocated amount, who is in it without an enrolment
         self.habit: tuple[int, str, Sequence[Signer]] = (3, "fair", [])
 
@@ -169,10 +174,23 @@ class Course:
             self._advance_round(task, shown.last_round, server)
         elif self.is_over(task):
             self.pay_everybody(task)
-        elif not self.tell(
-            server, "open_round", task, number := shown.last_round + 1, PLAN, label_of(number), shown.enrolled
-        ):
+        elif not self.open(task, shown.last_round + 1, server, shown.enrolled):
             self.sides.pass_to(shown.enrol_until + 1)
+
+    def open(self, task: int, number: int, server: Signer, cohort: int, plan: Digest = PLAN) -> bool:
+        """With the first ``cohort`` of the enrolled clients."""
+        weights = cohort_of(client.address for client in self.enrolled(task)[: max(1, cohort)])
+        root = sum_of(weights).root if weights else ROOT
+        done = self.tell(server, "open_round", task, number, plan, label_of(number), root, cohort)
+        if done:
+            self.cohorts[task, number] = weights
+        return done
+
+    def place(self, task: int, number: int, client: Signer) -> CohortPlace:
+        """Its own, or somebody else's for whom there is none."""
+        weights = self.cohorts.get((task, number), ()) or cohort_of([client.address])
+        planned = {entry.client for entry in weights}
+        return place_of(weights, client.address if client.address in planned else weights[0].client)
 
     def _deposited(self, task: int, server: Address) -> bool:
         """Whether all bonds are placed; if not, places one."""

@@ -13,7 +13,7 @@ from protocol.identifiers import NATIVE_COIN
 from storage.ledger.signer import Signer
 from tests.contracts.course import Course, escrow_of
 from tests.contracts.crowd import AUTHORITIES, BAD_TERMS, CLIENTS, EDGE, EVERYBODY, MANUFACTURER, STRANGER, SUBSTITUTE
-from tests.contracts.scene import PLAN, REQUEST, REWARD, ZERO, label_of
+from tests.contracts.scene import PLAN, REQUEST, REWARD, ZERO
 
 MAX_TASKS: Final = 4
 
@@ -132,7 +132,7 @@ class Moves(RuleBasedStateMachine):
         task = self.at(place)
         self.course.prepare(task, self.course.is_idle, when)
         number, cohort = self.number(task, shift), max(0, self.course.task(task).enrolled - fewer)
-        self.course.tell(self.acting(task, server), "open_round", task, number, plan, label_of(number), cohort)
+        self.course.open(task, number, self.acting(task, server), cohort, plan)
 
     @rule(
         place=places,
@@ -160,13 +160,22 @@ class Moves(RuleBasedStateMachine):
         batch = self.course.pen.batch(task, number, ordered, flaw)
         self.course.commit(task, number, self.acting(task, server), batch, more)
 
-    @rule(place=places, when=whens, shift=shifts, client=clients, flaw=mostly("", "forged", "label", "ciphertext"))
+    @rule(
+        place=places,
+        when=whens,
+        shift=shifts,
+        client=clients,
+        flaw=mostly("", "forged", "label", "ciphertext", "weight", "index"),
+    )
     def commit_direct(self, place: int, when: str, shift: int, client: Signer, flaw: str) -> None:
         task = self.at(place)
         self.course.prepare(task, self.course.is_open, when)
-        changes: dict[str, Any] = {"forged": True} if flaw == "forged" else {flaw: ZERO} if flaw else {}
-        commitment = self.course.pen.commitment(task, self.number(task, shift), client, **changes)
-        self.course.tell(STRANGER, "commit_direct", commitment)
+        number = self.number(task, shift)
+        proven = self.course.place(task, number, client)
+        changes: dict[str, Any] = {"forged": {"forged": True}, "label": {flaw: ZERO}, "ciphertext": {flaw: ZERO}}
+        moved: dict[str, Any] = {"weight": {flaw: 3}, "index": {flaw: proven.index + 1}}
+        commitment = self.course.pen.commitment(task, number, client, **changes.get(flaw, {}))
+        self.course.tell(STRANGER, "commit_direct", commitment, replace(proven, **moved.get(flaw, {})))
 
     @rule(
         place=places, when=whens, server=servers, shift=shifts, request=mostly(REQUEST, ZERO), direct=st.integers(0, 4)
@@ -178,7 +187,9 @@ class Moves(RuleBasedStateMachine):
         task = self.at(place)
         self.course.prepare(task, self.course.is_open, when)
         for client in self.course.enrolled(task)[:direct]:
-            self.course.tell(STRANGER, "commit_direct", self.course.pen.commitment(task, self.number(task, 0), client))
+            number = self.number(task, 0)
+            commitment = self.course.pen.commitment(task, number, client)
+            self.course.tell(STRANGER, "commit_direct", commitment, self.course.place(task, number, client))
         self.course.tell(self.acting(task, server), "request_key", task, self.number(task, shift), request)
 
     @rule(

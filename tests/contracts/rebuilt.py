@@ -58,7 +58,8 @@ def _apply(books: Books, event: Event, time: int) -> None:
             write(books.tasks, event.task, edge_server=event.edge_server)
         case RoundOpened():
             shown = books.tasks[event.task]
-            fields = {name: getattr(event, name) for name in ("label", "cohort", "commit_until", "settle_until")}
+            names = ("label", "cohort_root", "cohort", "commit_until", "settle_until")
+            fields = {name: getattr(event, name) for name in names}
             server = books.bonds[event.task, shown.edge_server].index
             write(books.rounds, (event.task, event.round), state=RoundState.OPEN, server=server, **fields)
             write(books.tasks, event.task, last_round=event.round)

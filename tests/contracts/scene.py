@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import astuple, replace
 from typing import Any, Final
 
+from protocol.cohort import place_of, sum_of
 from protocol.identifiers import NATIVE_COIN, Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof
 from protocol.messages.chain import Publication, TaskTerms
+from protocol.messages.round import ClientWeight
 from protocol.messages.settlement import Allocation, Entitlement
 from protocol.messages.submission import Commitment, Enrolment, Leave
 from protocol.signing import address_of
 from storage.ledger.signer import Signer
 from tests.contracts.ledger import Ledger, Outcome, Refusal
-from tests.samples import private_key
+from tests.samples import cohort_of, private_key
 
 PLAN, REQUEST, ROOT, BATCH = b"\x11" * 32, b"\x13" * 32, b"\x21" * 32, b"\x22" * 32
 MODEL, RECORD, ENVELOPE = b"\x31" * 32, b"\x32" * 32, b"\x51" * 32
@@ -96,12 +98,24 @@ class Scene:
 
     def open(self, number: int = 1, cohort: int = 3) -> Outcome:
         self.pass_after(self.ledger.task_view(self.task).enrol_until)
-        return self.by_edge("openRound", number, PLAN, label_of(number), cohort)
+        root = sum_of(self.cohort(cohort)).root
+        return self.by_edge("openRound", number, PLAN, label_of(number), root, cohort)
+
+    def cohort(self, count: int = 3) -> tuple[ClientWeight, ...]:
+        """The first ``count`` clients: whom :meth:`open` plans."""
+        return cohort_of(client.address for client in self.clients[:count])
 
     def commitment(self, client: Signer, **changes: Any) -> tuple[tuple[object, ...], bytes]:
         message = Commitment(self.task, 1, client.address, label_of(changes.get("round", 1)), NONCE, CIPHERTEXT)
         message = replace(message, **changes)
         return astuple(message), client.sign(self.ledger.domain, message)
+
+    def direct(self, client: Signer, **changes: Any) -> tuple[tuple[object, ...], bytes, tuple[object, ...]]:
+        """The arguments of its commitDirect, as one of all clients."""
+        return *self.commitment(client, **changes), self.place(client)
+
+    def place(self, client: Signer) -> tuple[object, ...]:
+        return astuple(place_of(self.cohort(len(self.clients)), client.address))
 
     def commit_batch(self, number: int = 1, count: int = 3) -> Outcome:
         return self.by_edge("commitBatch", number, ROOT, BATCH, count)

@@ -62,31 +62,32 @@ def test_should_not_claim_twice_or_for_a_rejected_update(requested: Scene) -> No
 
 def test_should_not_replay_a_signature_elsewhere(opened: Scene) -> None:
     client, ledger = opened.clients[0], opened.ledger
-    here = ledger.domain
+    here, place = ledger.domain, opened.place(client)
     commitment = Commitment(1, 1, client.address, label_of(1), NONCE, CIPHERTEXT)
     for domain in (Domain(1, here.ledger), Domain(here.chain_id, b"\x01" * 20)):
         for name, call in (
-            ("commitDirect", (astuple(commitment), client.sign(domain, commitment))),
+            ("commitDirect", (astuple(commitment), client.sign(domain, commitment), place)),
             ("leave", (1, client.address, client.sign(domain, Leave(1, client.address)))),
         ):
             assert attempt(opened, name, *call) == ("SignatureInvalid", client.address)
     for other in (replace(commitment, task=2), replace(commitment, round=2), replace(commitment, label=label_of(2))):
         signature = client.sign(here, other)
-        assert attempt(opened, "commitDirect", astuple(commitment), signature) == ("SignatureInvalid", client.address)
-    assert attempt(opened, "commitDirect", astuple(replace(commitment, label=PLAN)), b"")[0] == "LabelWrong"
+        refusal = attempt(opened, "commitDirect", astuple(commitment), signature, place)
+        assert refusal == ("SignatureInvalid", client.address)
+    assert attempt(opened, "commitDirect", astuple(replace(commitment, label=PLAN)), b"", place)[0] == "LabelWrong"
 
 
 def test_should_not_profit_from_what_others_send(opened: Scene) -> None:
     """In the mempool it sees a commitment, an enrolment and a leave."""
     victim, thief, _ = opened.clients
-    message, signature = opened.commitment(victim)
-    assert attempt(opened, "commitDirect", (*message[:2], thief.address, *message[3:]), signature) == (
-        "SignatureInvalid",
-        thief.address,
-    )
-    event = opened.by(opened.ledger.stranger, "commitDirect", message, signature).sole()  # sent by another: the same
+    message, signature, place = opened.direct(victim)
+    stolen = (*message[:2], thief.address, *message[3:])
+    for where, refusal in ((place, ("NotPlanned", 1)), (opened.place(thief), ("SignatureInvalid",))):
+        assert attempt(opened, "commitDirect", stolen, signature, where) == (*refusal, thief.address)
+    call = "commitDirect", message, signature, place
+    event = opened.by(opened.ledger.stranger, *call).sole()  # sent by another: the same
     assert event["client"] == victim.address
-    assert attempt(opened, "commitDirect", message, signature) == ("AlreadyCommitted", 1, 1, victim.address)
+    assert attempt(opened, *call) == ("AlreadyCommitted", 1, 1, victim.address)
     enrolment = Enrolment(1, victim.address, PLAN)
     signed = victim.sign(opened.ledger.domain, enrolment)
     assert attempt(opened, "enrol", [(1, thief.address, PLAN)], [signed])[0] == "EnrolmentClosed"

@@ -28,7 +28,7 @@ import pytest
 from protocol.messages.chain import BondView
 from protocol.signing import address_of
 from storage.ledger.signer import Signer
-from tests.contracts.scene import PLAN, REWARD, Scene, label_of
+from tests.contracts.scene import PLAN, REWARD, ROOT, Scene, label_of
 from tests.samples import private_key
 
 EDGE_BOND, AUTHORITY_BOND, STAKE = 500, 70, 9
@@ -65,7 +65,7 @@ def test_should_take_each_bond_once(deployed: Scene) -> None:
 def test_should_open_no_round_without_bonds(deployed: Scene) -> None:
     scene, ledger = bonded(deployed), deployed.ledger
     scene.pass_after(ledger.task_view(1).enrol_until)
-    call = ("openRound", 1, PLAN, label_of(1), 3)
+    call = ("openRound", 1, PLAN, label_of(1), ROOT, 3)
     assert scene.edge_refusal(*call) == ("BondMissing", 1, ledger.edge.address)
     place(scene, ledger.edge.address, EDGE_BOND)
     place(scene, AUTHORITIES[0], AUTHORITY_BOND)

@@ -68,7 +68,7 @@ def test_should_accept_any_commitment(opened: Scene, nonce: bytes, ciphertext: b
     snapshot = ledger.chain.snapshot()
     message = Commitment(1, 1, client.address, label_of(1), nonce, ciphertext)
     call = (1, 1, client.address, label_of(1), nonce, ciphertext), client.sign(ledger.domain, message)
-    opened.by(ledger.stranger, "commitDirect", *call)
+    opened.by(ledger.stranger, "commitDirect", *call, opened.place(client))
     ledger.chain.revert(snapshot)
 
 

@@ -8,7 +8,7 @@ given a task whose enrolment is over
         should refuse
     when the round is not the next one, or a round is running, or all were held
         should refuse, naming the state of the round in the way
-    when plan or label is missing, or the cohort is smaller than agreed or larger than the enrolled
+    when plan, label or the root of the cohort is missing, or the cohort smaller than agreed or larger than the enrolled
         should refuse
     when the task ends this very second
         should open it; one second later refuse
@@ -27,13 +27,14 @@ from __future__ import annotations
 
 import pytest
 
+from protocol.cohort import sum_of
 from protocol.messages.chain import RoundView
 from protocol.round.state_table import RoundState
-from tests.contracts.scene import PLAN, REQUEST, ZERO, Scene, label_of
+from tests.contracts.scene import PLAN, REQUEST, ROOT, ZERO, Scene, label_of
 
 
-def open_call(number: int = 1, cohort: int = 3) -> tuple[str, int, bytes, bytes, int]:
-    return "openRound", number, PLAN, label_of(number), cohort
+def open_call(number: int = 1, cohort: int = 3) -> tuple[str, int, bytes, bytes, bytes, int]:
+    return "openRound", number, PLAN, label_of(number), ROOT, cohort
 
 
 def test_should_wait_for_the_end_of_enrolment(enrolled: Scene) -> None:
@@ -53,13 +54,13 @@ def test_should_not_wait_when_the_task_is_full(deployed: Scene) -> None:
 
 
 def test_should_open_the_next_round_and_show_it(enrolled: Scene) -> None:
-    event = enrolled.open().sole()
+    event, root = enrolled.open().sole(), sum_of(enrolled.cohort()).root
     now = enrolled.ledger.now
     assert event == {
-        "event": "RoundOpened", "task": 1, "round": 1, "plan": PLAN, "label": label_of(1), "cohort": 3,
-        "commit_until": now + 300, "settle_until": now + 500,
+        "event": "RoundOpened", "task": 1, "round": 1, "plan": PLAN, "label": label_of(1),
+        "cohort_root": root, "cohort": 3, "commit_until": now + 300, "settle_until": now + 500,
     }  # fmt: skip
-    shown = RoundView(label_of(1), ZERO, ZERO, RoundState.OPEN, 3, 0, 0, now + 300, now + 500, 0)
+    shown = RoundView(label_of(1), root, ZERO, ZERO, RoundState.OPEN, 3, 0, 0, now + 300, now + 500, 0)
     assert enrolled.ledger.round_view(1, 1) == shown
     assert enrolled.ledger.task_view(1).last_round == 1
 
@@ -68,7 +69,7 @@ def test_should_open_the_next_round_and_show_it(enrolled: Scene) -> None:
 def test_should_obey_the_edge_server_only(requested: Scene, name: str) -> None:
     ledger = requested.ledger
     calls: dict[str, tuple[object, ...]] = {
-        "openRound": (1, 2, PLAN, label_of(2), 3),
+        "openRound": (1, 2, PLAN, label_of(2), ROOT, 3),
         "commitBatch": (1, 1, PLAN, PLAN, 3),
         "requestKey": (1, 1, REQUEST),
         "publishRound": (1, 1, (PLAN, PLAN, PLAN, 0, 0, 0)),
@@ -82,7 +83,7 @@ def test_should_obey_the_edge_server_only(requested: Scene, name: str) -> None:
 def test_should_refuse_every_number_but_the_next(enrolled: Scene) -> None:
     enrolled.pass_after(enrolled.ledger.task_view(1).enrol_until)
     for number in (0, 2, 2**32 + 1, 2**64 - 1):
-        call = ("openRound", number, PLAN, label_of(1), 3)
+        call = ("openRound", number, PLAN, label_of(1), ROOT, 3)
         assert enrolled.edge_refusal(*call) == ("RoundUnexpected", 1, number, RoundState.NONE)
     enrolled.open()
     for number in (1, 2):
@@ -106,8 +107,9 @@ def test_should_refuse_a_wrong_cohort_or_a_missing_digest(enrolled: Scene) -> No
     enrolled.pass_after(enrolled.ledger.task_view(1).enrol_until)
     for cohort in (0, 1, 4, 2**32 - 1):
         assert enrolled.edge_refusal(*open_call(cohort=cohort)) == ("CohortWrong", cohort, 2, 3)
-    assert enrolled.edge_refusal("openRound", 1, ZERO, label_of(1), 3) == ("DigestZero",)
-    assert enrolled.edge_refusal("openRound", 1, PLAN, ZERO, 3) == ("DigestZero",)
+    assert enrolled.edge_refusal("openRound", 1, ZERO, label_of(1), ROOT, 3) == ("DigestZero",)
+    assert enrolled.edge_refusal("openRound", 1, PLAN, ZERO, ROOT, 3) == ("DigestZero",)
+    assert enrolled.edge_refusal("openRound", 1, PLAN, label_of(1), ZERO, 3) == ("DigestZero",)
     enrolled.open(cohort=2)
 
 
@@ -130,7 +132,7 @@ def test_should_not_race_clients_out_of_a_round(opened: Scene) -> None:
     assert opened.edge_refusal(*call) == ("TooEarly", until)
     ledger.pass_to(until)
     assert opened.edge_refusal(*call) == ("TooEarly", until)
-    opened.by(ledger.stranger, "commitDirect", *opened.commitment(opened.clients[2]))
+    opened.by(ledger.stranger, "commitDirect", *opened.direct(opened.clients[2]))
     opened.by_edge(*call)
 
 

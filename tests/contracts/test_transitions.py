@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
+from protocol.cohort import sum_of
 from protocol.round.state_table import FINAL, TRANSITIONS, RoundState, may_move
 from storage.ledger.ethereum import abi
 from tests.contracts.ledger import Ledger
@@ -47,9 +48,9 @@ def bring_to(scene: Scene, state: RoundState) -> None:
 
 def arguments_of(scene: Scene, name: str) -> tuple[object, ...]:
     batch: dict[str, tuple[object, ...]] = {
-        "openRound": (1, 1, PLAN, label_of(1), 3),
+        "openRound": (1, 1, PLAN, label_of(1), sum_of(scene.cohort()).root, 3),
         "commitBatch": (1, 1, ROOT, BATCH, 3),
-        "commitDirect": scene.commitment(scene.clients[0]),
+        "commitDirect": scene.direct(scene.clients[0]),
         "requestKey": (1, 1, REQUEST),
         "publishRound": (1, 1, publication(ROOT, 0)),
         "abandonRound": (1, 1, RECORD, ROOT, 0),

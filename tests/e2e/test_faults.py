@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from protocol.canonical import decode, encode
+from protocol.cohort import place_of
 from protocol.content.cid import cid_of
 from protocol.identifiers import Digest, to_hex
 from protocol.messages.chain import (
@@ -253,8 +254,9 @@ def _replay_is_refused(task: Play, first: SignedCommitment) -> None:
     answer = httpx2.post(f"{task.stage.edge_url}/api/v1/tasks/1/rounds/2/commitments", content=encode(submission))
     assert 400 <= answer.status_code < 500, answer.text
     assert answer.json()["code"] == "E_VERIFICATION"
+    place = place_of(task.plan(_opened(task, 1).plan).weights, commitment.client)
     with pytest.raises(TransactionRevertedError, match="RoundUnexpected"):
-        _ledger_of(task, client_name(0)).commit_direct(first)
+        _ledger_of(task, client_name(0)).commit_direct(first, place)
 
 
 def _unrecorded_request_is_refused(task: Play, first: SignedCommitment) -> None:

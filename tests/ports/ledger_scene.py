@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Final, Protocol
 
+from protocol.cohort import place_of, sum_of
 from protocol.identifiers import NATIVE_COIN, Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_proof
 from protocol.messages.chain import Publication, TaskTerms
+from protocol.messages.round import ClientWeight, CohortPlace
 from protocol.messages.settlement import Allocation, Entitlement
 from protocol.messages.submission import (
     Commitment,
@@ -24,7 +26,7 @@ from storage.ledger.interface import Ledger, TransactionReceipt
 from storage.ledger.signer import Signer
 from tests.ports.chains import KINDS, RunningChain, running_chain
 from tests.ports.reference_chain import ReferenceChain
-from tests.samples import private_key
+from tests.samples import cohort_of, private_key
 
 REFERENCE: Final = "reference"
 IMPLEMENTATIONS: Final = (REFERENCE, *KINDS)
@@ -105,6 +107,17 @@ class PortScene:
         commitment = Commitment(self.task, round_number, client.address, label, NONCE, CIPHERTEXT)
         return SignedCommitment(commitment, client.sign(self.edge.domain, commitment))
 
+    @cached_property
+    def cohort(self) -> tuple[ClientWeight, ...]:
+        return cohort_of(client.address for client in self.clients)
+
+    @property
+    def cohort_root(self) -> Digest:
+        return sum_of(self.cohort).root
+
+    def place(self, client: Signer) -> CohortPlace:
+        return place_of(self.cohort, client.address)
+
     def enrol_all(self) -> TransactionReceipt:
         return self.edge.enrol([self.enrolment(client) for client in self.clients])
 
@@ -113,7 +126,7 @@ class PortScene:
         self.post()
         self.enrol_all()
         self.chain.pass_time(self.terms.enrolment_seconds + 1)
-        return self.edge.open_round(self.task, 1, PLAN, LABEL, 3)
+        return self.edge.open_round(self.task, 1, PLAN, LABEL, self.cohort_root, 3)
 
     def allocation(self, round_number: int = 1) -> Allocation:
         """Every client earned one reward."""

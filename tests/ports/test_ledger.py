@@ -75,19 +75,28 @@ def test_every_event_carries_what_was_sent(scene: PortScene) -> None:
     events += receipt.logs
 
     scene.chain.pass_time(terms.enrolment_seconds + 1)
-    receipt = edge.open_round(1, 1, PLAN, LABEL, 3)
+    receipt = edge.open_round(1, 1, PLAN, LABEL, scene.cohort_root, 3)
     round_view = edge.round(1, 1)
     assert round_view.commit_until == edge.block_timestamp(receipt.block) + terms.commit_seconds
     assert round_view.settle_until == round_view.commit_until + terms.settle_seconds
+    cohort: dict[str, Any] = {"cohort_root": scene.cohort_root, "cohort": 3}
     untils = {"commit_until": round_view.commit_until, "settle_until": round_view.settle_until}
-    events += said(receipt, on_chain.RoundOpened, round=1, plan=PLAN, label=LABEL, cohort=3, **untils)
+    events += said(
+        receipt,
+        on_chain.RoundOpened,
+        round=1,
+        plan=PLAN,
+        label=LABEL,
+        **cohort,
+        **untils,
+    )
 
     receipt = edge.commit_batch(1, 1, ROOT, BATCH, 2)
     events += said(receipt, on_chain.BatchCommitted, round=1, root=ROOT, batch=BATCH, count=2)
 
     last = scene.clients[2]
     direct = scene.commitment(last)
-    receipt = edge.commit_direct(direct)
+    receipt = edge.commit_direct(direct, scene.place(last))
     committed = {"label": LABEL, "nonce": NONCE, "ciphertext": CIPHERTEXT, "signature": direct.signature}
     events += said(receipt, on_chain.DirectCommitted, round=1, client=last.address, **committed)
 
@@ -101,7 +110,7 @@ def test_every_event_carries_what_was_sent(scene: PortScene) -> None:
     receipt = edge.leave(scene.leave(last))
     events += said(receipt, on_chain.Left, client=last.address, signature=scene.leave(last).signature)
 
-    edge.open_round(1, 2, PLAN, LABEL, 2)
+    edge.open_round(1, 2, PLAN, LABEL, scene.cohort_root, 2)
     events += edge.events(1, edge.block_number())
     scene.chain.pass_time(terms.commit_seconds + 1)
     root = publication.allocation_root
@@ -109,7 +118,7 @@ def test_every_event_carries_what_was_sent(scene: PortScene) -> None:
     abandoned = {"record": RECORD, "allocation_root": root, "allocated": 3 * reward}
     events += said(receipt, on_chain.RoundAbandoned, round=2, **abandoned)
 
-    edge.open_round(1, 3, PLAN, LABEL, 2)
+    edge.open_round(1, 3, PLAN, LABEL, scene.cohort_root, 2)
     events += edge.events(1, edge.block_number())
     scene.chain.pass_time(terms.commit_seconds + terms.settle_seconds + 1)
     events += said(edge.expire_round(1, 3), on_chain.RoundExpired, round=3)
@@ -137,10 +146,10 @@ def test_views_show_the_state_after_each_step(scene: PortScene) -> None:
     assert edge.enrolment(1, first) == on_chain.EnrolmentView(ENVELOPE, 0, 0, terms.initial_reputation, False, False)
     assert edge.round(1, 1).state is RoundState.NONE
     scene.chain.pass_time(terms.enrolment_seconds + 1)
-    edge.open_round(1, 1, PLAN, LABEL, 3)
+    edge.open_round(1, 1, PLAN, LABEL, scene.cohort_root, 3)
     assert edge.standing(first) == on_chain.Standing(0, False, 0, 1)
     assert edge.rules() == on_chain.DEFAULT_RULES
-    edge.commit_direct(scene.commitment(scene.clients[0]))
+    edge.commit_direct(scene.commitment(scene.clients[0]), scene.place(scene.clients[0]))
     assert edge.has_committed_directly(1, 1, first)
     assert not edge.has_committed_directly(1, 1, scene.clients[1].address)
     edge.commit_batch(1, 1, ROOT, BATCH, 2)
@@ -179,13 +188,15 @@ def test_a_refused_call_is_typed_and_nothing_is_sent(scene: PortScene) -> None:
     deadline = edge.round(1, 1).commit_until
     client, other = scene.clients[:2]
     forged = replace(scene.commitment(client), signature=scene.commitment(other).signature)
-    refused("SignatureInvalid", (client.address,), edge.commit_direct, forged)
+    refused("SignatureInvalid", (client.address,), edge.commit_direct, forged, scene.place(client))
     other_label = scene.commitment(client, label=b"\x77" * 32)
-    refused("LabelWrong", (b"\x77" * 32, LABEL), edge.commit_direct, other_label)
+    refused("LabelWrong", (b"\x77" * 32, LABEL), edge.commit_direct, other_label, scene.place(client))
     refused("TooEarly", (deadline,), edge.request_key, 1, 1, REQUEST)
-    refused("RoundUnexpected", (1, 3, RoundState.OPEN.value), edge.open_round, 1, 3, PLAN, LABEL, 3)
-    edge.commit_direct(scene.commitment(client))
-    refused("AlreadyCommitted", (1, 1, client.address), edge.commit_direct, scene.commitment(client))
+    refused("RoundUnexpected", (1, 3, RoundState.OPEN.value), edge.open_round, 1, 3, PLAN, LABEL, ROOT, 3)
+    refused("NotPlanned", (1, client.address), edge.commit_direct, scene.commitment(client), scene.place(other))
+    again = scene.commitment(client), scene.place(client)
+    edge.commit_direct(*again)
+    refused("AlreadyCommitted", (1, 1, client.address), edge.commit_direct, *again)
     scene.chain.pass_time(scene.terms.commit_seconds + 1)
     refused("TooLate", (deadline,), edge.commit_batch, 1, 1, ROOT, BATCH, 3)
 
@@ -193,7 +204,7 @@ def test_a_refused_call_is_typed_and_nothing_is_sent(scene: PortScene) -> None:
 def test_only_the_edge_server_may_and_the_error_names_both(scene: PortScene) -> None:
     scene.post()
     with pytest.raises(TransactionRevertedError) as caught:
-        scene.manufacturer.open_round(1, 1, PLAN, LABEL, 3)
+        scene.manufacturer.open_round(1, 1, PLAN, LABEL, scene.cohort_root, 3)
     assert caught.value.name == "NotEdgeServer"
     assert caught.value.arguments == (scene.manufacturer.sender, scene.edge.sender)
 
@@ -215,8 +226,8 @@ def test_values_that_do_not_fit_their_types_are_said(scene: PortScene) -> None:
     scene.post()
     edge = scene.edge
     for call in (
-        partial(edge.open_round, 1, 1, PLAN, LABEL, 2**32),
-        partial(edge.open_round, 1, 2**64, PLAN, LABEL, 2),
+        partial(edge.open_round, 1, 1, PLAN, LABEL, ROOT, 2**32),
+        partial(edge.open_round, 1, 2**64, PLAN, LABEL, ROOT, 2),
         partial(edge.expire_round, -1, 1),
         partial(edge.request_key, 1, 1, REQUEST + b"1"),
     ):

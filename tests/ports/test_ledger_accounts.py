@@ -25,7 +25,7 @@ def test_an_account_without_money_is_an_error_of_the_ledger(scene: Scene) -> Non
     scene.open_first_round()
     stranger = scene.chain.ledger(scene.address, Signer(private_key("stranger")))
     with pytest.raises(LedgerError):
-        stranger.commit_direct(scene.commitment(scene.clients[0]))
+        stranger.commit_direct(scene.commitment(scene.clients[0]), scene.place(scene.clients[0]))
     stranger.close()
 
 

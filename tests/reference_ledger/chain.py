@@ -17,6 +17,7 @@ from protocol.messages.chain import (
     ReputationRules,
     TaskTerms,
 )
+from protocol.messages.round import CohortNode, CohortPlace
 from protocol.messages.settlement import Entitlement
 from protocol.messages.submission import Commitment, Enrolment
 from storage.ledger.ethereum import abi
@@ -38,7 +39,9 @@ _FUNCTIONS: Final[dict[str, Callable[..., None]]] = {
     "leave": Contract.leave,
     "openRound": Contract.open_round,
     "commitBatch": Contract.commit_batch,
-    "commitDirect": lambda ledger, message, signature: ledger.commit_direct(Commitment(*message), signature),
+    "commitDirect": lambda ledger, message, signature, place: ledger.commit_direct(
+        Commitment(*message), signature, CohortPlace(place[0], place[1], tuple(CohortNode(*node) for node in place[2]))
+    ),
     "requestKey": Contract.request_key,
     "publishRound": lambda ledger, task, number, said: ledger.publish_round(task, number, Publication(*said)),
     "abandonRound": Contract.abandon_round,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from protocol.cohort import verify_place
+from protocol.errors import VerificationError
 from protocol.identifiers import Digest, Label
 from protocol.messages.chain import (
     BatchCommitted,
@@ -16,16 +18,17 @@ from protocol.messages.chain import (
     TakenOver,
     TaskView,
 )
+from protocol.messages.round import CohortPlace
 from protocol.messages.submission import Commitment
 from protocol.round.state_table import RoundState
 from tests.reference_ledger.books import RUNNING, Accounting, Role, refuse, write
 
 
 class Rounds(Accounting):
-    def open_round(self, task: int, number: int, plan: Digest, label: Label, cohort: int) -> None:
+    def open_round(self, task: int, number: int, plan: Digest, label: Label, cohort_root: Digest, cohort: int) -> None:
         self.books.known(task)
         shown, terms, books = self._act_as_edge_server(task), self.books.terms[task], self.books
-        if not any(plan) or not any(label):
+        if not any(plan) or not any(label) or not any(cohort_root):
             refuse("DigestZero")
         if books.authorities_missing[task]:
             refuse("BondMissing", task, bytes(20))
@@ -42,8 +45,9 @@ class Rounds(Accounting):
         commit_until = self.now + terms.commit_seconds
         until = {"commit_until": commit_until, "settle_until": commit_until + terms.settle_seconds}
         server = books.bonds[task, self.sender].index
-        write(books.rounds, (task, number), state=RoundState.OPEN, label=label, cohort=cohort, server=server, **until)
-        self.emit(RoundOpened, task=task, round=number, plan=plan, label=label, cohort=cohort, **until)
+        fixed = {"label": label, "cohort_root": cohort_root, "cohort": cohort, **until}
+        write(books.rounds, (task, number), state=RoundState.OPEN, server=server, **fixed)
+        self.emit(RoundOpened, task=task, round=number, plan=plan, **fixed)
 
     def commit_batch(self, task: int, number: int, root: Digest, batch: Digest, count: int) -> None:
         self.books.known(task)
@@ -60,7 +64,7 @@ class Rounds(Accounting):
         write(self.books.rounds, (task, number), batch_root=root, batched=count)
         self.emit(BatchCommitted, task=task, round=number, root=root, batch=batch, count=count)
 
-    def commit_direct(self, commitment: Commitment, signature: bytes) -> None:
+    def commit_direct(self, commitment: Commitment, signature: bytes, place: CohortPlace) -> None:
         task, number, client, books = commitment.task, commitment.round, commitment.client, self.books
         self.books.known(task)
         current = self._open(task, number)
@@ -70,8 +74,10 @@ class Rounds(Accounting):
             refuse("LabelWrong", commitment.label, current.label)
         if not any(commitment.ciphertext):
             refuse("DigestZero")
-        if not any(books.enrolments[task, client].envelope):
-            refuse("NotEnrolled", task, client)
+        try:
+            verify_place(current.cohort_root, current.cohort, client, place)
+        except VerificationError:
+            refuse("NotPlanned", task, client)
         if books.committed[task, number, client]:
             refuse("AlreadyCommitted", task, number, client)
         self.verify(commitment, client, signature)

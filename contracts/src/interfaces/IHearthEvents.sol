@@ -23,6 +23,7 @@ interface IHearthEvents is IHearthTypes {
         uint64 indexed round,
         bytes32 plan,
         bytes32 label,
+        bytes32 cohortRoot,
         uint32 cohort,
         uint48 commitUntil,
         uint48 settleUntil
@@ -71,6 +72,7 @@ interface IHearthEvents is IHearthTypes {
     error HearthLedger_ReputationPending(address client, uint256 task);
     error HearthLedger_ReputationWrong(address client, uint8 reputation, uint8 low, uint8 high);
     error HearthLedger_NotEnrolled(uint256 task, address client);
+    error HearthLedger_NotPlanned(uint256 task, address client);
     error HearthLedger_SignatureInvalid(address client);
     error HearthLedger_RoundUnexpected(uint256 task, uint64 round, RoundState state);
     error HearthLedger_CohortWrong(uint32 cohort, uint32 low, uint32 high);

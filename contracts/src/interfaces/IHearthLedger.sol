@@ -14,13 +14,23 @@ interface IHearthLedger is IHearthTasks {
 
     /// @notice Edge server only; the previous round is final, enrolment is over, the task has not ended.
     /// @param plan content digest of the RoundPlan; @param label its hash, under which the cohort encrypts.
-    function openRound(uint256 task, uint64 round, bytes32 plan, bytes32 label, uint32 cohort) external;
+    /// @param cohortRoot of the sum tree (CohortTree) over the `cohort` planned clients.
+    function openRound(
+        uint256 task,
+        uint64 round,
+        bytes32 plan,
+        bytes32 label,
+        bytes32 cohortRoot,
+        uint32 cohort
+    ) external;
 
     /// @notice Edge server only, once per round, until commitUntil. `batch` is the CommitmentBatch's content digest.
     function commitBatch(uint256 task, uint64 round, bytes32 root, bytes32 batch, uint32 count) external;
 
-    /// @notice The way round a censoring edge server: any sender, one commitment signed by an enrolled client.
-    function commitDirect(Commitment calldata commitment, bytes calldata signature) external;
+    /// @notice The way round a censoring edge server: any sender, one commitment signed by a client whose `place` in
+    /// the cohort is proven.
+    function commitDirect(Commitment calldata commitment, bytes calldata signature, CohortPlace calldata place)
+        external;
 
     /// @notice Edge server only: fixes the one key request that authorities will answer. Before commitUntil only when
     /// batched + direct commitments reach the cohort, so that nobody is raced out of a round.

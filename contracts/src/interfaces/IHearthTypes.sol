@@ -75,6 +75,7 @@ interface IHearthTypes {
 
     struct RoundView {
         bytes32 label;
+        bytes32 cohortRoot;
         bytes32 batchRoot;
         bytes32 request;
         RoundState state;
@@ -137,6 +138,19 @@ interface IHearthTypes {
         bytes32 label;
         bytes16 nonce;
         bytes32 ciphertext;
+    }
+
+    /// @dev A node of the sum tree over a cohort: its hash, and what is below it in one word (CohortTree).
+    struct CohortNode {
+        bytes32 node;
+        uint256 totals;
+    }
+
+    /// @dev Where a planned client stands in the tree, with which weight; `siblings` from the bottom up.
+    struct CohortPlace {
+        uint256 index;
+        uint40 weight;
+        CohortNode[] siblings;
     }
 
     struct Publication {

@@ -57,9 +57,9 @@ def struct(kind: type[Struct], values: tuple[Any, ...]) -> Struct:
     """A view (or TaskTerms) from its ABI-decoded members. Raises LedgerError."""
     if kind is RoundView:
         try:
-            values = (*values[:3], RoundState(values[3]), *values[4:])
+            values = (*values[:4], RoundState(values[4]), *values[5:])
         except ValueError as error:
-            raise LedgerError(f"no such round state: {values[3]}") from error
+            raise LedgerError(f"no such round state: {values[4]}") from error
     return kind(*values)
 
 

@@ -9,6 +9,7 @@ from dataclasses import astuple
 from protocol.identifiers import Address, Digest, Label
 from protocol.incentives.rewards import ClaimBatch
 from protocol.messages.chain import Publication, TaskTerms
+from protocol.messages.round import CohortPlace
 from protocol.messages.settlement import ProvenEntitlement
 from protocol.messages.submission import SignedCommitment, SignedEnrolment, SignedLeave
 from storage.ledger.ethereum.calls import encode_call, prepare_post_task
@@ -46,14 +47,16 @@ class LedgerWriter(ABC):
     def leave(self, leave: SignedLeave) -> TransactionReceipt:
         return self._transact("leave", leave.leave.task, leave.leave.client, leave.signature)
 
-    def open_round(self, task: int, round_number: int, plan: Digest, label: Label, cohort: int) -> TransactionReceipt:
-        return self._transact("openRound", task, round_number, plan, label, cohort)
+    def open_round(
+        self, task: int, round_number: int, plan: Digest, label: Label, cohort_root: Digest, cohort: int
+    ) -> TransactionReceipt:
+        return self._transact("openRound", task, round_number, plan, label, cohort_root, cohort)
 
     def commit_batch(self, task: int, round_number: int, root: Digest, batch: Digest, count: int) -> TransactionReceipt:
         return self._transact("commitBatch", task, round_number, root, batch, count)
 
-    def commit_direct(self, commitment: SignedCommitment) -> TransactionReceipt:
-        return self._transact("commitDirect", astuple(commitment.commitment), commitment.signature)
+    def commit_direct(self, commitment: SignedCommitment, place: CohortPlace) -> TransactionReceipt:
+        return self._transact("commitDirect", astuple(commitment.commitment), commitment.signature, astuple(place))
 
     def request_key(self, task: int, round_number: int, request: Digest) -> TransactionReceipt:
         return self._transact("requestKey", task, round_number, request)

@@ -2,11 +2,11 @@
 pragma solidity 0.8.37;
 
 import {IHearthEvents} from "interfaces/IHearthEvents.sol";
-import {World} from "./World.sol";
+import {Cohort} from "./Cohort.sol";
 import {Vm, vm} from "./Vm.sol";
 
 /// @title Books kept from the ledger's events alone; each event must be one that may follow on those before it
-abstract contract Books is World {
+abstract contract Books is Cohort {
     struct TaskBook {
         TaskTerms terms;
         address manufacturer;
@@ -177,13 +177,15 @@ abstract contract Books is World {
             assert(!_runs(_rounds[task][book.last].state));
             assert(book.authorities >= book.terms.threshold && _bonds[task][ledger.taskOf(task).edgeServer] != 0);
             book.last = uint32(round);
-            (,, current.cohort,,) = abi.decode(log.data, (bytes32, bytes32, uint32, uint48, uint48));
+            (,,, current.cohort,,) = abi.decode(log.data, (bytes32, bytes32, bytes32, uint32, uint48, uint48));
             _move(current, RoundState.Open);
         } else if (topic == IHearthEvents.BatchCommitted.selector) {
             (,, current.batched) = abi.decode(log.data, (bytes32, bytes32, uint32));
             assert(current.state == RoundState.Open);
         } else if (topic == IHearthEvents.DirectCommitted.selector) {
             ++current.direct;
+            // nobody's commitment brings the key forward but that of a planned client
+            assert(_isPlanned(current.cohort, _partyOf(log.topics[3])));
             assert(current.state == RoundState.Open);
         } else if (topic == IHearthEvents.KeyRequested.selector) {
             _move(current, RoundState.Requested);

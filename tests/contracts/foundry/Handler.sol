@@ -66,9 +66,12 @@ contract Handler is Steps {
 
     function commitDirect(uint256 which, uint256 who) external {
         uint256 task = _now[which % 2];
-        Commitment memory commitment = _commitment(task, ledger.taskOf(task).lastRound, _client(who % CLIENTS));
+        uint64 round = ledger.taskOf(task).lastRound;
+        Commitment memory commitment = _commitment(task, round, _client(who % CLIENTS));
         bytes memory signature = _signed(_clientKey(who % CLIENTS), _commitmentHash(commitment));
-        _try(reporter, 0, abi.encodeCall(IHearthLedger.commitDirect, (commitment, signature)));
+        uint256 cohort = ledger.roundOf(task, round).cohort;
+        CohortPlace memory place = _place(cohort, cohort == 0 ? 0 : who % CLIENTS % cohort);
+        _try(reporter, 0, abi.encodeCall(IHearthLedger.commitDirect, (commitment, signature, place)));
     }
 
     function requestKey(uint256 which, uint256 server, uint256 rash) external {

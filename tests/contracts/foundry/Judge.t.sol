@@ -121,7 +121,7 @@ contract JudgeTest is Stage {
     function test_whoseRoundItIs() external {
         vm.warp(ledger.taskOf(1).enrolUntil + 101);
         vm.prank(_server(1));
-        ledger.openRound(1, 1, SOME, SOME, ENROLLED);
+        ledger.openRound(1, 1, SOME, SOME, SOME, ENROLLED);
         vm.warp(ledger.roundOf(1, 1).commitUntil + 1);
         assert(_ignored(1, _serverKey(1), SOME, _none()) && !_ignored(0, _serverKey(0), SOME, _none()));
         vm.warp(ledger.roundOf(1, 1).commitUntil + 101);

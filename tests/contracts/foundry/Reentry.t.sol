@@ -76,7 +76,7 @@ contract ReentryTest is World {
     }
 
     function _open(uint64 round) private {
-        _act(abi.encodeCall(IHearthLedger.openRound, (_TASK, round, SOME, SOME, 4)));
+        _act(abi.encodeCall(IHearthLedger.openRound, (_TASK, round, SOME, SOME, SOME, 4)));
     }
 
     function _act(bytes memory call) private {

@@ -81,6 +81,6 @@ contract SignaturesTest is Stage {
     }
 
     function _commit(Commitment memory commitment, bytes memory signature) private returns (bool) {
-        return _call(reporter, abi.encodeCall(IHearthLedger.commitDirect, (commitment, signature)));
+        return _call(reporter, abi.encodeCall(IHearthLedger.commitDirect, (commitment, signature, _place(ENROLLED, 0))));
     }
 }

@@ -3,11 +3,11 @@ pragma solidity 0.8.37;
 
 import {IHearthLedger} from "interfaces/IHearthLedger.sol";
 import {IHearthTasks} from "interfaces/IHearthTasks.sol";
-import {World} from "./World.sol";
+import {Cohort} from "./Cohort.sol";
 import {vm} from "./Vm.sol";
 
 /// @title One task without deposits and the straight way to its settlements, for the fuzz tests
-abstract contract Stage is World {
+abstract contract Stage is Cohort {
     uint32 internal constant ENROLLED = 3;
 
     function _requested(bool inToken) internal {
@@ -28,7 +28,7 @@ abstract contract Stage is World {
     }
 
     function _open(uint64 round) internal {
-        _must(abi.encodeCall(IHearthLedger.openRound, (1, round, SOME, SOME, ENROLLED)));
+        _must(abi.encodeCall(IHearthLedger.openRound, (1, round, SOME, SOME, _cohortRoot(ENROLLED), ENROLLED)));
     }
 
     function _request(uint64 round) internal {

@@ -83,7 +83,8 @@ abstract contract Steps is Checks {
 
     function _open(uint256 task, uint256 server, uint32 cohort) internal {
         uint64 round = uint64(ledger.taskOf(task).lastRound) + 1;
-        bytes memory call = abi.encodeCall(IHearthLedger.openRound, (task, round, SOME, _label(round), cohort));
+        bytes32 root = _cohortRoot(cohort);
+        bytes memory call = abi.encodeCall(IHearthLedger.openRound, (task, round, SOME, _label(round), root, cohort));
         _try(_inCharge(task, server), 0, call);
     }
 

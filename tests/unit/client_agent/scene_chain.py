@@ -10,6 +10,7 @@ from protocol.errors import VerificationError
 from protocol.identifiers import ZERO_DIGEST, Digest
 from protocol.incentives.rewards import verify_entitlement
 from protocol.messages.chain import Claimed, DirectCommitted, Event
+from protocol.messages.round import CohortPlace
 from protocol.messages.settlement import ProvenEntitlement
 from protocol.messages.submission import SignedCommitment
 from protocol.task.fold import fold
@@ -57,7 +58,7 @@ class PlayedChain:
     def prepare(self) -> None:
         pass
 
-    def commit_direct(self, signed: SignedCommitment) -> None:
+    def commit_direct(self, signed: SignedCommitment, place: CohortPlace) -> None:
         commitment = signed.commitment
         self.mine(
             DirectCommitted, round=commitment.round, client=commitment.client, label=commitment.label,

@@ -5,8 +5,9 @@ The other clients of the task are named in its plans and deliver nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_owed
 from protocol.messages.chain import (
     BatchCommitted,
+    DirectCommitted,
     Enrolled,
     KeyRequested,
     RoundExpired,
@@ -41,10 +43,25 @@ from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
 from protocol.privacy.spending import spent
 from protocol.randomness import Randomness, SeededRandomness
-from protocol.round.commitments import batch_of, batch_root, commitment_of, inclusion_proof_of, receipt_of
-from protocol.round.planning import History, choose_index_set, plan_round, terms_of
+from protocol.round.commitments import (
+    batch_of,
+    batch_root,
+    commitment_of,
+    committed_set,
+    inclusion_proof_of,
+    receipt_of,
+)
+from protocol.round.key_request import key_request
+from protocol.round.planning import (
+    History,
+    choose_index_set,
+    plan_round,
+    published_history,
+    terms_of,
+    unpublished_history,
+)
 from protocol.round.training import Training
-from protocol.sparse.codec import encode_index_set
+from protocol.sparse.codec import encode_index_set, encode_sums
 from protocol.task.documents import Kind
 from protocol.task.fold import fold
 from storage.content.memory import MemoryStore
@@ -55,6 +72,7 @@ from tests.unit.client_agent.scene_chain import PlayedChain
 PHONE, EDGE = Signer(private_key("client", 0)), Signer(private_key("edge"))
 OTHERS = [client_address(number) for number in (1, 2)]
 ROUNDS, COMMIT_SECONDS = 3, 300
+OF_AN_INDEX_SET = (Kind.PLAN, Kind.INDEX_SET, Kind.BATCH, Kind.RECORD, Kind.AGGREGATE)
 
 
 class SmallTrainer:
@@ -93,6 +111,7 @@ class PlayedServer:
             self.chain.mine(Enrolled, client=client, envelope=ZERO_DIGEST, reputation=2, signature=bytes(65))
         self.reputations = dict.fromkeys([PHONE.address, *OTHERS], 2)
         self.allocation = first_allocation(1, self.reputations)
+        self.history = History(tuple(sorted(self.reputations)), self.model)
         self.plans: dict[int, RoundPlan] = {}
         self.batches: dict[int, CommitmentBatch] = {}
         self.allocations = {0: self.allocation}
@@ -106,18 +125,29 @@ class PlayedServer:
 
     # what it does
 
-    def open(self, weights: dict[Address, int] | None = None) -> None:
+    def open(
+        self,
+        weights: dict[Address, int] | None = None,
+        said: Callable[[RoundPlan], RoundPlan] = lambda honest: honest,
+        **on_chain: Any,
+    ) -> None:
+        """``said``: what it makes of the honest plan; ``on_chain``: other fields of the event than that plan's."""
         self.number += 1
-        number, label = self.number, self.plans[self.number - 1].label() if self.number > 1 else ZERO_DIGEST
-        history = History(tuple(sorted(self.reputations)), self.model, label)
+        number = self.number
+        history = replace(self.history, model=self.model)
+        if self.withheld is not None and self.withheld[0] in OF_AN_INDEX_SET and self.withheld[1] == number - 1:
+            history = replace(history, published=None)
         indices = choose_index_set(self.spec, number, history)
+        self.indices = indices
         digest = self.put(encode_index_set(indices), Kind.INDEX_SET)
         cohort = weights or {entry.client: entry.reputation for entry in self.allocation.entitlements}
-        plan = plan_round(self.spec, self.chain.domain, 1, number, cohort, history, digest, len(indices))
+        plan = said(plan_round(self.spec, self.chain.domain, 1, number, cohort, history, digest, len(indices)))
+        counted = {"cohort_root": plan.cohort.root, "cohort": plan.cohort.count, **on_chain}
         self.plans[number] = plan
         self.chain.mine(
-            RoundOpened, round=number, plan=self.put(encode(plan), Kind.PLAN), label=plan.label(), cohort=3,
+            RoundOpened, round=number, plan=self.put(encode(plan), Kind.PLAN), label=plan.label(),
             commit_until=self.chain.time + COMMIT_SECONDS, settle_until=self.chain.time + 2 * COMMIT_SECONDS,
+            **counted,
         )  # fmt: skip
 
     def commit_batch(self) -> None:
@@ -131,17 +161,23 @@ class PlayedServer:
 
     def publish(self, model_goes_on: bool = True) -> None:
         number, plan = self.number, self.plans[self.number]
-        directs = fold(1, self.chain.events()).rounds[-1].directs
-        delivered = PHONE.address in directs or bool(self.batches.get(number, CommitmentBatch(())).commitments)
-        accepted = tuple(sorted([*OTHERS, *([PHONE.address] if delivered else [])]))
-        verdict = Verdict(plan.label(), accepted, ())
+        for client in OTHERS:
+            self.chain.mine(
+                DirectCommitted, round=number, client=client, label=plan.label(), nonce=client[:16],
+                ciphertext=ZERO_DIGEST, signature=bytes(65),
+            )  # fmt: skip
+        directs = fold(1, self.chain.events()).rounds[-1].direct_commitments()
+        committed = committed_set(self.batches.get(number, CommitmentBatch(())), directs.values())
+        verdict = Verdict(plan.label(), tuple(committed), ())
         self.allocation = settle(self.spec, self.allocation, number, verdict, None)
         self.allocations[number] = self.allocation
         self.chain.mine(KeyRequested, round=number, request=ZERO_DIGEST)
         self.parameters = self.parameters + np.float32(1)
         model = self.put(self.layout.to_safetensors(self.parameters), Kind.MODEL)
+        sums = np.arange(plan.dimension, dtype=np.int64)
+        aggregate = self.put(encode_sums(sums), Kind.AGGREGATE)
         record = RoundRecord(
-            plan.label(), PUBLISHED, verdict, ZERO_DIGEST, (), (), ZERO_DIGEST, ZERO_DIGEST, 0, model, 1, 4,
+            plan.label(), PUBLISHED, verdict, ZERO_DIGEST, (), (), ZERO_DIGEST, aggregate, 0, model, 1, 4,
             spent(plan.learning.mechanism, self.spec.privacy, number),
             self.put(encode(self.allocation), Kind.ALLOCATION),
         )  # fmt: skip
@@ -151,9 +187,14 @@ class PlayedServer:
             examples=4,
         )  # fmt: skip
         self.model = model if model_goes_on else self.model
+        indices = self.indices
+        request = key_request(plan, committed, verdict.accepted)
+        after = published_history(self.history, plan, request, indices, sums, model)
+        self.history = after if model_goes_on else unpublished_history(self.history, plan)
 
     def expire(self) -> None:
         self.chain.mine(RoundExpired, round=self.number)
+        self.history = unpublished_history(self.history, self.plans[self.number])
 
     # what phones ask
 

@@ -14,6 +14,7 @@ from client_agent.journal import AgentJournal, Sealed
 from client_agent.keystore import decode_master_keys
 from protocol.encryption.committee import ratchet
 from protocol.errors import EncryptionError
+from protocol.messages.round import CohortNode, CohortPlace
 from protocol.messages.submission import Commitment, SignedCommitment, SignedReceipt
 from storage.records.interface import Change, Records, RecordsDamagedError
 from storage.records.journal import Journal
@@ -50,18 +51,22 @@ def _signed(round_number: int) -> SignedCommitment:
     )
 
 
+def _sealed(round_number: int) -> Sealed:
+    return Sealed(_signed(round_number), CohortPlace(0, 2, (CohortNode(b"\4" * 32, 2**255),)))
+
+
 def test_everything_survives_a_restart(tmp_path: Path) -> None:
     journal = _on_disk(tmp_path)
     journal.keep_keys(KEYS)
     journal.keep_envelope(0, b"envelope", b"\x09" * 32)
-    journal.seal(_signed(1), b"body", np.array([0.5, -1.5]))
+    journal.seal(_sealed(1), b"body", np.array([0.5, -1.5]))
     journal.keep_receipt(1, RECEIPT)
     journal.keep_outcome(1, True)
     journal.close()
     again = _on_disk(tmp_path)
     assert again.keys_of(2) == ratchet(KEYS, 2)  # round 1 is sealed
     assert (again.envelope, again.envelope_bytes(0)) == (b"\x09" * 32, b"envelope")
-    assert again.sealed == {1: Sealed(_signed(1))}
+    assert again.sealed == {1: _sealed(1)}
     assert again.body(1) == b"body"
     assert again.receipts == {1: RECEIPT}
     assert again.outcomes == {1: True}
@@ -80,7 +85,7 @@ def test_the_residual_moves_on_only_with_an_update_that_was_added() -> None:
     journal = AgentJournal(MemoryRecords())
     assert journal.residual(2).tolist() == [0, 0]
     for number, added in ((1, True), (2, False)):
-        journal.seal(_signed(number), b"body", np.array([float(number), 0.0]))
+        journal.seal(_sealed(number), b"body", np.array([float(number), 0.0]))
         journal.keep_outcome(number, added)
     assert journal.residual(2).tolist() == [1, 0]
 
@@ -89,7 +94,7 @@ def test_the_residual_moves_on_only_with_an_update_that_was_added() -> None:
 def test_a_changed_file_is_noticed(name: str, tmp_path: Path) -> None:
     journal = _on_disk(tmp_path)
     journal.keep_keys(KEYS)
-    journal.seal(_signed(1), b"body", np.zeros(2))
+    journal.seal(_sealed(1), b"body", np.zeros(2))
     journal.keep_outcome(1, True)
     (path,) = tmp_path.rglob(f"{name}.*")
     data = path.read_bytes()
@@ -103,7 +108,7 @@ def test_keys_move_on_and_never_back(tmp_path: Path) -> None:
     journal = _on_disk(tmp_path)
     journal.keep_keys(KEYS)
     assert journal.keys_of(3) == ratchet(KEYS, 3)  # two rounds were sat out
-    journal.seal(_signed(3), b"body", np.zeros(2))
+    journal.seal(_sealed(3), b"body", np.zeros(2))
     with pytest.raises(EncryptionError, match="E_EPOCH"):
         journal.keys_of(3)
     journal.close()
@@ -131,21 +136,21 @@ def test_an_update_is_sealed_and_its_keys_are_erased_in_one_change(when: str) ->
     journal.keep_keys(KEYS)
     records.dies = when
     with pytest.raises(KilledError):
-        journal.seal(_signed(1), b"body", np.zeros(2))
+        journal.seal(_sealed(1), b"body", np.zeros(2))
     records.dies = None
     again = AgentJournal(records)
     if when == "before":
         assert again.sealed == {}
         assert again.keys_of(1) == ratchet(KEYS, 1)
     else:
-        assert (again.sealed, again.body(1)) == ({1: Sealed(_signed(1))}, b"body")
+        assert (again.sealed, again.body(1)) == ({1: _sealed(1)}, b"body")
         with pytest.raises(EncryptionError, match="E_EPOCH"):
             again.keys_of(1)
 
 
 def test_a_residual_of_another_model_is_refused() -> None:
     journal = AgentJournal(MemoryRecords())
-    journal.seal(_signed(1), b"body", np.zeros(3))
+    journal.seal(_sealed(1), b"body", np.zeros(3))
     journal.keep_outcome(1, True)
     with pytest.raises(RecordsDamagedError):
         journal.residual(2)
@@ -174,7 +179,7 @@ def test_a_journal_that_was_opened_anew_says_what_the_running_one_says(steps: li
             journal.keys_of(number)
             epoch = number
         if step == "seal" and number not in journal.sealed and number >= epoch:
-            journal.seal(_signed(number), bytes([number]), np.full(2, float(number)))
+            journal.seal(_sealed(number), bytes([number]), np.full(2, float(number)))
             epoch = number + 1
         if step == "receipt":
             journal.keep_receipt(number, RECEIPT)

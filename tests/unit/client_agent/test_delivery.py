@@ -13,6 +13,7 @@ from client_agent.followed_task import FollowedTask
 from client_agent.journal import Sealed
 from protocol.errors import VerificationError
 from protocol.messages.chain import RoundOpened
+from protocol.messages.round import CohortPlace
 from protocol.messages.submission import Commitment, CommitmentBatch, SignedCommitment, SignedReceipt
 from protocol.round.scheme import encoding_of
 from protocol.task.documents import Absent, Lack
@@ -26,6 +27,7 @@ BODY, CLIENT, SPEC = b"ciphertext", bytes(20), sample_spec()
 RECEIPT = SignedReceipt(bytes(20), bytes(65))
 COMMIT_UNTIL = 400
 DIRECT_DUE = COMMIT_UNTIL - landing_seconds(SPEC, 1)
+PLACE = CohortPlace(0, 2, ())
 
 
 class _Scene:
@@ -59,7 +61,7 @@ class _Scene:
         self.prepared = False
 
     def step(self, now: int, wait_seconds: int = 20) -> float | None:
-        return self.delivery.step(SPEC, cast(RoundFacts, self.facts), Sealed(self.signed), now, wait_seconds)
+        return self.delivery.step(SPEC, cast(RoundFacts, self.facts), Sealed(self.signed, PLACE), now, wait_seconds)
 
     def _answer(self, *_: Any) -> Any:
         answer = self.answers.pop(0)
@@ -82,7 +84,8 @@ class _Scene:
     def _prepare(self) -> None:
         self.prepared = True
 
-    def _commit_direct(self, signed: SignedCommitment) -> None:
+    def _commit_direct(self, signed: SignedCommitment, place: CohortPlace) -> None:
+        assert place == PLACE
         if self.refusal is not None:
             raise self.refusal
         self.sent.append(signed)
@@ -142,7 +145,8 @@ def test_the_server_batches_before_a_phone_pays_by_itself() -> None:
     """With the same blocks before them, on chains of any pace."""
     for spec, block in ((sample_spec(confirmations=c), b) for c in (0, 3, 12) for b in (1, 12, 60)):
         opened = RoundOpened(
-            block=49, log_index=0, transaction=bytes(32), task=1, round=1, plan=bytes(32), label=bytes(32), cohort=3,
+            block=49, log_index=0, transaction=bytes(32), task=1, round=1, plan=bytes(32), label=bytes(32),
+            cohort_root=bytes(32), cohort=3,
             commit_until=COMMIT_UNTIL, settle_until=700,
         )  # fmt: skip
         times = {number: number * block for number in pace_blocks(49)}

@@ -60,7 +60,16 @@ class _Scene:
         self.chain.mine(Enrolled, client=ME, envelope=ZERO_DIGEST, reputation=ENROLLED_WITH, signature=bytes(65))
 
     def open(self, number: int, plan: bytes = b"\1" * 32) -> None:
-        self.chain.mine(RoundOpened, round=number, plan=plan, label=plan, cohort=2, commit_until=1, settle_until=1)
+        self.chain.mine(
+            RoundOpened,
+            round=number,
+            plan=plan,
+            label=plan,
+            cohort_root=ZERO_DIGEST,
+            cohort=2,
+            commit_until=1,
+            settle_until=1,
+        )
 
     def publish(self, number: int, reputation: int, accepted: tuple[bytes, ...] = (ME,)) -> None:
         self.say_requested(number)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from client_agent.plan_check import accept_plan
-from protocol.errors import HearthError
+from client_agent.plan_check import accept_plan, check_cohort_on_chain
+from protocol.cohort import sum_of
+from protocol.errors import HearthError, VerificationError
+from protocol.messages.chain import RoundOpened
 from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.round.planning import History, choose_index_set, plan_round
 from protocol.round.scheme import RoundScheme
-from tests.samples import DOMAIN, client_address, sample_spec, with_terms
+from tests.samples import DOMAIN, client_address, cohort_of, sample_spec, with_terms
 
 SPEC = sample_spec()
 CLIENTS = sorted(client_address(number) for number in range(3))
@@ -21,6 +24,13 @@ def _plan() -> RoundPlan:
     history = History(tuple(CLIENTS), SPEC.initial_model)
     indices = choose_index_set(SPEC, 1, history)
     return plan_round(SPEC, DOMAIN, 1, 1, dict.fromkeys(CLIENTS, 2), history, b"\7" * 32, len(indices))
+
+
+def _changed(change: dict[str, Any]) -> RoundPlan:
+    """The sums are those of the weights."""
+    if "weights" in change:
+        change["cohort"] = sum_of(change["weights"])
+    return replace(_plan(), **change)
 
 
 def _accept(plan: RoundPlan, *reputations: int) -> RoundScheme | None:
@@ -33,7 +43,7 @@ def test_an_honest_plan_is_joined() -> None:
 
 
 def test_a_client_outside_the_cohort_is_not_planned() -> None:
-    assert _accept(replace(_plan(), weights=tuple(ClientWeight(client, 2) for client in CLIENTS[1:]))) is None
+    assert _accept(_changed({"weights": cohort_of(CLIENTS[1:])})) is None
 
 
 def test_any_of_the_reputations_that_cannot_be_told_apart_will_do() -> None:
@@ -70,4 +80,23 @@ def test_any_of_the_reputations_that_cannot_be_told_apart_will_do() -> None:
 )
 def test_a_plan_that_is_not_the_tasks_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(HearthError):
-        _accept(replace(_plan(), **change))  # type: ignore[arg-type]
+        _accept(_changed(dict(change)))
+
+
+@pytest.mark.parametrize("change", [{"root": b"\1" * 32}, {"count": 4}, {"total": 7}, {"squares": 13}, {"largest": 3}])
+def test_a_cohort_that_does_not_add_up_is_refused(change: dict[str, Any]) -> None:
+    plan = _plan()
+    with pytest.raises(VerificationError, match="add up"):
+        _accept(replace(plan, cohort=replace(plan.cohort, **change)))
+
+
+def test_the_cohort_on_chain_is_the_plans() -> None:
+    plan = _plan()
+    event = RoundOpened(
+        block=1, log_index=0, transaction=bytes(32), task=1, round=1, plan=bytes(32), label=plan.label(),
+        cohort_root=plan.cohort.root, cohort=3, commit_until=1, settle_until=2,
+    )  # fmt: skip
+    check_cohort_on_chain(plan, event)
+    for wrong in (replace(event, cohort_root=bytes(32)), replace(event, cohort=2)):
+        with pytest.raises(VerificationError, match="on chain"):
+            check_cohort_on_chain(plan, wrong)

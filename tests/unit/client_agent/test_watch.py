@@ -12,8 +12,9 @@ import pytest
 
 from client_agent.edge_client import EdgeClient, NextRound
 from client_agent.followed_task import FollowedTask
-from client_agent.journal import AgentJournal
+from client_agent.journal import AgentJournal, Sealed
 from client_agent.watch import Watch
+from protocol.cohort import place_of
 from protocol.errors import VerificationError
 from protocol.identifiers import Address, Label
 from protocol.messages.chain import BondForfeited, RoundFrozen, RoundPublished
@@ -50,7 +51,8 @@ class _Phone:
         """As a phone does, with the receipt kept."""
         submission = self.scene.submission(VICTIM, 1)
         signed = commitment_of(self.scene.plan(1), submission)
-        self.journal.seal(signed, b"", np.zeros(1))
+        plan = self.scene.plan(1)
+        self.journal.seal(Sealed(signed, place_of(plan.weights, submission.client)), b"", np.zeros(1))
         self.followed.refresh()
         self.watch.keep_receipt(signed, self.scene.desk.submit(1, submission))
         return signed
@@ -155,7 +157,7 @@ def test_one_that_got_in_by_itself_only_keeps_the_proof(
     signed = phone.submit()
     scene.submit(1, (0, 2))
     scene.until(lambda: scene.facts(1).batched)
-    phone.ledger.commit_direct(signed)
+    phone.ledger.commit_direct(signed, phone.journal.sealed[1].place)
     phone.check()
     assert len(list(phone.watch.folder.iterdir())) == 1
     assert len(phone.told) == 1

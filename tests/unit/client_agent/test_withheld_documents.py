@@ -12,7 +12,7 @@ from tests.unit.client_agent.scene_server import ROUNDS, PlayedServer
 
 WITHHELD = [
     (kind, number)
-    for kind in (Kind.PLAN, Kind.INDEX_SET, Kind.BATCH, Kind.RECORD, Kind.ALLOCATION, Kind.MODEL)
+    for kind in (Kind.PLAN, Kind.INDEX_SET, Kind.BATCH, Kind.RECORD, Kind.AGGREGATE, Kind.ALLOCATION, Kind.MODEL)
     for number in range(1, ROUNDS + 1)
 ]
 
@@ -27,7 +27,7 @@ def test_no_document_that_is_withheld_for_ever_stops_a_phone(
     phone.steps(60)
     for current in range(1, ROUNDS + 1):
         play_round(phone, model_goes_on=(kind, number) != (Kind.MODEL, current))
-    lost = {number} if kind in (Kind.PLAN, Kind.INDEX_SET) else set()
+    lost = {number} if kind is Kind.PLAN else set()
     assert delivered(server) == {1, 2, 3} - lost
     added = {round_number for round_number, was in phone.agent.journal.outcomes.items() if was}
     assert added == {1, 2, 3} - lost - ({number} if kind is Kind.RECORD else set())

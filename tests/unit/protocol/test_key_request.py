@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.cohort import sum_of
 from protocol.errors import EncryptionError, Party
 from protocol.identifiers import ZERO_DIGEST, Address, sha256
 from protocol.messages.keys import SUM, KeyRequest, KeyRequestEntry
@@ -31,6 +32,9 @@ ORDER = [
 ]
 
 
+WEIGHTS = tuple(ClientWeight(client, weight) for client, weight in zip(CLIENTS[:3], (2, 3, 4), strict=True))
+
+
 def _plan(**changes: Any) -> RoundPlan:
     """Three of the four clients are planned, with weights 2, 3, 4."""
     spec = sample_spec()
@@ -51,7 +55,8 @@ def _plan(**changes: Any) -> RoundPlan:
         min_clients=2,
         max_clients=5,
         max_share_ppm=600_000,
-        weights=tuple(ClientWeight(client, weight) for client, weight in zip(CLIENTS[:3], (2, 3, 4), strict=True)),
+        weights=WEIGHTS,
+        cohort=sum_of(WEIGHTS),
         commit_seconds=1,
         settle_seconds=1,
     )

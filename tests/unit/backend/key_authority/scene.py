@@ -14,6 +14,7 @@ from backend.key_authority.records import AuthorityRecords
 from backend.key_authority.service import KeyAuthority
 from backend.key_authority.windows import Windows, seeded
 from protocol.canonical import encode
+from protocol.cohort import sum_of
 from protocol.content.cid import cid_of
 from protocol.domain import Domain
 from protocol.encryption.committee import draw_master_keys
@@ -75,6 +76,9 @@ def _sealed(client: Address, window: int) -> bytes:
     return encode(seal_envelope(master_keys(client), DOMAIN.prefix(), TASK, window, client, members, 2, fork))
 
 
+WEIGHTS = tuple(ClientWeight(client, weight) for client, weight in zip(CLIENTS, (2, 3, 4), strict=True))
+
+
 def plan(number: int = 1, **changes: Any) -> RoundPlan:
     agreed = RoundPlan(
         suite=spec().suite,
@@ -93,7 +97,8 @@ def plan(number: int = 1, **changes: Any) -> RoundPlan:
         min_clients=spec().cohort.min_clients,
         max_clients=spec().cohort.max_clients,
         max_share_ppm=spec().cohort.max_share_ppm,
-        weights=tuple(ClientWeight(client, weight) for client, weight in zip(CLIENTS, (2, 3, 4), strict=True)),
+        weights=WEIGHTS,
+        cohort=sum_of(WEIGHTS),
         commit_seconds=spec().durations.commit_seconds,
         settle_seconds=spec().durations.settle_seconds,
     )
@@ -152,10 +157,13 @@ class FakeLedger:
 
     def open(self, number: int, state: RoundState = RoundState.OPEN) -> None:
         """A round of which nothing else matters."""
-        self.rounds[TASK, number] = RoundView(bytes([1]) * 32, ZERO_DIGEST, ZERO_DIGEST, state, 3, 0, 0, 500, 2_000, 0)
+        self.rounds[TASK, number] = RoundView(
+            bytes([1]) * 32, ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, state, 3, 0, 0, 500, 2_000, 0
+        )
 
     def record(self, shown: KeyRequest, number: int = 1, state: RoundState = RoundState.REQUESTED) -> None:
-        self.rounds[TASK, number] = RoundView(shown.label, ZERO_DIGEST, shown.digest(), state, 3, 3, 0, 500, 2_000, 0)
+        root, digest = sum_of(WEIGHTS).root, shown.digest()
+        self.rounds[TASK, number] = RoundView(shown.label, root, ZERO_DIGEST, digest, state, 3, 3, 0, 500, 2_000, 0)
 
     def _ask(self) -> None:
         if self.down:
@@ -182,7 +190,7 @@ class FakeLedger:
     def round(self, task: int, round_number: int, confirmations: int = 0) -> RoundView:
         self._ask()
         self.confirmations_asked.append(confirmations)
-        none = RoundView(ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, RoundState.NONE, 0, 0, 0, 0, 0, 0)
+        none = RoundView(ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, RoundState.NONE, 0, 0, 0, 0, 0, 0)
         if confirmations and round_number in self.shallow:
             return none
         return self.rounds.get((task, round_number), none)

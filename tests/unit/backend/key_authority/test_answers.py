@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from storage.ledger.interface import LedgerError
 from tests.samples import DOMAIN, client_address, with_terms
 from tests.unit.backend.key_authority.scene import (
     CLIENTS,
+    TASK,
     Scene,
     authority_signer,
     entry,
@@ -134,6 +136,15 @@ def test_a_plan_that_is_not_the_tasks_is_refused_even_on_chain(scene: Scene, nam
     shown = request(under)
     scene.ledger.record(shown)
     refused(scene, code, under, shown)
+
+
+@pytest.mark.parametrize("change", [{"cohort_root": b"\1" * 32}, {"cohort": 4}], ids=lambda change: "".join(change))
+def test_a_cohort_on_chain_that_is_not_the_plans_is_refused(scene: Scene, change: dict[str, Any]) -> None:
+    """Against that root nobody could prove its place: not to commit, and not to be paid."""
+    shown = request(plan())
+    scene.ledger.record(shown)
+    scene.ledger.rounds[TASK, 1] = replace(scene.ledger.rounds[TASK, 1], **change)
+    refused(scene, "E_VERIFICATION", plan(), shown)
 
 
 def test_a_request_under_another_plans_label_is_refused(scene: Scene) -> None:

@@ -85,6 +85,7 @@ class PlannedRound:
             round=1,
             plan=b"\2" * 32,
             label=self.plan.label(),
+            cohort_root=self.plan.cohort.root,
             cohort=3,
             commit_until=1_000,
             settle_until=2_000,

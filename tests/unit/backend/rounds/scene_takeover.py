@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from protocol.cohort import place_of
 from protocol.content.cid import cid_of
 from protocol.messages.chain import Event, TakenOver
 from protocol.messages.submission import Submission
@@ -35,7 +36,9 @@ class Pair:
         """What phones do that find nobody acting."""
         bank = self.first.chain.ledger(DOMAIN.ledger, Signer(private_key("manufacturer")))
         for number in range(len(CLIENTS)):
-            bank.commit_direct(self.second.commitment(number, round_number))
+            signed = self.second.commitment(number, round_number)
+            plan = self.first.plan(round_number)
+            bank.commit_direct(signed, place_of(plan.weights, signed.commitment.client))
 
     def pass_takeover(self, instant: int) -> None:
         """Until the substitute may act, if the acting one should have gone on at ``instant``."""

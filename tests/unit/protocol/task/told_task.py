@@ -88,7 +88,8 @@ class ToldTask:
         self.plans.append(plan)
         start = 1_000 * number
         self.say(
-            RoundOpened, round=number, plan=self.put(encode(plan)), label=plan.label(), cohort=3,
+            RoundOpened, round=number, plan=self.put(encode(plan)), label=plan.label(),
+            cohort_root=plan.cohort.root, cohort=3,
             commit_until=start + 300, settle_until=start + 600,
         )  # fmt: skip
 
