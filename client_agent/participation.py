@@ -26,6 +26,7 @@ from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
 from protocol.privacy.port import has_guarantee
 from protocol.randomness import Randomness
+from protocol.round.eligibility import check_rostered
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
 from protocol.round.training import Trainer
@@ -65,6 +66,7 @@ class Participation:
             plan, spec, self.domain, self.followed.state.task, number, self.signer.address, reputations
         )
         check_cohort_on_chain(plan, self.followed.state.rounds[number - 1].opened)
+        check_rostered(self.followed.state, spec, plan)
         return None if scheme is None else self._train_and_seal(spec, trainer, scheme)
 
     def _train_and_seal(self, spec: TaskSpec, trainer: Trainer, scheme: RoundScheme) -> Sealed:

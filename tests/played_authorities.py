@@ -9,7 +9,9 @@ from protocol.encryption.agreement import liars
 from protocol.encryption.committee import authority_share, ratchet
 from protocol.encryption.port import DecryptedSum
 from protocol.identifiers import Address
+from protocol.messages.chain import Enrolled
 from protocol.messages.keys import KeyRequest, SignedPartialKey
+from protocol.messages.rosters import bits_of
 from protocol.messages.round import RoundPlan
 from protocol.round.key_request import answer_request
 from protocol.screening.verdict import Unfit
@@ -54,3 +56,14 @@ def decrypt_sum(
     weights = [entry.weight for entry in request.entries]
     decrypted = scheme.decrypt(aggregator.words, key, weights)
     return tuple(signed[j] for j in used), tuple(signed[j] for j in accused), key, decrypted
+
+
+def post_rosters(player: Player, number: int) -> None:
+    """Before the first round of a window, by all authorities, who hold everybody's keys."""
+    length = player.spec.cohort.roster_rounds
+    if (number - 1) % length:
+        return
+    clients = [event.client for event in player.reader.events(player.task) if isinstance(event, Enrolled)]
+    for authority in player.authorities:
+        held, refused = player.said("roster", (set(clients), set[Address]()))
+        authority.post_roster(player.task, number // length, bits_of(clients, held), bits_of(clients, refused))

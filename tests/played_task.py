@@ -49,7 +49,7 @@ from protocol.sparse.codec import encode_index_set, encode_sums
 from storage.content.memory import MemoryStore
 from storage.ledger.ethereum.ledger import EthereumLedger, EthereumReader
 from storage.ledger.signer import Signer
-from tests.played_authorities import decrypt_sum
+from tests.played_authorities import decrypt_sum, post_rosters
 from tests.played_conduct import EXPIRED, OPEN, SETTLED, Conduct, two_keys
 from tests.samples import private_key, with_terms
 from tests.tiny_task import CLIENTS, EXAMPLES, TinyTrainer, audited_chain, sealed_to, tiny_spec, tiny_test_set
@@ -81,6 +81,8 @@ class Player:
             for holder in holders if bond else ():
                 self.edge.place_bond(self.task, holder, self.pay(self.edge, bond))
         self.left: set[Address] = set()
+        members = range(1, authorities + 1)
+        self.authorities = [self.chain.ledger(ledger, Signer(private_key("authority", j))) for j in members]
         self.doomed: tuple[RoundPlan, Allocation] | None = None
         self.enrol()
 
@@ -132,6 +134,7 @@ class Player:
             self.edge.leave(SignedLeave(leave, sign(self.domain, leave, self.households[client].private_key)))
             self.left.add(leave.client)
         standings = {e.client: e.reputation for e in self.allocation.entitlements if e.client not in self.left}
+        post_rosters(self, number)
         indices = self.said("indices", choose_index_set(self.spec, number, self.history))
         index_digest = self.put(encode_index_set(indices))
         plan = plan_round(

@@ -51,6 +51,8 @@ def funded_ledger(name: str) -> Address:
     ledger, _ = deploy(chain.rpc_url, chain.chain_id(), deployer)
     for role in ("edge", "manufacturer"):
         chain.fund(ledger, address_of(private_key(role)))
+    for j in range(1, 6):
+        chain.fund(ledger, address_of(authority_key(j)))
     return ledger
 
 

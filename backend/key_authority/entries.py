@@ -26,6 +26,15 @@ class ShareKept:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvelopeRefused:
+    """What stands on chain for this client is no envelope, or not one for this authority."""
+
+    task: Word
+    client: Address
+    envelope: Digest
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """The label is used up for this kind of opening: by this request, with the answer in a blob."""
 
@@ -59,7 +68,7 @@ class WindowsErased:
     first: Count
 
 
-AuthorityEntry = TaskKept | ShareKept | Answered | KeysMoved | WindowKeyMade | WindowsErased
+AuthorityEntry = TaskKept | ShareKept | EnvelopeRefused | Answered | KeysMoved | WindowKeyMade | WindowsErased
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,7 @@ class TaskRecords:
     spec: Digest | None = None
     epoch: int = 0  # the earliest whose keys are still here: 0 as enrolled
     envelopes: Mapping[Address, Digest] = field(default_factory=dict)  # of all clients whose share is held
+    refused: Mapping[Address, Digest] = field(default_factory=dict)
     late: Mapping[Address, int] = field(default_factory=dict)  # epoch of every share in a blob of its own
     answered: Mapping[tuple[Label, str], Digest] = field(default_factory=dict)  # request by label and kind
     windows: frozenset[int] = frozenset()  # whose keys are here
@@ -84,6 +94,8 @@ def apply(state: AuthorityState, entry: AuthorityEntry) -> AuthorityState:
         case ShareKept(_, client, envelope, epoch):
             late, envelopes = {**task.late, client: epoch}, {**task.envelopes, client: envelope}
             task = replace(task, late=late, envelopes=envelopes)
+        case EnvelopeRefused(_, client, envelope):
+            task = replace(task, refused={**task.refused, client: envelope})
         case Answered(_, label, kind, request):
             task = replace(task, answered={**task.answered, (label, kind): request})
         case KeysMoved(epoch=epoch):

@@ -9,6 +9,7 @@ from backend.key_authority.bonds import BondWatch
 from backend.key_authority.endpoints import Endpoints
 from backend.key_authority.policy import parse_policy
 from backend.key_authority.records import AuthorityRecords
+from backend.key_authority.rosters import Rosters, RosterWatch
 from backend.key_authority.service import KeyAuthority
 from backend.key_authority.settings import AuthoritySettings
 from backend.key_authority.windows import Windows, WindowWatch, drawn, seeded
@@ -34,14 +35,15 @@ def serve_authority(
     reader = Endpoints([ledger, *(EthereumReader(url, ledger.ledger) for url in settings.other_rpc_urls)])
     records = AuthorityRecords(Journal(settings.folder / "journal"))
     windows = Windows(reader, records, signer, drawn if seed is None else seeded(seed, signer.address))
-    bonds, watch = BondWatch(ledger, records, settings.max_bond_wei), WindowWatch(windows, records)
+    rosters = RosterWatch(Rosters(ledger, records), records)
+    watches = (BondWatch(ledger, records, settings.max_bond_wei), WindowWatch(windows, records), rosters)
     try:
-        bonds.start()
-        watch.start()
+        for watch in watches:
+            watch.start()
         app = authority_app(KeyAuthority(reader, records, signer, windows, policy))
         serve(app, settings.port, ready_file, signer.address)
     finally:
-        watch.stop()
-        bonds.stop()
+        for watch in watches:
+            watch.stop()
         ledger.close()
         records.close()

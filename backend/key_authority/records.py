@@ -9,6 +9,7 @@ from backend.key_authority.entries import (
     Answered,
     AuthorityEntry,
     AuthorityState,
+    EnvelopeRefused,
     KeysMoved,
     ShareKept,
     TaskKept,
@@ -103,6 +104,15 @@ class AuthorityRecords:
             return Change((ShareKept(task, client, envelope, known.epoch),), {_share_blob(task, client): keys})
 
         self._folded.change(change)
+
+    def keep_refusal(self, task: int, client: Address, envelope: Digest) -> None:
+        kept = Change((EnvelopeRefused(task, client, envelope),))
+        self._folded.change(lambda state: NOTHING if records_of(state, task).refused.get(client) == envelope else kept)
+
+    def refused(self, task: int) -> set[Address]:
+        """Those whose envelope was wrong, and whose share is not held."""
+        known = self._task(task)
+        return known.refused.keys() - known.envelopes.keys()
 
     def envelope(self, task: int, client: Address) -> Digest | None:
         """Of the envelope whose share is held."""

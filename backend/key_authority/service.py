@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from backend.key_authority.endpoints import ChainReader
 from backend.key_authority.policy import AuthorityPolicy, check_task
 from backend.key_authority.records import AuthorityRecords
-from backend.key_authority.windows import Windows
+from backend.key_authority.windows import WindowError, Windows
 from protocol.canonical import decode, encode
 from protocol.content.cid import cid_of
 from protocol.encryption.committee import Subset, subsets_without
@@ -97,10 +97,13 @@ class KeyAuthority:
             raise _not_on_chain(f"this envelope of {to_hex(client)}")
         domain = self._reader.domain
         if self._records.envelope(task, client) != envelope_digest:
-            envelope = decode(KeyEnvelope, body, MAX_ENVELOPE_BYTES)
-            check_envelope(envelope, task, client, spec.committee.members, spec.committee.threshold)
-            key_pair = self._windows.key_pair(task, envelope.window)
-            share = open_share(envelope, domain.prefix(), self._number(spec), key_pair)
+            try:
+                share = self._opened(spec, task, client, body)
+            except WindowError:
+                raise  # like one who is away: this refuses nobody
+            except HearthError:
+                self._records.keep_refusal(task, client, envelope_digest)
+                raise
             self._records.keep_share(task, client, envelope_digest, share)
         statement = KeyAcceptanceStatement(task, client, envelope_digest, self._signer.address)
         return encode(SignedKeyAcceptance(statement, self._signer.sign(domain, statement)))
@@ -133,6 +136,13 @@ class KeyAuthority:
         return self._records.use_label(
             task, plan.key_epoch, held, request.label, request.kind, kinds_of(plan), digest, answer
         )
+
+    def _opened(self, spec: TaskSpec, task: int, client: Address, body: bytes) -> Mapping[Subset, bytes]:
+        """This authority's share of the keys in an envelope."""
+        envelope = decode(KeyEnvelope, body, MAX_ENVELOPE_BYTES)
+        check_envelope(envelope, task, client, spec.committee.members, spec.committee.threshold)
+        key_pair = self._windows.key_pair(task, envelope.window)
+        return open_share(envelope, self._reader.domain.prefix(), self._number(spec), key_pair)
 
     def _recorded_round(self, task: int, round_number: int, confirmations: int) -> RoundView:
         with _on_chain(f"round {round_number} of task {task}"):

@@ -31,15 +31,15 @@ from backend.rounds.moves import (
 )
 from protocol.errors import EncryptionError
 from protocol.identifiers import Address
-from protocol.incentives.reputation import eligible
 from protocol.messages.chain import TaskPosted
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation, Verdict
 from protocol.messages.submission import SignedCommitment
 from protocol.messages.task import TaskSpec
+from protocol.round.eligibility import cohort_of
 from protocol.round.key_request import check_quorum, key_request
-from protocol.round.windows import AHEAD, enrolment_window, window_of
-from protocol.task.acting import NEVER, acts_after
+from protocol.round.windows import AHEAD, enrolment_window, first_round, window_of
+from protocol.task.acting import NEVER, acts_after, rosters_until
 from protocol.task.documents import Absent
 from protocol.task.ending import is_over
 from protocol.task.margins import Margins, margins, pace_blocks
@@ -60,21 +60,13 @@ def next_move(state: TaskState, known: Knowledge, now: int) -> Move:
     return Wait(known.not_before[type(move)]) if known.not_before.get(type(move), 0) > now else move
 
 
-def candidates(state: TaskState, known: Knowledge) -> dict[Address, int] | Absent:
-    """Whom the next round can plan, with reputations: enrolled, not left, eligible, keys with enough authorities."""
-    spec, allocation = state.spec, allocation_before(state, len(state.rounds) + 1)
+def candidates(state: TaskState) -> dict[Address, int] | Absent:
+    """Whom the next round has to plan, with reputations."""
+    spec, number = state.spec, len(state.rounds) + 1
+    allocation = allocation_before(state, number)
     if isinstance(spec, Absent):
         return spec
-    if isinstance(allocation, Absent):
-        return allocation
-    return {
-        entry.client: entry.reputation
-        for entry in allocation.entitlements
-        if entry.client not in state.left
-        and eligible(entry.reputation, spec.reputation)
-        and entry.client not in known.refused
-        and len(known.acceptances.get(entry.client, ())) >= spec.committee.threshold
-    }
+    return allocation if isinstance(allocation, Absent) else cohort_of(state, spec, number, allocation)
 
 
 def owed_batch(state: TaskState, server: Address, submissions: Collection[Address], now: int) -> Margins | None:
@@ -139,10 +131,21 @@ def _between_rounds(state: TaskState, posted: TaskPosted, spec: TaskSpec, known:
     after = acts_after(state, known.server)
     if now <= after:
         return Wait(min(again, after + 1))
-    cohort = candidates(state, known)
+    until = _rosters_awaited(state, posted, now)
+    if until is not None:
+        return Wait(min(again, until + 1))
+    cohort = candidates(state)
     if isinstance(cohort, Absent) or len(cohort) < spec.cohort.min_clients:
         return Wait(min(again, posted.task_until + 1))
     return OpenRound(len(state.rounds) + 1, cohort)
+
+
+def _rosters_awaited(state: TaskState, posted: TaskPosted, now: int) -> int | None:
+    """The last instant at which one that is missing may still come; None when the next round waits for none."""
+    window, until = enrolment_window(len(state.rounds), posted.terms.roster_rounds), rosters_until(posted, state.rounds)
+    first = first_round(window, posted.terms.roster_rounds) == len(state.rounds) + 1
+    all_here = len(state.rosters.get(window, {})) == len(posted.terms.authorities)
+    return until if first and not all_here and now <= until else None
 
 
 def _in_round(state: TaskState, spec: TaskSpec, known: Knowledge, facts: RoundFacts, now: int) -> Move:

@@ -41,6 +41,11 @@ contract HearthLedger is Rounds, Payouts, Views {
     }
 
     /// @inheritdoc IHearthTasks
+    function postRoster(uint256, uint32, bytes calldata, bytes calldata) external {
+        _delegate();
+    }
+
+    /// @inheritdoc IHearthTasks
     function leave(uint256, address, bytes calldata) external {
         _delegate();
     }

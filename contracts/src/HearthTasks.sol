@@ -4,13 +4,14 @@ pragma solidity 0.8.37;
 import {Disputes} from "./Disputes.sol";
 import {Enrolments} from "./Enrolments.sol";
 import {LedgerState} from "./LedgerState.sol";
+import {Rosters} from "./Rosters.sol";
 import {IHearthTasks} from "./interfaces/IHearthTasks.sol";
 import {TermsCheck} from "./libraries/TermsCheck.sol";
 
 /// @title The ledger's second part: what comes before and after a task's rounds
 /// @dev The ledger delegates to this code, so it runs on the ledger's storage, address and money. Called at its own
 /// address it is a ledger without rounds: whatever is paid in there can be taken back.
-contract HearthTasks is Enrolments, Disputes {
+contract HearthTasks is Enrolments, Rosters, Disputes {
     constructor(ReputationRules memory rules, address judge) LedgerState(rules) Disputes(judge) {}
 
     /// @inheritdoc IHearthTasks
@@ -38,6 +39,9 @@ contract HearthTasks is Enrolments, Disputes {
         posted.settleSeconds = terms.settleSeconds;
         posted.disputeSeconds = terms.disputeSeconds;
         posted.takeoverSeconds = terms.takeoverSeconds;
+        posted.rosterRounds = terms.rosterRounds;
+        posted.rosterSeconds = terms.rosterSeconds;
+        posted.authorities = uint8(terms.authorities.length);
         posted.edgeBond = terms.edgeBond;
         posted.authorityBond = terms.authorityBond;
         posted.stake = terms.stake;

@@ -16,6 +16,10 @@ abstract contract LedgerState is IHearthEvents, EIP712, ReentrancyGuard {
         uint32 settleSeconds;
         uint32 disputeSeconds;
         uint32 takeoverSeconds;
+        uint32 rosterRounds;
+        uint32 rosterSeconds;
+        uint8 authorities;
+        uint8 rosters; // posted for the window that comes
         uint8 initialReputation;
         uint8 minReputation;
         uint8 authoritiesMissing;
@@ -53,6 +57,13 @@ abstract contract LedgerState is IHearthEvents, EIP712, ReentrancyGuard {
     function _verify(bytes32 structHash, address client, bytes calldata signature) internal view {
         (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecover(_hashTypedDataV4(structHash), signature);
         if (problem != ECDSA.RecoverError.NoError || signer != client) revert HearthLedger_SignatureInvalid(client);
+    }
+
+    /// @dev The last instant at which a roster for the window of the next round counts.
+    function _rosterUntil(uint256 task) internal view returns (uint48) {
+        TaskView storage shown = _task[task].shown;
+        uint48 since = shown.lastRound == 0 ? shown.enrolUntil : _round[task][shown.lastRound].settleUntil;
+        return since + _task[task].rosterSeconds;
     }
 
     function _running(RoundState state) internal pure returns (bool) {

@@ -34,6 +34,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         if (cohort < shown.minClients || cohort > shown.enrolled) {
             revert HearthLedger_CohortWrong(cohort, shown.minClients, shown.enrolled);
         }
+        _requireRosters(task, round);
         shown.lastRound = uint32(round);
         RoundView storage opened = _round[task][round];
         opened.state = RoundState.Open;
@@ -136,6 +137,17 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         emit RoundExpired(task, round);
     }
 
+    /// @dev The first round of a window waits for the rosters of all authorities, or for their deadline.
+    function _requireRosters(uint256 task, uint64 round) private {
+        Task storage posted = _task[task];
+        if ((round - 1) % posted.rosterRounds != 0) return;
+        if (posted.rosters != posted.authorities) {
+            uint48 until = _rosterUntil(task);
+            if (block.timestamp <= until) revert HearthLedger_TooEarly(until);
+        }
+        posted.rosters = 0;
+    }
+
     /// @dev Settles a round's share of the escrow: cumulative, and never more than the round's own budget. The tree of
     /// the round settled before, undisputed by now, takes its place as the last that can be claimed.
     function _allocate(uint256 task, uint64 round, RoundView storage current, bytes32 root, uint128 allocated) private {
@@ -160,8 +172,8 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         if (bond.role != Role.EdgeServer) revert HearthLedger_NotEdgeServer(msg.sender, shown.edgeServer);
         if (msg.sender != shown.edgeServer) {
             RoundView storage last = _round[task][shown.lastRound];
-            uint48 since = _running(last.state) ? last.commitUntil : last.settleUntil;
-            uint48 until = (shown.lastRound == 0 ? shown.enrolUntil : since) + posted.takeoverSeconds;
+            uint48 since = _running(last.state) ? last.commitUntil : _rosterUntil(task);
+            uint48 until = since + posted.takeoverSeconds;
             if (block.timestamp <= until) revert HearthLedger_TooEarly(until);
             shown.edgeServer = msg.sender;
             emit TakenOver(task, msg.sender);

@@ -10,6 +10,7 @@ from protocol.audit.evidence import ChainEvidence, Fetch, Replay
 from protocol.audit.money_checks import check_money
 from protocol.audit.opening_checks import OpeningAudit
 from protocol.audit.report import Report, require, same
+from protocol.audit.roster_checks import check_rosters
 from protocol.audit.round_checks import Base, check_commit_phase
 from protocol.audit.task_checks import TaskFacts, check_envelopes, check_task
 from protocol.identifiers import Digest
@@ -35,6 +36,8 @@ def audit_task(
     task = check_task(case, published)
     with case.report.check(6, f"task {evidence.task}"):
         _check_rounds(case)
+    with case.report.check(29, f"task {evidence.task} rosters"):
+        check_rosters(case)
     allocations = _check_each_round(case, task)
     plans = (state.plan(facts.number) for facts in state.rounds)
     check_envelopes(case, {entry.client for plan in plans if isinstance(plan, RoundPlan) for entry in plan.weights})

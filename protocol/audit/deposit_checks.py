@@ -18,6 +18,7 @@ from protocol.messages.chain import (
     StakeReturned,
     TaskTerms,
 )
+from protocol.messages.rosters import RosterPosted
 
 EDGE_SERVER, AUTHORITY = 1, 2  # roles, as the ledger numbers them
 
@@ -38,11 +39,13 @@ def check_deposits(case: Case) -> int:
 
 def _bonds(case: Case, terms: TaskTerms) -> dict[Address, BondView]:
     """Of everybody that the terms list, as the events leave it."""
-    bonds = {holder: BondView(EDGE_SERVER, place, False, 0) for place, holder in enumerate(terms.edge_servers)}
-    bonds |= {holder: BondView(AUTHORITY, place, False, 0) for place, holder in enumerate(terms.authorities)}
+    bonds = {holder: BondView(EDGE_SERVER, place, False, 0, 0) for place, holder in enumerate(terms.edge_servers)}
+    bonds |= {holder: BondView(AUTHORITY, place, False, 0, 0) for place, holder in enumerate(terms.authorities)}
     convicted = [event.culprit for event in case.of_task(RoundFrozen)]
     same("culprits that lost their bonds", [event.holder for event in case.of_task(BondForfeited)], convicted)
     for event in case.of_task(Event):
+        if isinstance(event, RosterPosted) and event.authority in bonds:
+            bonds[event.authority] = replace(bonds[event.authority], rosters=event.window + 1)
         if not isinstance(event, BondPlaced | BondReturned | BondForfeited):
             continue
         bond = bonds.get(event.holder)

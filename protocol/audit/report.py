@@ -21,7 +21,7 @@ CHECKS: Final[dict[int, str]] = {
     5: "every leave is signed and recorded",
     6: "the round moved only along the state table and inside its deadlines",
     7: "the plan is the one on chain, follows from the task and continues the chain of labels",
-    8: "cohort and weights follow from enrolment and reputation",
+    8: "exactly those are planned who follow from enrolment, rosters and reputation, with their weights",
     9: "the index set follows from public data",
     10: "the batch stands under its root, every commitment in it signed by a planned client",
     11: "every direct commitment is signed for this round and counted",
@@ -39,7 +39,7 @@ CHECKS: Final[dict[int, str]] = {
     23: "the books balance: escrow = posted - claimed - refunded, deposits, one settlement after the other",
     24: "refunds went to the manufacturer, and only what no client could claim",
     25: "who is accused of lying, and nobody else, signed a partial key off the polynomial of all others",
-    29: "the cohort on chain is the one that the plan adds up",
+    29: "rosters came in time, and the cohort on chain is the one that the plan adds up",
 }
 
 

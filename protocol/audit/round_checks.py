@@ -10,15 +10,16 @@ import numpy.typing as npt
 
 from protocol.audit.case import Case, known, read
 from protocol.audit.report import Status, require, same
+from protocol.audit.roster_checks import check_window_waited
 from protocol.content.cid import cid_of
-from protocol.errors import VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, to_hex
-from protocol.incentives.reputation import eligible, weight_of
+from protocol.incentives.reputation import weight_of
 from protocol.messages.chain import RoundExpired
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation
 from protocol.messages.submission import SignedCommitment
 from protocol.round.commitments import batch_root, verify_batch, verify_commitment
+from protocol.round.eligibility import cohort_of
 from protocol.round.planning import History, check_plan, choose_index_set
 from protocol.sparse.codec import encode_index_set
 from protocol.task.continuation import continuation
@@ -132,15 +133,12 @@ def _check_model(case: Case, audit: RoundAudit) -> list[str]:
 
 
 def _check_weights(case: Case, audit: RoundAudit, before: Allocation) -> None:
-    plan, terms = known(audit.plan, "the plan"), case.spec.reputation
-    reputations = {entry.client: entry.reputation for entry in before.entitlements}
-    for entry in plan.weights:
-        reputation = reputations.get(entry.client)
-        if reputation is None or not eligible(reputation, terms):
-            raise VerificationError(f"{to_hex(entry.client)} is planned without being eligible")
-        same(f"weight of {to_hex(entry.client)}", entry.weight, weight_of(reputation, terms))
-        gone = case.state.left.get(entry.client, audit.number) < audit.number
-        require(not gone, f"{to_hex(entry.client)} is planned after leaving")
+    plan, cohort = known(audit.plan, "the plan"), cohort_of(case.state, case.spec, audit.number, before)
+    planned = {entry.client: entry.weight for entry in plan.weights}
+    for client in sorted(planned.keys() | cohort.keys()):
+        require(client in cohort, f"{to_hex(client)} is planned without being eligible")
+        require(client in planned, f"{to_hex(client)} is left out, though it is eligible")
+        same(f"weight of {to_hex(client)}", planned[client], weight_of(cohort[client], case.spec.reputation))
 
 
 def _check_cohort(case: Case, audit: RoundAudit) -> None:
@@ -150,6 +148,7 @@ def _check_cohort(case: Case, audit: RoundAudit) -> None:
     same("cohort", opened.cohort, plan.cohort.count)
     view = known(case.evidence.rounds.get(audit.number), "the round's view")
     same("root in the view", view.cohort_root, opened.cohort_root)
+    check_window_waited(case, opened)
 
 
 def _check_index_set(case: Case, audit: RoundAudit) -> list[str]:

@@ -1,6 +1,5 @@
-"""What the ledger contract shows: its views and its events, one frozen type each, fields in Solidity's order.
+"""What the ledger contract shows, one frozen type each, fields in Solidity's order; to the auditor untrusted claims.
 
-Events and views are untrusted claims of an RPC endpoint to the auditor and facts of consensus to everyone else.
 Amounts are smallest units of the task's coin or token, instants are seconds of block time, digests are 32 raw bytes.
 """
 
@@ -38,15 +37,15 @@ class TaskTerms:
     edge_bond: int
     authority_bond: int
     stake: int
+    roster_rounds: int
+    roster_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReputationRules:
-    """Of a deployment; a settled reputation below ``floor`` gains one in each ``waiting_seconds`` up to it."""
-
     maximum: int
     floor: int
-    waiting_seconds: int
+    waiting_seconds: int  # of a deployment: in each a settled reputation below the floor gains one
 
 
 DEFAULT_RULES: Final = ReputationRules(maximum=5, floor=2, waiting_seconds=30 * 24 * 3600)
@@ -117,6 +116,7 @@ class BondView:
     index: int  # place in the terms' list
     placed: bool
     amount: int
+    rosters: int  # one more than the last window for which an authority posted
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,7 @@ class Durations:
     claim_seconds: Seconds  # from the end of the task
     dispute_seconds: Seconds  # from the settlement of a round until its payout can be claimed
     takeover_seconds: Seconds  # from the end of the commit phase until another edge server may act
+    roster_seconds: Annotated[int, Range(1, 2**32 - 1)] = 600  # that authorities have for their rosters
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,8 @@ def terms_of(spec: TaskSpec) -> TaskTerms:
         edge_bond=spec.deposits.edge_server,
         authority_bond=spec.deposits.authority,
         stake=spec.deposits.client,
+        roster_rounds=spec.cohort.roster_rounds,
+        roster_seconds=spec.durations.roster_seconds,
     )
 
 

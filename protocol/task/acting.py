@@ -6,9 +6,12 @@ gets as long itself, or a server that comes back would take the same round over 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from protocol.identifiers import Address
+from protocol.messages.chain import TaskPosted
+from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
 
 NEVER: Final = 2**63
@@ -18,10 +21,15 @@ def due(state: TaskState) -> int:
     """Block time in seconds by which the acting server should have gone on; NEVER for a task that is not posted."""
     if state.posted is None:
         return NEVER
-    if not state.rounds:
-        return state.posted.enrol_until
-    opened = state.rounds[-1].opened
-    return opened.commit_until if state.current is not None else opened.settle_until
+    if state.current is not None:
+        return state.current.opened.commit_until
+    return rosters_until(state.posted, state.rounds)
+
+
+def rosters_until(posted: TaskPosted, rounds: Sequence[RoundFacts]) -> int:
+    """The last instant at which a roster for the window of the next round counts, while no round runs."""
+    since = rounds[-1].opened.settle_until if rounds else posted.enrol_until
+    return since + posted.terms.roster_seconds
 
 
 def acts_after(state: TaskState, server: Address) -> int:

@@ -28,6 +28,7 @@ from protocol.messages.chain import (
     TakenOver,
     TaskPosted,
 )
+from protocol.messages.rosters import RosterPosted
 from protocol.task.documents import Delivered, Document, Rederived, read
 from protocol.task.round_facts import RoundFacts
 from protocol.task.state import Documents, TaskState
@@ -84,6 +85,8 @@ def _by_event(state: TaskState, event: Event) -> TaskState | None:
             return replace(state, enrolled={**state.enrolled, event.client: event})
         case Left():
             return replace(state, left={**state.left, event.client: len(state.rounds)})
+        case RosterPosted():
+            return _post_roster(state, event)
         case TakenOver():
             return replace(state, acting=event.edge_server, taken_over=event)
         case BondForfeited():
@@ -104,6 +107,15 @@ def _by_event(state: TaskState, event: Event) -> TaskState | None:
     if changed is None:
         return None
     return replace(state, rounds=(*state.rounds[: number - 1], changed, *state.rounds[number:]))
+
+
+def _post_roster(state: TaskState, event: RosterPosted) -> TaskState | None:
+    assert state.posted is not None  # no event comes before
+    terms, known = state.posted.terms, state.rosters.get(event.window, {})
+    late = event.window * terms.roster_rounds != len(state.rounds)
+    if late or event.authority in known or event.authority not in terms.authorities:
+        return None
+    return replace(state, rosters={**state.rosters, event.window: {**known, event.authority: event}})
 
 
 def _in_round(facts: RoundFacts, event: Event, acting: Address | None) -> RoundFacts | None:

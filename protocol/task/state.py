@@ -18,6 +18,7 @@ from protocol.messages.chain import (
     TakenOver,
     TaskPosted,
 )
+from protocol.messages.rosters import RosterPosted
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.settlement import Allocation, RoundRecord, Verdict
 from protocol.messages.submission import CommitmentBatch, SignedCommitment
@@ -45,6 +46,7 @@ class TaskState:
     acting: Address | None = None  # the edge server that acts
     taken_over: TakenOver | None = None  # the last time that one took over
     dismissed: frozenset[Address] = frozenset()  # a breach ended their role
+    rosters: Mapping[int, Mapping[Address, RosterPosted]] = field(default_factory=dict)  # by window and authority
     claims: Mapping[Address, Claimed] = field(default_factory=dict)  # the last of each client
     refunded: int = 0
     misfits: tuple[Event, ...] = ()

@@ -165,6 +165,7 @@ def _measure_task(bank: Bank, clients: int, result: dict[str, Any]) -> None:
     bank.taken()
     task.post()
     task.enrol()
+    task.post_rosters()
     before = sum(gas for _, gas in bank.taken())
     rounds: list[dict[str, int]] = []
     for number in range(1, ROUNDS + 1):

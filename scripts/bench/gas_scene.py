@@ -10,6 +10,7 @@ from protocol.domain import Domain
 from protocol.identifiers import Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof
 from protocol.messages.chain import Publication, TaskTerms
+from protocol.messages.rosters import bits_of
 from protocol.messages.round import ClientWeight, RoundStatement, SignedRoundStatement
 from protocol.messages.settlement import Allocation, Entitlement
 from protocol.messages.submission import Commitment, Enrolment, Leave, SignedCommitment, SignedEnrolment, SignedLeave
@@ -31,6 +32,7 @@ def _key(name: str) -> bytes:
     return hashlib.sha256(f"hearth bench gas: {name}".encode()).digest()
 
 
+ROSTER_ROUNDS = 10
 AUTHORITIES = tuple(Signer(_key(f"authority {number}")) for number in (1, 2, 3))
 
 
@@ -60,6 +62,7 @@ class Bank:
         self.deployment_gas = created.gas_used
         self._funder = EthereumLedger(rpc_url, self.domain, faucet)
         self.edge, self.substitute, self.manufacturer = map(self._party, ("edge", "substitute", "manufacturer"))
+        self.authorities = [self._party(f"authority {number}") for number in (1, 2, 3)]
 
     def _party(self, name: str) -> MeteredLedger:
         signer = Signer(_key(name))
@@ -90,7 +93,7 @@ class Bank:
         return taken
 
     def close(self) -> None:
-        for ledger in (self._funder, self.edge, self.substitute, self.manufacturer):
+        for ledger in (self._funder, self.edge, self.substitute, self.manufacturer, *self.authorities):
             ledger.close()
 
 
@@ -104,6 +107,7 @@ class GasTask:
         self.bank, self.edge, self.rounds, self.deposit = bank, bank.edge, rounds, deposit
         self.clients = sorted((Signer(_key(f"{name} client {n}")) for n in range(clients)), key=lambda one: one.address)
         self.number = bank.edge.task_count() + 1
+        self._rostered = set[int]()
         self.earned = dict.fromkeys((client.address for client in self.clients), 0)
 
     def terms(self) -> TaskTerms:
@@ -129,6 +133,8 @@ class GasTask:
             edge_bond=self.deposit,
             authority_bond=self.deposit,
             stake=self.deposit,
+            roster_rounds=ROSTER_ROUNDS,
+            roster_seconds=600,
         )
 
     def post(self) -> None:
@@ -174,9 +180,11 @@ class GasTask:
         """By the acting server, or by a substitute that takes over."""
         if number == 1:
             self.bank.pass_to(self.edge.task(self.number).enrol_until)
+        if number % ROSTER_ROUNDS == 1:
+            self.post_rosters(number // ROSTER_ROUNDS)
         if server is not None:
             before = self.edge.round(self.number, number - 1)
-            self.bank.pass_to(before.settle_until + self.terms().takeover_seconds)
+            self.bank.pass_to(before.settle_until + self.terms().roster_seconds + self.terms().takeover_seconds)
         (server or self.edge).open_round(
             self.number, number, _digest(f"plan {number}"), self._label(number), sum_of(self._cohort()).root,
             len(self.clients),
@@ -184,6 +192,14 @@ class GasTask:
 
     def _cohort(self) -> list[ClientWeight]:
         return [ClientWeight(client, 2) for client in sorted(one.address for one in self.clients)]
+
+    def post_rosters(self, window: int = 0) -> None:
+        """Every authority holds everybody's keys; nobody says it twice."""
+        everybody = {client.address for client in self.clients}
+        held = bits_of(sorted(everybody), everybody)
+        for authority in self.bank.authorities if window not in self._rostered else ():
+            authority.post_roster(self.number, window, held, bytes(len(held)))
+        self._rostered.add(window)
 
     def _label(self, number: int) -> Digest:
         return _digest(f"label {self.number} {number}")

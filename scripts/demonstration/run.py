@@ -94,7 +94,7 @@ def start_infrastructure(stage: DemoStage, options: DemoOptions) -> None:
     ledger, _ = deploy(stage.rpc_url, chain_id, faucet)
     stage.domain, stage.min_clients = Domain(chain_id, ledger), least_cohort(options.clients)
     bank = EthereumLedger(stage.rpc_url, stage.domain, faucet)
-    for role in (*stage.edges, "manufacturer", client_name(0)):
+    for role in (*stage.edges, *authorities, "manufacturer", client_name(0)):
         bank.transfer(stage.addresses[role], GRANT_WEI)
     bank.close()
     starting = [stage.start_authority(role) for role in authorities]

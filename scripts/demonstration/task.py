@@ -122,6 +122,7 @@ def write_task_file(
         "claim_seconds = 86400",
         "dispute_seconds = 2",
         f"takeover_seconds = {phase_seconds // 2}",
+        f"roster_seconds = {phase_seconds}",
         "",
         "[schedule]",
         f"training_seconds = {TRAINING_SECONDS[dataset]}",

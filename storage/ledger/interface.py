@@ -174,6 +174,10 @@ class Ledger(LedgerReader, Protocol):
 
     def return_stake(self, task: int, client: Address) -> TransactionReceipt: ...
 
+    def post_roster(self, task: int, window: int, held: bytes, refused: bytes) -> TransactionReceipt:
+        """This account, an authority of the task, says whose keys it holds; see ``protocol.messages.rosters``."""
+        ...
+
     def leave(self, leave: SignedLeave) -> TransactionReceipt: ...
 
     def open_round(

@@ -19,13 +19,14 @@ from protocol.identifiers import to_hex
 from protocol.messages.keys import KeyRequest
 from protocol.messages.round import ClientWeight, CohortSum, RoundPlan
 from protocol.messages.settlement import ABANDONED, MALFORMED, Allocation, Rejection, RoundRecord
+from protocol.signing import address_of
 from scripts.commands.auditor import run_audit
 from storage.content.memory import MemoryStore
 from storage.ledger.signer import Signer
 from tests.played_conduct import EXPIRED, Conduct
 from tests.played_task import Player
 from tests.samples import private_key, sample_spec
-from tests.tiny_task import funded_ledger
+from tests.tiny_task import CLIENTS, funded_ledger
 
 Wei = tuple[int, ...]  # by client, ascending
 FLAT = sample_spec().rewards.participation
@@ -46,6 +47,9 @@ def _charging(**changes: Any) -> Conduct:
     """A round whose record tells another charge."""
     return Conduct(lies={"record": lambda record: replace(record, charge=replace(record.charge, **changes))})
 
+
+# of the clients, the one with the first address
+_FIRST = min(range(CLIENTS), key=lambda number: address_of(private_key("client", number)))
 
 LIES: Mapping[str, tuple[int, Conduct]] = {
     "a better accuracy": (19, Conduct(lies={"record": lambda record: replace(record, correct=record.correct + 1)})),
@@ -76,6 +80,18 @@ LIES: Mapping[str, tuple[int, Conduct]] = {
     "a root that proves nobody's place": (
         29,
         Conduct(lies={"cohort": lambda cohort: replace(cohort, root=b"\1" * 32)}),
+    ),
+    "a client left out of the cohort": (
+        8,
+        Conduct(lies={"plan": lambda plan: _planned(plan, plan.weights[1:])}, silent=(_FIRST,)),
+    ),
+    "a client whose keys too few authorities hold": (
+        8,
+        Conduct(lies={"roster": lambda said: (said[0] - {min(said[0])}, said[1])}),
+    ),
+    "a client whose envelope an authority refused": (
+        8,
+        Conduct(lies={"roster": lambda said: (said[0], {min(said[0])})}),
     ),
     "an index set of its own": (9, Conduct(lies={"indices": lambda indices: _others(indices)})),
     "a root over other commitments": (10, Conduct(lies={"root": lambda root: bytes([root[0] ^ 1]) + root[1:]})),

@@ -33,7 +33,7 @@ class Task:
         self.publisher = player.edge.sender
         if replaced:
             player.chain.fund(ledger, SUBSTITUTE.address)
-            player.chain.pass_time(DURATIONS.commit_seconds + DURATIONS.settle_seconds + 101)
+            player.chain.pass_time(DURATIONS.commit_seconds + DURATIONS.settle_seconds + DURATIONS.roster_seconds + 101)
             player.edge = player.chain.ledger(ledger, SUBSTITUTE)
         player.history = replace(history, previous_label=player.history.previous_label)
         player.parameters = parameters

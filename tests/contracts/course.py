@@ -72,15 +72,20 @@ class Course:
 
     def takeover_at(self, task: int) -> int:
         """Until then only the acting edge server may act."""
+        last = self.last(task)
+        since = last.commit_until if last.state in RUNNING else self.rosters_until(task)
+        return since + self.books.terms[task].takeover_seconds
+
+    def rosters_until(self, task: int) -> int:
+        """Until then the next window waits for rosters."""
         shown, last = self.task(task), self.last(task)
-        since = last.commit_until if last.state in RUNNING else last.settle_until
-        return (since if shown.last_round else shown.enrol_until) + self.books.terms[task].takeover_seconds
+        return (last.settle_until if shown.last_round else shown.enrol_until) + self.books.terms[task].roster_seconds
 
     def instants(self, task: int) -> list[int]:
         """The task's deadlines to come."""
         shown, last = self.task(task), self.last(task)
         found = {shown.enrol_until, shown.task_until, shown.claim_until, shown.payable_from - 1}
-        found |= {last.commit_until, last.settle_until}
+        found |= {last.commit_until, last.settle_until, self.rosters_until(task)}
         return sorted(instant for instant in found if instant >= self.sides.now)
 
     def tree(self, task: int, rises: Sequence[int], grade: int, extra: Sequence[Signer] = ()) -> Allocation:
@@ -175,7 +180,7 @@ class Course:
         elif self.is_over(task):
             self.pay_everybody(task)
         elif not self.open(task, shown.last_round + 1, server, shown.enrolled):
-            self.sides.pass_to(shown.enrol_until + 1)
+            self.sides.pass_to(self.rosters_until(task) + 1)
 
     def open(self, task: int, number: int, server: Signer, cohort: int, plan: Digest = PLAN) -> bool:
         """With the first ``cohort`` of the enrolled clients."""

@@ -32,8 +32,8 @@ MANUFACTURER, EDGE, SUBSTITUTE, STRANGER = (
 AUTHORITIES: Final = [Signer(private_key("authority", number)) for number in (1, 2, 3)]
 CLIENTS: Final = sorted((Signer(private_key("client", number)) for number in range(7)), key=lambda one: one.address)
 SERVERS: Final = (EDGE, SUBSTITUTE)
-RICH: Final = [party.address for party in (MANUFACTURER, EDGE, SUBSTITUTE, STRANGER)]
-POOR: Final = [party.address for party in (*AUTHORITIES, *CLIENTS)]
+RICH: Final = [party.address for party in (MANUFACTURER, EDGE, SUBSTITUTE, STRANGER, *AUTHORITIES)]
+POOR: Final = [party.address for party in CLIENTS]
 EVERYBODY: Final = [MANUFACTURER, *SERVERS, STRANGER, *AUTHORITIES, *CLIENTS]
 
 TERMS: Final = replace(
@@ -47,6 +47,7 @@ TERMS: Final = replace(
     edge_bond=501,
     authority_bond=70,
     stake=9,
+    roster_rounds=2,
 )
 
 # each makes terms that the contract must refuse
@@ -68,6 +69,8 @@ BAD_TERMS: Final[list[dict[str, Any]]] = [
     {"dispute_seconds": 201},
     {"takeover_seconds": 201},
     {"claim_seconds": 500},
+    {"roster_rounds": 0},
+    {"roster_seconds": 0},
     {"token": STRANGER.address},
     {"update_reward": 0},
     {"update_reward": 2**128 - 1},

@@ -123,6 +123,19 @@ class Moves(RuleBasedStateMachine):
     @rule(
         place=places,
         when=whens,
+        party=st.sampled_from([*AUTHORITIES, *AUTHORITIES, EDGE]),
+        shift=mostly(0, -1, 1),
+        size=mostly(1, 0, 2),
+    )
+    def post_roster(self, place: int, when: str, party: Signer, shift: int, size: int) -> None:
+        task = self.at(place)
+        self.course.prepare(task, self.course.is_idle, when)
+        window = max(0, self.number(task, 0) // (self.course.books.terms[task].roster_rounds or 1) + shift)
+        self.course.tell(party, "post_roster", task, window, bytes([5]) * size, b"")
+
+    @rule(
+        place=places,
+        when=whens,
         server=servers,
         shift=mostly(1, 0, 2),
         fewer=mostly(0, -1, 1, 2),

@@ -30,6 +30,7 @@ from protocol.messages.chain import (
     TaskPosted,
     TaskView,
 )
+from protocol.messages.rosters import RosterPosted
 from protocol.round.state_table import RoundState
 from tests.reference_ledger.books import Books, Role, write
 
@@ -63,6 +64,8 @@ def _apply(books: Books, event: Event, time: int) -> None:
             server = books.bonds[event.task, shown.edge_server].index
             write(books.rounds, (event.task, event.round), state=RoundState.OPEN, server=server, **fields)
             write(books.tasks, event.task, last_round=event.round)
+            if (event.round - 1) % books.terms[event.task].roster_rounds == 0:
+                books.rosters[event.task] = 0
         case BatchCommitted():
             write(books.rounds, (event.task, event.round), batch_root=event.root, batched=event.count)
         case DirectCommitted():
@@ -104,6 +107,9 @@ def _apply_to_party(books: Books, event: Event, time: int) -> None:
             if books.standings[event.client].task == event.task:
                 task = 0 if event.freed else event.task
                 books.standings[event.client] = Standing(event.reputation, True, time, task)
+        case RosterPosted():
+            write(books.bonds, (event.task, event.authority), rosters=event.window + 1)
+            books.rosters[event.task] += 1
         case StakeReturned():
             write(books.enrolments, (event.task, event.client), staked=False)
             _add(books, event.task, deposits=-event.amount)
@@ -130,7 +136,7 @@ def _post(books: Books, event: TaskPosted) -> None:
     books.authorities_missing[event.task] = terms.threshold if terms.authority_bond else 0
     for role, holders in ((Role.EDGE_SERVER, terms.edge_servers), (Role.AUTHORITY, terms.authorities)):
         for index, holder in enumerate(holders):
-            books.bonds[event.task, holder] = BondView(role, index, False, 0)
+            books.bonds[event.task, holder] = BondView(role, index, False, 0, 0)
     same = set(TaskView.__dataclass_fields__)
     said = {name: getattr(terms, name) for name in same & set(type(terms).__dataclass_fields__)}
     said |= {name: getattr(event, name) for name in same & set(type(event).__dataclass_fields__)}

@@ -52,6 +52,8 @@ def terms_of(edge: Signer) -> TaskTerms:
         edge_bond=0,
         authority_bond=0,
         stake=0,
+        roster_rounds=100,
+        roster_seconds=50,
     )
 
 
@@ -97,7 +99,7 @@ class Scene:
         return self.task, client.address, client.sign(self.ledger.domain, Leave(self.task, client.address))
 
     def open(self, number: int = 1, cohort: int = 3) -> Outcome:
-        self.pass_after(self.ledger.task_view(self.task).enrol_until)
+        self.pass_rosters()
         root = sum_of(self.cohort(cohort)).root
         return self.by_edge("openRound", number, PLAN, label_of(number), root, cohort)
 
@@ -155,6 +157,13 @@ class Scene:
 
     def claim_many(self, *clients: Signer) -> Outcome:
         return self.by(self.ledger.stranger, "claimMany", *self.claim_many_call(*clients))
+
+    def pass_rosters(self) -> None:
+        """The next block is the first in which the next round waits for no roster any more."""
+        shown = self.ledger.task_view(self.task)
+        since = self.ledger.round_view(self.task, shown.last_round).settle_until if shown.last_round else 0
+        waits = shown.last_round % self.terms.roster_rounds == 0
+        self.pass_after((since or shown.enrol_until) + self.terms.roster_seconds if waits else shown.enrol_until)
 
     def pass_window(self) -> None:
         """The next block is the first in which the last settled round can be claimed."""

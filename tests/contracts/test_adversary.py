@@ -99,7 +99,7 @@ def test_should_go_on_without_whoever_stalls(deployed: Scene, stalling: str) -> 
     deployed.post()
     if stalling == "enrolment":
         deployed.enrol(deployed.clients[0])
-        deployed.pass_after(ledger.task_view(1).enrol_until)
+        deployed.pass_rosters()
     else:
         deployed.enrol(*deployed.clients)
         if stalling != "edge before":

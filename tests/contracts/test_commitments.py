@@ -118,7 +118,7 @@ def test_should_refuse_a_place_that_is_not_proven(opened: Scene, change: str) ->
 
 def test_should_refuse_a_tree_that_counts_otherwise_than_the_round(enrolled: Scene) -> None:
     """Two are planned; the root adds up three."""
-    enrolled.pass_after(enrolled.ledger.task_view(1).enrol_until)
+    enrolled.pass_rosters()
     enrolled.by_edge("openRound", 1, PLAN, label_of(1), sum_of(enrolled.cohort(3)).root, 2)
     client = enrolled.clients[0]
     assert direct_refusal(enrolled, enrolled.direct(client)) == ("NotPlanned", 1, client.address)

@@ -60,6 +60,6 @@ def test_should_give_back_what_the_second_part_was_paid_at_its_own_address(deplo
     ledger.transact(ledger.manufacturer, other, posting, deployed.escrow())
     assert (ledger.view("taskCount"), ledger.balance(ledger.address)) == (0, 0)
     paid = ledger.balance(ledger.manufacturer.address)
-    ledger.pass_to(ledger.now + deployed.terms.enrolment_seconds + 1)
+    ledger.pass_to(ledger.now + deployed.terms.enrolment_seconds + deployed.terms.roster_seconds + 1)
     ledger.transact(ledger.stranger, other, encode_call("refund", 1))
     assert ledger.balance(ledger.manufacturer.address) - paid == deployed.escrow()

@@ -50,8 +50,8 @@ def test_should_take_each_bond_once(deployed: Scene) -> None:
     scene, ledger = bonded(deployed), deployed.ledger
     place(scene, ledger.edge.address, EDGE_BOND)
     place(scene, AUTHORITIES[1], AUTHORITY_BOND)
-    assert BondView(*ledger.view("bondOf", 1, ledger.edge.address)) == BondView(1, 0, True, EDGE_BOND)
-    assert BondView(*ledger.view("bondOf", 1, AUTHORITIES[1])) == BondView(2, 1, True, AUTHORITY_BOND)
+    assert BondView(*ledger.view("bondOf", 1, ledger.edge.address)) == BondView(1, 0, True, EDGE_BOND, 0)
+    assert BondView(*ledger.view("bondOf", 1, AUTHORITIES[1])) == BondView(2, 1, True, AUTHORITY_BOND, 0)
     assert ledger.task_view(1).deposits == EDGE_BOND + AUTHORITY_BOND
     assert ledger.balance(ledger.address) == scene.escrow() + EDGE_BOND + AUTHORITY_BOND
     for holder in (ledger.edge.address, ledger.stranger.address):
@@ -64,7 +64,7 @@ def test_should_take_each_bond_once(deployed: Scene) -> None:
 
 def test_should_open_no_round_without_bonds(deployed: Scene) -> None:
     scene, ledger = bonded(deployed), deployed.ledger
-    scene.pass_after(ledger.task_view(1).enrol_until)
+    scene.pass_rosters()
     call = ("openRound", 1, PLAN, label_of(1), ROOT, 3)
     assert scene.edge_refusal(*call) == ("BondMissing", 1, ledger.edge.address)
     place(scene, ledger.edge.address, EDGE_BOND)

@@ -121,7 +121,9 @@ def test_should_void_the_payout_and_go_on(opened: Scene, monkeypatch: pytest.Mon
     assert ledger.refusal(ledger.stranger, "claim", *void) == ("ProofInvalid", 1, client.address)
     opened.by(ledger.stranger, "claim", *before)
     monkeypatch.setattr(ledger, "edge", ledger.substitute)
-    ledger.pass_to(ledger.round_view(1, 2).settle_until + opened.terms.takeover_seconds + 1)
+    ledger.pass_to(
+        ledger.round_view(1, 2).settle_until + opened.terms.roster_seconds + opened.terms.takeover_seconds + 1
+    )
     opened.earned = dict.fromkeys(opened.earned, REWARD)
     opened.open(3)
     opened.request(3)

@@ -129,7 +129,7 @@ def test_should_take_the_last_leaf_along(played: list[Step]) -> None:
     try:
         play.post(NATIVE_COIN, TERMS)
         play.tell(STRANGER, "enrol", [play.pen.enrolment(TASK, client) for client in CROWD])
-        play.sides.pass_to(play.task(TASK).enrol_until + 1)
+        play.sides.pass_to(play.rosters_until(TASK) + 1)
         for step in played:
             play.play(step)
         play.end()
@@ -160,7 +160,7 @@ def test_should_free_nobody_with_the_leaf_before_the_one_that_may_be_disputed() 
     try:
         play.post(NATIVE_COIN, TERMS)
         play.tell(STRANGER, "enrol", [play.pen.enrolment(TASK, client) for client in CROWD])
-        play.sides.pass_to(play.task(TASK).enrol_until + 1)
+        play.sides.pass_to(play.rosters_until(TASK) + 1)
         for step in ("open", "settle", "window", "open", "settle", "open", ("leave", 0), "freeze"):
             play.play(step)
         states = [play.books.rounds[TASK, number].state for number in (1, 2, 3)]

@@ -142,6 +142,7 @@ def test_should_refuse_a_number_that_no_task_has(enrolled: Scene, task: int) -> 
         "claimMany": (task, [], [], []),
         "refund": (task,),
         "placeBond": (task, client.address),
+        "postRoster": (task, 0, b"", b""),
         "returnBond": (task, client.address),
         "returnStake": (task, client.address),
         "taskOf": (task,),

@@ -2,7 +2,7 @@
 
 given a task whose enrolment may still grow
     when its edge server opens a round
-        should refuse, unless the task is full
+        should refuse
 given a task whose enrolment is over
     when another party opens a round
         should refuse
@@ -44,13 +44,9 @@ def test_should_wait_for_the_end_of_enrolment(enrolled: Scene) -> None:
     ledger.pass_to(until)
     assert enrolled.edge_refusal(*open_call()) == ("EnrolmentOpen", 1, until)
     ledger.pass_to(until + 1)
+    assert enrolled.edge_refusal(*open_call()) == ("TooEarly", until + 50)  # for rosters
+    ledger.pass_to(until + 51)
     enrolled.by_edge(*open_call())
-
-
-def test_should_not_wait_when_the_task_is_full(deployed: Scene) -> None:
-    deployed.post(max_clients=3)
-    deployed.enrol(*deployed.clients)
-    deployed.by_edge(*open_call())
 
 
 def test_should_open_the_next_round_and_show_it(enrolled: Scene) -> None:
@@ -81,7 +77,7 @@ def test_should_obey_the_edge_server_only(requested: Scene, name: str) -> None:
 
 
 def test_should_refuse_every_number_but_the_next(enrolled: Scene) -> None:
-    enrolled.pass_after(enrolled.ledger.task_view(1).enrol_until)
+    enrolled.pass_rosters()
     for number in (0, 2, 2**32 + 1, 2**64 - 1):
         call = ("openRound", number, PLAN, label_of(1), ROOT, 3)
         assert enrolled.edge_refusal(*call) == ("RoundUnexpected", 1, number, RoundState.NONE)
@@ -104,7 +100,7 @@ def test_should_refuse_more_rounds_than_agreed(enrolled: Scene) -> None:
 
 
 def test_should_refuse_a_wrong_cohort_or_a_missing_digest(enrolled: Scene) -> None:
-    enrolled.pass_after(enrolled.ledger.task_view(1).enrol_until)
+    enrolled.pass_rosters()
     for cohort in (0, 1, 4, 2**32 - 1):
         assert enrolled.edge_refusal(*open_call(cohort=cohort)) == ("CohortWrong", cohort, 2, 3)
     assert enrolled.edge_refusal("openRound", 1, ZERO, label_of(1), ROOT, 3) == ("DigestZero",)

@@ -31,7 +31,7 @@ def refusal(scene: Scene, name: str, *arguments: object) -> tuple[object, ...]:
 
 def test_should_open_rounds_when_the_first_does_not(deployed: Scene) -> None:
     scene, ledger = two(deployed), deployed.ledger
-    until = ledger.task_view(1).enrol_until + 100
+    until = ledger.task_view(1).enrol_until + 150
     ledger.pass_to(until)
     call = ("openRound", 1, PLAN, label_of(1), ROOT, 3)
     assert refusal(scene, *call) == ("TooEarly", until)
@@ -70,7 +70,7 @@ def test_should_finish_what_the_first_left_for_good(
 
 def test_should_not_hand_back_before_the_second_is_late(deployed: Scene) -> None:
     scene, ledger = two(deployed), deployed.ledger
-    ledger.pass_to(ledger.task_view(1).enrol_until + 101)
+    ledger.pass_to(ledger.task_view(1).enrol_until + 151)
     scene.by(ledger.substitute, "openRound", 1, 1, PLAN, label_of(1), ROOT, 3)
     until = ledger.round_view(1, 1).commit_until + 100
     assert scene.edge_refusal("commitBatch", 1, ROOT, BATCH, 3) == ("TooEarly", until)

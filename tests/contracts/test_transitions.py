@@ -31,7 +31,7 @@ CALLS = (
 
 def bring_to(scene: Scene, state: RoundState) -> None:
     if state is RoundState.NONE:
-        scene.enrolled().pass_after(scene.ledger.task_view(1).enrol_until)
+        scene.enrolled().pass_rosters()
     elif state in (RoundState.OPEN, RoundState.EXPIRED):
         scene.opened()
         if state is RoundState.EXPIRED:

@@ -84,6 +84,8 @@ class PortScene:
             edge_bond=0,
             authority_bond=0,
             stake=0,
+            roster_rounds=10,
+            roster_seconds=1,
         )
         self.escrow = 3 * 5 * 1_000
         self.task = 1
@@ -125,7 +127,7 @@ class PortScene:
         """Posted, enrolled, enrolment over, round 1 open."""
         self.post()
         self.enrol_all()
-        self.chain.pass_time(self.terms.enrolment_seconds + 1)
+        self.chain.pass_time(self.terms.enrolment_seconds + self.terms.roster_seconds + 1)
         return self.edge.open_round(self.task, 1, PLAN, LABEL, self.cohort_root, 3)
 
     def allocation(self, round_number: int = 1) -> Allocation:

@@ -74,7 +74,7 @@ def test_every_event_carries_what_was_sent(scene: PortScene) -> None:
     )
     events += receipt.logs
 
-    scene.chain.pass_time(terms.enrolment_seconds + 1)
+    scene.chain.pass_time(terms.enrolment_seconds + terms.roster_seconds + 1)
     receipt = edge.open_round(1, 1, PLAN, LABEL, scene.cohort_root, 3)
     round_view = edge.round(1, 1)
     assert round_view.commit_until == edge.block_timestamp(receipt.block) + terms.commit_seconds
@@ -145,7 +145,7 @@ def test_views_show_the_state_after_each_step(scene: PortScene) -> None:
     scene.enrol_all()
     assert edge.enrolment(1, first) == on_chain.EnrolmentView(ENVELOPE, 0, 0, terms.initial_reputation, False, False)
     assert edge.round(1, 1).state is RoundState.NONE
-    scene.chain.pass_time(terms.enrolment_seconds + 1)
+    scene.chain.pass_time(terms.enrolment_seconds + terms.roster_seconds + 1)
     edge.open_round(1, 1, PLAN, LABEL, scene.cohort_root, 3)
     assert edge.standing(first) == on_chain.Standing(0, False, 0, 1)
     assert edge.rules() == on_chain.DEFAULT_RULES

@@ -46,6 +46,6 @@ def test_a_stake_in_a_token(scene: PortScene, token: ChainToken | ReferenceToken
     gas = payer.enrol([scene.enrolment(client)]).gas_used
     assert gas * 5 // 4 < CALL_GAS, "or a phone that is told it has enough has not"
     assert payer.allowance(token.address, payer.sender) == payer.balance(payer.sender, token.address) == 0
-    scene.chain.pass_time(scene.terms.enrolment_seconds + 1)
+    scene.chain.pass_time(scene.terms.enrolment_seconds + scene.terms.roster_seconds + 1)
     payer.return_stake(1, client.address)
     assert payer.balance(client.address, token.address) == STAKE

@@ -67,6 +67,7 @@ class Books:
     tasks: Mapped[int, TaskView]
     terms: Mapped[int, TaskTerms]
     authorities_missing: Mapped[int, int]
+    rosters: Mapped[int, int]  # posted for the window that comes
     rounds: Mapped[tuple[int, int], RoundView]
     enrolments: Mapped[tuple[int, Address], EnrolmentView]
     committed: Mapped[tuple[int, int, Address], bool]
@@ -82,6 +83,7 @@ class Books:
             tasks=Mapped(_zero(TaskView)),
             terms=Mapped(_zero(TaskTerms)),
             authorities_missing=Mapped(0),
+            rosters=Mapped(0),
             rounds=Mapped(_zero(RoundView)),
             enrolments=Mapped(_zero(EnrolmentView)),
             committed=Mapped(False),
@@ -178,6 +180,12 @@ class Accounting:
         write(books.tasks, task, deposits=books.tasks[task].deposits - amount)
         self.emit(StakeReturned, task=task, client=client, amount=amount)
         return amount
+
+    def rosters_until(self, task: int) -> int:
+        """The last instant at which a roster for the window of the next round counts."""
+        shown = self.books.tasks[task]
+        since = self._last_round(task).settle_until if shown.last_round else shown.enrol_until
+        return since + self.books.terms[task].roster_seconds
 
     def _over(self, task: int) -> bool:
         shown = self.books.tasks[task]

@@ -37,6 +37,7 @@ _FUNCTIONS: Final[dict[str, Callable[..., None]]] = {
     "postTask": lambda ledger, terms: ledger.post_task(TaskTerms(*terms)),
     "enrol": lambda ledger, messages, signatures: ledger.enrol([Enrolment(*one) for one in messages], signatures),
     "leave": Contract.leave,
+    "postRoster": Contract.post_roster,
     "openRound": Contract.open_round,
     "commitBatch": Contract.commit_batch,
     "commitDirect": lambda ledger, message, signature, place: ledger.commit_direct(

@@ -41,6 +41,7 @@ class Rounds(Accounting):
             refuse("TooLate", shown.task_until)
         if not shown.min_clients <= cohort <= shown.enrolled:
             refuse("CohortWrong", cohort, shown.min_clients, shown.enrolled)
+        self._require_rosters(task, number)
         write(books.tasks, task, last_round=number)
         commit_until = self.now + terms.commit_seconds
         until = {"commit_until": commit_until, "settle_until": commit_until + terms.settle_seconds}
@@ -137,6 +138,16 @@ class Rounds(Accounting):
         write(self.books.rounds, (task, number), state=RoundState.EXPIRED)
         self.emit(RoundExpired, task=task, round=number)
 
+    def _require_rosters(self, task: int, number: int) -> None:
+        """The first round of a window waits for the rosters of all authorities, or for their deadline."""
+        terms = self.books.terms[task]
+        if (number - 1) % terms.roster_rounds:
+            return
+        until = self.rosters_until(task)
+        if self.books.rosters[task] != len(terms.authorities) and self.now <= until:
+            refuse("TooEarly", until)
+        self.books.rosters[task] = 0
+
     def _open(self, task: int, number: int) -> RoundView:
         current = self.books.rounds[task, number]
         if current.state is not RoundState.OPEN:
@@ -176,8 +187,8 @@ class Rounds(Accounting):
             refuse("NotEdgeServer", sender, shown.edge_server)
         if sender != shown.edge_server:
             last = self._last_round(task)
-            since = last.commit_until if last.state in RUNNING else last.settle_until
-            until = (since if shown.last_round else shown.enrol_until) + terms.takeover_seconds
+            since = last.commit_until if last.state in RUNNING else self.rosters_until(task)
+            until = since + terms.takeover_seconds
             if self.now <= until:
                 refuse("TooEarly", until)
             write(books.tasks, task, edge_server=sender)

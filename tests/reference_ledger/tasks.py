@@ -14,6 +14,7 @@ from protocol.messages.chain import (
     TaskPosted,
     TaskTerms,
 )
+from protocol.messages.rosters import RosterPosted
 from protocol.messages.submission import Enrolment, Leave
 from tests.reference_ledger.books import Accounting, Role, refuse, write
 
@@ -58,7 +59,7 @@ class Tasks(Accounting):
             for index, holder in enumerate(holders):
                 if books.bonds[task, holder].role != Role.NONE:
                     refuse("TermsInvalid", "listed twice")
-                books.bonds[task, holder] = BondView(role, index, False, 0)
+                books.bonds[task, holder] = BondView(role, index, False, 0, 0)
         self.emit(TaskPosted, task=task, manufacturer=self.sender, terms=terms, escrow=escrow, **until)
 
     def enrol(self, enrolments: Sequence[Enrolment], signatures: Sequence[bytes]) -> None:
@@ -72,6 +73,20 @@ class Tasks(Accounting):
                 refuse("TermsInvalid", "task")
             self._enrol(enrolment, signature)
         write(books.tasks, task, deposits=books.tasks[task].deposits + stakes)
+
+    def post_roster(self, task: int, window: int, held: bytes, refused: bytes) -> None:
+        shown, bond, books = self.books.known(task), self.books.bonds[task, self.sender], self.books
+        if bond.role != Role.AUTHORITY:
+            refuse("NotAuthority", self.sender)
+        if window * books.terms[task].roster_rounds != shown.last_round or bond.rosters > window:
+            refuse("RosterUnexpected", task, window, bond.rosters)
+        if self.now > self.rosters_until(task):
+            refuse("TooLate", self.rosters_until(task))
+        if 8 * max(len(held), len(refused)) >= shown.enrolled + 8:
+            refuse("RosterUnexpected", task, window, bond.rosters)
+        write(books.bonds, (task, self.sender), rosters=window + 1)
+        books.rosters[task] += 1
+        self.emit(RosterPosted, task=task, window=window, authority=self.sender, held=held, refused=refused)
 
     def leave(self, task: int, client: Address, signature: bytes) -> None:
         shown, enrolment = self.books.known(task), self.books.enrolments[task, client]
@@ -138,6 +153,8 @@ def check_terms(terms: TaskTerms, max_reputation: int, tokens: frozenset[Address
         # else the next round could run out of time while it waits to be settled
         "disputeSeconds": terms.dispute_seconds <= terms.settle_seconds,
         "takeoverSeconds": terms.takeover_seconds <= terms.settle_seconds,
+        "rosterRounds": terms.roster_rounds > 0,
+        "rosterSeconds": duration(terms.roster_seconds),
         "claimSeconds": duration(terms.claim_seconds) and last_round_paid,
         "token": terms.token == NATIVE_COIN or terms.token in tokens,
         "updateReward": terms.update_reward > 0,

@@ -16,6 +16,7 @@ from backend.bonds import BondKeeper
 from backend.key_authority.app import authority_app
 from backend.key_authority.policy import AuthorityPolicy, ChainLimits
 from backend.key_authority.records import AuthorityRecords
+from backend.key_authority.rosters import Rosters, RosterWatch
 from backend.key_authority.service import KeyAuthority
 from backend.key_authority.windows import Windows, WindowWatch, seeded
 from backend.rounds.committee_client import CommitteeClient
@@ -129,6 +130,7 @@ class Authority(Process):
         records = AuthorityRecords(MortalRecords(self.records, self._faults))
         windows = Windows(reader, records, self.signer, seeded(self.signer.address, self.signer.address))
         self.watch = WindowWatch(windows, records)
+        self.rosters = RosterWatch(Rosters(reader, records), records)
         self.app = authority_app(KeyAuthority(reader, records, self.signer, windows, SMALL))
 
 

@@ -161,6 +161,7 @@ class World:
             self._alive(process, process.relay)
         elif isinstance(process, Authority):
             self._alive(process, process.watch.erase)
+            self._alive(process, process.rosters.post)
         elif isinstance(process, Phone) and process.due <= self.time:
             self._alive(process, lambda: process.step(self.time))
 

@@ -17,6 +17,9 @@ interface IHearthEvents is IHearthTypes {
     event Enrolled(
         uint256 indexed task, address indexed client, bytes32 envelope, uint8 reputation, bytes signature
     );
+    event RosterPosted(
+        uint256 indexed task, uint32 indexed window, address indexed authority, bytes held, bytes refused
+    );
     event Left(uint256 indexed task, address indexed client, bytes signature);
     event RoundOpened(
         uint256 indexed task,
@@ -64,6 +67,8 @@ interface IHearthEvents is IHearthTypes {
     error HearthLedger_TermsInvalid(string reason);
     error HearthLedger_EscrowWrong(uint256 sent, uint256 required);
     error HearthLedger_NotEdgeServer(address sender, address edgeServer);
+    error HearthLedger_NotAuthority(address sender);
+    error HearthLedger_RosterUnexpected(uint256 task, uint32 window, uint32 posted);
     error HearthLedger_BondMissing(uint256 task, address holder);
     error HearthLedger_BondUnexpected(uint256 task, address holder);
     error HearthLedger_EnrolmentClosed(uint256 task);

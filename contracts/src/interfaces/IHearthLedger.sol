@@ -9,10 +9,11 @@ import {IHearthTasks} from "./IHearthTasks.sol";
 /// smallest units of the task's token.
 interface IHearthLedger is IHearthTasks {
     /// @dev "Edge server" is the acting one, at first the first of the list. From takeoverSeconds after the round's
-    /// commitUntil (or, while none runs, after the last round's settleUntil, or after enrolUntil) any other of the
+    /// commitUntil (or, while none runs, after the deadline of rosters) any other of the
     /// list becomes the acting one by its call.
 
-    /// @notice Edge server only; the previous round is final, enrolment is over, the task has not ended.
+    /// @notice Edge server only; the previous round is final, enrolment is over, the task has not ended. The first round
+    /// of a window waits until every authority has posted its roster, or their deadline has passed.
     /// @param plan content digest of the RoundPlan; @param label its hash, under which the cohort encrypts.
     /// @param cohortRoot of the sum tree (CohortTree) over the `cohort` planned clients.
     function openRound(

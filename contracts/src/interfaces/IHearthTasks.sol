@@ -22,6 +22,11 @@ interface IHearthTasks is IHearthEvents {
     /// Where the terms ask for a stake, the sender brings one for each; the client gets it back with its last claim.
     function enrol(Enrolment[] calldata enrolments, bytes[] calldata signatures) external payable;
 
+    /// @notice An authority of the task says, once for each window of rosterRounds rounds and before its first round, whose
+    /// keys it holds and whose envelope it refuses: bit i (the lowest of a byte first) is the i-th client that enrolled.
+    /// Until rosterSeconds after enrolUntil, later after settleUntil of the round before the window.
+    function postRoster(uint256 task, uint32 window, bytes calldata held, bytes calldata refused) external;
+
     /// @notice The client leaves: no later round may plan it. EIP-712 `Leave`; anyone may relay.
     function leave(uint256 task, address client, bytes calldata signature) external;
 

@@ -36,6 +36,8 @@ interface IHearthTypes {
         uint128 edgeBond;
         uint128 authorityBond;
         uint128 stake;
+        uint32 rosterRounds;
+        uint32 rosterSeconds;
     }
 
     /// @dev Of a deployment: no reputation is above `maximum`; a settled one below `floor` gains one per
@@ -102,12 +104,14 @@ interface IHearthTypes {
         Authority
     }
 
-    /// @dev Of a party that the terms list, at `index`; a breach ends its role. `amount` is what the ledger holds of it.
+    /// @dev Of a party that the terms list, at `index`; a breach ends its role. `amount` is what the ledger holds of it,
+    /// `rosters` one more than the last window for which an authority posted.
     struct BondView {
         Role role;
         uint8 index;
         bool placed;
         uint128 amount;
+        uint32 rosters;
     }
 
     /// @dev The address cannot enrol again while `task` is not zero, its claim period runs and it has a leaf to apply.

@@ -25,6 +25,8 @@ library TermsCheck {
         // else the next round could run out of time while it waits to be settled
         _require(terms.disputeSeconds <= terms.settleSeconds, "disputeSeconds");
         _require(terms.takeoverSeconds <= terms.settleSeconds, "takeoverSeconds");
+        _require(terms.rosterRounds != 0, "rosterRounds");
+        _require(_duration(terms.rosterSeconds), "rosterSeconds");
         // a round opened in the last second of the task must still be paid
         bool lastRoundPaid =
             terms.claimSeconds > uint256(terms.commitSeconds) + terms.settleSeconds + terms.disputeSeconds;

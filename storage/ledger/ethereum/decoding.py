@@ -7,7 +7,7 @@ from functools import cache
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 from protocol.identifiers import Address, Size
-from protocol.messages import chain
+from protocol.messages import chain, rosters
 from protocol.messages.chain import (
     BondView,
     EnrolmentView,
@@ -26,7 +26,7 @@ Struct = TypeVar("Struct", TaskTerms, TaskView, RoundView, EnrolmentView, BondVi
 
 EVENT_TYPES: Final[dict[str, type[Event]]] = {
     name: kind
-    for name, kind in vars(chain).items()
+    for name, kind in (vars(chain) | vars(rosters)).items()
     if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
 }
 _WORD: Final = 32

@@ -44,6 +44,9 @@ class LedgerWriter(ABC):
     def return_stake(self, task: int, client: Address) -> TransactionReceipt:
         return self._transact("returnStake", task, client)
 
+    def post_roster(self, task: int, window: int, held: bytes, refused: bytes) -> TransactionReceipt:
+        return self._transact("postRoster", task, window, held, refused)
+
     def leave(self, leave: SignedLeave) -> TransactionReceipt:
         return self._transact("leave", leave.leave.task, leave.leave.client, leave.signature)
 

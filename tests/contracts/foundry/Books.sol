@@ -19,6 +19,7 @@ abstract contract Books is Cohort {
         uint32 authorities; // that placed their bonds
         uint32 enrolled;
         uint32 last;
+        uint32 rosters; // for the window that comes
         // the last tree that can be claimed or disputed no more, and the one that still can be disputed, with the sums
         // of the budgets of the rounds they stand for
         bytes32 root;
@@ -50,6 +51,7 @@ abstract contract Books is Cohort {
     mapping(uint256 task => mapping(uint64 round => RoundBook)) internal _rounds;
     mapping(uint256 task => mapping(address client => ClientBook)) internal _clients;
     mapping(uint256 task => mapping(address holder => uint256)) internal _bonds;
+    mapping(uint256 task => mapping(uint256 window => mapping(address authority => bool))) private _rostered;
     mapping(address client => Standing) internal _standings;
     mapping(address token => mapping(address payee => uint256)) internal _received;
     mapping(bytes32 topic => uint256) public seen;
@@ -168,6 +170,10 @@ abstract contract Books is Cohort {
 
     function _foldRound(uint256 task, bytes32 topic, Vm.Log memory log) private {
         if (topic == IHearthEvents.TakenOver.selector) return;
+        if (topic == IHearthEvents.RosterPosted.selector) {
+            _foldRoster(task, uint256(log.topics[2]), _partyOf(log.topics[3]), log.data);
+            return;
+        }
         uint64 round = uint64(uint256(log.topics[2]));
         RoundBook storage current = _rounds[task][round];
         if (topic == IHearthEvents.RoundOpened.selector) {
@@ -175,6 +181,10 @@ abstract contract Books is Cohort {
             // invariant 4: no gap, and nothing running before it
             assert(round == book.last + 1 && round <= book.terms.rounds);
             assert(!_runs(_rounds[task][book.last].state));
+            if (book.last % ROSTER_ROUNDS == 0) {
+                assert(book.rosters == AUTHORITIES || block.timestamp > _rosterUntilOf(task, book));
+                book.rosters = 0;
+            }
             assert(book.authorities >= book.terms.threshold && _bonds[task][ledger.taskOf(task).edgeServer] != 0);
             book.last = uint32(round);
             (,,, current.cohort,,) = abi.decode(log.data, (bytes32, bytes32, bytes32, uint32, uint48, uint48));
@@ -203,6 +213,26 @@ abstract contract Books is Cohort {
             assert(topic == IHearthEvents.RoundFrozen.selector);
             _freeze(task, round, current);
         }
+    }
+
+    /// @dev Before the first round of its window, in time, by an authority that did not say it before.
+    function _foldRoster(uint256 task, uint256 window, address authority, bytes memory data) private {
+        TaskBook storage book = _books[task];
+        (bytes memory held, bytes memory refused) = abi.decode(data, (bytes, bytes));
+        assert(window * ROSTER_ROUNDS == book.last && block.timestamp <= _rosterUntilOf(task, book));
+        assert(held.length <= 1 && refused.length <= 1 && (book.enrolled != 0 || held.length + refused.length == 0));
+        assert(!_rostered[task][window][authority] && _isListed(book.terms.authorities, authority));
+        _rostered[task][window][authority] = true;
+        ++book.rosters;
+    }
+
+    function _rosterUntilOf(uint256 task, TaskBook storage book) private view returns (uint256) {
+        uint256 since = book.last == 0 ? ledger.taskOf(task).enrolUntil : ledger.roundOf(task, book.last).settleUntil;
+        return since + ROSTER_SECONDS;
+    }
+
+    function _isListed(address[] storage listed, address party) private view returns (bool found) {
+        for (uint256 i = 0; i < listed.length; ++i) found = found || listed[i] == party;
     }
 
     /// @dev The table of protocol/round/state_table.py.

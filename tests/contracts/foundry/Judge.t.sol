@@ -13,7 +13,7 @@ contract JudgeTest is Stage {
 
     function setUp() external {
         _enrolled(false);
-        vm.warp(block.timestamp + 601);
+        vm.warp(block.timestamp + 651);
         for (uint256 i = 0; i < ENROLLED; ++i) {
             _sorted.push(_clientKey(i));
             for (uint256 j = i; j > 0 && vm.addr(_sorted[j]) < vm.addr(_sorted[j - 1]); --j) {
@@ -119,7 +119,7 @@ contract JudgeTest is Stage {
 
     /// @dev Whoever opened a round answers for its batch, also when another one is acting by now.
     function test_whoseRoundItIs() external {
-        vm.warp(ledger.taskOf(1).enrolUntil + 101);
+        vm.warp(ledger.taskOf(1).enrolUntil + 151);
         vm.prank(_server(1));
         ledger.openRound(1, 1, SOME, SOME, SOME, ENROLLED);
         vm.warp(ledger.roundOf(1, 1).commitUntil + 1);

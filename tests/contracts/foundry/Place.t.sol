@@ -9,7 +9,7 @@ import {vm} from "./Vm.sol";
 contract PlaceTest is Stage {
     function setUp() external {
         _enrolled(false);
-        vm.warp(block.timestamp + 601);
+        vm.warp(block.timestamp + 651);
         _open(1);
     }
 

@@ -14,7 +14,7 @@ contract ReachTest {
     error NeverHappened(uint256 place);
 
     function test_everyEventHappens() external {
-        bytes32[18] memory topics = [
+        bytes32[19] memory topics = [
             IHearthEvents.TaskPosted.selector,
             IHearthEvents.Enrolled.selector,
             IHearthEvents.Left.selector,
@@ -32,6 +32,7 @@ contract ReachTest {
             IHearthEvents.RoundFrozen.selector,
             IHearthEvents.BondForfeited.selector,
             IHearthEvents.TakenOver.selector,
+            IHearthEvents.RosterPosted.selector,
             IHearthEvents.Refunded.selector
         ];
         for (uint256 walk = 0; walk < _WALKS; ++walk) {
@@ -46,7 +47,7 @@ contract ReachTest {
     function _act(Handler handler, uint256 dice) private {
         (uint256 a, uint256 b, uint256 c, uint256 d) =
             (uint64(dice), uint64(dice >> 64), uint64(dice >> 128), uint64(dice >> 192) >> 8);
-        uint256 action = (dice >> 248) % 17;
+        uint256 action = (dice >> 248) % 18;
         if (action == 0) handler.post(a);
         if (action == 1) handler.enrol(a, b, c);
         if (action == 2) handler.leave(a, b);
@@ -64,5 +65,6 @@ contract ReachTest {
         if (action == 14) handler.returnBond(a, b);
         if (action == 15) handler.returnStake(a, b);
         if (action == 16) handler.wait(a, b);
+        if (action == 17) handler.postRoster(a, b, c, d);
     }
 }

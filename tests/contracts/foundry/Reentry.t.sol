@@ -41,7 +41,7 @@ contract ReentryTest is World {
         for (uint256 i = 0; i < CLIENTS; ++i) _enrol(i);
         for (uint256 i = 0; i < SERVERS; ++i) _bond(_server(i));
         for (uint256 i = 0; i < AUTHORITIES; ++i) _bond(_authority(i));
-        vm.warp(block.timestamp + 601);
+        vm.warp(block.timestamp + 651);
         _open(1);
         _act(abi.encodeCall(IHearthLedger.commitBatch, (_TASK, 1, SOME, SOME, 4)));
         _act(abi.encodeCall(IHearthLedger.requestKey, (_TASK, 1, SOME)));

@@ -38,7 +38,7 @@ contract SignaturesTest is Stage {
     }
 
     function testFuzz_aChangedCommitmentIsRefused(uint256 field, uint256 value) external {
-        vm.warp(block.timestamp + 601);
+        vm.warp(block.timestamp + 651);
         _open(1);
         Commitment memory commitment = Commitment(1, 1, _client(0), SOME, bytes16(SOME), SOME);
         bytes32 signed = _commitmentHash(commitment);

@@ -12,7 +12,7 @@ abstract contract Stage is Cohort {
 
     function _requested(bool inToken) internal {
         _enrolled(inToken);
-        vm.warp(block.timestamp + 601);
+        vm.warp(block.timestamp + 651);
         _request(1);
     }
 

@@ -30,13 +30,17 @@ abstract contract Steps is Checks {
             }
         }
         for (uint256 i = 0; i < SERVERS + AUTHORITIES; ++i) _placeBond(task, _holder(i));
-        _passAfter(ledger.taskOf(task).enrolUntil);
+        if (ledger.taskOf(task).lastRound % ROSTER_ROUNDS == 0) _passAfter(_rosterUntil(task));
     }
 
     function _passTakeover(uint256 task) internal {
+        _passAfter(_rosterUntil(task) + _books[task].terms.takeoverSeconds);
+    }
+
+    function _rosterUntil(uint256 task) internal view returns (uint256) {
         TaskView memory shown = ledger.taskOf(task);
         uint256 since = shown.lastRound == 0 ? shown.enrolUntil : ledger.roundOf(task, shown.lastRound).settleUntil;
-        _passAfter(since + _books[task].terms.takeoverSeconds);
+        return since + ROSTER_SECONDS;
     }
 
     function _prepareRequest(uint256 task) internal {

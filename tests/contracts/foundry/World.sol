@@ -17,6 +17,8 @@ abstract contract World is IHearthTypes {
     uint256 internal constant CLIENTS = 4;
     uint256 internal constant SERVERS = 2;
     uint256 internal constant AUTHORITIES = 3;
+    uint32 internal constant ROSTER_ROUNDS = 2;
+    uint32 internal constant ROSTER_SECONDS = 50;
     uint8 internal constant MAXIMUM = 5;
     uint8 internal constant FLOOR = 2;
     uint128 internal constant REWARD = 1000;
@@ -114,6 +116,8 @@ abstract contract World is IHearthTypes {
         terms.edgeBond = EDGE_BOND;
         terms.authorityBond = AUTHORITY_BOND;
         terms.stake = STAKE;
+        terms.rosterRounds = ROSTER_ROUNDS;
+        terms.rosterSeconds = ROSTER_SECONDS;
     }
 
     function _post(TaskTerms memory terms, address manufacturer) internal returns (uint256) {

@@ -29,6 +29,7 @@ from protocol.messages.chain import (
     RoundPublished,
     TaskPosted,
 )
+from protocol.messages.rosters import RosterPosted, bits_of
 from protocol.messages.round import RoundPlan, RoundStatement, SignedRoundStatement
 from protocol.messages.settlement import PUBLISHED, ProvenEntitlement, RoundRecord, Verdict
 from protocol.messages.submission import (
@@ -96,6 +97,7 @@ class PlayedServer:
     def __init__(self, withheld: tuple[Kind, int] | None = None, proves: bool = True, confirmations: int = 0) -> None:
         self.chain, self.store = PlayedChain(), MemoryStore()
         self.withheld, self.proves, self.away, self.relays = withheld, proves, False, False
+        self.rosters: tuple[bytes, bytes] | None = None  # what the authorities say, if not that everybody is fine
         self.number, self.submitted = 0, dict[int, list[Submission]]()
         self.windows = list[int]()  # whose keys were asked for
         spec = sample_spec(rounds=ROUNDS, confirmations=confirmations)
@@ -141,6 +143,8 @@ class PlayedServer:
         self.indices = indices
         digest = self.put(encode_index_set(indices), Kind.INDEX_SET)
         cohort = weights or {entry.client: entry.reputation for entry in self.allocation.entitlements}
+        if number == 1:
+            self.post_rosters()
         plan = said(plan_round(self.spec, self.chain.domain, 1, number, cohort, history, digest, len(indices)))
         counted = {"cohort_root": plan.cohort.root, "cohort": plan.cohort.count, **on_chain}
         self.plans[number] = plan
@@ -149,6 +153,12 @@ class PlayedServer:
             commit_until=self.chain.time + COMMIT_SECONDS, settle_until=self.chain.time + 2 * COMMIT_SECONDS,
             **counted,
         )  # fmt: skip
+
+    def post_rosters(self) -> None:
+        clients = [event.client for event in self.chain.events() if isinstance(event, Enrolled)]
+        held, refused = self.rosters or (bits_of(clients, set(clients)), b"")
+        for authority in self.spec.committee.members:
+            self.chain.mine(RosterPosted, window=0, authority=authority, held=held, refused=refused)
 
     def commit_batch(self) -> None:
         plan, sent = self.plans[self.number], self.submitted.get(self.number, [])

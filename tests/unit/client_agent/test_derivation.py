@@ -12,7 +12,8 @@ import pytest
 
 from client_agent.journal import AgentJournal
 from protocol.cohort import place_of, sum_of, verify_place
-from protocol.messages.chain import TakenOver, TaskPosted
+from protocol.messages.chain import Left, TakenOver, TaskPosted
+from protocol.messages.rosters import bits_of
 from protocol.messages.round import RoundPlan
 from protocol.sparse.codec import decode_index_set, encode_index_set
 from protocol.task.documents import Kind
@@ -68,6 +69,20 @@ def test_a_plan_that_does_not_follow_gets_no_update(lie: Any, number: int, tmp_p
     server.open(said=lie(server))
     phone.steps(UNTIL_BATCH)
     assert (number in server.submitted) is (lie is _initial_model and number == 1)
+
+
+@pytest.mark.parametrize("case", ["listed", "too few", "refused", "left"])
+def test_a_plan_of_others_than_the_rosters_allow_gets_no_update(case: str, tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = _enrolled(tmp_path, server)
+    if case == "left":
+        server.chain.mine(Left, client=OTHERS[0], signature=bytes(65))
+    clients, first = [*OTHERS, PHONE.address], {OTHERS[0]}
+    held = {"too few": bits_of(clients, set(clients) - first)}.get(case, bits_of(clients, set(clients)))
+    server.rosters = held, bits_of(clients, first) if case == "refused" else b""
+    server.open()
+    phone.steps(UNTIL_BATCH)
+    assert (1 in server.submitted) is (case == "listed")
 
 
 @pytest.mark.parametrize("said", [{"cohort_root": b"\1" * 32}, {"cohort": 2}], ids=["root", "count"])

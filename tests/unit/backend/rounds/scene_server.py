@@ -22,6 +22,7 @@ from protocol.encryption.committee import authority_share, draw_master_keys
 from protocol.identifiers import Address, sha256
 from protocol.messages.chain import TaskPosted
 from protocol.messages.keys import PartialKeyAnswer, PlannedKeyRequest, SignedWindowKey, WindowKeyStatement
+from protocol.messages.rosters import bits_of
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation, RoundRecord
 from protocol.messages.submission import Enrolment, SignedCommitment, SignedEnrolment, Submission
@@ -35,7 +36,9 @@ from protocol.round.planning import terms_of
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to
 from protocol.sparse.codec import decode_sums
+from protocol.task.acting import rosters_until
 from protocol.task.documents import Kind, Present
+from protocol.task.fold import fold
 from protocol.task.past import allocation_before
 from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
@@ -265,9 +268,26 @@ class Scene(Server):
             if holds():
                 return
             worked = [server.step() for server in (self, *self.others) if server.running]
-            if not any(worked):
+            if not any(worked) and not self._post_rosters():
                 self.chain.pass_time(1)
         raise AssertionError("nothing happened")
+
+    def _post_rosters(self) -> bool:
+        """Of the authorities that answer, whose envelopes they were shown; False when none was due."""
+        state, window = fold(1, self.ledger.events(1)), 0
+        posted = state.posted
+        assert posted is not None
+        enrolling = self.ledger.now() <= posted.enrol_until and len(state.enrolled) < posted.terms.max_clients
+        late = self.ledger.now() > rosters_until(posted, ())
+        everybody = range(1, self.committee.m + 1)
+        waiting = {j for j in everybody if _authority(j).address not in state.rosters.get(window, {})}
+        if state.rounds or enrolling or late or self.committee.away or not state.enrolled:
+            return False
+        for j in sorted(waiting):
+            clients, refused = tuple(state.enrolled), self.committee.refusing.get(j, set())
+            held, wrong = bits_of(clients, set(clients) - refused), bits_of(clients, refused)
+            self.chain.ledger(DOMAIN.ledger, _authority(j)).post_roster(1, window, held, wrong)
+        return bool(waiting)
 
     def pass_time_to(self, instant: int) -> None:
         """Block time."""

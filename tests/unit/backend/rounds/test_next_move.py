@@ -12,7 +12,7 @@ import pytest
 from backend.rounds import moves
 from backend.rounds.moves import Knowledge, Move, Wait
 from backend.rounds.next_move import next_move
-from protocol.messages.chain import Event, RoundExpired, RoundFrozen, TakenOver
+from protocol.messages.chain import Event, Left, RoundExpired, RoundFrozen, TakenOver
 from protocol.messages.settlement import UNAVAILABLE, Rejection, Verdict
 from protocol.task.acting import NEVER, acts_after
 from protocol.task.documents import Absent, Delivered, Kind, Lack
@@ -23,7 +23,7 @@ from tests.unit.protocol.task.told_task import CLIENTS, SUBSTITUTE, ToldTask
 
 TOLD, SHORT = ToldTask(), ToldTask(roster_rounds=1)
 EDGE, ENOUGH = TOLD.spec.edge_server, frozenset({b"a" * 20, b"b" * 20, b"c" * 20})
-ENROLLED, OPENED, BATCHED, DIRECT, REQUESTED, PUBLISHED, SECOND = range(4, 11)  # so many events of the told task
+ENROLLED, OPENED, BATCHED, DIRECT, REQUESTED, PUBLISHED, SECOND = range(7, 14)  # so many events of the told task
 ACCEPTED = Verdict(TOLD.plans[0].label(), tuple(CLIENTS), ())
 SETTLED_AT = 1_500
 
@@ -59,15 +59,15 @@ DECIDED = replace(CLOSED, verdict=ACCEPTED, summed=True)
 NOBODY = replace(ACCEPTED, accepted=(), rejected=tuple(Rejection(client, UNAVAILABLE) for client in CLIENTS))
 TWO = replace(ACCEPTED, accepted=ACCEPTED.accepted[:2], rejected=NOBODY.rejected[2:])
 REJECTED = replace(CLOSED, verdict=NOBODY, summed=True)
-PACE = [BlockMined(block, SETTLED_AT) for block in (1, 10)]
+PACE = [BlockMined(block, SETTLED_AT) for block in (1, 13)]
 PAYABLE_FROM = SETTLED_AT + TOLD.spec.durations.dispute_seconds
 
 TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
     ("not posted", TaskState(1), _knows(), 0, Wait(NEVER)),
-    ("the pace of the chain comes first", fold(1, TOLD.events), _knows(missing=True), 2_010, moves.ReadTimes((1, 10))),
+    ("the pace of the chain comes first", fold(1, TOLD.events), _knows(missing=True), 2_010, moves.ReadTimes((1, 13))),
     ("then documents to look for", _state(OPENED), _knows(missing=True), 1_010, moves.Fetch()),
     ("then other times of blocks", fold(1, [*TOLD.events, _event(TakenOver, edge_server=SUBSTITUTE), *PACE]), _knows(),
-     2_010, moves.ReadTimes((9, 99))),
+     2_010, moves.ReadTimes((12, 99))),
     ("before them a batch that is due", _state(OPENED), PART, BATCH_DUE, moves.CommitBatch(1)),
     ("whatever is withheld", _state(OPENED, withheld=frozenset({Kind.INDEX_SET})), PART, BATCH_DUE,
      moves.CommitBatch(1)),
@@ -103,10 +103,11 @@ TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
             not_before={moves.ShowEnvelopes: 1_070}), 1_010, Wait(1_070)),
     ("nor once the task is over", _state(PUBLISHED), _knows(keyed=frozenset()), 86_401, Wait(172_801)),
     ("enrolment is over", _state(ENROLLED), _knows(), 601, moves.OpenRound(1, dict.fromkeys(CLIENTS, 2))),
-    ("too few have their keys with the authorities", _state(ENROLLED),
-     _knows(acceptances={CLIENTS[0]: ENOUGH}, refused=frozenset(CLIENTS[1:])), 601, Wait(86_401)),
-    ("a substitute waits for the acting one", _state(ENROLLED), _knows(SUBSTITUTE), 601, Wait(600 + TAKEOVER + 1)),
-    ("and opens the first round itself", _state(ENROLLED), _knows(SUBSTITUTE), 601 + TAKEOVER,
+    ("a roster may still come", _state(ENROLLED - 1), _knows(), 601, Wait(602)),
+    ("or be missing", _state(ENROLLED - 1), _knows(), 602, moves.OpenRound(1, dict.fromkeys(CLIENTS, 2))),
+    ("whoever is in too few is not planned", _state(ENROLLED - 2), _knows(), 602, Wait(86_401)),
+    ("a substitute waits for the acting one", _state(ENROLLED), _knows(SUBSTITUTE), 601, Wait(601 + TAKEOVER + 1)),
+    ("and opens the first round itself", _state(ENROLLED), _knows(SUBSTITUTE), 602 + TAKEOVER,
      moves.OpenRound(1, dict.fromkeys(CLIENTS, 2))),
     ("phones may still commit", _state(OPENED), _knows(), 1_010, Wait(BATCH_DUE)),
     ("everybody has", _state(OPENED), FULL, 1_010, moves.CommitBatch(1)),
@@ -146,8 +147,8 @@ TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
     ("what cannot be derived now is tried again", _state(PUBLISHED, withheld=frozenset({Kind.ALLOCATION})),
      _knows(underivable={1: 1_660}), 1_600, Wait(1_660)),
     ("the next round", _state(PUBLISHED), _knows(), 1_500, moves.OpenRound(2, dict.fromkeys(CLIENTS, 3))),
-    ("one who left is not planned", _state(PUBLISHED), _knows(refused=frozenset(CLIENTS[:1])), 1_500,
-     moves.OpenRound(2, dict.fromkeys(CLIENTS[1:], 3))),
+    ("one who left is not planned", _state(PUBLISHED, _event(Left, client=CLIENTS[0], signature=bytes(65))), _knows(),
+     1_500, moves.OpenRound(2, dict.fromkeys(CLIENTS[1:], 3))),
     ("a frozen round paid nobody", _state(PUBLISHED, _event(RoundFrozen, round=1, culprit=EDGE)), _knows(), 1_500,
      moves.OpenRound(2, dict.fromkeys(CLIENTS, 2))),
     ("the task's time is over", _state(PUBLISHED), _knows(), 86_401, Wait(172_801)),

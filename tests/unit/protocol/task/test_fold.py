@@ -21,6 +21,7 @@ from protocol.messages.chain import (
     TakenOver,
     TaskPosted,
 )
+from protocol.messages.rosters import RosterPosted
 from protocol.messages.settlement import Allocation, RoundRecord
 from protocol.round.state_table import TRANSITIONS, RoundState
 from protocol.task.acting import NEVER, acts_after, due
@@ -156,7 +157,7 @@ def test_a_batch_that_is_withheld_matters_only_if_it_may_hold_somebody() -> None
     state = TOLD.state(without=batch)
     assert isinstance(state.committed(1), Absent)
     told = ToldTask()
-    told.events = told.events[:5]
+    told.events = told.events[:8]
     told.commit(1, CLIENTS[:1], CLIENTS)
     told.contents.pop(next(event.batch for event in told.events if hasattr(event, "batch")))
     withheld = fold(1, [*told.events, *(d for d in TOLD.deliveries(TOLD.state()) if isinstance(d, Delivered))])
@@ -166,7 +167,7 @@ def test_a_batch_that_is_withheld_matters_only_if_it_may_hold_somebody() -> None
 
 def test_a_batch_that_names_somebody_who_is_not_planned_commits_nobody_else() -> None:
     told = ToldTask()
-    told.events = told.events[:4]
+    told.events = told.events[:7]
     told.plans.clear()
     cohort = dict.fromkeys(CLIENTS[:2], 2)
     told.open(1, told.spec.initial_model, cohort)
@@ -221,10 +222,10 @@ def test_who_may_act() -> None:
     late = apply(late, BlockMined(99, 2_501))
     assert acts_after(late, EDGE) == 2_501 + takeover, "whoever took over is given as long"
     ended = _after(_event(RoundExpired, round=2))
-    assert due(ended) == 2_600, "now the next round is due"
+    assert due(ended) == 2_601, "now the next round is due"
     dismissed = _after(_event(BondForfeited, holder=EDGE, reporter=MANUFACTURER, amount=1))
     assert acts_after(dismissed, EDGE) == NEVER
-    assert due(fold(1, TOLD.events[:4])) == 600, "enrolment"
+    assert due(fold(1, TOLD.events[:4])) == 601, "enrolment, then rosters"
 
 
 def test_when_the_last_allocation_can_be_claimed() -> None:
@@ -238,3 +239,15 @@ def test_when_the_last_allocation_can_be_claimed() -> None:
     assert isinstance(posted, TaskPosted)
     undisputed = replace(posted, terms=replace(posted.terms, dispute_seconds=0))
     assert fold(1, [undisputed, *TOLD.events[1:]]).payable_from() == 0, "nothing to wait for, whenever it was"
+
+
+def test_rosters_are_kept_by_window_and_authority() -> None:
+    """Before the first round of the window, once, by an authority of the task."""
+    state = TOLD.state()
+    first, second, _ = (event for event in TOLD.events if isinstance(event, RosterPosted))
+    assert state.rosters.keys() == {0} and state.rosters[0].keys() == set(TOLD.spec.committee.members)
+    before = fold(1, TOLD.events[:4])
+    for wrong in (replace(first, window=1), replace(first, authority=EDGE)):
+        assert apply(before, wrong).misfits == (wrong,)
+    assert fold(1, [*TOLD.events[:4], first, replace(first, held=b"")]).rosters == {0: {first.authority: first}}
+    assert apply(fold(1, TOLD.events[:8]), second).misfits == (second,), "round 1 is open"

@@ -22,6 +22,7 @@ from protocol.messages.chain import (
     RoundPublished,
     TaskPosted,
 )
+from protocol.messages.rosters import RosterPosted, bits_of
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import PUBLISHED, RoundRecord, Verdict
 from protocol.messages.submission import Commitment, SignedCommitment
@@ -53,7 +54,7 @@ class ToldTask:
         spec = replace(spec, cohort=replace(spec.cohort, **cohort))
         self.layout = Layout.of(spec.model)
         self.parameters = initial_parameters(spec.model)
-        durations = replace(spec.durations, takeover_seconds=100)
+        durations = replace(spec.durations, takeover_seconds=100, roster_seconds=1)
         spec = replace(spec, durations=durations, edge_substitutes=(SUBSTITUTE,))
         self.spec = replace(spec, initial_model=self.put(self.layout.to_safetensors(self.parameters)))
         self.put(encode(self.spec))
@@ -63,6 +64,9 @@ class ToldTask:
         )  # fmt: skip
         for client in CLIENTS:
             self.say(Enrolled, client=client, envelope=ZERO_DIGEST, reputation=2, signature=SIGNATURE)
+        everybody = bits_of(CLIENTS, set(CLIENTS))
+        for authority in self.spec.committee.members:
+            self.say(RosterPosted, window=0, authority=authority, held=everybody, refused=b"")
         self.plans: list[RoundPlan] = []
         self.open(1, self.spec.initial_model)
         self.commit(1, CLIENTS[:2], CLIENTS[2:])

@@ -1,0 +1,90 @@
+"""The rosters of one key authority: before each window of rounds it says on chain whose keys it holds."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+
+from backend.key_authority.records import AuthorityRecords
+from protocol.errors import HearthError
+from protocol.messages.rosters import bits_of
+from protocol.messages.task import TaskSpec
+from protocol.round.windows import enrolment_window, first_round
+from protocol.task.acting import rosters_until
+from protocol.task.ending import is_over
+from protocol.task.fold import fold
+from protocol.task.state import TaskState
+from storage.ledger.interface import Ledger
+
+LOOK_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+class Rosters:
+    """Posts what is due. What it posted is asked of the chain alone, so it may be killed at any time."""
+
+    def __init__(self, ledger: Ledger, records: AuthorityRecords) -> None:
+        self._ledger, self._records = ledger, records
+
+    def post(self, task: int, spec: TaskSpec) -> None:
+        """Once nobody's envelope is missing here, or a quarter of the time for rosters is left.
+
+        Names only clients whose enrolments are as deep as the task's confirmations ask for: their order stands.
+        Raises LedgerError.
+        """
+        head, now = self._ledger.block_number(), self._ledger.now()
+        state = fold(task, self._ledger.events(task))
+        if state.posted is None or not self._is_due(state, now):
+            return
+        held, refused = set(self._records.clients(task)), self._records.refused(task)
+        clients = [client for client, event in state.enrolled.items() if head - event.block >= spec.confirmations]
+        missing = state.enrolled.keys() - state.left.keys() - (held | refused)
+        last_moment = rosters_until(state.posted, state.rounds) - spec.durations.roster_seconds // 4
+        if now <= last_moment and (missing or len(clients) < len(state.enrolled)):
+            return
+        window = enrolment_window(len(state.rounds), spec.cohort.roster_rounds)
+        self._ledger.post_roster(task, window, bits_of(clients, held), bits_of(clients, refused))
+
+    def _is_due(self, state: TaskState, now: int) -> bool:
+        """A window comes next, enrolment for it is over, and this authority has not posted for it."""
+        posted, opened = state.posted, len(state.rounds)
+        assert posted is not None
+        terms = posted.terms
+        window = enrolment_window(opened, terms.roster_rounds)
+        enrolling = not opened and now <= posted.enrol_until and len(state.enrolled) < terms.max_clients
+        comes = first_round(window, terms.roster_rounds) == opened + 1 and state.current is None and not enrolling
+        said = self._ledger.sender in state.rosters.get(window, {})
+        return comes and not said and not is_over(state, now) and now <= rosters_until(posted, state.rounds)
+
+
+class RosterWatch:
+    """Looks at the tasks that the authority was shown, in a thread of its own."""
+
+    def __init__(self, rosters: Rosters, records: AuthorityRecords) -> None:
+        self._rosters, self._records = rosters, records
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="rosters")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns when the thread has ended."""
+        self._stop.set()
+        self._thread.join()
+
+    def post(self) -> None:
+        """What can be posted now; what fails is tried again the next time."""
+        for task in sorted(self._records.tasks()):
+            spec = self._records.spec(task)
+            try:
+                if spec is not None:
+                    self._rosters.post(task, spec)
+            except HearthError as error:
+                log.warning("roster", task=task, error=str(error))
+
+    def _watch(self) -> None:
+        while not self._stop.wait(LOOK_SECONDS):
+            self.post()
