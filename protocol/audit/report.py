@@ -21,7 +21,7 @@ CHECKS: Final[dict[int, str]] = {
     5: "every leave is signed and recorded",
     6: "the round moved only along the state table and inside its deadlines",
     7: "the plan is the one on chain, follows from the task and continues the chain of labels",
-    8: "exactly those are planned who follow from enrolment, rosters and reputation, with their weights",
+    8: "exactly those are planned who follow from enrolment, rosters, reputation and past rounds, with their weights",
     9: "the index set follows from public data",
     10: "the batch stands under its root, every commitment in it signed by a planned client",
     11: "every direct commitment is signed for this round and counted",

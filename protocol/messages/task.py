@@ -108,6 +108,8 @@ class CohortTerms:
     max_clients: Annotated[int, Range(2, 10_000)]
     max_share_ppm: PartsPerMillion  # largest share of one client in the sum of weights (E_CONCENTRATION)
     roster_rounds: Annotated[int, Range(1, 100_000)] = 10  # of a window: each has encryption keys of its own
+    flap_changes: Annotated[int, Range(1, 100_000)] = 4  # of a client's acceptance within ...
+    flap_rounds: Annotated[int, Range(1, 100_000)] = 10  # ... so many rounds; with more it is left out for as many
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Who is in a round's cohort: a public function of the chain and of the allocation that stood.
 
 A client is eligible that enrolled and did not leave, stands in the rosters of a threshold of authorities for the window
-of the round, is refused in none, and has the floor's reputation. All who are eligible are planned.
+of the round, is refused in none, has the floor's reputation, and did not come and go too often. All who are eligible
+are planned.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from protocol.messages.rosters import chosen_by
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation
 from protocol.messages.task import TaskSpec
+from protocol.round.restless import restless
 from protocol.round.windows import window_of
 from protocol.task.state import TaskState
 
@@ -35,13 +37,19 @@ def rostered(state: TaskState, spec: TaskSpec, number: int) -> frozenset[Address
 
 
 def cohort_of(state: TaskState, spec: TaskSpec, number: int, before: Allocation) -> dict[Address, int]:
-    """Reputation by client. ``before``: the allocation that stands when the round opens."""
+    """Reputation by client. ``before``: the allocation that stands when the round opens.
+
+    Who came and went too often is left out, unless too few would be left: then no round would ever be opened again.
+    """
     allowed = rostered(state, spec, number)
-    return {
+    everybody = {
         entry.client: entry.reputation
         for entry in before.entitlements
         if entry.client in allowed and eligible(entry.reputation, spec.reputation)
     }
+    settled = everybody.keys() - restless(state, spec.cohort, number)
+    steady = {client: reputation for client, reputation in everybody.items() if client in settled}
+    return steady if len(steady) >= spec.cohort.min_clients else everybody
 
 
 def check_rostered(state: TaskState, spec: TaskSpec, plan: RoundPlan) -> None:

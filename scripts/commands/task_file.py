@@ -101,6 +101,8 @@ class TaskFile:
                 cohort["max_clients"],
                 _scaled(cohort.get("max_share", Decimal("0.2"))),
                 cohort.get("roster_rounds", 10),
+                cohort.get("flap_changes", 4),
+                cohort.get("flap_rounds", 10),
             ),
             reputation=ReputationTerms(**self._table("reputation")),
             rewards=RewardTerms(

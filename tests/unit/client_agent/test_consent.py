@@ -70,7 +70,7 @@ NOT_TOLD = {  # they cost the owner nothing
     *("learning.optimiser.learning_rate_micro", "learning.optimiser.reference_count", "learning.encoding.packing"),
     *("learning.quantiser.bound_micro", "learning.quantiser.bits"),
     *("durations.enrolment_seconds", "durations.commit_seconds", "durations.settle_seconds"),
-    "durations.roster_seconds",
+    *("durations.roster_seconds", "cohort.flap_changes", "cohort.flap_rounds"),
     *("durations.takeover_seconds", "deposits.edge_server", "deposits.authority"),
     *("schedule.training_seconds", "schedule.max_examples"),
 }

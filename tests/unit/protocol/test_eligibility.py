@@ -12,6 +12,7 @@ from protocol.identifiers import Address
 from protocol.incentives.rewards import first_allocation
 from protocol.messages.chain import Left
 from protocol.messages.rosters import RosterPosted, bits_of, chosen_by
+from protocol.round import eligibility
 from protocol.round.eligibility import check_rostered, cohort_of, rostered
 from protocol.task.fold import fold
 from protocol.task.state import TaskState
@@ -87,3 +88,11 @@ def test_bits_are_clients_in_the_order_of_their_enrolment() -> None:
         assert len(bits_of(many, chosen)) == 3
         assert chosen_by(many, bits_of(many, chosen)) == chosen
     assert chosen_by(CLIENTS, b"\xff\xff") == set(CLIENTS)
+
+
+@pytest.mark.parametrize(("least", "planned"), [(2, REST), (3, set(CLIENTS))])
+def test_who_comes_and_goes_is_not_planned(least: int, planned: set[Address], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless too few would be left for any round."""
+    monkeypatch.setattr(eligibility, "restless", lambda *_: frozenset({FIRST}))
+    spec = replace(TOLD.spec, cohort=replace(TOLD.spec.cohort, min_clients=least))
+    assert cohort_of(_state(ALL, ALL), spec, 1, BEFORE).keys() == planned
