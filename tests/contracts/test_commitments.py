@@ -19,9 +19,10 @@ from dataclasses import astuple, replace
 from typing import Any
 
 import pytest
+from eth_hash.auto import keccak
 
 from protocol.cohort import place_of, sum_of
-from protocol.messages.round import CohortNode
+from protocol.messages.round import CohortNode, CohortPlace
 from protocol.messages.submission import Commitment
 from protocol.round.state_table import RoundState
 from tests.contracts.scene import BATCH, CIPHERTEXT, NONCE, PLAN, ROOT, ZERO, Scene, label_of
@@ -122,6 +123,21 @@ def test_should_refuse_a_tree_that_counts_otherwise_than_the_round(enrolled: Sce
     enrolled.by_edge("openRound", 1, PLAN, label_of(1), sum_of(enrolled.cohort(3)).root, 2)
     client = enrolled.clients[0]
     assert direct_refusal(enrolled, enrolled.direct(client)) == ("NotPlanned", 1, client.address)
+
+
+@pytest.mark.parametrize("part", [(64, 96), (160, 64)], ids=["squares", "sum"])
+def test_should_refuse_totals_that_run_over(enrolled: Scene, part: tuple[int, int]) -> None:
+    """The root is made so that a sibling fills one part up: what runs over would count as a client, or weigh."""
+    enrolled.pass_rosters()
+    start, bits = part
+    (entry,) = enrolled.cohort(1)
+    leaf, own = sum_of([entry]).root, 1 << 224 | 2 << 160 | 4 << 64 | 2
+    full = (0 if start == 160 else 1 << 224) | (2**bits - 1) << start
+    root = keccak(leaf + own.to_bytes(32, "big") + ROOT + full.to_bytes(32, "big"))
+    enrolled.by_edge("openRound", 1, PLAN, label_of(1), root, 2)
+    client = next(one for one in enrolled.clients if one.address == entry.client)
+    call = *enrolled.commitment(client), astuple(CohortPlace(0, 2, (CohortNode(ROOT, full),)))
+    assert direct_refusal(enrolled, call) == ("NotPlanned", 1, client.address)
 
 
 def test_should_refuse_what_is_empty_or_of_another_plan(opened: Scene) -> None:
