@@ -28,6 +28,7 @@ class Disclosure:
     edge_servers: tuple[Address, ...]
     authorities: tuple[Address, ...]
     threshold: int  # authorities that can open a sum together
+    corrupt: int  # authorities that may sign anything without a second sum of a round being opened
     roster_rounds: int  # of a window: an authority has one key for the shares that phones send in it
 
     rewards: RewardTerms
@@ -85,6 +86,7 @@ def disclose(
         edge_servers=spec.edge_servers,
         authorities=spec.committee.members,
         threshold=spec.committee.threshold,
+        corrupt=spec.committee.corrupt,
         roster_rounds=spec.cohort.roster_rounds,
         rewards=spec.rewards,
         reputation=spec.reputation,

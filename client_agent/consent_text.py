@@ -37,6 +37,7 @@ def _task(told: Disclosure) -> Iterator[str]:
     yield f"edge server {' or '.join(map(to_hex, told.edge_servers))}"
     yield from (f"key authority {to_hex(address)}" for address in told.authorities)
     yield f"any {told.threshold} of the {len(told.authorities)} key authorities can open a sum together"
+    yield f"{told.corrupt} of them may cheat, and still no second sum of a round is opened"
     yield f"what opens these shares of keys is erased after {2 * told.roster_rounds + 1} more rounds at the latest"
     yield f"each update has {told.sent_parameters} of the model's {told.parameters} numbers"
     yield f"you have {told.examples} examples"
@@ -54,6 +55,14 @@ def _rewards(told: Disclosure) -> Iterator[str]:
         f"a malformed update costs one point of it; an account at {reputation.floor} is then left out of"
         f" {reputation.waiting_rounds} rounds, or waits {reputation.waiting_seconds} seconds for each point elsewhere"
     )
+    yield (
+        "between tasks the ledger counts what you lose at once, and one point that you gain in"
+        f" {reputation.waiting_seconds} seconds"
+    )
+    for source in reputation.sources:
+        yield f"a reputation counts here if a task of {to_hex(source)} gave it"
+    if reputation.sources:
+        yield "any other counts as none here, and this task's takes its place"
     if reputation.admission:
         yield f"an account that worked before needs a reputation of {reputation.admission}"
     yield (

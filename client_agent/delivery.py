@@ -42,7 +42,8 @@ class Delivery:
     def step(self, spec: TaskSpec, facts: RoundFacts, sealed: Sealed, now: int, wait_seconds: int) -> float | None:
         """One request or transaction; when to come again, None when the update is in or cannot come in any more.
 
-        Without receipt or inclusion proof it is committed directly, at the latest just before the commit phase ends.
+        Without receipt or inclusion proof it is committed directly, at the latest just before the time for objections
+        to the batch ends, or the commit phase. A phone that cannot pay for that goes on asking.
         """
         signed = sealed.commitment
         if now > facts.opened.commit_until or signed.commitment.client in facts.directs:
@@ -50,21 +51,23 @@ class Delivery:
         if facts.number not in self.stored:
             self._store(spec, signed)
         left = self.direct_due(spec, facts) - now
+        if left <= 0 and self._went_another_way(facts, sealed):
+            return None
+        # a server that keeps the request must not keep this phone beyond the objections to a batch that comes meanwhile
+        wait = min(wait_seconds, max(0, left), spec.durations.objection_seconds // 2)
         try:
-            if left > 0:
-                return None if self._through_server(facts, signed, min(wait_seconds, left)) else now + PATIENCE_SECONDS
+            return None if self._through_server(facts, signed, wait) else now + PATIENCE_SECONDS
         except EdgeUnavailableError:
             self.ledger.prepare()  # it may come to a direct commitment, at the last moment
             return now + PATIENCE_SECONDS
         except (EdgeRefusedError, VerificationError) as error:
             log.info("not in the batch", round=facts.number, error=str(error))
-        if self._is_batched(facts, signed):
-            return None
-        return None if self._commit_directly(sealed) else now + PATIENCE_SECONDS
+        return None if left > 0 and self._went_another_way(facts, sealed) else now + PATIENCE_SECONDS
 
     def direct_due(self, spec: TaskSpec, facts: RoundFacts) -> int:
         """Block time in seconds from which this phone commits directly; the edge server's batch is due before."""
-        return margins(spec, facts.opened, self.followed.state.times).direct_due
+        until = facts.batched.object_until if facts.batched else facts.opened.commit_until
+        return until - margins(spec, facts.opened, self.followed.state.times).objection
 
     def _store(self, spec: TaskSpec, signed: SignedCommitment) -> None:
         number, body = signed.commitment.round, self.journal.body(signed.commitment.round)
@@ -87,6 +90,9 @@ class Delivery:
         verify_inclusion(known.batched.root, signed, proof)
         self.watch.included(facts.number, known.batched.root)
         return True
+
+    def _went_another_way(self, facts: RoundFacts, sealed: Sealed) -> bool:
+        return self._is_batched(facts, sealed.commitment) or self._commit_directly(sealed)
 
     def _is_batched(self, facts: RoundFacts, signed: SignedCommitment) -> bool:
         """As content has the batch on chain: a server that says nothing any more may have done its part."""

@@ -141,10 +141,10 @@ def _check_trust(limits: TrustLimits, spec: TaskSpec, domain: Domain) -> None:
         listed = [f"{one.chain_id} ({', '.join(map(to_hex, one.ledgers)) or 'all'})" for one in limits.chains]
         raise PolicyError("trust.chains", "the task's ledger", asked, _listed(listed))
     at_least("trust.min_confirmations", "the task's confirmations", spec.confirmations, limits.min_confirmations)
-    own, threshold = _manufacturers(spec.committee, limits.authorities), spec.committee.threshold
+    own, corrupt = _manufacturers(spec.committee, limits.authorities), spec.committee.corrupt
     what = "the number of key authorities that count as the manufacturer's"
-    if own >= threshold:
-        raise PolicyError("trust.authorities", what, own, f"at most {threshold - 1}, or the others must be listed")
+    if own > corrupt:
+        raise PolicyError("trust.authorities", what, own, f"at most {corrupt}, or the others must be listed")
 
 
 def _manufacturers(committee: Committee, known: Sequence[Address]) -> int:

@@ -24,6 +24,7 @@ from protocol.round.commitments import receipt_of
 from protocol.signing import verify
 from protocol.task.documents import Absent, Kind
 from protocol.task.round_facts import RoundFacts
+from storage.ledger.credits import collect
 from storage.ledger.interface import Ledger
 from storage.ledger.proof_file import write_proof
 from storage.ledger.proofs import bad_leaf, receipt_ignored, two_statements
@@ -151,5 +152,6 @@ class Watch:
             try:
                 self.ledger.dispute(proof)
                 self.tell(f"round {number}: proven on chain, the round is frozen")
+                collect(self.ledger, self.task)
             except HearthError as error:  # no gas, or another one was faster
                 self.tell(f"round {number}: not proven on chain by this phone: {error}")

@@ -1,6 +1,8 @@
 """Compiles the contracts into their artifacts: ``python -m contracts.compile [--check] [--node-modules FOLDER]``.
 
-The compiler is the npm package ``solc`` at the version of ``package-lock.json``, run by Node; py-solc-x speaks to it.
+Beside the artifacts of the deployed contracts are their metadata, and the ledger's standard JSON input, which has the
+sources of all three: what a block explorer verifies them with. The compiler is the npm package ``solc`` at the version
+of ``package-lock.json``, run by Node; py-solc-x speaks to it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any, Final
 import solcx
 
 from contracts.compiler import ROOT, default_node_modules, write_compiler
+from contracts.sources import verification_input, with_imports
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +29,31 @@ class Contract:
     name: str
     source: Path
     artifacts: Path
+    deployed: bool = True  # by us: explorers are to verify it
 
 
 CONTRACTS: Final = (
     Contract("HearthLedger", ROOT / "contracts" / "src", ROOT / "contracts" / "artifacts"),
     Contract("HearthTasks", ROOT / "contracts" / "src", ROOT / "contracts" / "artifacts"),
     Contract("HearthJudge", ROOT / "contracts" / "src", ROOT / "contracts" / "artifacts"),
-    Contract("Reentrant", ROOT / "tests" / "contracts", ROOT / "tests" / "contracts"),
-    Contract("TestToken", ROOT / "tests" / "contracts", ROOT / "tests" / "contracts"),
+    Contract("Reentrant", ROOT / "tests" / "contracts", ROOT / "tests" / "contracts", deployed=False),
+    Contract("TestToken", ROOT / "tests" / "contracts", ROOT / "tests" / "contracts", deployed=False),
 )
 
 
-def compile_contract(contract: Contract, node_modules: Path) -> dict[str, Any]:
-    """The artifact. Raises solcx's SolcError."""
-    return artifact_of(contract, _run(question_of(contract), contract.source, node_modules))
+def compile_contract(contract: Contract, node_modules: Path) -> dict[str, dict[str, Any]]:
+    """What is written for it, by file name. Raises solcx's SolcError."""
+    question = with_imports(question_of(contract), contract.source, node_modules)
+    answer = _run(question, contract.source, node_modules)
+    written = {f"{contract.name}.json": artifact_of(contract, answer)}
+    if contract.deployed:
+        compiled = answer["contracts"][f"{contract.name}.sol"][contract.name]
+        written[f"{contract.name}.metadata.json"] = metadata = json.loads(compiled["metadata"])
+        if not metadata["sources"].keys() <= question["sources"].keys():
+            raise SystemExit(f"{contract.name}: an import that contracts/sources.py did not find")
+    if contract.name == "HearthLedger":
+        written[f"{contract.name}.input.json"] = verification_input(question)
+    return written
 
 
 def question_of(contract: Contract, optimised: bool = True) -> dict[str, Any]:
@@ -52,7 +66,7 @@ def question_of(contract: Contract, optimised: bool = True) -> dict[str, Any]:
         "viaIR": optimised,  # a fifth smaller: a contract may have 24,576 bytes
         "metadata": {"bytecodeHash": "none"},
         "outputSelection": {
-            file: {name: ["abi", "evm.bytecode.object", "evm.deployedBytecode", "storageLayout"]},
+            file: {name: ["abi", "evm.bytecode.object", "evm.deployedBytecode", "storageLayout", "metadata"]},
             "*": {"": ["ast"]},
         },
     }
@@ -72,9 +86,27 @@ def artifact_of(contract: Contract, answer: dict[str, Any]) -> dict[str, Any]:
             names[number]: sorted(place["start"] for place in places)
             for number, places in deployed["immutableReferences"].items()
         },
-        "storage": [
-            f"{entry['slot']}+{entry['offset']} {entry['label']}" for entry in compiled["storageLayout"]["storage"]
-        ],
+        "storage": _storage(compiled["storageLayout"]),
+    }
+
+
+def _storage(layout: dict[str, Any]) -> dict[str, Any]:
+    """``variables``: where each stands, and its type's name; ``types`` by name: bytes, the members of a struct, key and
+    value of a mapping. solc's own identifiers of types are of one compilation, so none is kept."""
+    names = {identifier: kind["label"] for identifier, kind in (layout["types"] or {}).items()}
+    types: dict[str, Any] = {}
+    for kind in (layout["types"] or {}).values():
+        types[kind["label"]] = {"bytes": int(kind["numberOfBytes"])}
+        types[kind["label"]] |= {part: names[kind[part]] for part in ("key", "value") if part in kind}
+        if "members" in kind:
+            types[kind["label"]]["members"] = _places(kind["members"], names)
+    return {"variables": _places(layout["storage"], names), "types": types}
+
+
+def _places(entries: list[dict[str, Any]], names: dict[str, str]) -> dict[str, Any]:
+    return {
+        entry["label"]: {"slot": int(entry["slot"]), "offset": entry["offset"], "type": names[entry["type"]]}
+        for entry in entries
     }
 
 
@@ -104,13 +136,12 @@ def main() -> int:
     arguments = parser.parse_args()
     stale = []
     for contract in CONTRACTS:
-        path = contract.artifacts / f"{contract.name}.json"
-        compiled = compile_contract(contract, arguments.node_modules)
-        text = json.dumps(compiled, indent=1, sort_keys=True) + "\n"
-        if not arguments.check:
-            path.write_text(text, encoding="utf-8")
-        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
-            stale.append(path.relative_to(ROOT).as_posix())
+        for file, content in compile_contract(contract, arguments.node_modules).items():
+            path, text = contract.artifacts / file, json.dumps(content, indent=1, sort_keys=True) + "\n"
+            if not arguments.check:
+                path.write_text(text, encoding="utf-8")
+            elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+                stale.append(path.relative_to(ROOT).as_posix())
     for name in stale:
         print(f"{name} is not what its source compiles to: run python -m contracts.compile")
     return 1 if stale else 0

@@ -14,7 +14,12 @@ from protocol.domain import Domain, uint256
 from protocol.errors import MalformedError, Party, VerificationError
 from protocol.identifiers import Address, Digest, to_hex
 from protocol.messages.consent import Consent
-from protocol.messages.keys import KeyAcceptanceStatement, PartialKeyStatement, WindowKeyStatement
+from protocol.messages.keys import (
+    KeyAcceptanceStatement,
+    PartialKeyStatement,
+    SightingStatement,
+    WindowKeyStatement,
+)
 from protocol.messages.round import RoundStatement
 from protocol.messages.submission import Commitment, Enrolment, Leave, Receipt
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
@@ -28,6 +33,7 @@ Signable = (
     | PartialKeyStatement
     | Receipt
     | RoundStatement
+    | SightingStatement
     | WindowKeyStatement
 )
 
@@ -52,6 +58,17 @@ _TYPES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
             "address authority",
             "uint64 keyEpoch",
             "bytes32 residues",
+        ),
+    ),
+    SightingStatement: (
+        "Sighting",
+        (
+            "uint256 task",
+            "uint64 round",
+            "bytes32 kind",
+            "bytes32 label",
+            "bytes32 digest",
+            "address authority",
         ),
     ),
     KeyAcceptanceStatement: (

@@ -9,10 +9,11 @@ from protocol.audit.codes import PublishedCode
 from protocol.audit.evidence import ChainEvidence, Fetch
 from protocol.deployment import JUDGE, LEDGER, TASKS, contract_addresses
 from protocol.identifiers import Digest
-from protocol.messages.chain import Enrolled, RoundOpened, TaskPosted
+from protocol.messages.chain import Credited, Enrolled, RoundOpened, TaskPosted
 from protocol.task.documents import Kind, Lack
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore, StoreUnavailableError
+from storage.ledger.ethereum.decoding import event_digest
 from storage.ledger.interface import LedgerReader
 from storage.task_reader import TaskReader, read_content
 
@@ -41,6 +42,7 @@ def read_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
     posts = [event for event in events if isinstance(event, TaskPosted)]
     views = {number: ledger.task(number) for number in range(1, min(task_count, len(posts)) + 1)}
     listed = [holder for e in posts if e.task == task for holder in (*e.terms.edge_servers, *e.terms.authorities)]
+    owed = sorted({e.holder for e in events if isinstance(e, Credited) and e.task == task})
     clients = sorted({e.client for e in events if isinstance(e, Enrolled) and e.task == task})
     opened = [e.round for e in events if isinstance(e, RoundOpened) and e.task == task]
     numbers = sorted({*opened, *range(1, min(task_view.last_round, len(events)) + 1)})
@@ -52,7 +54,9 @@ def read_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
         task_count=task_count,
         held={n: view.escrow + view.deposits for n, view in views.items() if view.token == task_view.token},
         events=events,
+        said=tuple(map(event_digest, events)),
         times={block: ledger.block_timestamp(block) for block in sorted({event.block for event in events})},
+        words={number: view.word for number, view in views.items()},
         task_view=task_view,
         rounds={number: ledger.round(task, number) for number in numbers},
         enrolments={client: ledger.enrolment(task, client) for client in clients},
@@ -62,6 +66,7 @@ def read_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
         },
         standings={client: ledger.standing(client) for client in clients},
         bonds={holder: ledger.bond(task, holder) for holder in listed},
+        credits={holder: ledger.credit(task, holder) for holder in owed},
         rules=ledger.rules(),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from protocol.encryption.agreement import liars
@@ -10,10 +11,11 @@ from protocol.encryption.committee import authority_share, ratchet
 from protocol.encryption.port import DecryptedSum
 from protocol.identifiers import Address
 from protocol.messages.chain import Enrolled
-from protocol.messages.keys import KeyRequest, SignedPartialKey
+from protocol.messages.keys import KeyRequest, Sightings, SignedPartialKey, SignedSighting
 from protocol.messages.rosters import bits_of
 from protocol.messages.round import RoundPlan
 from protocol.round.key_request import answer_request
+from protocol.round.sightings import sighting
 from protocol.screening.verdict import Unfit
 from storage.ledger.signer import Signer
 from tests.tiny_task import authority_key
@@ -24,14 +26,25 @@ if TYPE_CHECKING:
 ANSWERING = (1, 3)  # two of three authorities suffice
 
 
+@dataclass(frozen=True)
+class Opened:
+    """Sightings, signed partial keys, signed lies, the functional key and what it opens."""
+
+    sightings: Sightings
+    keys: tuple[SignedPartialKey, ...]
+    accused: tuple[SignedPartialKey, ...]
+    key: bytes
+    decrypted: DecryptedSum
+
+
 def decrypt_sum(
     player: Player,
     plan: RoundPlan,
     request: KeyRequest,
     bodies: Mapping[Address, bytes | Unfit],
     lying: tuple[int, ...],
-) -> tuple[tuple[SignedPartialKey, ...], tuple[SignedPartialKey, ...], bytes, DecryptedSum]:
-    """Signed partial keys, signed lies, the functional key and what it opens."""
+) -> Opened:
+    """Everybody sees the request; ``lying`` authorities answer it with something else."""
     committee = player.spec.committee
     scheme = player.scheme(plan)
     keys = {household.address: ratchet(household.master_keys, plan.key_epoch) for household in player.households}
@@ -45,6 +58,8 @@ def decrypt_sum(
         signer, authority = Signer(authority_key(j)), committee.members[j - 1]
         signed[j] = answer_request(plan, request, authority, partials[j], signer.sign).signed
 
+    everybody = [Signer(authority_key(j)) for j in range(1, scheme.m + 1)]
+    sightings = tuple(_sighting(player, plan, request, signer) for signer in everybody)
     accused = liars(partials, scheme.t, scheme.combine)
     used = [j for j in partials if j not in lying]
     key = scheme.combine({j: partials[j] for j in used})
@@ -55,7 +70,12 @@ def decrypt_sum(
         aggregator.fold(body, entry.weight)
     weights = [entry.weight for entry in request.entries]
     decrypted = scheme.decrypt(aggregator.words, key, weights)
-    return tuple(signed[j] for j in used), tuple(signed[j] for j in accused), key, decrypted
+    return Opened(sightings, tuple(signed[j] for j in used), tuple(signed[j] for j in accused), key, decrypted)
+
+
+def _sighting(player: Player, plan: RoundPlan, request: KeyRequest, signer: Signer) -> SignedSighting:
+    said = sighting(plan.task, plan.round, request.kind, request.label, request.digest(), signer.address)
+    return SignedSighting(said, signer.sign(player.domain, said))
 
 
 def post_rosters(player: Player, number: int) -> None:

@@ -174,11 +174,11 @@ class Player:
             self.history = unpublished_history(self.history, plan)
             return
         assert request is not None
-        signed, accused, key, decrypted = decrypt_sum(self, plan, request, bodies, conduct.lying)
+        opened = decrypt_sum(self, plan, request, bodies, conduct.lying)
         stepped = apply_step(
             self.parameters,
             indices,
-            decrypted.sums,
+            opened.decrypted.sums,
             sum(entry.weight for entry in request.entries),
             plan.learning.quantiser,
         )
@@ -188,14 +188,15 @@ class Player:
         allocation, root, allocated = self._settle(number, verdict, Progress(self.best, correct, examples))
         self.best = max(self.best, correct)
         record = replace(
-            record, outcome=PUBLISHED, keys=signed, accused=accused, functional_key=sha256(key), model=model,
-            max_residual=decrypted.max_residual, aggregate=self.put(encode_sums(decrypted.sums)), correct=correct,
-            examples=examples, allocation=allocation,
+            record, outcome=PUBLISHED, sightings=opened.sightings, keys=opened.keys, accused=opened.accused,
+            functional_key=sha256(opened.key), model=model, max_residual=opened.decrypted.max_residual,
+            aggregate=self.put(encode_sums(opened.decrypted.sums)), correct=correct, examples=examples,
+            allocation=allocation,
         )  # fmt: skip
         record = self.said("record", record)
         publication = Publication(model, self.put(encode(record)), root, allocated, record.correct, record.examples)
         self.edge.publish_round(self.task, number, self.said("publication", publication))
-        self.history = published_history(self.history, plan, request, indices, decrypted.sums, model)
+        self.history = published_history(self.history, plan, request, indices, opened.decrypted.sums, model)
         if conduct.frozen == SETTLED:
             self.freeze_doomed()
 
@@ -255,11 +256,12 @@ class Player:
         batch = self.said("batch", batch_of(batched if conduct.batched else ()))
         if batch.commitments:
             root = self.said("root", batch_root(batch))
+            self.chain.pass_time(2 * self.spec.schedule.training_seconds)
             self.edge.commit_batch(self.task, number, root, self.put(encode(batch)), len(batch.commitments))
         for signed in direct:
             self.edge.commit_direct(signed, place_of(plan.weights, signed.commitment.client))
-        if len(batch.commitments) + len(direct) < len(plan.weights):
-            self.chain.pass_time(plan.commit_seconds + 1)
+        missing = len(batch.commitments) + len(direct) < len(plan.weights)
+        self.chain.pass_time(plan.commit_seconds + 1 if missing else self.spec.durations.objection_seconds + 1)
         return committed_set(batch, direct), bodies
 
     def _deliver(

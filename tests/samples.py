@@ -85,7 +85,7 @@ def sample_spec(**changes: Any) -> TaskSpec:
         rounds=3,
         confirmations=0,
         edge_server=address_of(private_key("edge")),
-        committee=Committee(2, members),
+        committee=Committee(2, members, 0),
         learning=LearningTerms(
             mechanism=MechanismTerms(
                 local_steps=1, sampling_rate_ppm=1_000_000, clip_micro=1_000_000, noise_multiplier_micro=2_000_000
@@ -102,6 +102,7 @@ def sample_spec(**changes: Any) -> TaskSpec:
         durations=Durations(
             enrolment_seconds=600,
             commit_seconds=300,
+            objection_seconds=30,
             settle_seconds=300,
             task_seconds=86_400,
             claim_seconds=86_400,

@@ -100,6 +100,6 @@ def tiny_spec(store: MemoryStore, rounds: int, authorities: int = 3) -> TaskSpec
         initial_model=store.put(Layout.of(model).to_safetensors(initial_parameters(model))).digest,
         test_set=store.put(encode_labelled(*tiny_test_set())).digest,
         rounds=rounds,
-        committee=Committee(2, members),
+        committee=Committee(2, members, 0),
         cohort=CohortTerms(min_clients=3, max_clients=CLIENTS, max_share_ppm=500_000),
     )

@@ -13,6 +13,7 @@ from backend.problem import install, read_body
 from protocol.encryption.envelope import MAX_ENVELOPE_BYTES
 from protocol.errors import MalformedError, Party
 from protocol.identifiers import Address, from_hex
+from protocol.messages.keys import MAX_REQUEST_BYTES
 from protocol.messages.task import MAX_SPEC_BYTES
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,76}", re.ASCII)
@@ -44,6 +45,12 @@ def authority_app(authority: KeyAuthority) -> FastAPI:
         number, address = _number(task), _address(client)
         body = await read_body(request, MAX_ENVELOPE_BYTES)
         return _canonical(await run_in_threadpool(authority.accept_client, number, address, body))
+
+    @app.post("/api/v1/tasks/{task}/rounds/{round_number}/sightings")
+    async def post_sighting(task: str, round_number: str, request: Request) -> Response:
+        in_task, number = _number(task), _number(round_number, _MAX_ROUND)
+        body = await read_body(request, MAX_REQUEST_BYTES)
+        return _canonical(await run_in_threadpool(authority.sight, in_task, number, body))
 
     @app.post("/api/v1/tasks/{task}/rounds/{round_number}/partial-keys")
     async def post_partial_key(task: str, round_number: str, request: Request) -> Response:

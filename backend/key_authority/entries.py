@@ -26,6 +26,16 @@ class ShareKept:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighted:
+    """The first request of this kind that this authority saw under the label on its chain, and so the only one."""
+
+    task: Word
+    label: Label
+    kind: ShortText
+    request: Digest
+
+
+@dataclass(frozen=True, slots=True)
 class EnvelopeRefused:
     """What stands on chain for this client is no envelope, or not one for this authority."""
 
@@ -68,7 +78,7 @@ class WindowsErased:
     first: Count
 
 
-AuthorityEntry = TaskKept | ShareKept | EnvelopeRefused | Answered | KeysMoved | WindowKeyMade | WindowsErased
+AuthorityEntry = TaskKept | ShareKept | EnvelopeRefused | Sighted | Answered | KeysMoved | WindowKeyMade | WindowsErased
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +88,8 @@ class TaskRecords:
     envelopes: Mapping[Address, Digest] = field(default_factory=dict)  # of all clients whose share is held
     refused: Mapping[Address, Digest] = field(default_factory=dict)
     late: Mapping[Address, int] = field(default_factory=dict)  # epoch of every share in a blob of its own
-    answered: Mapping[tuple[Label, str], Digest] = field(default_factory=dict)  # request by label and kind
+    sighted: Mapping[tuple[Label, str], Digest] = field(default_factory=dict)  # request by label and kind
+    answered: Mapping[tuple[Label, str], Digest] = field(default_factory=dict)  # likewise: a part of the former
     windows: frozenset[int] = frozenset()  # whose keys are here
     first_window: int = 0  # the keys of those before are erased
 
@@ -94,10 +105,13 @@ def apply(state: AuthorityState, entry: AuthorityEntry) -> AuthorityState:
         case ShareKept(_, client, envelope, epoch):
             late, envelopes = {**task.late, client: epoch}, {**task.envelopes, client: envelope}
             task = replace(task, late=late, envelopes=envelopes)
+        case Sighted(_, label, kind, request):
+            task = replace(task, sighted={**task.sighted, (label, kind): request})
         case EnvelopeRefused(_, client, envelope):
             task = replace(task, refused={**task.refused, client: envelope})
         case Answered(_, label, kind, request):
-            task = replace(task, answered={**task.answered, (label, kind): request})
+            place = label, kind
+            task = replace(task, sighted={**task.sighted, place: request}, answered={**task.answered, place: request})
         case KeysMoved(epoch=epoch):
             task = replace(task, epoch=epoch, late={})
         case WindowKeyMade(window=window):

@@ -1,4 +1,7 @@
-"""What an authority remembers across a kill: tasks, window keys, shares, the label log; durable before any answer."""
+"""What an authority remembers across a kill: tasks, window keys, shares, sightings, the label log.
+
+Everything is durable before anybody is answered.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from backend.key_authority.entries import (
     EnvelopeRefused,
     KeysMoved,
     ShareKept,
+    Sighted,
     TaskKept,
     TaskRecords,
     WindowKeyMade,
@@ -139,6 +143,15 @@ class AuthorityRecords:
                 if self._task(task) == known:  # else another answer has moved them on meanwhile
                     raise
 
+    def sight(self, task: int, label: Label, kind: str, request: Digest) -> None:
+        """What may be signed from now on. Raises EncryptionError ``E_SIGHTED`` after another request of its place."""
+
+        def change(state: AuthorityState) -> Change:
+            known = (label, kind) in records_of(state, task).sighted
+            return NOTHING if known else Change((Sighted(task, label, kind, request),))
+
+        _check_sighted(records_of(self._folded.change(change), task), label, kind, request)
+
     def answer_to(self, task: int, label: Label, kind: str, request: Digest) -> bytes | None:
         """The stored answer to exactly this request."""
         if self._task(task).answered.get((label, kind)) != request:
@@ -159,7 +172,7 @@ class AuthorityRecords:
         """Uses ``label`` up for ``kind``. Returns what may be answered: what was stored first, if something was.
 
         ``kinds`` are all that the label has. With the last of them the keys of its ``epoch`` are erased, those of
-        earlier epochs with any. Raises EncryptionError ``E_LABEL_USED``, ``E_EPOCH``.
+        earlier epochs with any. Raises EncryptionError ``E_LABEL_USED``, ``E_EPOCH``, ``E_SIGHTED``.
         """
 
         def change(state: AuthorityState) -> Change:
@@ -168,6 +181,7 @@ class AuthorityRecords:
                 return NOTHING
             if epoch < known.epoch:
                 raise EncryptionError(f"the keys of epoch {epoch} are erased", code="E_EPOCH", fault=Party.EDGE_SERVER)
+            _check_sighted(known, label, kind, request)
             used = {of_kind for of_label, of_kind in known.answered if of_label == label} | {kind}
             moved = self._moved(known, task, held, epoch + 1 if used.issuperset(kinds) else epoch)
             answered = Answered(task, label, kind, request)
@@ -205,6 +219,13 @@ class AuthorityRecords:
 
     def _task(self, task: int) -> TaskRecords:
         return records_of(self._folded.state, task)
+
+
+def _check_sighted(known: TaskRecords, label: Label, kind: str, request: Digest) -> None:
+    if known.sighted.get((label, kind), request) != request:
+        raise EncryptionError(
+            f"another request was seen under the label {to_hex(label)}", code="E_SIGHTED", fault=Party.EDGE_SERVER
+        )
 
 
 def _joined(keys: Mapping[Subset, bytes]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from backend.key_authority.endpoints import ChainReader
 from backend.key_authority.policy import AuthorityPolicy, check_task
@@ -15,7 +16,7 @@ from protocol.encryption.committee import Subset, subsets_without
 from protocol.encryption.envelope import MAX_ENVELOPE_BYTES, KeyEnvelope, check_envelope, open_share
 from protocol.encryption.port import Entry
 from protocol.errors import EncryptionError, HearthError, Party, VerificationError
-from protocol.identifiers import Address, sha256, to_hex
+from protocol.identifiers import Address, Digest, Label, sha256, to_hex
 from protocol.messages.chain import RoundView, TaskPosted
 from protocol.messages.keys import (
     MAX_REQUEST_BYTES,
@@ -23,12 +24,14 @@ from protocol.messages.keys import (
     KeyRequest,
     PlannedKeyRequest,
     SignedKeyAcceptance,
+    SignedSighting,
 )
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.round.key_request import answer_request, check_parameters, check_request, kinds_of
 from protocol.round.planning import check_plan, check_terms
 from protocol.round.scheme import RoundScheme, prepare
+from protocol.round.sightings import check_sightings, sighting
 from protocol.round.state_table import RoundState
 from storage.ledger.interface import TransactionRevertedError
 from storage.ledger.signer import Signer
@@ -108,17 +111,26 @@ class KeyAuthority:
         statement = KeyAcceptanceStatement(task, client, envelope_digest, self._signer.address)
         return encode(SignedKeyAcceptance(statement, self._signer.sign(domain, statement)))
 
+    def sight(self, task: int, round_number: int, body: bytes) -> bytes:
+        """A SignedSighting of the request on chain, which the body must be. There is no second one of its label and
+        kind, whatever the chain says later."""
+        request = decode(KeyRequest, body, MAX_REQUEST_BYTES)
+        spec, digest = self._spec(task), request.digest()
+        self._number(spec)
+        self._recorded_round(task, round_number, spec.confirmations, request.label, digest)
+        self._records.sight(task, request.label, request.kind, digest)
+        statement = sighting(task, round_number, request.kind, request.label, digest, self._signer.address)
+        return encode(SignedSighting(statement, self._signer.sign(self._reader.domain, statement)))
+
     def answer(self, task: int, round_number: int, body: bytes) -> bytes:
         """A PartialKeyAnswer: the same bytes for the same request, for ever.
 
-        Nothing is answered to any other request of its label and kind.
+        Nothing is answered to any other request of its label and kind, nor to one that too few authorities saw.
         """
         shown = decode(PlannedKeyRequest, body, MAX_PLANNED_REQUEST_BYTES)
         plan, request = shown.plan, shown.request
         spec, domain, digest = self._spec(task), self._reader.domain, request.digest()
-        view = self._recorded_round(task, round_number, spec.confirmations)
-        if view.request != digest or view.label != request.label:
-            raise _not_recorded(round_number)
+        view = self._recorded_round(task, round_number, spec.confirmations, request.label, digest)
         stored = self._records.answer_to(task, request.label, request.kind, digest)
         if stored is not None:
             return stored
@@ -129,6 +141,8 @@ class KeyAuthority:
             raise VerificationError("the cohort on chain is not the plan's", fault=Party.EDGE_SERVER)
         if view.state in _DEAD or (view.state is RoundState.REQUESTED and self._reader.now() > view.settle_until):
             raise EncryptionError("the round is over", code="E_EXPIRED", fault=Party.EDGE_SERVER)
+        seen = partial(sighting, task, round_number, request.kind, request.label, digest)
+        check_sightings(domain, spec.committee, seen, shown.sightings)
         check_request(plan, request)
         held = subsets_without(len(spec.committee.members), spec.committee.threshold, self._number(spec))
         residues = self._partial_key(task, spec, plan, request, held)
@@ -144,10 +158,14 @@ class KeyAuthority:
         key_pair = self._windows.key_pair(task, envelope.window)
         return open_share(envelope, self._reader.domain.prefix(), self._number(spec), key_pair)
 
-    def _recorded_round(self, task: int, round_number: int, confirmations: int) -> RoundView:
+    def _recorded_round(
+        self, task: int, round_number: int, confirmations: int, label: Label, request: Digest
+    ) -> RoundView:
+        """The round whose label and request on chain these are."""
         with _on_chain(f"round {round_number} of task {task}"):
             view = self._reader.round(task, round_number, confirmations)
-        if view.state in (RoundState.NONE, RoundState.OPEN):
+        unrequested = view.state in (RoundState.NONE, RoundState.OPEN)
+        if unrequested or (view.label, view.request) != (label, request):
             raise _not_recorded(round_number)
         return view
 

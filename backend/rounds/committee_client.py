@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import httpx2
 import structlog
 
+from protocol.audit.breaches import AuthorityWord, place_of, two_words
 from protocol.canonical import decode, encode
 from protocol.content.cid import cid_of
 from protocol.domain import Domain
@@ -18,20 +19,24 @@ from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import Address, Digest, from_hex, to_hex
 from protocol.messages.keys import (
     KeyAcceptanceStatement,
+    KeyRequest,
     PartialKeyAnswer,
     PartialKeyStatement,
     PlannedKeyRequest,
+    SightingStatement,
     SignedKeyAcceptance,
-    SignedPartialKey,
+    SignedSighting,
     SignedWindowKey,
 )
+from protocol.messages.round import RoundPlan
 from protocol.messages.task import Committee, TaskSpec
 from protocol.round.scheme import RoundScheme
+from protocol.round.sightings import sighting
 from protocol.round.windows import check_window_key
 from protocol.signing import verify
 from protocol.strict_json import parse_json
 from storage.ledger.proof_file import write_proof
-from storage.ledger.proofs import two_keys
+from storage.ledger.proofs import proof_of
 
 MAX_STATEMENT_BYTES = 16 * 1024
 TIMEOUT_SECONDS = 10.0
@@ -60,13 +65,13 @@ class Word:
 class CommitteeClient:
     """All authorities that this server knows; a task uses those whose addresses it names. May be shared by threads.
 
-    Two keys that one of them signs for one label become a proof in the folder ``proofs``, for ``hearth dispute``: to
-    file it now would freeze the round and cost every client its reward.
+    Two keys, or two sightings, that one of them signs for one label become a proof in the folder ``proofs``, for
+    ``hearth dispute``: to file it now would freeze the round and cost every client its reward.
     """
 
     def __init__(self, urls: tuple[str, ...], domain: Domain, proofs: Path) -> None:
         self._urls, self._domain, self._proofs = urls, domain, proofs
-        self._last_key: dict[tuple[int, Address], SignedPartialKey] = {}  # by task and authority
+        self._last: dict[tuple[type, int, Address], AuthorityWord] = {}  # by kind, task and authority
         self._url_of: dict[Address, str] = {}
         self._http = httpx2.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False)
         self._pool = ThreadPoolExecutor(max_workers=max(1, len(urls)))
@@ -116,6 +121,21 @@ class CommitteeClient:
 
         return self._ask_all(committee, show)
 
+    def sightings(self, committee: Committee, plan: RoundPlan, request: KeyRequest) -> dict[Address, SignedSighting]:
+        """By authority, of those that see exactly this request on their chain."""
+        path, body = f"/api/v1/tasks/{plan.task}/rounds/{plan.round}/sightings", encode(request)
+        digest = request.digest()
+
+        def ask(url: str, authority: Address) -> SignedSighting:
+            answer = self._send("POST", url + path, body, MAX_STATEMENT_BYTES)
+            signed = decode(SignedSighting, answer, MAX_STATEMENT_BYTES)
+            self._compare_with_last(authority, signed)
+            expected = sighting(plan.task, plan.round, request.kind, request.label, digest, authority)
+            self._check(signed.statement, expected, signed.signature, authority)
+            return signed
+
+        return self._ask_all(committee, ask)
+
     def partial_keys(self, committee: Committee, request: PlannedKeyRequest) -> dict[Address, PartialKeyAnswer]:
         """Verified answers by authority: signed for exactly this request, the share matching its digest."""
         plan = request.plan
@@ -147,24 +167,23 @@ class CommitteeClient:
 
         return self._ask_all(committee, ask)
 
-    def _compare_with_last(self, authority: Address, signed: SignedPartialKey) -> None:
+    def _compare_with_last(self, authority: Address, signed: AuthorityWord) -> None:
         """Writes a proof when this contradicts what the authority signed before."""
         said = signed.statement
         if said.authority != authority:
             return  # refused below
         verify(self._domain, said, signed.signature, authority, Party.KEY_AUTHORITY)
-        last = self._last_key.setdefault((said.task, authority), signed)
-        same_label = last.statement.label == said.label and last.statement.round == said.round
-        if not same_label:
-            self._last_key[said.task, authority] = signed
-        elif (last.statement.request, last.statement.residues) != (said.request, said.residues):
-            path = write_proof(self._proofs, "twoKeys", said.task, said.round, authority, two_keys(last, signed))
-            log.error("a key authority signed two keys for one label", authority=to_hex(authority), proof=str(path))
+        last = self._last.setdefault((type(said), said.task, authority), signed)
+        if place_of(last) != place_of(signed):
+            self._last[type(said), said.task, authority] = signed
+        elif breach := two_words(last, signed):
+            path = write_proof(self._proofs, *astuple(proof_of(breach)))
+            log.error("a key authority contradicts itself", authority=to_hex(authority), proof=str(path))
 
     def _check(
         self,
-        statement: KeyAcceptanceStatement | PartialKeyStatement,
-        expected: KeyAcceptanceStatement | PartialKeyStatement,
+        statement: KeyAcceptanceStatement | PartialKeyStatement | SightingStatement,
+        expected: KeyAcceptanceStatement | PartialKeyStatement | SightingStatement,
         signature: bytes,
         authority: Address,
     ) -> None:

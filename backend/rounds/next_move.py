@@ -38,6 +38,7 @@ from protocol.messages.submission import SignedCommitment
 from protocol.messages.task import TaskSpec
 from protocol.round.eligibility import cohort_of
 from protocol.round.key_request import check_quorum, key_request
+from protocol.round.objection import batch_window, key_after
 from protocol.round.windows import AHEAD, enrolment_window, first_round, window_of
 from protocol.task.acting import NEVER, acts_after, rosters_until
 from protocol.task.documents import Absent
@@ -74,7 +75,8 @@ def owed_batch(state: TaskState, server: Address, submissions: Collection[Addres
     facts, spec = state.current, state.spec
     if facts is None or isinstance(spec, Absent) or isinstance(state.plan(facts.number), Absent) or not submissions:
         return None
-    over = facts.batched is not None or facts.requested is not None or now > facts.opened.commit_until
+    last = facts.opened.commit_until - spec.durations.objection_seconds
+    over = facts.batched is not None or facts.requested is not None or now > last
     return None if over or now <= acts_after(state, server) else margins(spec, facts.opened, state.times)
 
 
@@ -182,15 +184,17 @@ def _in_commit_phase(state: TaskState, spec: TaskSpec, known: Knowledge, facts: 
     """None once nobody has to be waited for."""
     opened, plan = facts.opened, state.plan(facts.number)
     assert not isinstance(plan, Absent)
+    assert state.posted is not None
     cohort = frozenset(entry.client for entry in plan.weights)
-    if facts.batched is None and not (known.closed and not known.submissions):
-        due = margins(spec, opened, state.times).batch_due
+    first, last = batch_window(state.posted.terms, opened.commit_until)
+    if facts.batched is None and now <= last and not (known.closed and not known.submissions):
         expected = cohort - facts.directs.keys() - known.censored
-        return CommitBatch(facts.number) if expected <= known.submissions or now >= due else Wait(due)
+        due = first if expected <= known.submissions else margins(spec, opened, state.times).batch_due
+        return CommitBatch(facts.number) if now >= due else Wait(due)
     committed = state.committed(facts.number)
-    if isinstance(committed, Absent) or cohort - committed.keys():
-        return Wait(opened.commit_until + 1)
-    return None
+    everyone = not isinstance(committed, Absent) and cohort <= committed.keys()
+    after = key_after(opened.commit_until, facts.batched.object_until if facts.batched else 0, everyone)
+    return Wait(after + 1) if now <= after else None
 
 
 def _after_commit_phase(state: TaskState, spec: TaskSpec, known: Knowledge, facts: RoundFacts, now: int) -> Move:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -16,6 +16,7 @@ from backend.rounds.accuracy import Accuracy
 from backend.rounds.admission import Admission
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.journal import EdgeJournal
+from backend.rounds.key_answers import KeyAnswers, answers_to
 from backend.rounds.moves import Knowledge, Move
 from backend.rounds.next_move import fits, next_move
 from backend.rounds.rederivation import Rederivation
@@ -23,7 +24,6 @@ from protocol.canonical import encode
 from protocol.errors import EncryptionError, HearthError
 from protocol.identifiers import ZERO_DIGEST, Address, to_hex
 from protocol.incentives.contribution import Progress
-from protocol.messages.keys import PartialKeyAnswer, PlannedKeyRequest
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation, Verdict
 from protocol.messages.submission import SignedCommitment
@@ -69,12 +69,12 @@ class NotReadyError(HearthError):
 
 @dataclass
 class Work:
-    """Of the round that runs. ``answers``: of key authorities, by their position in the committee."""
+    """Of the round that runs."""
 
     number: int = 0
     verdict: Verdict | None = None
     total: VerifiedSum | None = None
-    answers: Mapping[int, PartialKeyAnswer] = field(default_factory=dict)
+    answers: KeyAnswers | None = None
     aggregate: Aggregate | None = None
     undecryptable: bool = False
 
@@ -206,8 +206,8 @@ class Performer:
         """One Merkle root for all commitments that were taken; inclusion proofs follow from it."""
         # more may have come, with receipts
         submissions = self.journal.close_batch(self.task, facts.number, facts.opened.label)
-        over = facts.batched is not None or facts.requested is not None or now > facts.opened.commit_until
-        if over or not submissions:
+        last = facts.opened.commit_until - self._spec().durations.objection_seconds
+        if facts.batched is not None or facts.requested is not None or now > last or not submissions:
             return
         plan = self._plan(facts.number)
         batch = batch_of(commitment_of(plan, submission) for submission in submissions.values())
@@ -230,31 +230,30 @@ class Performer:
         spec, (plan, committed, verdict) = self._spec(), self._decided(number)
         request, total = key_request(plan, committed, verdict.accepted), self._work.total
         assert total is not None  # decided upon only once it is there
-        found = self.committee.partial_keys(spec.committee, PlannedKeyRequest(plan, request))
-        position = {member: j for j, member in enumerate(spec.committee.members, start=1)}
-        answers = {position[authority]: answer for authority, answer in found.items()}
-        if len(answers) < spec.committee.threshold:
-            raise NotReadyError("too few key authorities answer")
-        layout, partials = Layout.of(spec.model), {j: answer.residues for j, answer in answers.items()}
+        answers = self._work.answers = answers_to(request, plan, spec.committee, self._work.answers)
+        answers.ask(self.committee)
+        if not answers.enough:
+            raise NotReadyError("too few key authorities see the request, or answer it")
+        layout, partials = Layout.of(spec.model), {j: answer.residues for j, answer in answers.partials.items()}
         indices = self._rederivation().indices(number)
         parameters = layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
         try:
             self._work.aggregate = decrypt_sum(self._scheme(number), request, total, partials, indices, parameters)
         except EncryptionError:
-            self._work.undecryptable = len(answers) == len(spec.committee.members)
+            self._work.undecryptable = len(partials) == len(spec.committee.members)
             raise
-        self._work.answers = answers
 
     def _publish(self, number: int) -> None:
-        spec, (plan, committed, verdict) = self._spec(), self._decided(number)
-        aggregate = self._work.aggregate
+        spec, (plan, _, verdict) = self._spec(), self._decided(number)
+        aggregate, answers = self._work.aggregate, self._work.answers
         assert aggregate is not None  # decided upon only once it is there
+        assert answers is not None
         for j in aggregate.accused:
             log.warning("a key authority lied", authority=to_hex(spec.committee.members[j - 1]))
-        request = key_request(plan, committed, verdict.accepted)
         progress = Progress(self._best(number), *self._accuracy.count(spec, aggregate.parameters))
         before = self._allocation_before(number)
-        settlement = publish(spec, plan, verdict, request, self._work.answers, aggregate, before, progress)
+        answered = answers.request, answers.sightings, answers.partials
+        settlement = publish(spec, plan, verdict, *answered, aggregate, before, progress)
         self._put(settlement)
         assert settlement.publication is not None  # of a round that is published
         self.ledger.publish_round(self.task, number, settlement.publication)

@@ -16,13 +16,13 @@ import structlog
 from backend.aggregation.aggregator import decrypt_sum
 from backend.aggregation.verifier import VerifiedSum, verify_updates
 from backend.rounds.committee_client import CommitteeClient
+from backend.rounds.key_answers import KeyAnswers
 from protocol.canonical import encode
 from protocol.content.cid import cid_of
 from protocol.errors import HearthError
 from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, settle
 from protocol.messages.chain import RoundPublished
-from protocol.messages.keys import PlannedKeyRequest
 from protocol.messages.settlement import Allocation, Verdict
 from protocol.model.layout import Layout
 from protocol.model.step import apply_step
@@ -135,9 +135,9 @@ class Rederivation:
         if total is None:
             _, total = verify_updates(self.store, scheme, committed, self.pause, verdict)
         request = key_request(plan, committed, verdict.accepted)
-        found = self.committee.partial_keys(spec.committee, PlannedKeyRequest(plan, request))
-        position = {member: j for j, member in enumerate(spec.committee.members, start=1)}
-        partials = {position[authority]: answer.residues for authority, answer in found.items()}
+        answers = KeyAnswers(spec.committee, plan, request)
+        answers.ask(self.committee)
+        partials = {j: answer.residues for j, answer in answers.partials.items()}
         aggregate = decrypt_sum(scheme, request, total, partials, indices, parameters)
         return aggregate.decrypted.sums
 

@@ -21,7 +21,7 @@ abstract contract Deposits is IHearthTasks, Payments {
         (bond.placed, bond.amount) = (true, amount);
         posted.shown.deposits += amount;
         if (authority && posted.authoritiesMissing != 0) --posted.authoritiesMissing;
-        emit BondPlaced(task, holder, amount);
+        _log(task, BondPlaced.selector, uint160(holder), abi.encode(amount));
     }
 
     /// @inheritdoc IHearthTasks
@@ -33,17 +33,16 @@ abstract contract Deposits is IHearthTasks, Payments {
         if (amount == 0) revert HearthLedger_NothingToPay(task, holder);
         _bond[task][holder].amount = 0;
         shown.deposits -= amount;
-        emit BondReturned(task, holder, amount);
-        _pay(shown.token, holder, amount);
+        _log(task, BondReturned.selector, uint160(holder), abi.encode(amount));
+        _pay(task, holder, amount);
     }
 
     /// @inheritdoc IHearthTasks
     function returnStake(uint256 task, address client) external nonReentrant known(task) {
-        TaskView storage shown = _task[task].shown;
         EnrolmentView storage enrolment = _enrolment[task][client];
         if (!enrolment.staked) revert HearthLedger_NothingToPay(task, client);
         if (_owesLeaf(task, client)) revert HearthLedger_ReputationPending(client, task);
-        _pay(shown.token, client, _unstake(task, client, enrolment));
+        _pay(task, client, _unstake(task, client, enrolment));
     }
 
     /// @dev Takes a deposit of exactly `amount` from the sender; a token must really have brought it.

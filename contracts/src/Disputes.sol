@@ -26,14 +26,14 @@ abstract contract Disputes is IHearthTasks, Payments {
             (shown.pendingRound, shown.payableFrom) = (0, 0);
             (shown.pendingRoot, shown.pendingAllocated) = (0, 0);
         }
-        emit RoundFrozen(task, round, culprit);
+        _log(task, RoundFrozen.selector, round, uint160(culprit), "");
         BondView storage bond = _bond[task][culprit];
         uint128 amount = bond.amount;
         (bond.role, bond.amount) = (Role.None, 0);
         shown.deposits -= amount;
-        // not paid out at once: a manufacturer that takes no money must not stop a dispute
+        // nothing is paid out at once: no payee and no token must stop a dispute
         shown.escrow += amount - amount / 2;
-        emit BondForfeited(task, culprit, msg.sender, amount);
-        _pay(shown.token, msg.sender, amount / 2);
+        _log(task, BondForfeited.selector, uint160(culprit), uint160(msg.sender), abi.encode(amount));
+        _credit(task, msg.sender, amount / 2);
     }
 }

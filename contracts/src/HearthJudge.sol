@@ -14,6 +14,9 @@ contract HearthJudge is IHearthJudge {
     bytes32 private constant _KEY_TYPE = keccak256(
         "PartialKey(uint256 task,uint64 round,bytes32 label,bytes32 request,address authority,uint64 keyEpoch,bytes32 residues)"
     );
+    bytes32 private constant _SIGHTING_TYPE = keccak256(
+        "Sighting(uint256 task,uint64 round,bytes32 kind,bytes32 label,bytes32 digest,address authority)"
+    );
     bytes32 private constant _RECEIPT_TYPE =
         keccak256("Receipt(uint256 task,uint64 round,bytes32 label,bytes32 commitment)");
     bytes32 private constant _COMMITMENT_TYPE = keccak256(
@@ -60,6 +63,23 @@ contract HearthJudge is IHearthJudge {
         if (!same || (one.request == other.request && one.residues == other.residues)) revert HearthJudge_NoConflict();
         _signed(keccak256(abi.encode(_KEY_TYPE, one)), authority, oneSignature);
         _signed(keccak256(abi.encode(_KEY_TYPE, other)), authority, otherSignature);
+        return (one.task, one.round, authority);
+    }
+
+    /// @inheritdoc IHearthJudge
+    function twoSightings(
+        Sighting calldata one,
+        bytes calldata oneSignature,
+        Sighting calldata other,
+        bytes calldata otherSignature
+    ) external view returns (uint256, uint64, address) {
+        address authority = one.authority;
+        _listed(one.task, authority, IHearthTypes.Role.Authority);
+        bool same = one.task == other.task && one.round == other.round && one.kind == other.kind
+            && one.label == other.label && authority == other.authority;
+        if (!same || one.digest == other.digest) revert HearthJudge_NoConflict();
+        _signed(keccak256(abi.encode(_SIGHTING_TYPE, one)), authority, oneSignature);
+        _signed(keccak256(abi.encode(_SIGHTING_TYPE, other)), authority, otherSignature);
         return (one.task, one.round, authority);
     }
 

@@ -61,6 +61,11 @@ contract HearthLedger is Rounds, Payouts, Views {
     }
 
     /// @inheritdoc IHearthTasks
+    function withdraw(uint256, address, address) external {
+        _delegate();
+    }
+
+    /// @inheritdoc IHearthTasks
     function refund(uint256) external {
         _delegate();
     }

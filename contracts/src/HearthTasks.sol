@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Credits} from "./Credits.sol";
 import {Disputes} from "./Disputes.sol";
 import {Enrolments} from "./Enrolments.sol";
 import {LedgerState} from "./LedgerState.sol";
@@ -11,7 +12,7 @@ import {TermsCheck} from "./libraries/TermsCheck.sol";
 /// @title The ledger's second part: what comes before and after a task's rounds
 /// @dev The ledger delegates to this code, so it runs on the ledger's storage, address and money. Called at its own
 /// address it is a ledger without rounds: whatever is paid in there can be taken back.
-contract HearthTasks is Enrolments, Rosters, Disputes {
+contract HearthTasks is Enrolments, Rosters, Disputes, Credits {
     constructor(ReputationRules memory rules, address judge) LedgerState(rules) Disputes(judge) {}
 
     /// @inheritdoc IHearthTasks
@@ -36,6 +37,8 @@ contract HearthTasks is Enrolments, Rosters, Disputes {
         shown.updateReward = terms.updateReward;
         shown.escrow = uint128(required);
         posted.commitSeconds = terms.commitSeconds;
+        posted.trainingSeconds = terms.trainingSeconds;
+        posted.objectionSeconds = terms.objectionSeconds;
         posted.settleSeconds = terms.settleSeconds;
         posted.disputeSeconds = terms.disputeSeconds;
         posted.takeoverSeconds = terms.takeoverSeconds;
@@ -45,14 +48,18 @@ contract HearthTasks is Enrolments, Rosters, Disputes {
         posted.edgeBond = terms.edgeBond;
         posted.authorityBond = terms.authorityBond;
         posted.stake = terms.stake;
+        posted.sourcesListed = terms.reputationSources.length != 0;
+        for (uint256 i = 0; i < terms.reputationSources.length; ++i) {
+            _source[task][terms.reputationSources[i]] = true;
+        }
         if (terms.authorityBond != 0) posted.authoritiesMissing = terms.threshold;
-        _list(task, terms.edgeServers, Role.EdgeServer);
-        _list(task, terms.authorities, Role.Authority);
+        _list(task, terms.edgeServers, Role.EdgeServer, "edgeServers");
+        _list(task, terms.authorities, Role.Authority, "authorities");
         posted.initialReputation = terms.initialReputation;
         posted.minReputation = terms.minReputation;
-        emit TaskPosted(
-            task, msg.sender, terms, uint128(required), shown.enrolUntil, shown.taskUntil, shown.claimUntil
-        );
+        bytes memory data =
+            abi.encode(terms, uint128(required), shown.enrolUntil, shown.taskUntil, shown.claimUntil);
+        _log(task, TaskPosted.selector, uint160(msg.sender), data);
     }
 
     /// @inheritdoc IHearthTasks
@@ -67,13 +74,15 @@ contract HearthTasks is Enrolments, Rosters, Disputes {
         uint128 amount = shown.escrow - owed;
         if (amount == 0) revert HearthLedger_NothingToPay(task, shown.manufacturer);
         shown.escrow = owed;
-        emit Refunded(task, shown.manufacturer, amount);
-        _pay(shown.token, shown.manufacturer, amount);
+        _log(task, Refunded.selector, uint160(shown.manufacturer), abi.encode(amount));
+        _pay(task, shown.manufacturer, amount);
     }
 
-    function _list(uint256 task, address[] calldata holders, Role role) private {
+    /// @dev Each once, and plain accounts alone: nobody can be convicted by a signature that a contract may take back.
+    function _list(uint256 task, address[] calldata holders, Role role, string memory term) private {
         for (uint256 i = 0; i < holders.length; ++i) {
-            if (_bond[task][holders[i]].role != Role.None) revert HearthLedger_TermsInvalid("listed twice");
+            bool plain = holders[i].code.length == 0;
+            if (!plain || _bond[task][holders[i]].role != Role.None) revert HearthLedger_TermsInvalid(term);
             (_bond[task][holders[i]].role, _bond[task][holders[i]].index) = (role, uint8(i));
         }
     }

@@ -13,6 +13,8 @@ abstract contract LedgerState is IHearthEvents, EIP712, ReentrancyGuard {
     struct Task {
         TaskView shown;
         uint32 commitSeconds;
+        uint32 trainingSeconds;
+        uint32 objectionSeconds;
         uint32 settleSeconds;
         uint32 disputeSeconds;
         uint32 takeoverSeconds;
@@ -23,6 +25,7 @@ abstract contract LedgerState is IHearthEvents, EIP712, ReentrancyGuard {
         uint8 initialReputation;
         uint8 minReputation;
         uint8 authoritiesMissing;
+        bool sourcesListed;
         uint128 edgeBond;
         uint128 authorityBond;
         uint128 stake;
@@ -38,15 +41,39 @@ abstract contract LedgerState is IHearthEvents, EIP712, ReentrancyGuard {
     mapping(uint256 task => mapping(uint64 round => mapping(address client => bool))) internal _committed;
     mapping(address client => Standing) internal _standing;
     mapping(uint256 task => mapping(address holder => BondView)) internal _bond;
+    mapping(uint256 task => mapping(address manufacturer => bool)) internal _source;
+    mapping(uint256 task => mapping(address holder => uint128)) internal _credits;
 
     constructor(ReputationRules memory rules) EIP712("Hearth", "3") {
-        if (rules.floor > rules.maximum || rules.waitingSeconds == 0) revert HearthLedger_TermsInvalid("rules");
+        if (rules.floor > rules.maximum) revert HearthLedger_TermsInvalid("floor");
+        if (rules.waitingSeconds == 0) revert HearthLedger_TermsInvalid("waitingSeconds");
         (_maximum, _floor, _waitingSeconds) = (rules.maximum, rules.floor, rules.waitingSeconds);
     }
 
     modifier known(uint256 task) {
         if (task == 0 || task > _tasks) revert HearthLedger_TaskUnknown(task);
         _;
+    }
+
+    /// @dev Says an event of a task, of two or three indexed members, and takes it into the task's word. Nothing else here
+    /// says anything. `data` are the members that are not indexed, ABI-encoded.
+    function _log(uint256 task, bytes32 kind, uint256 subject, bytes memory data) internal {
+        assembly ("memory-safe") {
+            log3(add(data, 0x20), mload(data), kind, task, subject)
+        }
+        _keepWord(task, keccak256(abi.encode(kind, task, subject, keccak256(data))));
+    }
+
+    function _log(uint256 task, bytes32 kind, uint256 subject, uint256 object, bytes memory data) internal {
+        assembly ("memory-safe") {
+            log4(add(data, 0x20), mload(data), kind, task, subject, object)
+        }
+        _keepWord(task, keccak256(abi.encode(kind, task, subject, object, keccak256(data))));
+    }
+
+    function _keepWord(uint256 task, bytes32 said) private {
+        TaskView storage shown = _task[task].shown;
+        shown.word = keccak256(abi.encode(shown.word, block.timestamp, said));
     }
 
     function _open(uint256 task, uint64 round) internal view returns (RoundView storage current) {

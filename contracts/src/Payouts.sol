@@ -3,10 +3,11 @@ pragma solidity 0.8.37;
 
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {Payments} from "./Payments.sol";
+import {Standings} from "./Standings.sol";
 import {IHearthLedger} from "./interfaces/IHearthLedger.sol";
 
 /// @title Rewards to clients
-abstract contract Payouts is IHearthLedger, Payments {
+abstract contract Payouts is IHearthLedger, Payments, Standings {
     bytes32 private constant _ENTITLEMENT_LEAF =
         keccak256("HearthEntitlementLeaf(uint256 task,uint256 index,address client,uint256 cumulative,uint256 reputation)");
 
@@ -74,10 +75,15 @@ abstract contract Payouts is IHearthLedger, Payments {
         if (amount != 0) enrolment.claimed = cumulative;
         shown.claimed = claimed + amount;
         shown.escrow -= amount;
-        emit Claimed(task, client, amount, cumulative, leaf.reputation, freed);
+        _logClaimed(task, leaf, amount, freed);
         if (freed && enrolment.staked) amount += _unstake(task, client, enrolment);
-        _pay(shown.token, client, amount);
+        _pay(task, client, amount);
         return true;
+    }
+
+    function _logClaimed(uint256 task, Entitlement calldata leaf, uint128 amount, bool freed) private {
+        bytes memory data = abi.encode(amount, leaf.cumulative, leaf.reputation, freed);
+        _log(task, Claimed.selector, uint160(leaf.client), data);
     }
 
     /// @dev Of the client's current task only: a leaf of an older one says nothing new. True when it frees the client.
@@ -89,9 +95,6 @@ abstract contract Payouts is IHearthLedger, Payments {
         if (standing.task != task) return false;
         if (leaf.reputation > _maximum) revert HearthLedger_ReputationWrong(leaf.client, leaf.reputation, 0, _maximum);
         freed = _isFinal(task, enrolment);
-        if (freed || amount != 0) {
-            _standing[leaf.client] =
-                Standing(leaf.reputation, true, uint48(block.timestamp), freed ? 0 : uint64(task));
-        }
+        if (freed || amount != 0) _settleStanding(task, standing, leaf.reputation, freed);
     }
 }

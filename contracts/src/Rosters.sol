@@ -25,6 +25,6 @@ abstract contract Rosters is IHearthTasks, LedgerState {
         }
         bond.rosters = window + 1;
         ++posted.rosters;
-        emit RosterPosted(task, window, msg.sender, held, refused);
+        _log(task, RosterPosted.selector, window, uint160(msg.sender), abi.encode(held, refused));
     }
 }

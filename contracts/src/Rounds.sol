@@ -44,9 +44,9 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         opened.server = _bond[task][msg.sender].index;
         opened.commitUntil = uint48(block.timestamp + _task[task].commitSeconds);
         opened.settleUntil = opened.commitUntil + _task[task].settleSeconds;
-        emit RoundOpened(
-            task, round, plan, label, cohortRoot, cohort, opened.commitUntil, opened.settleUntil
-        );
+        bytes memory data =
+            abi.encode(plan, label, cohortRoot, cohort, opened.commitUntil, opened.settleUntil);
+        _log(task, RoundOpened.selector, round, data);
     }
 
     /// @inheritdoc IHearthLedger
@@ -57,12 +57,17 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         _actAsEdgeServer(task);
         RoundView storage current = _open(task, round);
         if (current.batched != 0) revert HearthLedger_AlreadyCommitted(task, round, msg.sender);
-        if (block.timestamp > current.commitUntil) revert HearthLedger_TooLate(current.commitUntil);
+        Task storage posted = _task[task];
+        uint48 due = current.commitUntil - posted.commitSeconds + 2 * posted.trainingSeconds;
+        uint48 last = current.commitUntil - posted.objectionSeconds;
+        if (block.timestamp < due) revert HearthLedger_TooEarly(due);
+        if (block.timestamp > last) revert HearthLedger_TooLate(last);
         if (count == 0 || count > current.cohort) revert HearthLedger_CohortWrong(count, 1, current.cohort);
         if (root == 0 || batch == 0) revert HearthLedger_DigestZero();
         current.batchRoot = root;
         current.batched = count;
-        emit BatchCommitted(task, round, root, batch, count);
+        current.objectUntil = uint48(block.timestamp) + posted.objectionSeconds;
+        _log(task, BatchCommitted.selector, round, abi.encode(root, batch, count, current.objectUntil));
     }
 
     /// @inheritdoc IHearthLedger
@@ -82,9 +87,8 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         _verify(keccak256(abi.encode(_COMMITMENT_TYPE, commitment)), client, signature);
         _committed[task][round][client] = true;
         ++current.direct;
-        emit DirectCommitted(
-            task, round, client, commitment.label, commitment.nonce, commitment.ciphertext, signature
-        );
+        bytes memory data = abi.encode(commitment.label, commitment.nonce, commitment.ciphertext, signature);
+        _log(task, DirectCommitted.selector, round, uint160(client), data);
     }
 
     /// @inheritdoc IHearthLedger
@@ -92,12 +96,13 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         _actAsEdgeServer(task);
         RoundView storage current = _open(task, round);
         bool everyone = current.batched + current.direct >= current.cohort;
-        if (!everyone && block.timestamp <= current.commitUntil) revert HearthLedger_TooEarly(current.commitUntil);
+        uint48 until = everyone ? current.objectUntil : current.commitUntil;
+        if (block.timestamp <= until) revert HearthLedger_TooEarly(until);
         if (block.timestamp > current.settleUntil) revert HearthLedger_TooLate(current.settleUntil);
         if (request == 0) revert HearthLedger_DigestZero();
         current.state = RoundState.Requested;
         current.request = request;
-        emit KeyRequested(task, round, request);
+        _log(task, KeyRequested.selector, round, abi.encode(request));
     }
 
     /// @inheritdoc IHearthLedger
@@ -108,7 +113,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         if (publication.model == 0 || publication.record == 0) revert HearthLedger_DigestZero();
         current.state = RoundState.Published;
         _allocate(task, round, current, publication.allocationRoot, publication.allocated);
-        emit RoundPublished(task, round, publication);
+        _log(task, RoundPublished.selector, round, abi.encode(publication));
     }
 
     /// @inheritdoc IHearthLedger
@@ -125,7 +130,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         if (record == 0) revert HearthLedger_DigestZero();
         current.state = RoundState.Abandoned;
         _allocate(task, round, current, allocationRoot, allocated);
-        emit RoundAbandoned(task, round, record, allocationRoot, allocated);
+        _log(task, RoundAbandoned.selector, round, abi.encode(record, allocationRoot, allocated));
     }
 
     /// @inheritdoc IHearthLedger
@@ -134,7 +139,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         if (!_running(current.state)) revert HearthLedger_RoundUnexpected(task, round, current.state);
         if (block.timestamp <= current.settleUntil) revert HearthLedger_TooEarly(current.settleUntil);
         current.state = RoundState.Expired;
-        emit RoundExpired(task, round);
+        _log(task, RoundExpired.selector, round, "");
     }
 
     /// @dev The first round of a window waits for the rosters of all authorities, or for their deadline.
@@ -176,7 +181,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
             uint48 until = since + posted.takeoverSeconds;
             if (block.timestamp <= until) revert HearthLedger_TooEarly(until);
             shown.edgeServer = msg.sender;
-            emit TakenOver(task, msg.sender);
+            _log(task, TakenOver.selector, uint160(msg.sender), "");
         }
         if (posted.edgeBond != 0 && bond.amount == 0) revert HearthLedger_BondMissing(task, msg.sender);
     }

@@ -37,6 +37,11 @@ abstract contract Views is IHearthLedger, LedgerState {
     }
 
     /// @inheritdoc IHearthLedger
+    function creditOf(uint256 task, address holder) external view returns (uint128) {
+        return _credits[task][holder];
+    }
+
+    /// @inheritdoc IHearthLedger
     function standingOf(address client) external view returns (Standing memory) {
         return _standing[client];
     }

@@ -12,9 +12,9 @@ from itertools import pairwise
 
 from protocol.domain import Domain
 from protocol.errors import HearthError, Party
-from protocol.identifiers import Address, Label
+from protocol.identifiers import Address
 from protocol.messages.chain import TaskTerms
-from protocol.messages.keys import SignedPartialKey
+from protocol.messages.keys import SightingStatement, SignedPartialKey, SignedSighting
 from protocol.messages.settlement import RoundRecord
 from protocol.messages.submission import CommitmentBatch, SignedCommitment
 from protocol.round.commitments import batch_root
@@ -56,16 +56,48 @@ class TwoKeys:
     other: SignedPartialKey
 
 
-Breach = BadLeaf | Disorder | TwoKeys
+@dataclass(frozen=True, slots=True)
+class TwoSightings:
+    """One authority saw two requests of one kind under one label."""
+
+    task: int
+    round: int
+    culprit: Address
+    one: SignedSighting
+    other: SignedSighting
+
+
+Breach = BadLeaf | Disorder | TwoKeys | TwoSightings
+AuthorityWord = SignedPartialKey | SignedSighting
+
+
+def two_words(one: AuthorityWord, other: AuthorityWord) -> TwoKeys | TwoSightings | None:
+    """The breach in two statements that one authority signed; whether it did is for the caller to verify."""
+    where = other.statement.task, other.statement.round, other.statement.authority
+    if place_of(one) != place_of(other):
+        return None
+    if isinstance(one, SignedSighting) and isinstance(other, SignedSighting):
+        return TwoSightings(*where, one, other) if one.statement.digest != other.statement.digest else None
+    if isinstance(one, SignedPartialKey) and isinstance(other, SignedPartialKey):
+        said = [(signed.statement.request, signed.statement.residues) for signed in (one, other)]
+        return TwoKeys(*where, one, other) if said[0] != said[1] else None
+    return None
+
+
+def place_of(signed: AuthorityWord) -> tuple[object, ...]:
+    """In one place an authority may say one thing only."""
+    said = signed.statement
+    place = (type(said), said.task, said.round, said.label, said.authority)
+    return (*place, said.kind) if isinstance(said, SightingStatement) else place
 
 
 def find_breaches(domain: Domain, state: TaskState) -> Iterator[Breach]:
-    """At most one of each kind for a batch, and one for each authority and label with two keys."""
+    """At most one of each kind for a batch, and one for each place where an authority said two things."""
     if state.posted is None:
         return
     for facts in state.rounds:
         yield from _of_batch(domain, state, facts)
-    yield from _of_keys(domain, state, state.posted.terms)
+    yield from _of_authorities(domain, state, state.posted.terms)
 
 
 def _of_batch(domain: Domain, state: TaskState, facts: RoundFacts) -> Iterator[BadLeaf | Disorder]:
@@ -92,21 +124,24 @@ def _is_fair(domain: Domain, state: TaskState, facts: RoundFacts, signed: Signed
     return here and _is_by(domain, commitment, signed.signature, commitment.client)
 
 
-def _of_keys(domain: Domain, state: TaskState, terms: TaskTerms) -> Iterator[TwoKeys]:
-    first: dict[tuple[Address, int, Label], SignedPartialKey] = {}
-    shown = set[tuple[Address, int, Label]]()
+def _of_authorities(domain: Domain, state: TaskState, terms: TaskTerms) -> Iterator[TwoKeys | TwoSightings]:
+    first: dict[tuple[object, ...], AuthorityWord] = {}
+    shown = set[tuple[object, ...]]()
     for number in range(1, len(state.rounds) + 1):
         record = state.record(number)
-        for signed in (*record.keys, *record.accused) if isinstance(record, RoundRecord) else ():
-            said = signed.statement
-            key = (said.authority, said.round, said.label)
+        for signed in _words(record) if isinstance(record, RoundRecord) else ():
+            said, place = signed.statement, place_of(signed)
             concerned = said.task == state.task and said.authority in terms.authorities
             if not concerned or not _is_by(domain, said, signed.signature, said.authority):
                 continue
-            before = first.setdefault(key, signed).statement
-            if key not in shown and (before.request, before.residues) != (said.request, said.residues):
-                shown.add(key)
-                yield TwoKeys(said.task, said.round, said.authority, first[key], signed)
+            breach = two_words(first.setdefault(place, signed), signed)
+            if breach is not None and place not in shown:
+                shown.add(place)
+                yield breach
+
+
+def _words(record: RoundRecord) -> tuple[AuthorityWord, ...]:
+    return (*record.sightings, *record.keys, *record.accused)
 
 
 def _is_by(domain: Domain, message: Signable, signature: bytes, signer: Address) -> bool:

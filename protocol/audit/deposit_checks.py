@@ -1,22 +1,27 @@
-"""Part of check 23: bonds and stakes, each brought whole, once, and given back or lost once."""
+"""Part of check 23: bonds and stakes, each brought whole, once, and given back or lost once; and what is owed still."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from protocol.audit.case import Case, known
 from protocol.audit.report import require, same
 from protocol.errors import VerificationError
-from protocol.identifiers import Address, to_hex
+from protocol.identifiers import Address, Digest, to_hex
 from protocol.messages.chain import (
     BondForfeited,
     BondPlaced,
     BondReturned,
     BondView,
+    Claimed,
+    Credited,
     Event,
+    Refunded,
     RoundFrozen,
     StakeReturned,
     TaskTerms,
+    Withdrawn,
 )
 from protocol.messages.rosters import RosterPosted
 
@@ -34,7 +39,7 @@ def check_deposits(case: Case) -> int:
         require(event.client in staked, f"{to_hex(event.client)} got a stake back that it did not have")
         same(f"stake of {to_hex(event.client)}", event.amount, terms.stake)
         staked.remove(event.client)
-    return sum(bond.amount for bond in bonds.values()) + terms.stake * len(staked)
+    return sum(bond.amount for bond in bonds.values()) + terms.stake * len(staked) + sum(_credits(case).values())
 
 
 def _bonds(case: Case, terms: TaskTerms) -> dict[Address, BondView]:
@@ -60,3 +65,26 @@ def _bonds(case: Case, terms: TaskTerms) -> dict[Address, BondView]:
         same(what, event.amount, bond.amount)
         bonds[event.holder] = replace(bond, amount=0, role=bond.role if isinstance(event, BondReturned) else 0)
     return bonds
+
+
+def _credits(case: Case) -> dict[Address, int]:
+    """What is still owed, by holder. Only what was due in the same transaction is owed instead of paid."""
+    due, owed = Counter[tuple[Digest, Address]](), Counter[Address]()
+    for event in case.of_task(Event):
+        match event:
+            case Claimed(client=payee) | StakeReturned(client=payee):
+                due[event.transaction, payee] += event.amount
+            case BondReturned(holder=payee) | Refunded(manufacturer=payee):
+                due[event.transaction, payee] += event.amount
+            case BondForfeited():
+                due[event.transaction, event.reporter] += event.amount // 2
+            case Credited():
+                what = f"credit of {to_hex(event.holder)} in block {event.block}"
+                require(event.amount <= due[event.transaction, event.holder], f"{what}: was not due")
+                due[event.transaction, event.holder] -= event.amount
+                owed[event.holder] += event.amount
+            case Withdrawn():
+                same(f"withdrawal of {to_hex(event.holder)}", event.amount, owed.pop(event.holder, 0))
+    for holder, amount in case.evidence.credits.items():
+        same(f"credit of {to_hex(holder)} in the view", amount, owed[holder])
+    return owed

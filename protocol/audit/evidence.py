@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from protocol.domain import Domain
 from protocol.errors import HearthError
 from protocol.identifiers import Address, Digest
+from protocol.incentives.standing import NO_STANDING, Counted, admitted, counted, settled
 from protocol.messages.chain import (
     BondView,
     Claimed,
@@ -17,6 +18,7 @@ from protocol.messages.chain import (
     ReputationRules,
     RoundView,
     Standing,
+    TaskPosted,
     TaskView,
 )
 from protocol.task.documents import Lack
@@ -33,9 +35,15 @@ class MissingEvidenceError(HearthError):
     code = "E_MISSING_EVIDENCE"
 
 
+class UnverifiedEndpointError(HearthError):
+    """Nothing but the endpoint's own word stands for what it says of the chain: the verdict says so."""
+
+    code = "E_UNVERIFIED_ENDPOINT"
+
+
 @dataclass(frozen=True, slots=True)
 class ChainEvidence:
-    """One task's events and views. ``events`` are those of the whole ledger, in order."""
+    """One task's events and views. ``events`` are those of the whole ledger, in order, ``said`` their digests."""
 
     domain: Domain
     task: int
@@ -44,13 +52,16 @@ class ChainEvidence:
     task_count: int
     held: Mapping[int, int]  # escrow and deposits of every posted task of the ledger in the same token
     events: tuple[Event, ...]
+    said: tuple[Digest, ...]  # of each event: Keccak-256 of its topics and of the Keccak-256 of its data
     times: Mapping[int, int]  # seconds, by block, for every block with an event
+    words: Mapping[int, Digest]  # of every posted task of the ledger
     task_view: TaskView
     rounds: Mapping[int, RoundView]
     enrolments: Mapping[Address, EnrolmentView]
     directs: Mapping[int, frozenset[Address]]  # clients that committed directly, by round
     standings: Mapping[Address, Standing]
     bonds: Mapping[Address, BondView]  # of every edge server and authority that the terms list
+    credits: Mapping[Address, int]  # of everybody that the task could not pay at some time
     rules: ReputationRules
 
     def time(self, event: Event) -> int:
@@ -67,6 +78,7 @@ class Replay:
         self.state = TaskState(evidence.task, times=evidence.times)
         self._evidence = evidence
         self._standings: dict[Address, Standing] = {}
+        self._posted: dict[int, TaskPosted] = {}
 
     def __iter__(self) -> Iterator[Event]:
         """All events of the ledger."""
@@ -81,14 +93,30 @@ class Replay:
 
     def standing(self, client: Address) -> Standing:
         """What the ledger knows of an address from all tasks."""
-        return self._standings.get(client, Standing(0, False, 0, 0))
+        return self._standings.get(client, NO_STANDING)
+
+    def admission(self, enrolled: Enrolled, initial: int) -> tuple[bool, int]:
+        """Whether the task counts the client's standing, and the reputation with which the client enters."""
+        worth = self.worth(enrolled.client, enrolled.task, enrolled)
+        return worth.counts, admitted(worth, initial, self._evidence.rules)
+
+    def worth(self, client: Address, task: int, event: Event) -> Counted:
+        """What that counts in a task at the time of the event."""
+        evidence, standing = self._evidence, self.standing(client)
+        sources = self._posted[task].terms.reputation_sources if task in self._posted else ()
+        giver = self._posted.get(standing.source)
+        listed = not sources or standing.source == task or (giver is not None and giver.manufacturer in sources)
+        return counted(standing, listed, evidence.rules, evidence.time(event))
 
     def _stand(self, event: Event) -> None:
+        if isinstance(event, TaskPosted):
+            self._posted[event.task] = event
         if not isinstance(event, Enrolled | Claimed):
             return
         standing = self.standing(event.client)
         if isinstance(event, Enrolled):
             self._standings[event.client] = replace(standing, task=event.task)
         elif event.task == standing.task:
-            task = 0 if event.freed else event.task
-            self._standings[event.client] = Standing(event.reputation, True, self._evidence.time(event), task)
+            worth, time = self.worth(event.client, event.task, event), self._evidence.time(event)
+            after = settled(standing, worth, event.reputation, event.task, self._evidence.rules, time)
+            self._standings[event.client] = replace(after, task=0 if event.freed else event.task)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from protocol.audit.case import Case
 from protocol.audit.report import require, same
 from protocol.encryption.agreement import liars
 from protocol.errors import Party
-from protocol.messages.keys import SignedPartialKey
+from protocol.messages.keys import SUM, SignedPartialKey
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import RoundRecord
 from protocol.messages.task import Committee
+from protocol.round.sightings import check_sightings, sighting
 from protocol.signing import verify
 
 
@@ -27,7 +29,10 @@ class KeyAudit:
     key_bytes: int
 
     def partial_keys(self) -> dict[int, bytes]:
-        """By position in the committee, those that the functional key was made of."""
+        """By position in the committee, those that the functional key was made of; a quorum saw their request."""
+        plan, record = self.plan, self.record
+        seen = partial(sighting, plan.task, plan.round, SUM, plan.label(), record.request)
+        check_sightings(self.case.evidence.domain, self.committee, seen, record.sightings)
         partials = self._signed(self.record.keys)
         require(len(partials) >= self.committee.threshold, "fewer keys than the threshold")
         return partials

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum, StrEnum
 from typing import Final
 
-from protocol.audit.evidence import MissingEvidenceError
+from protocol.audit.evidence import MissingEvidenceError, UnverifiedEndpointError
 from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import to_hex
 from protocol.text import shown
@@ -28,7 +28,7 @@ CHECKS: Final[dict[int, str]] = {
     12: "every ciphertext is what its commitment says",
     13: "the verdict follows from commitments and ciphertexts",
     14: "the key request is for exactly the accepted set and is the one on chain",
-    15: "every partial key is signed by a committee member for this request",
+    15: "a quorum of the committee saw this request on chain, and every partial key is signed by a member for it",
     16: "the partial keys combine to the recorded functional key",
     17: "the sum of the ciphertexts decrypts to the recorded aggregate",
     18: "the model is the previous one plus the aggregate's step",
@@ -39,6 +39,7 @@ CHECKS: Final[dict[int, str]] = {
     23: "the books balance: escrow = posted - claimed - refunded, deposits, one settlement after the other",
     24: "refunds went to the manufacturer, and only what no client could claim",
     25: "who is accused of lying, and nobody else, signed a partial key off the polynomial of all others",
+    27: "the events fold to the words that the ledger keeps of them, and all views stand in the state of one block",
     29: "rosters came in time, and the cohort on chain is the one that the plan adds up",
 }
 
@@ -47,6 +48,7 @@ class Status(StrEnum):
     PASS = "PASS"
     FAIL = "FAIL"
     UNKNOWN = "UNKNOWN"
+    UNVERIFIED = "UNVERIFIED ENDPOINT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,12 @@ class Report:
 
     @property
     def status(self) -> Status:
+        """The worst of the lines, in this order."""
         statuses = {line.status for line in self.lines}
-        if Status.FAIL in statuses:
-            return Status.FAIL
-        return Status.UNKNOWN if Status.UNKNOWN in statuses or not self.lines else Status.PASS
+        for status in (Status.FAIL, Status.UNVERIFIED, Status.UNKNOWN):
+            if status in statuses:
+                return status
+        return Status.PASS if self.lines else Status.UNKNOWN
 
     @property
     def failed(self) -> list[Line]:
@@ -87,6 +91,8 @@ class Report:
             yield remarks
         except MissingEvidenceError as error:
             self.lines.append(Line(number, subject, Status.UNKNOWN, _reason(error)))
+        except UnverifiedEndpointError as error:
+            self.lines.append(Line(number, subject, Status.UNVERIFIED, _reason(error)))
         except HearthError as error:
             self.lines.append(Line(number, subject, Status.FAIL, _reason(error)))
         else:

@@ -20,6 +20,7 @@ from protocol.messages.settlement import Allocation
 from protocol.messages.submission import SignedCommitment
 from protocol.round.commitments import batch_root, verify_batch, verify_commitment
 from protocol.round.eligibility import cohort_of
+from protocol.round.objection import batch_window, key_after
 from protocol.round.planning import History, check_plan, choose_index_set
 from protocol.sparse.codec import encode_index_set
 from protocol.task.continuation import continuation
@@ -92,14 +93,14 @@ def _check_deadlines(case: Case, facts: RoundFacts) -> None:
     evidence, opened, ended = case.evidence, facts.opened, facts.ended
     view = known(evidence.rounds.get(facts.number), "the round's view")
     require(evidence.time(opened) <= evidence.task_view.task_until, "opened after the task's end")
-    committed = ([facts.batched] if facts.batched else []) + [*facts.directs.values()]
-    in_time = all(evidence.time(event) <= opened.commit_until for event in committed)
+    in_time = all(evidence.time(event) <= opened.commit_until for event in facts.directs.values())
     require(in_time, "a commitment after the commit deadline")
+    object_until = _check_batch_time(case, facts)
     if facts.requested is not None:
         time, count = evidence.time(facts.requested), len(facts.directs)
         count += facts.batched.count if facts.batched else 0
-        early = time <= opened.commit_until and count < opened.cohort
-        require(not early, "key requested before everyone could commit")
+        until = key_after(opened.commit_until, object_until, count >= opened.cohort)
+        require(time > until, "key requested before everyone could commit")
         require(time <= opened.settle_until, "key requested after the settle deadline")
     if isinstance(ended, RoundExpired):
         require(evidence.time(ended) > opened.settle_until, "expired before the deadline")
@@ -107,11 +108,24 @@ def _check_deadlines(case: Case, facts: RoundFacts) -> None:
         require(evidence.time(ended) <= opened.settle_until, "settled after the deadline")
     same("state", view.state, facts.state)
     same("deadlines in the view", (view.commit_until, view.settle_until), (opened.commit_until, opened.settle_until))
+    same("end of objections in the view", view.object_until, object_until)
     same("cohort in the view", view.cohort, opened.cohort)
     same("label in the view", view.label, opened.label)
     servers = known(case.state.posted, "TaskPosted").terms.edge_servers
     same("edge server in the view", servers[view.server : view.server + 1], (facts.server,))
     same("request in the view", view.request, facts.requested.request if facts.requested else ZERO_DIGEST)
+
+
+def _check_batch_time(case: Case, facts: RoundFacts) -> int:
+    """The end of the objections to the round's batch, 0 without one."""
+    if facts.batched is None:
+        return 0
+    terms = known(case.state.posted, "TaskPosted").terms
+    time, (first, last) = case.evidence.time(facts.batched), batch_window(terms, facts.opened.commit_until)
+    require(first <= time, "a batch before every phone had to send")
+    require(time <= last, "a batch too late for objections")
+    same("end of objections", facts.batched.object_until, time + terms.objection_seconds)
+    return facts.batched.object_until
 
 
 def _check_plan(case: Case, audit: RoundAudit) -> None:

@@ -14,7 +14,7 @@ from protocol.audit.evidence import Replay
 from protocol.audit.report import require, same
 from protocol.encryption.envelope import MAX_ENVELOPE_BYTES
 from protocol.errors import Party
-from protocol.identifiers import Address, to_hex
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, to_hex
 from protocol.messages.chain import Enrolled, Left, ReputationRules, StakeReturned, TakenOver
 from protocol.messages.submission import Enrolment, Leave
 from protocol.messages.task import TaskSpec
@@ -24,6 +24,7 @@ from protocol.model.layout import Layout
 from protocol.model.specification import validate
 from protocol.round.planning import terms_of
 from protocol.signing import verify
+from protocol.task.word import next_word
 
 
 @dataclass
@@ -41,6 +42,7 @@ def check_task(case: Case, published: Mapping[str, PublishedCode]) -> TaskFacts:
     facts, report, subject = TaskFacts(), case.report, f"task {case.evidence.task}"
     with report.check(1, "ledger"):
         _check_codes(case, published)
+    _check_words(case)
     with report.check(3, f"{subject} spec"):
         validate(read(case.state.spec, "spec").model)
     with report.check(2, subject):
@@ -73,6 +75,19 @@ def _check_codes(case: Case, published: Mapping[str, PublishedCode]) -> None:
     evidence = case.evidence
     for name, code in expected_codes(published, evidence.domain, evidence.rules).items():
         same(f"code of {name}", evidence.codes.get(name), code)
+
+
+def _check_words(case: Case) -> None:
+    """Of the other tasks, too: standings come from all of them."""
+    evidence, words = case.evidence, dict[int, Digest]()
+    for event, said in zip(evidence.events, evidence.said, strict=True):
+        if (task := getattr(event, "task", None)) is not None:
+            words[task] = next_word(words.get(task, ZERO_DIGEST), evidence.time(event), said)
+    with case.report.check(27, f"task {evidence.task}"):
+        same("word", evidence.task_view.word, words.pop(evidence.task, ZERO_DIGEST))
+    with case.report.check(27, "all other tasks"):
+        for task in sorted({*words, *evidence.words} - {evidence.task}):
+            same(f"word of task {task}", evidence.words.get(task), words.get(task))
 
 
 def _check_terms(case: Case) -> None:
@@ -123,17 +138,11 @@ def _check_enrolments(case: Case) -> None:
 
 
 def _check_reputation(case: Case, replay: Replay, enrolled: Enrolled, spec: TaskSpec) -> None:
-    """That last settled on chain before the enrolment plus what waiting gave, or the task's initial one."""
-    standing, rules = replay.standing(enrolled.client), case.evidence.rules
-    if not standing.known:
-        same("reputation", enrolled.reputation, spec.reputation.initial)
-        return
-    reputation = standing.reputation
-    if reputation < rules.floor:
-        waited = (case.evidence.time(enrolled) - standing.since) // rules.waiting_seconds
-        reputation = min(rules.floor, reputation + waited)
+    """What its standing on chain before the enrolment is worth here, or the task's initial one."""
+    counts, reputation = replay.admission(enrolled, spec.reputation.initial)
     same("reputation", enrolled.reputation, reputation)
-    require(reputation >= spec.reputation.admission, "below the admission floor")
+    if counts:
+        require(reputation >= spec.reputation.admission, "below the admission floor")
 
 
 def _check_leaves(case: Case) -> None:

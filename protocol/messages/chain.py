@@ -1,7 +1,6 @@
 """What the ledger contract shows, one frozen type each, fields in Solidity's order; to the auditor untrusted claims.
 
-Amounts are smallest units of the task's coin or token, instants are seconds of block time, digests are 32 raw bytes.
-"""
+Amounts are smallest units of the task's coin or token, instants are seconds of block time, digests are 32 raw bytes."""
 
 from __future__ import annotations
 
@@ -9,6 +8,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from protocol.identifiers import Address, Digest, Label, Nonce, Signature
+from protocol.messages.events import BondForfeited as BondForfeited
+from protocol.messages.events import BondPlaced as BondPlaced
+from protocol.messages.events import BondReturned as BondReturned
+from protocol.messages.events import Claimed as Claimed
+from protocol.messages.events import Credited as Credited
+from protocol.messages.events import Event as Event
+from protocol.messages.events import Refunded as Refunded
+from protocol.messages.events import StakeReturned as StakeReturned
+from protocol.messages.events import Withdrawn as Withdrawn
 from protocol.round.state_table import RoundState
 
 
@@ -26,12 +34,15 @@ class TaskTerms:
     max_clients: int
     enrolment_seconds: int
     commit_seconds: int
+    training_seconds: int  # no batch before twice as long after a round's opening
+    objection_seconds: int  # from a batch until a key can be requested; none in the last ones before commit_until
     settle_seconds: int
     task_seconds: int
     claim_seconds: int
     dispute_seconds: int
     takeover_seconds: int
     min_reputation: int
+    reputation_sources: tuple[Address, ...]  # manufacturers; none: any
     token: Address  # zero: the chain's own coin
     update_reward: int
     edge_bond: int
@@ -75,14 +86,14 @@ class TaskView:
     allocation_root: Digest
     pending_root: Digest
     update_reward: int
-    deposits: int  # bonds and stakes that the ledger holds besides the escrow
+    deposits: int  # bonds, stakes and credits that the ledger holds besides the escrow
     edge_server: Address  # the acting one
+    word: Digest  # of all its events: protocol.task.word
 
     def payable(self, now: int) -> tuple[Digest, int]:
         """Root that claims are paid from at ``now``, and the cumulative amount that the contract vouches for."""
-        if self.pending_round == 0 or now < self.payable_from:
-            return self.allocation_root, self.allocated
-        return self.pending_root, self.pending_allocated
+        settled = self.pending_root, self.pending_allocated
+        return settled if self.pending_round and now >= self.payable_from else (self.allocation_root, self.allocated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +109,7 @@ class RoundView:
     commit_until: int
     settle_until: int
     server: int  # place in the task's list of the edge server that opened it
+    object_until: int  # whoever its batch leaves out commits directly until then; 0 without a batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +136,9 @@ class Standing:
     """What the ledger knows of an address across tasks; ``task`` holds it until its last leaf there is applied."""
 
     reputation: int
-    known: bool
-    since: int
+    since: int  # the next waiting period runs from then
     task: int
+    source: int  # the task that gave the reputation; 0: none did yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +149,6 @@ class Publication:
     allocated: int
     correct: int
     examples: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Where it stands; the three fields order events and date them, they claim nothing else."""
-
-    block: int
-    log_index: int
-    transaction: Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +197,7 @@ class BatchCommitted(Event):
     root: Digest
     batch: Digest
     count: int
+    object_until: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,44 +246,6 @@ class RoundExpired(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed(Event):
-    task: int
-    client: Address
-    amount: int
-    cumulative: int
-    reputation: int
-    freed: bool  # it was this client's last leaf of the task that it worked for
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refunded(Event):
-    task: int
-    manufacturer: Address
-    amount: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StakeReturned(Event):
-    task: int
-    client: Address
-    amount: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BondPlaced(Event):
-    task: int
-    holder: Address
-    amount: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BondReturned(Event):
-    task: int
-    holder: Address
-    amount: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TakenOver(Event):
     task: int
     edge_server: Address
@@ -290,11 +256,3 @@ class RoundFrozen(Event):
     task: int
     round: int
     culprit: Address
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BondForfeited(Event):
-    task: int
-    holder: Address
-    reporter: Address
-    amount: int

@@ -58,11 +58,33 @@ class SignedPartialKey:
 
 
 @dataclass(frozen=True, slots=True)
+class SightingStatement:
+    """EIP-712 ``Sighting``: the one request of its kind that an authority sees under the label, on its own chain."""
+
+    task: Word
+    round: Annotated[int, Range(1, 2**32 - 1)]
+    kind: Digest  # SHA-256 of the kind's name
+    label: Label
+    digest: Digest  # of the KeyRequest
+    authority: Address
+
+
+@dataclass(frozen=True, slots=True)
+class SignedSighting:
+    statement: SightingStatement
+    signature: Signature
+
+
+Sightings = Annotated[tuple[SignedSighting, ...], Range(0, 16)]  # ascending by position in the committee
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedKeyRequest:
-    """The request together with the plan it is under, as the edge server shows them to an authority."""
+    """What the edge server shows to an authority: the request, the plan it is under, and who saw it on chain."""
 
     plan: RoundPlan
     request: KeyRequest
+    sightings: Sightings
 
 
 @dataclass(frozen=True, slots=True)

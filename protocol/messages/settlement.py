@@ -7,7 +7,7 @@ from typing import Annotated
 
 from protocol.identifiers import Address, Amount, Count, Digest, Label, Range, Word
 from protocol.messages.charge import Charge
-from protocol.messages.keys import SignedPartialKey
+from protocol.messages.keys import Sightings, SignedPartialKey
 from protocol.messages.task import ShortText
 
 MAX_RECORD_BYTES = 8 * 1024 * 1024
@@ -68,13 +68,15 @@ class ProvenEntitlement:
 class RoundRecord:
     """Everything about a finished round that an auditor cannot derive from the plan alone.
 
-    An abandoned round has no key, aggregate or model: their digests are zero, ``keys`` and ``accused`` empty.
+    An abandoned round has no key, aggregate or model: their digests are zero, ``sightings``, ``keys`` and ``accused``
+    empty.
     """
 
     label: Label
     outcome: ShortText
     verdict: Verdict
     request: Digest
+    sightings: Sightings  # of the request, without which no authority answers
     keys: Annotated[tuple[SignedPartialKey, ...], Range(0, 16)]  # ascending by position in the committee
     accused: Annotated[tuple[SignedPartialKey, ...], Range(0, 16)]  # signed lies, in the same order
     functional_key: Digest  # SHA-256 of the combined key's bytes

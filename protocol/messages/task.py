@@ -120,8 +120,10 @@ class ReputationTerms:
     floor: Annotated[int, Range(1, 255)]  # below it a client is not planned
     maximum: Annotated[int, Range(1, 255)]
     waiting_rounds: Annotated[int, Range(1, 255)]  # settled rounds from a bad mark at the floor back to the floor
-    waiting_seconds: Annotated[int, Range(1, 2**32 - 1)] = 30 * 24 * 3600  # below the floor: one more after each
+    waiting_seconds: Annotated[int, Range(1, 2**32 - 1)] = 30 * 24 * 3600  # on the ledger: one more in each at most
     admission: Annotated[int, Range(0, 255)] = 0  # least reputation of an address that the ledger knows already
+    # manufacturers; a reputation that the tasks of others gave counts as none. Empty: all count
+    sources: Annotated[tuple[Address, ...], Range(0, 16)] = ()
 
     def __post_init__(self) -> None:
         if not self.waiting_rounds <= self.floor <= self.maximum or self.initial > self.maximum:
@@ -162,6 +164,7 @@ class Durations:
 
     enrolment_seconds: Seconds
     commit_seconds: Seconds  # from the opening of a round
+    objection_seconds: Seconds  # from a batch, which may leave somebody out, until a key can be requested
     settle_seconds: Seconds  # from the end of the commit phase
     task_seconds: Seconds  # from posting: no round opens later
     claim_seconds: Seconds  # from the end of the task
@@ -181,15 +184,31 @@ class ScheduleTerms:
 
 @dataclass(frozen=True, slots=True)
 class Committee:
-    """Authority j = 1..m is ``members[j - 1]``, whose account signs; any ``threshold`` issue a functional key."""
+    """Authority j = 1..m is ``members[j - 1]``, whose account signs; any ``threshold`` issue a functional key.
+
+    A round has one key even if ``corrupt`` of them sign anything. Raises MalformedError where those could open alone.
+    """
 
     threshold: Annotated[int, Range(2, 16)]
     members: Annotated[tuple[Address, ...], Range(2, 16)]
+    corrupt: Annotated[int, Range(0, 15)]
+
+    def __post_init__(self) -> None:
+        if self.corrupt >= self.threshold:
+            raise MalformedError(
+                f"committee: {self.corrupt} corrupt members reach the threshold of {self.threshold}",
+                fault=Party.MANUFACTURER,
+            )
+
+    @property
+    def quorum(self) -> int:
+        """Sightings that a request needs: two quorums share more than ``corrupt`` members, so one that is honest."""
+        return (len(self.members) + self.corrupt) // 2 + 1
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """Raises MalformedError where a substitute could not save a round, or a phone would send too late."""
+    """Raises MalformedError where a substitute could not save a round, or a phone would send or object too late."""
 
     version: Annotated[int, Range(SPEC_VERSION, SPEC_VERSION)]
     title: ShortText
@@ -218,10 +237,12 @@ class TaskSpec:
                 f" {self.durations.settle_seconds} settle_seconds to finish a round",
                 fault=Party.MANUFACTURER,
             )
-        if 4 * self.schedule.training_seconds > self.durations.commit_seconds:
+        sent = 2 * self.schedule.training_seconds
+        if 2 * (sent + self.durations.objection_seconds) > self.durations.commit_seconds:
             raise MalformedError(
                 f"training_seconds {self.schedule.training_seconds}: phones send for up to twice as long, which has to"
-                f" be in the first half of the {self.durations.commit_seconds} commit_seconds",
+                f" be in the first half of the {self.durations.commit_seconds} commit_seconds, together with the"
+                f" {self.durations.objection_seconds} objection_seconds",
                 fault=Party.MANUFACTURER,
             )
 

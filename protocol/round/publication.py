@@ -15,7 +15,7 @@ from protocol.identifiers import Digest, sha256
 from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, settle, total_owed
 from protocol.messages.chain import Publication
-from protocol.messages.keys import KeyRequest, PartialKeyAnswer
+from protocol.messages.keys import KeyRequest, PartialKeyAnswer, Sightings
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation, RoundRecord, Verdict
 from protocol.messages.task import TaskSpec
@@ -63,6 +63,7 @@ def publish(
     plan: RoundPlan,
     verdict: Verdict,
     request: KeyRequest,
+    sightings: Sightings,
     answers: Mapping[int, PartialKeyAnswer],
     aggregate: Aggregate,
     before: Allocation,
@@ -70,7 +71,7 @@ def publish(
 ) -> Settlement:
     """``answers`` of authorities by position; those that made the key and those that lied go on record.
 
-    ``before``: the allocation that stands; ``progress``: counts of right answers on the test set.
+    ``sightings``: of the request; ``before``: the allocation that stands; ``progress``: counts of right answers.
     """
     used, accused = ([answers[j] for j in positions] for positions in (aggregate.members, aggregate.accused))
     sums, model = (
@@ -79,6 +80,7 @@ def publish(
     )
     allocation = settle(spec, before, plan.round, verdict, progress)
     outcome = Outcome(
+        sightings=sightings,
         keys=tuple(answer.signed for answer in used),
         accused=tuple(answer.signed for answer in accused),
         functional_key=sha256(aggregate.key),

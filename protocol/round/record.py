@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from protocol.errors import Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Digest, Label
 from protocol.messages.charge import Charge
-from protocol.messages.keys import SignedPartialKey
+from protocol.messages.keys import Sightings, SignedPartialKey
 from protocol.messages.settlement import ABANDONED, PUBLISHED, RoundRecord, Verdict
 
 
@@ -15,6 +15,7 @@ from protocol.messages.settlement import ABANDONED, PUBLISHED, RoundRecord, Verd
 class Outcome:
     """What a published round has beyond its verdict; digests are of content, but for the key's own SHA-256."""
 
+    sightings: Sightings
     keys: tuple[SignedPartialKey, ...]  # ascending by position in the committee, those that made the key
     accused: tuple[SignedPartialKey, ...]
     functional_key: Digest
@@ -25,7 +26,7 @@ class Outcome:
     examples: int
 
 
-_NONE = Outcome((), (), ZERO_DIGEST, ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0)
+_NONE = Outcome((), (), (), ZERO_DIGEST, ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0)
 
 
 def round_record(
@@ -38,6 +39,7 @@ def round_record(
         outcome=ABANDONED if outcome is None else PUBLISHED,
         verdict=verdict,
         request=request,
+        sightings=reached.sightings,
         keys=reached.keys,
         accused=reached.accused,
         functional_key=reached.functional_key,
@@ -56,7 +58,7 @@ def check_record(record: RoundRecord, label: Label, published: bool) -> None:
     _same("label", record.label, label)
     _same("outcome", record.outcome, PUBLISHED if published else ABANDONED)
     if not published:
-        _same("keys", (record.keys, record.accused), ((), ()))
+        _same("keys", (record.sightings, record.keys, record.accused), ((), (), ()))
         digests = (record.functional_key, record.aggregate, record.model)
         _same("digests of an abandoned round", digests, (ZERO_DIGEST,) * 3)
         counts = (record.max_residual, record.correct, record.examples)

@@ -18,7 +18,7 @@ from protocol.domain import Domain
 from protocol.encryption.committee import Subset, authority_share, ratchet
 from protocol.identifiers import Address, Digest, Signature
 from protocol.incentives.contribution import Progress
-from protocol.messages.keys import KeyRequest
+from protocol.messages.keys import KeyRequest, SignedSighting
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation
 from protocol.messages.submission import Commitment, SignedCommitment
@@ -39,6 +39,7 @@ from protocol.round.planning import History, choose_index_set, plan_round, publi
 from protocol.round.publication import Aggregate, Settlement, publish
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
+from protocol.round.sightings import check_sightings, sighting
 from protocol.round.training import Trainer
 from protocol.round.update import prepare_update
 from protocol.screening.verdict import decide, judged_by_size
@@ -138,7 +139,14 @@ def run_round(
     weights = [entry.weight for entry in request.entries]
     check_quorum(weights, plan.min_clients, plan.max_share_ppm)
 
-    # Key authorities: each its share of the functional key for this request, once per label.
+    # Key authorities: each signs, once, which request it sees under the label; a quorum must see the same.
+    seen, sightings = partial(sighting, task, round_number, request.kind, request.label, request.digest()), []
+    for private_key in answering.values():
+        statement = seen(address_of(private_key))
+        sightings.append(SignedSighting(statement, sign(domain, statement, private_key)))
+    check_sightings(domain, spec.committee, seen, sightings)
+
+    # Then each answers that request alone, with its share of the functional key.
     master_keys = {household.address: ratchet(household.master_keys, plan.key_epoch) for household in households}
     answers = {}
     for j, private_key in answering.items():
@@ -156,7 +164,7 @@ def run_round(
 
     # Chain: model, record and allocation root; everyone can claim.
     progress = Progress(best, count_correct(spec.model, stepped, *test_set), len(test_set[1]))
-    settlement = publish(spec, plan, verdict, request, answers, aggregate, allocation, progress)
+    settlement = publish(spec, plan, verdict, request, tuple(sightings), answers, aggregate, allocation, progress)
     for document in settlement.documents:
         put(document, None)
     after = published_history(history, plan, request, indices, total.sums, settlement.record.model)

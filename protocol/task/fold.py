@@ -14,6 +14,7 @@ from protocol.messages.chain import (
     BatchCommitted,
     BondForfeited,
     Claimed,
+    Credited,
     DirectCommitted,
     Enrolled,
     Event,
@@ -27,6 +28,7 @@ from protocol.messages.chain import (
     RoundPublished,
     TakenOver,
     TaskPosted,
+    Withdrawn,
 )
 from protocol.messages.rosters import RosterPosted
 from protocol.task.documents import Delivered, Document, Rederived, read
@@ -95,6 +97,10 @@ def _by_event(state: TaskState, event: Event) -> TaskState | None:
             return replace(state, claims={**state.claims, event.client: event})
         case Refunded():
             return replace(state, refunded=state.refunded + event.amount)
+        case Credited(holder=holder, amount=amount):
+            return replace(state, credits={**state.credits, holder: state.credits.get(holder, 0) + amount})
+        case Withdrawn(holder=holder, amount=amount):
+            return replace(state, credits={**state.credits, holder: state.credits.get(holder, 0) - amount})
         case RoundOpened():
             if event.round != len(state.rounds) + 1 or state.current is not None or state.acting is None:
                 return None

@@ -30,10 +30,11 @@ def pace_blocks(block: int) -> tuple[int, ...]:
 
 
 def block_seconds(times: Mapping[int, int], block: int) -> int:
-    """Seconds between two blocks before ``block``, rounded up; 1 while too few of the ``times`` are known."""
+    """Seconds between two blocks before ``block``, rounded up; 1 while the times of all stretches are not known: a chain
+    that young makes blocks on demand."""
     known = [number for number in pace_blocks(block) if number in times]
     paces = [ceil((times[last] - times[first]) / (last - first)) for first, last in pairwise(known)]
-    return max(1, median_low(paces)) if paces else 1
+    return max(1, median_low(paces)) if len(paces) == STRETCHES else 1
 
 
 def landing_seconds(spec: TaskSpec, seconds: int) -> int:
@@ -47,21 +48,24 @@ class Margins:
 
     quiet_from: int  # the edge server sends nothing any more that the batch would have to wait for
     batch_due: int  # it waits for no more phones
-    direct_due: int  # a phone that is not in the batch commits directly
     publish_due: int  # the edge server waits for no more key authorities
+    objection: int  # seconds before its time to object ends, when a phone outside of the batch commits directly
 
 
 def margins(spec: TaskSpec, opened: RoundOpened, times: Mapping[int, int]) -> Margins:
-    """At most a quarter of a phase each, so that they fit into one that is too short for its chain as well."""
+    """At most a quarter of a phase each, to fit into one that is too short for its chain as well, and at most half
+    of the time for objections. No batch is due before every phone has sent."""
     landing, durations = landing_seconds(spec, block_seconds(times, opened.block)), spec.durations
     commit, settle = (
         min(landing, max(1, phase // 4)) for phase in (durations.commit_seconds, durations.settle_seconds)
     )
+    sent = opened.commit_until - durations.commit_seconds + 2 * spec.schedule.training_seconds
+    batch_due = max(sent, opened.commit_until - durations.objection_seconds - commit)
     return Margins(
-        quiet_from=opened.commit_until - 3 * commit,
-        batch_due=opened.commit_until - 2 * commit,
-        direct_due=opened.commit_until - commit,
+        quiet_from=batch_due - commit,
+        batch_due=batch_due,
         publish_due=opened.settle_until - settle,
+        objection=min(commit, durations.objection_seconds // 2),
     )
 
 
@@ -69,13 +73,15 @@ def check_durations(spec: TaskSpec, seconds: int) -> None:
     """Raises MalformedError, which names the line, where a phase is too short for a chain with a block in ``seconds``.
 
     Phones have half of the training time to hear of a round, which they do once its opening is confirmed. In the
-    commit phase phones send, then the batch lands, then direct commitments do. In the settle phase, and in what a
-    takeover leaves of it, a request lands and a publication.
+    commit phase phones send, then what was relayed lands, then the batch; before the objections to it are over there is
+    time for a direct commitment and its confirmations, at least. In the settle phase, and in what a takeover leaves of
+    it, a request lands and a publication.
     """
     landing, durations = landing_seconds(spec, seconds), spec.durations
     _at_least("training_seconds", spec.schedule.training_seconds, 2 * spec.confirmations * seconds, seconds)
     sending = 2 * spec.schedule.training_seconds
-    _at_least("commit_seconds", durations.commit_seconds, sending + 4 * landing, seconds)
+    _at_least("objection_seconds", durations.objection_seconds, (1 + spec.confirmations) * seconds, seconds)
+    _at_least("commit_seconds", durations.commit_seconds, sending + 2 * landing + durations.objection_seconds, seconds)
     takeover = durations.takeover_seconds if spec.edge_substitutes else 0
     _at_least("settle_seconds", durations.settle_seconds, takeover + 4 * landing, seconds)
 

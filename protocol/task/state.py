@@ -49,6 +49,7 @@ class TaskState:
     rosters: Mapping[int, Mapping[Address, RosterPosted]] = field(default_factory=dict)  # by window and authority
     claims: Mapping[Address, Claimed] = field(default_factory=dict)  # the last of each client
     refunded: int = 0
+    credits: Mapping[Address, int] = field(default_factory=dict)  # what could not be paid, by whom it is owed to
     misfits: tuple[Event, ...] = ()
     times: Mapping[int, int] = field(default_factory=dict)  # seconds, by block
     documents: Documents = field(default_factory=dict)

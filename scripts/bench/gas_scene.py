@@ -122,12 +122,15 @@ class GasTask:
             max_clients=len(self.clients),
             enrolment_seconds=3_600,
             commit_seconds=3_600,
+            training_seconds=20,
+            objection_seconds=30,
             settle_seconds=3_600,
             task_seconds=30 * 86_400,
             claim_seconds=30 * 86_400,
             dispute_seconds=600,
             takeover_seconds=600,
             min_reputation=0,
+            reputation_sources=(),
             token=bytes(20),
             update_reward=REWARD_WEI,
             edge_bond=self.deposit,
@@ -172,6 +175,11 @@ class GasTask:
         signed = [SignedRoundStatement(one, key.sign(self.edge.domain, one)) for one in said]
         self.bank.manufacturer.dispute(two_statements(server.sender, *signed))
 
+    def withdraw(self) -> None:
+        """What the last dispute brought."""
+        reporter = self.bank.manufacturer
+        reporter.withdraw(self.number, reporter.sender, reporter.sender)
+
     def leave(self, client: Signer) -> None:
         message = Leave(self.number, client.address)
         self.edge.leave(SignedLeave(message, client.sign(self.edge.domain, message)))
@@ -212,9 +220,12 @@ class GasTask:
 
     def commit_batch(self, number: int, count: int | None = None) -> None:
         root, batch = _digest(f"root {number}"), _digest(f"batch {number}")
+        opened = self.edge.round(self.number, number).commit_until - self.terms().commit_seconds
+        self.bank.pass_to(opened + 2 * self.terms().training_seconds)
         self.edge.commit_batch(self.number, number, root, batch, len(self.clients) if count is None else count)
 
     def request(self, number: int) -> None:
+        self.bank.pass_to(self.edge.round(self.number, number).object_until)
         self.edge.request_key(self.number, number, _digest(f"request {number}"))
 
     def publish(self, number: int) -> None:

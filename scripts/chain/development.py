@@ -74,6 +74,11 @@ class DevelopmentChain:
     def _chain(self) -> Any:
         return self._backend.chain
 
+    @property
+    def database(self) -> Any:
+        """Nodes of the states' tries, by their hashes."""
+        return self._chain.chaindb.db
+
     def _adopt_chain(self) -> None:
         self._backend.chain.chain_id = CHAIN_ID
 
@@ -133,10 +138,13 @@ class DevelopmentChain:
         refund = int(computation.get_gas_refund())
         # a call deeper down may hand on only 63/64 of what is left, hence the margin
         guess = min(GAS_LIMIT, (used + refund) * 65 // 64 + (3_000 if used > 21_000 else 0))
-        try:
-            self._execute(call, None, guess)
-        except RefusedError:
-            return GAS_LIMIT
+        while guess < GAS_LIMIT:
+            try:
+                self._execute(call, None, guess)
+            except RefusedError:
+                guess = min(GAS_LIMIT, guess * 5 // 4)  # it keeps more in reserve than that
+            else:
+                break
         return guess
 
     def _execute(self, call: dict[str, Any], block: int | None, gas: int) -> tuple[Any, int]:

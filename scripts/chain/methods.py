@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from scripts.chain.development import CHAIN_ID, GAS_LIMIT, DevelopmentChain, Mined, RefusedError
+from scripts.chain.proofs import proof_of
 
 TIP_WEI: Final = 10**9
 MAX_FEE_HISTORY: Final = 1024
@@ -38,6 +39,7 @@ class ChainMethods:
             "eth_getBalance": lambda who, at="latest": hex(chain.balance(_address(who), self._state_at(at))),
             "eth_getTransactionCount": lambda who, at="latest": hex(chain.nonce(_address(who), self._state_at(at))),
             "eth_getCode": lambda who, at="latest": _hex(chain.code(_address(who), self._state_at(at))),
+            "eth_getProof": self._proof,
             "eth_call": lambda call, at="latest": _hex(chain.call(_call(call), self._state_at(at))),
             "eth_estimateGas": lambda call, at="latest": hex(chain.estimate_gas(_call(call))),
             "eth_sendRawTransaction": lambda raw: _hex(chain.send_raw_transaction(_bytes(raw))),
@@ -75,6 +77,11 @@ class ChainMethods:
 
     def _state_at(self, tag: object) -> int | None:
         return None if tag in _LATEST else self._height(tag)
+
+    def _proof(self, who: str, slots: list[str], at: object = "latest") -> dict[str, Any]:
+        root = self._chain.blocks[self._height(at)].header.state_root
+        keys = [_number(slot).to_bytes(32, "big") for slot in slots]
+        return proof_of(self._chain.database, root, _address(who), keys)
 
     def _fee_history(self, count: object, newest: object, _percentiles: object = None) -> dict[str, Any]:
         last = self._height(newest)
@@ -123,6 +130,8 @@ class ChainMethods:
             "gasUsed": hex(header.gas_used),
             "timestamp": hex(header.timestamp),
             "baseFeePerGas": hex(header.base_fee_per_gas),
+            "withdrawalsRoot": _hex(header.withdrawals_root),
+            "withdrawals": [],
             "transactions": transactions,
             "uncles": [],
         }

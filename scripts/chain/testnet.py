@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from protocol.errors import HearthError
+from protocol.identifiers import Digest
 from scripts.demonstration.processes import RoleFailedError, RoleProcess, Stage
 from storage.ledger.ethereum.node import Node
 from storage.ledger.ethereum.rpc import JsonRpcProvider, checked_url
+from storage.ledger.interface import LedgerError
 from storage.ledger.public_keys import FUNDED_KEY
 from storage.ledger.signer import Signer
 
@@ -61,6 +63,18 @@ def chain_id_of(rpc_url: str) -> int:
         return Node(provider).chain_id()
     finally:
         provider.close()
+
+
+def last_block_of(rpc_url: str) -> Digest:
+    """Its hash. Raises LedgerError."""
+    provider = JsonRpcProvider(rpc_url)
+    try:
+        last = Node(provider).block("latest")
+    finally:
+        provider.close()
+    if last is None:
+        raise LedgerError("the chain has no last block")
+    return last.hash
 
 
 def _anvil_url(role: RoleProcess, log: Path) -> str:

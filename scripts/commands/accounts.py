@@ -52,12 +52,13 @@ def deploy(
         int, typer.Option(min=0, max=255, help="a settled reputation below it recovers by waiting")
     ] = DEFAULT_RULES.floor,
     waiting_seconds: Annotated[
-        int, typer.Option(min=1, max=2**32 - 1, help="below the floor: one more after each")
+        int, typer.Option(min=1, max=2**32 - 1, help="a reputation gains one in each at most")
     ] = DEFAULT_RULES.waiting_seconds,
     max_gas_price: MaxGasPrice = MAX_GAS_PRICE,
 ) -> None:
     """Deploys the HearthLedger contract with these rules for all its tasks, and writes where it is."""
     from scripts.chain.deployment import deploy_once
+    from scripts.chain.verification import verification
     from storage.ledger.signer import Signer
 
     signer = Signer.from_keystore(keystore, password_file)
@@ -67,3 +68,5 @@ def deploy(
         typer.echo(f"{done.ledger} (chain {done.chain_id}, block {done.block}, gas {done.gas}), written to {json_file}")
     else:
         typer.echo(f"{done.ledger} (chain {done.chain_id}): {json_file} tells of it already, nothing was sent")
+    for line in verification(done.address, done.rules):
+        typer.echo(line)

@@ -1,4 +1,5 @@
-"""``hearth audit``: one task re-derived from chain and content alone; exit 0 pass, 1 fail, 2 usage, 3 unknown.
+"""``hearth audit``: one task re-derived from chain and content alone; exit 0 pass, 1 fail, 2 usage, 3 unknown,
+4 unverified endpoint.
 
 ``hearth dispute``: what the ledger's judge makes of a proof that an audit, or a phone, has written.
 """
@@ -6,13 +7,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from protocol.identifiers import to_hex
+from protocol.identifiers import Digest, to_hex
 from protocol.text import shown
 from scripts.commands.options import (
     MAX_GAS_PRICE,
@@ -35,15 +37,24 @@ def audit(
     rpc_url: Annotated[str | None, typer.Option(envvar="HEARTH_RPC_URL", help="the chain's JSON-RPC endpoint")] = None,
     evidence: Annotated[Path | None, typer.Option(help="saved answers of the chain, in place of --rpc-url")] = None,
     save_evidence: Annotated[Path | None, typer.Option(help="save the chain's answers here")] = None,
+    block: Annotated[
+        str | None, typer.Option(metavar="HASH", help="audit as of this block, whose hash you have from elsewhere")
+    ] = None,
+    other_rpc_url: Annotated[
+        list[str] | None,
+        typer.Option(help="another endpoint of the chain, which must agree about the block; repeatable"),
+    ] = None,
     json_file: JsonFile = None,
     proofs: Annotated[
         Path | None, typer.Option(help="folder for proofs of what the ledger can judge; send them with hearth dispute")
     ] = None,
 ) -> None:
-    """Recomputes every round, score and payout of a task; prints one line for each check."""
-    from scripts.commands.auditor import EXIT_CODES, as_json, run_audit, summary
+    """Recomputes every round, score and payout of a task; prints one line for each check.
+
+    What the endpoint shows is proven against the state of a block that --block names or that all endpoints agree on.
+    """
+    from scripts.commands.auditor import EXIT_CODES, Endpoint, as_json, audit_endpoint, summary
     from storage.content.open_store import open_store
-    from storage.ledger.ethereum.reader import EthereumReader
     from storage.ledger.ethereum.replay import RecordingProvider, ReplayProvider
     from storage.ledger.ethereum.rpc import JsonRpcProvider
     from storage.ledger.proof_file import ProofFile, write_proof
@@ -52,9 +63,10 @@ def audit(
         raise typer.BadParameter("exactly one of --rpc-url and --evidence")
     provider = JsonRpcProvider(rpc_url) if rpc_url is not None else ReplayProvider(_existing(evidence))
     recorder = RecordingProvider(provider) if save_evidence is not None else None
-    reader = EthereumReader(recorder or provider, ledger.ledger, chain_id=ledger.chain_id)
+    others = tuple(JsonRpcProvider(url) for url in other_rpc_url or ())
+    endpoint = Endpoint(recorder or provider, ledger, others, _hash(block) if block is not None else None)
     found: list[ProofFile] = []
-    report = run_audit(reader, open_store(store), task, found.append if proofs is not None else None)
+    report = audit_endpoint(endpoint, open_store(store), task, found.append if proofs is not None else None)
     for line in (*report.lines, summary(report)):
         typer.echo(line)
     if proofs is not None:
@@ -77,6 +89,7 @@ def dispute(
 ) -> None:
     """Sends a proof of a breach from any account, which gets half of the bond that is lost by it."""
     from protocol.messages.chain import BondForfeited, RoundFrozen
+    from storage.ledger.credits import collect
     from storage.ledger.interface import TransactionRevertedError
     from storage.ledger.proof_file import read_proof
 
@@ -94,7 +107,14 @@ def dispute(
         elif isinstance(event, BondForfeited):
             half = event.amount // 2
             typer.echo(f"{to_hex(event.holder)} lost its role and its bond of {event.amount}: {half} of it are yours")
+            typer.echo(f"received {collect(chain, event.task)}")
     typer.echo(f"gas {receipt.gas_used}")
+
+
+def _hash(text: str) -> Digest:
+    if not re.fullmatch("0x[0-9a-f]{64}", text):
+        raise typer.BadParameter(f"{text}: not the hash of a block")
+    return bytes.fromhex(text[2:])
 
 
 def _existing(path: Path | None) -> Path:

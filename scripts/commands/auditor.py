@@ -3,19 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from protocol.audit.audit import audit_task
 from protocol.audit.breaches import find_breaches
-from protocol.audit.evidence import MissingEvidenceError
+from protocol.audit.evidence import MissingEvidenceError, UnverifiedEndpointError
 from protocol.audit.report import Report, Status
+from protocol.domain import Domain
+from protocol.identifiers import Digest, to_hex
 from storage.content.interface import ContentStore
 from storage.evidence import fetch_from, published_codes, read_evidence, read_state
+from storage.ledger.ethereum.anchor import vouched_header
+from storage.ledger.ethereum.merkle_patricia import FalseProofError
+from storage.ledger.ethereum.proven_reader import ProvenReader
+from storage.ledger.ethereum.reader import EthereumReader
+from storage.ledger.ethereum.rpc import NodeProvider
 from storage.ledger.interface import LedgerError, LedgerReader, TransactionRevertedError
 from storage.ledger.proof_file import ProofFile
 from storage.ledger.proofs import proof_of
 
-EXIT_CODES: Final = {Status.PASS: 0, Status.FAIL: 1, Status.UNKNOWN: 3}
+EXIT_CODES: Final = {Status.PASS: 0, Status.FAIL: 1, Status.UNKNOWN: 3, Status.UNVERIFIED: 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Whose word an audit takes for the chain's, and who vouches for it: other endpoints, or a block's hash."""
+
+    provider: NodeProvider
+    ledger: Domain
+    others: tuple[NodeProvider, ...] = ()
+    block: Digest | None = None  # as of which the task is audited
+
+
+def audit_endpoint(
+    endpoint: Endpoint, store: ContentStore, task: int, accuse: Callable[[ProofFile], None] | None = None
+) -> Report:
+    """All lines, that of the endpoint the last one. What it shows is proven, or the verdict says that it is not."""
+    provider, ledger = endpoint.provider, endpoint.ledger
+    report = Report()
+    try:
+        header = vouched_header(provider, endpoint.others, endpoint.block)
+        proven = ProvenReader(provider, ledger.ledger, header, chain_id=ledger.chain_id)
+        report = run_audit(proven, store, task, accuse)
+    except UnverifiedEndpointError as error:
+        report = run_audit(EthereumReader(provider, ledger.ledger, chain_id=ledger.chain_id), store, task, accuse)
+        with report.check(27, "endpoint"):
+            raise error
+    except FalseProofError as error:
+        with report.check(27, "endpoint"):
+            raise error
+    else:
+        with report.check(27, "endpoint") as remarks:
+            remarks.append(f"proven against the state of block {header.number}, {to_hex(header.hash)}")
+    return report
 
 
 def run_audit(

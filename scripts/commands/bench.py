@@ -1,4 +1,4 @@
-"""``hearth bench``: the encryption beside its peers, the gas of the contract; exit 1 when a promise is missed."""
+"""``hearth bench``: the encryption beside its peers, gas, a crowd's price; exit 1 when a promise is missed."""
 
 from __future__ import annotations
 
@@ -41,3 +41,23 @@ def encryption(
     if json_file is not None:
         json_file.write_text(json.dumps(result, indent=2) + "\n")
     raise typer.Exit(1 if missed(result["targets"]) else 0)
+
+
+@bench.command()
+def crowd(
+    accounts: Annotated[int, typer.Option(min=1, max=10_000_000, help="addresses of one owner")] = 1000,
+    gas_price: Annotated[float, typer.Option(min=0, max=10_000, help="in gwei")] = 1.0,
+) -> None:
+    """What so many addresses of one owner cost by reputation, under the usual rules: gas by the snapshot, and time."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from protocol.messages.chain import DEFAULT_RULES
+    from scripts.bench.crowd import prices
+    from scripts.bench.gas_report import read_snapshot
+
+    table = Table("reputation", "days", "million gas", f"coins at {gas_price:g} gwei", title=f"{accounts:,} addresses")
+    for price in prices(accounts, DEFAULT_RULES, read_snapshot()):
+        coins = price.gas * gas_price / 10**9
+        table.add_row(str(price.reputation), f"{price.days:g}", f"{price.gas / 10**6:,.0f}", f"{coins:,.3f}")
+    Console(width=None if sys.stdout.isatty() else 120).print(table)

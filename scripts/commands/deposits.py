@@ -1,4 +1,4 @@
-"""``hearth bond`` and ``hearth stake``: what parties leave with the ledger while they work for a task.
+"""``hearth bond``, ``hearth stake`` and ``hearth withdraw``: what the ledger holds of its parties besides the escrow.
 
 Anybody may send these: a bond is paid by whoever places it, and everything goes back to its holder alone.
 """
@@ -14,7 +14,7 @@ import typer
 
 from protocol.errors import HearthError
 from protocol.identifiers import NATIVE_COIN, from_hex, to_hex
-from protocol.messages.chain import BondReturned, StakeReturned, TaskPosted, TaskTerms
+from protocol.messages.chain import BondReturned, StakeReturned, TaskPosted, TaskTerms, Withdrawn
 from scripts.commands.options import (
     MAX_GAS_PRICE,
     JsonFile,
@@ -41,7 +41,7 @@ ROLES = ("none", "edge server", "key authority")
 class DepositError(HearthError):
     """Nothing is taken or given back.
 
-    ``E_NOT_FOUND``, ``E_ROLE``, ``E_PLACED``, ``E_TOO_EARLY``, ``E_NOTHING``, ``E_CLAIM_FIRST``.
+    ``E_NOT_FOUND``, ``E_ROLE``, ``E_PLACED``, ``E_TOO_EARLY``, ``E_NOTHING``, ``E_CLAIM_FIRST``, ``E_UNPAID``.
     """
 
     code = "E_DEPOSIT"
@@ -144,6 +144,25 @@ def return_stake(
     typer.echo(f"returned {paid} to {to_hex(address)}, gas {receipt.gas_used}")
 
 
+def withdraw(
+    rpc_url: RpcUrl,
+    ledger: Ledger,
+    keystore: Keystore,
+    password_file: PasswordFile,
+    task: TaskNumber,
+    holder: Annotated[str, typer.Option(help="to whom the task owes it; this account if left out")] = "",
+    to: Annotated[str, typer.Option(help="where it goes: any address for this account's own, else its holder")] = "",
+    max_gas_price: MaxGasPrice = MAX_GAS_PRICE,
+) -> None:
+    """Has the ledger pay what it could not pay when it was due, or a reporter's share of a bond."""
+    chain = open_ledger(rpc_url, ledger, keystore, password_file, max_gas_price)
+    owner = from_hex(holder.lower(), 20) if holder else chain.sender
+    with _in_plain_words():
+        receipt = chain.withdraw(task, owner, from_hex(to.lower(), 20) if to else owner)
+    paid = sum(event.amount for event in receipt.logs if isinstance(event, Withdrawn))
+    typer.echo(f"paid {paid} to {to or to_hex(owner)}, gas {receipt.gas_used}")
+
+
 @contextmanager
 def _in_plain_words() -> Iterator[None]:
     from storage.ledger.interface import TransactionRevertedError
@@ -157,6 +176,12 @@ def _in_plain_words() -> Iterator[None]:
                 raise DepositError(message, code="E_TOO_EARLY") from error
             case "NothingToPay", _:
                 raise DepositError("the ledger holds nothing of it", code="E_NOTHING") from error
+            case "NotHolder", _:
+                message = "only its holder may have it paid to another address"
+                raise DepositError(message, code="E_ROLE") from error
+            case "PaymentFailed", _:
+                message = "the address does not take it, or the token does not move"
+                raise DepositError(message, code="E_UNPAID") from error
             case "ReputationPending", _:
                 message = "it comes back with the client's last claim, or when the claim period is over"
                 raise DepositError(message, code="E_CLAIM_FIRST") from error

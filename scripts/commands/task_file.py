@@ -91,7 +91,11 @@ class TaskFile:
             rounds=task["rounds"],
             confirmations=task.get("confirmations", 0),
             edge_server=from_hex(str(task["edge_server"]).lower(), 20),
-            committee=Committee(committee["threshold"], tuple(_member(m, identify) for m in committee["members"])),
+            committee=Committee(
+                committee["threshold"],
+                tuple(_member(member, identify) for member in committee["members"]),
+                committee["corrupt"],
+            ),
             learning=_learning(self._table("learning")),
             privacy=PrivacyTerms(
                 _scaled(privacy["epsilon_budget"]), privacy["delta_exponent"], privacy.get("accountant", Renyi.name)
@@ -104,7 +108,7 @@ class TaskFile:
                 cohort.get("flap_changes", 4),
                 cohort.get("flap_rounds", 10),
             ),
-            reputation=ReputationTerms(**self._table("reputation")),
+            reputation=_reputation(self._table("reputation")),
             rewards=RewardTerms(
                 rewards["participation"],
                 rewards["contribution"],
@@ -122,6 +126,11 @@ class TaskFile:
         if not isinstance(table, dict):
             raise MalformedError(f"task file: [{name}] is not a table", fault=Party.MANUFACTURER)
         return table
+
+
+def _reputation(table: Mapping[str, Any]) -> ReputationTerms:
+    sources = tuple(from_hex(text.lower(), 20) for text in table.get("sources", ()))
+    return ReputationTerms(**{**table, "sources": sources})
 
 
 def _learning(tables: Mapping[str, Any]) -> LearningTerms:

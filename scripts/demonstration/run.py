@@ -20,9 +20,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from protocol.canonical import decode
 from protocol.domain import Domain
 from protocol.errors import HearthError
+from protocol.identifiers import to_hex
 from protocol.messages.task import DepositTerms
 from protocol.task.status import MAX_STATUS_BYTES, TaskStatus
-from scripts.chain.testnet import chain_id_of, start_chain
+from scripts.chain.testnet import chain_id_of, last_block_of, start_chain
 from scripts.demonstration.data import Households, households_of
 from scripts.demonstration.processes import RoleProcess, Stage
 from scripts.demonstration.report import DemoReport, collect, print_tables
@@ -138,14 +139,19 @@ def start_agent(stage: DemoStage, number: int, household: bytes) -> RoleProcess:
 
 
 def run_auditor(stage: DemoStage) -> dict[str, Any]:
-    """``hearth audit`` as its own process with nothing but chain and store; its answer, pass or fail."""
+    """``hearth audit`` as its own process with nothing but chain and store; its answer, pass or fail.
+
+    Whoever runs the demonstration trusts its own chain for the hash of its last block: all else is proven.
+    """
     folder = stage.folder("auditor")
+    stage.block = last_block_of(stage.rpc_url)
     evidence, verdict = stage.root / "evidence.json", folder / "verdict.json"
     auditor = stage.processes.start(
         "auditor",
         [
             "audit", "--rpc-url", stage.rpc_url, "--ledger", str(stage.domain), "--store", str(stage.store),
             "--task", str(stage.task), "--json", str(verdict), "--save-evidence", str(evidence),
+            "--block", to_hex(stage.block),
         ],
         folder,
     )  # fmt: skip
@@ -160,7 +166,7 @@ def audit_command(stage: DemoStage) -> str:
     """What repeats the audit from the kept evidence alone."""
     return (
         f"hearth audit --evidence {stage.root / 'evidence.json'} --store {stage.store}"
-        f" --ledger {stage.domain} --task {stage.task}"
+        f" --ledger {stage.domain} --task {stage.task} --block {to_hex(stage.block)}"
     )
 
 

@@ -14,7 +14,7 @@ from scripts.demonstration.processes import RoleProcess, Stage
 from storage.ledger.keystore import write_keystore
 from storage.ledger.signer import Signer
 
-AUTHORITIES = 3
+AUTHORITIES = 5
 
 
 def client_name(number: int) -> str:
@@ -35,6 +35,7 @@ class DemoStage:
         self.authority_urls: list[str] = []
         self.domain = Domain(0, NATIVE_COIN)
         self.task = 0
+        self.block = b""  # hash of the one as of which the task was audited
         self.min_clients, self.max_stake = 2, 0  # in the policies
         self.route: Callable[[str, str], str] = lambda _role, url: url  # (role, URL) -> the URL that it is given
         self.launchers: dict[str, list[str]] = {}  # of a role that shall not start as ``hearth``

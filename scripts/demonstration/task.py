@@ -19,8 +19,10 @@ from scripts.demonstration.presets import (
     with_enough_noise,
 )
 
-THRESHOLD = 2
+THRESHOLD = {FE64: 3, PAD: 2}  # of five authorities
+CORRUPT = 1  # so four of five must see a request, and one may be silent
 TRAINING_SECONDS = {"digits": 1, "mnist": 5}  # a phone refuses when it may need more than half
+OBJECTION_SECONDS = 1  # phone and chain are on one machine
 DIGITS_MAX_EXAMPLES = 1_500  # all that there are
 NO_DEPOSITS = DepositTerms()
 TEST_SET = "test-set.safetensors"
@@ -117,6 +119,7 @@ def write_task_file(
         "[durations]",
         "enrolment_seconds = 600",
         f"commit_seconds = {phase_seconds}",
+        f"objection_seconds = {OBJECTION_SECONDS}",
         f"settle_seconds = {phase_seconds}",
         "task_seconds = 86400",
         "claim_seconds = 86400",
@@ -129,7 +132,8 @@ def write_task_file(
         f"max_examples = {MNIST_EXAMPLES if dataset == 'mnist' else DIGITS_MAX_EXAMPLES}",
         "",
         "[committee]",
-        f"threshold = {THRESHOLD}",
+        f"threshold = {THRESHOLD[suite]}",
+        f"corrupt = {CORRUPT}",
         f"members = [{', '.join(_inline({'url': url}) for url in authority_urls)}]",
     ]
     path.write_text("\n".join(lines) + "\n")

@@ -9,9 +9,9 @@ from bisect import bisect_left
 from dataclasses import astuple
 
 from protocol import merkle
-from protocol.audit.breaches import BadLeaf, Breach, Disorder, TwoKeys
+from protocol.audit.breaches import BadLeaf, Breach, Disorder, TwoKeys, TwoSightings
 from protocol.identifiers import Address
-from protocol.messages.keys import SignedPartialKey
+from protocol.messages.keys import SignedPartialKey, SignedSighting
 from protocol.messages.round import SignedRoundStatement
 from protocol.messages.submission import Commitment, CommitmentBatch
 from protocol.round.commitments import batch_leaves
@@ -29,6 +29,12 @@ def two_keys(one: SignedPartialKey, other: SignedPartialKey) -> bytes:
     """The authority signed two requests, or two residues for one request, under one label."""
     signed = [(astuple(said.statement), said.signature) for said in (one, other)]
     return encode_proof("twoKeys", *signed[0], *signed[1])
+
+
+def two_sightings(one: SignedSighting, other: SignedSighting) -> bytes:
+    """The authority signed that it saw two requests of one kind under one label."""
+    signed = [(astuple(said.statement), said.signature) for said in (one, other)]
+    return encode_proof("twoSightings", *signed[0], *signed[1])
 
 
 def receipt_ignored(server: Address, promised: Commitment, receipt: bytes, batch: CommitmentBatch | None) -> bytes:
@@ -57,6 +63,8 @@ def proof_of(breach: Breach) -> ProofFile:
             return ProofFile("disorder", *where, disorder(*where, batch, low, low + 1))
         case TwoKeys(one=one, other=other):
             return ProofFile("twoKeys", *where, two_keys(one, other))
+        case TwoSightings(one=one, other=other):
+            return ProofFile("twoSightings", *where, two_sightings(one, other))
 
 
 def _leaf(batch: CommitmentBatch, index: int) -> tuple[object, ...]:

@@ -96,6 +96,24 @@ LIES: Mapping[str, tuple[int, Conduct]] = {
     "an index set of its own": (9, Conduct(lies={"indices": lambda indices: _others(indices)})),
     "a root over other commitments": (10, Conduct(lies={"root": lambda root: bytes([root[0] ^ 1]) + root[1:]})),
     "a model of its own": (18, Conduct(lies={"parameters": lambda parameters: parameters + np.float32(0.5)})),
+    "a request that too few saw": (
+        15,
+        Conduct(lies={"record": lambda record: replace(record, sightings=record.sightings[2:])}),
+    ),
+    "a sighting that nobody signed": (
+        15,
+        Conduct(
+            lies={
+                "record": lambda record: replace(
+                    record,
+                    sightings=(
+                        replace(record.sightings[0], signature=record.sightings[1].signature),
+                        *record.sightings[1:],
+                    ),
+                )
+            }
+        ),
+    ),
     "an honest authority accused": (
         25,
         Conduct(

@@ -22,14 +22,15 @@ EDGE_BOND, AUTHORITY_BOND, STAKE = 501, 303, 101
 # Money in, out and as the views show it; what it does not concern is tests/attacks/test_tampering.py's.
 MONEY = {
     "BondForfeited", "BondPlaced", "BondReturned", "Claimed", "Refunded", "StakeReturned", "bondOf", "balance",
+    "Credited", "Withdrawn", "creditOf",
     *(f"TaskPosted.{name}" for name in ("token", "escrow", "stake", "edgeBond", "authorityBond", "updateReward")),
     *(f"taskOf.{name}" for name in ("token", "escrow", "deposits", "claimed", "allocated", "allocationRoot")),
     *(f"taskOf.{name}" for name in ("pendingRound", "pendingAllocated", "pendingRoot", "payableFrom")),
     *(f"enrolmentOf.{name}" for name in ("claimed", "staked")), "RoundFrozen.culprit",
 }  # fmt: skip
 CHECKS = {2, 4, 22, 23, 24}
+WORD_ALONE = {"Withdrawn.to"}  # a holder may have its money paid where it likes; only the task's word tells
 CLAIMS_NOTHING = {
-    "BondForfeited.reporter": "nobody can derive who showed the breach first",
     "balance +1": "anybody can send tokens to a contract, so only a shortfall says something",
 }
 
@@ -41,15 +42,18 @@ def audited() -> Iterator[Audited]:
     token = ChainToken(chain, ledger, issuer)  # labels depend on its address, which no other test must change
     for role in ("edge", "manufacturer"):
         token.mint(address_of(private_key(role)), 10**9)
-    token.close()
     rewards = RewardTerms(participation=599, contribution=401, target_gain_ppm=500_000, token=token.address)
     player = Player(ledger, rounds=2, rewards=rewards, deposits=DepositTerms(EDGE_BOND, AUTHORITY_BOND, STAKE))
     player.play(1, Conduct())
     player.claim(0)
     player.play(2, Conduct(frozen=SETTLED))
     player.claim(0, 1)  # so that the contract still owes something to the others
+    token.ban(player.edge.sender, True)
     player.edge.return_bond(player.task, player.edge.sender)
+    token.ban(player.edge.sender, False)
+    player.edge.withdraw(player.task, player.edge.sender, player.edge.sender)
     player.refund()
+    token.close()
     with audited_task(player) as made:
         yield made
 
@@ -79,4 +83,4 @@ def test_every_changed_fact_about_the_money(audited: Audited) -> None:
             assert report.status is Status.PASS, (what, report.failed)
             continue
         failed = {line.number for line in report.lines if line.status is Status.FAIL}
-        assert failed & CHECKS, (what, report.failed)
+        assert failed & ({27} if what in WORD_ALONE else CHECKS), (what, report.failed)

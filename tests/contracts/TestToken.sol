@@ -7,6 +7,7 @@ contract TestToken {
     mapping(address owner => mapping(address spender => uint256)) public allowance;
     uint256 private _fee;
     bool private _refuses;
+    mapping(address holder => bool) private _banned;
     address private _target;
     bytes private _data;
 
@@ -22,6 +23,11 @@ contract TestToken {
     /// @notice From now on every transfer makes this call first, moves nothing and returns false.
     function refuse(address target, bytes calldata data) external {
         (_refuses, _target, _data) = (true, target, data);
+    }
+
+    /// @notice From now on, or no longer, every transfer to `holder` fails.
+    function ban(address holder, bool banned) external {
+        _banned[holder] = banned;
     }
 
     function behave() external {
@@ -48,6 +54,7 @@ contract TestToken {
             require(!done, "entered again");
             return false;
         }
+        require(!_banned[to], "banned");
         balanceOf[from] -= amount;
         balanceOf[to] += amount - _fee;
         return true;

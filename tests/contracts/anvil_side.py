@@ -11,9 +11,11 @@ from functools import cache
 from http.client import HTTPConnection
 from typing import Any, Final
 
+from eth_abi.abi import encode
+from eth_hash.auto import keccak
+
 from protocol.domain import Domain
 from protocol.identifiers import Address
-from protocol.messages.chain import DEFAULT_RULES
 from scripts.chain.development import CHAIN_ID
 from storage.ledger.ethereum import abi
 from storage.ledger.ethereum.calls import deployment, encode_call, encode_token_call
@@ -21,6 +23,7 @@ from storage.ledger.ethereum.decoding import decode_logs
 from storage.ledger.ethereum.reverts import decode_revert
 from storage.ledger.ethereum.writer import LedgerWriter
 from storage.ledger.interface import PreparedTransaction, TransactionReceipt
+from tests.contracts.rebuilt import RULES
 from tests.contracts.test_token import CODE
 from tests.ports.chains import running_chain
 
@@ -28,6 +31,8 @@ START: Final = 1_700_000_000
 GAS: Final = 20_000_000
 FUNDS: Final = 10**24
 OPTIONS: Final = ("--base-fee", "0", "--gas-price", "0", "--timestamp", str(START), "--no-mining", "--auto-impersonate")
+
+REVERTS: Final = "0x60006000fd"
 
 View = tuple[str, tuple[object, ...]]  # its name in the contract, its arguments
 Holding = tuple[Address, Address]  # token, holder
@@ -48,7 +53,7 @@ class AnvilSide:
         self.now = START
         for address in rich:
             self.ask("anvil_setBalance", _hex(address), hex(FUNDS))
-        self.ledger = self._create(rich[0], deployment(DEFAULT_RULES))
+        self.ledger = self._create(rich[0], deployment(RULES))
         self.token = self._create(rich[0], CODE)
         for address in rich:
             self.mine(address, self.token, encode_token_call("mint", address, FUNDS), 0)
@@ -85,6 +90,14 @@ class AnvilSide:
         answers = [answer["result"] for answer in self._post(questions)]
         shown = [_shown(name, answer) for (name, _), answer in zip(views, answers, strict=False)]
         return shown, [int(answer, 16) for answer in answers[len(views) :]]
+
+    def ban(self, token: Address, holder: Address, banned: bool) -> None:
+        """Of the coin: an account with code that refuses whatever it is called with."""
+        if any(token):
+            data = keccak(b"ban(address,bool)")[:4] + encode(["address", "bool"], [holder, banned])
+            assert self.mine(holder, token, data, 0)["status"] == "0x1"
+        else:
+            self.ask("anvil_setCode", _hex(holder), REVERTS if banned else "0x")
 
     def _create(self, sender: Address, code: bytes) -> Address:
         return bytes.fromhex(self.mine(sender, None, code, 0)["contractAddress"][2:])

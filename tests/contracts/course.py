@@ -81,11 +81,17 @@ class Course:
         shown, last = self.task(task), self.last(task)
         return (last.settle_until if shown.last_round else shown.enrol_until) + self.books.terms[task].roster_seconds
 
+    def batch_window(self, task: int) -> tuple[int, int]:
+        last, terms = self.last(task), self.books.terms[task]
+        opened = last.commit_until - terms.commit_seconds
+        return opened + 2 * terms.training_seconds, last.commit_until - terms.objection_seconds
+
     def instants(self, task: int) -> list[int]:
         """The task's deadlines to come."""
         shown, last = self.task(task), self.last(task)
         found = {shown.enrol_until, shown.task_until, shown.claim_until, shown.payable_from - 1}
-        found |= {last.commit_until, last.settle_until, self.rosters_until(task)}
+        found |= {last.commit_until, last.settle_until, last.object_until}
+        found |= {self.rosters_until(task), *self.batch_window(task)}
         return sorted(instant for instant in found if instant >= self.sides.now)
 
     def tree(self, task: int, rises: Sequence[int], grade: int, extra: Sequence[Signer] = ()) -> Allocation:
@@ -145,6 +151,10 @@ class Course:
     def is_open(self, task: int) -> bool:
         last = self.last(task)
         return last.state is RoundState.OPEN and self.sides.now <= last.commit_until
+
+    def takes_batch(self, task: int) -> bool:
+        first, last = self.batch_window(task)
+        return self.is_open(task) and first <= self.sides.now <= last
 
     def is_requested(self, task: int) -> bool:
         return self.last(task).state is RoundState.REQUESTED
@@ -218,8 +228,11 @@ class Course:
             self.sides.pass_to(min(self.task(task).payable_from, last.settle_until))
             if not self.publish(task, number, server, self.tree(task, [REWARD], grade, extra), limit):
                 self.sides.pass_to(last.settle_until + 1)
-        elif not last.batched and now <= last.commit_until:
+        elif not last.batched and now <= self.batch_window(task)[1]:
+            self.sides.pass_to(self.batch_window(task)[0])
             self.commit(task, number, server, self.pen.batch(task, number, self.enrolled(task), ""))
+        elif now <= last.object_until:
+            self.sides.pass_to(last.object_until + 1)
         elif not self.tell(server, "request_key", task, number, REQUEST):
             self.sides.pass_to(last.commit_until + 1)
 
@@ -261,6 +274,8 @@ class Course:
         self.sides.close()
 
     def _drain(self) -> None:
+        for token, holder in self.books.banned:
+            self.sides.ban(token, holder, False)
         for task in self.books.tasks:
             if self.last(task).state in RUNNING:
                 self.sides.pass_to(self.last(task).settle_until + 1)
@@ -274,6 +289,9 @@ class Course:
                     assert self.tell(STRANGER, "return_stake", task, party.address)
             if self.task(task).escrow:
                 assert self.tell(STRANGER, "refund", task)
+            for party in EVERYBODY:
+                if self.books.credits[task, party.address]:
+                    assert self.tell(STRANGER, "withdraw", task, party.address, party.address)
         held = self.books.held
         assert held[NATIVE_COIN, anvil().ledger] == held[self.sides.token, anvil().ledger] == 0
 

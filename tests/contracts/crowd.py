@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, Final
 
 from protocol.domain import Domain
-from protocol.messages.keys import PartialKeyStatement, SignedPartialKey
+from protocol.messages.keys import PartialKeyStatement, SightingStatement, SignedPartialKey, SignedSighting
 from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.messages.submission import (
     Commitment,
@@ -21,7 +21,7 @@ from protocol.messages.submission import (
     SignedLeave,
 )
 from protocol.signing import Signable, struct_hash
-from storage.ledger.proofs import receipt_ignored, two_keys, two_statements
+from storage.ledger.proofs import receipt_ignored, two_keys, two_sightings, two_statements
 from storage.ledger.signer import Signer
 from tests.contracts.scene import CIPHERTEXT, ENVELOPE, NONCE, label_of, terms_of
 from tests.samples import private_key
@@ -64,6 +64,10 @@ BAD_TERMS: Final[list[dict[str, Any]]] = [
     {"max_clients": 10_001},
     {"enrolment_seconds": 0},
     {"commit_seconds": 3650 * 86_400 + 1},
+    {"training_seconds": 0},
+    {"training_seconds": 136},
+    {"objection_seconds": 0},
+    {"objection_seconds": 261},
     {"settle_seconds": 0},
     {"task_seconds": 0},
     {"dispute_seconds": 201},
@@ -76,6 +80,8 @@ BAD_TERMS: Final[list[dict[str, Any]]] = [
     {"update_reward": 2**128 - 1},
     {"initial_reputation": 6},
     {"min_reputation": 6},
+    {"reputation_sources": (bytes(20),)},
+    {"reputation_sources": (EDGE.address,) * 17},
     {"authorities": (AUTHORITIES[0].address,)},
     {"authorities": (EDGE.address, AUTHORITIES[0].address)},
     {"threshold": 1},
@@ -141,6 +147,13 @@ class Pen:
         other = replace(one, **changes.get(differ, {differ: b"\x03" * 32}))
         signed = SignedPartialKey(other, self._sign(authority, other, forged))
         return two_keys(SignedPartialKey(one, self._sign(authority, one, False)), signed)
+
+    def two_sightings(self, task: int, number: int, authority: Signer, differ: str, forged: bool) -> bytes:
+        one = SightingStatement(task, number, b"\x01" * 32, label_of(number), b"\x02" * 32, authority.address)
+        changes: dict[str, Any] = {} if differ == "nothing" else {differ: b"\x03" * 32}
+        other = replace(one, **changes)
+        signed = SignedSighting(other, self._sign(authority, other, forged))
+        return two_sightings(SignedSighting(one, self._sign(authority, one, False)), signed)
 
     def receipt_ignored(
         self, task: int, number: int, server: Signer, client: Signer, batch: CommitmentBatch | None, forged: bool

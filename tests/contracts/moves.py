@@ -32,7 +32,18 @@ forged = mostly(False, True)
 HABITS: Final = [(3, "fair", []), (3, "fair", []), (0, "high", CLIENTS), (1, "low", []), (6, "high", [])]
 whens = st.sampled_from(["ready", "ready", "ready", "ready", "now", "last", "late", "takeover"])
 free: dict[str, Any] = {"stake": 0, "edge_bond": 0, "authority_bond": 0, "dispute_seconds": 0}
-terms = st.sampled_from([{}, {"stake": 0}, {"min_reputation": 3}, {"dispute_seconds": 0}, free])
+own: dict[str, Any] = {"reputation_sources": (MANUFACTURER.address,)}
+terms = st.sampled_from(
+    [
+        {},
+        {"stake": 0},
+        {"min_reputation": 3},
+        {"dispute_seconds": 0},
+        free,
+        own,
+        {"reputation_sources": (EDGE.address,)},
+    ]
+)
 
 
 class Moves(RuleBasedStateMachine):
@@ -66,7 +77,7 @@ class Moves(RuleBasedStateMachine):
         for _ in range(steps):
             self.course.advance(self.at(place))
 
-    @rule(seconds=st.sampled_from([1, 99, 400]))
+    @rule(seconds=st.sampled_from([1, 99, 400, 2_000]))
     def wait(self, seconds: int) -> None:
         self.course.sides.pass_to(self.course.sides.now + seconds)
 
@@ -110,6 +121,24 @@ class Moves(RuleBasedStateMachine):
         agreed = self.course.books.terms[task]
         amount = self.course.coins(task, agreed.authority_bond if holder in AUTHORITIES else agreed.edge_bond)
         self.course.tell(STRANGER, "place_bond", task, holder.address, max(0, amount + more))
+
+    @rule(holder=parties, coin=st.sampled_from([MANUFACTURER, STRANGER, None, None]), banned=mostly(True, False))
+    def ban(self, holder: Signer, coin: Signer | None, banned: bool) -> None:
+        """A payee of the token, or a payer with a wallet of code, takes no money from now on, or takes it again."""
+        if coin is None:
+            self.course.sides.ban(self.course.sides.token, holder.address, banned)
+        else:
+            self.course.sides.ban(NATIVE_COIN, coin.address, banned)
+
+    @rule(place=places, owed=forged, holder=parties, sender=parties, to=parties)
+    def withdraw(self, place: int, owed: bool, holder: Signer, sender: Signer, to: Signer) -> None:
+        """``owed``: by somebody, to whoever a task owes something; by itself to another, too."""
+        task = self.at(place)
+        creditors = [one for one in EVERYBODY if self.course.books.credits[task, one.address]]
+        if owed and creditors:
+            holder = creditors[EVERYBODY.index(holder) % len(creditors)]
+            sender, to = (holder, to) if holder in (MANUFACTURER, STRANGER) else (STRANGER, holder)
+        self.course.tell(sender, "withdraw", task, holder.address, to.address)
 
     @rule(place=places, when=whens, holder=parties, shift=shifts, over=forged)
     def tidy_up(self, place: int, when: str, holder: Signer, shift: int, over: bool) -> None:

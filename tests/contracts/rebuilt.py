@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
+from protocol.incentives.standing import counted, settled
 from protocol.messages.chain import (
+    DEFAULT_RULES,
     BatchCommitted,
     BondForfeited,
     BondPlaced,
     BondReturned,
     BondView,
     Claimed,
+    Credited,
     DirectCommitted,
     Enrolled,
     EnrolmentView,
@@ -29,12 +33,17 @@ from protocol.messages.chain import (
     TakenOver,
     TaskPosted,
     TaskView,
+    Withdrawn,
 )
 from protocol.messages.rosters import RosterPosted
 from protocol.round.state_table import RoundState
+from protocol.task.word import next_word
+from storage.ledger.ethereum.decoding import event_digest
 from tests.reference_ledger.books import Books, Role, write
 
-MONEY = ("held", "allowed", "tokens")  # no event of the ledger says who else holds what
+# a waiting period passes in a task, or between two
+RULES: Final = replace(DEFAULT_RULES, waiting_seconds=2_000)
+MONEY = ("held", "allowed", "tokens", "banned")  # no event of the ledger says who else holds what
 
 
 def rebuild(events: Sequence[Event], times: Sequence[int]) -> Books:
@@ -42,6 +51,9 @@ def rebuild(events: Sequence[Event], times: Sequence[int]) -> Books:
     books = Books.empty()
     for event in events:
         _apply(books, event, times[event.block])
+        task = event.task  # type: ignore[attr-defined]
+        word = next_word(books.tasks[task].word, times[event.block], event_digest(event))
+        write(books.tasks, task, word=word)
     return books
 
 
@@ -67,7 +79,8 @@ def _apply(books: Books, event: Event, time: int) -> None:
             if (event.round - 1) % books.terms[event.task].roster_rounds == 0:
                 books.rosters[event.task] = 0
         case BatchCommitted():
-            write(books.rounds, (event.task, event.round), batch_root=event.root, batched=event.count)
+            batch = {"batch_root": event.root, "batched": event.count, "object_until": event.object_until}
+            write(books.rounds, (event.task, event.round), **batch)
         case DirectCommitted():
             books.committed[event.task, event.round, event.client] = True
             direct = books.rounds[event.task, event.round].direct
@@ -105,8 +118,7 @@ def _apply_to_party(books: Books, event: Event, time: int) -> None:
             write(books.enrolments, (event.task, event.client), claimed=claimed)
             _add(books, event.task, claimed=event.amount, escrow=-event.amount)
             if books.standings[event.client].task == event.task:
-                task = 0 if event.freed else event.task
-                books.standings[event.client] = Standing(event.reputation, True, time, task)
+                books.standings[event.client] = _stand(books, event, time)
         case RosterPosted():
             write(books.bonds, (event.task, event.authority), rosters=event.window + 1)
             books.rosters[event.task] += 1
@@ -124,10 +136,25 @@ def _apply_to_party(books: Books, event: Event, time: int) -> None:
         case BondForfeited():
             write(books.bonds, (event.task, event.holder), role=Role.NONE, amount=0)
             _add(books, event.task, deposits=-event.amount, escrow=event.amount - event.amount // 2)
+        case Credited():
+            books.credits[event.task, event.holder] += event.amount
+            _add(books, event.task, deposits=event.amount)
+        case Withdrawn():
+            books.credits[event.task, event.holder] -= event.amount
+            _add(books, event.task, deposits=-event.amount)
         case Refunded():
             _add(books, event.task, escrow=-event.amount)
         case _:
             raise AssertionError(f"what does {event} say?")
+
+
+def _stand(books: Books, event: Claimed, time: int) -> Standing:
+    """By the auditor's rules."""
+    standing, sources = books.standings[event.client], books.terms[event.task].reputation_sources
+    is_listed = not sources or standing.source == event.task or books.tasks[standing.source].manufacturer in sources
+    worth = counted(standing, is_listed, RULES, time)
+    after = settled(standing, worth, event.reputation, event.task, RULES, time)
+    return replace(after, task=0 if event.freed else event.task)
 
 
 def _post(books: Books, event: TaskPosted) -> None:

@@ -41,12 +41,15 @@ def terms_of(edge: Signer) -> TaskTerms:
         max_clients=4,
         enrolment_seconds=600,
         commit_seconds=300,
+        training_seconds=20,
+        objection_seconds=30,
         settle_seconds=200,
         task_seconds=10_000,
         claim_seconds=5_000,
         dispute_seconds=0,
         takeover_seconds=100,
         min_reputation=0,
+        reputation_sources=(),
         token=NATIVE_COIN,
         update_reward=REWARD,
         edge_bond=0,
@@ -112,6 +115,11 @@ class Scene:
         message = replace(message, **changes)
         return astuple(message), client.sign(self.ledger.domain, message)
 
+    def pass_training(self, number: int = 1) -> None:
+        """The next block is the first that takes a batch."""
+        opened = self.ledger.round_view(self.task, number).commit_until - self.terms.commit_seconds
+        self.ledger.pass_to(max(opened + 2 * self.terms.training_seconds, self.ledger.now))
+
     def direct(self, client: Signer, **changes: Any) -> tuple[tuple[object, ...], bytes, tuple[object, ...]]:
         """The arguments of its commitDirect, as one of all clients."""
         return *self.commitment(client, **changes), self.place(client)
@@ -120,11 +128,13 @@ class Scene:
         return astuple(place_of(self.cohort(len(self.clients)), client.address))
 
     def commit_batch(self, number: int = 1, count: int = 3) -> Outcome:
+        self.pass_training(number)
         return self.by_edge("commitBatch", number, ROOT, BATCH, count)
 
     def request(self, number: int = 1, count: int = 3) -> Outcome:
-        """All ``count`` of the cohort committed, key requested."""
+        """All ``count`` of the cohort committed, nobody objected, key requested."""
         self.commit_batch(number, count)
+        self.pass_after(self.ledger.round_view(self.task, number).object_until)
         return self.by_edge("requestKey", number, REQUEST)
 
     def reward(self, *clients: Signer) -> tuple[Digest, int]:

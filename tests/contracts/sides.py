@@ -19,7 +19,7 @@ from storage.ledger.ethereum.decoding import struct
 from storage.ledger.ethereum.writer import LedgerWriter
 from storage.ledger.interface import TransactionReceipt, TransactionRevertedError
 from tests.contracts.anvil_side import FUNDS, START, AnvilSide, ContractSide, View
-from tests.contracts.rebuilt import kept, rebuild
+from tests.contracts.rebuilt import RULES, kept, rebuild
 from tests.reference_ledger.books import Books
 from tests.reference_ledger.chain import MemoryChain
 from tests.reference_ledger.ledger import MemoryLedger
@@ -37,7 +37,8 @@ class Sides:
         self._holdings = [(t, h) for t in (NATIVE_COIN, self.token) for h in (*self._parties, anvil.ledger)]
         self.agree = True  # as far as they were asked
         anvil.now = START
-        self.memory = MemoryChain(anvil.domain, lambda: anvil.now, held=dict.fromkeys(rich, FUNDS))
+        held = dict.fromkeys(rich, FUNDS)
+        self.memory = MemoryChain(anvil.domain, lambda: anvil.now, held=held, rules=RULES)
         self.memory.issue(self.token, dict.fromkeys(rich, FUNDS))
         for sender in rich:
             self.memory.approve(sender, self.token, FUNDS)
@@ -68,6 +69,11 @@ class Sides:
         self.agree = True
         return not refused
 
+    def ban(self, token: Address, holder: Address, banned: bool) -> None:
+        """From now on, or no longer, the holder can be sent none of this token, or of the coin."""
+        self._anvil.ban(token, holder, banned)
+        self.memory.ban(token, holder, banned)
+
     def close(self) -> None:
         self._anvil.ask("evm_revert", self._snapshot)
 
@@ -80,6 +86,7 @@ class Sides:
             for party in self._parties:
                 asked.append((("enrolmentOf", (task, party)), self.books.enrolments[task, party]))
                 asked.append((("bondOf", (task, party)), self.books.bonds[task, party]))
+                asked.append((("creditOf", (task, party)), self.books.credits[task, party]))
                 where = (task, shown.last_round, party)
                 asked.append((("hasCommittedDirectly", where), self.books.committed[where]))
         asked += [(("standingOf", (party,)), self.books.standings[party]) for party in self._parties]

@@ -114,12 +114,12 @@ def crowd() -> Scene:
 
 def test_should_cost_little_for_each_of_a_hundred(crowd: Scene) -> None:
     ledger = crowd.ledger
-    assert crowd.claim(crowd.clients[3]).gas <= 105_000
+    assert crowd.claim(crowd.clients[3]).gas <= 111_000
     for client in crowd.clients:  # accounts that exist cost less to pay
         ledger.transact(ledger.faucet, client.address, b"", 1)
     alone, batch = crowd.claim(crowd.clients[2]).gas, crowd.claim_many(*crowd.clients).gas
     print(f"claim {alone}, of a hundred {batch // 98}")
-    assert alone <= 80_000 and batch <= 98 * 55_000
+    assert alone <= 86_000 and batch <= 98 * 55_000
 
 
 def test_should_cost_the_same_for_every_round(crowd: Scene) -> None:
@@ -127,10 +127,11 @@ def test_should_cost_the_same_for_every_round(crowd: Scene) -> None:
     opened, batched = crowd.open(2, 100).gas, crowd.commit_batch(2, 99).gas
     call = crowd.direct(crowd.clients[0], round=2)
     direct = crowd.by(crowd.ledger.stranger, "commitDirect", *call).gas
+    crowd.pass_after(crowd.ledger.round_view(1, 2).object_until)
     requested, published = crowd.by_edge("requestKey", 2, ROOT).gas, crowd.publish(2).gas
     crowd.pass_after(crowd.ledger.task_view(1).task_until)
     last = crowd.claim(crowd.clients[5]).gas
     print(f"open {opened}, batch {batched}, direct {direct}, request {requested}, publish {published}, last {last}")
     assert opened + batched + requested + published <= 400_000
-    assert direct <= 85_000
-    assert last <= 80_000
+    assert direct <= 91_000
+    assert last <= 86_000

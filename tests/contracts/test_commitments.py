@@ -34,15 +34,20 @@ def direct_refusal(scene: Scene, call: tuple[object, ...]) -> tuple[object, ...]
 
 
 def test_should_keep_one_batch(opened: Scene) -> None:
-    event = opened.commit_batch(count=2).sole()
-    assert event == {"event": "BatchCommitted", "task": 1, "round": 1, "root": ROOT, "batch": BATCH, "count": 2}
+    event, until = opened.commit_batch(count=2).sole(), opened.ledger.now + 30
+    assert event == {
+        "event": "BatchCommitted", "task": 1, "round": 1, "root": ROOT, "batch": BATCH, "count": 2,
+        "object_until": until,
+    }  # fmt: skip
     shown = opened.ledger.round_view(1, 1)
     assert (shown.state, shown.batch_root, shown.batched) == (RoundState.OPEN, ROOT, 2)
+    assert shown.object_until == until
     edge = opened.ledger.edge.address
     assert opened.edge_refusal("commitBatch", 1, ROOT, BATCH, 1) == ("AlreadyCommitted", 1, 1, edge)
 
 
 def test_should_refuse_a_malformed_batch(opened: Scene) -> None:
+    opened.pass_training()
     for count in (0, 4, 2**32 - 1):
         assert opened.edge_refusal("commitBatch", 1, ROOT, BATCH, count) == ("CohortWrong", count, 1, 3)
     assert opened.edge_refusal("commitBatch", 1, ZERO, BATCH, 2) == ("DigestZero",)
@@ -51,16 +56,51 @@ def test_should_refuse_a_malformed_batch(opened: Scene) -> None:
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_should_take_commitments_until_commit_until(opened: Scene, late: bool) -> None:
+def test_should_take_direct_commitments_until_commit_until(opened: Scene, late: bool) -> None:
     until = opened.ledger.round_view(1, 1).commit_until
     opened.ledger.pass_to(until + late)
     direct = opened.direct(opened.clients[0])
     if late:
-        assert opened.edge_refusal("commitBatch", 1, ROOT, BATCH, 2) == ("TooLate", until)
         assert direct_refusal(opened, direct) == ("TooLate", until)
     else:
-        opened.commit_batch(count=2)
         opened.by(opened.ledger.stranger, "commitDirect", *direct)
+
+
+def test_should_take_no_batch_before_every_phone_has_sent(opened: Scene) -> None:
+    due = opened.ledger.round_view(1, 1).commit_until - 300 + 2 * 20
+    opened.ledger.pass_to(due - 1)
+    assert opened.edge_refusal("commitBatch", 1, ROOT, BATCH, 2) == ("TooEarly", due)
+    opened.ledger.pass_to(due)
+    opened.by_edge("commitBatch", 1, ROOT, BATCH, 2)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_should_take_a_batch_that_leaves_time_for_objections(opened: Scene, late: bool) -> None:
+    until = opened.ledger.round_view(1, 1).commit_until
+    opened.ledger.pass_to(until - 30 + late)
+    if late:
+        assert opened.edge_refusal("commitBatch", 1, ROOT, BATCH, 2) == ("TooLate", until - 30)
+    else:
+        opened.commit_batch(count=2)
+        assert opened.ledger.round_view(1, 1).object_until == until
+
+
+def test_should_hear_whom_a_batch_leaves_out_before_any_key(opened: Scene) -> None:
+    """The escape cannot be closed: a root of nothing that says it is of everybody, and a key request at once."""
+    opened.commit_batch(count=3)
+    until = opened.ledger.round_view(1, 1).object_until
+    assert opened.edge_refusal("requestKey", 1, ROOT) == ("TooEarly", until)
+    opened.ledger.pass_to(until)
+    assert opened.edge_refusal("requestKey", 1, ROOT) == ("TooEarly", until)
+    opened.by(opened.ledger.stranger, "commitDirect", *opened.direct(opened.clients[0]))
+    opened.pass_after(until)
+    opened.by_edge("requestKey", 1, ROOT)
+
+
+def test_should_not_wait_for_objections_without_a_batch(opened: Scene) -> None:
+    for client in opened.clients:
+        opened.by(opened.ledger.stranger, "commitDirect", *opened.direct(client))
+    opened.by_edge("requestKey", 1, ROOT)
 
 
 def test_should_count_a_direct_commitment_once_per_client(opened: Scene) -> None:

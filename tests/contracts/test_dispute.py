@@ -3,6 +3,7 @@
 given a round that runs, or whose payout can still be disputed
     when a breach is proven, by anyone
         should freeze the round, void its tree, end the culprit's role, and share its bond between reporter and escrow
+        should pay nobody anything at once, so that no payee and no token can stop it
         should leave the tree before it claimable, and let the next round be opened and settled
     when the payout could be claimed already, or the round ended unpaid
         should refuse
@@ -35,7 +36,8 @@ import pytest
 
 from protocol import merkle
 from protocol.identifiers import ZERO_DIGEST
-from protocol.messages.keys import PartialKeyStatement, SignedPartialKey
+from protocol.messages.chain import BondForfeited, Credited, RoundFrozen
+from protocol.messages.keys import PartialKeyStatement, SightingStatement, SignedPartialKey, SignedSighting
 from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.messages.submission import Commitment, CommitmentBatch, Receipt, SignedCommitment
 from protocol.round.commitments import batch_leaves
@@ -82,11 +84,12 @@ def refusal(scene: Scene, proof: bytes) -> Refusal:
 def convict(scene: Scene, proof: bytes, culprit: bytes) -> None:
     ledger = scene.ledger
     before = ledger.task_view(1)
-    frozen, forfeited = scene.by(ledger.stranger, "dispute", proof).events
-    assert (type(frozen).__name__, type(forfeited).__name__) == ("RoundFrozen", "BondForfeited")
+    frozen, forfeited, credited = scene.by(ledger.stranger, "dispute", proof).events
+    assert [type(event) for event in (frozen, forfeited, credited)] == [RoundFrozen, BondForfeited, Credited]
     assert (frozen.round, frozen.culprit) == (1, culprit)  # type: ignore[attr-defined]
     view = ledger.task_view(1)
-    assert (view.escrow, view.deposits) == (before.escrow + BOND - BOND // 2, before.deposits - BOND)
+    assert (view.escrow, view.deposits) == (before.escrow + BOND - BOND // 2, before.deposits - BOND + BOND // 2)
+    assert ledger.view("creditOf", 1, ledger.stranger.address) == BOND // 2
     assert ledger.round_view(1, 1).state is RoundState.FROZEN
     assert ledger.view("bondOf", 1, culprit)[0] == 0
     assert ledger.balance(ledger.address) == view.escrow + view.deposits
@@ -174,6 +177,30 @@ def test_should_convict_an_authority_of_a_second_key(opened: Scene, field: str) 
     convict(opened, keys(opened, **{field: BATCH}), AUTHORITY.address)
 
 
+def sightings(scene: Scene, **changes: Any) -> bytes:
+    one = SightingStatement(1, 1, b"\x01" * 32, label_of(1), b"\x02" * 32, AUTHORITY.address)
+    both = (one, replace(one, **changes))
+    return proofs.two_sightings(*(SignedSighting(said, AUTHORITY.sign(scene.ledger.domain, said)) for said in both))
+
+
+@pytest.mark.parametrize("change", [{}, {"label": label_of(2)}, {"kind": BATCH}, {"round": 2}, {"task": 2}])
+def test_should_convict_an_authority_of_a_second_sighting(opened: Scene, change: dict[str, Any]) -> None:
+    """Of one kind under one label; whatever else differs is another place."""
+    if change:
+        assert refusal(opened, sightings(opened, digest=BATCH, **change)) == ("NoConflict",)
+    assert refusal(opened, sightings(opened)) == ("NoConflict",)
+    convict(opened, sightings(opened, digest=BATCH), AUTHORITY.address)
+
+
+def test_should_refuse_sightings_of_somebody_else(opened: Scene) -> None:
+    ledger, one = opened.ledger, SightingStatement(1, 1, BATCH, label_of(1), b"\x02" * 32, AUTHORITY.address)
+    for accused in (AUTHORITY, ledger.edge):
+        both = [replace(one, authority=accused.address, digest=digest) for digest in (one.digest, BATCH)]
+        forged = [SignedSighting(said, ledger.stranger.sign(ledger.domain, said)) for said in both]
+        name = "SignatureInvalid" if accused is AUTHORITY else "NotAccused"
+        assert refusal(opened, proofs.two_sightings(*forged)) == (name, accused.address)
+
+
 def signed(scene: Scene, client: Signer, signer: Signer | None = None, **changes: Any) -> SignedCommitment:
     commitment = replace(Commitment(1, 1, client.address, label_of(1), NONCE, CIPHERTEXT), **changes)
     return SignedCommitment(commitment, (signer or client).sign(scene.ledger.domain, commitment))
@@ -181,6 +208,7 @@ def signed(scene: Scene, client: Signer, signer: Signer | None = None, **changes
 
 def batch(scene: Scene, *commitments: SignedCommitment) -> CommitmentBatch:
     made = CommitmentBatch(commitments)
+    scene.pass_training()
     scene.by_edge("commitBatch", 1, merkle.root(batch_leaves(made)), BATCH, len(commitments))
     return made
 

@@ -26,7 +26,7 @@ from protocol.task.round_facts import Settled
 from storage.ledger.signer import Signer
 from tests.contracts.course import Course
 from tests.contracts.crowd import CLIENTS, EDGE, STRANGER, SUBSTITUTE
-from tests.contracts.scene import PLAN, REQUEST, REWARD, label_of
+from tests.contracts.scene import REQUEST, REWARD
 from tests.reference_ledger.books import RUNNING
 from tests.reference_ledger.chain import Contract
 from tests.reference_ledger.ledger import MemoryLedger
@@ -42,6 +42,7 @@ TERMS: Final[dict[str, Any]] = {
     "authority_bond": 0,
     "stake": 0,
     "takeover_seconds": 0,
+    "roster_rounds": 3,
 }
 MOVES: Final = ("open", "settle", "settle", "freeze", "freeze settled", "window", "deadline", "expire")
 steps = st.one_of(
@@ -62,10 +63,13 @@ class Play(Course):
         number, server = self.task(TASK).last_round, self.server(TASK)
         match step:
             case "open":
-                self.tell(server, "open_round", TASK, number + 1, PLAN, label_of(number + 1), len(CROWD))
+                self.open(TASK, number + 1, server, len(CROWD))
             case "settle":
                 batch = self.pen.batch(TASK, number, CROWD, "")
+                first, last = self.batch_window(TASK)
+                self.sides.pass_to(min(max(first, self.sides.now), last))
                 self.commit(TASK, number, server, batch)
+                self.sides.pass_to(max(self.last(TASK).object_until + 1, self.sides.now))
                 self.tell(server, "request_key", TASK, number, REQUEST)
                 self.publish(TASK, number, server, self.tree(TASK, [REWARD], number))
             case "freeze":
@@ -169,6 +173,6 @@ def test_should_free_nobody_with_the_leaf_before_the_one_that_may_be_disputed() 
         assert play.claim(client) and play.books.standings[client.address].task == TASK
         play.play("window")
         assert play.claim(client) and play.books.standings[client.address].task == 0
-        assert play.books.standings[client.address].reputation == 2
+        assert [event for event in play.events() if isinstance(event, Claimed)][-1].reputation == 2
     finally:
         play.sides.close()

@@ -64,9 +64,9 @@ def test_a_figure_without_a_snapshot_is_said() -> None:
         ("per round, all transactions", lambda result: result["round"].update(openRound=400_000)),
         ("per update, 100 clients", lambda result: result["per_update"].update({"100": 5_001.0})),
         ("all-in per update, 100 clients", lambda result: result["per_update_all_in"].update({"100": 20_001.0})),
-        ("direct commitment", lambda result: result["functions"]["commitDirect"].update(later=85_001)),
-        ("claim, existing account", lambda result: result["claims"].update(existing_account=80_001)),
-        ("claim, empty account", lambda result: result["claims"].update(empty_account=105_001)),
+        ("direct commitment", lambda result: result["functions"]["commitDirect"].update(later=91_001)),
+        ("claim, existing account", lambda result: result["claims"].update(existing_account=86_001)),
+        ("claim, empty account", lambda result: result["claims"].update(empty_account=111_001)),
         ("claim, each of 100 in one", lambda result: result["claims"].update(batched_existing_each=55_001)),
     ],
 )

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from protocol.domain import Domain
 from protocol.incentives.rewards import allocation_root, claim_proof
+from protocol.messages.chain import DEFAULT_RULES
 from protocol.messages.settlement import Allocation, Entitlement
 from protocol.messages.submission import Commitment, Enrolment, Leave
 from protocol.signing import domain_separator, type_string
@@ -84,7 +85,7 @@ def test_should_prove_every_leaf(requested: Scene, size: int, position: int, amo
     proven = claim_proof(allocation, payee)
     requested.by(ledger.stranger, "claim", 1, (proven.index, *astuple(proven.entitlement)), proven.proof)
     assert ledger.balance(payee) == amount
-    assert ledger.standing(requested.clients[0]).reputation == grade
+    assert ledger.standing(requested.clients[0]).reputation == min(grade, DEFAULT_RULES.floor)
     ledger.chain.revert(snapshot)
 
 

@@ -23,7 +23,9 @@ from typing import Any
 import pytest
 
 from protocol.messages.chain import TaskView
+from protocol.task.word import next_word
 from storage.ledger.ethereum import abi
+from storage.ledger.ethereum.decoding import event_digest
 from tests.contracts.ledger import START
 from tests.contracts.scene import ZERO, Scene
 
@@ -35,7 +37,8 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("edgeServers", {"edge_servers": (NOBODY,)}),
     ("edgeServers", {"edge_servers": ()}),
     ("edgeServers", {"edge_servers": SEVENTEEN}),
-    ("listed twice", {"edge_servers": SEVENTEEN[:1], "authorities": SEVENTEEN[:2]}),
+    ("authorities", {"edge_servers": SEVENTEEN[:1], "authorities": SEVENTEEN[:2]}),
+    ("edgeServers", {"edge_servers": (SEVENTEEN[0], SEVENTEEN[0])}),
     ("takeoverSeconds", {"takeover_seconds": 201}),
     ("rounds", {"rounds": 0}),
     ("rounds", {"rounds": 100_001}),
@@ -46,6 +49,11 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("enrolmentSeconds", {"enrolment_seconds": TEN_YEARS + 1}),
     ("commitSeconds", {"commit_seconds": 0}),
     ("commitSeconds", {"commit_seconds": TEN_YEARS + 1}),
+    ("trainingSeconds", {"training_seconds": 0}),
+    ("trainingSeconds", {"training_seconds": TEN_YEARS + 1}),
+    ("objectionSeconds", {"objection_seconds": 0}),
+    ("objectionSeconds", {"objection_seconds": 261}),
+    ("objectionSeconds", {"training_seconds": 136}),
     ("settleSeconds", {"settle_seconds": 0}),
     ("settleSeconds", {"settle_seconds": TEN_YEARS + 1}),
     ("taskSeconds", {"task_seconds": 0}),
@@ -62,7 +70,9 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("authorities", {"authorities": SEVENTEEN[:1], "threshold": 1}),
     ("authorities", {"authorities": SEVENTEEN}),
     ("authorities", {"authorities": (*SEVENTEEN[:2], NOBODY)}),
-    ("listed twice", {"authorities": (*SEVENTEEN[:2], SEVENTEEN[0])}),
+    ("authorities", {"authorities": (*SEVENTEEN[:2], SEVENTEEN[0])}),
+    ("reputationSources", {"reputation_sources": SEVENTEEN}),
+    ("reputationSources", {"reputation_sources": (NOBODY,)}),
     ("threshold", {"threshold": 1}),
     ("threshold", {"threshold": 4}),
 ]
@@ -70,9 +80,17 @@ AT_BOUNDS: list[dict[str, Any]] = [
     {"authorities": SEVENTEEN[:2], "threshold": 2},
     {"authorities": SEVENTEEN[:16], "threshold": 16},
     {"rounds": 1, "min_clients": 2, "max_clients": 2},
+    {"reputation_sources": SEVENTEEN[:16]},
     {"rounds": 100_000, "max_clients": 10_000, "min_clients": 10_000},
     {"task_seconds": TEN_YEARS, "claim_seconds": TEN_YEARS, "enrolment_seconds": TEN_YEARS},
-    {"commit_seconds": 1, "settle_seconds": 1, "claim_seconds": 3, "takeover_seconds": 1},
+    {
+        "commit_seconds": 3,
+        "training_seconds": 1,
+        "objection_seconds": 1,
+        "settle_seconds": 1,
+        "claim_seconds": 5,
+        "takeover_seconds": 1,
+    },
     {"dispute_seconds": 200, "claim_seconds": 701, "initial_reputation": 5, "min_reputation": 5},
 ]
 
@@ -82,6 +100,20 @@ def test_should_refuse_a_term_out_of_bounds(deployed: Scene, term: str, change: 
     terms = replace(deployed.terms, **change)
     value = terms.rounds * terms.max_clients * terms.update_reward
     refusal = deployed.ledger.refusal(deployed.ledger.manufacturer, "postTask", astuple(terms), value=value)
+    assert refusal == ("TermsInvalid", term)
+
+
+@pytest.mark.parametrize("term", ["edgeServers", "authorities"])
+def test_should_refuse_a_server_that_is_no_plain_account(deployed: Scene, term: str) -> None:
+    """What signs by code may take its signature back: nobody could convict it."""
+    party = deployed.ledger.address
+    servers, authorities = deployed.terms.edge_servers, deployed.terms.authorities
+    if term == "edgeServers":
+        servers = (party,)
+    else:
+        authorities = (*authorities[:2], party)
+    terms = astuple(replace(deployed.terms, edge_servers=servers, authorities=authorities))
+    refusal = deployed.ledger.refusal(deployed.ledger.manufacturer, "postTask", terms, value=deployed.escrow())
     assert refusal == ("TermsInvalid", term)
 
 
@@ -108,10 +140,10 @@ def test_should_refuse_an_escrow_that_the_books_cannot_hold(deployed: Scene) -> 
 
 def test_should_keep_the_money_and_show_the_task(deployed: Scene) -> None:
     ledger, terms, escrow = deployed.ledger, deployed.terms, deployed.escrow()
-    event = deployed.post().sole()
+    posted = deployed.post()
     manufacturer = ledger.manufacturer.address
     until = (START + 600, START + 10_000, START + 15_000)
-    assert event == {
+    assert posted.sole() == {
         "event": "TaskPosted", "task": 1, "manufacturer": manufacturer, "terms": terms, "escrow": escrow,
         "enrol_until": until[0], "task_until": until[1], "claim_until": until[2],
     }  # fmt: skip
@@ -119,6 +151,7 @@ def test_should_keep_the_money_and_show_the_task(deployed: Scene) -> None:
     assert ledger.task_view(1) == TaskView(
         *(terms.spec, bytes(20), 0, 0, manufacturer, *sizes, 0, 0, *until, escrow, 0, 0, 0, ZERO, ZERO, 1_000, 0),
         terms.edge_servers[0],
+        next_word(ZERO, START, event_digest(posted.events[0])),
     )
     assert ledger.balance(ledger.address) == escrow
     assert deployed.post().sole()["task"] == ledger.view("taskCount") == 2
@@ -145,6 +178,7 @@ def test_should_refuse_a_number_that_no_task_has(enrolled: Scene, task: int) -> 
         "postRoster": (task, 0, b"", b""),
         "returnBond": (task, client.address),
         "returnStake": (task, client.address),
+        "withdraw": (task, client.address, client.address),
         "taskOf": (task,),
         "roundOf": (task, 1),
         "enrolmentOf": (task, client.address),
@@ -155,6 +189,7 @@ def test_should_refuse_a_number_that_no_task_has(enrolled: Scene, task: int) -> 
         "hasCommittedDirectly",
         "standingOf",
         "bondOf",
+        "creditOf",
         "dispute",
         "reputationRules",
         "domainSeparator",

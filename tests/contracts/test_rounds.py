@@ -56,7 +56,7 @@ def test_should_open_the_next_round_and_show_it(enrolled: Scene) -> None:
         "event": "RoundOpened", "task": 1, "round": 1, "plan": PLAN, "label": label_of(1),
         "cohort_root": root, "cohort": 3, "commit_until": now + 300, "settle_until": now + 500,
     }  # fmt: skip
-    shown = RoundView(label_of(1), root, ZERO, ZERO, RoundState.OPEN, 3, 0, 0, now + 300, now + 500, 0)
+    shown = RoundView(label_of(1), root, ZERO, ZERO, RoundState.OPEN, 3, 0, 0, now + 300, now + 500, 0, 0)
     assert enrolled.ledger.round_view(1, 1) == shown
     assert enrolled.ledger.task_view(1).last_round == 1
 

@@ -73,6 +73,7 @@ class SideBySide(Moves):
         party=st.sampled_from([None, None, None, EDGE, SUBSTITUTE, STRANGER, *AUTHORITIES]),
         statement=st.sampled_from(["label", "model", "no model", "round"]),
         key=st.sampled_from(["request", "residues", "label", "nothing", "key_epoch"]),
+        seen=st.sampled_from([None, None, "digest", "digest", "kind", "label", "nothing"]),
         forged=forged,
         settled=st.booleans(),
         cut=mostly(0, 32, 36, 100),
@@ -85,6 +86,7 @@ class SideBySide(Moves):
         party: Signer | None,
         statement: str,
         key: str,
+        seen: str | None,
         forged: bool,
         settled: bool,
         cut: int,
@@ -93,9 +95,13 @@ class SideBySide(Moves):
         task = self.at(place)
         self.course.prepare(task, self.course.is_settled if settled else self.course.is_requested, when)
         number, accused = self.number(task, shift), self.acting(task, party)
-        keys = accused in AUTHORITIES
-        prove = self.course.pen.two_keys if keys else self.course.pen.two_statements
-        proof = prove(task, number, accused, key if keys else statement, forged)
+        pen = self.course.pen
+        if accused not in AUTHORITIES:
+            proof = pen.two_statements(task, number, accused, statement, forged)
+        elif seen is None:
+            proof = pen.two_keys(task, number, accused, key, forged)
+        else:
+            proof = pen.two_sightings(task, number, accused, seen, forged)
         self.course.tell(STRANGER, "dispute", proof[: len(proof) - cut])
 
     @rule(

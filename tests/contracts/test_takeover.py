@@ -50,6 +50,7 @@ def test_should_finish_what_the_first_left_for_good(
     scene.open()
     scene.commit_batch()
     if step == "request":
+        scene.pass_after(ledger.round_view(1, 1).object_until)
         scene.by_edge("requestKey", 1, REQUEST)
     until = ledger.round_view(1, 1).commit_until + 100
     ledger.pass_to(until)

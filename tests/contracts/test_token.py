@@ -12,7 +12,10 @@ given a token that keeps a fee
         should keep its own books, whatever the payee is sent
 given a token that calls the ledger again and returns false
     when it pays a claim, many or a refund
-        should refuse the payment, and nothing is booked
+        should owe all that, and pay it once the token moves again
+given a token that keeps one payee out
+    when a batch of claims is sent
+        should pay all others, and owe that one
 """
 
 from __future__ import annotations
@@ -110,17 +113,36 @@ def test_should_keep_its_own_books_when_a_fee_starts(token: Token) -> None:
     assert ledger.task_view(1).escrow == token.balance(ledger.address) == scene.escrow() - REWARD
 
 
-def test_should_refuse_payments_of_a_token_that_returns_false(token: Token) -> None:
-    scene, ledger = played(token), token.ledger
+def test_should_owe_what_a_token_that_returns_false_does_not_move(token: Token) -> None:
+    scene, ledger, manufacturer = played(token), token.ledger, token.ledger.manufacturer.address
     scene.pass_after(ledger.task_view(1).task_until)
-    first, second, _ = scene.clients
-    own, many, rest = scene.claim_call(first), scene.claim_many_call(first, second), scene.escrow() - 3 * REWARD
+    first, second, third = scene.clients
+    own, many, rest = scene.claim_call(first), scene.claim_many_call(second, third), scene.escrow() - 3 * REWARD
     for name, call in (("claim", own), ("claimMany", many), ("refund", (1,)), ("postTask", (astuple(scene.terms),))):
         token.call(ledger.manufacturer, "refuse(address,bytes)", ledger.address, encode_call(name, *call))
-        assert ledger.refusal(ledger.stranger, "claim", *own) == ("PaymentFailed", first.address, REWARD)
-        assert ledger.refusal(ledger.stranger, "claimMany", *many) == ("PaymentFailed", second.address, REWARD)
-        manufacturer = ledger.manufacturer.address
-        assert ledger.refusal(ledger.stranger, "refund", 1) == ("PaymentFailed", manufacturer, rest)
-    token.call(ledger.manufacturer, "behave()")
+        snapshot = ledger.chain.snapshot()
+        scene.by(ledger.stranger, "claim", *own)
+        scene.by(ledger.stranger, "claimMany", *many)
+        scene.by(ledger.stranger, "refund", 1)
+        owed = {manufacturer: rest, **{client.address: REWARD for client in scene.clients}}
+        assert {holder: ledger.view("creditOf", 1, holder) for holder in owed} == owed
+        assert (ledger.task_view(1).escrow, ledger.task_view(1).deposits) == (0, scene.escrow())
+        assert [ledger.standing(client).task for client in scene.clients] == [0, 0, 0]
+        refused = ledger.refusal(ledger.stranger, "withdraw", 1, first.address, first.address)
+        assert refused == ("PaymentFailed", first.address, REWARD)
+        token.call(ledger.manufacturer, "behave()")
+        for holder, amount in owed.items():
+            scene.by(ledger.stranger, "withdraw", 1, holder, holder)
+            assert token.balance(holder) == amount
+        assert ledger.task_view(1).deposits == token.balance(ledger.address) == 0
+        ledger.chain.revert(snapshot)
+
+
+def test_should_not_lock_a_batch_for_one_payee_that_the_token_keeps_out(token: Token) -> None:
+    scene, ledger = played(token), token.ledger
+    _, second, _ = scene.clients
+    token.call(ledger.manufacturer, "ban(address,bool)", second.address, True)
     scene.claim_many(*scene.clients)
-    assert token.balance(first.address) == REWARD
+    assert [token.balance(client.address) for client in scene.clients] == [REWARD, 0, REWARD]
+    assert ledger.view("creditOf", 1, second.address) == REWARD
+    assert ledger.enrolment_view(1, second).claimed == REWARD

@@ -80,6 +80,7 @@ def test_should_make_exactly_the_steps_of_the_table() -> None:
             window - 1,
             window,
             scene.ledger.now,
+            view.commit_until - scene.terms.objection_seconds,
             view.commit_until,
             view.commit_until + 1,
             view.settle_until,

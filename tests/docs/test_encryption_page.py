@@ -81,8 +81,8 @@ def test_errors_are_those_of_the_code() -> None:
 
 
 def test_the_order_of_the_policy() -> None:
-    """Steps 10 to 16 are those of ``check_request``, in its order."""
-    rows = re.findall(r"^\| 1[0-6] \| .* \| `(E_[A-Z_]+)` \|$", PAGE, re.MULTILINE)
+    """Steps 11 to 17 are those of ``check_request``, in its order."""
+    rows = re.findall(r"^\| 1[1-7] \| .* \| `(E_[A-Z_]+)` \|$", PAGE, re.MULTILINE)
     assert rows == re.findall(r"E_[A-Z_]+", key_request.check_request.__doc__ or "")
 
 

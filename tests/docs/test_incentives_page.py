@@ -10,7 +10,10 @@ import pytest
 
 from protocol.incentives.contribution import Progress, contribution
 from protocol.incentives.reputation import Level, Mark, next_reputation
+from protocol.messages.chain import DEFAULT_RULES
 from protocol.messages.task import ReputationTerms, RewardTerms
+from scripts.bench.crowd import prices
+from scripts.bench.gas_report import read_snapshot
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "incentives.md").read_text()
 TERMS = ReputationTerms(initial=2, floor=4, maximum=9, waiting_rounds=3)
@@ -41,3 +44,13 @@ def test_what_a_fresh_address_forgoes() -> None:
         reputation += 1
     d = TERMS.maximum - TERMS.initial
     assert forgone == Fraction(rewards.contribution * d * (d + 1), 2 * TERMS.maximum)
+
+
+def test_what_a_crowd_costs() -> None:
+    """As `hearth bench crowd` prints it, to a tenth: the page does not follow each change of the snapshot."""
+    rows = re.findall(r"^\| (\d+) \| (\d+) \| (\d+) \| ([0-9.]+) \|$", PAGE, re.MULTILINE)
+    found = prices(1_000, DEFAULT_RULES, read_snapshot())
+    assert [(int(row[0]), int(row[1])) for row in rows] == [(price.reputation, price.days) for price in found]
+    for (_, _, millions, coins), price in zip(rows, found, strict=True):
+        assert int(millions) * 10**6 == pytest.approx(price.gas, rel=0.1)
+        assert float(coins) * 10**9 == pytest.approx(price.gas, rel=0.1)

@@ -13,6 +13,8 @@ import pytest
 from protocol.domain import Domain, parse_domain
 from scripts.launcher import hearth_command
 from storage.content.filesystem import FilesystemStore
+from storage.ledger.ethereum.anchor import vouched_header
+from storage.ledger.ethereum.proven_reader import ProvenReader
 from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.ethereum.replay import ReplayProvider
 
@@ -29,7 +31,14 @@ class KeptDemo:
 
     @property
     def reader(self) -> EthereumReader:
-        return EthereumReader(ReplayProvider(self.folder / "evidence.json"), self.domain.ledger)
+        """Of the kept evidence, as of the block that the printed command names."""
+        provider = ReplayProvider(self.folder / "evidence.json")
+        header = vouched_header(provider, (), bytes.fromhex(self.block.removeprefix("0x")))
+        return ProvenReader(provider, self.domain.ledger, header)
+
+    @property
+    def block(self) -> str:
+        return self.output.split("--block ")[1].split()[0]
 
     @property
     def domain(self) -> Domain:

@@ -23,6 +23,7 @@ from protocol.model.layout import Layout
 from protocol.randomness import SeededRandomness
 from protocol.round.planning import History
 from protocol.round.reference import Household, run_round
+from scripts.demonstration.stage import AUTHORITIES
 from storage.content.interface import get_document
 from storage.ledger.keystore import load_keystore, read_password
 from tests.e2e.conftest import CLIENTS, ROUNDS, KeptDemo
@@ -35,7 +36,7 @@ def test_reference_round_equals_the_processes(kept_demo: KeptDemo) -> None:
     events = reader.events()
     spec_bytes = get_document(store, reader.task(TASK).spec, MAX_SPEC_BYTES)
     spec = decode(TaskSpec, spec_bytes, MAX_SPEC_BYTES)
-    authorities = {j: _private_key(kept_demo.folder / f"authority-{j}") for j in (1, 2, 3)}
+    authorities = {j: _private_key(kept_demo.folder / f"authority-{j}") for j in range(1, AUTHORITIES + 1)}
     households = [_household(kept_demo.folder / f"client-{number:02d}", spec) for number in range(CLIENTS)]
     enrolled = {event.client: event.reputation for event in events if isinstance(event, Enrolled)}
     history = History(tuple(sorted(enrolled)), spec.initial_model)

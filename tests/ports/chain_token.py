@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from eth_abi.abi import encode
+from eth_hash.auto import keccak
+
 from protocol.identifiers import Address
 from storage.ledger.ethereum.calls import encode_token_call
 from storage.ledger.ethereum.decoding import address_of
@@ -25,6 +28,11 @@ class ChainToken:
 
     def mint(self, holder: Address, amount: int) -> None:
         self._bank._sender().send(self.address, encode_token_call("mint", holder, amount))
+
+    def ban(self, holder: Address, banned: bool) -> None:
+        """From now on, or no longer, nothing of it reaches the holder."""
+        data = keccak(b"ban(address,bool)")[:4] + encode(["address", "bool"], [holder, banned])
+        self._bank._sender().send(self.address, data)
 
     def close(self) -> None:
         self._bank.close()

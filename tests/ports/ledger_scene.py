@@ -73,12 +73,15 @@ class PortScene:
             max_clients=5,
             enrolment_seconds=600,
             commit_seconds=300,
+            training_seconds=20,
+            objection_seconds=30,
             settle_seconds=300,
             task_seconds=86_400,
             claim_seconds=86_400,
             dispute_seconds=0,
             takeover_seconds=200,
             min_reputation=0,
+            reputation_sources=(),
             token=NATIVE_COIN,
             update_reward=1_000,
             edge_bond=0,
@@ -139,7 +142,9 @@ class PortScene:
         return Publication(MODEL, RECORD, allocation_root(self.allocation()), 3 * self.terms.update_reward, 8, 10)
 
     def request_first_key(self) -> TransactionReceipt:
+        self.chain.pass_time(2 * self.terms.training_seconds)
         self.edge.commit_batch(self.task, 1, ROOT, BATCH, 3)
+        self.chain.pass_time(self.terms.objection_seconds + 1)
         return self.edge.request_key(self.task, 1, REQUEST)
 
     def claim(self, sender: Ledger, client: Address) -> TransactionReceipt:

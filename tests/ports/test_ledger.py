@@ -91,8 +91,10 @@ def test_every_event_carries_what_was_sent(scene: PortScene) -> None:
         **untils,
     )
 
+    scene.chain.pass_time(2 * terms.training_seconds)
     receipt = edge.commit_batch(1, 1, ROOT, BATCH, 2)
-    events += said(receipt, on_chain.BatchCommitted, round=1, root=ROOT, batch=BATCH, count=2)
+    until = edge.block_timestamp(receipt.block) + terms.objection_seconds
+    events += said(receipt, on_chain.BatchCommitted, round=1, root=ROOT, batch=BATCH, count=2, object_until=until)
 
     last = scene.clients[2]
     direct = scene.commitment(last)
@@ -100,6 +102,7 @@ def test_every_event_carries_what_was_sent(scene: PortScene) -> None:
     committed = {"label": LABEL, "nonce": NONCE, "ciphertext": CIPHERTEXT, "signature": direct.signature}
     events += said(receipt, on_chain.DirectCommitted, round=1, client=last.address, **committed)
 
+    scene.chain.pass_time(terms.objection_seconds + 1)
     events += said(edge.request_key(1, 1, REQUEST), on_chain.KeyRequested, round=1, request=REQUEST)
 
     publication = scene.publication()
@@ -147,12 +150,14 @@ def test_views_show_the_state_after_each_step(scene: PortScene) -> None:
     assert edge.round(1, 1).state is RoundState.NONE
     scene.chain.pass_time(terms.enrolment_seconds + terms.roster_seconds + 1)
     edge.open_round(1, 1, PLAN, LABEL, scene.cohort_root, 3)
-    assert edge.standing(first) == on_chain.Standing(0, False, 0, 1)
+    assert edge.standing(first) == on_chain.Standing(0, 0, 1, 0)
     assert edge.rules() == on_chain.DEFAULT_RULES
     edge.commit_direct(scene.commitment(scene.clients[0]), scene.place(scene.clients[0]))
     assert edge.has_committed_directly(1, 1, first)
     assert not edge.has_committed_directly(1, 1, scene.clients[1].address)
+    scene.chain.pass_time(2 * terms.training_seconds)
     edge.commit_batch(1, 1, ROOT, BATCH, 2)
+    scene.chain.pass_time(terms.objection_seconds + 1)
     edge.request_key(1, 1, REQUEST)
     seen = edge.round(1, 1)
     assert (seen.state, seen.label, seen.batch_root, seen.request) == (RoundState.REQUESTED, LABEL, ROOT, REQUEST)
@@ -167,7 +172,7 @@ def test_views_show_the_state_after_each_step(scene: PortScene) -> None:
     before = edge.balance(first)
     scene.claim(edge, first)
     assert edge.balance(first) - before == edge.claimed(1, first) == edge.task(1).claimed == 1_000
-    assert (edge.standing(first).reputation, edge.standing(first).known) == (3, True)
+    assert (edge.standing(first).reputation, edge.standing(first).source) == (2, 1)
     assert edge.domain == Domain(scene.chain.chain_id(), scene.address)
 
 
@@ -198,7 +203,7 @@ def test_a_refused_call_is_typed_and_nothing_is_sent(scene: PortScene) -> None:
     edge.commit_direct(*again)
     refused("AlreadyCommitted", (1, 1, client.address), edge.commit_direct, *again)
     scene.chain.pass_time(scene.terms.commit_seconds + 1)
-    refused("TooLate", (deadline,), edge.commit_batch, 1, 1, ROOT, BATCH, 3)
+    refused("TooLate", (deadline - scene.terms.objection_seconds,), edge.commit_batch, 1, 1, ROOT, BATCH, 3)
 
 
 def test_only_the_edge_server_may_and_the_error_names_both(scene: PortScene) -> None:

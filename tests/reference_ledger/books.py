@@ -1,8 +1,8 @@
 """The ledger contract's books as plain tables, with the checks and the money moves that its functions share.
 
 With the other modules of this folder the executable specification of contracts/src (here LedgerState and Payments): the
-same names, the same order of checks. Left out: arithmetic that leaves Solidity's types, payees and tokens that refuse
-money, keep some of it or call again while they are paid.
+same names, the same order of checks. Left out: arithmetic that leaves Solidity's types, gas, tokens that keep some of
+the money, payees that call again while they are paid.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Annotated, Any, Final, NoReturn, TypeVar, get_args, get_origi
 from protocol import signing
 from protocol.domain import Domain
 from protocol.errors import HearthError, Party
-from protocol.identifiers import NATIVE_COIN, Address
+from protocol.identifiers import NATIVE_COIN, ZERO_DIGEST, Address
 from protocol.messages.chain import (
     BondView,
+    Credited,
     EnrolmentView,
     Event,
     ReputationRules,
@@ -28,6 +29,8 @@ from protocol.messages.chain import (
     TaskView,
 )
 from protocol.round.state_table import RoundState
+from protocol.task.word import next_word
+from storage.ledger.ethereum.decoding import event_digest
 from storage.ledger.interface import TransactionRevertedError
 
 Key = TypeVar("Key", bound=Hashable)
@@ -62,7 +65,8 @@ class Mapped(dict[Key, Row]):
 @dataclass
 class Books:
     """Everything that the contract keeps, and who holds how much of what: ``held`` and ``allowed`` are by token and
-    holder, ``allowed`` is what the ledger may fetch. ``tokens`` are the addresses with an ERC-20."""
+    holder, ``allowed`` is what the ledger may fetch. ``tokens`` are the addresses with an ERC-20; who is ``banned``, by
+    token and holder, is sent none of it."""
 
     tasks: Mapped[int, TaskView]
     terms: Mapped[int, TaskTerms]
@@ -72,10 +76,12 @@ class Books:
     enrolments: Mapped[tuple[int, Address], EnrolmentView]
     committed: Mapped[tuple[int, int, Address], bool]
     bonds: Mapped[tuple[int, Address], BondView]
+    credits: Mapped[tuple[int, Address], int]
     standings: Mapped[Address, Standing]
     held: Mapped[tuple[Address, Address], int]
     allowed: Mapped[tuple[Address, Address], int]
     tokens: frozenset[Address]
+    banned: frozenset[tuple[Address, Address]]
 
     @classmethod
     def empty(cls) -> Books:
@@ -88,10 +94,12 @@ class Books:
             enrolments=Mapped(_zero(EnrolmentView)),
             committed=Mapped(False),
             bonds=Mapped(_zero(BondView)),
+            credits=Mapped(0),
             standings=Mapped(_zero(Standing)),
             held=Mapped(0),
             allowed=Mapped(0),
             tokens=frozenset(),
+            banned=frozenset(),
         )
 
     def copy(self) -> Books:
@@ -103,8 +111,8 @@ class Books:
         return self.tasks[task]
 
     def move(self, token: Address, payer: Address, payee: Address, amount: int) -> bool:
-        """False, and nothing moves, when the payer has less."""
-        if self.held[token, payer] < amount:
+        """False, and nothing moves, when the payer has less, or the payee takes nothing."""
+        if self.held[token, payer] < amount or (token, payee) in self.banned:
             return False
         self.held[token, payer] -= amount
         self.held[token, payee] += amount
@@ -133,7 +141,11 @@ class Accounting:
         self.events: list[tuple[type[Event], dict[str, Any]]] = []
 
     def emit(self, kind: type[Event], **fields: Any) -> None:
+        """Says an event of a task, which the task's word stands for from now on."""
         self.events.append((kind, fields))
+        said = event_digest(kind(block=0, log_index=0, transaction=ZERO_DIGEST, **fields))
+        task = fields["task"]
+        write(self.books.tasks, task, word=next_word(self.books.tasks[task].word, self.now, said))
 
     def verify(self, message: signing.Signable, client: Address, signature: bytes) -> None:
         if not signed_by(self.domain, message, client, signature):
@@ -169,9 +181,17 @@ class Accounting:
         if received != amount:
             refuse("EscrowWrong", received, amount)
 
-    def pay(self, token: Address, payee: Address, amount: int) -> None:
-        if not self.books.move(token, self.domain.ledger, payee, amount):
-            refuse("PaymentFailed", payee, amount)
+    def pay(self, task: int, payee: Address, amount: int) -> None:
+        """What does not arrive is the payee's credit."""
+        if not self.books.move(self.books.tasks[task].token, self.domain.ledger, payee, amount):
+            self.credit(task, payee, amount)
+
+    def credit(self, task: int, holder: Address, amount: int) -> None:
+        if not amount:
+            return
+        self.books.credits[task, holder] += amount
+        write(self.books.tasks, task, deposits=self.books.tasks[task].deposits + amount)
+        self.emit(Credited, task=task, holder=holder, amount=amount)
 
     def unstake(self, task: int, client: Address) -> int:
         """Takes the client's stake out of the deposits: its amount, which the caller pays out."""

@@ -56,6 +56,7 @@ _FUNCTIONS: Final[dict[str, Callable[..., None]]] = {
     "returnBond": Contract.return_bond,
     "returnStake": Contract.return_stake,
     "dispute": Contract.dispute,
+    "withdraw": Contract.withdraw,
 }
 _PAYABLE: Final = frozenset({"postTask", "enrol", "placeBond"})
 
@@ -85,8 +86,10 @@ class MemoryChain:
         held: Mapping[Address, int],
         rules: ReputationRules = DEFAULT_RULES,
     ) -> None:
-        if rules.floor > rules.maximum or not rules.waiting_seconds:
-            refuse("TermsInvalid", "rules")
+        if rules.floor > rules.maximum:
+            refuse("TermsInvalid", "floor")
+        if not rules.waiting_seconds:
+            refuse("TermsInvalid", "waitingSeconds")
         self.domain, self.rules = domain, rules
         self._clock, self._offset = clock, 0
         books = Books.empty()
@@ -119,6 +122,12 @@ class MemoryChain:
         for holder, amount in shares.items():
             books.held[token, holder] += amount
         self._append(books, None, token)
+
+    def ban(self, token: Address, holder: Address, banned: bool) -> None:
+        """From now on, or no longer, nothing of this token, or of the coin, reaches the holder."""
+        books = self.books.copy()
+        books.banned = books.banned | {(token, holder)} if banned else books.banned - {(token, holder)}
+        self._append(books, None, holder)
 
     def call(self, sender: Address, data: bytes, value: int) -> TransactionReceipt:
         """A call of the ledger. Raises TransactionRevertedError, or LedgerError; then there is no new block."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eth_abi.abi import decode as lenient_decode
@@ -14,7 +14,7 @@ from protocol.domain import Domain, commitment_leaf
 from protocol.errors import VerificationError
 from protocol.identifiers import Address, Digest
 from protocol.messages.chain import RoundView
-from protocol.messages.keys import PartialKeyStatement
+from protocol.messages.keys import PartialKeyStatement, SightingStatement
 from protocol.messages.round import RoundStatement
 from protocol.messages.submission import Commitment, Receipt
 from protocol.signing import Signable, struct_hash
@@ -54,6 +54,7 @@ class Judge:
         find: dict[str, Callable[..., Verdict]] = {
             "twoStatements": self._two_statements,
             "twoKeys": self._two_keys,
+            "twoSightings": self._two_sightings,
             "receiptIgnored": self._receipt_ignored,
             "badLeaf": self._bad_leaf,
             "disorder": self._disorder,
@@ -87,6 +88,17 @@ class Judge:
         self._signed(one, authority, first_signature)
         self._signed(other, authority, signature)
         return one.task, one.round, authority
+
+    def _two_sightings(
+        self, first: tuple[Any, ...], first_signature: bytes, second: tuple[Any, ...], signature: bytes
+    ) -> Verdict:
+        one, other = SightingStatement(*first), SightingStatement(*second)
+        self._listed(one.task, one.authority, Role.AUTHORITY)
+        if one == other or one != replace(other, digest=one.digest):
+            refuse("NoConflict")
+        self._signed(one, one.authority, first_signature)
+        self._signed(other, one.authority, signature)
+        return one.task, one.round, one.authority
 
     def _receipt_ignored(
         self, server: Address, promise: tuple[Any, ...], receipt: bytes, around: tuple[tuple[Any, ...], ...]

@@ -106,6 +106,9 @@ class MemoryLedger(LedgerWriter):
     def bond(self, task: int, holder: Address) -> BondView:
         return self._books.bonds[task, holder]
 
+    def credit(self, task: int, holder: Address) -> int:
+        return self._books.credits[task, holder]
+
     def standing(self, client: Address) -> Standing:
         return self._books.standings[client]
 

@@ -16,18 +16,19 @@ from protocol.messages.chain import (
     Claimed,
     Refunded,
     RoundFrozen,
-    Standing,
+    Withdrawn,
 )
 from protocol.messages.settlement import Entitlement
 from protocol.round.state_table import RoundState
-from tests.reference_ledger.books import RUNNING, Accounting, Role, refuse, write
+from tests.reference_ledger.books import RUNNING, Role, refuse, write
 from tests.reference_ledger.judge import Judge
+from tests.reference_ledger.standings import Standings
 
 Leaf = tuple[int, Entitlement]  # with its index in the allocation
 OUT_OF_BOUNDS: Final = 0x32  # of Solidity's panics
 
 
-class Payouts(Accounting):
+class Payouts(Standings):
     def claim(self, task: int, leaf: Leaf, proof: Sequence[Digest]) -> None:
         self.books.known(task)
         root, allocated = self._claimable(task)
@@ -59,7 +60,7 @@ class Payouts(Accounting):
             refuse("NothingToPay", task, shown.manufacturer)
         write(self.books.tasks, task, escrow=owed)
         self.emit(Refunded, task=task, manufacturer=shown.manufacturer, amount=amount)
-        self.pay(shown.token, shown.manufacturer, amount)
+        self.pay(task, shown.manufacturer, amount)
 
     def place_bond(self, task: int, holder: Address) -> None:
         shown, bond, terms = self.books.known(task), self.books.bonds[task, holder], self.books.terms[task]
@@ -86,15 +87,27 @@ class Payouts(Accounting):
         write(self.books.bonds, (task, holder), amount=0)
         write(self.books.tasks, task, deposits=shown.deposits - amount)
         self.emit(BondReturned, task=task, holder=holder, amount=amount)
-        self.pay(shown.token, holder, amount)
+        self.pay(task, holder, amount)
 
     def return_stake(self, task: int, client: Address) -> None:
-        shown = self.books.known(task)
+        self.books.known(task)
         if not self.books.enrolments[task, client].staked:
             refuse("NothingToPay", task, client)
         if self.owes_leaf(task, client):
             refuse("ReputationPending", client, task)
-        self.pay(shown.token, client, self.unstake(task, client))
+        self.pay(task, client, self.unstake(task, client))
+
+    def withdraw(self, task: int, holder: Address, to: Address) -> None:
+        shown, amount = self.books.known(task), self.books.credits[task, holder]
+        if self.sender != holder != to:
+            refuse("NotHolder", self.sender, holder)
+        if not amount:
+            refuse("NothingToPay", task, holder)
+        self.books.credits[task, holder] = 0
+        write(self.books.tasks, task, deposits=shown.deposits - amount)
+        self.emit(Withdrawn, task=task, holder=holder, to=to, amount=amount)
+        if not self.books.move(shown.token, self.domain.ledger, to, amount):
+            refuse("PaymentFailed", to, amount)
 
     def dispute(self, proof: bytes) -> None:
         books = self.books
@@ -110,10 +123,10 @@ class Payouts(Accounting):
         self.emit(RoundFrozen, task=task, round=number, culprit=culprit)
         write(books.bonds, (task, culprit), role=Role.NONE, amount=0)
         reward = bond.amount // 2
-        # not paid out at once: a manufacturer that takes no money must not stop a dispute
+        # nothing is paid out at once: no payee and no token must stop a dispute
         write(books.tasks, task, deposits=shown.deposits - bond.amount, escrow=shown.escrow + bond.amount - reward)
         self.emit(BondForfeited, task=task, holder=culprit, reporter=self.sender, amount=bond.amount)
-        self.pay(shown.token, self.sender, reward)
+        self.credit(task, self.sender, reward)
 
     def _claimable(self, task: int) -> tuple[Digest, int]:
         shown = self.books.tasks[task]
@@ -142,19 +155,19 @@ class Payouts(Accounting):
         self.emit(Claimed, task=task, client=client, **paid)
         if freed and enrolment.staked:
             amount += self.unstake(task, client)
-        self.pay(shown.token, client, amount)
+        self.pay(task, client, amount)
         return True
 
     def _take_reputation(self, task: int, leaf: Entitlement, amount: int) -> bool:
         """Of the client's current task only: a leaf of an older one says nothing new. True when it frees the client."""
-        client, standings = leaf.client, self.books.standings
-        if standings[client].task != task:
+        client = leaf.client
+        if self.books.standings[client].task != task:
             return False
         if leaf.reputation > self.rules.maximum:
             refuse("ReputationWrong", client, leaf.reputation, 0, self.rules.maximum)
         freed = self.is_final(task, client)
         if freed or amount:
-            standings[client] = Standing(leaf.reputation, True, self.now, 0 if freed else task)
+            self.settle_standing(task, leaf, freed)
         return freed
 
 

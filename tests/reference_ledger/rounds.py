@@ -56,14 +56,21 @@ class Rounds(Accounting):
         current = self._open(task, number)
         if current.batched:
             refuse("AlreadyCommitted", task, number, self.sender)
-        if self.now > current.commit_until:
-            refuse("TooLate", current.commit_until)
+        terms = self.books.terms[task]
+        due = current.commit_until - terms.commit_seconds + 2 * terms.training_seconds
+        last = current.commit_until - terms.objection_seconds
+        if self.now < due:
+            refuse("TooEarly", due)
+        if self.now > last:
+            refuse("TooLate", last)
         if not 1 <= count <= current.cohort:
             refuse("CohortWrong", count, 1, current.cohort)
         if not any(root) or not any(batch):
             refuse("DigestZero")
-        write(self.books.rounds, (task, number), batch_root=root, batched=count)
-        self.emit(BatchCommitted, task=task, round=number, root=root, batch=batch, count=count)
+        until = self.now + terms.objection_seconds
+        write(self.books.rounds, (task, number), batch_root=root, batched=count, object_until=until)
+        said = {"root": root, "batch": batch, "count": count, "object_until": until}
+        self.emit(BatchCommitted, task=task, round=number, **said)
 
     def commit_direct(self, commitment: Commitment, signature: bytes, place: CohortPlace) -> None:
         task, number, client, books = commitment.task, commitment.round, commitment.client, self.books
@@ -92,8 +99,9 @@ class Rounds(Accounting):
         self._act_as_edge_server(task)
         current = self._open(task, number)
         everyone = current.batched + current.direct >= current.cohort
-        if not everyone and self.now <= current.commit_until:
-            refuse("TooEarly", current.commit_until)
+        until = current.object_until if everyone else current.commit_until
+        if self.now <= until:
+            refuse("TooEarly", until)
         if self.now > current.settle_until:
             refuse("TooLate", current.settle_until)
         if not any(request):

@@ -16,7 +16,8 @@ from protocol.messages.chain import (
 )
 from protocol.messages.rosters import RosterPosted
 from protocol.messages.submission import Enrolment, Leave
-from tests.reference_ledger.books import Accounting, Role, refuse, write
+from tests.reference_ledger.books import Role, refuse, write
+from tests.reference_ledger.standings import Standings
 
 MAX_CLIENTS: Final = 10_000
 MAX_ROUNDS: Final = 100_000
@@ -24,7 +25,7 @@ MAX_SECONDS: Final = 3650 * 24 * 3600
 MAX_LISTED: Final = 16
 
 
-class Tasks(Accounting):
+class Tasks(Standings):
     def post_task(self, terms: TaskTerms) -> None:
         books = self.books
         check_terms(terms, self.rules.maximum, books.tokens)
@@ -55,10 +56,16 @@ class Tasks(Accounting):
         )
         if terms.authority_bond:
             books.authorities_missing[task] = terms.threshold
-        for role, holders in ((Role.EDGE_SERVER, terms.edge_servers), (Role.AUTHORITY, terms.authorities)):
+        listed = {
+            Role.EDGE_SERVER: (terms.edge_servers, "edgeServers"),
+            Role.AUTHORITY: (terms.authorities, "authorities"),
+        }
+        for role, (holders, term) in listed.items():
             for index, holder in enumerate(holders):
-                if books.bonds[task, holder].role != Role.NONE:
-                    refuse("TermsInvalid", "listed twice")
+                # a contract may take its signature back; here only tokens and the ledger are contracts
+                plain = holder not in books.tokens and holder != self.domain.ledger
+                if not plain or books.bonds[task, holder].role != Role.NONE:
+                    refuse("TermsInvalid", term)
                 books.bonds[task, holder] = BondView(role, index, False, 0, 0)
         self.emit(TaskPosted, task=task, manufacturer=self.sender, terms=terms, escrow=escrow, **until)
 
@@ -106,26 +113,25 @@ class Tasks(Accounting):
         if any(books.enrolments[task, client].envelope):
             refuse("AlreadyEnrolled", task, client)
         self.verify(enrolment, client, signature)
-        reputation = self._admit(client, terms)
+        reputation = self._admit(task, client)
         write(books.standings, client, task=task)
         books.enrolments[task, client] = EnrolmentView(enrolment.envelope, 0, 0, reputation, False, terms.stake != 0)
         write(books.tasks, task, enrolled=shown.enrolled + 1)
         envelope = enrolment.envelope
         self.emit(Enrolled, task=task, client=client, envelope=envelope, reputation=reputation, signature=signature)
 
-    def _admit(self, client: Address, terms: TaskTerms) -> int:
+    def _admit(self, task: int, client: Address) -> int:
         """The reputation with which the client comes; refuses whoever still owes the ledger a leaf, or is too low."""
-        standing, rules = self.books.standings[client], self.rules
+        standing, terms = self.books.standings[client], self.books.terms[task]
         if standing.task and self.owes_leaf(standing.task, client):
             refuse("ReputationPending", client, standing.task)
-        if not standing.known:
-            return terms.initial_reputation
-        reputation = standing.reputation
-        if reputation < rules.floor:
-            waited = reputation + (self.now - standing.since) // rules.waiting_seconds
-            reputation = min(waited, rules.floor)
+        counts, reputation, _ = self.counted_in(task, standing)
+        initial = terms.initial_reputation
+        # one from elsewhere that is below the floor is not shed; nor is it worth more than none
+        if not counts and (reputation == self.rules.floor or reputation >= initial):
+            return initial
         if reputation < terms.min_reputation:
-            refuse("ReputationWrong", client, reputation, terms.min_reputation, rules.maximum)
+            refuse("ReputationWrong", client, reputation, terms.min_reputation, self.rules.maximum)
         return reputation
 
 
@@ -139,6 +145,7 @@ def check_terms(terms: TaskTerms, max_reputation: int, tokens: frozenset[Address
         return 0 < seconds <= MAX_SECONDS
 
     # a round opened in the last second of the task must still be paid
+    batch_in_time = 2 * terms.training_seconds + terms.objection_seconds <= terms.commit_seconds
     last_round_paid = terms.claim_seconds > terms.commit_seconds + terms.settle_seconds + terms.dispute_seconds
     demands = {
         "spec": any(terms.spec),
@@ -148,6 +155,8 @@ def check_terms(terms: TaskTerms, max_reputation: int, tokens: frozenset[Address
         "maxClients": terms.max_clients <= MAX_CLIENTS,
         "enrolmentSeconds": duration(terms.enrolment_seconds),
         "commitSeconds": duration(terms.commit_seconds),
+        "trainingSeconds": duration(terms.training_seconds),
+        "objectionSeconds": duration(terms.objection_seconds) and batch_in_time,
         "settleSeconds": duration(terms.settle_seconds),
         "taskSeconds": duration(terms.task_seconds),
         # else the next round could run out of time while it waits to be settled
@@ -161,6 +170,7 @@ def check_terms(terms: TaskTerms, max_reputation: int, tokens: frozenset[Address
         "initialReputation": terms.initial_reputation <= max_reputation,
         "minReputation": terms.min_reputation <= max_reputation,
         "authorities": listed(terms.authorities, 2),
+        "reputationSources": listed(terms.reputation_sources, 0),
         "threshold": 2 <= terms.threshold <= len(terms.authorities),
     }
     for term, holds in demands.items():

@@ -83,7 +83,7 @@ class World:
             test_set=self.put(encode_labelled(images, np.array([0, 1, 2, 0], dtype=np.uint8))),
             edge_server=servers[0],
             edge_substitutes=tuple(servers[1:]),
-            committee=Committee(2, tuple(members)),
+            committee=Committee(2, tuple(members), 0),
             learning=learning,
             cohort=CohortTerms(2, phones, 900_000, roster_rounds=1),
             schedule=replace(spec.schedule, training_seconds=2),  # operations are few: phones are not to idle

@@ -31,7 +31,9 @@ interface IHearthEvents is IHearthTypes {
         uint48 commitUntil,
         uint48 settleUntil
     );
-    event BatchCommitted(uint256 indexed task, uint64 indexed round, bytes32 root, bytes32 batch, uint32 count);
+    event BatchCommitted(
+        uint256 indexed task, uint64 indexed round, bytes32 root, bytes32 batch, uint32 count, uint48 objectUntil
+    );
     event DirectCommitted(
         uint256 indexed task,
         uint64 indexed round,
@@ -60,6 +62,8 @@ interface IHearthEvents is IHearthTypes {
     event BondReturned(uint256 indexed task, address indexed holder, uint128 amount);
     event RoundFrozen(uint256 indexed task, uint64 indexed round, address indexed culprit);
     event BondForfeited(uint256 indexed task, address indexed holder, address indexed reporter, uint128 amount);
+    event Credited(uint256 indexed task, address indexed holder, uint128 amount);
+    event Withdrawn(uint256 indexed task, address indexed holder, address indexed to, uint128 amount);
     event TakenOver(uint256 indexed task, address indexed edgeServer);
     event Refunded(uint256 indexed task, address indexed manufacturer, uint128 amount);
 
@@ -89,5 +93,7 @@ interface IHearthEvents is IHearthTypes {
     error HearthLedger_AllocationWrong(uint128 allocated, uint128 low, uint128 high);
     error HearthLedger_ProofInvalid(uint256 task, address client);
     error HearthLedger_NothingToPay(uint256 task, address payee);
+    error HearthLedger_NotHolder(address sender, address holder);
+    error HearthLedger_GasMissing(uint256 required);
     error HearthLedger_PaymentFailed(address payee, uint256 amount);
 }

@@ -24,6 +24,16 @@ interface IHearthJudge {
         bytes32 residues;
     }
 
+    /// @dev An authority's word on which request of a kind it sees under a label on its own chain.
+    struct Sighting {
+        uint256 task;
+        uint64 round;
+        bytes32 kind;
+        bytes32 label;
+        bytes32 digest;
+        address authority;
+    }
+
     struct BatchLeaf {
         uint256 index;
         IHearthTypes.Commitment commitment;
@@ -51,6 +61,14 @@ interface IHearthJudge {
         PartialKey calldata one,
         bytes calldata oneSignature,
         PartialKey calldata other,
+        bytes calldata otherSignature
+    ) external view returns (uint256 task, uint64 round, address culprit);
+
+    /// @notice One authority signed that it saw two requests of one kind under one label.
+    function twoSightings(
+        Sighting calldata one,
+        bytes calldata oneSignature,
+        Sighting calldata other,
         bytes calldata otherSignature
     ) external view returns (uint256 task, uint64 round, address culprit);
 

@@ -25,16 +25,18 @@ interface IHearthLedger is IHearthTasks {
         uint32 cohort
     ) external;
 
-    /// @notice Edge server only, once per round, until commitUntil. `batch` is the CommitmentBatch's content digest.
+    /// @notice Edge server only, once per round: not before 2 * trainingSeconds after the opening, when every phone has
+    /// sent, nor in the last objectionSeconds before commitUntil. `batch` is the CommitmentBatch's content digest.
     function commitBatch(uint256 task, uint64 round, bytes32 root, bytes32 batch, uint32 count) external;
 
-    /// @notice The way round a censoring edge server: any sender, one commitment signed by a client whose `place` in
-    /// the cohort is proven.
+    /// @notice The way round a censoring edge server, until commitUntil while no key was requested: any sender, one
+    /// commitment signed by a client whose `place` in the cohort is proven.
     function commitDirect(Commitment calldata commitment, bytes calldata signature, CohortPlace calldata place)
         external;
 
     /// @notice Edge server only: fixes the one key request that authorities will answer. Before commitUntil only when
-    /// batched + direct commitments reach the cohort, so that nobody is raced out of a round.
+    /// batched + direct commitments reach the cohort and the batch's time for objections is over, so that nobody is
+    /// raced out of a round.
     function requestKey(uint256 task, uint64 round, bytes32 request) external;
 
     /// @notice Edge server only, Requested, until settleUntil, and not before the payout of the round settled before can
@@ -69,6 +71,8 @@ interface IHearthLedger is IHearthTasks {
     function enrolmentOf(uint256 task, address client) external view returns (EnrolmentView memory);
     function hasCommittedDirectly(uint256 task, uint64 round, address client) external view returns (bool);
     function bondOf(uint256 task, address holder) external view returns (BondView memory);
+    /// @notice What the task owes to an address that could not be paid; see withdraw.
+    function creditOf(uint256 task, address holder) external view returns (uint128);
     /// @notice Last settled reputation of an address, and the task whose last leaf must be applied before the next.
     function standingOf(address client) external view returns (Standing memory);
     function reputationRules() external view returns (ReputationRules memory);

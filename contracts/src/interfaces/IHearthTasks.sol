@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IHearthEvents} from "./IHearthEvents.sol";
 
 /// @title Who takes part in a task, with what money, from its terms to its refund
+/// @dev A payment that its payee, or the token, does not take with 50,000 units of gas (150,000 in a token) becomes a credit.
 interface IHearthTasks is IHearthEvents {
     /// @notice Posts a task; returns its number, from 1. Its escrow of exactly rounds * maxClients * updateReward comes as
     /// `msg.value`, or in an ERC-20 `token` that the sender has approved: then what arrives is measured.
@@ -35,11 +36,15 @@ interface IHearthTasks is IHearthEvents {
 
     /// @notice Anyone: `proof` is an encoded call of IHearthJudge. From a round's opening until its payout can be claimed, a
     /// breach freezes the round: it pays nobody and its tree is void, the one before stands. It ends the culprit's role
-    /// in the task; half of its bond (rounded down) goes to the sender, the rest into the escrow.
+    /// in the task; half of its bond (rounded down) is the sender's credit, the rest goes into the escrow.
     function dispute(bytes calldata proof) external;
 
     /// @notice Anyone may send it; pays the manufacturer what no client can claim any more: the unallocated rest once the
     /// task has ended (last round final, or taskUntil passed with no round open, or too few clients enrolled), everything
     /// after claimUntil.
     function refund(uint256 task) external;
+
+    /// @notice Pays a credit: what a payee did not take, with little gas, when it was paid. Anyone may send it to the
+    /// holder; only the holder may name another address.
+    function withdraw(uint256 task, address holder, address to) external;
 }

@@ -25,12 +25,15 @@ interface IHearthTypes {
         uint32 maxClients;
         uint32 enrolmentSeconds;
         uint32 commitSeconds;
+        uint32 trainingSeconds;
+        uint32 objectionSeconds;
         uint32 settleSeconds;
         uint32 taskSeconds;
         uint32 claimSeconds;
         uint32 disputeSeconds;
         uint32 takeoverSeconds;
         uint8 minReputation;
+        address[] reputationSources;
         address token;
         uint128 updateReward;
         uint128 edgeBond;
@@ -40,8 +43,8 @@ interface IHearthTypes {
         uint32 rosterSeconds;
     }
 
-    /// @dev Of a deployment: no reputation is above `maximum`; a settled one below `floor` gains one per
-    /// `waitingSeconds` until it reaches the floor again.
+    /// @dev Of a deployment: no reputation is above `maximum`; a standing gains one per `waitingSeconds` at most, by
+    /// itself below `floor`, by a leaf from there on.
     struct ReputationRules {
         uint8 maximum;
         uint8 floor;
@@ -49,7 +52,10 @@ interface IHearthTypes {
     }
 
     /// @dev `allocated` and `allocationRoot` are those of the last settled round whose payout nobody can dispute any
-    /// more; those of `pendingRound` take their place from `payableFrom` on, without a transaction.
+    /// more; those of `pendingRound` take their place from `payableFrom` on, without a transaction. `deposits` are bonds,
+    /// stakes and credits. `word` stands for all
+    /// events of the task: from zero, each makes it keccak256(word before, block.timestamp, said), where
+    /// said is keccak256(topics, keccak256(data)) of the event's log.
     struct TaskView {
         bytes32 spec;
         address token;
@@ -73,8 +79,10 @@ interface IHearthTypes {
         uint128 updateReward;
         uint128 deposits;
         address edgeServer;
+        bytes32 word;
     }
 
+    /// @dev Whoever its batch leaves out commits directly until `objectUntil`, zero without a batch: no key before.
     struct RoundView {
         bytes32 label;
         bytes32 cohortRoot;
@@ -87,6 +95,7 @@ interface IHearthTypes {
         uint48 commitUntil;
         uint48 settleUntil;
         uint8 server;
+        uint48 objectUntil;
     }
 
     struct EnrolmentView {
@@ -115,11 +124,12 @@ interface IHearthTypes {
     }
 
     /// @dev The address cannot enrol again while `task` is not zero, its claim period runs and it has a leaf to apply.
+    /// The next waiting period runs from `since`. `source` is the task that gave the reputation; zero: none did yet.
     struct Standing {
         uint8 reputation;
-        bool known;
         uint48 since;
         uint64 task;
+        uint64 source;
     }
 
     struct Entitlement {

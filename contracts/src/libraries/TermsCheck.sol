@@ -20,6 +20,10 @@ library TermsCheck {
         _require(terms.maxClients <= _MAX_CLIENTS, "maxClients");
         _require(_duration(terms.enrolmentSeconds), "enrolmentSeconds");
         _require(_duration(terms.commitSeconds), "commitSeconds");
+        _require(_duration(terms.trainingSeconds), "trainingSeconds");
+        // else there would be no instant at which a batch may come
+        bool batchInTime = 2 * uint256(terms.trainingSeconds) + terms.objectionSeconds <= terms.commitSeconds;
+        _require(_duration(terms.objectionSeconds) && batchInTime, "objectionSeconds");
         _require(_duration(terms.settleSeconds), "settleSeconds");
         _require(_duration(terms.taskSeconds), "taskSeconds");
         // else the next round could run out of time while it waits to be settled
@@ -36,6 +40,7 @@ library TermsCheck {
         _require(terms.initialReputation <= maxReputation, "initialReputation");
         _require(terms.minReputation <= maxReputation, "minReputation");
         _listed(terms.authorities, 2, "authorities");
+        _listed(terms.reputationSources, 0, "reputationSources");
         _require(terms.threshold >= 2 && terms.threshold <= terms.authorities.length, "threshold");
     }
 

@@ -59,10 +59,10 @@ def contract_abi() -> list[dict[str, Any]]:
 
 
 @cache
-def constructor() -> tuple[str, ...]:
+def constructor(contract: str = LEDGER) -> tuple[str, ...]:
     """Types of the constructor's arguments."""
-    (item,) = [item for item in contract_abi() if item["type"] == "constructor"]
-    return tuple(_type(parameter) for parameter in item["inputs"])
+    items = [item for item in artifact(contract)["abi"] if item["type"] == "constructor"]
+    return tuple(_type(parameter) for item in items for parameter in item["inputs"])
 
 
 def bytecode() -> bytes:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import astuple
 from functools import cache
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
-from protocol.identifiers import Address, Size
+from eth_hash.auto import keccak
+
+from protocol.identifiers import Address, Digest, Size
 from protocol.messages import chain, rosters
 from protocol.messages.chain import (
     BondView,
@@ -51,6 +54,19 @@ def decode_logs(logs: object, ledger: Address) -> tuple[Event, ...]:
             raise LedgerError("logs out of order")
         events.append(event)
     return tuple(events)
+
+
+def event_digest(event: Event) -> Digest:
+    """Keccak-256 of the topics of the contract's log, and of the Keccak-256 of its data."""
+    entry = next(entry for entry in abi.events().values() if entry.name == type(event).__name__)
+    values = [getattr(event, name) for name in _shape(entry.name)[0]]
+    if isinstance(event, chain.RoundPublished):
+        values = [*values[:2], tuple(values[2:])]
+    members = list(zip(entry.inputs, entry.indexed, values, strict=True))
+    topics = [abi.encode((kind,), (value,)) for kind, indexed, value in members if indexed]
+    plain = [(kind, astuple(v) if isinstance(v, TaskTerms) else v) for kind, indexed, v in members if not indexed]
+    data = abi.encode([kind for kind, _ in plain], [value for _, value in plain])
+    return keccak(b"".join((entry.hash, *topics, keccak(data))))
 
 
 def struct(kind: type[Struct], values: tuple[Any, ...]) -> Struct:

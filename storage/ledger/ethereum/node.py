@@ -6,11 +6,12 @@ Execution API of ethereum/execution-apis: a quantity is ``0x`` and hexadecimal d
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from protocol.identifiers import Address, Digest, to_hex
+from storage.ledger.ethereum.header import Header, hashed_header
 from storage.ledger.ethereum.reverts import revert_of
 from storage.ledger.ethereum.rpc import NodeProvider, RpcRefusedError
 from storage.ledger.interface import LedgerError, WrongChainError
@@ -52,12 +53,25 @@ class Node:
         """None when there is no such block (any more)."""
         return self._ask(_head, "eth_getBlockByNumber", _tag(block), False)
 
-    def code(self, contract: Address) -> bytes:
-        return self._ask(data, "eth_getCode", to_hex(contract), "latest")
+    def header(self, block: Digest) -> Header | None:
+        """With its hash computed anew; None when there is no such block (any more)."""
+        return self._ask(
+            lambda answer: answer and hashed_header(_members(answer)), "eth_getBlockByHash", to_hex(block), False
+        )
 
-    def balance(self, account: Address) -> int:
+    def proof(self, account: Address, slots: Sequence[int], block: Block) -> tuple[list[bytes], list[list[bytes]]]:
+        """Nodes of the tries that lead to the account, and of its storage those that lead to each slot."""
+        keys = [to_hex(slot.to_bytes(32, "big")) for slot in slots]
+        return self._ask(
+            lambda answer: _proof(_members(answer), len(keys)), "eth_getProof", to_hex(account), keys, _tag(block)
+        )
+
+    def code(self, contract: Address, block: Block = "latest") -> bytes:
+        return self._ask(data, "eth_getCode", to_hex(contract), _tag(block))
+
+    def balance(self, account: Address, block: Block = "latest") -> int:
         """In wei."""
-        return self._ask(quantity, "eth_getBalance", to_hex(account), "latest")
+        return self._ask(quantity, "eth_getBalance", to_hex(account), _tag(block))
 
     def call(self, to: Address, call: bytes, block: Block = "latest") -> bytes:
         """What the contract returns. Raises TransactionRevertedError where it refuses."""
@@ -127,6 +141,13 @@ def _head(value: Mapping[str, Any] | None) -> BlockHead | None:
     if len(digest) != 32:
         raise ValueError("not the hash of a block")
     return BlockHead(_number(block["number"]), digest, _number(block["timestamp"]))
+
+
+def _proof(value: Mapping[str, Any], slots: int) -> tuple[list[bytes], list[list[bytes]]]:
+    proofs = [[data(node) for node in entry["proof"]] for entry in value["storageProof"]]
+    if len(proofs) != slots:
+        raise ValueError("not a proof for each slot")
+    return [data(node) for node in value["accountProof"]], proofs
 
 
 def _logs(value: list[dict[str, Any]]) -> list[dict[str, Any]]:

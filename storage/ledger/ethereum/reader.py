@@ -26,7 +26,8 @@ class EthereumReader:
 
     ``first_block``: nothing of interest is earlier (the block of the contract's creation); ``clock`` gives the local
     time in seconds. ``node`` is a URL, or a provider that already has its own ``timeout_seconds`` and ``on_bytes``.
-    ``chain_id``: the only one that is believed; without it, whichever the node names.
+    ``chain_id``: the only one that is believed; without it, whichever the node names. ``at``: the block as of which
+    everything is read.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class EthereumReader:
         first_block: int = 0,
         log_range_blocks: int = LOG_RANGE_BLOCKS,
         on_bytes: Callable[[int, int], None] | None = None,
+        at: Block = "latest",
     ) -> None:
         if isinstance(node, str):
             node = JsonRpcProvider(node, timeout_seconds=timeout_seconds, on_bytes=on_bytes)
@@ -50,6 +52,7 @@ class EthereumReader:
         self._clock = clock
         self._first_block = first_block
         self._log_range_blocks = log_range_blocks
+        self._at = at
 
     def close(self) -> None:
         self.provider.close()
@@ -79,7 +82,7 @@ class EthereumReader:
         return self.head().now
 
     def block_number(self) -> int:
-        return self._node.block_number()
+        return self._at if isinstance(self._at, int) else self._node.block_number()
 
     def head(self) -> Head:
         latest = self._block("latest")
@@ -93,13 +96,13 @@ class EthereumReader:
         return None if head is None else head.hash
 
     def code(self, contract: Address | None = None) -> bytes:
-        return self._node.code(contract or self.ledger)
+        return self._node.code(contract or self.ledger, self._at)
 
     def balance(self, address: Address, token: Address = NATIVE_COIN) -> int:
         """In the smallest units of ``token``."""
         if token != NATIVE_COIN:
             return self._token_amount(token, "balanceOf", address)
-        return self._node.balance(address)
+        return self._node.balance(address, self._at)
 
     def allowance(self, token: Address, owner: Address) -> int:
         return self._token_amount(token, "allowance", owner, self.ledger)
@@ -116,7 +119,7 @@ class EthereumReader:
         return struct(TaskView, self._view("taskOf", task))
 
     def round(self, task: int, round_number: int, confirmations: int = 0) -> RoundView:
-        block = max(0, self.block_number() - confirmations) if confirmations else "latest"
+        block = max(0, self.block_number() - confirmations) if confirmations else None
         return struct(RoundView, self._view("roundOf", task, round_number, block=block))
 
     def enrolment(self, task: int, client: Address) -> EnrolmentView:
@@ -132,17 +135,24 @@ class EthereumReader:
     def bond(self, task: int, holder: Address) -> BondView:
         return struct(BondView, self._view("bondOf", task, holder))
 
+    def credit(self, task: int, holder: Address) -> int:
+        amount: int = self._view("creditOf", task, holder)
+        return amount
+
     def standing(self, client: Address) -> Standing:
         return struct(Standing, self._view("standingOf", client))
 
     def rules(self) -> ReputationRules:
-        return struct(ReputationRules, self._view("reputationRules"))
+        rules = struct(ReputationRules, self._view("reputationRules"))
+        if not rules.waiting_seconds:
+            raise LedgerError("a ledger without a waiting period")
+        return rules
 
     def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
         """One request when the node answers for everything up to its latest block, ranges when it refuses to."""
         start = max(from_block, self._first_block)
         try:
-            return self._logs(task, start, "latest")
+            return self._logs(task, start, self._at)
         except (RpcRefusedError, AnswerTooLargeError):
             return self._events_by_ranges(task, start, self.block_number())
 
@@ -173,12 +183,12 @@ class EthereumReader:
         return events
 
     def _token_amount(self, token: Address, name: str, *arguments: Address) -> int:
-        answer = self._node.call(token, encode_token_call(name, *arguments))
+        answer = self._node.call(token, encode_token_call(name, *arguments), self._at)
         # an address without code holds nothing
         return whole(abi.decode(("uint256",), answer)[0], WORD_LIMIT) if answer else 0
 
-    def _view(self, name: str, *arguments: object, block: Block = "latest") -> Any:
-        data = self._node.call(self.ledger, encode_call(name, *arguments), block)
+    def _view(self, name: str, *arguments: object, block: Block | None = None) -> Any:
+        data = self._node.call(self.ledger, encode_call(name, *arguments), self._at if block is None else block)
         if not data:
             raise LedgerError(f"no contract at {to_hex(self.ledger)}")
         (value,) = decoded if len(decoded := abi.decode(abi.functions()[name].outputs, data)) == 1 else (decoded,)

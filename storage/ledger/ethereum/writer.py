@@ -44,6 +44,9 @@ class LedgerWriter(ABC):
     def return_stake(self, task: int, client: Address) -> TransactionReceipt:
         return self._transact("returnStake", task, client)
 
+    def withdraw(self, task: int, holder: Address, to: Address) -> TransactionReceipt:
+        return self._transact("withdraw", task, holder, to)
+
     def post_roster(self, task: int, window: int, held: bytes, refused: bytes) -> TransactionReceipt:
         return self._transact("postRoster", task, window, held, refused)
 

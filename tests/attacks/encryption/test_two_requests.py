@@ -12,16 +12,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from protocol.canonical import decode
+from protocol.canonical import decode, encode
 from protocol.encryption.committee import Subset, authority_share, ratchet
 from protocol.errors import EncryptionError, HearthError
 from protocol.identifiers import Address
-from protocol.messages.keys import KeyRequest, PartialKeyAnswer
+from protocol.messages.keys import KeyRequest, PartialKeyAnswer, PlannedKeyRequest, SignedSighting
 from protocol.round.scheme import RoundScheme
-from tests.unit.backend.key_authority.scene import CLIENTS, Scene, master_keys, plan, request, spec
+from tests.unit.backend.key_authority.scene import CLIENTS, TASK, Scene, master_keys, plan, request, seen, spec
 
 PLAN = plan()
 SCHEME = RoundScheme.of(PLAN, spec().committee)
+POSITION = {member: j for j, member in enumerate(spec().committee.members, start=1)}
 VICTIM = CLIENTS[1]
 UPDATES = {client: np.arange(11, dtype=np.int64) * (i + 3) - 30 for i, client in enumerate(CLIENTS)}
 EVERYBODY, WITHOUT_VICTIM = request(PLAN), request(PLAN, tuple(client for client in CLIENTS if client != VICTIM))
@@ -108,3 +109,25 @@ def test_a_chain_that_changes_its_mind_finds_the_keys_erased(committee: dict[int
         scene.ledger.record(WITHOUT_VICTIM)
         with pytest.raises(EncryptionError, match="E_EPOCH"):
             scene.ask(PLAN, WITHOUT_VICTIM)
+
+
+def test_two_views_of_the_chain_and_one_corrupt_authority_give_no_key(tmp_path: Path) -> None:
+    """Each honest authority reads another request on its chain, the corrupt one signs both: three see neither."""
+    views, sides = {1: EVERYBODY, 3: WITHOUT_VICTIM}, {}
+    for j, shown in views.items():
+        side = sides[j] = Scene(tmp_path / str(j), j)
+        side.prepare()
+        side.ledger.record(shown)
+        assert decode(SignedSighting, side.authority.sight(TASK, 1, encode(shown))) == seen(shown, j)
+    corrupt = {j: seen(shown, 2) for j, shown in views.items()}
+    for j, shown in views.items():
+        own, foreign = seen(shown, j), seen(views[4 - j], 4 - j)
+        for sightings in ((own, corrupt[j]), (own, corrupt[j], foreign), (own, corrupt[j], own)):
+            ordered = tuple(sorted(sightings, key=lambda signed: POSITION[signed.statement.authority]))
+            with pytest.raises(EncryptionError, match="E_SIGHTINGS"):
+                sides[j].authority.answer(TASK, 1, encode(PlannedKeyRequest(PLAN, shown, ordered)))
+    sides[3].ledger.record(EVERYBODY)
+    with pytest.raises(EncryptionError, match="E_SIGHTED"):  # nor does it help to show one chain to both later
+        sides[3].authority.sight(TASK, 1, encode(EVERYBODY))
+    for side in sides.values():
+        side.records.close()

@@ -3,10 +3,11 @@ pragma solidity 0.8.37;
 
 import {IHearthEvents} from "interfaces/IHearthEvents.sol";
 import {Cohort} from "./Cohort.sol";
+import {Grades} from "./Grades.sol";
 import {Vm, vm} from "./Vm.sol";
 
 /// @title Books kept from the ledger's events alone; each event must be one that may follow on those before it
-abstract contract Books is Cohort {
+abstract contract Books is Cohort, Grades {
     struct TaskBook {
         TaskTerms terms;
         address manufacturer;
@@ -30,6 +31,7 @@ abstract contract Books is Cohort {
         bytes32 pendingRoot;
         uint128 pendingAllocated;
         uint256 pendingBudget;
+        bytes32 word;
     }
 
     struct RoundBook {
@@ -37,6 +39,8 @@ abstract contract Books is Cohort {
         uint32 cohort;
         uint32 batched;
         uint32 direct;
+        uint256 openedAt;
+        uint256 batchedAt;
     }
 
     struct ClientBook {
@@ -51,8 +55,8 @@ abstract contract Books is Cohort {
     mapping(uint256 task => mapping(uint64 round => RoundBook)) internal _rounds;
     mapping(uint256 task => mapping(address client => ClientBook)) internal _clients;
     mapping(uint256 task => mapping(address holder => uint256)) internal _bonds;
+    mapping(uint256 task => mapping(address holder => uint256)) internal _owed;
     mapping(uint256 task => mapping(uint256 window => mapping(address authority => bool))) private _rostered;
-    mapping(address client => Standing) internal _standings;
     mapping(address token => mapping(address payee => uint256)) internal _received;
     mapping(bytes32 topic => uint256) public seen;
 
@@ -62,6 +66,8 @@ abstract contract Books is Cohort {
             bytes32 topic = logs[i].topics[0];
             ++seen[topic];
             uint256 task = uint256(logs[i].topics[1]);
+            bytes32 said = keccak256(abi.encodePacked(logs[i].topics, keccak256(logs[i].data)));
+            _books[task].word = keccak256(abi.encodePacked(_books[task].word, block.timestamp, said));
             if (topic == IHearthEvents.TaskPosted.selector) _foldPosted(task, logs[i]);
             else if (!_foldMoney(task, topic, logs[i])) _foldRound(task, topic, logs[i]);
         }
@@ -113,8 +119,27 @@ abstract contract Books is Cohort {
             uint128 amount = abi.decode(log.data, (uint128));
             assert(party == book.manufacturer);
             book.refunded += amount;
+            _received[book.terms.token][party] += amount;
         } else {
-            known = false;
+            known = _foldCredit(task, topic, log, party);
+        }
+    }
+
+    /// @dev What an event before it in the same call said to be paid did not arrive; or it arrives now.
+    function _foldCredit(uint256 task, bytes32 topic, Vm.Log memory log, address party) private returns (bool known) {
+        TaskBook storage book = _books[task];
+        known = topic == IHearthEvents.Credited.selector || topic == IHearthEvents.Withdrawn.selector;
+        if (!known) return false;
+        uint128 amount = abi.decode(log.data, (uint128));
+        if (topic == IHearthEvents.Credited.selector) {
+            _received[book.terms.token][party] -= amount;
+            _owed[task][party] += amount;
+            book.deposits += amount;
+        } else {
+            assert(_owed[task][party] == amount);
+            _owed[task][party] = 0;
+            book.deposits -= amount;
+            _received[book.terms.token][_partyOf(log.topics[3])] += amount;
         }
     }
 
@@ -131,10 +156,10 @@ abstract contract Books is Cohort {
         TaskBook storage before = _books[standing.task];
         bool noTree = before.root == 0 && (before.pendingRound == 0 || block.timestamp < before.payableFrom);
         assert(standing.task == 0 || block.timestamp > before.claimUntil || noTree);
-        assert(reputation <= MAXIMUM && reputation >= book.terms.minReputation);
-        if (!standing.known) assert(reputation == book.terms.initialReputation);
-        else if (standing.reputation >= FLOOR) assert(reputation == standing.reputation);
-        else assert(reputation >= standing.reputation && reputation <= FLOOR);
+        assert(reputation <= MAXIMUM);
+        (bool counts, uint8 worth,) = _worth(task, standing);
+        bool shed = !counts && (worth == FLOOR || worth > book.terms.initialReputation);
+        assert(reputation == (shed ? book.terms.initialReputation : worth));
         standing.task = uint64(task);
     }
 
@@ -153,9 +178,17 @@ abstract contract Books is Cohort {
         assert(!freed || standing.task == task);
         if (freed) _nothingIsToCome(task, paid.left ? paid.leftRound : book.last);
         if (standing.task == task) {
-            (standing.reputation, standing.known, standing.since) = (reputation, true, uint48(block.timestamp));
+            _settleStanding(task, standing, reputation);
             if (freed) standing.task = 0;
         }
+    }
+
+    function _isListed(uint256 task, uint64 source) internal view override returns (bool) {
+        address[] storage sources = _books[task].terms.reputationSources;
+        for (uint256 i = 0; i < sources.length; ++i) {
+            if (sources[i] == _books[source].manufacturer) return true;
+        }
+        return sources.length == 0;
     }
 
     /// @dev Invariant 6: whoever is freed takes the last leaf along that it can ever have, so none of its rounds runs or
@@ -187,17 +220,29 @@ abstract contract Books is Cohort {
             }
             assert(book.authorities >= book.terms.threshold && _bonds[task][ledger.taskOf(task).edgeServer] != 0);
             book.last = uint32(round);
+            current.openedAt = block.timestamp;
             (,,, current.cohort,,) = abi.decode(log.data, (bytes32, bytes32, bytes32, uint32, uint48, uint48));
             _move(current, RoundState.Open);
         } else if (topic == IHearthEvents.BatchCommitted.selector) {
-            (,, current.batched) = abi.decode(log.data, (bytes32, bytes32, uint32));
-            assert(current.state == RoundState.Open);
+            uint48 objectUntil;
+            (,, current.batched, objectUntil) = abi.decode(log.data, (bytes32, bytes32, uint32, uint48));
+            assert(current.state == RoundState.Open && current.batchedAt == 0);
+            current.batchedAt = block.timestamp;
+            // invariant 10: every phone has sent by now, and can object for long enough
+            TaskTerms storage terms = _books[task].terms;
+            assert(block.timestamp >= current.openedAt + 2 * terms.trainingSeconds);
+            assert(objectUntil == block.timestamp + terms.objectionSeconds);
+            assert(objectUntil <= current.openedAt + terms.commitSeconds);
         } else if (topic == IHearthEvents.DirectCommitted.selector) {
             ++current.direct;
             // nobody's commitment brings the key forward but that of a planned client
             assert(_isPlanned(current.cohort, _partyOf(log.topics[3])));
             assert(current.state == RoundState.Open);
         } else if (topic == IHearthEvents.KeyRequested.selector) {
+            TaskTerms storage terms = _books[task].terms;
+            bool everyone = current.batched + current.direct >= current.cohort;
+            bool undisputed = current.batchedAt == 0 || block.timestamp > current.batchedAt + terms.objectionSeconds;
+            assert((everyone && undisputed) || block.timestamp > current.openedAt + terms.commitSeconds);
             _move(current, RoundState.Requested);
         } else if (topic == IHearthEvents.RoundPublished.selector) {
             Publication memory publication = abi.decode(log.data, (Publication));

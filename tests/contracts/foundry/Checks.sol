@@ -27,6 +27,12 @@ abstract contract Checks is Books {
         for (uint256 i = 0; i < SERVERS; ++i) _hasItsOwn(_server(i));
         for (uint256 i = 0; i < AUTHORITIES; ++i) _hasItsOwn(_authority(i));
         _hasItsOwn(reporter);
+        for (uint256 task = 1; task <= ledger.taskCount(); ++task) {
+            for (uint256 i = 0; i < CLIENTS; ++i) assert(ledger.creditOf(task, _client(i)) == _owed[task][_client(i)]);
+            address manufacturer = _books[task].manufacturer;
+            assert(ledger.creditOf(task, manufacturer) == _owed[task][manufacturer]);
+            assert(ledger.creditOf(task, reporter) == _owed[task][reporter]);
+        }
     }
 
     function _hasItsOwn(address payee) private view {
@@ -75,7 +81,7 @@ abstract contract Checks is Books {
         for (uint256 task = 1; task <= ledger.taskCount(); ++task) {
             TaskBook storage book = _books[task];
             TaskView memory shown = ledger.taskOf(task);
-            assert(shown.lastRound == book.last && shown.enrolled == book.enrolled);
+            assert(shown.lastRound == book.last && shown.enrolled == book.enrolled && shown.word == book.word);
             assert(shown.allocationRoot == book.root && shown.allocated == book.allocated);
             assert(shown.pendingRoot == book.pendingRoot && shown.pendingAllocated == book.pendingAllocated);
             assert(shown.pendingRound == book.pendingRound && shown.payableFrom == book.payableFrom);

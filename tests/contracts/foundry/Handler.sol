@@ -148,9 +148,10 @@ contract Handler is Steps {
         uint256 task = _now[which % 2];
         uint64 round = uint64(within(lag, 1, 1 + uint256(ledger.taskOf(task).lastRound)));
         bytes memory proof;
-        if (kind % 4 == 0) proof = _twoStatements(task, round, who % SERVERS);
-        else if (kind % 4 == 1) proof = _twoKeys(task, round, who % AUTHORITIES);
-        else if (kind % 4 == 2) proof = _receiptIgnored(task, round, who % SERVERS);
+        if (kind % 5 == 0) proof = _twoStatements(task, round, who % SERVERS);
+        else if (kind % 5 == 1) proof = _twoKeys(task, round, who % AUTHORITIES);
+        else if (kind % 5 == 2) proof = _receiptIgnored(task, round, who % SERVERS);
+        else if (kind % 5 == 3) proof = _twoSightings(task, round, who % AUTHORITIES);
         else proof = abi.encodeCall(IHearthJudge.badLeaf, (task, round, _server(who % SERVERS), _badLeaf[task][round]));
         _try(reporter, 0, abi.encodeCall(IHearthTasks.dispute, (proof)));
     }
@@ -165,6 +166,33 @@ contract Handler is Steps {
 
     function returnStake(uint256 which, uint256 who) external {
         _try(reporter, 0, abi.encodeCall(IHearthTasks.returnStake, (_now[which % 2], _client(who % CLIENTS))));
+    }
+
+    /// @dev A payee of the token, or a manufacturer with a wallet of code, takes nothing from now on, or takes it again.
+    function ban(uint256 who, bool banned) external {
+        who = who % (CLIENTS + 5);
+        if (who < 2) vm.etch(_manufacturer(who), banned ? bytes(hex"60006000fd") : bytes(""));
+        else token.ban(who < CLIENTS + 2 ? _client(who - 2) : who == CLIENTS + 2 ? reporter : _holder(who), banned);
+    }
+
+    /// @dev Of the first from `who` on whom the task owes something, or the other task, if there is one. Who is kept out
+    /// of the token is let in first, mostly.
+    function withdraw(uint256 which, uint256 who, uint256 sender) external {
+        uint256 task = _now[which % 2];
+        address holder = _payee(task, who);
+        for (uint256 i = 0; i < 2 * (CLIENTS + 2) && _owed[task][holder] == 0; ++i) {
+            task = _now[(which % 2 + i) % 2];
+            holder = _payee(task, who % 100 + i / 2);
+        }
+        if (sender % 8 < 6) token.ban(holder, false);
+        address to = sender % 4 == 0 ? reporter : holder;
+        bool done = _try(sender % 2 == 0 ? holder : sponsor, 0, abi.encodeCall(IHearthTasks.withdraw, (task, holder, to)));
+        assert(!done || to == holder || sender % 2 == 0);
+    }
+
+    function _payee(uint256 task, uint256 who) private view returns (address) {
+        who = who % (CLIENTS + 2);
+        return who < CLIENTS ? _client(who) : who == CLIENTS ? reporter : _books[task].manufacturer;
     }
 
     function wait(uint256 choice, uint256 secs) external {
@@ -209,6 +237,24 @@ contract Handler is Steps {
                 _must(abi.encodeCall(IHearthTasks.returnStake, (task, _client(i))));
             }
         }
+        _payWhatIsOwed(tasks);
         assert(address(ledger).balance == 0 && token.balanceOf(address(ledger)) == 0);
+    }
+
+    /// @dev Once nobody is kept out any more.
+    function _payWhatIsOwed(uint256 tasks) private {
+        for (uint256 i = 0; i < 2; ++i) vm.etch(_manufacturer(i), "");
+        for (uint256 task = 1; task <= tasks; ++task) {
+            for (uint256 i = 0; i < CLIENTS + SERVERS + AUTHORITIES; ++i) {
+                _withdraw(task, i < CLIENTS ? _client(i) : _holder(i - CLIENTS));
+            }
+            _withdraw(task, reporter);
+            _withdraw(task, _books[task].manufacturer);
+        }
+    }
+
+    function _withdraw(uint256 task, address holder) private {
+        token.ban(holder, false);
+        if (_owed[task][holder] != 0) _must(abi.encodeCall(IHearthTasks.withdraw, (task, holder, holder)));
     }
 }

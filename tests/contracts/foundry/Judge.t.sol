@@ -64,6 +64,29 @@ contract JudgeTest is Stage {
         assert(!_keys(key, key, one, other));
     }
 
+    function test_twoSightings() external {
+        _open(1);
+        IHearthJudge.Sighting memory one = _sighting(SOME);
+        uint256 key = _authorityKey(0);
+        assert(_sightings(key, key, one, _sighting(_OTHER)) && !_sightings(key, key, one, _sighting(SOME)));
+        IHearthJudge.Sighting memory other = _sighting(_OTHER);
+        assert(!_sightings(key, _authorityKey(1), one, other) && !_sightings(_authorityKey(1), key, one, other));
+        other.task = 2;
+        assert(!_sightings(key, key, one, other));
+        (other.task, other.round) = (1, 2);
+        assert(!_sightings(key, key, one, other));
+        (other.round, other.kind) = (1, _OTHER);
+        assert(!_sightings(key, key, one, other));
+        (other.kind, other.label) = (SOME, _OTHER);
+        assert(!_sightings(key, key, one, other));
+        (other.label, other.authority) = (SOME, _authority(1));
+        assert(!_sightings(key, key, one, other));
+        (one.authority, other.authority) = (_server(0), _server(0));
+        assert(!_sightings(_serverKey(0), _serverKey(0), one, other));
+        (one.authority, other.authority) = (reporter, reporter);
+        assert(!_sightings(key, key, one, other));
+    }
+
     function test_aReceiptWithoutABatch() external {
         _open(1);
         vm.warp(ledger.roundOf(1, 1).commitUntil);
@@ -168,6 +191,21 @@ contract JudgeTest is Stage {
         return _convicts(one.authority, abi.encodeCall(IHearthJudge.twoKeys, (one, first, other, second)));
     }
 
+    function _sighting(bytes32 digest) private view returns (IHearthJudge.Sighting memory) {
+        return IHearthJudge.Sighting(1, 1, SOME, SOME, digest, _authority(0));
+    }
+
+    function _sightings(
+        uint256 key,
+        uint256 otherKey,
+        IHearthJudge.Sighting memory one,
+        IHearthJudge.Sighting memory other
+    ) private view returns (bool) {
+        bytes memory first = _signed(key, _sightingHash(one));
+        bytes memory second = _signed(otherKey, _sightingHash(other));
+        return _convicts(one.authority, abi.encodeCall(IHearthJudge.twoSightings, (one, first, other, second)));
+    }
+
     /// @dev The receipt is for the second of the sorted clients.
     function _ignored(uint256 server, uint256 key, bytes32 label, IHearthJudge.BatchLeaf[] memory around)
         private
@@ -216,6 +254,7 @@ contract JudgeTest is Stage {
     }
 
     function _commit(bytes32 root, uint32 count) private {
+        vm.warp(block.timestamp + 2 * 20);
         assert(_call(_server(0), abi.encodeCall(IHearthLedger.commitBatch, (1, 1, root, SOME, count))));
     }
 }

@@ -6,7 +6,7 @@ import {Handler} from "./Handler.sol";
 
 /// @title The handler gets everywhere: an invariant over calls that are all refused would say nothing
 contract ReachTest {
-    uint256 private constant _WALKS = 16;
+    uint256 private constant _WALKS = 40;
     uint256 private constant _STEPS = 120;
 
     mapping(bytes32 topic => uint256) private _seen;
@@ -14,7 +14,7 @@ contract ReachTest {
     error NeverHappened(uint256 place);
 
     function test_everyEventHappens() external {
-        bytes32[19] memory topics = [
+        bytes32[21] memory topics = [
             IHearthEvents.TaskPosted.selector,
             IHearthEvents.Enrolled.selector,
             IHearthEvents.Left.selector,
@@ -31,6 +31,8 @@ contract ReachTest {
             IHearthEvents.BondReturned.selector,
             IHearthEvents.RoundFrozen.selector,
             IHearthEvents.BondForfeited.selector,
+            IHearthEvents.Credited.selector,
+            IHearthEvents.Withdrawn.selector,
             IHearthEvents.TakenOver.selector,
             IHearthEvents.RosterPosted.selector,
             IHearthEvents.Refunded.selector
@@ -47,7 +49,7 @@ contract ReachTest {
     function _act(Handler handler, uint256 dice) private {
         (uint256 a, uint256 b, uint256 c, uint256 d) =
             (uint64(dice), uint64(dice >> 64), uint64(dice >> 128), uint64(dice >> 192) >> 8);
-        uint256 action = (dice >> 248) % 18;
+        uint256 action = (dice >> 248) % 20;
         if (action == 0) handler.post(a);
         if (action == 1) handler.enrol(a, b, c);
         if (action == 2) handler.leave(a, b);
@@ -65,6 +67,8 @@ contract ReachTest {
         if (action == 14) handler.returnBond(a, b);
         if (action == 15) handler.returnStake(a, b);
         if (action == 16) handler.wait(a, b);
-        if (action == 17) handler.postRoster(a, b, c, d);
+        if (action == 17) handler.ban(a, b % 2 == 0);
+        if (action == 18) handler.withdraw(a, b, c);
+        if (action == 19) handler.postRoster(a, b, c, d);
     }
 }

@@ -25,7 +25,8 @@ contract ReentryTest is World {
         _trap.arm(address(ledger), due);
 
         bytes memory proof = _life();
-        _springs(reporter, abi.encodeCall(IHearthTasks.dispute, (proof)));
+        assert(_call(reporter, abi.encodeCall(IHearthTasks.dispute, (proof))));
+        _springs(reporter, abi.encodeCall(IHearthTasks.withdraw, (_TASK, reporter, reporter)));
         vm.warp(ledger.taskOf(_TASK).taskUntil + 1);
         _springs(reporter, abi.encodeCall(IHearthTasks.refund, (_TASK)));
         _springs(reporter, abi.encodeCall(IHearthTasks.returnBond, (_TASK, _authority(0))));
@@ -43,7 +44,9 @@ contract ReentryTest is World {
         for (uint256 i = 0; i < AUTHORITIES; ++i) _bond(_authority(i));
         vm.warp(block.timestamp + 651);
         _open(1);
+        vm.warp(block.timestamp + 2 * 20);
         _act(abi.encodeCall(IHearthLedger.commitBatch, (_TASK, 1, SOME, SOME, 4)));
+        vm.warp(block.timestamp + 30 + 1);
         _act(abi.encodeCall(IHearthLedger.requestKey, (_TASK, 1, SOME)));
         Entitlement[] memory entries = new Entitlement[](CLIENTS);
         for (uint256 i = 0; i < CLIENTS; ++i) entries[i] = Entitlement(i, _client(i), REWARD, 3);

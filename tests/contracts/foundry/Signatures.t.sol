@@ -27,6 +27,13 @@ contract SignaturesTest is Stage {
         assert(!_leave(vm.addr(key), _signed(key, leaving)));
     }
 
+    /// @dev A delegated account (EIP-7702) keeps its key.
+    function testFuzz_anAccountWithCodeSignsByItsKey(bytes calldata code) external {
+        vm.etch(_client(3), code);
+        assert(_enrol(Enrolment(1, _client(3), SOME), _signed(_clientKey(3), _enrolmentHash(Enrolment(1, _client(3), SOME)))));
+        assert(_leave(_client(3), _signed(_clientKey(3), _leaveHash(1, _client(3)))));
+    }
+
     function testFuzz_aChangedEnrolmentIsRefused(uint256 field, uint256 value) external {
         Enrolment memory enrolment = Enrolment(1, _client(3), SOME);
         bytes memory signature = _signed(_clientKey(3), _enrolmentHash(enrolment));

@@ -33,7 +33,9 @@ abstract contract Stage is Cohort {
 
     function _request(uint64 round) internal {
         _open(round);
+        vm.warp(block.timestamp + 2 * 20);
         _must(abi.encodeCall(IHearthLedger.commitBatch, (1, round, SOME, SOME, ENROLLED)));
+        vm.warp(block.timestamp + 30 + 1);
         _must(abi.encodeCall(IHearthLedger.requestKey, (1, round, SOME)));
     }
 

@@ -18,6 +18,7 @@ abstract contract Steps is Checks {
     // What goes before.
 
     function _start(uint256 which) internal {
+        vm.getRecordedLogs(); // those of a call that was refused are still there
         _now[which] = _post(_terms(which == 1), _manufacturer(which));
         _fold(vm.getRecordedLogs());
     }
@@ -50,10 +51,14 @@ abstract contract Steps is Checks {
             _open(task, _placeInCharge(task), 2);
         }
         uint64 round = ledger.taskOf(task).lastRound;
-        if (ledger.roundOf(task, round).batched == 0) {
+        TaskTerms storage terms = _books[task].terms;
+        RoundView memory opened = ledger.roundOf(task, round);
+        if (opened.batched == 0 && opened.state != RoundState.None) {
+            _pass(opened.commitUntil - terms.commitSeconds + 2 * terms.trainingSeconds);
             bytes memory call = abi.encodeCall(IHearthLedger.commitBatch, (task, round, SOME, SOME, 2));
             _try(ledger.taskOf(task).edgeServer, 0, call);
         }
+        _passAfter(ledger.roundOf(task, round).objectUntil);
     }
 
     function _prepareSettlement(uint256 task, uint256 server, bool abandon) internal {
@@ -133,6 +138,14 @@ abstract contract Steps is Checks {
         other.residues = SOME;
         bytes memory first = _signed(_authorityKey(who), _keyHash(one));
         return abi.encodeCall(IHearthJudge.twoKeys, (one, first, other, _signed(_authorityKey(who), _keyHash(other))));
+    }
+
+    function _twoSightings(uint256 task, uint64 round, uint256 who) internal view returns (bytes memory) {
+        IHearthJudge.Sighting memory one = IHearthJudge.Sighting(task, round, SOME, _label(round), 0, _authority(who));
+        IHearthJudge.Sighting memory other = IHearthJudge.Sighting(task, round, SOME, _label(round), SOME, _authority(who));
+        bytes memory first = _signed(_authorityKey(who), _sightingHash(one));
+        bytes memory second = _signed(_authorityKey(who), _sightingHash(other));
+        return abi.encodeCall(IHearthJudge.twoSightings, (one, first, other, second));
     }
 
     function _receiptIgnored(uint256 task, uint64 round, uint256 who) internal view returns (bytes memory) {

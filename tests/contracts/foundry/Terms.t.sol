@@ -17,7 +17,7 @@ contract TermsTest is World {
     function testFuzz_oneTermAnywhere(uint256 field, uint256 value) external {
         TaskTerms memory terms = _terms(false);
         uint32 small = uint32(value);
-        field = field % 17;
+        field = field % 19;
         if (field == 0) terms.spec = bytes32(value);
         else if (field == 1) terms.threshold = uint8(value);
         else if (field == 2) terms.initialReputation = uint8(value);
@@ -34,17 +34,23 @@ contract TermsTest is World {
         else if (field == 13) terms.minReputation = uint8(value);
         else if (field == 14) terms.token = value % 2 == 0 ? address(uint160(value)) : address(token);
         else if (field == 15) terms.updateReward = uint128(value);
+        else if (field == 16) terms.trainingSeconds = uint32(within(small, 0, 200));
+        else if (field == 17) terms.objectionSeconds = uint32(within(small, 0, 400));
         else terms.claimSeconds = uint32(within(small, 640, 660));
         _check(terms);
     }
 
-    function testFuzz_listsAnywhere(uint8 servers, uint8 authorities, uint8 threshold, uint8 twice, bool zero) external {
+    function testFuzz_listsAnywhere(uint8 servers, uint8 authorities, uint8 threshold, uint8 twice, bool zero, uint8 sources)
+        external
+    {
         TaskTerms memory terms = _terms(false);
         terms.edgeServers = _list(0x100, servers % 20);
         terms.authorities = _list(0x200, authorities % 20);
         terms.threshold = threshold % 20;
+        terms.reputationSources = _list(uint160(sources % 3), sources % 20);
         if (twice % 4 == 0 && terms.authorities.length != 0) {
-            terms.authorities[twice % terms.authorities.length] = zero ? address(0) : address(0x100);
+            address wrong = twice % 8 == 0 ? address(token) : address(0x100);
+            terms.authorities[twice % terms.authorities.length] = zero ? address(0) : wrong;
         }
         _check(terms);
     }
@@ -95,12 +101,14 @@ contract TermsTest is World {
         assert(terms.token == address(0) ? address(ledger).balance == escrow : token.balanceOf(address(ledger)) == escrow);
     }
 
-    function _people(TaskTerms memory terms) private pure returns (bool) {
+    function _people(TaskTerms memory terms) private view returns (bool) {
         (uint256 servers, uint256 authorities) = (terms.edgeServers.length, terms.authorities.length);
         if (servers < 1 || servers > 16 || authorities < 2 || authorities > 16) return false;
         if (terms.threshold < 2 || terms.threshold > authorities) return false;
+        uint256 sources = terms.reputationSources.length;
+        if (sources > 16 || (sources != 0 && terms.reputationSources[0] == address(0))) return false;
         for (uint256 i = 0; i < authorities; ++i) {
-            if (terms.authorities[i] == address(0)) return false;
+            if (terms.authorities[i] == address(0) || terms.authorities[i].code.length != 0) return false;
             for (uint256 j = 0; j < servers; ++j) if (terms.authorities[i] == terms.edgeServers[j]) return false;
         }
         return true;
@@ -110,6 +118,8 @@ contract TermsTest is World {
         if (terms.enrolmentSeconds == 0 || terms.enrolmentSeconds > _TEN_YEARS) return false;
         if (terms.taskSeconds == 0 || terms.taskSeconds > _TEN_YEARS || terms.claimSeconds > _TEN_YEARS) return false;
         if (terms.commitSeconds == 0 || terms.settleSeconds == 0) return false;
+        if (terms.trainingSeconds == 0 || terms.objectionSeconds == 0) return false;
+        if (2 * terms.trainingSeconds + terms.objectionSeconds > terms.commitSeconds) return false;
         if (terms.disputeSeconds > terms.settleSeconds || terms.takeoverSeconds > terms.settleSeconds) return false;
         return terms.claimSeconds > terms.commitSeconds + terms.settleSeconds + terms.disputeSeconds;
     }

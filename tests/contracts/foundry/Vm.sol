@@ -14,6 +14,7 @@ interface Vm {
     function assume(bool holds) external pure;
     function chainId(uint256 id) external;
     function computeCreateAddress(address creator, uint256 nonce) external pure returns (address);
+    function etch(address account, bytes calldata code) external;
     function deal(address account, uint256 balance) external;
     function getRecordedLogs() external returns (Log[] memory);
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);

@@ -9,6 +9,7 @@ import {vm} from "./Vm.sol";
 interface Token {
     function mint(address holder, uint256 amount) external;
     function approve(address spender, uint256 amount) external returns (bool);
+    function ban(address holder, bool banned) external;
     function balanceOf(address holder) external view returns (uint256);
 }
 
@@ -21,6 +22,7 @@ abstract contract World is IHearthTypes {
     uint32 internal constant ROSTER_SECONDS = 50;
     uint8 internal constant MAXIMUM = 5;
     uint8 internal constant FLOOR = 2;
+    uint32 internal constant WAITING = 2000; // shorter than a task
     uint128 internal constant REWARD = 1000;
     uint128 internal constant STAKE = 1; // the smallest there is
     uint128 internal constant EDGE_BOND = 501;
@@ -35,7 +37,7 @@ abstract contract World is IHearthTypes {
 
     function _build() internal {
         vm.warp(1_700_000_000);
-        ledger = IHearthLedger(_deploy(ReputationRules(MAXIMUM, FLOOR, 10 days)));
+        ledger = IHearthLedger(_deploy(ReputationRules(MAXIMUM, FLOOR, WAITING)));
         token = Token(_create("../TestToken.json", ""));
         assert(address(ledger) != address(0) && address(token) != address(0));
         _fund(_manufacturer(0));
@@ -93,7 +95,10 @@ abstract contract World is IHearthTypes {
         return _address[_authorityKey(which)];
     }
 
+    /// @dev The tasks in coins take any reputation, those in tokens what their own manufacturer gave.
     function _terms(bool inToken) internal view returns (TaskTerms memory terms) {
+        terms.reputationSources = new address[](inToken ? 1 : 0);
+        if (inToken) terms.reputationSources[0] = _manufacturer(1);
         terms.spec = SOME;
         terms.edgeServers = new address[](SERVERS);
         for (uint256 i = 0; i < SERVERS; ++i) terms.edgeServers[i] = _server(i);
@@ -106,6 +111,8 @@ abstract contract World is IHearthTypes {
         terms.maxClients = uint32(CLIENTS);
         terms.enrolmentSeconds = 600;
         terms.commitSeconds = 300;
+        terms.trainingSeconds = 20;
+        terms.objectionSeconds = 30;
         terms.settleSeconds = 200;
         terms.taskSeconds = 10_000;
         terms.claimSeconds = 5000;
@@ -173,6 +180,17 @@ abstract contract World is IHearthTypes {
                     "PartialKey(uint256 task,uint64 round,bytes32 label,bytes32 request,address authority,uint64 keyEpoch,bytes32 residues)"
                 ),
                 key
+            )
+        );
+    }
+
+    function _sightingHash(IHearthJudge.Sighting memory sighting) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                keccak256(
+                    "Sighting(uint256 task,uint64 round,bytes32 kind,bytes32 label,bytes32 digest,address authority)"
+                ),
+                sighting
             )
         );
     }

@@ -26,5 +26,5 @@ def test_phases_too_short_for_the_chain_are_not_prepared(seconds: int, status: i
         answer = client.post("/api/v1/tasks/prepare", content=encode(sample_spec()))
     assert answer.status_code == status
     if status != 200:
-        assert "commit_seconds 300: where a block takes 60 s" in answer.json()["detail"]
+        assert "objection_seconds 30: where a block takes 60 s" in answer.json()["detail"]
         assert not store.objects

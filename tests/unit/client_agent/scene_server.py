@@ -166,7 +166,7 @@ class PlayedServer:
         self.batches[self.number] = batch
         self.chain.mine(
             BatchCommitted, round=self.number, root=batch_root(batch), batch=self.put(encode(batch), Kind.BATCH),
-            count=len(sent),
+            count=len(sent), object_until=self.chain.time + self.spec.durations.objection_seconds,
         )  # fmt: skip
 
     def publish(self, model_goes_on: bool = True) -> None:
@@ -187,7 +187,7 @@ class PlayedServer:
         sums = np.arange(plan.dimension, dtype=np.int64)
         aggregate = self.put(encode_sums(sums), Kind.AGGREGATE)
         record = RoundRecord(
-            plan.label(), PUBLISHED, verdict, ZERO_DIGEST, (), (), ZERO_DIGEST, aggregate, 0, model, 1, 4,
+            plan.label(), PUBLISHED, verdict, ZERO_DIGEST, (), (), (), ZERO_DIGEST, aggregate, 0, model, 1, 4,
             spent(plan.learning.mechanism, self.spec.privacy, number),
             self.put(encode(self.allocation), Kind.ALLOCATION),
         )  # fmt: skip

@@ -25,8 +25,9 @@ from tests.samples import sample_spec
 
 BODY, CLIENT, SPEC = b"ciphertext", bytes(20), sample_spec()
 RECEIPT = SignedReceipt(bytes(20), bytes(65))
-COMMIT_UNTIL = 400
-DIRECT_DUE = COMMIT_UNTIL - landing_seconds(SPEC, 1)
+COMMIT_UNTIL, OBJECT_UNTIL = 400, 360
+MARGIN = landing_seconds(SPEC, 1)
+DIRECT_DUE = COMMIT_UNTIL - MARGIN
 PLACE = CohortPlace(0, 2, ())
 
 
@@ -111,7 +112,8 @@ def test_a_phone_that_finds_nobody_acting_commits_directly_in_time() -> None:
     for now in (60, 60, 70, DIRECT_DUE - 2):
         assert scene.step(now) is not None
         assert scene.prepared, "before it is in a hurry"
-    assert scene.waits == [20, 20, 2], "never beyond the instant from which it commits by itself"
+    half = SPEC.durations.objection_seconds // 2
+    assert scene.waits == [half, half, 2], "never beyond the instant from which it commits by itself"
     assert scene.sent == []
     assert scene.step(DIRECT_DUE) is None
     assert scene.sent == [scene.signed]
@@ -125,16 +127,36 @@ def test_a_refusal_is_not_waited_out() -> None:
 
 def test_a_batch_that_went_before_a_restart_is_asked_for_and_nothing_submitted() -> None:
     scene = _Scene(EdgeRefusedError("not in the batch", code="E_NOT_INCLUDED"))
-    scene.facts.batched = SimpleNamespace(root=bytes(32))
+    scene.facts.batched = SimpleNamespace(root=bytes(32), object_until=OBJECT_UNTIL)
     assert scene.step(0) is None
     assert (len(scene.waits), scene.sent) == (1, [scene.signed])
+
+
+def test_a_batch_without_a_word_is_objected_to_in_time() -> None:
+    """It is on chain, and nobody proves that this update is in it."""
+    scene = _Scene(None, None)
+    scene.receipts[1], scene.facts.batched = RECEIPT, SimpleNamespace(root=bytes(32), object_until=OBJECT_UNTIL)
+    for now in (300, OBJECT_UNTIL - MARGIN - 1):
+        assert scene.step(now) is not None
+    assert (scene.waits, scene.sent) == ([15, 1], [])
+    assert scene.step(OBJECT_UNTIL - MARGIN) is None
+    assert scene.sent == [scene.signed]
+
+
+def test_a_phone_that_cannot_pay_goes_on_asking() -> None:
+    scene = _Scene(None, EdgeRefusedError("not in the batch", code="E_NOT_INCLUDED"))
+    scene.receipts[1], scene.facts.batched = RECEIPT, SimpleNamespace(root=bytes(32), object_until=OBJECT_UNTIL)
+    scene.refusal = LedgerError("no money")
+    for now in (OBJECT_UNTIL - MARGIN, OBJECT_UNTIL + 1):
+        assert scene.step(now) is not None
+    assert (scene.waits, scene.answers) == ([0, 0], [])
 
 
 @pytest.mark.parametrize("held", [True, False])
 def test_what_the_batch_holds_is_not_paid_for_again(held: bool) -> None:
     """The server is away since it put the batch on chain; content has it."""
     scene = _Scene(EdgeUnavailableError("away"))
-    scene.facts.batched = SimpleNamespace(root=bytes(32))
+    scene.facts.batched = SimpleNamespace(root=bytes(32), object_until=COMMIT_UNTIL)
     scene.batch = CommitmentBatch((scene.signed,) if held else ())
     assert scene.step(DIRECT_DUE - 1) is not None
     assert scene.step(DIRECT_DUE) is None
@@ -152,8 +174,10 @@ def test_the_server_batches_before_a_phone_pays_by_itself() -> None:
         times = {number: number * block for number in pace_blocks(49)}
         found = margins(spec, opened, times)
         landing = min(landing_seconds(spec, block), spec.durations.commit_seconds // 4)
-        assert (found.batch_due, found.direct_due) == (COMMIT_UNTIL - 2 * landing, COMMIT_UNTIL - landing)
+        last = COMMIT_UNTIL - spec.durations.objection_seconds
+        assert found.batch_due == max(COMMIT_UNTIL - 300 + 2 * spec.schedule.training_seconds, last - landing)
         assert found.quiet_from == found.batch_due - landing
+        assert found.objection == min(landing, spec.durations.objection_seconds // 2)
 
 
 def test_what_is_committed_directly_is_done() -> None:
@@ -164,7 +188,7 @@ def test_what_is_committed_directly_is_done() -> None:
 
 
 def test_a_chain_that_is_away_is_asked_again_and_a_contract_that_refuses_is_not() -> None:
-    scene = _Scene()
+    scene = _Scene(EdgeUnavailableError("away"))
     scene.refusal = LedgerError("away")
     assert scene.step(COMMIT_UNTIL) is not None
     scene.refusal = TransactionRevertedError("RoundUnexpected")

@@ -29,7 +29,7 @@ from protocol.messages.submission import SignedReceipt, Submission
 from storage.ledger.signer import Signer
 from tests.ports.reference_chain import DOMAIN
 from tests.samples import client_address, private_key
-from tests.unit.backend.rounds.scene_server import window_key
+from tests.unit.backend.rounds.scene_committee import window_key
 
 SUBMISSION = Submission(b"\1" * 20, b"\2" * 16, b"\3" * 32, b"\4" * 65)
 SAID = SignedRoundStatement(RoundStatement(1, 3, b"\xcd" * 32, bytes(32)), b"\xef" * 65)

@@ -86,8 +86,8 @@ class _Scene:
         allocation = Allocation(1, number, (Entitlement(ME, number, reputation),))
         charge = spent(SPEC.learning.mechanism, SPEC.privacy, number)
         record = RoundRecord(
-            ZERO_DIGEST, PUBLISHED, Verdict(ZERO_DIGEST, accepted, ()), ZERO_DIGEST, (), (), ZERO_DIGEST, ZERO_DIGEST,
-            0, ZERO_DIGEST, 0, 0, charge, self.store.put(encode(allocation)).digest,
+            ZERO_DIGEST, PUBLISHED, Verdict(ZERO_DIGEST, accepted, ()), ZERO_DIGEST, (), (), (), ZERO_DIGEST,
+            ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0, charge, self.store.put(encode(allocation)).digest,
         )  # fmt: skip
         return {"record": self.store.put(encode(record)).digest, "allocation_root": allocation_root(allocation)}
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
 
-from protocol.messages.chain import Claimed
+from protocol.messages.chain import Claimed, Credited
+from protocol.messages.settlement import ProvenEntitlement
 from storage.ledger.interface import LedgerError
 from tests.unit.client_agent.scene_phone import UNTIL_BATCH, UNTIL_END, Phone, owed, play_round
-from tests.unit.client_agent.scene_server import COMMIT_SECONDS, ROUNDS, PlayedServer
+from tests.unit.client_agent.scene_server import COMMIT_SECONDS, PHONE, ROUNDS, PlayedServer
 
 
 def test_a_server_that_relays_spares_the_phone_its_gas(tmp_path: Path) -> None:
@@ -49,6 +51,26 @@ def test_a_claim_that_fails_once_is_sent_again(tmp_path: Path) -> None:
             play_round(phone)
     assert claim.call_count == 2
     assert phone.paid() == owed(server, ROUNDS)
+
+
+def test_what_could_not_be_paid_is_fetched(tmp_path: Path) -> None:
+    """The token was paused when the claim was sent; the phone asks for it once, and its owner later."""
+    server = PlayedServer()
+    phone, chain = Phone(server, tmp_path), server.chain
+
+    def owe(task: int, proven: ProvenEntitlement) -> None:
+        type(chain).claim(chain, task, proven)
+        chain.mine(Credited, holder=PHONE.address, amount=proven.entitlement.cumulative)
+
+    withdraw = mock.Mock(side_effect=LedgerError("PaymentFailed"))
+    ledger: dict[str, Any] = {"credit": lambda *_: 7, "sender": PHONE.address, "withdraw": withdraw}
+    with mock.patch.multiple(chain, create=True, **ledger), mock.patch.object(chain, "claim", owe):
+        phone.steps(60)
+        for _ in range(ROUNDS):
+            play_round(phone)
+        assert phone.agent.step() is None
+    withdraw.assert_called_once_with(1, PHONE.address, PHONE.address)
+    assert any("waits in the ledger (hearth withdraw)" in text for text in phone.told)
 
 
 @pytest.mark.parametrize("relays", [True, False], ids=["relayed", "sent by the phone"])

@@ -216,9 +216,10 @@ def test_the_measurement_is_of_as_many_examples_as_the_task_allows() -> None:
 
 
 def test_a_task_whose_phones_would_send_in_the_second_half_of_the_commit_phase_is_none() -> None:
-    replace(SPEC, schedule=ScheduleTerms(COMMIT_SECONDS // 4, 1))
-    with pytest.raises(MalformedError, match="training_seconds 76"):
-        replace(SPEC, schedule=ScheduleTerms(COMMIT_SECONDS // 4 + 1, 1))
+    most = (COMMIT_SECONDS // 2 - SPEC.durations.objection_seconds) // 2
+    replace(SPEC, schedule=ScheduleTerms(most, 1))
+    with pytest.raises(MalformedError, match=f"training_seconds {most + 1}"):
+        replace(SPEC, schedule=ScheduleTerms(most + 1, 1))
 
 
 def _instants(seen: list[Contact], name: str) -> list[float]:

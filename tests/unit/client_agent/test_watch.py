@@ -28,7 +28,8 @@ from storage.ledger.signer import Signer
 from storage.records.journal import Journal
 from tests.ports.reference_chain import DOMAIN
 from tests.samples import private_key
-from tests.unit.backend.rounds.scene_server import CLIENTS, Scene
+from tests.unit.backend.rounds.scene_committee import CLIENTS
+from tests.unit.backend.rounds.scene_server import Scene
 
 VICTIM = 1
 EDGE = Signer(private_key("edge"))

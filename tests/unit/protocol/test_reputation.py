@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -75,7 +76,7 @@ def test_marks_come_from_what_an_outsider_can_check() -> None:
 @pytest.mark.parametrize(
     "change", [{"floor": 6}, {"floor": 1}, {"initial": 6}, {"waiting_rounds": 4}], ids=lambda change: str(change)
 )
-def test_terms_that_contradict_each_other_are_the_manufacturers_fault(change: dict[str, int]) -> None:
+def test_terms_that_contradict_each_other_are_the_manufacturers_fault(change: dict[str, Any]) -> None:
     with pytest.raises(MalformedError) as raised:
         replace(TERMS, **change)
     assert raised.value.fault is Party.MANUFACTURER

@@ -1,4 +1,4 @@
-"""``hearth bond`` and ``hearth stake`` as somebody runs them: money where it belongs, or one line that says why not."""
+"""``hearth bond``, ``hearth stake`` and ``hearth withdraw`` as somebody runs them: money, or one line why not."""
 
 from __future__ import annotations
 
@@ -111,6 +111,28 @@ def test_a_bond_in_a_token_is_approved_first(commands: Commands) -> None:
     assert (status, commands.held(AUTHORITY)) == (0, BOND)
     assert to_hex(token.address) in printed
     assert commands.helper.allowance(token.address, commands.helper.sender) == 0
+    token.close()
+
+
+def test_what_a_token_did_not_move_is_withdrawn_later(commands: Commands) -> None:
+    scene, holder = commands.scene, ("--holder", to_hex(AUTHORITY))
+    token = ChainToken(scene.chain, scene.address)
+    scene.terms = replace(scene.terms, token=token.address)
+    token.mint(scene.manufacturer.sender, scene.escrow)
+    scene.manufacturer.approve(token.address, scene.escrow)
+    scene.manufacturer.post_task(scene.terms, 0)
+    token.mint(commands.helper.sender, BOND)
+    assert commands.run("bond", "place", *holder, "--yes")[0] == 0
+    scene.chain.pass_time(scene.terms.task_seconds + 1)
+    token.ban(AUTHORITY, True)
+    commands.refused("E_NOTHING", "withdraw", *holder)
+    assert commands.run("bond", "return", *holder)[0] == 0
+    commands.refused("E_UNPAID", "withdraw", *holder)
+    commands.refused("E_ROLE", "withdraw", *holder, "--to", to_hex(commands.helper.sender))
+    token.ban(AUTHORITY, False)
+    status, printed = commands.run("withdraw", *holder)
+    assert (status, commands.helper.balance(AUTHORITY, token.address)) == (0, BOND)
+    assert f"paid {BOND}" in printed
     token.close()
 
 

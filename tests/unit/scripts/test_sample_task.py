@@ -71,7 +71,7 @@ def test_every_field_is_there() -> None:
     for name in ("privacy", "cohort", "rewards"):
         assert sorted(tables[name]) == sorted(without_units([field.name for field in fields(getattr(spec, name))]))
     named = {name for table in ("task", "model", "committee") for name in tables[table]} | {*tables, "initial_model"}
-    of_the_file = {"files", "task", "input_shape", "classes", "layers", "threshold", "members"}
+    of_the_file = {"files", "task", "input_shape", "classes", "layers", "threshold", "corrupt", "members"}
     assert named == {field.name for field in fields(TaskSpec)} - {"version", "test_set"} | of_the_file
 
 

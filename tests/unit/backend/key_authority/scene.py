@@ -1,4 +1,7 @@
-"""A 2-of-3 committee, three households and the few facts of a chain that an authority reads, all in memory."""
+"""A 2-of-3 committee, three households and the few facts of a chain that an authority reads, all in memory.
+
+One of the committee may be corrupt, so all three must see a request.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,13 @@ from protocol.encryption.committee import draw_master_keys
 from protocol.encryption.envelope import EncryptionKeyPair, seal_envelope
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, sha256
 from protocol.messages.chain import Enrolled, EnrolmentView, Event, RoundView, TaskPosted
-from protocol.messages.keys import SUM, KeyRequest, KeyRequestEntry, PlannedKeyRequest
+from protocol.messages.keys import SUM, KeyRequest, KeyRequestEntry, PlannedKeyRequest, SignedSighting
 from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.messages.submission import Commitment
 from protocol.messages.task import Committee, TaskSpec
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.round.planning import terms_of
+from protocol.round.sightings import sighting
 from protocol.round.state_table import RoundState
 from protocol.signing import sign
 from protocol.task.limits import CohortLimits
@@ -57,7 +61,7 @@ def authority_signer(j: int) -> Signer:
 @cache
 def spec() -> TaskSpec:
     members = [authority_signer(j).address for j in (1, 2, 3)]
-    return sample_spec(committee=Committee(2, tuple(members)), confirmations=3)
+    return sample_spec(committee=Committee(2, tuple(members), 1), confirmations=3)
 
 
 def master_keys(client: Address) -> dict[tuple[int, ...], bytes]:
@@ -117,6 +121,18 @@ def request(under: RoundPlan, clients: Sequence[Address] = CLIENTS) -> KeyReques
     return KeyRequest(under.label(), SUM, tuple(entry(under, client) for client in clients))
 
 
+def seen(shown: KeyRequest, j: int, number: int = 1) -> SignedSighting:
+    """What authority ``j`` signs once it sees the request on chain."""
+    signer = authority_signer(j)
+    statement = sighting(TASK, number, shown.kind, shown.label, shown.digest(), signer.address)
+    return SignedSighting(statement, signer.sign(DOMAIN, statement))
+
+
+def planned(under: RoundPlan, shown: KeyRequest, number: int = 1, by: Sequence[int] = (1, 2, 3)) -> bytes:
+    """The body that asks for a key; authorities ``by`` saw the request."""
+    return encode(PlannedKeyRequest(under, shown, tuple(seen(shown, j, number) for j in by)))
+
+
 @dataclass
 class FakeLedger:
     """The calls of LedgerReader that an authority makes, over plain dictionaries. ``down``: nobody answers."""
@@ -158,12 +174,12 @@ class FakeLedger:
     def open(self, number: int, state: RoundState = RoundState.OPEN) -> None:
         """A round of which nothing else matters."""
         self.rounds[TASK, number] = RoundView(
-            bytes([1]) * 32, ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, state, 3, 0, 0, 500, 2_000, 0
+            bytes([1]) * 32, ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, state, 3, 0, 0, 500, 2_000, 0, 0
         )
 
     def record(self, shown: KeyRequest, number: int = 1, state: RoundState = RoundState.REQUESTED) -> None:
         root, digest = sum_of(WEIGHTS).root, shown.digest()
-        self.rounds[TASK, number] = RoundView(shown.label, root, ZERO_DIGEST, digest, state, 3, 3, 0, 500, 2_000, 0)
+        self.rounds[TASK, number] = RoundView(shown.label, root, ZERO_DIGEST, digest, state, 3, 3, 0, 500, 2_000, 0, 0)
 
     def _ask(self) -> None:
         if self.down:
@@ -190,7 +206,7 @@ class FakeLedger:
     def round(self, task: int, round_number: int, confirmations: int = 0) -> RoundView:
         self._ask()
         self.confirmations_asked.append(confirmations)
-        none = RoundView(ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, RoundState.NONE, 0, 0, 0, 0, 0, 0)
+        none = RoundView(ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, RoundState.NONE, 0, 0, 0, 0, 0, 0, 0)
         if confirmations and round_number in self.shallow:
             return none
         return self.rounds.get((task, round_number), none)
@@ -225,7 +241,8 @@ class Scene:
             self.authority.accept_client(TASK, client, envelope(client))
 
     def ask(self, under: RoundPlan, shown: KeyRequest, number: int = 1) -> bytes:
-        return self.authority.answer(TASK, number, encode(PlannedKeyRequest(under, shown)))
+        """With the sightings of the whole committee."""
+        return self.authority.answer(TASK, number, planned(under, shown, number))
 
     def ask_recorded(self, under: RoundPlan, shown: KeyRequest, number: int = 1) -> bytes:
         """The edge server's digest is on chain; what it stands for may still be wrong."""

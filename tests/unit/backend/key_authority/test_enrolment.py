@@ -48,7 +48,7 @@ def test_only_the_spec_on_chain_is_kept(empty: Scene) -> None:
 
 
 def test_terms_on_chain_that_differ_from_the_spec_are_refused(empty: Scene) -> None:
-    easier = replace(spec(), committee=Committee(3, spec().committee.members))
+    easier = replace(spec(), committee=Committee(3, spec().committee.members, 0))
     empty.ledger.post(spec(), terms=easier)
     error = _refused(empty.authority.accept_task, TASK, encode(spec()))
     assert (error.code, error.fault) == ("E_VERIFICATION", Party.MANUFACTURER)
@@ -57,8 +57,8 @@ def test_terms_on_chain_that_differ_from_the_spec_are_refused(empty: Scene) -> N
 def test_a_committee_without_this_authority_is_refused(empty: Scene) -> None:
     first, second, third = spec().committee.members
     strangers = [
-        Committee(2, (second, third)),
-        Committee(2, (first, first, third)),
+        Committee(2, (second, third), 0),
+        Committee(2, (first, first, third), 0),
     ]
     for committee in strangers:
         posted = sample_spec(committee=committee)
@@ -69,7 +69,7 @@ def test_a_committee_without_this_authority_is_refused(empty: Scene) -> None:
 def test_an_unknown_suite_or_an_impossible_committee_is_refused(empty: Scene) -> None:
     for changed in (
         replace(spec(), suite="PAD/9"),
-        replace(spec(), committee=Committee(4, spec().committee.members)),
+        replace(spec(), committee=Committee(4, spec().committee.members, 0)),
     ):
         empty.ledger.post(changed)
         error = _refused(empty.authority.accept_task, TASK, encode(changed))

@@ -17,7 +17,7 @@ from protocol.canonical import decode, encode
 from protocol.content.cid import cid_of
 from protocol.encryption.envelope import MAX_ENVELOPE_BYTES
 from protocol.identifiers import sha256, to_hex
-from protocol.messages.keys import PartialKeyAnswer, PlannedKeyRequest, SignedKeyAcceptance, SignedWindowKey
+from protocol.messages.keys import PartialKeyAnswer, SignedKeyAcceptance, SignedWindowKey
 from protocol.messages.task import MAX_SPEC_BYTES
 from protocol.round.windows import AHEAD
 from tests.unit.backend.key_authority.scene import (
@@ -28,6 +28,7 @@ from tests.unit.backend.key_authority.scene import (
     envelope,
     key_pair,
     plan,
+    planned,
     request,
     spec,
 )
@@ -66,7 +67,7 @@ def test_a_task_from_its_posting_to_a_key(empty: Scene, http: TestClient) -> Non
         assert answers[0].content == answers[1].content
         assert decode(SignedKeyAcceptance, answers[0].content).statement.client == client
     agreed = plan()
-    shown = encode(PlannedKeyRequest(agreed, request(agreed)))
+    shown = planned(agreed, request(agreed))
     problem(http.post(KEY_PATH, content=shown), 409, "E_NOT_RECORDED")
     empty.ledger.record(request(agreed))
     keys = [http.post(KEY_PATH, content=shown) for _ in range(2)]
@@ -74,9 +75,9 @@ def test_a_task_from_its_posting_to_a_key(empty: Scene, http: TestClient) -> Non
     assert keys[0].content == keys[1].content
     assert decode(PartialKeyAnswer, keys[0].content).signed.statement.request == request(agreed).digest()
     other = request(agreed, CLIENTS[:2])
-    problem(http.post(KEY_PATH, content=encode(PlannedKeyRequest(agreed, other))), 409, "E_NOT_RECORDED")
+    problem(http.post(KEY_PATH, content=planned(agreed, other)), 409, "E_NOT_RECORDED")
     empty.ledger.record(other)
-    problem(http.post(KEY_PATH, content=encode(PlannedKeyRequest(agreed, other))), 409, "E_EPOCH")
+    problem(http.post(KEY_PATH, content=planned(agreed, other)), 409, "E_EPOCH")
 
 
 def test_a_chain_that_cannot_be_asked_is_503_everywhere(empty: Scene, http: TestClient) -> None:
@@ -85,7 +86,7 @@ def test_a_chain_that_cannot_be_asked_is_503_everywhere(empty: Scene, http: Test
     empty.ledger.down = True
     problem(http.put(TASK_PATH, content=encode(spec())), 503, "E_LEDGER")
     problem(http.put(CLIENT_PATH, content=envelope(CLIENTS[0])), 503, "E_LEDGER")
-    problem(http.post(KEY_PATH, content=encode(PlannedKeyRequest(plan(), request(plan())))), 503, "E_LEDGER")
+    problem(http.post(KEY_PATH, content=planned(plan(), request(plan()))), 503, "E_LEDGER")
 
 
 def test_refusals_carry_their_code(empty: Scene, http: TestClient) -> None:
@@ -94,7 +95,7 @@ def test_refusals_carry_their_code(empty: Scene, http: TestClient) -> None:
     problem(http.put(TASK_PATH, content=encode(spec()) + b" "), 409, "E_NOT_ON_CHAIN")
     lone = request(plan(), CLIENTS[:1])
     empty.ledger.record(lone)
-    problem(http.post(KEY_PATH, content=encode(PlannedKeyRequest(plan(), lone))), 422, "E_MIN_PARTICIPANTS")
+    problem(http.post(KEY_PATH, content=planned(plan(), lone)), 422, "E_MIN_PARTICIPANTS")
     empty.ledger.envelopes[TASK, CLIENTS[0]] = cid_of(b"{}").digest
     problem(http.put(CLIENT_PATH, content=b"{}"), 400, "E_MALFORMED")
 
@@ -157,7 +158,7 @@ def test_a_body_is_refused_while_it_streams(empty: Scene, method: str, path: str
 
 
 def _hostile() -> list[bytes]:
-    good = encode(PlannedKeyRequest(plan(), request(plan())))
+    good = planned(plan(), request(plan()))
     return [
         b"",
         b"{}",
@@ -200,7 +201,7 @@ def test_no_change_of_a_byte_is_a_500(empty: Scene, http: TestClient, data: st.D
     if not empty.ledger.specs:
         empty.prepare()
         empty.ledger.record(request(plan()))
-    body = bytearray(encode(PlannedKeyRequest(plan(), request(plan()))))
+    body = bytearray(planned(plan(), request(plan())))
     at = data.draw(st.integers(0, len(body) - 1))
     body[at] ^= data.draw(st.integers(1, 255))
     response = http.post(KEY_PATH, content=bytes(body))

@@ -76,7 +76,7 @@ class DeskScene:
     def batch(self) -> None:
         batch = self.round.batch()
         digest = cid_of(encode(batch)).digest
-        self.say(told(BatchCommitted, round=1, root=batch_root(batch), batch=digest, count=3))
+        self.say(told(BatchCommitted, round=1, root=batch_root(batch), batch=digest, count=3, object_until=1_100))
 
 
 def told(kind: type[Event], **fields: Any) -> Event:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 
 from backend.bonds import BondKeeper
-from backend.rounds.committee_client import CommitteeClient, Word
+from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.desk import Desk
 from backend.rounds.driver import Driver
 from backend.rounds.hosted_task import HostedTask
@@ -18,10 +17,8 @@ from backend.rounds.inbox import Inbox
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.performer import Performer
 from protocol.canonical import encode
-from protocol.encryption.committee import authority_share, draw_master_keys
-from protocol.identifiers import Address, sha256
+from protocol.identifiers import Address
 from protocol.messages.chain import TaskPosted
-from protocol.messages.keys import PartialKeyAnswer, PlannedKeyRequest, SignedWindowKey, WindowKeyStatement
 from protocol.messages.rosters import bits_of
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation, RoundRecord
@@ -29,9 +26,7 @@ from protocol.messages.submission import Enrolment, SignedCommitment, SignedEnro
 from protocol.messages.task import CohortTerms, Committee
 from protocol.model.dataset import encode_labelled
 from protocol.model.layout import Layout
-from protocol.randomness import SeededRandomness
 from protocol.round.commitments import commitment_of
-from protocol.round.key_request import answer_request
 from protocol.round.planning import terms_of
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to
@@ -49,6 +44,7 @@ from storage.records.memory import MemoryRecords
 from storage.task_reader import TaskReader
 from tests.ports.reference_chain import DOMAIN, ReferenceChain
 from tests.samples import private_key, sample_spec
+from tests.unit.backend.rounds.scene_committee import CLIENTS, PlayedCommittee, authority, keys_of
 
 STEPS = 5_000
 MAX_BOND = 10
@@ -56,61 +52,6 @@ FLAT = sample_spec().rewards.participation
 FIRST_GAIN = (
     80  # 401 / 2 * 2 / 5, rounded down: one right answer more of four is half the target gain; reputation 2 of 5
 )
-
-CLIENTS = sorted((Signer(private_key("client", number)) for number in range(3)), key=lambda signer: signer.address)
-
-
-def _authority(j: int) -> Signer:
-    return Signer(private_key("authority", j))
-
-
-@cache
-def keys_of(client: Address, m: int) -> dict[tuple[int, ...], bytes]:
-    """For a 2-of-m committee."""
-    return draw_master_keys(SeededRandomness(client), m, 2, "keys")
-
-
-def window_key(authority: Signer, task: int, window: int) -> SignedWindowKey:
-    key = bytes([window]) * 1216
-    statement = WindowKeyStatement(task, window, authority.address, sha256(key))
-    return SignedWindowKey(statement, key, authority.sign(DOMAIN, statement))
-
-
-@dataclass
-class PlayedCommittee:
-    """Answers as the key authorities would; ``answering`` are those that are up."""
-
-    domain: Any
-    m: int = 3
-    answering: set[int] = field(default_factory=lambda: {1, 2, 3})
-    lying: set[int] = field(default_factory=set)
-    refusing: dict[int, set[Address]] = field(default_factory=dict)
-    away: bool = False  # nobody is shown an envelope
-
-    def show_task(self, *_: object) -> set[Address]:
-        return {_authority(j).address for j in range(1, self.m + 1)}
-
-    def window_keys(self, task: int, committee: Committee, window: int) -> list[SignedWindowKey]:
-        return [window_key(_authority(j), task, window) for j in sorted(self.answering) if j <= self.m]
-
-    def show_envelopes(self, _: int, __: Committee, missing: Any) -> dict[Address, Word]:
-        missing = {} if self.away else missing
-        refused = {_authority(j).address: clients for j, clients in self.refusing.items()}
-        return {
-            authority: Word(set(clients) - refused.get(authority, set()), set(clients) & refused.get(authority, set()))
-            for authority, clients in missing.items()
-        }
-
-    def partial_keys(self, committee: Committee, shown: PlannedKeyRequest) -> dict[Address, PartialKeyAnswer]:
-        return {_authority(j).address: self._answer(j, committee, shown) for j in sorted(self.answering)}
-
-    def _answer(self, j: int, committee: Committee, shown: PlannedKeyRequest) -> PartialKeyAnswer:
-        plan, signer = shown.plan, _authority(j)
-        entries = [(authority_share(keys_of(e.client, self.m), j), e.nonce, e.weight) for e in shown.request.entries]
-        residues = RoundScheme.of(plan, committee).partial_key(j, entries)
-        if j in self.lying:
-            residues = bytes([residues[0] ^ 1]) + residues[1:]
-        return answer_request(plan, shown.request, signer.address, residues, signer.sign)
 
 
 class Server:
@@ -171,6 +112,10 @@ class Server:
 
     def facts(self, number: int) -> RoundFacts:
         return self.state.rounds[number - 1]
+
+    def last_batch(self, number: int) -> int:
+        """The last instant at which the round takes one."""
+        return self.facts(number).opened.commit_until - self.scene.spec.durations.objection_seconds
 
     def plan(self, number: int) -> RoundPlan:
         plan = self.state.plan(number)
@@ -234,7 +179,9 @@ class Server:
 class Scene(Server):
     """The first server of a posted task of two rounds; time passes only where nothing else is to be done."""
 
-    def __init__(self, authorities: int = 3, substitutes: tuple[Address, ...] = (), **changes: Any) -> None:
+    def __init__(
+        self, authorities: int = 3, substitutes: tuple[Address, ...] = (), corrupt: int = 0, **changes: Any
+    ) -> None:
         chain, signer, store = ReferenceChain(), Signer(private_key("edge")), MemoryStore()
         super().__init__(chain, signer, store, PlayedCommittee(DOMAIN, authorities))
         manufacturer = Signer(private_key("manufacturer"))
@@ -247,13 +194,13 @@ class Scene(Server):
         initial = self.store.put(layout.to_safetensors(parameters)).digest
         images = np.arange(24, dtype=np.uint8).reshape(4, 6)
         test_set = self.store.put(encode_labelled(images, np.array([0, 1, 2, 0], dtype=np.uint8))).digest
-        members = [_authority(j).address for j in range(1, authorities + 1)]
+        members = [authority(j).address for j in range(1, authorities + 1)]
         self.spec = replace(
             spec,
             initial_model=initial,
             test_set=test_set,
             cohort=CohortTerms(2, 3, 700_000),
-            committee=Committee(2, tuple(members)),
+            committee=Committee(2, tuple(members), corrupt),
             edge_substitutes=substitutes,
             durations=replace(spec.durations, takeover_seconds=100),
             **changes,
@@ -280,13 +227,13 @@ class Scene(Server):
         enrolling = self.ledger.now() <= posted.enrol_until and len(state.enrolled) < posted.terms.max_clients
         late = self.ledger.now() > rosters_until(posted, ())
         everybody = range(1, self.committee.m + 1)
-        waiting = {j for j in everybody if _authority(j).address not in state.rosters.get(window, {})}
+        waiting = {j for j in everybody if authority(j).address not in state.rosters.get(window, {})}
         if state.rounds or enrolling or late or self.committee.away or not state.enrolled:
             return False
         for j in sorted(waiting):
             clients, refused = tuple(state.enrolled), self.committee.refusing.get(j, set())
             held, wrong = bits_of(clients, set(clients) - refused), bits_of(clients, refused)
-            self.chain.ledger(DOMAIN.ledger, _authority(j)).post_roster(1, window, held, wrong)
+            self.chain.ledger(DOMAIN.ledger, authority(j)).post_roster(1, window, held, wrong)
         return bool(waiting)
 
     def pass_time_to(self, instant: int) -> None:

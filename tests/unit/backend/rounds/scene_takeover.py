@@ -10,7 +10,8 @@ from protocol.round.scheme import encoding_of
 from storage.ledger.signer import Signer
 from tests.ports.reference_chain import DOMAIN
 from tests.samples import private_key
-from tests.unit.backend.rounds.scene_server import CLIENTS, PlayedCommittee, Scene, Server
+from tests.unit.backend.rounds.scene_committee import CLIENTS, PlayedCommittee
+from tests.unit.backend.rounds.scene_server import Scene, Server
 
 SUBSTITUTE = Signer(private_key("substitute"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -19,9 +20,11 @@ from protocol.messages.keys import (
     PlannedKeyRequest,
     SignedKeyAcceptance,
     SignedPartialKey,
+    SignedSighting,
     SignedWindowKey,
     WindowKeyStatement,
 )
+from protocol.round.sightings import sighting
 from storage.ledger.proof_file import read_proof
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, private_key
@@ -30,7 +33,7 @@ from tests.unit.backend.rounds.scene_round import CLIENTS, PlannedRound
 AUTHORITIES = [Signer(private_key("authority", j)) for j in (1, 2, 3)]
 URLS = tuple(f"http://authority-{j}" for j in (1, 2, 3))
 SCENE = PlannedRound()
-REQUEST = PlannedKeyRequest(SCENE.plan, SCENE.request())
+REQUEST = PlannedKeyRequest(SCENE.plan, SCENE.request(), ())
 Answer = Callable[[httpx2.Request, int], httpx2.Response]
 
 
@@ -107,6 +110,42 @@ def test_a_second_key_for_one_label_is_kept_as_proof(tmp_path: Path) -> None:
     (file,) = (tmp_path / "proofs").iterdir()
     found = read_proof(file)
     assert (found.kind, found.task, found.round, found.culprit) == ("twoKeys", 1, 1, AUTHORITIES[1].address)
+
+
+def _sighting(number: int, **changes: object) -> bytes:
+    request = SCENE.request()
+    said = sighting(1, 1, request.kind, request.label, request.digest(), AUTHORITIES[number - 1].address)
+    said = replace(said, **changes)  # type: ignore[arg-type]
+    return encode(SignedSighting(said, AUTHORITIES[number - 1].sign(DOMAIN, said)))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda: _ok(_sighting(2, digest=b"\1" * 32)),
+        lambda: _ok(_sighting(2, label=b"\1" * 32)),
+        lambda: _ok(_sighting(2, round=2)),
+        lambda: _ok(_sighting(3)),
+        lambda: _ok(_sighting(2)[:-1]),
+        lambda: _ok(b"x" * (MAX_STATEMENT_BYTES + 1)),
+        lambda: httpx2.Response(409, json={"code": "E_SIGHTED"}),
+    ],
+)
+def test_only_a_sighting_of_this_request_counts(bad: Callable[[], httpx2.Response]) -> None:
+    client = _client(lambda _, number: bad() if number == 2 else _ok(_sighting(number)))
+    found = client.sightings(SCENE.spec.committee, SCENE.plan, SCENE.request())
+    assert found.keys() == {AUTHORITIES[0].address, AUTHORITIES[2].address}
+    assert encode(found[AUTHORITIES[0].address]) == _sighting(1)
+
+
+def test_a_second_sighting_for_one_label_is_kept_as_proof(tmp_path: Path) -> None:
+    answers = [_sighting(2), _sighting(2, digest=b"\1" * 32), _sighting(2)]
+    client = _client(lambda _, number: _ok(answers.pop() if number == 2 else _sighting(number)), tmp_path / "proofs")
+    for written in (0, 1, 1):
+        client.sightings(SCENE.spec.committee, SCENE.plan, SCENE.request())
+        assert len(list((tmp_path / "proofs").glob("twoSightings-*"))) == written
+    (file,) = (tmp_path / "proofs").iterdir()
+    assert read_proof(file).culprit == AUTHORITIES[1].address
 
 
 def test_a_dead_authority_is_asked_again_later() -> None:

@@ -27,9 +27,9 @@ from protocol.task.fold import fold
 from protocol.task.status import status_of
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, private_key
+from tests.unit.backend.rounds.scene_committee import window_key
 from tests.unit.backend.rounds.scene_desk import EDGE, OUTSIDER, DeskScene, refusal, told
 from tests.unit.backend.rounds.scene_round import CLIENTS, SIGNERS
-from tests.unit.backend.rounds.scene_server import window_key
 
 
 @pytest.fixture

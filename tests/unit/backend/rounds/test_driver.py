@@ -23,7 +23,8 @@ from storage.ledger.interface import LedgerError
 from storage.ledger.signer import Signer
 from tests.ports.reference_chain import DOMAIN, ReferenceChain
 from tests.samples import private_key, sample_spec
-from tests.unit.backend.rounds.scene_server import CLIENTS, MAX_BOND, PlayedCommittee, Server
+from tests.unit.backend.rounds.scene_committee import CLIENTS, PlayedCommittee
+from tests.unit.backend.rounds.scene_server import MAX_BOND, Server
 from tests.unit.backend.rounds.scene_server import Scene as Round
 
 
@@ -250,7 +251,9 @@ def test_no_bond_is_placed_for_a_task_whose_phases_are_too_short_for_the_chain(s
     long = replace(
         long,
         deposits=short.deposits,
-        durations=replace(long.durations, commit_seconds=2_000, settle_seconds=2_000, claim_seconds=90_000),
+        durations=replace(
+            long.durations, commit_seconds=2_000, objection_seconds=60, settle_seconds=2_000, claim_seconds=90_000
+        ),
     )
     scene.post(short)
     scene.post(long)

@@ -17,8 +17,8 @@ from storage.records.interface import RecordsDamagedError
 from storage.records.journal import Journal
 from storage.records.memory import MemoryRecords
 from tests.samples import private_key
+from tests.unit.backend.rounds.scene_committee import window_key
 from tests.unit.backend.rounds.scene_round import CLIENTS, PlannedRound
-from tests.unit.backend.rounds.scene_server import window_key
 
 AUTHORITY, LABEL = b"\x0a" * 20, PlannedRound().plan.label()
 

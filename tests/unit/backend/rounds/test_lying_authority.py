@@ -26,8 +26,9 @@ from protocol.model.layout import Layout
 from storage.content.interface import get_document
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, private_key, sample_spec
+from tests.unit.backend.rounds.scene_committee import CLIENTS
 from tests.unit.backend.rounds.scene_round import PlannedRound
-from tests.unit.backend.rounds.scene_server import CLIENTS, Scene
+from tests.unit.backend.rounds.scene_server import Scene
 
 AUTHORITIES = [Signer(private_key("authority", j)) for j in (1, 2, 3, 4)]
 
@@ -117,12 +118,12 @@ def authority_over_http(scene: PlannedRound, number: int, lies: bool) -> Iterato
 
 def test_over_real_http() -> None:
     members = tuple(signer.address for signer in AUTHORITIES)
-    scene = PlannedRound(sample_spec(committee=Committee(2, members)))
+    scene = PlannedRound(sample_spec(committee=Committee(2, members, 0)))
     with ExitStack() as stack:
         urls = [stack.enter_context(authority_over_http(scene, j, lies=j == 2)) for j in (1, 2, 3, 4)]
         client = CommitteeClient(tuple(urls), DOMAIN, Path("no-proofs"))
         stack.callback(client.close)
-        found = client.partial_keys(scene.spec.committee, PlannedKeyRequest(scene.plan, scene.request()))
+        found = client.partial_keys(scene.spec.committee, PlannedKeyRequest(scene.plan, scene.request(), ()))
     partials = {j: found[signer.address].residues for j, signer in enumerate(AUTHORITIES, start=1)}
     _, updates = verify_updates(scene.store, scene.scheme, scene.committed, lambda _: None)
     parameters = np.zeros(Layout.of(scene.spec.model).dimension, dtype=np.float32)

@@ -50,8 +50,9 @@ def _knows(server: bytes = EDGE, **more: Any) -> Knowledge:
 
 
 COMMIT_UNTIL, SETTLE_UNTIL, TAKEOVER = 1_300, 1_600, TOLD.spec.durations.takeover_seconds
+ALL_SENT, LAST_BATCH, OBJECT_UNTIL = 1_040, COMMIT_UNTIL - TOLD.spec.durations.objection_seconds, 1_100
 LANDING = landing_seconds(TOLD.spec, 1)
-BATCH_DUE, PUBLISH_DUE = COMMIT_UNTIL - 2 * LANDING, SETTLE_UNTIL - LANDING
+BATCH_DUE, PUBLISH_DUE = LAST_BATCH - LANDING, SETTLE_UNTIL - LANDING
 FULL = _knows(submissions=frozenset(CLIENTS))
 PART = _knows(submissions=frozenset(CLIENTS[:1]), missing=True)
 CLOSED = replace(FULL, closed=True)
@@ -110,24 +111,29 @@ TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
     ("and opens the first round itself", _state(ENROLLED), _knows(SUBSTITUTE), 602 + TAKEOVER,
      moves.OpenRound(1, dict.fromkeys(CLIENTS, 2))),
     ("phones may still commit", _state(OPENED), _knows(), 1_010, Wait(BATCH_DUE)),
-    ("everybody has", _state(OPENED), FULL, 1_010, moves.CommitBatch(1)),
+    ("no batch before each was due", _state(OPENED), FULL, 1_010, Wait(ALL_SENT)),
+    ("everybody has", _state(OPENED), FULL, ALL_SENT, moves.CommitBatch(1)),
     ("but one that is censored", _state(OPENED),
-     _knows(submissions=frozenset(CLIENTS[1:]), censored=frozenset(CLIENTS[:1])), 1_010, moves.CommitBatch(1)),
+     _knows(submissions=frozenset(CLIENTS[1:]), censored=frozenset(CLIENTS[:1])), ALL_SENT,
+     moves.CommitBatch(1)),
     ("no time to wait for more", _state(OPENED), _knows(), BATCH_DUE, moves.CommitBatch(1)),
+    ("no time for a batch", _state(OPENED), _knows(closed=True, submissions=frozenset(CLIENTS)), LAST_BATCH + 1,
+     Wait(COMMIT_UNTIL + 1)),
     ("one may still commit directly", _state(BATCHED), CLOSED, 1_010, Wait(COMMIT_UNTIL + 1)),
     ("nobody came", _state(OPENED), _knows(closed=True), 1_298, Wait(COMMIT_UNTIL + 1)),
     ("a batch of somebody else closes the own", _state(DIRECT), FULL, 1_310, moves.CommitBatch(1)),
-    ("all have committed", _state(DIRECT), CLOSED, 1_010, moves.VerifyUpdates(1)),
+    ("all have committed, as the batch says", _state(DIRECT), CLOSED, 1_010, Wait(OBJECT_UNTIL + 1)),
+    ("all have committed", _state(DIRECT), CLOSED, OBJECT_UNTIL + 1, moves.VerifyUpdates(1)),
     ("after a restart the sum is made again", _state(REQUESTED), replace(DECIDED, summed=False), 1_310,
      moves.VerifyUpdates(1)),
-    ("the key of the accepted set", _state(DIRECT), DECIDED, 1_010, moves.RequestKey(1)),
+    ("the key of the accepted set", _state(DIRECT), DECIDED, OBJECT_UNTIL + 1, moves.RequestKey(1)),
     ("the request is on chain", _state(REQUESTED), DECIDED, 1_310, moves.DecryptSum(1)),
     ("the authorities had their time", _state(REQUESTED), DECIDED, PUBLISH_DUE, moves.Abandon(1)),
     ("it cannot be decrypted", _state(REQUESTED), replace(DECIDED, undecryptable=True), 1_310, moves.Abandon(1)),
     ("the model is there", _state(REQUESTED), replace(DECIDED, decrypted=True), 1_310, moves.Publish(1)),
     ("a commitment was taken back after the verdict", _state(BATCHED), DECIDED, 1_310, moves.VerifyUpdates(1)),
     ("too few are accepted", _state(DIRECT), REJECTED, 1_310, moves.Abandon(1)),
-    ("but the commit phase is not over", _state(DIRECT), REJECTED, 1_010, Wait(COMMIT_UNTIL + 1)),
+    ("but the commit phase is not over", _state(DIRECT), REJECTED, OBJECT_UNTIL + 1, Wait(COMMIT_UNTIL + 1)),
     ("another set was requested", _state(REQUESTED),
      replace(DECIDED, verdict=TWO), 1_310, moves.Abandon(1)),
     ("too late for anything", _state(REQUESTED), DECIDED, SETTLE_UNTIL + 1, moves.Expire(1)),
@@ -153,8 +159,8 @@ TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
      moves.OpenRound(2, dict.fromkeys(CLIENTS, 2))),
     ("the task's time is over", _state(PUBLISHED), _knows(), 86_401, Wait(172_801)),
     ("nobody can claim any more", _state(PUBLISHED), _knows(), 172_801, moves.End()),
-    ("what failed is not tried at once", _state(OPENED), replace(FULL, not_before={moves.CommitBatch: 1_012}), 1_011,
-     Wait(1_012)),
+    ("what failed is not tried at once", _state(OPENED), replace(FULL, not_before={moves.CommitBatch: 1_052}), 1_051,
+     Wait(1_052)),
     ("the payout before can still be disputed", _state(SECOND, _event(RoundExpired, round=2)), _knows(), 2_610,
      moves.OpenRound(3, dict.fromkeys(CLIENTS, 3))),
 ]  # fmt: skip
@@ -187,7 +193,10 @@ ACTING = (
 )  # fmt: skip
 STAGES = [_state(stage) for stage in range(SECOND + 1)]
 STAGES += [_state(stage, withheld=frozenset({kind})) for stage in range(ENROLLED, SECOND + 1) for kind in Kind]
-TIMES = (0, 599, 601, 800, 1_010, 1_296, 1_301, 1_402, 1_596, 1_601, 1_702, 2_010, 2_301, 2_601, 90_000, 200_000)
+TIMES = (
+    0, 599, 601, 800, 1_010, 1_041, 1_101, 1_269, 1_296, 1_301, 1_402, 1_596, 1_601, 1_702, 2_010, 2_301, 2_601,
+    90_000, 200_000,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("server", [EDGE, SUBSTITUTE, CLIENTS[0]], ids=["acting", "substitute", "stranger"])
@@ -212,6 +221,7 @@ def test_in_every_state_the_move_is_one_that_the_contract_allows(server: bytes) 
                 committed = state.committed(current.number)
                 assert not isinstance(committed, Absent)
                 assert now > current.opened.commit_until or len(committed) == current.opened.cohort
+                assert current.batched is None or now > current.batched.object_until
             case moves.Publish() | moves.DecryptSum():
                 assert current is not None and current.requested is not None
             case moves.Abandon():

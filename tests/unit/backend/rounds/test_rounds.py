@@ -9,7 +9,8 @@ import pytest
 from backend.rounds.desk import DeskError
 from protocol.messages.chain import Claimed, RoundAbandoned, RoundExpired, RoundPublished
 from storage.ledger.interface import LedgerError
-from tests.unit.backend.rounds.scene_server import CLIENTS, FIRST_GAIN, FLAT, Scene
+from tests.unit.backend.rounds.scene_committee import CLIENTS
+from tests.unit.backend.rounds.scene_server import FIRST_GAIN, FLAT, Scene
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_two_rounds_and_the_claims(scene: Scene) -> None:
 
 def test_too_few_deliver_and_those_who_did_are_paid(scene: Scene) -> None:
     scene.submit(1, (1,))
-    scene.pass_time_to(scene.facts(1).opened.commit_until - 4)
+    scene.pass_time_to(scene.last_batch(1) - 4)
     scene.until(lambda: scene.facts(1).batched)
     scene.pass_time_to(scene.facts(1).opened.commit_until + 1)
     scene.ended(RoundAbandoned, 1)
@@ -56,6 +57,35 @@ def test_a_committee_that_does_not_answer_costs_the_model_not_the_reward(scene: 
     scene.pass_time_to(scene.facts(1).opened.settle_until - 4)
     scene.ended(RoundAbandoned, 1)
     assert scene.owed() == {signer.address: FLAT for signer in CLIENTS}
+
+
+def test_one_of_five_is_silent_and_the_others_are_a_quorum() -> None:
+    scene = Scene(5, corrupt=1)
+    scene.committee.answering = {1, 2, 4, 5}
+    scene.start()
+    scene.enrol()
+    scene.submit(1)
+    scene.ended(RoundPublished, 1)
+    members = scene.spec.committee.members
+    record = scene.record(1)
+    for signed in (record.sightings, record.keys):
+        assert [one.statement.authority for one in signed] == [members[j] for j in (0, 1, 3, 4)]
+
+
+def test_a_sighting_counts_although_its_authority_is_away_later() -> None:
+    """Four of five saw the request, two at a time; two of them are enough for the key."""
+    scene = Scene(5, corrupt=1)
+    scene.committee.answering = {1, 2}
+    scene.start()
+    scene.enrol()
+    scene.submit(1)
+    scene.until(lambda: scene.facts(1).requested)
+    scene.until(lambda: scene.committee.asked > 1)
+    assert scene.ended_as(1) is None
+    scene.committee.answering = {4, 5}
+    scene.ended(RoundPublished, 1)
+    assert len(scene.record(1).sightings) == 4
+    assert len(scene.record(1).keys) == 2
 
 
 def test_a_round_nobody_finished_in_time_expires(scene: Scene) -> None:
@@ -84,7 +114,7 @@ def test_a_restart_too_late_for_a_batch_gives_no_receipt(scene: Scene) -> None:
     scene.submit(1, (0, 1))
     late = scene.submission(2, 1)
     scene.crash()
-    scene.pass_time_to(scene.facts(1).opened.commit_until - 3)
+    scene.pass_time_to(scene.last_batch(1) - 3)
     with mock.patch.object(scene.ledger, "commit_batch", side_effect=LedgerError("away")):
         scene.start()
         scene.until(lambda: scene.journal.task(1).round(1).closed)

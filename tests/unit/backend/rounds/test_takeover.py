@@ -12,7 +12,8 @@ from protocol.messages.round import RoundStatement, SignedRoundStatement
 from storage.ledger.proofs import two_statements
 from storage.ledger.signer import Signer
 from tests.samples import private_key
-from tests.unit.backend.rounds.scene_server import CLIENTS, FLAT
+from tests.unit.backend.rounds.scene_committee import CLIENTS
+from tests.unit.backend.rounds.scene_server import FLAT
 from tests.unit.backend.rounds.scene_takeover import SUBSTITUTE, Pair
 
 
@@ -32,7 +33,7 @@ def _batch(pair: Pair) -> None:
     """Two of three deliver; the first server puts them on chain and waits for the third."""
     first = pair.first
     first.submit(1, (0, 1))
-    first.pass_time_to(first.facts(1).opened.commit_until - 4)
+    first.pass_time_to(first.last_batch(1) - 4)
     first.until(lambda: first.facts(1).batched)
 
 

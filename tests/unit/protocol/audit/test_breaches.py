@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from protocol.audit.breaches import BadLeaf, Breach, Disorder, TwoKeys, find_breaches
+from protocol.audit.breaches import BadLeaf, Breach, Disorder, TwoKeys, TwoSightings, find_breaches
 from protocol.canonical import decode, encode
 from protocol.identifiers import Digest, sha256
 from protocol.messages.chain import BatchCommitted, RoundPublished
-from protocol.messages.keys import SignedPartialKey
+from protocol.messages.keys import SignedPartialKey, SignedSighting
 from protocol.messages.settlement import MAX_RECORD_BYTES, RoundRecord
 from protocol.messages.submission import CommitmentBatch, SignedCommitment
 from protocol.round.commitments import batch_of, batch_root
@@ -61,6 +61,10 @@ class Round:
         record = replace(self.record, accused=accused)
         return self.breaches(RoundPublished, record=self.player.put(encode(record)))
 
+    def of_sightings(self, *more: SignedSighting) -> list[Breach]:
+        record = replace(self.record, sightings=(*self.record.sightings, *more))
+        return self.breaches(RoundPublished, record=self.player.put(encode(record)))
+
     def with_leaf(self, place: int, key: bytes | None = None, **changes: int | bytes) -> Leaves:
         """One commitment says something else, signed by its own client unless another key is named."""
         commitment = replace(self.leaves[place].commitment, **changes)  # type: ignore[arg-type]
@@ -70,6 +74,10 @@ class Round:
     def second_key(self, key: bytes, **changes: Any) -> SignedPartialKey:
         statement = replace(self.record.keys[0].statement, **changes)
         return SignedPartialKey(statement, sign(self.player.domain, statement, key))
+
+    def second_sighting(self, key: bytes, **changes: Any) -> SignedSighting:
+        statement = replace(self.record.sightings[0].statement, **changes)
+        return SignedSighting(statement, sign(self.player.domain, statement, key))
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +137,24 @@ def test_two_keys_of_one_authority_under_one_label(honest: Round, field: str) ->
     third = honest.second_key(authority_key(1), **{field: sha256(OTHER)})
     expected = TwoKeys(1, 1, first.statement.authority, first, second)
     assert honest.of_keys(second) == honest.of_keys(second, third) == [expected]
+
+
+def test_two_sightings_of_one_authority_under_one_label(honest: Round) -> None:
+    first, second = honest.record.sightings[0], honest.second_sighting(authority_key(1), digest=OTHER)
+    third = honest.second_sighting(authority_key(1), digest=sha256(OTHER))
+    expected = TwoSightings(1, 1, first.statement.authority, first, second)
+    assert honest.of_sightings(second) == honest.of_sightings(second, third) == [expected]
+
+
+def test_sightings_of_other_places_or_other_hands_accuse_no_authority(honest: Round) -> None:
+    key, stranger = authority_key(1), private_key("stranger")
+    harmless = [
+        honest.record.sightings[0],
+        *(honest.second_sighting(key, digest=OTHER, **place) for place in ({"kind": OTHER}, {"label": OTHER})),
+        *(honest.second_sighting(key, digest=OTHER, **place) for place in ({"round": 2}, {"task": 2})),
+        honest.second_sighting(stranger, digest=OTHER),
+    ]
+    assert honest.of_sightings(*harmless) == []
 
 
 def test_keys_that_do_not_contradict_or_are_not_its_own_accuse_no_authority(honest: Round) -> None:

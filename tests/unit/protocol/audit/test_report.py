@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from protocol.audit.case import lacking
-from protocol.audit.evidence import MissingEvidenceError
+from protocol.audit.evidence import MissingEvidenceError, UnverifiedEndpointError
 from protocol.audit.report import Report, Status, require, same
 from protocol.errors import Party, VerificationError
 from protocol.round.planning import terms_of
@@ -57,3 +57,14 @@ def test_bytes_that_miss_their_digest_are_the_stores_fault() -> None:
         raise error
     assert report.lines[0].detail == "the plan: the content store gives other bytes in its place (fault: content store)"
     assert isinstance(lacking(Lack.MISSING, "the plan"), MissingEvidenceError)
+
+
+def test_the_worst_line_is_the_verdict() -> None:
+    report, seen = Report(), [Report().status]
+    errors = (None, MissingEvidenceError("gone"), UnverifiedEndpointError("nobody vouches"), VerificationError("no"))
+    for error in errors:
+        with report.check(27, "endpoint"):
+            if error is not None:
+                raise error
+        seen.append(report.status)
+    assert seen == [Status.UNKNOWN, Status.PASS, Status.UNKNOWN, Status.UNVERIFIED, Status.FAIL]

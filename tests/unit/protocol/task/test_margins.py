@@ -55,7 +55,12 @@ def spec_for(seconds: int, confirmations: int, **durations: int) -> TaskSpec:
     spec = sample_spec(confirmations=confirmations)
     landing = landing_seconds(spec, seconds)
     training = max(20, 2 * confirmations * seconds)
-    shortest = {"commit_seconds": max(4 * training, 2 * training + 4 * landing), "settle_seconds": 4 * landing}
+    objection = (1 + confirmations) * seconds
+    shortest = {
+        "commit_seconds": max(2 * (2 * training + objection), 2 * training + 2 * landing + objection),
+        "objection_seconds": objection,
+        "settle_seconds": 4 * landing,
+    }
     return replace(
         spec,
         schedule=replace(spec.schedule, training_seconds=training),
@@ -71,13 +76,16 @@ def test_a_spec_with_room_for_the_margins_is_taken_and_a_shorter_one_names_the_l
     check_durations(spec, seconds)
     short = {
         "settle_seconds": replace(spec.durations, settle_seconds=spec.durations.settle_seconds - 1),
+        "objection_seconds": replace(spec.durations, objection_seconds=spec.durations.objection_seconds - 1),
         "commit_seconds": replace(
             spec.durations,
-            commit_seconds=2 * spec.schedule.training_seconds + 4 * landing_seconds(spec, seconds) - 1,
+            commit_seconds=2 * (spec.schedule.training_seconds + landing_seconds(spec, seconds))
+            + spec.durations.objection_seconds
+            - 1,
         ),
     }
     for line, durations in short.items():
-        if 4 * spec.schedule.training_seconds > durations.commit_seconds:
+        if 2 * (2 * spec.schedule.training_seconds + durations.objection_seconds) > durations.commit_seconds:
             continue  # refused by the spec itself
         with pytest.raises(MalformedError, match=line) as refused:
             check_durations(replace(spec, durations=durations), seconds)

@@ -104,7 +104,8 @@ class ToldTask:
         self.committed = signed
         batch = batch_of(signed[client] for client in batched)
         self.say(
-            BatchCommitted, round=number, root=batch_root(batch), batch=self.put(encode(batch)), count=len(batched)
+            BatchCommitted, round=number, root=batch_root(batch), batch=self.put(encode(batch)), count=len(batched),
+            object_until=1_000 * number + 100,
         )  # fmt: skip
         for client in direct:
             commitment = said[client]
@@ -123,7 +124,7 @@ class ToldTask:
         aggregate = self.put(encode_sums(np.arange(plan.dimension, dtype=np.int64)))
         self.model = self.put(self.layout.to_safetensors(self.parameters + np.float32(1)))
         record = RoundRecord(
-            plan.label(), PUBLISHED, verdict, request.digest(), (), (), ZERO_DIGEST, aggregate, 0, self.model, 1, 4,
+            plan.label(), PUBLISHED, verdict, request.digest(), (), (), (), ZERO_DIGEST, aggregate, 0, self.model, 1, 4,
             spent(plan.learning.mechanism, self.spec.privacy, number), self.put(encode(allocation)),
         )  # fmt: skip
         self.say(

@@ -1,0 +1,79 @@
+"""What every event of the ledger has, and the events that say where money went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protocol.identifiers import Address, Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Where it stands; the three fields order events and date them, they claim nothing else."""
+
+    block: int
+    log_index: int
+    transaction: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed(Event):
+    task: int
+    client: Address
+    amount: int
+    cumulative: int
+    reputation: int
+    freed: bool  # it was this client's last leaf of the task that it worked for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refunded(Event):
+    task: int
+    manufacturer: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StakeReturned(Event):
+    task: int
+    client: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BondPlaced(Event):
+    task: int
+    holder: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BondReturned(Event):
+    task: int
+    holder: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BondForfeited(Event):
+    task: int
+    holder: Address
+    reporter: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credited(Event):
+    """A payment that its payee did not take, or a reporter's share: the ledger owes it until it is withdrawn."""
+
+    task: int
+    holder: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn(Event):
+    task: int
+    holder: Address
+    to: Address
+    amount: int
