@@ -30,8 +30,8 @@ def pace_blocks(block: int) -> tuple[int, ...]:
 
 
 def block_seconds(times: Mapping[int, int], block: int) -> int:
-    """Seconds between two blocks before ``block``, rounded up; 1 while the times of all stretches are not known: a chain
-    that young makes blocks on demand."""
+    """Seconds between two blocks before ``block``, rounded up; 1 while the times of some stretch are not known: a chain
+    that young may have idled in any."""
     known = [number for number in pace_blocks(block) if number in times]
     paces = [ceil((times[last] - times[first]) / (last - first)) for first, last in pairwise(known)]
     return max(1, median_low(paces)) if len(paces) == STRETCHES else 1

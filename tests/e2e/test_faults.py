@@ -92,11 +92,10 @@ def test_corrupt_ciphertext_wrong_round_replay_and_a_client_that_leaves(tmp_path
 def test_an_authority_is_down_and_the_edge_server_dies_mid_round(tmp_path: Path) -> None:
     with play(tmp_path / "play") as task:
         task.prepare()
-        _await_keys(task)
-        _role(task, "authority-3").kill()
         _hold(task, CHARGED_FIRST_ROUND)
         task.start_agents()
         _await_death(task, task.agents[HELD])
+        _role(task, "authority-3").kill()  # it has posted its roster; else round 1 would wait for that
         _role(task, "edge").kill()
         del task.stage.launchers[client_name(HELD)]
         task.start_agents([HELD])

@@ -38,6 +38,7 @@ VIEWS: Final[Mapping[str, Callable[..., Path]]] = {
     "hasCommittedDirectly": lambda task, number, client: ("_committed", task, number, client),
     "standingOf": lambda client: ("_standing", client),
     "bondOf": lambda task, holder: ("_bond", task, holder),
+    "creditOf": lambda task, holder: ("_credits", task, holder),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from eth_hash.auto import keccak
 
+from protocol.messages.chain import BondView, EnrolmentView, RoundView, Standing, TaskView
 from storage.ledger.ethereum.storage_layout import VIEWS, place_of, slots_of, value_at
 
 CLIENT = bytes(range(20))
@@ -21,11 +22,31 @@ def test_a_mapping_of_a_mapping() -> None:
     assert slots_of(found) == [found.slot, *([found.slot + 1] if len(slots_of(found)) > 1 else [])]
 
 
-def test_members_share_a_slot_from_its_low_end() -> None:
-    place = place_of(*VIEWS["standingOf"](CLIENT))
-    word = 4 | 1_700_000_000 << 8 | 9 << 56 | 3 << 120
-    values = value_at(place, {place.slot: word})
-    assert values[:4] == (4, 1_700_000_000, 9, 3)
+@pytest.mark.parametrize(
+    ("view", "arguments", "kind"),
+    [
+        ("taskOf", (1,), TaskView),
+        ("roundOf", (1, 1), RoundView),
+        ("enrolmentOf", (1, CLIENT), EnrolmentView),
+        ("bondOf", (1, CLIENT), BondView),
+        ("standingOf", (CLIENT,), Standing),
+    ],
+)
+def test_a_struct_is_read_member_by_member(view: str, arguments: tuple[int | bytes, ...], kind: type) -> None:
+    """Each in its own bytes, from the low end of a slot, in the order of the type that the rest of the code has."""
+    place = place_of(*VIEWS[view](*arguments))
+    names = list(kind.__dataclass_fields__)  # type: ignore[attr-defined]
+    for chosen in names:
+        head, *rest = chosen.split("_")
+        member = place_of(*VIEWS[view](*arguments), head + "".join(part.capitalize() for part in rest))
+        words = dict.fromkeys(slots_of(place), 0) | {member.slot: 1 << 8 * member.offset}
+        values = value_at(place, words)
+        found = [
+            name
+            for name, value in zip(names, values, strict=True)
+            if any(value if isinstance(value, bytes) else [value])
+        ]
+        assert found == [chosen]
 
 
 def test_a_name_that_the_layout_lacks_is_an_error() -> None:
