@@ -16,7 +16,7 @@ given a round whose edge server left out a client that had committed directly
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -67,9 +67,9 @@ class Lying(NodeProvider):
         return abi.encode(entry.outputs, values)
 
 
-def _with(kind: type, values: tuple[object, ...], **changed: object) -> tuple[object, ...]:
-    names = kind.__dataclass_fields__  # type: ignore[attr-defined]
-    return tuple(changed.get(name, value) for name, value in zip(names, values, strict=True))
+def _with(kind: type[TaskView] | type[RoundView], values: tuple[object, ...], **changed: object) -> tuple[object, ...]:
+    named = zip(fields(kind), values, strict=True)
+    return tuple(changed.get(field.name, value) for field, value in named)
 
 
 class Changed(NodeProvider):

@@ -86,7 +86,8 @@ def convict(scene: Scene, proof: bytes, culprit: bytes) -> None:
     before = ledger.task_view(1)
     frozen, forfeited, credited = scene.by(ledger.stranger, "dispute", proof).events
     assert [type(event) for event in (frozen, forfeited, credited)] == [RoundFrozen, BondForfeited, Credited]
-    assert (frozen.round, frozen.culprit) == (1, culprit)  # type: ignore[attr-defined]
+    assert isinstance(frozen, RoundFrozen)
+    assert (frozen.round, frozen.culprit) == (1, culprit)
     view = ledger.task_view(1)
     assert (view.escrow, view.deposits) == (before.escrow + BOND - BOND // 2, before.deposits - BOND + BOND // 2)
     assert ledger.view("creditOf", 1, ledger.stranger.address) == BOND // 2

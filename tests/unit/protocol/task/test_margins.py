@@ -43,6 +43,12 @@ def test_a_chain_that_makes_blocks_on_demand_may_have_idled(idle: int) -> None:
     assert block_seconds(times(*paces), 49) == 1
 
 
+def test_a_chain_that_is_too_young_has_no_pace() -> None:
+    every = {block: 3 * block for block in range(60)}
+    assert [block for block in range(60) if block_seconds(every, block) == 3] == list(range(34, 60))
+    assert {block_seconds(every, block) for block in range(34)} == {1}
+
+
 @pytest.mark.parametrize("block", range(60))
 def test_only_blocks_that_are_there_are_asked_for(block: int) -> None:
     blocks = pace_blocks(block)
