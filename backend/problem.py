@@ -25,6 +25,8 @@ _STATUS: Final = {
     "E_NOT_ON_CHAIN": 409,
     "E_NOT_RECORDED": 409,
     "E_SHARE_MISSING": 409,
+    "E_BOND": 409,
+    "E_DISMISSED": 409,
     "E_SIGHTED": 409,
     "E_SIGHTINGS": 409,
     "E_FULL": 409,

@@ -17,13 +17,15 @@ import structlog
 
 from client_agent.agreement import Agreement
 from client_agent.binding import FolderBoundError, TaskBinding
+from client_agent.compensation import Compensation
 from client_agent.consent import Disclosure, disclose
 from client_agent.delivery import Delivery
-from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailableError, NextRound, TaskEnded
+from client_agent.edge_client import EdgeClient
 from client_agent.entitlements import Entitlements
 from client_agent.followed_task import DocumentAbsentError, FollowedTask
 from client_agent.journal import AgentJournal
 from client_agent.membership import PATIENCE_SECONDS, EnrolmentOverError, Membership
+from client_agent.news import News
 from client_agent.outcome import was_added
 from client_agent.participation import Participation
 from client_agent.payout import Payout
@@ -43,7 +45,6 @@ from protocol.round.scheme import prepare
 from protocol.task.documents import Absent, Kind
 from protocol.task.ending import is_over
 from protocol.task.round_facts import RoundFacts
-from protocol.task.state import TaskState
 from protocol.text import shown
 from storage.content.interface import ContentStore
 from storage.ledger.deposits import FundsError
@@ -52,7 +53,6 @@ from storage.ledger.signer import Signer
 
 log = structlog.get_logger()
 MAX_DOUBLINGS: Final = 4  # of the patience between two attempts at something that goes on failing
-IDLE_SECONDS: Final = 5  # between two polls that wait for nothing
 MAX_CLAIM_SECONDS: Final = 10  # between two looks at what can be claimed: a chain's clock may jump
 Phase = Callable[[int, int], float | None]
 REFUSALS: Final = (EnrolmentOverError, FolderBoundError, FundsError, PolicyError)  # no later step changes them
@@ -97,15 +97,14 @@ class Agent:
         )  # fmt: skip
         self.schedule = Schedule(self.randomness)
         self.watch = Watch(self.ledger, self.edge, self.journal, self.followed, self.proofs, self.tell)
+        self.news = News(self.edge, self.watch)
         self.delivery = Delivery(self.ledger, self.store, self.edge, self.journal, self.followed, self.watch, self.tell)
         self.payout = Payout(self.ledger, self.edge, self.followed, self.entitlements, self.tell)
-        self._phases: deque[Phase] = deque(
-            [self._consent, self._enrol, self._rounds, self._claim, self._take_stake_back]
-        )
+        self.compensation = Compensation(self.ledger, self.journal, self.followed, self.address, self.tell)
+        self._phases: deque[Phase] = deque([self._consent, self._enrol, self._rounds, *self._last_phases()])
         self._over: set[Label] = set()  # of rounds that this phone is done with
         self._begun: set[Label] = set()  # of rounds whose update it began to send
         self._failures = 0  # in a row
-        self._news: NextRound | None = None
         self._counted = 0  # bytes sent up to the end of the last round taken part in
 
     def run(self) -> bool:
@@ -145,12 +144,15 @@ class Agent:
             return now
         return deadline
 
+    def _last_phases(self) -> list[Phase]:
+        return [self._claim, self._be_compensated, self._take_stake_back]
+
     def _consent(self, now: int, _: int) -> float | None:
         spec = self.followed.read(0, Kind.SPEC).spec
         if isinstance(spec, Absent):
             if not is_over(self.followed.state, now) or self.journal.envelope is None:
                 raise DocumentAbsentError(Kind.SPEC, spec)
-            self._phases = deque([self._consent, self._claim, self._take_stake_back])  # what is earned needs no spec
+            self._phases = deque([self._consent, *self._last_phases()])  # what is earned needs no spec
             return None
         self._spec, self._trainer = spec, self.make_trainer(spec)
         if self.journal.envelope is not None:
@@ -211,17 +213,18 @@ class Agent:
     def _rounds(self, now: int, wait_seconds: int) -> float | None:
         """Of the round that runs, whatever this phone has not done yet; or wait for the next one."""
         state = self.followed.state
-        self._check_news()
+        self.news.check()
         self._learn_outcomes()
         self.watch.check_receipts(now)
         facts = state.current
         if facts is not None and facts.opened.label not in self._over:
             return self._take_part(facts, now, wait_seconds)
+        self.compensation.step(now)
         rounds_left = state.left.get(self.address)
         left = rounds_left is not None and (facts is None or facts.number > rounds_left)
-        if left or (facts is None and is_over(state, now)):
+        if left or (is_over(state, now) and (facts is None or now > self._claim_until())):
             return None
-        return self._await_news(state, now, wait_seconds)
+        return self.news.wait(state, now, wait_seconds)
 
     def _take_part(self, facts: RoundFacts, now: int, wait_seconds: int) -> float:
         number, sealed = facts.number, self.journal.sealed.get(facts.number)
@@ -253,29 +256,6 @@ class Agent:
             self.tell(f"round {facts.number}: sent {now - instant} s late; that can tell something about your data")
         self._begun.add(facts.opened.label)
 
-    def _await_news(self, state: TaskState, now: int, wait_seconds: int) -> float:
-        """A long poll is an alarm clock, and what it says evidence; what to do is asked of the chain alone."""
-        try:
-            news = self.edge.next_round(self.task, len(state.rounds), wait_seconds)
-        except (EdgeUnavailableError, EdgeRefusedError) as error:
-            log.info("edge server away", error=str(error))
-            return now + PATIENCE_SECONDS
-        if isinstance(news, TaskEnded):
-            self.edge.turn()
-        self._news = news if isinstance(news, NextRound) else None
-        return now + (PATIENCE_SECONDS if wait_seconds else IDLE_SECONDS)
-
-    def _check_news(self) -> None:
-        """Of the last long poll, once the chain has been read since."""
-        if self._news is None:
-            return
-        news, self._news = self._news, None
-        try:
-            self.watch.check_announcement(news)
-        except HearthError as error:
-            log.warning("announcement not believed", round=news.round, error=str(error))
-            self.edge.turn()
-
     def _learn_outcomes(self) -> None:
         """How earlier rounds ended, so that the right residual is carried on."""
         for number in self.journal.sealed.keys() - self.journal.outcomes.keys():
@@ -284,13 +264,22 @@ class Agent:
                 self.journal.keep_outcome(number, added)
 
     def _claim(self, now: int, _: int) -> float | None:
+        self.compensation.step(now)  # a round may still be frozen meanwhile
         deadline = self.payout.step(now)
+        return None if deadline is None else min(deadline, now + MAX_CLAIM_SECONDS)
+
+    def _be_compensated(self, now: int, _: int) -> float | None:
+        deadline = self.compensation.step(now)
         return None if deadline is None else min(deadline, now + MAX_CLAIM_SECONDS)
 
     def _take_stake_back(self, _: int, __: int) -> None:
         posted = self.followed.state.posted
         if posted is not None and posted.terms.stake:
             fetch_stake(self.ledger, self.task, self.address, self.tell)
+
+    def _claim_until(self) -> int:
+        posted = self.followed.state.posted
+        return posted.claim_until if posted is not None else 0
 
     def _sent(self) -> int:
         return self.edge.bytes_sent + int(getattr(self.ledger, "bytes_sent", 0))

@@ -40,6 +40,8 @@ class Disclosure:
     examples: int  # of this household; stays on the phone
     parameters: int  # of the model
     sent_parameters: int  # of these in every round
+    max_clients: int  # of the task
+    max_cohort: int  # of a round; when more are there, they are drawn
     min_clients: int  # in a sum that is opened
     max_share_ppm: int  # of one client in it
 
@@ -96,6 +98,8 @@ def disclose(
         examples=examples,
         parameters=dimension_of(spec.model),
         sent_parameters=sent_parameters(spec),
+        max_clients=spec.cohort.max_clients,
+        max_cohort=spec.cohort.max_cohort,
         min_clients=spec.cohort.min_clients,
         max_share_ppm=spec.cohort.max_share_ppm,
         budget_micro=privacy.epsilon_budget_micro,

@@ -33,7 +33,8 @@ def as_text(told: Disclosure) -> str:
 
 def _task(told: Disclosure) -> Iterator[str]:
     yield f"on the ledger {to_hex(told.ledger)} of chain {told.chain_id}"
-    yield f"{told.rounds} rounds at most"
+    drawn = "; when more are there, it is drawn by lot who takes part" if told.max_cohort < told.max_clients else ""
+    yield f"{told.rounds} rounds at most, each with {told.max_cohort} of up to {told.max_clients} clients{drawn}"
     yield f"edge server {' or '.join(map(to_hex, told.edge_servers))}"
     yield from (f"key authority {to_hex(address)}" for address in told.authorities)
     yield f"any {told.threshold} of the {len(told.authorities)} key authorities can open a sum together"
@@ -49,6 +50,10 @@ def _rewards(told: Disclosure) -> Iterator[str]:
     yield (
         f"up to {money(rewards.contribution, rewards.token)} more when the model got better, in proportion to your"
         f" reputation; all of it from {_percent(rewards.target_gain_ppm)} more right answers on"
+    )
+    yield (
+        f"a round that is not published pays the same {rewards.participation} for an update, and"
+        f" {rewards.update_reward} if its sum may have been opened; this account fetches it for gas of its own"
     )
     yield f"the highest reputation is {reputation.maximum}, a new account has {reputation.initial}"
     yield (

@@ -15,7 +15,7 @@ from client_agent.watch import Watch
 from protocol.errors import VerificationError
 from protocol.messages.submission import SignedCommitment, Submission
 from protocol.messages.task import TaskSpec
-from protocol.round.commitments import verify_inclusion
+from protocol.round.commitments import inclusion_proof_of
 from protocol.round.scheme import encoding_of
 from protocol.task.documents import Absent, Kind
 from protocol.task.margins import margins
@@ -87,8 +87,7 @@ class Delivery:
         known = self.followed.refresh().round(facts.number)
         if known is None or known.batched is None:
             return False
-        verify_inclusion(known.batched.root, signed, proof)
-        self.watch.included(facts.number, known.batched.root)
+        self.watch.keep_inclusion(known.batched, signed, proof)
         return True
 
     def _went_another_way(self, facts: RoundFacts, sealed: Sealed) -> bool:
@@ -101,7 +100,12 @@ class Delivery:
         batch = self.followed.read(facts.number, Kind.BATCH).batch(facts.number)
         if isinstance(batch, Absent) or signed not in batch.commitments:
             return False
-        self.watch.included(facts.number, facts.batched.root)
+        try:
+            inclusion = inclusion_proof_of(batch, signed.commitment.client)
+            self.watch.keep_inclusion(facts.batched, signed, inclusion)
+        except VerificationError as error:  # what is shown is not what is on chain
+            log.warning("not in the batch on chain", round=facts.number, error=str(error))
+            return False
         return True
 
     def _commit_directly(self, sealed: Sealed) -> bool:

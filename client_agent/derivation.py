@@ -41,7 +41,7 @@ class Derivation:
         base = continuation(state, spec, plan.round, plan.model, lambda model: self._is_gone(spec, model))
         if base.number:
             state = self.followed.read(base.number, Kind.PLAN, Kind.BATCH, Kind.RECORD)
-        past = Past(tuple(sorted(state.enrolled)), plan.model, plan.previous_label, base.number)
+        past = Past(tuple(state.enrolled_before(plan.round)), plan.model, plan.previous_label, base.number)
         history = load_history(state, past, self.store)
         for known in (history, replace(history, published=None)):
             derived = choose_index_set(spec, plan.round, known)

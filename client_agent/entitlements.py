@@ -11,6 +11,7 @@ from client_agent.followed_task import FollowedTask
 from protocol.identifiers import Address, Digest
 from protocol.incentives.reputation import reachable
 from protocol.incentives.rewards import allocation_root, claim_proof
+from protocol.messages.chain import Enrolled
 from protocol.messages.settlement import Allocation, ProvenEntitlement
 from protocol.messages.task import ReputationTerms
 from protocol.task.documents import Kind
@@ -50,13 +51,15 @@ class Entitlements:
         request to; rewards go by the reputation in the allocation, not by the weight. Skipping the round instead
         would let whoever withholds one document keep this phone out for ever.
         """
-        settled = settled_at_opening(self.followed.state, number)
+        enrolled = self.followed.state.enrolled.get(self.client)
+        if enrolled is None:
+            return frozenset()
+        settled = [facts for facts in settled_at_opening(self.followed.state, number) if _lists(facts, enrolled)]
         for rounds, facts in enumerate(settled):
             proven = self.after(facts) if rounds == 0 else self._proven.get(_root(facts))
             if proven is not None:
                 return reachable(proven.entitlement.reputation, terms, rounds)
-        enrolled = self.followed.state.enrolled.get(self.client)
-        return frozenset() if enrolled is None else reachable(enrolled.reputation, terms, len(settled))
+        return reachable(enrolled.reputation, terms, len(settled))
 
     def _asked(self, number: int, root: Digest) -> ProvenEntitlement | None:
         try:
@@ -71,6 +74,11 @@ class Entitlements:
             return None
         listed = any(entry.client == self.client for entry in allocation.entitlements)
         return claim_proof(allocation, self.client) if listed else None
+
+
+def _lists(facts: RoundFacts, enrolled: Enrolled) -> bool:
+    """Its allocation has a leaf of whoever enrolled then: before the round was opened."""
+    return (enrolled.block, enrolled.log_index) < (facts.opened.block, facts.opened.log_index)
 
 
 def _root(facts: RoundFacts) -> Digest:

@@ -15,7 +15,7 @@ from protocol.encryption.committee import Subset, ratchet
 from protocol.identifiers import Count, Digest, Range, Signature
 from protocol.messages.consent import Consent
 from protocol.messages.round import CohortPlace
-from protocol.messages.submission import SignedCommitment, SignedReceipt
+from protocol.messages.submission import InclusionProof, SignedCommitment, SignedReceipt
 from protocol.messages.task import ShortText
 from storage.records.fold import Folded
 from storage.records.interface import NOTHING, Change, Records, RecordsDamagedError
@@ -61,6 +61,15 @@ class ReceiptKept:
 
 
 @dataclass(frozen=True, slots=True)
+class Included:
+    """Where the batch of this root holds the update: who shows it to the ledger is paid without any server."""
+
+    round: Count
+    root: Digest
+    inclusion: InclusionProof
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
     """``added``: 1 when the update of the round was added to the model."""
 
@@ -68,7 +77,7 @@ class Settled:
     added: Annotated[int, Range(0, 1)]
 
 
-AgentEntry = Consented | KeysKept | EnvelopeKept | Sealed | ReceiptKept | Settled
+AgentEntry = Consented | KeysKept | EnvelopeKept | Sealed | ReceiptKept | Included | Settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,7 @@ class AgentState:
     envelopes: Mapping[int, Digest] = field(default_factory=dict)  # by window
     sealed: Mapping[int, Sealed] = field(default_factory=dict)
     receipts: Mapping[int, SignedReceipt] = field(default_factory=dict)
+    included: Mapping[int, Included] = field(default_factory=dict)
     outcomes: Mapping[int, bool] = field(default_factory=dict)
 
 
@@ -96,6 +106,8 @@ def apply(state: AgentState, entry: AgentEntry) -> AgentState:
             return replace(state, sealed={**state.sealed, signed.commitment.round: entry})
         case ReceiptKept(number, receipt):
             return replace(state, receipts={**state.receipts, number: receipt})
+        case Included(number, _, _):
+            return replace(state, included={**state.included, number: entry})
         case Settled(number, added):
             return replace(state, outcomes={**state.outcomes, number: bool(added)})
 
@@ -137,6 +149,11 @@ class AgentJournal:
     def receipts(self) -> Mapping[int, SignedReceipt]:
         """The edge server's word for a round that its batch will hold the update."""
         return self._folded.state.receipts
+
+    @property
+    def included(self) -> Mapping[int, Included]:
+        """Where the batch of a round holds the update; the chain may have taken that batch back."""
+        return self._folded.state.included
 
     @property
     def outcomes(self) -> Mapping[int, bool]:
@@ -201,6 +218,11 @@ class AgentJournal:
         """Verified; the first one of a round stays."""
         kept = Change((ReceiptKept(round_number, receipt),))
         self._folded.change(lambda state: NOTHING if round_number in state.receipts else kept)
+
+    def keep_inclusion(self, round_number: int, root: Digest, inclusion: InclusionProof) -> None:
+        """Verified; another batch that the chain has instead takes its place."""
+        kept = Included(round_number, root, inclusion)
+        self._folded.change(lambda state: NOTHING if state.included.get(round_number) == kept else Change((kept,)))
 
     def keep_outcome(self, round_number: int, added: bool) -> None:
         self._folded.change(lambda _: Change((Settled(round_number, int(added)),)))

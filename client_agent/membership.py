@@ -22,6 +22,7 @@ from protocol.messages.submission import Enrolment, SignedEnrolment
 from protocol.messages.task import TaskSpec
 from protocol.randomness import Randomness
 from protocol.round.windows import enrolment_window
+from protocol.task.ending import task_over
 from storage.content.interface import ContentStore
 from storage.ledger.interface import Ledger
 from storage.ledger.signer import Signer
@@ -29,10 +30,11 @@ from storage.ledger.signer import Signer
 log = structlog.get_logger()
 RELAY_SECONDS: Final = 10  # after which the edge server is asked again for what it has taken
 PATIENCE_SECONDS: Final = 0.5  # between two looks at something that must still happen on chain
+VALID_SECONDS: Final = 24 * 3600  # of an enrolment: whoever holds it longer back cannot use it any more
 
 
 class EnrolmentOverError(HearthError):
-    """This phone cannot enrol: the task is full, its enrolment time is over, or the account has other keys there."""
+    """This phone cannot enrol: the task is full or over, or the account has other keys there."""
 
     code = "E_ENROLMENT_OVER"
 
@@ -50,6 +52,7 @@ class Membership:
     randomness: Randomness
     tell: Callable[[str], None]
     _next_request: int = 0
+    _deadline: int = 0  # of the enrolment that was signed last
 
     @property
     def address(self) -> Address:
@@ -95,15 +98,34 @@ class Membership:
         stake.enrol(self._signed_enrolment(spec))
 
     def _signed_enrolment(self, spec: TaskSpec) -> SignedEnrolment:
-        """The same one after a kill, and another one in another window: an authority erases what opens the first. Its
-        envelope is in content. Raises what the edge client raises while there are no keys."""
+        """With the same envelope after a kill, and another one in another window: an authority erases what opens the
+        first. It is in content. The ledger takes no enrolment after its deadline, so an old one is signed anew.
+        Raises what the edge client raises while there are no keys."""
         window = enrolment_window(len(self.followed.state.rounds), spec.cohort.roster_rounds)
         if window not in self.journal.envelopes:
             self._seal(spec, window)
         envelope = self.journal.envelopes[window]
         self.store.put(self.journal.envelope_bytes(window))
-        enrolment = Enrolment(self.task, self.address, envelope)
+        posted = self.followed.state.posted
+        assert posted is not None  # else there is no spec either
+        enrolment = Enrolment(
+            task=self.task,
+            spec=posted.terms.spec,
+            client=self.address,
+            signer=self.address,
+            envelope=envelope,
+            stake=spec.deposits.client,
+            locked_until=posted.claim_until,
+            deadline=self._valid_until(posted.task_until),
+        )
         return SignedEnrolment(enrolment, self.signer.sign(self.ledger.domain, enrolment))
+
+    def _valid_until(self, task_until: int) -> int:
+        """Of the enrolment that is signed now: as before, unless that is nearly over."""
+        now = self.followed.now
+        if self._deadline < now + RELAY_SECONDS:
+            self._deadline = min(now + VALID_SECONDS, task_until)
+        return self._deadline
 
     def _seal(self, spec: TaskSpec, window: int) -> None:
         domain, members, t = self.ledger.domain, spec.committee.members, spec.committee.threshold
@@ -120,5 +142,5 @@ class Membership:
 
     def _require_place(self) -> None:
         view = self.ledger.task(self.task)
-        if self.followed.now > view.enrol_until or view.enrolled >= view.max_clients:
+        if task_over(view, self.followed.now) or view.enrolled >= view.max_clients:
             raise EnrolmentOverError(f"task {self.task} takes no more clients", fault=Party.EDGE_SERVER)

@@ -6,6 +6,7 @@ from client_agent.followed_task import FollowedTask
 from protocol.identifiers import Address
 from protocol.messages.chain import RoundPublished
 from protocol.task.documents import Absent, Kind
+from protocol.task.past import stepped
 
 
 def was_added(followed: FollowedTask, number: int, client: Address) -> bool | None:
@@ -18,7 +19,7 @@ def was_added(followed: FollowedTask, number: int, client: Address) -> bool | No
     ended = None if facts is None else facts.ended or facts.frozen
     if ended is None or not followed.is_buried(ended):
         return None
-    if not isinstance(ended, RoundPublished):
+    if not isinstance(ended, RoundPublished) or not stepped(followed.state, number):
         return False
     verdict = followed.read(number, Kind.RECORD).verdict(number)
     return not isinstance(verdict, Absent) and client in verdict.accepted

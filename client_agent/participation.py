@@ -61,7 +61,8 @@ class Participation:
         plan = self.followed.read(number, Kind.PLAN).plan(number)
         if isinstance(plan, Absent):
             raise DocumentAbsentError(Kind.PLAN, plan)
-        reputations = self.entitlements.reputations_for(number, spec.reputation)
+        planned = plan.weight_of(self.signer.address) is not None
+        reputations = self.entitlements.reputations_for(number, spec.reputation) if planned else ()
         scheme = accept_plan(
             plan, spec, self.domain, self.followed.state.task, number, self.signer.address, reputations
         )

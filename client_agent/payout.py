@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from client_agent.credit import fetch_credit
 from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailableError
 from client_agent.entitlements import Entitlements
 from client_agent.followed_task import FollowedTask
@@ -16,7 +17,6 @@ from protocol.errors import HearthError
 from protocol.messages.settlement import ProvenEntitlement
 from protocol.task.documents import Absent
 from protocol.task.round_facts import RoundFacts
-from storage.ledger.credits import collect
 from storage.ledger.deposits import money
 from storage.ledger.interface import Ledger
 
@@ -71,7 +71,7 @@ class Payout:
             if self._may_vanish():
                 self._made.pop(proven.round, None)
                 return now + PATIENCE_SECONDS
-            self._collect()
+            fetch_credit(self.ledger, self.followed, self.entitlements.client, self._tell_once)
             self._tell_once(f"received {self._money(owed.cumulative)}, reputation {owed.reputation}")
             return None
         if now < self._next:
@@ -91,15 +91,6 @@ class Payout:
         if claim is None:
             return proven.entitlement.cumulative == 0 and not final
         return claim.cumulative >= proven.entitlement.cumulative and (claim.freed or not final)
-
-    def _collect(self) -> None:
-        """Whatever the ledger could not pay when it was claimed; it waits there for ever."""
-        if not self.followed.state.credits.get(self.entitlements.client):
-            return
-        try:
-            collect(self.ledger, self.followed.state.task)
-        except HearthError as error:
-            self._tell_once(f"part of it waits in the ledger (hearth withdraw): {error}")
 
     def _may_vanish(self) -> bool:
         """The chain may still take the claim back; without the spec nobody knows how deep it must be."""

@@ -17,10 +17,11 @@ from client_agent.edge_client import EdgeClient, NextRound
 from client_agent.followed_task import DocumentAbsentError, FollowedTask
 from client_agent.journal import AgentJournal
 from protocol.errors import HearthError, Party, VerificationError
-from protocol.identifiers import Address, Digest, to_hex
+from protocol.identifiers import Address, to_hex
+from protocol.messages.chain import BatchCommitted
 from protocol.messages.round import SignedRoundStatement
-from protocol.messages.submission import SignedCommitment, SignedReceipt
-from protocol.round.commitments import receipt_of
+from protocol.messages.submission import InclusionProof, SignedCommitment, SignedReceipt
+from protocol.round.commitments import inclusion_proof_of, receipt_of, verify_inclusion
 from protocol.signing import verify
 from protocol.task.documents import Absent, Kind
 from protocol.task.round_facts import RoundFacts
@@ -45,7 +46,6 @@ class Watch:
     tell: Callable[[str], None]
 
     def __post_init__(self) -> None:
-        self._included: dict[int, Digest] = {}  # round -> root of the batch that was seen to hold the commitment
         self._done: set[int] = set()  # rounds whose proof was written
         self._next_look: dict[int, int] = {}
 
@@ -75,9 +75,10 @@ class Watch:
         verify(self.ledger.domain, statement, receipt.signature, facts.server, Party.EDGE_SERVER)
         self.journal.keep_receipt(commitment.round, receipt)
 
-    def included(self, round_number: int, root: Digest) -> None:
-        """The batch of this root holds the phone's commitment; another one may come if the chain takes it back."""
-        self._included[round_number] = root
+    def keep_inclusion(self, batched: BatchCommitted, signed: SignedCommitment, inclusion: InclusionProof) -> None:
+        """Raises VerificationError unless this batch holds the phone's commitment just there."""
+        verify_inclusion(batched.root, signed, inclusion)
+        self.journal.keep_inclusion(signed.commitment.round, batched.root, inclusion)
 
     def check_receipts(self, now: int) -> None:
         """Proves every receipt that was not kept, each once in this process, while the ledger takes the proof."""
@@ -98,15 +99,17 @@ class Watch:
 
         A receipt under a label that the chain took back promises nothing.
         """
-        state, root = self.followed.state, self._included.get(facts.number)
+        state, included = self.followed.state, self.journal.included.get(facts.number)
         if self.journal.sealed[facts.number].commitment.commitment.label != facts.opened.label:
             return False
         undecided = facts is state.last_settled() and now < (state.payable_from() or 0)
         if not facts.running and not undecided:
             return False
         if facts.batched is None:  # it may still come, or be on the chain that others see
-            return root is None and now > facts.opened.commit_until and self.followed.is_past(facts.opened.commit_until)
-        return facts.batched.root != root and self.followed.is_buried(facts.batched)
+            late = now > facts.opened.commit_until
+            return included is None and late and self.followed.is_past(facts.opened.commit_until)
+        kept = included is not None and included.root == facts.batched.root
+        return not kept and self.followed.is_buried(facts.batched)
 
     def _check_receipt(self, facts: RoundFacts) -> None:
         number = facts.number
@@ -114,11 +117,11 @@ class Watch:
         batch = self.followed.read(number, Kind.BATCH).batch(number)
         if isinstance(batch, Absent):
             raise DocumentAbsentError(Kind.BATCH, batch)
+        client, server = signed.commitment.client, receipt.server
         if facts.batched is not None and signed in batch.commitments:
-            self.included(number, facts.batched.root)
+            self.keep_inclusion(facts.batched, signed, inclusion_proof_of(batch, client))
             return
         self._done.add(number)
-        client, server = signed.commitment.client, receipt.server
         harmed = client not in facts.directs
         clients = [entry.commitment.client for entry in batch.commitments]
         if client in clients:  # under this phone's name, but not signed by it

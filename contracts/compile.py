@@ -38,6 +38,7 @@ CONTRACTS: Final = (
     Contract("HearthJudge", ROOT / "contracts" / "src", ROOT / "contracts" / "artifacts"),
     Contract("Reentrant", ROOT / "tests" / "contracts", ROOT / "tests" / "contracts", deployed=False),
     Contract("TestToken", ROOT / "tests" / "contracts", ROOT / "tests" / "contracts", deployed=False),
+    Contract("TestWallet", ROOT / "tests" / "contracts", ROOT / "tests" / "contracts", deployed=False),
 )
 
 
@@ -52,8 +53,19 @@ def compile_contract(contract: Contract, node_modules: Path) -> dict[str, dict[s
         if not metadata["sources"].keys() <= question["sources"].keys():
             raise SystemExit(f"{contract.name}: an import that contracts/sources.py did not find")
     if contract.name == "HearthLedger":
-        written[f"{contract.name}.input.json"] = verification_input(question)
+        written[f"{contract.name}.input.json"] = verification_input(_question_of_all(node_modules))
     return written
+
+
+def _question_of_all(node_modules: Path) -> dict[str, Any]:
+    """The sources of every deployed contract: the ledger's own do not name the others."""
+    asked = [
+        with_imports(question_of(contract), contract.source, node_modules)
+        for contract in CONTRACTS
+        if contract.deployed
+    ]
+    sources = {name: text for question in asked for name, text in question["sources"].items()}
+    return {**asked[0], "sources": dict(sorted(sources.items()))}
 
 
 def question_of(contract: Contract, optimised: bool = True) -> dict[str, Any]:

@@ -13,9 +13,9 @@ TASKS: Final = "HearthTasks"
 JUDGE: Final = "HearthJudge"
 
 
-def contract_addresses(ledger: Address) -> dict[str, Address]:
-    """By name. The ledger's constructor creates the judge, then the tasks; a contract's first nonce is 1 (EIP-161)."""
-    return {LEDGER: ledger, JUDGE: created_address(ledger, 1), TASKS: created_address(ledger, 2)}
+def contract_addresses(ledger: Address, tasks: Address) -> dict[str, Address]:
+    """By name. The constructor of the tasks creates the judge; a contract's first nonce is 1 (EIP-161)."""
+    return {LEDGER: ledger, TASKS: tasks, JUDGE: created_address(tasks, 1)}
 
 
 def created_address(creator: Address, nonce: int) -> Address:

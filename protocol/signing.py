@@ -14,6 +14,7 @@ from protocol.domain import Domain, uint256
 from protocol.errors import MalformedError, Party, VerificationError
 from protocol.identifiers import Address, Digest, to_hex
 from protocol.messages.consent import Consent
+from protocol.messages.issued import IssuedStatement
 from protocol.messages.keys import (
     KeyAcceptanceStatement,
     PartialKeyStatement,
@@ -28,6 +29,7 @@ Signable = (
     Commitment
     | Consent
     | Enrolment
+    | IssuedStatement
     | KeyAcceptanceStatement
     | Leave
     | PartialKeyStatement
@@ -39,7 +41,19 @@ Signable = (
 
 # Solidity types of the fields, in the order of the dataclass.
 _TYPES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
-    Enrolment: ("Enrolment", ("uint256 task", "address client", "bytes32 envelope")),
+    Enrolment: (
+        "Enrolment",
+        (
+            "uint256 task",
+            "bytes32 spec",
+            "address client",
+            "address signer",
+            "bytes32 envelope",
+            "uint128 stake",
+            "uint48 lockedUntil",
+            "uint48 deadline",
+        ),
+    ),
     Consent: ("Consent", ("uint256 task", "address client", "bytes32 spec", "bytes32 text", "bytes32 facts")),
     Leave: ("Leave", ("uint256 task", "address client")),
     Commitment: (
@@ -59,6 +73,10 @@ _TYPES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
             "uint64 keyEpoch",
             "bytes32 residues",
         ),
+    ),
+    IssuedStatement: (
+        "Issued",
+        ("uint256 task", "uint64 round", "bytes32 label", "bytes32 request", "address authority"),
     ),
     SightingStatement: (
         "Sighting",
@@ -145,10 +163,16 @@ def _word(solidity_type: str, value: int | bytes) -> bytes:
     return value.rjust(32, b"\0") if solidity_type == "address" else value.ljust(32, b"\0")
 
 
+def _solidity_name(name: str) -> str:
+    """``key_epoch`` is ``keyEpoch`` there."""
+    first, *others = name.split("_")
+    return first + "".join(part.capitalize() for part in others)
+
+
 def _check_table() -> None:
     """Field names and order of the dataclasses and of the Solidity types must be the same."""
     for message_type, (_, members) in _TYPES.items():
-        ours = [f.name.replace("_e", "E") for f in fields(message_type)]
+        ours = [_solidity_name(f.name) for f in fields(message_type)]
         theirs = [member.split()[1] for member in members]
         if ours != theirs or any(not get_args(h) for h in get_type_hints(message_type, include_extras=True).values()):
             raise AssertionError(f"{message_type.__name__}: {ours} is not {theirs}")

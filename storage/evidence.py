@@ -5,11 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 
 from contracts import artifact
-from protocol.audit.codes import PublishedCode
+from protocol.audit.codes import PublishedCode, named_tasks
+from protocol.audit.enrolment_checks import verify_enrolment
 from protocol.audit.evidence import ChainEvidence, Fetch
 from protocol.deployment import JUDGE, LEDGER, TASKS, contract_addresses
+from protocol.errors import HearthError
 from protocol.identifiers import Digest
-from protocol.messages.chain import Credited, Enrolled, RoundOpened, TaskPosted
+from protocol.messages.chain import Claimed, Credited, Enrolled, RoundOpened, TaskPosted
 from protocol.task.documents import Kind, Lack
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore, StoreUnavailableError
@@ -31,8 +33,10 @@ def published_codes() -> dict[str, PublishedCode]:
 
 
 def deployed_codes(ledger: LedgerReader) -> dict[str, bytes]:
-    """By the contract's name."""
-    return {name: ledger.code(address) for name, address in contract_addresses(ledger.domain.ledger).items()}
+    """By the contract's name; where the others stand follows from the ledger's own code."""
+    own = ledger.code()
+    addresses = contract_addresses(ledger.domain.ledger, named_tasks(published_codes()[LEDGER], own))
+    return {name: own if name == LEDGER else ledger.code(address) for name, address in addresses.items()}
 
 
 def read_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
@@ -43,7 +47,10 @@ def read_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
     views = {number: ledger.task(number) for number in range(1, min(task_count, len(posts)) + 1)}
     listed = [holder for e in posts if e.task == task for holder in (*e.terms.edge_servers, *e.terms.authorities)]
     owed = sorted({e.holder for e in events if isinstance(e, Credited) and e.task == task})
-    clients = sorted({e.client for e in events if isinstance(e, Enrolled) and e.task == task})
+    enrolled = [e for e in events if isinstance(e, Enrolled) and e.task == task]
+    clients = sorted({e.client for e in enrolled})
+    paid = {e.client for e in events if isinstance(e, Claimed) and e.task == task}
+    unsigned = {e.client for e in enrolled for post in posts if post.task == task and not _is_signed(ledger, post, e)}
     opened = [e.round for e in events if isinstance(e, RoundOpened) and e.task == task]
     numbers = sorted({*opened, *range(1, min(task_view.last_round, len(events)) + 1)})
     return ChainEvidence(
@@ -59,16 +66,26 @@ def read_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
         words={number: view.word for number, view in views.items()},
         task_view=task_view,
         rounds={number: ledger.round(task, number) for number in numbers},
-        enrolments={client: ledger.enrolment(task, client) for client in clients},
+        enrolments={client: ledger.enrolment(task, client) for client in sorted({*clients, *paid})},
+        contracts=frozenset(client for client in sorted(unsigned) if ledger.code(client)),
         directs={
             number: frozenset(client for client in clients if ledger.has_committed_directly(task, number, client))
             for number in numbers
         },
-        standings={client: ledger.standing(client) for client in clients},
+        standings={client: ledger.standing(client) for client in sorted({*clients, *paid})},
         bonds={holder: ledger.bond(task, holder) for holder in listed},
         credits={holder: ledger.credit(task, holder) for holder in owed},
         rules=ledger.rules(),
     )
+
+
+def _is_signed(ledger: LedgerReader, posted: TaskPosted, enrolled: Enrolled) -> bool:
+    """By the client's own key; a contract has none."""
+    try:
+        verify_enrolment(ledger.domain, posted, enrolled)
+    except HearthError:
+        return False
+    return True
 
 
 def read_state(store: ContentStore, evidence: ChainEvidence) -> TaskState:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from protocol.encryption.agreement import liars
 from protocol.encryption.committee import authority_share, ratchet
 from protocol.encryption.port import DecryptedSum
+from protocol.errors import EncryptionError
 from protocol.identifiers import Address
 from protocol.messages.chain import Enrolled
 from protocol.messages.keys import KeyRequest, Sightings, SignedPartialKey, SignedSighting
@@ -18,6 +20,7 @@ from protocol.round.key_request import answer_request
 from protocol.round.sightings import sighting
 from protocol.screening.verdict import Unfit
 from storage.ledger.signer import Signer
+from tests.played_conduct import Conduct
 from tests.tiny_task import authority_key
 
 if TYPE_CHECKING:
@@ -28,13 +31,13 @@ ANSWERING = (1, 3)  # two of three authorities suffice
 
 @dataclass(frozen=True)
 class Opened:
-    """Sightings, signed partial keys, signed lies, the functional key and what it opens."""
+    """Sightings, signed partial keys, signed lies, the functional key and what it opens; None for garbage."""
 
     sightings: Sightings
     keys: tuple[SignedPartialKey, ...]
     accused: tuple[SignedPartialKey, ...]
     key: bytes
-    decrypted: DecryptedSum
+    decrypted: DecryptedSum | None
 
 
 def decrypt_sum(
@@ -42,14 +45,15 @@ def decrypt_sum(
     plan: RoundPlan,
     request: KeyRequest,
     bodies: Mapping[Address, bytes | Unfit],
-    lying: tuple[int, ...],
+    conduct: Conduct,
 ) -> Opened:
-    """Everybody sees the request; ``lying`` authorities answer it with something else."""
-    committee = player.spec.committee
+    """Everybody sees the request; lying authorities answer it with something else. Before garbage is cried all are
+    asked."""
+    committee, lying = player.spec.committee, conduct.lying
     scheme = player.scheme(plan)
     keys = {household.address: ratchet(household.master_keys, plan.key_epoch) for household in player.households}
     partials, signed = {}, {}
-    for j in range(1, scheme.m + 1) if lying else ANSWERING:
+    for j in range(1, scheme.m + 1) if lying or conduct.garbled else ANSWERING:
         entries = [(authority_share(keys[e.client], j), e.nonce, e.weight) for e in request.entries]
         partials[j] = scheme.partial_key(j, entries)
         if j in lying:
@@ -69,7 +73,9 @@ def decrypt_sum(
         assert isinstance(body, bytes)
         aggregator.fold(body, entry.weight)
     weights = [entry.weight for entry in request.entries]
-    decrypted = scheme.decrypt(aggregator.words, key, weights)
+    decrypted = None
+    with suppress(EncryptionError):
+        decrypted = scheme.decrypt(aggregator.words, key, weights)
     return Opened(sightings, tuple(signed[j] for j in used), tuple(signed[j] for j in accused), key, decrypted)
 
 
@@ -84,6 +90,7 @@ def post_rosters(player: Player, number: int) -> None:
     if (number - 1) % length:
         return
     clients = [event.client for event in player.reader.events(player.task) if isinstance(event, Enrolled)]
+    player.rostered = set(clients)
     for authority in player.authorities:
         held, refused = player.said("roster", (set(clients), set[Address]()))
-        authority.post_roster(player.task, number // length, bits_of(clients, held), bits_of(clients, refused))
+        authority.post_roster(player.task, (number - 1) // length, bits_of(clients, held), bits_of(clients, refused))

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from protocol.domain import Domain
-from protocol.identifiers import sha256
-from protocol.messages.keys import PartialKeyStatement, SignedPartialKey
-from protocol.messages.round import RoundPlan
+from protocol.identifiers import ZERO_DIGEST, sha256
+from protocol.messages.round import RoundPlan, RoundStatement, SignedRoundStatement
 from protocol.messages.settlement import PUBLISHED
 from protocol.signing import address_of, sign
 from storage.ledger import proofs
-from tests.tiny_task import authority_key
 
 EXPIRED = "expired"
 OPEN, SETTLED, SUCCEEDED = "open", "settled", "succeeded"
@@ -26,6 +24,7 @@ class Conduct:
     ``lies`` maps the name of something the edge server says to what it says instead.
     """
 
+    joining: tuple[int, ...] = ()  # enrol before the round opens
     leaving: tuple[int, ...] = ()  # before the round opens
     direct: tuple[int, ...] = ()  # commit by themselves, not in the batch
     twice: tuple[int, ...] = ()  # commit by themselves although they are in the batch
@@ -33,19 +32,19 @@ class Conduct:
     unavailable: tuple[int, ...] = ()
     corrupt: tuple[int, ...] = ()
     malformed: tuple[int, ...] = ()
+    garbled: tuple[int, ...] = ()  # encrypt under other keys than they enrolled: the sum comes to garbage
     batched: bool = True
-    requested: bool = True  # a key, before the round is abandoned or expires
+    requested: bool = True  # a key, before the round expires
     end: str = PUBLISHED
     lying: tuple[int, ...] = ()  # key authorities; then all of them answer
-    frozen: str = ""  # an authority signs two keys: proven in the OPEN round, once SETTLED, once the next one is open
+    frozen: str = ""  # the server that opened it signs two plans: proven while OPEN, once SETTLED by it, or once it is
+    # SUCCEEDED by a round of the next server, which took over in its settle phase
     lies: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
 
-def two_keys(domain: Domain, plan: RoundPlan) -> bytes:
-    """The proof that an authority signed keys for two requests under one label."""
-    key = authority_key(1 + plan.round % 3)
-    one = PartialKeyStatement(
-        plan.task, plan.round, plan.label(), sha256(b"one"), address_of(key), plan.key_epoch, sha256(b"")
-    )
-    other = replace(one, request=sha256(b"other"))
-    return proofs.two_keys(*(SignedPartialKey(said, sign(domain, said, key)) for said in (one, other)))
+def two_plans(domain: Domain, plan: RoundPlan, server_key: bytes) -> bytes:
+    """The proof that a server signed another plan for its round."""
+    one = RoundStatement(plan.task, plan.round, plan.label(), ZERO_DIGEST)
+    other = replace(one, label=sha256(b"another plan"))
+    signed = [SignedRoundStatement(said, sign(domain, said, server_key)) for said in (one, other)]
+    return proofs.two_statements(address_of(server_key), *signed)

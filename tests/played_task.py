@@ -2,57 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
 from protocol.canonical import encode
 from protocol.cohort import place_of
-from protocol.content.cid import CHUNK_BYTES, cid_of
-from protocol.encryption.committee import draw_master_keys, ratchet
-from protocol.encryption.envelope import seal_envelope
+from protocol.content.cid import CHUNK_BYTES
 from protocol.encryption.suite import FE64
 from protocol.identifiers import NATIVE_COIN, ZERO_DIGEST, Address, Digest, sha256
 from protocol.incentives.contribution import Progress
-from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_owed
-from protocol.messages.chain import Publication
+from protocol.incentives.reputation import eligible
+from protocol.incentives.rewards import (
+    allocation_root,
+    claim_proof,
+    first_allocation,
+    settle,
+    total_owed,
+)
 from protocol.messages.round import RoundPlan
-from protocol.messages.settlement import ABANDONED, PUBLISHED, Allocation, Verdict
-from protocol.messages.submission import Enrolment, Leave, SignedCommitment, SignedEnrolment, SignedLeave
+from protocol.messages.settlement import ABANDONED, Allocation, Verdict
+from protocol.messages.submission import (
+    BatchLeaf,
+    CommitmentBatch,
+    Leave,
+    SignedLeave,
+)
 from protocol.model.evaluation import count_correct
 from protocol.model.initialization import initial_parameters
-from protocol.model.layout import Layout
-from protocol.model.step import apply_step
 from protocol.privacy.spending import spent
-from protocol.randomness import SeededRandomness
-from protocol.round.commitments import batch_of, batch_root, committed_set
+from protocol.round.commitments import inclusion_proof_of
+from protocol.round.draw import drawn
 from protocol.round.key_request import key_request
 from protocol.round.planning import (
     History,
     choose_index_set,
     plan_round,
-    published_history,
     terms_of,
     unpublished_history,
 )
 from protocol.round.record import round_record
-from protocol.round.reference import Household
 from protocol.round.scheme import RoundScheme
-from protocol.round.sealing import commit_to, encrypt_update
-from protocol.round.update import prepare_update
 from protocol.screening.verdict import Unfit, decide, judged_by_size
 from protocol.signing import sign
-from protocol.sparse.codec import encode_index_set, encode_sums
+from protocol.sparse.codec import encode_index_set
 from storage.content.memory import MemoryStore
 from storage.ledger.ethereum.ledger import EthereumLedger, EthereumReader
 from storage.ledger.signer import Signer
-from tests.played_authorities import decrypt_sum, post_rosters
-from tests.played_conduct import EXPIRED, OPEN, SETTLED, Conduct, two_keys
+from tests.played_authorities import post_rosters
+from tests.played_clients import commit_phase, enrol, household
+from tests.played_conduct import EXPIRED, OPEN, SETTLED, SUCCEEDED, Conduct
+from tests.played_servers import convict, take_over, with_substitutes
+from tests.played_settlement import publish
 from tests.samples import private_key, with_terms
-from tests.tiny_task import CLIENTS, EXAMPLES, TinyTrainer, audited_chain, sealed_to, tiny_spec, tiny_test_set
+from tests.tiny_task import CLIENTS, EXAMPLES, audited_chain, tiny_spec, tiny_test_set
 
 T = TypeVar("T")
 
@@ -61,16 +64,24 @@ class Player:
     """Manufacturer, edge server, authorities and clients of one task, one after the other."""
 
     def __init__(
-        self, ledger: Address, rounds: int, scheme: tuple[str, int] = (FE64, 2), authorities: int = 3, **changes: Any
+        self,
+        ledger: Address,
+        rounds: int,
+        scheme: tuple[str, int] = (FE64, 2),
+        authorities: int = 3,
+        substitutes: int = 0,
+        late: tuple[int, ...] = (),
+        **changes: Any,
     ) -> None:
-        """``scheme``: the encryption suite and its packing; ``changes``: other fields of the tiny spec."""
+        """``scheme``: the encryption suite and its packing; ``late``: clients that join later; ``changes``: other
+        fields of the tiny spec."""
         self.chain = audited_chain()
         self.store, self.lies = MemoryStore(), dict[str, Callable[[Any], Any]]()
         self.edge = self.chain.ledger(ledger, Signer(private_key("edge")))
         self.manufacturer = self.chain.ledger(ledger, Signer(private_key("manufacturer")))
         self.reader = EthereumReader(self.chain.rpc_url, ledger)
         self.domain = self.reader.domain
-        spec, (name, packing) = tiny_spec(self.store, rounds, authorities), scheme
+        spec, (name, packing) = with_substitutes(tiny_spec(self.store, rounds, authorities), substitutes), scheme
         self.spec = replace(spec, suite=name, learning=with_terms(spec.learning, packing=packing), **changes)
         self.put(encode(self.spec))
         terms = terms_of(self.spec)
@@ -80,11 +91,17 @@ class Player:
         for holders, bond in ((terms.edge_servers, terms.edge_bond), (terms.authorities, terms.authority_bond)):
             for holder in holders if bond else ():
                 self.edge.place_bond(self.task, holder, self.pay(self.edge, bond))
-        self.left: set[Address] = set()
+        self.left, self.rostered, self.dismissed = set[Address](), set[Address](), set[Address]()
+        self.delivered: dict[int, tuple[RoundPlan, CommitmentBatch]] = {}
         members = range(1, authorities + 1)
         self.authorities = [self.chain.ledger(ledger, Signer(private_key("authority", j))) for j in members]
-        self.doomed: tuple[RoundPlan, Allocation] | None = None
-        self.enrol()
+        self.doomed: tuple[RoundPlan, Allocation, Address] | None = None
+        self.households = [household(self, number) for number in range(CLIENTS)]
+        self.parameters = initial_parameters(self.spec.model)
+        self.allocation = first_allocation(self.task, {})
+        self.history = History((), self.spec.initial_model)
+        enrol(self, *(number for number in range(CLIENTS) if number not in late))
+        self.best, _ = self.count()
 
     def put(self, data: bytes, chunk_bytes: int | None = None) -> Digest:
         return self.store.put(data, chunk_bytes or CHUNK_BYTES).digest
@@ -102,118 +119,96 @@ class Player:
         payer.approve(token, amount)
         return 0
 
-    def enrol(self) -> None:
-        m, t = len(self.spec.committee.members), self.spec.committee.threshold
-        self.households, signed = [], []
-        dimension = Layout.of(self.spec.model).dimension
-        for number in range(CLIENTS):
-            randomness = SeededRandomness(b"household %d" % number)
-            keys = draw_master_keys(randomness, m, t, f"task/{self.task}/enrolment")
-            household = Household(
-                private_key("client", number), keys, TinyTrainer(), randomness, np.zeros(dimension, dtype=np.float64)
-            )
-            envelope = seal_envelope(
-                keys, self.domain.prefix(), self.task, 0, household.address, sealed_to(m), t, randomness
-            )
-            enrolment = Enrolment(self.task, household.address, self.put(encode(envelope)))
-            signed.append(SignedEnrolment(enrolment, sign(self.domain, enrolment, household.private_key)))
-            self.households.append(household)
-        stake = self.spec.deposits.client
-        self.edge.enrol(signed, self.pay(self.edge, CLIENTS * stake) if stake else 0)
-        self.parameters = initial_parameters(self.spec.model)
-        reputations = {h.address: self.reader.enrolment(self.task, h.address).reputation for h in self.households}
-        self.allocation = first_allocation(self.task, reputations)
-        self.best, _ = self.count()
-        self.history = History(tuple(sorted(reputations)), self.spec.initial_model)
-
     def play(self, number: int, conduct: Conduct) -> None:
         """One round, from its plan to its end on chain."""
         self.lies = dict(conduct.lies)
+        if self.edge.sender in self.dismissed:
+            take_over(self)
+        if conduct.joining:
+            enrol(self, *conduct.joining)
         for client in conduct.leaving:
             leave = Leave(self.task, self.households[client].address)
             self.edge.leave(SignedLeave(leave, sign(self.domain, leave, self.households[client].private_key)))
             self.left.add(leave.client)
-        standings = {e.client: e.reputation for e in self.allocation.entitlements if e.client not in self.left}
+        self.pass_to(self.reader.task(self.task).enrol_until + 1)
         post_rosters(self, number)
         indices = self.said("indices", choose_index_set(self.spec, number, self.history))
         index_digest = self.put(encode_index_set(indices))
-        plan = plan_round(
-            self.spec, self.domain, self.task, number, standings, self.history, index_digest, len(indices)
-        )
-        plan = self.said("plan", plan)
+        planned = self._cohort(number)
+        plan = plan_round(self.spec, self.domain, self.task, number, planned, self.history, index_digest, len(indices))
+        plan, opener = self.said("plan", plan), self.edge.sender
         cohort = self.said("cohort", plan.cohort)
         self.edge.open_round(self.task, number, self.put(encode(plan)), plan.label(), cohort.root, cohort.count)
         self.freeze_doomed()
+        committed, bodies = commit_phase(self, number, conduct, plan, indices)
         if conduct.frozen == OPEN:
-            self.freeze(plan)
-            self.history = unpublished_history(self.history, plan)
+            convict(self, plan, opener)
+        if conduct.frozen == OPEN or conduct.end == EXPIRED:
+            self._leave_alone(number, conduct, plan)
             return
-        committed, bodies = self._commit_phase(number, conduct, plan, indices)
-        if conduct.end == EXPIRED:
-            if conduct.requested:
-                self.edge.request_key(self.task, number, sha256(b"a request that nobody answers"))
-            self.chain.pass_time(plan.commit_seconds + plan.settle_seconds + 1)
-            self.edge.expire_round(self.task, number)
-            self.history = unpublished_history(self.history, plan)
-            return
+        if conduct.frozen == SUCCEEDED:
+            take_over(self)
         findings = {client: self._finding(plan, bodies[client]) for client in committed}
         verdict = self.said("verdict", decide(plan.label(), findings))
         request = None
-        if conduct.requested:
+        if conduct.end != ABANDONED:
             request = self.said("request", key_request(plan, committed, verdict.accepted))
-            self.edge.request_key(self.task, number, request.digest())
+            self.edge.request_key(self.task, number, self.put(encode(request)))
         charge = spent(plan.learning.mechanism, self.spec.privacy, number)
         requested = request.digest() if request else ZERO_DIGEST
         record = round_record(plan.label(), verdict, requested, None, charge, ZERO_DIGEST)
         self.pass_dispute_window()
-        self.doomed = (plan, self.allocation) if conduct.frozen else None
-        if conduct.end == ABANDONED:
-            allocation, root, allocated = self._settle(number, verdict, None)
+        self.doomed = (plan, self.allocation, opener) if conduct.frozen else None
+        if request is None:
+            allocation, root, allocated = self.settle(number, verdict, None, {})
             digest = self.put(encode(self.said("record", replace(record, allocation=allocation))))
+            self.pass_to(self.reader.round(self.task, number).commit_until + 1)
             self.edge.abandon_round(self.task, number, digest, root, allocated)
             self.history = unpublished_history(self.history, plan)
-            return
-        assert request is not None
-        opened = decrypt_sum(self, plan, request, bodies, conduct.lying)
-        stepped = apply_step(
-            self.parameters,
-            indices,
-            opened.decrypted.sums,
-            sum(entry.weight for entry in request.entries),
-            plan.learning.quantiser,
-        )
-        self.parameters = self.said("parameters", stepped)
-        model = self.put(Layout.of(self.spec.model).to_safetensors(self.parameters))
-        correct, examples = self.count()
-        allocation, root, allocated = self._settle(number, verdict, Progress(self.best, correct, examples))
-        self.best = max(self.best, correct)
-        record = replace(
-            record, outcome=PUBLISHED, sightings=opened.sightings, keys=opened.keys, accused=opened.accused,
-            functional_key=sha256(opened.key), model=model, max_residual=opened.decrypted.max_residual,
-            aggregate=self.put(encode_sums(opened.decrypted.sums)), correct=correct, examples=examples,
-            allocation=allocation,
-        )  # fmt: skip
-        record = self.said("record", record)
-        publication = Publication(model, self.put(encode(record)), root, allocated, record.correct, record.examples)
-        self.edge.publish_round(self.task, number, self.said("publication", publication))
-        self.history = published_history(self.history, plan, request, indices, opened.decrypted.sums, model)
+        else:
+            publish(self, number, conduct, plan, indices, request, bodies, record)
         if conduct.frozen == SETTLED:
             self.freeze_doomed()
+
+    def _cohort(self, number: int) -> dict[Address, int]:
+        """Reputation of everybody planned, drawn where the task draws."""
+        terms, listed = self.spec.cohort, self.rostered - self.left
+        cohort = {entry.client: entry.reputation for entry in self.allocation.entitlements if entry.client in listed}
+        if not terms.draws:
+            return cohort
+        self.edge.draw_cohort(self.task)
+        drawn_at = self.reader.task(self.task).drawn_at
+        self.chain.mine()
+        beacon = self.reader.block_hash(drawn_at)
+        assert beacon is not None
+        able = [client for client, reputation in cohort.items() if eligible(reputation, self.spec.reputation)]
+        return {client: cohort[client] for client in drawn(able, terms.max_cohort, beacon, self.task, number)}
+
+    def _leave_alone(self, number: int, conduct: Conduct, plan: RoundPlan) -> None:
+        """Nobody settles the round."""
+        self.history = unpublished_history(self.history, plan)
+        if conduct.frozen == OPEN:
+            return
+        if conduct.requested:
+            self.edge.request_key(self.task, number, sha256(b"a request that nobody answers"))
+        self.pass_to(self.reader.round(self.task, number).settle_until + 1)
+        self.edge.expire_round(self.task, number)
+        if self.reader.bond(self.task, self.edge.sender).role == 0:
+            self.dismissed.add(self.edge.sender)
 
     def freeze_doomed(self) -> None:
         """The last settled round, if it is to be frozen: what it allocated is void."""
         if self.doomed is not None:
-            plan, self.allocation = self.doomed
-            self.freeze(plan)
+            plan, self.allocation, server = self.doomed
+            convict(self, plan, server)
             self.doomed = None
 
-    def freeze(self, plan: RoundPlan) -> None:
-        """Shown by the manufacturer: the servers can go on."""
-        self.manufacturer.dispute(two_keys(self.domain, plan))
-
-    def _settle(self, number: int, verdict: Verdict, progress: Progress | None) -> tuple[Digest, Digest, int]:
+    def settle(
+        self, number: int, verdict: Verdict, progress: Progress | None, served: Mapping[Address, int]
+    ) -> tuple[Digest, Digest, int]:
         """Digest, root and total of the next allocation."""
-        self.allocation = self.said("allocation", settle(self.spec, self.allocation, number, verdict, progress))
+        derived = settle(self.spec, self.allocation, number, verdict, progress, served)
+        self.allocation = self.said("allocation", derived)
         return self.put(encode(self.allocation)), allocation_root(self.allocation), total_owed(self.allocation)
 
     def count(self) -> tuple[int, int]:
@@ -222,9 +217,17 @@ class Player:
 
     def pass_dispute_window(self) -> None:
         """From then on the last settled round can be claimed, and another one settled."""
-        wait = self.reader.task(self.task).payable_from - self.reader.block_timestamp(self.reader.block_number())
-        if wait > 0:
-            self.chain.pass_time(wait + 10)
+        payable_from = self.reader.task(self.task).payable_from
+        if payable_from > self.now():
+            self.pass_to(payable_from + 10)
+
+    def now(self) -> int:
+        return self.reader.block_timestamp(self.reader.block_number())
+
+    def pass_to(self, instant: int) -> None:
+        """Of block time; nothing when it is over."""
+        if instant > self.now():
+            self.chain.pass_time(instant - self.now())
 
     def claim(self, *clients: int) -> None:
         """Their claims under the standing allocation, sent by the edge server."""
@@ -233,60 +236,23 @@ class Player:
             address = self.households[client].address
             self.edge.claim(self.task, claim_proof(self.allocation, address))
 
+    def compensate(self, number: int, *clients: int) -> None:
+        """For their commitments in a round that was not published."""
+        plan, batch = self.delivered[number]
+        batched = {signed.commitment.client: signed for signed in batch.commitments}
+        for client in (self.households[client].address for client in clients):
+            leaf = None
+            if not self.reader.has_committed_directly(self.task, number, client):
+                inclusion = inclusion_proof_of(batch, client)
+                leaf = BatchLeaf(inclusion.index, batched[client], inclusion.proof)
+            self.edge.compensate(self.task, number, client, place_of(plan.weights, client), leaf)
+
     def refund(self) -> None:
         self.manufacturer.refund(self.task)
 
     def pass_claim_deadline(self) -> None:
         durations = self.spec.durations
         self.chain.pass_time(durations.task_seconds + durations.claim_seconds + 1)
-
-    def _commit_phase(
-        self, number: int, conduct: Conduct, plan: RoundPlan, indices: npt.NDArray[np.uint32]
-    ) -> tuple[dict[Address, SignedCommitment], dict[Address, bytes | Unfit]]:
-        batched, direct, bodies = [], [], {}
-        for client, household in enumerate(self.households):
-            if client in conduct.silent or plan.weight_of(household.address) is None:
-                continue
-            signed, found = self._deliver(number, conduct, plan, indices, client)
-            bodies[household.address] = found
-            if client in (*conduct.direct, *conduct.twice):
-                direct.append(signed)
-            if client not in conduct.direct:
-                batched.append(signed)
-        batch = self.said("batch", batch_of(batched if conduct.batched else ()))
-        if batch.commitments:
-            root = self.said("root", batch_root(batch))
-            self.chain.pass_time(2 * self.spec.schedule.training_seconds)
-            self.edge.commit_batch(self.task, number, root, self.put(encode(batch)), len(batch.commitments))
-        for signed in direct:
-            self.edge.commit_direct(signed, place_of(plan.weights, signed.commitment.client))
-        missing = len(batch.commitments) + len(direct) < len(plan.weights)
-        self.chain.pass_time(plan.commit_seconds + 1 if missing else self.spec.durations.objection_seconds + 1)
-        return committed_set(batch, direct), bodies
-
-    def _deliver(
-        self, number: int, conduct: Conduct, plan: RoundPlan, indices: npt.NDArray[np.uint32], client: int
-    ) -> tuple[SignedCommitment, bytes | Unfit]:
-        """One client's signed commitment, and what the store then has of its ciphertext."""
-        household, scheme = self.households[client], self.scheme(plan)
-        update = prepare_update(
-            household.trainer, self.parameters, plan.learning, indices, household.residual, household.randomness,
-            scheme.label.hex(),
-        )  # fmt: skip
-        household.residual = update.residual
-        keys = ratchet(household.master_keys, plan.key_epoch)
-        nonce, body = encrypt_update(scheme, update.values, keys, household.randomness)
-        if client in conduct.malformed:
-            body = body[:-8]
-        found: bytes | Unfit = body
-        if client in conduct.unavailable:
-            found = Unfit.UNAVAILABLE
-        elif client in conduct.corrupt:
-            found = Unfit.CORRUPT
-            self.store.objects[cid_of(body, scheme.block_bytes).text] = body[:-1] + bytes([body[-1] ^ 1])
-        else:
-            self.put(body, scheme.block_bytes)
-        return commit_to(scheme, household.address, nonce, body, household.sign), found
 
     def _finding(self, plan: RoundPlan, found: bytes | Unfit) -> Unfit | None:
         return found if isinstance(found, Unfit) else judged_by_size(len(found), self.scheme(plan).body_bytes)

@@ -15,6 +15,7 @@ from protocol.messages.task import (
     MICRO,
     CohortTerms,
     Committee,
+    DepositTerms,
     Durations,
     EncodingTerms,
     Layer,
@@ -96,9 +97,11 @@ def sample_spec(**changes: Any) -> TaskSpec:
             encoding=EncodingTerms(packing=2),
         ),
         privacy=PrivacyTerms(epsilon_budget_micro=20_000_000, delta_exponent=5, accountant="RENYI/1"),
-        cohort=CohortTerms(min_clients=2, max_clients=5, max_share_ppm=700_000),
+        cohort=CohortTerms(min_clients=2, max_clients=5, max_cohort=5, max_share_ppm=700_000),
         reputation=ReputationTerms(initial=2, floor=2, maximum=5, waiting_rounds=2),
-        rewards=RewardTerms(participation=599, contribution=401, target_gain_ppm=500_000),
+        rewards=RewardTerms(
+            participation=599, contribution=401, target_gain_ppm=500_000, edge_fee=70, authority_fee=30
+        ),
         durations=Durations(
             enrolment_seconds=600,
             commit_seconds=300,
@@ -110,5 +113,6 @@ def sample_spec(**changes: Any) -> TaskSpec:
             takeover_seconds=200,
         ),
         schedule=ScheduleTerms(training_seconds=20, max_examples=50),
+        deposits=DepositTerms(edge_server=5_000),
     )
     return replace(spec, **changes)

@@ -27,6 +27,7 @@ from tests.ports.chains import RunningChain
 from tests.samples import private_key, sample_spec
 
 CLIENTS = 5
+SUBSTITUTE_KEYS = tuple(private_key("substitute", number) for number in range(3))
 EXAMPLES = 32
 _CLEANUP = ExitStack()
 atexit.register(_CLEANUP.close)
@@ -49,8 +50,8 @@ def funded_ledger(name: str) -> Address:
     deployer = Signer(private_key(f"deployer of {name}"))
     chain.fund(bytes(20), deployer.address)
     ledger, _ = deploy(chain.rpc_url, chain.chain_id(), deployer)
-    for role in ("edge", "manufacturer"):
-        chain.fund(ledger, address_of(private_key(role)))
+    for key in (private_key("edge"), private_key("manufacturer"), *SUBSTITUTE_KEYS):
+        chain.fund(ledger, address_of(key))
     for j in range(1, 6):
         chain.fund(ledger, address_of(authority_key(j)))
     return ledger
@@ -101,5 +102,5 @@ def tiny_spec(store: MemoryStore, rounds: int, authorities: int = 3) -> TaskSpec
         test_set=store.put(encode_labelled(*tiny_test_set())).digest,
         rounds=rounds,
         committee=Committee(2, members, 0),
-        cohort=CohortTerms(min_clients=3, max_clients=CLIENTS, max_share_ppm=500_000),
+        cohort=CohortTerms(min_clients=3, max_clients=CLIENTS, max_cohort=CLIENTS, max_share_ppm=500_000),
     )

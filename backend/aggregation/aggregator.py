@@ -14,7 +14,7 @@ from protocol.encryption.port import DecryptedSum
 from protocol.errors import EncryptionError, MalformedError, Party
 from protocol.messages.keys import KeyRequest
 from protocol.model.step import apply_step
-from protocol.round.publication import Aggregate
+from protocol.round.publication import Aggregate, Garbage
 from protocol.round.scheme import RoundScheme
 
 
@@ -57,3 +57,17 @@ def decrypt_sum(
             stepped = apply_step(parameters, indices, decrypted.sums, sum(weights), scheme.plan.learning.quantiser)
             return Aggregate(decrypted, key, members, accused, stepped)
     raise EncryptionError("no set of partial keys decrypts the sum", code="E_COMMITTEE", fault=Party.KEY_AUTHORITY)
+
+
+def garbage(scheme: RoundScheme, partials: Mapping[int, bytes], least: int) -> Garbage:
+    """Of a sum that nothing opens, although ``least`` of the shares agree on the key, which is the right one then.
+
+    Raises EncryptionError (``E_COMMITTEE``) when fewer agree: the shares may be to blame.
+    """
+    for size in range(len(partials), least - 1, -1):
+        for members in combinations(sorted(partials), size):
+            try:
+                return Garbage(scheme.combine({j: partials[j] for j in members}), members)
+            except (EncryptionError, MalformedError):
+                continue
+    raise EncryptionError("too few partial keys agree", code="E_COMMITTEE", fault=Party.KEY_AUTHORITY)

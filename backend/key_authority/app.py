@@ -58,6 +58,10 @@ def authority_app(authority: KeyAuthority) -> FastAPI:
         body = await read_body(request, MAX_PLANNED_REQUEST_BYTES)
         return _canonical(await run_in_threadpool(authority.answer, in_task, number, body))
 
+    @app.get("/api/v1/tasks/{task}/issued")
+    async def get_issued(task: str) -> Response:
+        return _canonical(await run_in_threadpool(authority.issued, _number(task)))
+
     return app
 
 

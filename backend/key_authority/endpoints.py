@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from protocol.domain import Domain
 from protocol.identifiers import Address
-from protocol.messages.chain import EnrolmentView, Event, RoundView, TaskPosted, TaskView
+from protocol.messages.chain import BondView, Enrolled, EnrolmentView, Event, RoundView, TaskPosted, TaskView
 from storage.ledger.interface import LedgerError
 
 T = TypeVar("T")
@@ -23,6 +23,7 @@ class ChainReader(Protocol):
     def events(self, task: int | None = None, from_block: int = 0) -> list[Event]: ...
     def enrolment(self, task: int, client: Address) -> EnrolmentView: ...
     def round(self, task: int, round_number: int, confirmations: int = 0) -> RoundView: ...
+    def bond(self, task: int, holder: Address) -> BondView: ...
 
 
 class EndpointsDisagreeError(LedgerError):
@@ -48,13 +49,24 @@ class Endpoints:
         return max(reader.now() for reader in self._readers)
 
     def task(self, task: int) -> TaskView:
-        return self._agreed(f"task {task}", lambda reader: reader.task(task), lambda view: view.spec)
+        return self._agreed(
+            f"task {task}", lambda reader: reader.task(task), lambda view: (view.spec, view.rounds, view.stopped)
+        )
 
     def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
+        """One may lack the last enrolments; none names another signer for a client than the others do."""
+
         def posted(events: list[Event]) -> list[Event]:
             return [event for event in events if isinstance(event, TaskPosted)]
 
-        return self._agreed(f"events of task {task}", lambda reader: reader.events(task, from_block), posted)
+        answers = [reader.events(task, from_block) for reader in self._readers]
+        named = {(event.task, event.client): event.signer for event in _enrolled(answers[0])}
+        others = [event for events in answers[1:] for event in _enrolled(events)]
+        if any(named.get((event.task, event.client), event.signer) != event.signer for event in others) or any(
+            posted(events) != posted(answers[0]) for events in answers
+        ):
+            raise _disagreement(f"events of task {task}")
+        return answers[0]
 
     def enrolment(self, task: int, client: Address) -> EnrolmentView:
         return self._agreed(
@@ -68,8 +80,21 @@ class Endpoints:
             lambda view: (view.label, view.cohort_root, view.cohort, view.request, view.state, view.settle_until),
         )
 
+    def bond(self, task: int, holder: Address) -> BondView:
+        return self._agreed(
+            f"a bond in task {task}", lambda reader: reader.bond(task, holder), lambda view: (view.role, view.placed)
+        )
+
     def _agreed(self, what: str, ask: Callable[[ChainReader], T], fact: Callable[[T], object]) -> T:
         answers = [ask(reader) for reader in self._readers]
         if any(fact(answer) != fact(answers[0]) for answer in answers):
-            raise EndpointsDisagreeError(f"the endpoints do not agree on {what}")
+            raise _disagreement(what)
         return answers[0]
+
+
+def _enrolled(events: list[Event]) -> list[Enrolled]:
+    return [event for event in events if isinstance(event, Enrolled)]
+
+
+def _disagreement(what: str) -> EndpointsDisagreeError:
+    return EndpointsDisagreeError(f"the endpoints do not agree on {what}")

@@ -49,6 +49,7 @@ class Answered:
     """The label is used up for this kind of opening: by this request, with the answer in a blob."""
 
     task: Word
+    round: Count
     label: Label
     kind: ShortText
     request: Digest
@@ -90,6 +91,7 @@ class TaskRecords:
     late: Mapping[Address, int] = field(default_factory=dict)  # epoch of every share in a blob of its own
     sighted: Mapping[tuple[Label, str], Digest] = field(default_factory=dict)  # request by label and kind
     answered: Mapping[tuple[Label, str], Digest] = field(default_factory=dict)  # likewise: a part of the former
+    issued: tuple[Answered, ...] = ()  # the same, in the order in which it was done
     windows: frozenset[int] = frozenset()  # whose keys are here
     first_window: int = 0  # the keys of those before are erased
 
@@ -109,9 +111,9 @@ def apply(state: AuthorityState, entry: AuthorityEntry) -> AuthorityState:
             task = replace(task, sighted={**task.sighted, (label, kind): request})
         case EnvelopeRefused(_, client, envelope):
             task = replace(task, refused={**task.refused, client: envelope})
-        case Answered(_, label, kind, request):
-            place = label, kind
-            task = replace(task, sighted={**task.sighted, place: request}, answered={**task.answered, place: request})
+        case Answered(_, _, label, kind, request):
+            sighted, answered = ({**known, (label, kind): request} for known in (task.sighted, task.answered))
+            task = replace(task, sighted=sighted, answered=answered, issued=(*task.issued, entry))
         case KeysMoved(epoch=epoch):
             task = replace(task, epoch=epoch, late={})
         case WindowKeyMade(window=window):

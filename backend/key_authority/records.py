@@ -152,6 +152,14 @@ class AuthorityRecords:
 
         _check_sighted(records_of(self._folded.change(change), task), label, kind, request)
 
+    def issued(self, task: int) -> tuple[Answered, ...]:
+        """Every answer that was ever given, ascending by round."""
+        return tuple(sorted(self._task(task).issued, key=lambda answered: (answered.round, answered.label)))
+
+    def first_window(self, task: int) -> int:
+        """The keys of those before are erased."""
+        return self._task(task).first_window
+
     def answer_to(self, task: int, label: Label, kind: str, request: Digest) -> bytes | None:
         """The stored answer to exactly this request."""
         if self._task(task).answered.get((label, kind)) != request:
@@ -169,7 +177,8 @@ class AuthorityRecords:
         request: Digest,
         answer: bytes,
     ) -> bytes:
-        """Uses ``label`` up for ``kind``. Returns what may be answered: what was stored first, if something was.
+        """Uses ``label``, of the round ``epoch``, up for ``kind``. Returns what may be answered: what was stored first,
+        if something was.
 
         ``kinds`` are all that the label has. With the last of them the keys of its ``epoch`` are erased, those of
         earlier epochs with any. Raises EncryptionError ``E_LABEL_USED``, ``E_EPOCH``, ``E_SIGHTED``.
@@ -184,7 +193,7 @@ class AuthorityRecords:
             _check_sighted(known, label, kind, request)
             used = {of_kind for of_label, of_kind in known.answered if of_label == label} | {kind}
             moved = self._moved(known, task, held, epoch + 1 if used.issuperset(kinds) else epoch)
-            answered = Answered(task, label, kind, request)
+            answered = Answered(task, epoch, label, kind, request)
             return Change((answered, *moved.entries), {_answer_blob(label, kind): answer, **moved.keep}, moved.remove)
 
         used = records_of(self._folded.change(change), task).answered[label, kind]

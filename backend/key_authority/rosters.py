@@ -8,6 +8,7 @@ import structlog
 
 from backend.key_authority.records import AuthorityRecords
 from protocol.errors import HearthError
+from protocol.identifiers import Address
 from protocol.messages.rosters import bits_of
 from protocol.messages.task import TaskSpec
 from protocol.round.windows import enrolment_window, first_round
@@ -40,23 +41,28 @@ class Rosters:
             return
         held, refused = set(self._records.clients(task)), self._records.refused(task)
         clients = [client for client, event in state.enrolled.items() if head - event.block >= spec.confirmations]
-        missing = state.enrolled.keys() - state.left.keys() - (held | refused)
-        last_moment = rosters_until(state.posted, state.rounds) - spec.durations.roster_seconds // 4
+        missing = state.enrolled.keys() - state.left.keys() - (held | refused) - self._sealed_for_good(state)
+        last_moment = rosters_until(state) - spec.durations.roster_seconds // 4
         if now <= last_moment and (missing or len(clients) < len(state.enrolled)):
             return
         window = enrolment_window(len(state.rounds), spec.cohort.roster_rounds)
         self._ledger.post_roster(task, window, bits_of(clients, held), bits_of(clients, refused))
 
+    def _sealed_for_good(self, state: TaskState) -> set[Address]:
+        """Who enrolled in a window whose key is erased, and was not shown in time: nobody waits for them."""
+        assert state.posted is not None
+        rounds = self._records.first_window(state.task) * state.posted.terms.roster_rounds
+        return set(state.enrolled_before(rounds)) if rounds else set()
+
     def _is_due(self, state: TaskState, now: int) -> bool:
-        """A window comes next, enrolment for it is over, and this authority has not posted for it."""
-        posted, opened = state.posted, len(state.rounds)
-        assert posted is not None
-        terms = posted.terms
-        window = enrolment_window(opened, terms.roster_rounds)
-        enrolling = not opened and now <= posted.enrol_until and len(state.enrolled) < terms.max_clients
-        comes = first_round(window, terms.roster_rounds) == opened + 1 and state.current is None and not enrolling
-        said = self._ledger.sender in state.rosters.get(window, {})
-        return comes and not said and not is_over(state, now) and now <= rosters_until(posted, state.rounds)
+        """A window comes next, nobody is waited for any more, and this authority, in its role still, has not posted."""
+        assert state.posted is not None
+        opened, length, own = len(state.rounds), state.posted.terms.roster_rounds, self._ledger.sender
+        window = enrolment_window(opened, length)
+        enrolling = not opened and now <= state.enrol_until
+        comes = first_round(window, length) == opened + 1 and state.current is None and not enrolling
+        said = own in state.dismissed or own in state.rosters.get(window, {})
+        return comes and not said and not is_over(state, now) and now <= rosters_until(state)
 
 
 class RosterWatch:

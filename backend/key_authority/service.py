@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from typing import Final
 
 from backend.key_authority.endpoints import ChainReader
+from backend.key_authority.entries import Answered
 from backend.key_authority.policy import AuthorityPolicy, check_task
 from backend.key_authority.records import AuthorityRecords
 from backend.key_authority.windows import WindowError, Windows
@@ -17,7 +19,8 @@ from protocol.encryption.envelope import MAX_ENVELOPE_BYTES, KeyEnvelope, check_
 from protocol.encryption.port import Entry
 from protocol.errors import EncryptionError, HearthError, Party, VerificationError
 from protocol.identifiers import Address, Digest, Label, sha256, to_hex
-from protocol.messages.chain import RoundView, TaskPosted
+from protocol.messages.chain import Enrolled, RoundView, TaskPosted
+from protocol.messages.issued import IssuedRecord, IssuedStatement, SignedIssued
 from protocol.messages.keys import (
     MAX_REQUEST_BYTES,
     KeyAcceptanceStatement,
@@ -28,6 +31,7 @@ from protocol.messages.keys import (
 )
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
+from protocol.round.commitments import SignerOf
 from protocol.round.key_request import answer_request, check_parameters, check_request, kinds_of
 from protocol.round.planning import check_plan, check_terms
 from protocol.round.scheme import RoundScheme, prepare
@@ -37,6 +41,8 @@ from storage.ledger.interface import TransactionRevertedError
 from storage.ledger.signer import Signer
 
 MAX_PLANNED_REQUEST_BYTES = MAX_PLAN_BYTES + MAX_REQUEST_BYTES
+
+AUTHORITY: Final = 2  # role of a bond's holder, as the ledger numbers them
 
 _DEAD = (RoundState.ABANDONED, RoundState.EXPIRED)
 
@@ -63,6 +69,7 @@ class KeyAuthority:
     ) -> None:
         self._reader, self._records, self._signer = reader, records, signer
         self._windows, self._policy = windows, policy
+        self._issued: dict[IssuedStatement, SignedIssued] = {}
 
     def identity(self) -> dict[str, str]:
         return {"address": to_hex(self._signer.address)}
@@ -81,7 +88,7 @@ class KeyAuthority:
         self._number(spec)
         try:
             check_task(self._policy, spec)
-            prepare(spec, spec.cohort.max_clients)
+            prepare(spec, spec.cohort.max_cohort)
         except EncryptionError as error:
             raise EncryptionError(error.args[0], code=error.code, fault=Party.MANUFACTURER) from error
         self._records.keep_task(task, body)
@@ -117,6 +124,7 @@ class KeyAuthority:
         request = decode(KeyRequest, body, MAX_REQUEST_BYTES)
         spec, digest = self._spec(task), request.digest()
         self._number(spec)
+        self._check_bond(task, spec)
         self._recorded_round(task, round_number, spec.confirmations, request.label, digest)
         self._records.sight(task, request.label, request.kind, digest)
         statement = sighting(task, round_number, request.kind, request.label, digest, self._signer.address)
@@ -134,6 +142,7 @@ class KeyAuthority:
         stored = self._records.answer_to(task, request.label, request.kind, digest)
         if stored is not None:
             return stored
+        self._check_bond(task, spec)
         check_task(self._policy, spec)
         check_parameters(plan, request, self._records.epoch(task))
         check_plan(plan, spec, domain, task, round_number)
@@ -143,13 +152,41 @@ class KeyAuthority:
             raise EncryptionError("the round is over", code="E_EXPIRED", fault=Party.EDGE_SERVER)
         seen = partial(sighting, task, round_number, request.kind, request.label, digest)
         check_sightings(domain, spec.committee, seen, shown.sightings)
-        check_request(plan, request)
+        check_request(plan, request, self._signer_of(task))
         held = subsets_without(len(spec.committee.members), spec.committee.threshold, self._number(spec))
         residues = self._partial_key(task, spec, plan, request, held)
         answer = encode(answer_request(plan, request, self._signer.address, residues, self._signer.sign))
         return self._records.use_label(
             task, plan.key_epoch, held, request.label, request.kind, kinds_of(plan), digest, answer
         )
+
+    def issued(self, task: int) -> bytes:
+        """An IssuedRecord: whom this authority gave its share of which key, by its own word."""
+        self._spec(task)
+        return encode(IssuedRecord(tuple(self._signed(answered) for answered in self._records.issued(task))))
+
+    def _signed(self, answered: Answered) -> SignedIssued:
+        """Signed once in the life of this process."""
+        own = self._signer.address
+        said = IssuedStatement(answered.task, answered.round, answered.label, answered.request, own)
+        if said not in self._issued:
+            self._issued[said] = SignedIssued(said, self._signer.sign(self._reader.domain, said))
+        return self._issued[said]
+
+    def _check_bond(self, task: int, spec: TaskSpec) -> None:
+        """Nothing is signed by which the ledger could not convict this authority, nor after it did."""
+        with _on_chain(f"task {task}"):
+            bond = self._reader.bond(task, self._signer.address)
+        if bond.role != AUTHORITY:
+            raise RefusedError("this authority was dismissed", code="E_DISMISSED", fault=Party.KEY_AUTHORITY)
+        if spec.deposits.authority and not bond.amount:
+            raise RefusedError("this authority has not placed its bond", code="E_BOND", fault=Party.KEY_AUTHORITY)
+
+    def _signer_of(self, task: int) -> SignerOf:
+        """By the enrolments on this authority's own chain."""
+        events = self._reader.events(task)
+        named = {event.client: event.signer for event in events if isinstance(event, Enrolled)}
+        return lambda client: named.get(client, client)
 
     def _opened(self, spec: TaskSpec, task: int, client: Address, body: bytes) -> Mapping[Subset, bytes]:
         """This authority's share of the keys in an envelope."""

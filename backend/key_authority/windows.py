@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
@@ -16,15 +17,17 @@ from backend.key_authority.records import AuthorityRecords
 from protocol.encryption.envelope import EncryptionKeyPair
 from protocol.errors import HearthError, Party
 from protocol.identifiers import Address, sha256, to_hex
-from protocol.messages.chain import Enrolled, Left
 from protocol.messages.keys import SignedWindowKey, WindowKeyStatement
 from protocol.messages.task import TaskSpec
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.round.state_table import RoundState
 from protocol.round.windows import AHEAD, first_round
+from protocol.task.ending import task_over
+from protocol.task.fold import fold
 from storage.ledger.signer import Signer
 
 LOOK_SECONDS = 5.0
+_RUNNING: Final = (RoundState.NONE, RoundState.OPEN, RoundState.REQUESTED)
 
 log = structlog.get_logger()
 
@@ -99,28 +102,32 @@ class Windows:
             self._records.erase_windows(task, max(kept) + 1)
             return
         for window in kept:
-            if not self._over(task, spec, window) or not (self._has_all(task) or self._over(task, spec, window + 1)):
+            shown = self._over(task, spec, window) and (
+                self._has_all(task, spec, window) or self._over(task, spec, window + 1)
+            )
+            if not shown:
                 return
             self._records.erase_windows(task, window + 1)
 
     def _over(self, task: int, spec: TaskSpec, window: int) -> bool:
         return self._opened(task, first_round(window + 1, spec.cohort.roster_rounds), spec.confirmations)
 
-    def _has_all(self, task: int) -> bool:
-        """Whether nobody's share is missing here."""
-        events = self._reader.events(task)
-        enrolled = {event.client for event in events if isinstance(event, Enrolled)}
-        left = {event.client for event in events if isinstance(event, Left)}
-        return enrolled - left <= self._records.clients(task)
+    def _has_all(self, task: int, spec: TaskSpec, window: int) -> bool:
+        """Whether nobody's share is missing here of those who enrolled before the next window's enrolments began."""
+        state = fold(task, self._reader.events(task))
+        enrolled = state.enrolled_before((window + 1) * spec.cohort.roster_rounds)
+        return enrolled.keys() - state.left.keys() <= self._records.clients(task)
 
     def _opened(self, task: int, round_number: int, confirmations: int) -> bool:
         return self._reader.round(task, round_number, confirmations).state is not RoundState.NONE
 
     def _ended(self, task: int, spec: TaskSpec) -> bool:
-        last = self._reader.round(task, spec.rounds, spec.confirmations).state
-        if last not in (RoundState.NONE, RoundState.OPEN, RoundState.REQUESTED):
-            return True
-        return self._reader.now() > self._reader.task(task).task_until
+        """No round comes any more, and the last one is over, as deep as the task's confirmations ask for."""
+        view, now = self._reader.task(task), self._reader.now()
+        if not task_over(view, now):
+            return False
+        last = self._reader.round(task, view.last_round, spec.confirmations).state
+        return view.last_round == 0 or now > view.task_until or last not in _RUNNING
 
 
 class WindowWatch:

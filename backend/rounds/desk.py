@@ -112,6 +112,7 @@ class Desk:
         return WindowKeys(tuple(keys[member] for member in spec.committee.members))
 
     def enrol(self, signed: SignedEnrolment) -> None:
+        """While the task runs. Whoever it is checked for here is not refused on chain for what it says itself."""
         state, enrolment = self._state, signed.enrolment
         self._own_task(enrolment.task)
         verify(self._domain, enrolment, signed.signature, enrolment.client, Party.CLIENT)
@@ -121,19 +122,28 @@ class Desk:
             raise DeskError(message, fault=Party.CLIENT, code="E_STAKE")
         if enrolment.client in state.enrolled:
             return
-        if len(state.enrolled) >= terms.max_clients or self._now > self._posted().enrol_until:
+        said = enrolment.spec, enrolment.stake, enrolment.locked_until
+        agreed = said == (terms.spec, terms.stake, self._posted().claim_until) and any(enrolment.signer)
+        if not agreed or enrolment.deadline < self._now:
+            raise VerificationError("the enrolment is for other terms, or too old", fault=Party.CLIENT)
+        if len(state.enrolled) >= terms.max_clients or is_over(state, self._now):
             raise DeskError("the task takes no more clients", fault=Party.CLIENT, code="E_FULL")
         self._inbox.enrol(signed)
 
     def leave(self, signed: SignedLeave) -> None:
         self._own_task(signed.leave.task)
-        verify(self._domain, signed.leave, signed.signature, signed.leave.client, Party.CLIENT)
+        signer = self._state.signer_of(signed.leave.client)
+        verify(self._domain, signed.leave, signed.signature, signer, Party.CLIENT)
         self._enrolled(signed.leave.client)
         self._inbox.leave(signed)
 
     def claim(self, client: Address) -> None:
         self._enrolled(client)
         self._inbox.claim(self._state.task, client)
+
+    def claim_fees(self) -> None:
+        """Has this server's own fees sent, and those of the authorities, when no phone claims any more."""
+        self._inbox.claim(self._state.task, self._signer.address)
 
     def submit(self, round_number: int, submission: Submission) -> SignedReceipt | None:
         """The server's word that it will be in the batch, durable before it is given. None for the censored."""
@@ -146,7 +156,7 @@ class Desk:
         if isinstance(plan, Absent) or not self._stands(facts.opened):
             raise _starting("the plan cannot be read yet")
         signed = commitment_of(plan, submission)
-        verify_commitment(plan, signed)
+        verify_commitment(plan, signed, state.signer_of)
         if submission.client in self._censored:
             return None
         if facts.batched is not None or facts.requested is not None:

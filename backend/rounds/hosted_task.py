@@ -22,7 +22,7 @@ from protocol.task.state import TaskState
 from storage.ledger.block_times import measured_block_seconds
 from storage.ledger.interface import Ledger
 
-BOND_SECONDS = 5  # between two attempts to take the bond back
+BOND_SECONDS = 5  # between two attempts to get back, at the end, what is this server's
 
 log = structlog.get_logger()
 
@@ -40,6 +40,7 @@ class HostedTask:
     bonded: bool = False
     refused: bool = False
     returned: bool = False  # the bond, at the end
+    asked: bool = False  # for the fees, at the end
 
     @property
     def state(self) -> TaskState:
@@ -73,10 +74,22 @@ class HostedTask:
             if not isinstance(move, Wait | End):
                 return 0
             until = move.until if isinstance(move, Wait) else NEVER
-            return until if self._bond_is_back(now) else min(until, now + BOND_SECONDS)
+            settled_up = self._fees_are_asked_for(now) and self._bond_is_back(now)
+            return until if settled_up else min(until, now + BOND_SECONDS)
         except HearthError as error:
             log.warning("will try again", task=self.posted.task, error=str(error))
             return now + 1
+
+    def _fees_are_asked_for(self, now: int) -> bool:
+        """True as well while it is not time for it, or there are none."""
+        terms, state = self.posted.terms, self.state
+        if not terms.edge_fee + terms.authority_fee or state.current is not None or not is_over(state, now):
+            return True
+        payable_from = state.payable_from()
+        if not self.asked and payable_from is not None and now >= payable_from:
+            self.desk.claim_fees()
+            self.asked = True
+        return self.asked
 
     def _bond_is_back(self, now: int) -> bool:
         """True as well while it is not time to ask for it, or there is none."""

@@ -239,7 +239,7 @@ class EdgeJournal:
         self._folded.change(change)
 
     def verdict(self, task: int, round_number: int) -> Verdict | None:
-        """The verdict already taken; the accepted set must not change once its key is requested."""
+        """The verdict already taken; the accepted set must not change once this server requested its key."""
         return self._verdict(task, round_number) if self._round(task, round_number).has_verdict else None
 
     def keep_verdict(
@@ -247,7 +247,8 @@ class EdgeJournal:
     ) -> Verdict | None:
         """The verdict that stands then: the first one of a round, unless that is ``instead_of``.
 
-        One is replaced only before its key is requested, when the chain took a commitment back.
+        One is replaced before its key is requested, when the chain took a commitment back, or by the accepted set whose
+        key another server requested.
         """
         kept = Change((VerdictKept(task, round_number),), {_verdict_blob(task, round_number): encode(verdict)})
 

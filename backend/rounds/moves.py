@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from protocol.identifiers import Address
+from protocol.identifiers import Address, Digest
 from protocol.messages.settlement import Verdict
 
 
@@ -51,6 +51,20 @@ class ShowEnvelopes:
 
 
 @dataclass(frozen=True, slots=True)
+class DrawCohort:
+    """Have a block draw the cohort of this round, or end a draw with which it can be opened no more."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBeacon:
+    """Ask the chain for the hash of the block that draws the next cohort, once it is deep enough."""
+
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
 class OpenRound:
     number: int
     cohort: Mapping[Address, int]  # reputation by client
@@ -72,6 +86,13 @@ class VerifyUpdates:
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class FollowRequest:
+    """Go on with the accepted set whose key another server requested."""
+
     number: int
 
 
@@ -110,8 +131,8 @@ class End:
 
 
 Move = (
-    Wait | Fetch | ReadTimes | ShowTask | AskKeys | ShowEnvelopes | OpenRound | CommitBatch | VerifyUpdates
-    | RequestKey | DecryptSum | Publish | Abandon | Expire | Rederive | End
+    Wait | Fetch | ReadTimes | ShowTask | AskKeys | ShowEnvelopes | DrawCohort | ReadBeacon | OpenRound | CommitBatch
+    | VerifyUpdates | RequestKey | FollowRequest | DecryptSum | Publish | Abandon | Expire | Rederive | End
 )  # fmt: skip
 
 
@@ -119,8 +140,8 @@ Move = (
 class Knowledge:
     """What this server knows of the task besides chain and content.
 
-    ``submissions`` to ``undecryptable`` are of the last round. ``not_before``: block time before which a kind of move
-    is not tried again.
+    ``submissions`` to ``undecryptable`` are of the last round, ``beacon`` and ``overdue`` of the draw for the next one.
+    ``not_before``: block time before which a kind of move is not tried again.
     """
 
     server: Address
@@ -135,7 +156,10 @@ class Knowledge:
     closed: bool = False  # the batch takes no more
     verdict: Verdict | None = None
     summed: bool = False  # the sum of the accepted is at hand
-    decrypted: bool = False
-    undecryptable: bool = False  # the sum cannot be decrypted, whoever asks
+    keyless: bool = False  # the ledger takes no request for a key: too few authorities have their bonds still
+    opened: bool = False  # what the key of the request opens is at hand, a sum or garbage
+    undecryptable: bool = False  # the sum cannot be made, or decrypted, whoever asks
+    beacon: Digest | None = None
+    overdue: bool = False  # no block that comes can tell the beacon any more
     underivable: Mapping[int, int] = field(default_factory=dict)  # rounds for which deriving again did not help, until
     not_before: Mapping[type[Move], int] = field(default_factory=dict)

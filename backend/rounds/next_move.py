@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
+from backend.rounds.envelopes import awaited, missing_anywhere, to_show
 from backend.rounds.moves import (
     Abandon,
     AskKeys,
@@ -17,9 +18,9 @@ from backend.rounds.moves import (
     End,
     Expire,
     Fetch,
+    FollowRequest,
     Knowledge,
     Move,
-    OpenRound,
     Publish,
     ReadTimes,
     Rederive,
@@ -29,22 +30,23 @@ from backend.rounds.moves import (
     VerifyUpdates,
     Wait,
 )
+from backend.rounds.opening import between_rounds, may_answer
+from backend.rounds.requested import may_follow
+from backend.rounds.withheld import underived
 from protocol.errors import EncryptionError
 from protocol.identifiers import Address
-from protocol.messages.chain import TaskPosted
 from protocol.messages.round import RoundPlan
-from protocol.messages.settlement import Allocation, Verdict
+from protocol.messages.settlement import Verdict
 from protocol.messages.submission import SignedCommitment
 from protocol.messages.task import TaskSpec
-from protocol.round.eligibility import cohort_of
 from protocol.round.key_request import check_quorum, key_request
 from protocol.round.objection import batch_window, key_after
-from protocol.round.windows import AHEAD, enrolment_window, first_round, window_of
-from protocol.task.acting import NEVER, acts_after, rosters_until
+from protocol.round.windows import AHEAD, enrolment_window, window_of
+from protocol.task.acting import NEVER, acts_after
 from protocol.task.documents import Absent
 from protocol.task.ending import is_over
 from protocol.task.margins import Margins, margins, pace_blocks
-from protocol.task.past import allocation_before, published, readable
+from protocol.task.past import allocation_before
 from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
 
@@ -59,15 +61,6 @@ def next_move(state: TaskState, known: Knowledge, now: int) -> Move:
     if isinstance(move, Wait):
         return _meanwhile(state, known, Wait(min(move.until, *known.underivable.values(), NEVER)), now)
     return Wait(known.not_before[type(move)]) if known.not_before.get(type(move), 0) > now else move
-
-
-def candidates(state: TaskState) -> dict[Address, int] | Absent:
-    """Whom the next round has to plan, with reputations."""
-    spec, number = state.spec, len(state.rounds) + 1
-    allocation = allocation_before(state, number)
-    if isinstance(spec, Absent):
-        return spec
-    return allocation if isinstance(allocation, Absent) else cohort_of(state, spec, number, allocation)
 
 
 def owed_batch(state: TaskState, server: Address, submissions: Collection[Address], now: int) -> Margins | None:
@@ -98,7 +91,7 @@ def _next(state: TaskState, known: Knowledge, now: int) -> Move:
         return _in_round(state, spec, known, state.current, now)
     if is_over(state, now):
         return End() if now > posted.claim_until else Wait(posted.claim_until + 1)
-    return _between_rounds(state, posted, spec, known, now)
+    return between_rounds(state, posted, spec, known, now)
 
 
 def _meanwhile(state: TaskState, known: Knowledge, wait: Wait, now: int) -> Move:
@@ -108,60 +101,29 @@ def _meanwhile(state: TaskState, known: Knowledge, wait: Wait, now: int) -> Move
     if isinstance(spec, Absent) or not known.told or is_over(state, now) or wait.until - now <= ASK_SECONDS:
         return wait
     length = spec.cohort.roster_rounds
-    window, last = enrolment_window(len(state.rounds), length), window_of(spec.rounds, length)
+    window, last = enrolment_window(len(state.rounds), length), window_of(state.total_rounds, length)
     lacking = [near for near in range(window, min(window + AHEAD, last) + 1) if near not in known.keyed]
     ask_again, show_again = (known.not_before.get(kind, 0) for kind in (AskKeys, ShowEnvelopes))
     if lacking and ask_again <= now:
         return AskKeys(lacking[0])
-    waiting = _unshown(state, known, len(spec.committee.members))
-    if showing := _to_show(waiting, known, now):
+    waiting = missing_anywhere(state, spec, known)
+    if showing := to_show(waiting, known, now):
         return showing
     return Wait(min([wait.until, *([ask_again] if lacking else []), *([show_again] if waiting else [])]))
-
-
-def _between_rounds(state: TaskState, posted: TaskPosted, spec: TaskSpec, known: Knowledge, now: int) -> Move:
-    if not known.told:
-        return ShowTask()
-    if unread := _underived(state, known):
-        return Rederive(unread)
-    waiting = _unshown(state, known, _enough(state, spec))
-    if showing := _to_show(waiting, known, now):
-        return showing
-    again = known.not_before.get(ShowEnvelopes, NEVER) if waiting else NEVER
-    if not state.rounds and now <= posted.enrol_until and len(state.enrolled) < posted.terms.max_clients:
-        return Wait(min(again, posted.enrol_until + 1))
-    after = acts_after(state, known.server)
-    if now <= after:
-        return Wait(min(again, after + 1))
-    until = _rosters_awaited(state, posted, now)
-    if until is not None:
-        return Wait(min(again, until + 1))
-    cohort = candidates(state)
-    if isinstance(cohort, Absent) or len(cohort) < spec.cohort.min_clients:
-        return Wait(min(again, posted.task_until + 1))
-    return OpenRound(len(state.rounds) + 1, cohort)
-
-
-def _rosters_awaited(state: TaskState, posted: TaskPosted, now: int) -> int | None:
-    """The last instant at which one that is missing may still come; None when the next round waits for none."""
-    window, until = enrolment_window(len(state.rounds), posted.terms.roster_rounds), rosters_until(posted, state.rounds)
-    first = first_round(window, posted.terms.roster_rounds) == len(state.rounds) + 1
-    all_here = len(state.rosters.get(window, {})) == len(posted.terms.authorities)
-    return until if first and not all_here and now <= until else None
 
 
 def _in_round(state: TaskState, spec: TaskSpec, known: Knowledge, facts: RoundFacts, now: int) -> Move:
     number, opened = facts.number, facts.opened
     if now > opened.settle_until:
         return Expire(number)
-    if unread := _underived(state, known):
+    if unread := underived(state, known):
         return Rederive(unread)
     after = acts_after(state, known.server)
-    waiting = _unshown(state, known, _enough(state, spec))
+    waiting = awaited(state, spec, known)
     if now <= after and waiting and not known.told:
         return ShowTask()  # the authorities' word is at hand when this server has to take over
     if now <= after:
-        return _to_show(waiting, known, now) or Wait(min(after, opened.settle_until) + 1)
+        return to_show(waiting, known, now) or Wait(min(after, opened.settle_until) + 1)
     plan = state.plan(number)
     if isinstance(plan, Absent):
         return Wait(opened.settle_until + 1)
@@ -202,32 +164,37 @@ def _after_commit_phase(state: TaskState, spec: TaskSpec, known: Knowledge, fact
     plan, committed = state.plan(number), state.committed(number)
     if isinstance(plan, Absent) or isinstance(committed, Absent):
         return Wait(end + 1)
-    before = allocation_before(state, number)
-    if not isinstance(before, Allocation):
+    if isinstance(allocation_before(state, number), Absent):
         return Wait(end + 1)  # nobody can tell what everyone has earned
-    verdict = known.verdict
-    if verdict is None or (facts.requested is None and not fits(verdict, committed)):
+    verdict, requested = known.verdict, facts.requested
+    if verdict is None or (requested is None and not fits(verdict, committed)):
         return VerifyUpdates(number)
-    if not known.summed and not known.undecryptable:
+    if not known.summed and (requested is not None or not known.undecryptable):
         return VerifyUpdates(number)
-    settling = _settles(state, now, end)
-    try:
-        if known.undecryptable or not fits(verdict, committed):
-            raise EncryptionError("the sum cannot be decrypted")
-        request = key_request(plan, committed, verdict.accepted)
-        check_quorum([entry.weight for entry in request.entries], plan.min_clients, plan.max_share_ppm)
-    except EncryptionError:
-        if facts.requested is None and now <= facts.opened.commit_until:
+    if requested is None:
+        in_time = now < margins(spec, facts.opened, state.times).publish_due
+        if in_time and known.summed and not known.keyless and may_answer(state, spec) and _is_quorum(plan, verdict):
+            return RequestKey(number)
+        if now <= facts.opened.commit_until:
             return Wait(facts.opened.commit_until + 1)
-        return settling or Abandon(number)
-    if facts.requested is None:
-        return RequestKey(number)
-    if facts.requested.request != request.digest():
-        return settling or Abandon(number)  # the server before requested the key of another set
-    if not known.decrypted:
-        due = margins(spec, facts.opened, state.times).publish_due
-        return DecryptSum(number) if now < due else settling or Abandon(number)
-    return settling or Publish(number)
+        return _settles(state, now, end) or Abandon(number)
+    # whoever requested a key may have opened the sum: there is no way out any more but to publish it
+    if known.undecryptable or not fits(verdict, committed):
+        return Wait(end + 1)
+    if not verdict.accepted or requested.request != key_request(plan, committed, verdict.accepted).digest():
+        # the server before requested the key of another set
+        return FollowRequest(number) if may_follow(plan, committed, state.request(number)) else Wait(end + 1)
+    return (_settles(state, now, end) or Publish(number)) if known.opened else DecryptSum(number)
+
+
+def _is_quorum(plan: RoundPlan, verdict: Verdict) -> bool:
+    """Enough are accepted, and none of them is most of the sum."""
+    weights = {entry.client: entry.weight for entry in plan.weights}
+    try:
+        check_quorum([weights[client] for client in verdict.accepted], plan.min_clients, plan.max_share_ppm)
+    except EncryptionError:
+        return False
+    return True
 
 
 def fits(verdict: Verdict, committed: Mapping[Address, SignedCommitment]) -> bool:
@@ -250,39 +217,3 @@ def _timed_blocks(state: TaskState) -> Iterator[int]:
 def _unknown(state: TaskState, blocks: Iterable[int]) -> tuple[int, ...]:
     """Those whose times are not known."""
     return tuple(sorted(set(blocks) - state.times.keys()))
-
-
-def _underived(state: TaskState, known: Knowledge) -> int:
-    """A round of which something is withheld that others need: the last published or settled one, or its successor's
-    index set; 0 for none."""
-    numbers = [facts.number for facts in state.rounds if facts.ended is not None and published(state, facts.number)]
-    settled, current = state.last_settled(), state.current
-    withheld = [number for number in numbers[-1:] if not readable(state, number)]
-    if settled is not None and isinstance(allocation_before(state, settled.number + 1), Absent):
-        withheld.append(settled.number)
-    if current is not None:
-        plan, index_set = state.plan(current.number), state.index_set(current.number)
-        withheld += [current.number] if isinstance(plan, RoundPlan) and isinstance(index_set, Absent) else []
-    return next((number for number in withheld if number not in known.underivable), 0)
-
-
-def _to_show(waiting: tuple[Address, ...], known: Knowledge, now: int) -> ShowEnvelopes | None:
-    """Whoever is new at once; the others when an authority or an envelope that was away may be back."""
-    new = tuple(client for client in waiting if client not in known.shown)
-    if new or (waiting and known.not_before.get(ShowEnvelopes, 0) <= now):
-        return ShowEnvelopes(new or waiting)
-    return None
-
-
-def _enough(state: TaskState, spec: TaskSpec) -> int:
-    """Authorities for which a round waits: all before the first one, then a threshold."""
-    return spec.committee.threshold if state.rounds else len(spec.committee.members)
-
-
-def _unshown(state: TaskState, known: Knowledge, enough: int) -> tuple[Address, ...]:
-    """Clients whose shares fewer than ``enough`` authorities have confirmed."""
-    return tuple(
-        client
-        for client in sorted(state.enrolled)
-        if client not in known.refused and client not in state.left and len(known.acceptances.get(client, ())) < enough
-    )

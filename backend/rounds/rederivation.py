@@ -1,13 +1,15 @@
 """What somebody withholds of a settled round, derived again and held against the digests on chain.
 
-An allocation follows from the verdict, a verdict from the ciphertexts, sums from ciphertexts and partial keys, a model
-from sums. Whatever matches goes into content, where everybody finds it.
+An allocation follows from the verdict, a verdict from the ciphertexts and the request for the key, sums from
+ciphertexts and partial keys, a model from sums. Whatever matches goes into content, where everybody finds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain, combinations, islice
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,25 +19,33 @@ from backend.aggregation.aggregator import decrypt_sum
 from backend.aggregation.verifier import VerifiedSum, verify_updates
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.key_answers import KeyAnswers
+from backend.rounds.requested import may_follow, requested_verdict
 from protocol.canonical import encode
 from protocol.content.cid import cid_of
+from protocol.domain import Domain
 from protocol.errors import HearthError
+from protocol.identifiers import Address
 from protocol.incentives.contribution import Progress
-from protocol.incentives.rewards import allocation_root, settle
+from protocol.incentives.rewards import allocation_root, fees, settle, total_owed
 from protocol.messages.chain import RoundPublished
-from protocol.messages.settlement import Allocation, Verdict
+from protocol.messages.settlement import Allocation, RoundRecord, Verdict
+from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
 from protocol.model.step import apply_step
+from protocol.round.eligibility import cohort_of
 from protocol.round.key_request import key_request
-from protocol.round.planning import choose_index_set
+from protocol.round.planning import choose_index_set, plan_round
 from protocol.round.scheme import RoundScheme
 from protocol.sparse.codec import decode_index_set, decode_sums, encode_index_set, encode_sums
 from protocol.task.documents import Absent, Rederived
-from protocol.task.past import allocation_before, past_before, readable, standing_allocation
+from protocol.task.past import allocation_before, past_before, readable, standing_allocation, stepped
+from protocol.task.round_facts import Settled
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore, get_document
 from storage.history import UnderivableError, load_history, there
 from storage.task_reader import TaskReader
+
+MAX_GUESSES: Final = 1_000  # at whose shares made a key, when the record of its round is withheld
 
 log = structlog.get_logger()
 
@@ -44,6 +54,7 @@ log = structlog.get_logger()
 class Rederivation:
     """Of one task."""
 
+    domain: Domain
     store: ContentStore
     committee: CommitteeClient
     reader: TaskReader
@@ -56,17 +67,19 @@ class Rederivation:
     def run(self, number: int, best: int) -> bool:
         """Whether round ``number`` can be read now. ``best``: most right answers of any model before it.
 
-        Of a round that runs only the index set is derived: phones wait for it.
+        Of a round that runs plan and index set are derived: phones wait for them, and its server for the end.
         """
         try:
             if self.state.rounds[number - 1].running:
-                self.indices(number)
+                if isinstance(self.state.plan(number), Absent):
+                    self._plan(number)
+                else:
+                    self.indices(number)
                 self.reader.look_again()
                 return True
             verdict, total = self._verdict(number)
             allocation = self._allocation(number, verdict, best)
-            published = isinstance(self.state.rounds[number - 1].ended, RoundPublished)
-            aggregate = self._model(number, verdict, total) if published else None
+            aggregate = self._model(number, verdict, total) if stepped(self.state, number) else None
         except HearthError as error:
             log.warning("not derived again", task=self.state.task, round=number, error=str(error))
             return False
@@ -81,10 +94,13 @@ class Rederivation:
             return known, None
         plan, committed = there(self.state.plan(number)), there(self.state.committed(number))
         verdict, total = verify_updates(self.store, self._scheme(number), committed, self.pause)
-        request = key_request(plan, committed, verdict.accepted)
-        if facts.requested is not None and request.digest() != facts.requested.request:
+        digest = facts.requested.request if facts.requested else None
+        if digest in (None, key_request(plan, committed, verdict.accepted).digest()):
+            return verdict, total
+        request = there(self.state.request(number))
+        if not may_follow(plan, committed, request):
             raise UnderivableError("another set than the one whose key was requested is accepted now")
-        return verdict, total
+        return requested_verdict(request, verdict), None
 
     def _allocation(self, number: int, verdict: Verdict, best: int) -> Allocation:
         settled = self.state.rounds[number - 1].settled
@@ -93,13 +109,32 @@ class Rederivation:
         known = standing_allocation(self.state, number)
         if isinstance(known, Allocation):
             return known
-        progress = Progress(best, settled.correct, settled.examples) if isinstance(settled, RoundPublished) else None
-        before = there(allocation_before(self.state, number))
-        allocation = settle(there(self.state.spec), before, number, verdict, progress)
-        if allocation_root(allocation) != settled.allocation_root:
-            raise UnderivableError("the allocation that follows is not the one on chain")
-        self.store.put(encode(allocation))
-        return allocation
+        spec, before = there(self.state.spec), there(allocation_before(self.state, number))
+        progress = None
+        if isinstance(settled, RoundPublished) and stepped(self.state, number):
+            progress = Progress(best, settled.correct, settled.examples)
+        for served in self._served(number, spec, settled):
+            allocation = settle(spec, before, number, verdict, progress, served)
+            if total_owed(allocation) == settled.allocated and allocation_root(allocation) == settled.allocation_root:
+                self.store.put(encode(allocation))
+                return allocation
+        raise UnderivableError("no allocation that follows is the one on chain")
+
+    def _served(self, number: int, spec: TaskSpec, settled: Settled) -> Iterator[Mapping[Address, int]]:
+        """What the round's fees may have been: whose shares made its key stands in its record alone."""
+        if not isinstance(settled, RoundPublished):
+            yield {}
+            return
+        facts, record, members = self.state.rounds[number - 1], self.state.record(number), spec.committee.members
+        publisher = facts.ended_by or facts.server
+        if isinstance(record, RoundRecord):
+            yield fees(spec, publisher, [signed.statement.authority for signed in record.keys])
+        elif not spec.rewards.authority_fee:
+            yield fees(spec, publisher, ())
+        else:
+            sizes = range(len(members), spec.committee.threshold - 1, -1)
+            makers = chain.from_iterable(combinations(members, size) for size in sizes)
+            yield from (fees(spec, publisher, some) for some in islice(makers, MAX_GUESSES))
 
     def _model(self, number: int, verdict: Verdict, total: VerifiedSum | None) -> bytes:
         """Digest of the sums; sums, index set and model are in content then."""
@@ -116,8 +151,8 @@ class Rederivation:
         else:
             sums = decode_sums(get_document(self.store, known.digest, 8 * plan.dimension), plan.dimension)
         weights = sum(entry.weight for entry in request.entries)
-        stepped = apply_step(parameters, indices, sums, weights, plan.learning.quantiser)
-        if self.store.put(layout.to_safetensors(stepped)).digest != event.model:
+        after = apply_step(parameters, indices, sums, weights, plan.learning.quantiser)
+        if self.store.put(layout.to_safetensors(after)).digest != event.model:
             raise UnderivableError("the model that follows is not the one on chain")
         return self.store.put(encode_sums(sums)).digest
 
@@ -154,6 +189,22 @@ class Rederivation:
                 self.store.put(encode_index_set(indices))
                 return indices
         raise UnderivableError("no index set that follows is the plan's")
+
+    def _plan(self, number: int) -> None:
+        """From the chain and the past that was public when it was opened; its label says whether it is the one."""
+        spec, opened = there(self.state.spec), self.state.rounds[number - 1].opened
+        cohort = cohort_of(self.state, spec, number, there(allocation_before(self.state, number)), opened.beacon)
+        history = load_history(self.state, there(past_before(self.state, number)), self.store)
+        for known in (history, replace(history, published=None)):
+            indices = choose_index_set(spec, number, known)
+            index_set = encode_index_set(indices)
+            where = self.domain, self.state.task, number
+            plan = plan_round(spec, *where, cohort, known, cid_of(index_set).digest, len(indices))
+            if plan.label() == opened.label:
+                self.store.put(index_set)
+                self.store.put(encode(plan))
+                return
+        raise UnderivableError("no plan that follows is the one on chain")
 
     def _scheme(self, number: int) -> RoundScheme:
         return RoundScheme.of(there(self.state.plan(number)), there(self.state.spec).committee)

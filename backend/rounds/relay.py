@@ -1,5 +1,7 @@
 """Sends what phones asked for: enrolments, leaves, claims. A worker of its own, and slow, so that it delays no round.
 
+Fees of this server and of the authorities go along with claims: each is one leaf more under the same proof.
+
 A relayed transaction takes a nonce of the account that sends batches as well, and its estimate the node's time. So each
 pass sends at most one of a kind, and what comes too late is dropped without a call.
 """
@@ -16,6 +18,8 @@ from protocol.errors import HearthError
 from protocol.identifiers import Address, to_hex
 from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof
 from protocol.messages.settlement import Allocation
+from protocol.messages.submission import Enrolment
+from protocol.task.ending import is_over
 from protocol.task.past import standing_allocation
 from protocol.task.state import TaskState
 from storage.ledger.interface import Ledger, TransactionRevertedError
@@ -43,9 +47,9 @@ class Relay:
                 log.warning("not relayed yet", task=state.task, error=str(error))
 
     def _enrol(self, state: TaskState, now: int) -> None:
+        """While the task runs. Of several the ledger skips whom it does not take; whoever it skips may ask again."""
         waiting = self.inbox.waiting(state.task).enrolments
-        over = state.posted is not None and now > state.posted.enrol_until
-        late = [client for client in waiting if over or client in state.enrolled]
+        late = [client for client, signed in waiting.items() if _is_late(state, signed.enrolment, now)]
         self.inbox.done(state.task, enrolments=late)
         clients = self._next(state.task, [client for client in waiting if client not in late], ENROLMENTS_AT_ONCE)
         if self._sent(state.task, clients, lambda: self.ledger.enrol([waiting[one] for one in sorted(clients)])):
@@ -76,8 +80,23 @@ class Relay:
         if len(clients) > 1:
             self._alone.update((task, client) for client in unpaid)
         sending = paid if len(clients) > 1 else [*paid, *unpaid]
+        if (paid or self.ledger.sender in clients) and (task, clients[0]) not in self._alone:
+            sending += [holder for holder in self._earners(state, allocation) if holder not in sending]
         if self._sent(task, sending, lambda: self._send_claims(task, allocation, sending)):
             self.inbox.done(task, claims=sending)
+
+    def _earners(self, state: TaskState, allocation: Allocation) -> list[Address]:
+        """This server and the authorities, as far as their fees are not paid yet; the ledger pays none without its
+        role."""
+        if state.posted is None:
+            return []
+        serving = {self.ledger.sender, *state.posted.terms.authorities} - state.dismissed
+        owed = {entry.client: entry.cumulative for entry in allocation.entitlements if entry.client in serving}
+        return [
+            holder
+            for holder, cumulative in owed.items()
+            if (state.task, holder) not in self._alone and cumulative > self.ledger.claimed(state.task, holder)
+        ]
 
     def _send_claims(self, task: int, allocation: Allocation, clients: Sequence[Address]) -> None:
         if len(clients) == 1:
@@ -104,6 +123,12 @@ class Relay:
             log.warning("refused", task=task, client=to_hex(clients[0]), error=str(error))
         self._alone.difference_update((task, client) for client in clients)
         return True
+
+
+def _is_late(state: TaskState, enrolment: Enrolment, now: int) -> bool:
+    """It would cost a transaction for nothing."""
+    full = state.posted is not None and len(state.enrolled) >= state.posted.terms.max_clients
+    return full or is_over(state, now) or now > enrolment.deadline or enrolment.client in state.enrolled
 
 
 def payable_allocation(state: TaskState, root: bytes) -> Allocation | None:

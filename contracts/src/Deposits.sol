@@ -20,7 +20,7 @@ abstract contract Deposits is IHearthTasks, Payments {
         _receive(posted.shown.token, amount);
         (bond.placed, bond.amount) = (true, amount);
         posted.shown.deposits += amount;
-        if (authority && posted.authoritiesMissing != 0) --posted.authoritiesMissing;
+        if (authority) ++posted.bonded;
         _log(task, BondPlaced.selector, uint160(holder), abi.encode(amount));
     }
 

@@ -17,6 +17,23 @@ abstract contract Disputes is IHearthTasks, Payments {
     function dispute(bytes calldata proof) external nonReentrant {
         (uint256 task, uint64 round, address culprit) =
             abi.decode(Address.functionStaticCall(_judge, proof), (uint256, uint64, address));
+        BondView storage bond = _bond[task][culprit];
+        uint128 owed = bond.role == Role.EdgeServer ? _freeze(task, round, culprit) : 0;
+        _dismiss(task, bond);
+        uint128 amount = bond.amount;
+        // the round's clients come first; so nobody gets anything out of accusing itself
+        uint128 share = amount > owed ? (amount - owed) / 2 : 0;
+        bond.amount = 0;
+        TaskView storage shown = _task[task].shown;
+        shown.deposits -= amount;
+        // nothing is paid out at once: no payee and no token must stop a dispute
+        shown.escrow += amount - share;
+        _log(task, BondForfeited.selector, uint160(culprit), uint160(msg.sender), abi.encode(amount, share));
+        _credit(task, msg.sender, share);
+    }
+
+    /// @return owed What whoever committed in the round gets instead.
+    function _freeze(uint256 task, uint64 round, address culprit) private returns (uint128 owed) {
         TaskView storage shown = _task[task].shown;
         RoundView storage current = _round[task][round];
         bool undecided = round == shown.pendingRound && block.timestamp < shown.payableFrom;
@@ -26,14 +43,8 @@ abstract contract Disputes is IHearthTasks, Payments {
             (shown.pendingRound, shown.payableFrom) = (0, 0);
             (shown.pendingRoot, shown.pendingAllocated) = (0, 0);
         }
+        owed = _owed(shown, current);
+        shown.reserved += owed;
         _log(task, RoundFrozen.selector, round, uint160(culprit), "");
-        BondView storage bond = _bond[task][culprit];
-        uint128 amount = bond.amount;
-        (bond.role, bond.amount) = (Role.None, 0);
-        shown.deposits -= amount;
-        // nothing is paid out at once: no payee and no token must stop a dispute
-        shown.escrow += amount - amount / 2;
-        _log(task, BondForfeited.selector, uint160(culprit), uint160(msg.sender), abi.encode(amount));
-        _credit(task, msg.sender, amount / 2);
     }
 }

@@ -6,8 +6,11 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {IHearthJudge} from "./interfaces/IHearthJudge.sol";
 import {IHearthLedger} from "./interfaces/IHearthLedger.sol";
 import {IHearthTypes} from "./interfaces/IHearthTypes.sol";
+import {CohortTree} from "./libraries/CohortTree.sol";
+import {Leaves} from "./libraries/Leaves.sol";
 
-/// @title What a contract can find a party guilty of, from signatures and a round's batch alone. Keeps nothing.
+/// @title What a contract can find a party guilty of, from signatures and a round's trees alone. Keeps nothing.
+/// @dev Its caller is the ledger, for which it judges.
 contract HearthJudge is IHearthJudge {
     bytes32 private constant _STATEMENT_TYPE =
         keccak256("RoundStatement(uint256 task,uint64 round,bytes32 label,bytes32 model)");
@@ -19,17 +22,6 @@ contract HearthJudge is IHearthJudge {
     );
     bytes32 private constant _RECEIPT_TYPE =
         keccak256("Receipt(uint256 task,uint64 round,bytes32 label,bytes32 commitment)");
-    bytes32 private constant _COMMITMENT_TYPE = keccak256(
-        "Commitment(uint256 task,uint64 round,address client,bytes32 label,bytes16 nonce,bytes32 ciphertext)"
-    );
-    bytes32 private constant _COMMITMENT_LEAF =
-        keccak256("HearthCommitmentLeaf(uint256 index,bytes32 commitment,bytes32 signature)");
-
-    IHearthLedger private immutable _ledger;
-
-    constructor() {
-        _ledger = IHearthLedger(msg.sender);
-    }
 
     /// @inheritdoc IHearthJudge
     function twoStatements(
@@ -39,8 +31,8 @@ contract HearthJudge is IHearthJudge {
         RoundStatement calldata other,
         bytes calldata otherSignature
     ) external view returns (uint256, uint64, address) {
-        bool opened = _listed(one.task, server, IHearthTypes.Role.EdgeServer) == _ledger.roundOf(one.task, one.round).server;
-        if (!opened && _ledger.taskOf(one.task).edgeServer != server) revert HearthJudge_NotAccused(server);
+        bool opened = _listed(one.task, server, IHearthTypes.Role.EdgeServer) == _ledger().roundOf(one.task, one.round).server;
+        if (!opened && _ledger().taskOf(one.task).edgeServer != server) revert HearthJudge_NotAccused(server);
         bool labels = one.label != other.label;
         bool models = one.model != 0 && other.model != 0 && one.model != other.model;
         if (one.task != other.task || one.round != other.round || !(labels || models)) revert HearthJudge_NoConflict();
@@ -88,11 +80,11 @@ contract HearthJudge is IHearthJudge {
         address server,
         IHearthTypes.Commitment calldata promised,
         bytes calldata receipt,
-        BatchLeaf[] calldata around
+        IHearthTypes.BatchLeaf[] calldata around
     ) external view returns (uint256, uint64, address) {
         (uint256 task, uint64 round) = (promised.task, promised.round);
         IHearthTypes.RoundView memory shown = _batcher(task, round, server);
-        bytes32 hash = keccak256(abi.encode(_COMMITMENT_TYPE, promised));
+        bytes32 hash = Leaves.structHash(promised);
         _signed(keccak256(abi.encode(_RECEIPT_TYPE, task, round, promised.label, hash)), server, receipt);
         if (promised.label != shown.label) revert HearthJudge_NoConflict();
         if (shown.batched == 0) {
@@ -104,7 +96,7 @@ contract HearthJudge is IHearthJudge {
     }
 
     /// @inheritdoc IHearthJudge
-    function badLeaf(uint256 task, uint64 round, address server, BatchLeaf calldata leaf)
+    function badLeaf(uint256 task, uint64 round, address server, IHearthTypes.BatchLeaf calldata leaf)
         external
         view
         returns (uint256, uint64, address)
@@ -113,14 +105,14 @@ contract HearthJudge is IHearthJudge {
         bytes32 hash = _included(shown, leaf);
         IHearthTypes.Commitment calldata commitment = leaf.commitment;
         bool here = commitment.task == task && commitment.round == round && commitment.label == shown.label;
-        bool fair = here && leaf.index < shown.batched && _isBy(hash, commitment.client, leaf.signature)
-            && _ledger.enrolmentOf(task, commitment.client).envelope != 0;
+        bool fair = here && leaf.index < shown.batched && _isBy(hash, _signer(task, commitment.client), leaf.signature)
+            && _ledger().enrolmentOf(task, commitment.client).envelope != 0;
         if (fair) revert HearthJudge_NoConflict();
         return (task, round, server);
     }
 
     /// @inheritdoc IHearthJudge
-    function disorder(uint256 task, uint64 round, address server, BatchLeaf calldata low, BatchLeaf calldata high)
+    function disorder(uint256 task, uint64 round, address server, IHearthTypes.BatchLeaf calldata low, IHearthTypes.BatchLeaf calldata high)
         external
         view
         returns (uint256, uint64, address)
@@ -132,11 +124,89 @@ contract HearthJudge is IHearthJudge {
         return (task, round, server);
     }
 
-    /// @dev Nobody stands in the batch where `client` would have to: it is sorted, and leaves carry their index.
-    function _between(IHearthTypes.RoundView memory shown, address client, BatchLeaf[] calldata around) private pure {
+    /// @inheritdoc IHearthJudge
+    function unplannedLeaf(
+        uint256 task,
+        uint64 round,
+        address server,
+        IHearthTypes.BatchLeaf calldata leaf,
+        IHearthTypes.PlacedClient[] calldata around
+    ) external view returns (uint256, uint64, address) {
+        IHearthTypes.RoundView memory shown = _batcher(task, round, server);
+        _included(shown, leaf);
         if (around.length == 0 || around.length > 2) revert HearthJudge_NoConflict();
-        BatchLeaf calldata first = around[0];
-        BatchLeaf calldata last = around[around.length - 1];
+        for (uint256 i = 0; i < around.length; ++i) {
+            if (!CohortTree.holds(shown.cohortRoot, shown.cohort, around[i].client, around[i].place)) {
+                revert HearthJudge_NoConflict();
+            }
+        }
+        uint256 first = around[0].place.index;
+        uint256 last = around[around.length - 1].place.index;
+        address client = leaf.commitment.client;
+        bool above = around[0].client < client;
+        bool absent = around.length == 2
+            ? first + 1 == last && above && client < around[1].client
+            : (first == 0 && client < around[0].client) || (first + 1 == shown.cohort && above);
+        if (!absent) revert HearthJudge_NoConflict();
+        return (task, round, server);
+    }
+
+    /// @inheritdoc IHearthJudge
+    function loweredLeaf(uint256 task, address server, ProvenLeaf calldata standing, ProvenLeaf calldata lowered)
+        external
+        view
+        returns (uint256, uint64, address)
+    {
+        IHearthTypes.TaskView memory shown = _settler(task, server);
+        bool proven = _holds(task, shown.allocationRoot, standing) && _holds(task, shown.pendingRoot, lowered);
+        bool less = standing.leaf.client == lowered.leaf.client && lowered.leaf.cumulative < standing.leaf.cumulative;
+        if (!proven || !less) revert HearthJudge_NoConflict();
+        return (task, shown.pendingRound, server);
+    }
+
+    /// @inheritdoc IHearthJudge
+    function overAllocated(
+        uint256 task,
+        address server,
+        IHearthTypes.Entitlement[] calldata leaves,
+        bytes32[] calldata proof,
+        bool[] calldata proofFlags
+    ) external view returns (uint256, uint64, address) {
+        IHearthTypes.TaskView memory shown = _settler(task, server);
+        uint256 sum = 0;
+        for (uint256 i = 0; i < leaves.length; ++i) {
+            // each once
+            if (i != 0 && leaves[i].index >= leaves[i - 1].index) revert HearthJudge_NoConflict();
+            sum += leaves[i].cumulative;
+        }
+        bytes32[] memory hashes = Leaves.entitlements(task, leaves);
+        bool waits = MerkleProof.multiProofVerifyCalldata(proof, proofFlags, shown.pendingRoot, hashes);
+        if (!waits || sum <= shown.pendingAllocated) revert HearthJudge_NoConflict();
+        return (task, shown.pendingRound, server);
+    }
+
+    function _holds(uint256 task, bytes32 root, ProvenLeaf calldata proven) private pure returns (bool) {
+        return MerkleProof.verifyCalldata(proven.proof, root, Leaves.entitlement(task, proven.leaf));
+    }
+
+    /// @dev The server that settled the round whose payout waits.
+    function _settler(uint256 task, address server) private view returns (IHearthTypes.TaskView memory shown) {
+        shown = _ledger().taskOf(task);
+        bool settled = _listed(task, server, IHearthTypes.Role.EdgeServer) == shown.pendingServer;
+        if (!settled || shown.pendingRound == 0) revert HearthJudge_NotAccused(server);
+    }
+
+    /// @dev The key that signs for a client.
+    function _signer(uint256 task, address client) private view returns (address named) {
+        named = _ledger().signerOf(task, client);
+        if (named == address(0)) named = client;
+    }
+
+    /// @dev Nobody stands in the batch where `client` would have to: it is sorted, and leaves carry their index.
+    function _between(IHearthTypes.RoundView memory shown, address client, IHearthTypes.BatchLeaf[] calldata around) private pure {
+        if (around.length == 0 || around.length > 2) revert HearthJudge_NoConflict();
+        IHearthTypes.BatchLeaf calldata first = around[0];
+        IHearthTypes.BatchLeaf calldata last = around[around.length - 1];
         _included(shown, first);
         bool absent;
         if (around.length == 2) {
@@ -150,12 +220,9 @@ contract HearthJudge is IHearthJudge {
     }
 
     /// @return hash The commitment's EIP-712 struct hash.
-    function _included(IHearthTypes.RoundView memory shown, BatchLeaf calldata leaf) private pure returns (bytes32 hash) {
-        hash = keccak256(abi.encode(_COMMITMENT_TYPE, leaf.commitment));
-        bytes32 inner = keccak256(abi.encode(_COMMITMENT_LEAF, leaf.index, hash, keccak256(leaf.signature)));
-        if (!MerkleProof.verifyCalldata(leaf.proof, shown.batchRoot, keccak256(bytes.concat(inner)))) {
-            revert HearthJudge_NotInBatch(leaf.index);
-        }
+    function _included(IHearthTypes.RoundView memory shown, IHearthTypes.BatchLeaf calldata leaf) private pure returns (bytes32 hash) {
+        hash = Leaves.structHash(leaf.commitment);
+        if (!Leaves.isBatched(shown.batchRoot, leaf, hash)) revert HearthJudge_NotInBatch(leaf.index);
     }
 
     /// @dev The server whose batch it is: the one that opened the round.
@@ -164,12 +231,12 @@ contract HearthJudge is IHearthJudge {
         view
         returns (IHearthTypes.RoundView memory shown)
     {
-        shown = _ledger.roundOf(task, round);
+        shown = _ledger().roundOf(task, round);
         if (_listed(task, server, IHearthTypes.Role.EdgeServer) != shown.server) revert HearthJudge_NotAccused(server);
     }
 
     function _listed(uint256 task, address party, IHearthTypes.Role role) private view returns (uint8 index) {
-        IHearthTypes.BondView memory bond = _ledger.bondOf(task, party);
+        IHearthTypes.BondView memory bond = _ledger().bondOf(task, party);
         if (bond.role != role) revert HearthJudge_NotAccused(party);
         return bond.index;
     }
@@ -179,8 +246,13 @@ contract HearthJudge is IHearthJudge {
     }
 
     function _isBy(bytes32 structHash, address party, bytes calldata signature) private view returns (bool) {
-        bytes32 digest = keccak256(abi.encodePacked(hex"1901", _ledger.domainSeparator(), structHash));
+        bytes32 digest = keccak256(abi.encodePacked(hex"1901", _ledger().domainSeparator(), structHash));
         (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecover(digest, signature);
         return problem == ECDSA.RecoverError.NoError && signer == party;
+    }
+
+    /// @dev Whose books count: those of the ledger that asks.
+    function _ledger() private view returns (IHearthLedger) {
+        return IHearthLedger(msg.sender);
     }
 }

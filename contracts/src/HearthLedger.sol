@@ -2,8 +2,6 @@
 pragma solidity 0.8.37;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-import {HearthJudge} from "./HearthJudge.sol";
-import {HearthTasks} from "./HearthTasks.sol";
 import {LedgerState} from "./LedgerState.sol";
 import {Payouts} from "./Payouts.sol";
 import {Rounds} from "./Rounds.sol";
@@ -11,13 +9,14 @@ import {Views} from "./Views.sol";
 import {IHearthTasks} from "./interfaces/IHearthTasks.sol";
 
 /// @title Escrow, commitments and rewards of all tasks of one chain. No owner, no upgrade, no pause.
-/// @dev Rounds and claims are here. The functions of IHearthTasks are in HearthTasks, which this contract creates after its
-/// judge, once and for all.
+/// @dev Rounds and claims are here. The functions of IHearthTasks are in HearthTasks, which is named once and for all.
 contract HearthLedger is Rounds, Payouts, Views {
     address private immutable _hearthTasks;
 
-    constructor(ReputationRules memory rules) LedgerState(rules) {
-        _hearthTasks = address(new HearthTasks(rules, address(new HearthJudge())));
+    /// @param hearthTasks a HearthTasks of the same rules: whoever relies on the ledger compares both codes.
+    constructor(LedgerRules memory rules_, address hearthTasks) LedgerState(rules_) {
+        if (hearthTasks.code.length == 0) revert HearthLedger_TermsInvalid("hearthTasks");
+        _hearthTasks = hearthTasks;
     }
 
     /// @inheritdoc IHearthTasks
@@ -57,6 +56,11 @@ contract HearthLedger is Rounds, Payouts, Views {
 
     /// @inheritdoc IHearthTasks
     function dispute(bytes calldata) external {
+        _delegate();
+    }
+
+    /// @inheritdoc IHearthTasks
+    function compensate(uint256, uint64, address, CohortPlace calldata, BatchLeaf calldata) external {
         _delegate();
     }
 

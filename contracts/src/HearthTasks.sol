@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Compensations} from "./Compensations.sol";
 import {Credits} from "./Credits.sol";
 import {Disputes} from "./Disputes.sol";
 import {Enrolments} from "./Enrolments.sol";
+import {HearthJudge} from "./HearthJudge.sol";
 import {LedgerState} from "./LedgerState.sol";
 import {Rosters} from "./Rosters.sol";
 import {IHearthTasks} from "./interfaces/IHearthTasks.sol";
@@ -12,13 +14,15 @@ import {TermsCheck} from "./libraries/TermsCheck.sol";
 /// @title The ledger's second part: what comes before and after a task's rounds
 /// @dev The ledger delegates to this code, so it runs on the ledger's storage, address and money. Called at its own
 /// address it is a ledger without rounds: whatever is paid in there can be taken back.
-contract HearthTasks is Enrolments, Rosters, Disputes, Credits {
-    constructor(ReputationRules memory rules, address judge) LedgerState(rules) Disputes(judge) {}
+contract HearthTasks is Enrolments, Rosters, Disputes, Compensations, Credits {
+    constructor(LedgerRules memory rules_) LedgerState(rules_) Disputes(address(new HearthJudge())) {}
 
     /// @inheritdoc IHearthTasks
     function postTask(TaskTerms calldata terms) external payable nonReentrant returns (uint256 task) {
-        TermsCheck.check(terms, _maximum);
-        uint256 required = uint256(terms.rounds) * terms.maxClients * terms.updateReward;
+        TermsCheck.check(terms, _maximum, _claimSeconds);
+        uint256 fees = terms.edgeFee + terms.authorities.length * terms.authorityFee;
+        uint256 required =
+            terms.rounds * (terms.maxCohort * (uint256(terms.participation) + terms.contribution) + fees);
         if (required > type(uint128).max) revert HearthLedger_EscrowWrong(msg.value, required);
         _receive(terms.token, required);
         task = ++_tasks;
@@ -34,7 +38,9 @@ contract HearthTasks is Enrolments, Rosters, Disputes, Credits {
         shown.enrolUntil = uint48(block.timestamp + terms.enrolmentSeconds);
         shown.taskUntil = uint48(block.timestamp + terms.taskSeconds);
         shown.claimUntil = uint48(block.timestamp + terms.taskSeconds + terms.claimSeconds);
-        shown.updateReward = terms.updateReward;
+        shown.maxCohort = terms.maxCohort;
+        shown.participation = terms.participation;
+        shown.contribution = terms.contribution;
         shown.escrow = uint128(required);
         posted.commitSeconds = terms.commitSeconds;
         posted.trainingSeconds = terms.trainingSeconds;
@@ -44,7 +50,10 @@ contract HearthTasks is Enrolments, Rosters, Disputes, Credits {
         posted.takeoverSeconds = terms.takeoverSeconds;
         posted.rosterRounds = terms.rosterRounds;
         posted.rosterSeconds = terms.rosterSeconds;
+        posted.servers = uint8(terms.edgeServers.length);
         posted.authorities = uint8(terms.authorities.length);
+        posted.threshold = terms.threshold;
+        posted.roundFees = uint128(fees);
         posted.edgeBond = terms.edgeBond;
         posted.authorityBond = terms.authorityBond;
         posted.stake = terms.stake;
@@ -52,7 +61,6 @@ contract HearthTasks is Enrolments, Rosters, Disputes, Credits {
         for (uint256 i = 0; i < terms.reputationSources.length; ++i) {
             _source[task][terms.reputationSources[i]] = true;
         }
-        if (terms.authorityBond != 0) posted.authoritiesMissing = terms.threshold;
         _list(task, terms.edgeServers, Role.EdgeServer, "edgeServers");
         _list(task, terms.authorities, Role.Authority, "authorities");
         posted.initialReputation = terms.initialReputation;
@@ -70,6 +78,7 @@ contract HearthTasks is Enrolments, Rosters, Disputes, Credits {
         if (block.timestamp <= shown.claimUntil) {
             // a payout that may still be disputed is kept back, too
             owed = (shown.pendingRound == 0 ? shown.allocated : shown.pendingAllocated) - shown.claimed;
+            owed += shown.reserved;
         }
         uint128 amount = shown.escrow - owed;
         if (amount == 0) revert HearthLedger_NothingToPay(task, shown.manufacturer);

@@ -20,20 +20,24 @@ abstract contract LedgerState is IHearthEvents, EIP712, ReentrancyGuard {
         uint32 takeoverSeconds;
         uint32 rosterRounds;
         uint32 rosterSeconds;
-        uint8 authorities;
+        uint8 servers; // that have their role still
+        uint8 authorities; // likewise
+        uint8 threshold;
+        uint8 bonded; // authorities that placed their bond and have it still
         uint8 rosters; // posted for the window that comes
         uint8 initialReputation;
         uint8 minReputation;
-        uint8 authoritiesMissing;
         bool sourcesListed;
         uint128 edgeBond;
         uint128 authorityBond;
         uint128 stake;
+        uint128 roundFees; // of a published round's servers together
     }
 
     uint8 internal immutable _maximum;
     uint8 internal immutable _floor;
     uint32 internal immutable _waitingSeconds;
+    uint32 internal immutable _claimSeconds;
     uint256 internal _tasks;
     mapping(uint256 task => Task) internal _task;
     mapping(uint256 task => mapping(uint64 round => RoundView)) internal _round;
@@ -43,11 +47,14 @@ abstract contract LedgerState is IHearthEvents, EIP712, ReentrancyGuard {
     mapping(uint256 task => mapping(address holder => BondView)) internal _bond;
     mapping(uint256 task => mapping(address manufacturer => bool)) internal _source;
     mapping(uint256 task => mapping(address holder => uint128)) internal _credits;
+    mapping(uint256 task => mapping(uint64 round => mapping(address client => bool))) internal _compensated;
+    mapping(uint256 task => mapping(address client => address)) internal _signer;
 
-    constructor(ReputationRules memory rules) EIP712("Hearth", "3") {
-        if (rules.floor > rules.maximum) revert HearthLedger_TermsInvalid("floor");
-        if (rules.waitingSeconds == 0) revert HearthLedger_TermsInvalid("waitingSeconds");
-        (_maximum, _floor, _waitingSeconds) = (rules.maximum, rules.floor, rules.waitingSeconds);
+    constructor(LedgerRules memory rules_) EIP712("Hearth", "3") {
+        if (rules_.floor > rules_.maximum) revert HearthLedger_TermsInvalid("floor");
+        if (rules_.waitingSeconds == 0) revert HearthLedger_TermsInvalid("waitingSeconds");
+        (_maximum, _floor) = (rules_.maximum, rules_.floor);
+        (_waitingSeconds, _claimSeconds) = (rules_.waitingSeconds, rules_.claimSeconds);
     }
 
     modifier known(uint256 task) {
@@ -81,9 +88,17 @@ abstract contract LedgerState is IHearthEvents, EIP712, ReentrancyGuard {
         if (current.state != RoundState.Open) revert HearthLedger_RoundUnexpected(task, round, current.state);
     }
 
-    function _verify(bytes32 structHash, address client, bytes calldata signature) internal view {
-        (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecover(_hashTypedDataV4(structHash), signature);
-        if (problem != ECDSA.RecoverError.NoError || signer != client) revert HearthLedger_SignatureInvalid(client);
+    /// @dev By the key that the client's enrolment named.
+    function _verify(uint256 task, bytes32 structHash, address client, bytes calldata signature) internal view {
+        address named = _signer[task][client];
+        if (!_isSigned(structHash, named == address(0) ? client : named, signature)) {
+            revert HearthLedger_SignatureInvalid(client);
+        }
+    }
+
+    function _isSigned(bytes32 structHash, address signer, bytes calldata signature) internal view returns (bool) {
+        (address found, ECDSA.RecoverError problem,) = ECDSA.tryRecover(_hashTypedDataV4(structHash), signature);
+        return problem == ECDSA.RecoverError.NoError && found == signer;
     }
 
     /// @dev The last instant at which a roster for the window of the next round counts.
@@ -104,7 +119,31 @@ abstract contract LedgerState is IHearthEvents, EIP712, ReentrancyGuard {
 
     function _over(TaskView storage shown) internal view returns (bool) {
         bool tooFew = block.timestamp > shown.enrolUntil && shown.enrolled < shown.minClients;
-        return shown.lastRound == shown.rounds || block.timestamp > shown.taskUntil || tooFew;
+        return shown.lastRound == shown.rounds || shown.stopped || block.timestamp > shown.taskUntil || tooFew;
+    }
+
+    /// @dev What whoever committed in a round is owed together while its sum is not published. A batch counts as the whole
+    /// cohort: how many of its leaves can be proven is not known.
+    function _owed(TaskView storage shown, RoundView storage current) internal view returns (uint128) {
+        uint128 committed = current.batched != 0 ? current.cohort : current.direct;
+        return committed * _compensation(shown, current);
+    }
+
+    /// @dev Of one client. Who requested a key may have opened the sum, so it costs the whole reward.
+    function _compensation(TaskView storage shown, RoundView storage current) internal view returns (uint128) {
+        return current.request == 0 ? shown.participation : shown.participation + shown.contribution;
+    }
+
+    /// @dev Ends a role for good. A task stops for which too few are left.
+    function _dismiss(uint256 task, BondView storage bond) internal {
+        Task storage posted = _task[task];
+        if (bond.role == Role.EdgeServer) {
+            if (--posted.servers == 0) posted.shown.stopped = true;
+        } else {
+            if (--posted.authorities < posted.threshold) posted.shown.stopped = true;
+            if (bond.placed) --posted.bonded;
+        }
+        bond.role = Role.None;
     }
 
     /// @dev The tree that claims are paid from now, and how much of it the contract vouches for.
@@ -126,11 +165,14 @@ abstract contract LedgerState is IHearthEvents, EIP712, ReentrancyGuard {
         return block.timestamp >= shown.payableFrom || through < shown.pendingRound;
     }
 
-    /// @dev Until the claim period is over; a task that ended without any tree has no leaf to apply.
+    /// @dev Until the claim period is over; who left before the first round, or whose task ended without any tree, has no
+    /// leaf to apply.
     function _owesLeaf(uint256 task, address client) internal view returns (bool) {
         TaskView storage shown = _task[task].shown;
         if (block.timestamp > shown.claimUntil) return false;
+        EnrolmentView storage enrolment = _enrolment[task][client];
+        if (enrolment.left && enrolment.leftRound == 0) return false;
         (bytes32 root,) = _payable(shown);
-        return root != 0 || !_isFinal(task, _enrolment[task][client]);
+        return root != 0 || !_isFinal(task, enrolment);
     }
 }

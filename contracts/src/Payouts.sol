@@ -5,12 +5,10 @@ import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProo
 import {Payments} from "./Payments.sol";
 import {Standings} from "./Standings.sol";
 import {IHearthLedger} from "./interfaces/IHearthLedger.sol";
+import {Leaves} from "./libraries/Leaves.sol";
 
 /// @title Rewards to clients
 abstract contract Payouts is IHearthLedger, Payments, Standings {
-    bytes32 private constant _ENTITLEMENT_LEAF =
-        keccak256("HearthEntitlementLeaf(uint256 task,uint256 index,address client,uint256 cumulative,uint256 reputation)");
-
     /// @inheritdoc IHearthLedger
     function claim(uint256 task, Entitlement calldata leaf, bytes32[] calldata proof)
         external
@@ -18,7 +16,7 @@ abstract contract Payouts is IHearthLedger, Payments, Standings {
         known(task)
     {
         (bytes32 root, uint128 allocated) = _claimable(task);
-        if (!MerkleProof.verifyCalldata(proof, root, _leafHash(task, leaf))) {
+        if (!MerkleProof.verifyCalldata(proof, root, Leaves.entitlement(task, leaf))) {
             revert HearthLedger_ProofInvalid(task, leaf.client);
         }
         if (!_settle(task, leaf, allocated)) revert HearthLedger_NothingToPay(task, leaf.client);
@@ -32,10 +30,7 @@ abstract contract Payouts is IHearthLedger, Payments, Standings {
         bool[] calldata proofFlags
     ) external nonReentrant known(task) {
         (bytes32 root, uint128 allocated) = _claimable(task);
-        bytes32[] memory hashes = new bytes32[](leaves.length);
-        for (uint256 i = 0; i < leaves.length; ++i) {
-            hashes[i] = _leafHash(task, leaves[i]);
-        }
+        bytes32[] memory hashes = Leaves.entitlements(task, leaves);
         if (!MerkleProof.multiProofVerifyCalldata(proof, proofFlags, root, hashes)) {
             revert HearthLedger_ProofInvalid(task, address(0));
         }
@@ -50,19 +45,12 @@ abstract contract Payouts is IHearthLedger, Payments, Standings {
         return _payable(shown);
     }
 
-    function _leafHash(uint256 task, Entitlement calldata leaf) private pure returns (bytes32) {
-        bytes32 inner = keccak256(
-            abi.encode(_ENTITLEMENT_LEAF, task, leaf.index, leaf.client, leaf.cumulative, leaf.reputation)
-        );
-        return keccak256(bytes.concat(inner));
-    }
-
     /// @dev Pays what is not paid yet and takes the reputation over; false when there is nothing to do.
     function _settle(uint256 task, Entitlement calldata leaf, uint128 allocated) private returns (bool) {
         (address client, uint128 cumulative) = (leaf.client, leaf.cumulative);
         EnrolmentView storage enrolment = _enrolment[task][client];
-        // whoever never signed up for this task must not get a reputation from its edge server
-        if (enrolment.envelope == 0) revert HearthLedger_NotEnrolled(task, client);
+        // the others of a tree are servers and authorities, with their fees; nobody else gets anything
+        if (enrolment.envelope == 0 && _bond[task][client].role == Role.None) return false;
         uint128 before = enrolment.claimed;
         uint128 amount = cumulative > before ? cumulative - before : 0;
         bool freed = _takeReputation(task, leaf, enrolment, amount);

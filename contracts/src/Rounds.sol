@@ -4,12 +4,30 @@ pragma solidity 0.8.37;
 import {LedgerState} from "./LedgerState.sol";
 import {IHearthLedger} from "./interfaces/IHearthLedger.sol";
 import {CohortTree} from "./libraries/CohortTree.sol";
+import {Leaves} from "./libraries/Leaves.sol";
 
 /// @title A round from its plan to its end; the table is protocol/round/state_table.py
 abstract contract Rounds is IHearthLedger, LedgerState {
-    bytes32 private constant _COMMITMENT_TYPE = keccak256(
-        "Commitment(uint256 task,uint64 round,address client,bytes32 label,bytes16 nonce,bytes32 ciphertext)"
-    );
+    // how many blocks back the chain tells a block's hash
+    uint48 private constant _HASHES = 256;
+
+    /// @inheritdoc IHearthLedger
+    function drawCohort(uint256 task) external known(task) {
+        TaskView storage shown = _actAsEdgeServer(task);
+        if (shown.maxCohort == shown.maxClients) revert HearthLedger_TermsInvalid("maxCohort");
+        uint64 round = uint64(shown.lastRound) + 1;
+        if (shown.drawnAt != 0) {
+            if (block.number <= shown.drawnAt + _HASHES) revert HearthLedger_AlreadyDrawn(task, shown.drawnAt);
+            // else whoever dislikes a draw could wait for another one
+            shown.drawnAt = 0;
+            --shown.rounds;
+            _log(task, DrawLapsed.selector, round, "");
+            return;
+        }
+        _requireOpenable(task, shown, round);
+        shown.drawnAt = uint48(block.number) + 1;
+        _log(task, CohortDrawn.selector, round, abi.encode(shown.drawnAt));
+    }
 
     /// @inheritdoc IHearthLedger
     function openRound(
@@ -22,19 +40,13 @@ abstract contract Rounds is IHearthLedger, LedgerState {
     ) external known(task) {
         TaskView storage shown = _actAsEdgeServer(task);
         if (plan == 0 || label == 0 || cohortRoot == 0) revert HearthLedger_DigestZero();
-        if (_task[task].authoritiesMissing != 0) revert HearthLedger_BondMissing(task, address(0));
-        if (block.timestamp <= shown.enrolUntil && shown.enrolled < shown.maxClients) {
-            revert HearthLedger_EnrolmentOpen(task, shown.enrolUntil);
+        _requireOpenable(task, shown, round);
+        uint32 most = shown.enrolled < shown.maxCohort ? shown.enrolled : shown.maxCohort;
+        if (cohort < shown.minClients || cohort > most) {
+            revert HearthLedger_CohortWrong(cohort, shown.minClients, most);
         }
-        RoundState before = _round[task][shown.lastRound].state;
-        if (round != uint64(shown.lastRound) + 1 || round > shown.rounds || _running(before)) {
-            revert HearthLedger_RoundUnexpected(task, round, before);
-        }
-        if (block.timestamp > shown.taskUntil) revert HearthLedger_TooLate(shown.taskUntil);
-        if (cohort < shown.minClients || cohort > shown.enrolled) {
-            revert HearthLedger_CohortWrong(cohort, shown.minClients, shown.enrolled);
-        }
-        _requireRosters(task, round);
+        bytes32 beacon = _beacon(task, shown);
+        _task[task].rosters = 0;
         shown.lastRound = uint32(round);
         RoundView storage opened = _round[task][round];
         opened.state = RoundState.Open;
@@ -45,7 +57,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         opened.commitUntil = uint48(block.timestamp + _task[task].commitSeconds);
         opened.settleUntil = opened.commitUntil + _task[task].settleSeconds;
         bytes memory data =
-            abi.encode(plan, label, cohortRoot, cohort, opened.commitUntil, opened.settleUntil);
+            abi.encode(plan, label, cohortRoot, cohort, beacon, opened.commitUntil, opened.settleUntil);
         _log(task, RoundOpened.selector, round, data);
     }
 
@@ -84,7 +96,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
             revert HearthLedger_NotPlanned(task, client);
         }
         if (_committed[task][round][client]) revert HearthLedger_AlreadyCommitted(task, round, client);
-        _verify(keccak256(abi.encode(_COMMITMENT_TYPE, commitment)), client, signature);
+        _verify(task, Leaves.structHash(commitment), client, signature);
         _committed[task][round][client] = true;
         ++current.direct;
         bytes memory data = abi.encode(commitment.label, commitment.nonce, commitment.ciphertext, signature);
@@ -100,6 +112,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         if (block.timestamp <= until) revert HearthLedger_TooEarly(until);
         if (block.timestamp > current.settleUntil) revert HearthLedger_TooLate(current.settleUntil);
         if (request == 0) revert HearthLedger_DigestZero();
+        _requireAuthorities(task);
         current.state = RoundState.Requested;
         current.request = request;
         _log(task, KeyRequested.selector, round, abi.encode(request));
@@ -112,7 +125,9 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         if (current.state != RoundState.Requested) revert HearthLedger_RoundUnexpected(task, round, current.state);
         if (publication.model == 0 || publication.record == 0) revert HearthLedger_DigestZero();
         current.state = RoundState.Published;
-        _allocate(task, round, current, publication.allocationRoot, publication.allocated);
+        TaskView storage shown = _task[task].shown;
+        uint128 most = current.cohort * (shown.participation + shown.contribution) + _task[task].roundFees;
+        _allocate(task, round, current, publication.allocationRoot, publication.allocated, most);
         _log(task, RoundPublished.selector, round, abi.encode(publication));
     }
 
@@ -123,13 +138,12 @@ abstract contract Rounds is IHearthLedger, LedgerState {
     {
         _actAsEdgeServer(task);
         RoundView storage current = _round[task][round];
-        if (!_running(current.state)) revert HearthLedger_RoundUnexpected(task, round, current.state);
-        if (current.state == RoundState.Open && block.timestamp <= current.commitUntil) {
-            revert HearthLedger_TooEarly(current.commitUntil);
-        }
+        if (current.state != RoundState.Open) revert HearthLedger_RoundUnexpected(task, round, current.state);
+        if (block.timestamp <= current.commitUntil) revert HearthLedger_TooEarly(current.commitUntil);
         if (record == 0) revert HearthLedger_DigestZero();
         current.state = RoundState.Abandoned;
-        _allocate(task, round, current, allocationRoot, allocated);
+        uint128 most = current.cohort * _task[task].shown.participation;
+        _allocate(task, round, current, allocationRoot, allocated, most);
         _log(task, RoundAbandoned.selector, round, abi.encode(record, allocationRoot, allocated));
     }
 
@@ -138,34 +152,85 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         RoundView storage current = _round[task][round];
         if (!_running(current.state)) revert HearthLedger_RoundUnexpected(task, round, current.state);
         if (block.timestamp <= current.settleUntil) revert HearthLedger_TooEarly(current.settleUntil);
+        TaskView storage shown = _task[task].shown;
+        uint128 owed = _owed(shown, current);
+        shown.reserved += owed;
+        bool requested = current.state == RoundState.Requested;
         current.state = RoundState.Expired;
         _log(task, RoundExpired.selector, round, "");
+        if (!requested && owed != 0) _charge(task, shown.edgeServer, owed);
+    }
+
+    /// @dev Of a server that left a round with commitments alone: its role, and of its bond what they are owed.
+    function _charge(uint256 task, address server, uint128 owed) private {
+        BondView storage bond = _bond[task][server];
+        if (bond.role == Role.None) return;
+        _dismiss(task, bond);
+        uint128 amount = bond.amount < owed ? bond.amount : owed;
+        TaskView storage shown = _task[task].shown;
+        bond.amount -= amount;
+        shown.deposits -= amount;
+        shown.escrow += amount;
+        _log(task, BondForfeited.selector, uint160(server), 0, abi.encode(amount, uint128(0)));
+    }
+
+    /// @dev What a round needs before it can be opened, but for its cohort.
+    function _requireOpenable(uint256 task, TaskView storage shown, uint64 round) private view {
+        _requireAuthorities(task);
+        if (block.timestamp <= shown.enrolUntil) revert HearthLedger_EnrolmentOpen(task, shown.enrolUntil);
+        RoundState before = _round[task][shown.lastRound].state;
+        if (round != uint64(shown.lastRound) + 1 || round > shown.rounds || _running(before)) {
+            revert HearthLedger_RoundUnexpected(task, round, before);
+        }
+        if (block.timestamp > shown.taskUntil) revert HearthLedger_TooLate(shown.taskUntil);
+        _requireRosters(task, round);
+    }
+
+    /// @dev As many as a key takes. Of a task that is stopped the refund may have taken what a round would promise.
+    function _requireAuthorities(uint256 task) private view {
+        Task storage posted = _task[task];
+        bool unbonded = posted.authorityBond != 0 && posted.bonded < posted.threshold;
+        if (unbonded || posted.shown.stopped) revert HearthLedger_BondMissing(task, address(0));
+    }
+
+    /// @dev Zero where everybody is planned; else the hash of the block that the draw named.
+    function _beacon(uint256 task, TaskView storage shown) private returns (bytes32 beacon) {
+        if (shown.maxCohort == shown.maxClients) return 0;
+        beacon = blockhash(shown.drawnAt);
+        if (shown.drawnAt == 0 || beacon == 0) revert HearthLedger_NotDrawn(task, shown.drawnAt);
+        shown.drawnAt = 0;
     }
 
     /// @dev The first round of a window waits for the rosters of all authorities, or for their deadline.
-    function _requireRosters(uint256 task, uint64 round) private {
+    function _requireRosters(uint256 task, uint64 round) private view {
         Task storage posted = _task[task];
         if ((round - 1) % posted.rosterRounds != 0) return;
         if (posted.rosters != posted.authorities) {
             uint48 until = _rosterUntil(task);
             if (block.timestamp <= until) revert HearthLedger_TooEarly(until);
         }
-        posted.rosters = 0;
     }
 
-    /// @dev Settles a round's share of the escrow: cumulative, and never more than the round's own budget. The tree of
+    /// @dev Settles a round's share of the escrow: cumulative, and at most `most` more. The tree of
     /// the round settled before, undisputed by now, takes its place as the last that can be claimed.
-    function _allocate(uint256 task, uint64 round, RoundView storage current, bytes32 root, uint128 allocated) private {
+    function _allocate(
+        uint256 task,
+        uint64 round,
+        RoundView storage current,
+        bytes32 root,
+        uint128 allocated,
+        uint128 most
+    ) private {
         if (block.timestamp > current.settleUntil) revert HearthLedger_TooLate(current.settleUntil);
         if (root == 0) revert HearthLedger_DigestZero();
         TaskView storage shown = _task[task].shown;
         if (block.timestamp < shown.payableFrom) revert HearthLedger_TooEarly(shown.payableFrom);
         (bytes32 standing, uint128 low) = _payable(shown);
-        uint128 high = low + current.cohort * shown.updateReward;
-        if (allocated < low || allocated > high) revert HearthLedger_AllocationWrong(allocated, low, high);
+        if (allocated < low || allocated > low + most) revert HearthLedger_AllocationWrong(allocated, low, low + most);
         (shown.allocationRoot, shown.allocated) = (standing, low);
         (shown.pendingRoot, shown.pendingAllocated) = (root, allocated);
         shown.pendingRound = uint32(round);
+        shown.pendingServer = _bond[task][msg.sender].index;
         shown.payableFrom = uint48(block.timestamp + _task[task].disputeSeconds);
     }
 

@@ -32,6 +32,16 @@ abstract contract Views is IHearthLedger, LedgerState {
     }
 
     /// @inheritdoc IHearthLedger
+    function isCompensated(uint256 task, uint64 round, address client) external view returns (bool) {
+        return _compensated[task][round][client];
+    }
+
+    /// @inheritdoc IHearthLedger
+    function signerOf(uint256 task, address client) external view returns (address) {
+        return _signer[task][client];
+    }
+
+    /// @inheritdoc IHearthLedger
     function bondOf(uint256 task, address holder) external view returns (BondView memory) {
         return _bond[task][holder];
     }
@@ -47,8 +57,8 @@ abstract contract Views is IHearthLedger, LedgerState {
     }
 
     /// @inheritdoc IHearthLedger
-    function reputationRules() external view returns (ReputationRules memory) {
-        return ReputationRules(_maximum, _floor, _waitingSeconds);
+    function rules() external view returns (LedgerRules memory) {
+        return LedgerRules(_maximum, _floor, _waitingSeconds, _claimSeconds);
     }
 
     /// @inheritdoc IHearthLedger

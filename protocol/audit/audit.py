@@ -6,31 +6,40 @@ from collections.abc import Mapping
 
 from protocol.audit.case import Case
 from protocol.audit.codes import PublishedCode
+from protocol.audit.draw_checks import check_draws
+from protocol.audit.enrolment_checks import check_envelopes
 from protocol.audit.evidence import ChainEvidence, Fetch, Replay
+from protocol.audit.issued_checks import Answer, check_issued
 from protocol.audit.money_checks import check_money
 from protocol.audit.opening_checks import OpeningAudit
 from protocol.audit.report import Report, require, same
 from protocol.audit.roster_checks import check_rosters
 from protocol.audit.round_checks import Base, check_commit_phase
-from protocol.audit.task_checks import TaskFacts, check_envelopes, check_task
+from protocol.audit.task_checks import TaskFacts, check_task
 from protocol.identifiers import Digest
-from protocol.incentives.rewards import first_allocation
+from protocol.incentives.rewards import admit, first_allocation
 from protocol.messages.chain import RoundAbandoned, RoundOpened, RoundPublished
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation
 from protocol.messages.task import TaskSpec
 from protocol.round.planning import History
+from protocol.task.past import stepped
 from protocol.task.round_facts import Settled
 from protocol.task.state import TaskState
 
 
 def audit_task(
-    evidence: ChainEvidence, state: TaskState, fetch: Fetch, published: Mapping[str, PublishedCode]
+    evidence: ChainEvidence,
+    state: TaskState,
+    fetch: Fetch,
+    published: Mapping[str, PublishedCode],
+    issued: Mapping[str, Answer] | None = None,
 ) -> Report:
     """Re-derives every round, score and payout. FAIL names what contradicts; UNKNOWN what is missing.
 
     ``state``: the fold of ``evidence.events`` with the documents that were found; ``fetch`` gives what else is needed,
-    each object once. ``published``: code of the ledger's contracts as compiled, by name.
+    each object once. ``published``: code of the ledger's contracts as compiled, by name. ``issued``: what authorities
+    answered that were asked for the keys they issued, by URL.
     """
     case = Case(Report(), evidence, state, fetch)
     task = check_task(case, published)
@@ -38,10 +47,14 @@ def audit_task(
         _check_rounds(case)
     with case.report.check(29, f"task {evidence.task} rosters"):
         check_rosters(case)
+    with case.report.check(29, f"task {evidence.task} draws"):
+        check_draws(case)
     allocations = _check_each_round(case, task)
     plans = (state.plan(facts.number) for facts in state.rounds)
     check_envelopes(case, {entry.client for plan in plans if isinstance(plan, RoundPlan) for entry in plan.weights})
     check_money(case, allocations)
+    with case.report.check(28, f"task {evidence.task}") as remarks:
+        remarks += check_issued(case, issued or {})
     return case.report
 
 
@@ -51,38 +64,49 @@ def _check_rounds(case: Case) -> None:
     same("rounds with a view", sorted(case.evidence.rounds), numbers)
     strays = [f"{type(event).__name__} in block {event.block}" for event in case.state.misfits]
     require(not strays, f"not along the state table: {', '.join(strays[:5])}")
-    require(len(numbers) <= case.spec.rounds, "more rounds than agreed")
+    require(len(numbers) <= case.state.total_rounds, "more rounds than agreed")
 
 
 def _check_each_round(case: Case, task: TaskFacts) -> dict[int, Allocation]:
     """The allocations that stood on chain, by their round, as far as they could be established."""
     state, (at_opening, at_end) = case.state, _settled_before(case.evidence)
-    reputations = {client: event.reputation for client, event in state.enrolled.items()}
-    allocations = {0: first_allocation(case.evidence.task, reputations)}
-    bases, last_use = _beginning(case, task), dict[Digest, int]()
+    allocations, bases, last_use = dict[int, Allocation](), _beginning(case, task), dict[Digest, int]()
     for facts in state.rounds:
         plan = state.plan(facts.number)
         last_use |= {plan.model: facts.number} if isinstance(plan, RoundPlan) else {}
     for facts in state.rounds:
         number = facts.number
-        audit = check_commit_phase(case, facts, bases, allocations.get(at_opening[number]))
+        audit = check_commit_phase(case, facts, bases, _before(state, allocations, at_opening[number], number))
         if isinstance(facts.ended, Settled):
-            opening = OpeningAudit(case, task, audit, facts.ended, allocations.get(at_end[number]))
+            opening = OpeningAudit(case, task, audit, facts.ended, _before(state, allocations, at_end[number], number))
             opening.run()
             if opening.allocation is not None:
                 allocations[number] = opening.allocation
-            if isinstance(facts.ended, RoundPublished) and (base := opening.base()) is not None:
-                bases[facts.ended.model] = base
+            event = stepped(state, number)
+            if event is not None and (base := opening.base()) is not None:
+                bases[event.model] = base
         bases = {model: base for model, base in bases.items() if last_use.get(model, 0) > number}
     return allocations
+
+
+def _before(state: TaskState, allocations: Mapping[int, Allocation], last: int, number: int) -> Allocation | None:
+    """What round ``number`` goes on from: the allocation of round ``last``, and who enrolled since, before its opening.
+
+    None where it is not known.
+    """
+    enrolled = {client: event.reputation for client, event in state.enrolled_before(number).items()}
+    if not last:
+        return first_allocation(state.task, enrolled)
+    known = state.enrolled_before(last)
+    newcomers = {client: reputation for client, reputation in enrolled.items() if client not in known}
+    return admit(allocations[last], newcomers) if last in allocations else None
 
 
 def _beginning(case: Case, task: TaskFacts) -> dict[Digest, Base]:
     spec = case.state.spec
     if not isinstance(spec, TaskSpec):
         return {}
-    history = History(tuple(sorted(case.state.enrolled)), spec.initial_model)
-    return {spec.initial_model: Base(history, task.parameters)}
+    return {spec.initial_model: Base(History((), spec.initial_model), task.parameters)}
 
 
 def _settled_before(evidence: ChainEvidence) -> tuple[dict[int, int], dict[int, int]]:

@@ -10,16 +10,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from protocol.cohort import sum_of
 from protocol.domain import Domain
 from protocol.errors import HearthError, Party
 from protocol.identifiers import Address
-from protocol.messages.chain import TaskTerms
+from protocol.incentives.rewards import total_owed
+from protocol.messages.chain import RoundOpened, TaskTerms
 from protocol.messages.keys import SightingStatement, SignedPartialKey, SignedSighting
-from protocol.messages.settlement import RoundRecord
+from protocol.messages.round import ClientWeight, RoundPlan
+from protocol.messages.settlement import Allocation, RoundRecord
 from protocol.messages.submission import CommitmentBatch, SignedCommitment
 from protocol.round.commitments import batch_root
 from protocol.signing import Signable, verify
-from protocol.task.round_facts import RoundFacts
+from protocol.task.past import standing_allocation
+from protocol.task.round_facts import RoundFacts, Settled
 from protocol.task.state import TaskState
 
 
@@ -46,6 +50,41 @@ class Disorder:
 
 
 @dataclass(frozen=True, slots=True)
+class UnplannedLeaf:
+    """A leaf of a client that is not in the cohort; ``weights``: the whole cohort, ascending, as it stands on chain."""
+
+    task: int
+    round: int
+    culprit: Address
+    batch: CommitmentBatch
+    index: int
+    weights: tuple[ClientWeight, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoweredLeaf:
+    """``client`` is owed less in the tree ``after`` than in the one ``before`` it; ``round`` settled the later one."""
+
+    task: int
+    round: int
+    culprit: Address
+    before: Allocation
+    after: Allocation
+    client: Address
+
+
+@dataclass(frozen=True, slots=True)
+class OverAllocated:
+    """The leaves of the tree owe more together than ``allocated``, which is what ``round`` put on chain."""
+
+    task: int
+    round: int
+    culprit: Address
+    allocation: Allocation
+    allocated: int
+
+
+@dataclass(frozen=True, slots=True)
 class TwoKeys:
     """One authority signed two things under one label."""
 
@@ -67,7 +106,9 @@ class TwoSightings:
     other: SignedSighting
 
 
-Breach = BadLeaf | Disorder | TwoKeys | TwoSightings
+OfBatch = BadLeaf | Disorder | UnplannedLeaf
+OfTree = LoweredLeaf | OverAllocated
+Breach = OfBatch | OfTree | TwoKeys | TwoSightings
 AuthorityWord = SignedPartialKey | SignedSighting
 
 
@@ -92,15 +133,16 @@ def place_of(signed: AuthorityWord) -> tuple[object, ...]:
 
 
 def find_breaches(domain: Domain, state: TaskState) -> Iterator[Breach]:
-    """At most one of each kind for a batch, and one for each place where an authority said two things."""
+    """At most one of each kind for a batch or a tree, and one for each place where an authority said two things."""
     if state.posted is None:
         return
     for facts in state.rounds:
         yield from _of_batch(domain, state, facts)
+    yield from _of_tree(state)
     yield from _of_authorities(domain, state, state.posted.terms)
 
 
-def _of_batch(domain: Domain, state: TaskState, facts: RoundFacts) -> Iterator[BadLeaf | Disorder]:
+def _of_batch(domain: Domain, state: TaskState, facts: RoundFacts) -> Iterator[OfBatch]:
     event, batch = facts.batched, state.batch(facts.number)
     if event is None or not isinstance(batch, CommitmentBatch) or not batch.commitments:
         return
@@ -115,13 +157,55 @@ def _of_batch(domain: Domain, state: TaskState, facts: RoundFacts) -> Iterator[B
         if one >= other:
             yield Disorder(state.task, facts.number, facts.server, batch, low)
             break
+    yield from _unplanned(state, facts, batch)
+
+
+def _unplanned(state: TaskState, facts: RoundFacts, batch: CommitmentBatch) -> Iterator[UnplannedLeaf]:
+    plan, opened = state.plan(facts.number), facts.opened
+    if not isinstance(plan, RoundPlan) or not _is_cohort(plan.weights, opened):
+        return  # who is in the cohort on chain, nobody can show
+    planned = {entry.client for entry in plan.weights}
+    for index, signed in enumerate(batch.commitments):
+        if signed.commitment.client not in planned:
+            yield UnplannedLeaf(state.task, facts.number, facts.server, batch, index, plan.weights)
+            return
+
+
+def _is_cohort(weights: tuple[ClientWeight, ...], opened: RoundOpened) -> bool:
+    clients = [entry.client for entry in weights]
+    if not clients or clients != sorted(set(clients)):
+        return False
+    total = sum_of(weights)
+    return (total.root, total.count) == (opened.cohort_root, opened.cohort)
+
+
+def _of_tree(state: TaskState) -> Iterator[OfTree]:
+    """Of the tree that was settled last: the judge knows of no earlier one than the one before it."""
+    ended = [facts for facts in state.rounds if isinstance(facts.ended, Settled)]
+    if not ended or ended[-1].settled is None:
+        return
+    settled, number = ended[-1].settled, ended[-1].number
+    where = state.task, number, ended[-1].ended_by or ended[-1].server
+    after = standing_allocation(state, number)
+    if not isinstance(after, Allocation):
+        return
+    if total_owed(after) > settled.allocated:
+        yield OverAllocated(*where, after, settled.allocated)
+    earlier = [facts.number for facts in ended[:-1] if facts.settled is not None]
+    before = standing_allocation(state, earlier[-1]) if earlier else None
+    if isinstance(before, Allocation):
+        owed = {entry.client: entry.cumulative for entry in before.entitlements}
+        for entry in after.entitlements:
+            if entry.cumulative < owed.get(entry.client, 0):
+                yield LoweredLeaf(*where, before, after, entry.client)
+                return
 
 
 def _is_fair(domain: Domain, state: TaskState, facts: RoundFacts, signed: SignedCommitment) -> bool:
     commitment = signed.commitment
     where = (commitment.task, commitment.round, commitment.label)
     here = where == (state.task, facts.number, facts.opened.label) and commitment.client in state.enrolled
-    return here and _is_by(domain, commitment, signed.signature, commitment.client)
+    return here and _is_by(domain, commitment, signed.signature, state.signer_of(commitment.client))
 
 
 def _of_authorities(domain: Domain, state: TaskState, terms: TaskTerms) -> Iterator[TwoKeys | TwoSightings]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from eth_hash.auto import keccak
 
-from protocol.deployment import JUDGE, LEDGER, TASKS, contract_addresses
+from protocol.deployment import JUDGE, TASKS, contract_addresses
 from protocol.domain import Domain, uint256
 from protocol.identifiers import Address
-from protocol.messages.chain import ReputationRules
+from protocol.messages.chain import LedgerRules
 from protocol.signing import domain_separator
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
 
@@ -23,9 +23,17 @@ class PublishedCode:
     immutables: Mapping[str, tuple[int, ...]]
 
 
-def expected_codes(published: Mapping[str, PublishedCode], domain: Domain, rules: ReputationRules) -> dict[str, bytes]:
-    """By contract name. The domain and the rules fix every immutable: nothing is the chain's word."""
-    addresses = contract_addresses(domain.ledger)
+def named_tasks(ledger: PublishedCode, deployed: bytes) -> Address:
+    """Where the deployed code of a ledger says that its HearthTasks stands: what is there is still to be compared."""
+    start = ledger.immutables["_hearthTasks"][0]
+    return deployed[start : start + 32][12:].rjust(20, b"\0")
+
+
+def expected_codes(
+    published: Mapping[str, PublishedCode], domain: Domain, rules: LedgerRules, tasks: Address
+) -> dict[str, bytes]:
+    """By contract name, of the ledger that delegates to ``tasks``; nothing else is the chain's word."""
+    addresses = contract_addresses(domain.ledger, tasks)
     return {
         name: _filled(published[name], _immutables(address, addresses, domain.chain_id, rules))
         for name, address in addresses.items()
@@ -40,16 +48,14 @@ def _filled(published: PublishedCode, values: Mapping[str, bytes]) -> bytes:
     return bytes(code)
 
 
-def _immutables(
-    own: Address, addresses: Mapping[str, Address], chain_id: int, rules: ReputationRules
-) -> dict[str, bytes]:
+def _immutables(own: Address, addresses: Mapping[str, Address], chain_id: int, rules: LedgerRules) -> dict[str, bytes]:
     """Of the contract at ``own``; the last seven are those of OpenZeppelin's EIP712."""
     name, version = PROTOCOL_NAME.encode(), PROTOCOL_VERSION.encode()
     return {
         "_maximum": uint256(rules.maximum),
         "_floor": uint256(rules.floor),
         "_waitingSeconds": uint256(rules.waiting_seconds),
-        "_ledger": _word(addresses[LEDGER]),
+        "_claimSeconds": uint256(rules.claim_seconds),
         "_judge": _word(addresses[JUDGE]),
         "_hearthTasks": _word(addresses[TASKS]),
         "_cachedThis": _word(own),

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import replace
 
 from protocol.audit.case import Case, known
+from protocol.audit.evidence import Replay
+from protocol.audit.forfeits import Forfeit, check_forfeit, forfeit_after
 from protocol.audit.report import require, same
 from protocol.errors import VerificationError
 from protocol.identifiers import Address, Digest, to_hex
@@ -15,17 +17,17 @@ from protocol.messages.chain import (
     BondReturned,
     BondView,
     Claimed,
+    Compensated,
     Credited,
     Event,
     Refunded,
-    RoundFrozen,
     StakeReturned,
     TaskTerms,
     Withdrawn,
 )
 from protocol.messages.rosters import RosterPosted
 
-EDGE_SERVER, AUTHORITY = 1, 2  # roles, as the ledger numbers them
+NO_ROLE, EDGE_SERVER, AUTHORITY = 0, 1, 2  # as the ledger numbers them
 
 
 def check_deposits(case: Case) -> int:
@@ -39,49 +41,70 @@ def check_deposits(case: Case) -> int:
         require(event.client in staked, f"{to_hex(event.client)} got a stake back that it did not have")
         same(f"stake of {to_hex(event.client)}", event.amount, terms.stake)
         staked.remove(event.client)
-    return sum(bond.amount for bond in bonds.values()) + terms.stake * len(staked) + sum(_credits(case).values())
+    owed = sum(_credits(case, terms.stake).values())
+    return sum(bond.amount for bond in bonds.values()) + terms.stake * len(staked) + owed
 
 
 def _bonds(case: Case, terms: TaskTerms) -> dict[Address, BondView]:
     """Of everybody that the terms list, as the events leave it."""
     bonds = {holder: BondView(EDGE_SERVER, place, False, 0, 0) for place, holder in enumerate(terms.edge_servers)}
     bonds |= {holder: BondView(AUTHORITY, place, False, 0, 0) for place, holder in enumerate(terms.authorities)}
-    convicted = [event.culprit for event in case.of_task(RoundFrozen)]
-    same("culprits that lost their bonds", [event.holder for event in case.of_task(BondForfeited)], convicted)
-    for event in case.of_task(Event):
+    replay, due = Replay(case.evidence), None
+    for event in replay.own():
+        _check_due(due, event)
         if isinstance(event, RosterPosted) and event.authority in bonds:
             bonds[event.authority] = replace(bonds[event.authority], rosters=event.window + 1)
-        if not isinstance(event, BondPlaced | BondReturned | BondForfeited):
-            continue
-        bond = bonds.get(event.holder)
-        if bond is None or bond.role == 0:
-            raise VerificationError(f"a bond of {to_hex(event.holder)}, who has no role in the task")
-        what = f"{type(event).__name__} of {to_hex(event.holder)}"
-        if isinstance(event, BondPlaced):
-            require(not bond.placed, f"{what}: for the second time")
-            same(what, event.amount, terms.edge_bond if bond.role == EDGE_SERVER else terms.authority_bond)
-            bonds[event.holder] = replace(bond, placed=True, amount=event.amount)
-            continue
-        same(what, event.amount, bond.amount)
-        bonds[event.holder] = replace(bond, amount=0, role=bond.role if isinstance(event, BondReturned) else 0)
+        if isinstance(event, BondPlaced | BondReturned | BondForfeited):
+            bonds[event.holder] = _moved(bonds.get(event.holder), event, due, terms)
+        due = forfeit_after(replay.state, event)
+    _check_due(due, None)
     return bonds
 
 
-def _credits(case: Case) -> dict[Address, int]:
-    """What is still owed, by holder. Only what was due in the same transaction is owed instead of paid."""
+def _check_due(due: Forfeit | None, event: Event | None) -> None:
+    if due is not None and not (isinstance(event, BondForfeited) and event.holder == due.holder):
+        raise VerificationError(f"{to_hex(due.holder)} kept the bond that it lost by round {due.round}")
+
+
+def _moved(
+    bond: BondView | None, event: BondPlaced | BondReturned | BondForfeited, due: Forfeit | None, terms: TaskTerms
+) -> BondView:
+    """Who lost its role in the task may get back what is left of its bond, and nothing else."""
+    what = f"{type(event).__name__} of {to_hex(event.holder)}"
+    if bond is None or (bond.role == NO_ROLE and not isinstance(event, BondReturned)):
+        raise VerificationError(f"{what}, who has no role in the task")
+    if isinstance(event, BondPlaced):
+        require(not bond.placed, f"{what}: for the second time")
+        same(what, event.amount, terms.edge_bond if bond.role == EDGE_SERVER else terms.authority_bond)
+        return replace(bond, placed=True, amount=event.amount)
+    if isinstance(event, BondReturned):
+        same(what, event.amount, bond.amount)
+        require(event.amount > 0, f"{what}: of nothing")
+        return replace(bond, amount=0)
+    if due is None:
+        require(bond.role == AUTHORITY, f"{what}: without a round that it broke")
+    check_forfeit(event, bond.amount, due, what)
+    return replace(bond, amount=bond.amount - event.amount, role=NO_ROLE)
+
+
+def _credits(case: Case, stake: int) -> dict[Address, int]:
+    """What is still owed, by holder. Only what was due in the same transaction is owed instead of paid, or stakes that
+    came with enrolments which the ledger skipped: of those it says nothing."""
     due, owed = Counter[tuple[Digest, Address]](), Counter[Address]()
     for event in case.of_task(Event):
         match event:
-            case Claimed(client=payee) | StakeReturned(client=payee):
+            case Claimed(client=payee) | StakeReturned(client=payee) | Compensated(client=payee):
                 due[event.transaction, payee] += event.amount
             case BondReturned(holder=payee) | Refunded(manufacturer=payee):
                 due[event.transaction, payee] += event.amount
             case BondForfeited():
-                due[event.transaction, event.reporter] += event.amount // 2
+                due[event.transaction, event.reporter] += event.share
             case Credited():
                 what = f"credit of {to_hex(event.holder)} in block {event.block}"
-                require(event.amount <= due[event.transaction, event.holder], f"{what}: was not due")
-                due[event.transaction, event.holder] -= event.amount
+                skipped = stake > 0 and event.amount % stake == 0
+                was_due = event.amount <= due[event.transaction, event.holder]
+                require(was_due or skipped, f"{what}: was not due")
+                due[event.transaction, event.holder] -= event.amount if was_due else 0
                 owed[event.holder] += event.amount
             case Withdrawn():
                 same(f"withdrawal of {to_hex(event.holder)}", event.amount, owed.pop(event.holder, 0))

@@ -15,7 +15,7 @@ from protocol.messages.chain import (
     Enrolled,
     EnrolmentView,
     Event,
-    ReputationRules,
+    LedgerRules,
     RoundView,
     Standing,
     TaskPosted,
@@ -57,12 +57,13 @@ class ChainEvidence:
     words: Mapping[int, Digest]  # of every posted task of the ledger
     task_view: TaskView
     rounds: Mapping[int, RoundView]
-    enrolments: Mapping[Address, EnrolmentView]
+    enrolments: Mapping[Address, EnrolmentView]  # of everybody that enrolled or was paid a leaf
+    contracts: frozenset[Address]  # of the clients that enrolled without a signature of their own, those with code
     directs: Mapping[int, frozenset[Address]]  # clients that committed directly, by round
     standings: Mapping[Address, Standing]
     bonds: Mapping[Address, BondView]  # of every edge server and authority that the terms list
     credits: Mapping[Address, int]  # of everybody that the task could not pay at some time
-    rules: ReputationRules
+    rules: LedgerRules
 
     def time(self, event: Event) -> int:
         return self.times[event.block]

@@ -1,4 +1,4 @@
-"""Checks 22 to 24, and what check 21 compares: claims, the books against the balance, refunds."""
+"""Checks 22 to 24 and 26: claims, the books against the balance, refunds, compensations."""
 
 from __future__ import annotations
 
@@ -8,9 +8,21 @@ from dataclasses import dataclass, field
 from protocol.audit.case import Case, known
 from protocol.audit.deposit_checks import check_deposits
 from protocol.audit.evidence import Replay
+from protocol.audit.forfeits import owed_together
 from protocol.audit.report import require, same
+from protocol.errors import VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, to_hex
-from protocol.messages.chain import BondForfeited, Claimed, Refunded, RoundAbandoned, RoundPublished, TaskPosted
+from protocol.messages.chain import (
+    BondForfeited,
+    Claimed,
+    Compensated,
+    Refunded,
+    RoundAbandoned,
+    RoundExpired,
+    RoundFrozen,
+    RoundPublished,
+    TaskPosted,
+)
 from protocol.messages.settlement import Allocation, Entitlement
 from protocol.task.ending import is_final, is_over
 from protocol.task.round_facts import Settled
@@ -23,7 +35,9 @@ class _Books:
 
     claimed: dict[Address, int] = field(default_factory=dict)  # the highest leaf that was paid
     claims: int = 0
-    forfeited: int = 0  # what broken bonds brought into the escrow: their larger halves
+    compensations: int = 0
+    reserved: int = 0  # what rounds that were not published still owe
+    forfeited: int = 0  # what lost bonds brought into the escrow
     hasty: list[int] = field(default_factory=list)  # rounds that were settled inside another one's dispute window
 
 
@@ -37,11 +51,18 @@ def check_money(case: Case, allocations: Mapping[int, Allocation]) -> None:
                     _check_claim(case, replay, books, event, allocations)
                 books.claims += event.amount
                 books.claimed[event.client] = max(books.claimed.get(event.client, 0), event.cumulative)
+            case Compensated():
+                with report.check(26, f"round {event.round} client {to_hex(event.client)}"):
+                    _check_compensation(case, replay, event)
+                books.compensations += event.amount
+                books.reserved -= event.amount
+            case RoundExpired(round=number) | RoundFrozen(round=number):
+                books.reserved += owed_together(replay.state, number)
             case Refunded():
                 with report.check(24, f"refund in block {event.block}"):
                     _check_refund(case, replay.state, books, event)
             case BondForfeited():
-                books.forfeited += event.amount - event.amount // 2
+                books.forfeited += event.amount - event.share
             case RoundPublished() | RoundAbandoned():
                 if case.evidence.time(event) < (replay.state.payable_from() or 0):
                     books.hasty.append(event.round)
@@ -53,16 +74,6 @@ def check_money(case: Case, allocations: Mapping[int, Allocation]) -> None:
         _check_books(case, replay.state, books)
 
 
-def same_allocation(claimed: Allocation, derived: Allocation) -> None:
-    """Raises VerificationError that names the first client whose amount or reputation does not follow."""
-    clients = [entry.client for entry in derived.entitlements]
-    same("clients of the allocation", [entry.client for entry in claimed.entitlements], clients)
-    for ours, theirs in zip(derived.entitlements, claimed.entitlements, strict=True):
-        same(f"earned by {to_hex(ours.client)}", theirs.cumulative, ours.cumulative)
-        same(f"reputation of {to_hex(ours.client)}", theirs.reputation, ours.reputation)
-    same("allocation", claimed, derived)
-
-
 def _check_claim(
     case: Case, replay: Replay, books: _Books, claim: Claimed, allocations: Mapping[int, Allocation]
 ) -> None:
@@ -70,6 +81,7 @@ def _check_claim(
     settled = [facts.settled for facts in state.rounds if facts.settled]
     payable = [one for one in settled if time >= case.evidence.time(one) + window]
     require(bool(payable), "a claim before anything was allocated")
+    require(claim.client in state.enrolled or _has_role(case, state, claim.client), "a claim of nobody in the task")
     number = payable[-1].round
     leaf = Entitlement(claim.client, claim.cumulative, claim.reputation)
     allocation = known(allocations.get(number), f"the allocation of round {number}")
@@ -86,15 +98,34 @@ def _check_refund(case: Case, state: TaskState, books: _Books, refund: Refunded)
     same("payee", refund.manufacturer, posted.manufacturer)
     last, after_claims = state.last_settled(), time > view.claim_until
     owed = (last.settled.allocated if last and last.settled else 0) - books.claims
-    rest = posted.escrow + books.forfeited - books.claims - state.refunded
-    same("amount", refund.amount, rest - (0 if after_claims else owed))
-    over = state.current is None and is_over(state, time)
-    require(after_claims or over, "refunded before the task's end")
+    same("amount", refund.amount, _escrow(posted, state, books) - (0 if after_claims else owed + books.reserved))
+    require(state.current is None and is_over(state, time), "refunded before the task's end")
+
+
+def _check_compensation(case: Case, replay: Replay, event: Compensated) -> None:
+    facts, terms = replay.state.round(event.round), known(replay.state.posted, "TaskPosted").terms
+    if facts is None or not facts.compensates:
+        raise VerificationError("paid for a round that may still be published, or was")
+    require((event.round, event.client) not in replay.state.compensated, "paid for the second time")
+    require(case.evidence.time(event) <= case.evidence.task_view.claim_until, "paid after the deadline")
+    same("amount", event.amount, facts.compensation(terms))
+    committed = known(case.state.committed(event.round), "plan and batch of the round")
+    require(event.client in committed, "paid to somebody who did not commit as planned")
+
+
+def _has_role(case: Case, state: TaskState, address: Address) -> bool:
+    terms = known(case.state.posted, "TaskPosted").terms
+    return address in (*terms.edge_servers, *terms.authorities) and address not in state.dismissed
+
+
+def _escrow(posted: TaskPosted, state: TaskState, books: _Books) -> int:
+    return posted.escrow + books.forfeited - books.claims - books.compensations - state.refunded
 
 
 def _check_books(case: Case, state: TaskState, books: _Books) -> None:
     evidence, view, posted = case.evidence, case.evidence.task_view, known(state.posted, "TaskPosted")
-    same("escrow", view.escrow, posted.escrow + books.forfeited - books.claims - state.refunded)
+    same("escrow", view.escrow, _escrow(posted, state, books))
+    same("reserved", view.reserved, books.reserved)
     same("claimed", view.claimed, books.claims)
     same("deposits", view.deposits, check_deposits(case))
     ended = [facts for facts in state.rounds if isinstance(facts.ended, Settled)]
@@ -109,10 +140,13 @@ def _check_books(case: Case, state: TaskState, books: _Books) -> None:
     if last is not None:
         derived = (last.round, evidence.time(last) + _window(case), last.allocated, last.allocation_root)
     same("pending payout", pending, derived)
+    settlers = posted.terms.edge_servers[view.pending_server : view.pending_server + 1]
+    settler = ended[-1].ended_by if ended else posted.terms.edge_servers[0]
+    same("server that settled last in the view", settlers, (settler,))
     require(not books.hasty, f"rounds {books.hasty} were settled inside the dispute window of the one before")
     allocated = max((settled.allocated for settled in standing if settled), default=0)
-    covered = books.claims <= allocated <= posted.escrow
-    require(covered, "more claimed than allocated, or more allocated than posted")
+    covered = books.claims <= allocated and allocated + books.compensations <= posted.escrow + books.forfeited
+    require(covered, "more claimed than allocated, or more owed than posted")
     same("number of tasks", evidence.task_count, sum(isinstance(event, TaskPosted) for event in evidence.events))
     # Anybody can force ether into a contract, so only a shortfall says something.
     same("escrow in the ledger's total", evidence.held.get(evidence.task), view.escrow + view.deposits)

@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from protocol.audit.allocation_checks import Settlement
 from protocol.audit.case import Case, known, lacking, read
 from protocol.audit.evidence import MissingEvidenceError
-from protocol.audit.key_checks import KeyAudit
-from protocol.audit.money_checks import same_allocation
+from protocol.audit.key_checks import KeyAudit, opening_set
 from protocol.audit.report import require, same
 from protocol.audit.round_checks import Base, RoundAudit
 from protocol.audit.task_checks import TaskFacts
@@ -21,15 +21,12 @@ from protocol.content.cid import cid_of
 from protocol.encryption.port import Aggregator
 from protocol.errors import HearthError
 from protocol.identifiers import ZERO_DIGEST, Address, sha256, to_hex
-from protocol.incentives.contribution import Progress
-from protocol.incentives.rewards import allocation_root, settle, total_owed
 from protocol.messages.chain import RoundPublished
 from protocol.messages.keys import KeyRequest
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import (
-    ABANDONED,
     CORRUPT,
-    PUBLISHED,
+    GARBAGE,
     UNAVAILABLE,
     Allocation,
     RoundRecord,
@@ -45,10 +42,10 @@ from protocol.round.record import check_record
 from protocol.round.scheme import RoundScheme
 from protocol.screening.verdict import Unfit, decide, judged_by_size
 from protocol.sparse.codec import encode_sums
-from protocol.task.documents import Absent, Lack
-from protocol.task.past import best_count
+from protocol.task.documents import Lack
 from protocol.task.round_facts import Settled
 
+Words = npt.NDArray[np.uint64]  # a sum of ciphertexts
 Sizes = Mapping[Address, int | Lack]  # of committed ciphertexts; each is folded and forgotten
 _IRREFUTABLE = "the verdict calls it {}; that cannot be refuted later"
 
@@ -76,18 +73,19 @@ class OpeningAudit:
         sizes = self._check_ciphertexts()
         with check(13, subject):
             self._check_verdict(sizes)
-        with check(14, subject) as remarks:
-            remarks += self._check_request()
+        with check(14, subject):
+            self._check_request()
         if isinstance(ended, RoundPublished):
             self._check_published(ended, sizes)
         with check(20, subject):
             charge = spent(self._plan.learning.mechanism, self.case.spec.privacy, self.audit.number)
             for part in fields(charge):
                 same(f"{part.name} of the charge", getattr(self._record.charge, part.name), getattr(charge, part.name))
+        settlement = Settlement(self.case, self.audit, ended, self.before, self.task.initial_correct, self.record)
         with suppress(HearthError):
-            self._establish_allocation(sizes)
+            self.allocation = settlement.established(self._decided(sizes))
         with check(21, subject):
-            self._check_allocation()
+            settlement.check()
 
     def base(self) -> Base | None:
         """For rounds that go on from this one; None when it could not be established."""
@@ -158,42 +156,43 @@ class OpeningAudit:
         order = [entry.client for entry in record.verdict.rejected]
         same("order of the rejected", order, sorted(set(order)))
 
-    def _check_request(self) -> list[str]:
+    def _check_request(self) -> None:
+        """Also where another server goes on with it: what was requested is what its sum is of."""
         record, facts = self._record, self.audit.facts
         if facts.requested is None:
             same("request of a round without one", record.request, ZERO_DIGEST)
-            return []
-        on_chain, committed = facts.requested.request, known(self.audit.committed, "the committed set")
+            return
+        committed = known(self.audit.committed, "the committed set")
         require(set(record.verdict.accepted) <= set(committed), "accepted without a commitment")
         self.request = key_request(self._plan, committed, record.verdict.accepted)
-        if on_chain != self.request.digest() and facts.requested_by != facts.ended_by:
-            same("outcome", record.outcome, ABANDONED)
-            same("request in the record", record.request, on_chain)
-            return ["requested for another set by a server that was replaced"]  # who was wrong cannot be told later
-        same("request on chain", on_chain, self.request.digest())
+        same("request on chain", facts.requested.request, self.request.digest())
         same("request in the record", record.request, self.request.digest())
-        if record.outcome == PUBLISHED:
-            weights = [entry.weight for entry in self.request.entries]
-            check_quorum(weights, self._plan.min_clients, self._plan.max_share_ppm)
-        return []
+        weights = [entry.weight for entry in self.request.entries]
+        check_quorum(weights, self._plan.min_clients, self._plan.max_share_ppm)
+        read(self.case.state.request(self.audit.number), "key request")
 
     def _check_published(self, ended: RoundPublished, sizes: Sizes) -> None:
         subject, check = self.audit.subject, self.case.report.check
         partials: dict[int, bytes] = {}
+        garbage = self.record is not None and self.record.outcome == GARBAGE
         with check(15, subject):
             partials = self._keys().partial_keys()
         with check(16, subject):
-            key = self._scheme.combine(known(partials or None, "valid partial keys"))
+            used = sorted(known(partials or None, "valid partial keys"))
+            key = self._scheme.combine({j: partials[j] for j in used})
             same("functional key", self._record.functional_key, sha256(key))
             self.functional_key = key
         with check(25, subject) as remarks:
-            remarks += self._keys().check_accusation(
-                known(partials or None, "valid partial keys"), self._scheme.combine
-            )
-        with check(17, subject):
-            self._check_aggregate(sizes)
+            known(partials or None, "valid partial keys")
+            remarks += self._keys().check_accusation(partials, self._scheme.combine)
+        with check(17, subject) as remarks:
+            words, weights = self._folded(sizes)
+            if garbage:
+                remarks += self._check_garbage(words, weights, partials)
+            else:
+                self._check_aggregate(words, weights)
         with check(18, subject):
-            self._check_model(ended)
+            self._check_model(ended, garbage)
         with check(19, subject):
             parameters = known(self.parameters, "the model")
             images, labels = known(self.task.test_images, "the test set"), known(self.task.test_labels, "the test set")
@@ -204,42 +203,53 @@ class OpeningAudit:
     def _keys(self) -> KeyAudit:
         return KeyAudit(self.case, self.case.spec.committee, self._plan, self._record, self._scheme.key_bytes)
 
-    def _check_aggregate(self, sizes: Sizes) -> None:
-        record, request, scheme = self._record, known(self.request, "the key request"), self._scheme
+    def _folded(self, sizes: Sizes) -> tuple[Words, list[int]]:
+        """The sum of the requested ciphertexts, and their weights."""
+        request, scheme = known(self.request, "the key request"), self._scheme
         for entry in request.entries:
             size = sizes.get(entry.client)
             if not isinstance(size, int):
                 raise MissingEvidenceError(f"needs the ciphertext of {to_hex(entry.client)}")
             same(f"bytes of the ciphertext of {to_hex(entry.client)}", size, scheme.body_bytes)
-        weights = [entry.weight for entry in request.entries]
-        words = known(self.folded, "the ciphertexts").words
-        decrypted = scheme.decrypt(words, known(self.functional_key, "the functional key"), weights)
+        return known(self.folded, "the ciphertexts").words, [entry.weight for entry in request.entries]
+
+    def _check_aggregate(self, words: Words, weights: list[int]) -> None:
+        record = self._record
+        decrypted = self._scheme.decrypt(words, known(self.functional_key, "the functional key"), weights)
         same("aggregate", record.aggregate, cid_of(encode_sums(decrypted.sums)).digest)
         self.sums = decrypted.sums
         same("largest residual", record.max_residual, decrypted.max_residual)
         read(self.case.state.aggregate(self.audit.number), "aggregate")
 
-    def _check_model(self, ended: RoundPublished) -> None:
-        request, layout = known(self.request, "the key request"), Layout.of(self.case.spec.model)
+    def _check_garbage(self, words: Words, weights: list[int], partials: Mapping[int, bytes]) -> list[str]:
+        """Whoever cries garbage over a sum that some of the keys open takes the contributions of all. Remarks."""
+        known(partials or None, "valid partial keys")
+        opening = opening_set(self._scheme, words, weights, partials)
+        require(opening is None, f"no garbage: the keys of authorities {opening} open the sum")
+        return ["no keys open the sum: somebody in it sent what is no update"]
+
+    def _check_model(self, ended: RoundPublished, garbage: bool) -> None:
         same("model in record and event", self._record.model, ended.model)
-        indices, sums = known(self.audit.indices, "the index set"), known(self.sums, "the sums")
         before = known(known(self.audit.base, "the round that it goes on from").parameters, "the model before")
+        if garbage:
+            same("model", ended.model, self._plan.model)
+            self.parameters = before
+        else:
+            self.parameters = self._stepped(before, ended)
+        read(self.case.state.model(self.audit.number), "model")
+
+    def _stepped(self, before: npt.NDArray[np.float32], ended: RoundPublished) -> npt.NDArray[np.float32]:
+        request, layout = known(self.request, "the key request"), Layout.of(self.case.spec.model)
+        indices, sums = known(self.audit.indices, "the index set"), known(self.sums, "the sums")
         sum_weights = sum(entry.weight for entry in request.entries)
         stepped = apply_step(before, indices, sums, sum_weights, self._plan.learning.quantiser)
         same("model", ended.model, cid_of(layout.to_safetensors(stepped)).digest)
-        self.parameters = stepped
-        read(self.case.state.model(self.audit.number), "model")
-
-    def _establish_allocation(self, sizes: Sizes) -> None:
-        """Later rounds go on from the one under the root on chain, read or, if nobody can read it, derived again."""
-        found = self.case.state.allocation(self.audit.number)
-        if isinstance(found, Absent):
-            found = self._settled(self.record.verdict if self.record else self._decided(sizes))
-        if allocation_root(found) == self.ended.allocation_root:
-            self.allocation = found
+        return stepped
 
     def _decided(self, sizes: Sizes) -> Verdict:
-        """From the ciphertexts as they are now."""
+        """From the record or, where nobody can read it, from the ciphertexts as they are now."""
+        if self.record is not None:
+            return self.record.verdict
         expected, unfit = self._scheme.body_bytes, {Lack.CORRUPT: Unfit.CORRUPT}
         found = {client: sizes.get(client, Lack.MISSING) for client in known(self.audit.committed, "the committed set")}
         findings = {
@@ -247,16 +257,3 @@ class OpeningAudit:
             for client, size in found.items()
         }
         return decide(self._plan.label(), findings)
-
-    def _settled(self, verdict: Verdict) -> Allocation:
-        ended, number, progress = self.ended, self.audit.number, None
-        if isinstance(ended, RoundPublished):
-            initial = known(self.task.initial_correct, "the initial model's count")
-            progress = Progress(max(initial, best_count(self.case.state, number)), ended.correct, ended.examples)
-        return settle(self.case.spec, known(self.before, "the allocation before"), number, verdict, progress)
-
-    def _check_allocation(self) -> None:
-        ended, derived = self.ended, self._settled(self._record.verdict)
-        same_allocation(read(self.case.state.allocation(self.audit.number), "allocation"), derived)
-        on_chain, follows = (ended.allocation_root, ended.allocated), (allocation_root(derived), total_owed(derived))
-        same("root and amount on chain", on_chain, follows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -93,6 +93,7 @@ def _check_deadlines(case: Case, facts: RoundFacts) -> None:
     evidence, opened, ended = case.evidence, facts.opened, facts.ended
     view = known(evidence.rounds.get(facts.number), "the round's view")
     require(evidence.time(opened) <= evidence.task_view.task_until, "opened after the task's end")
+    require(evidence.time(opened) > case.state.enrol_until, "opened before the end of the enrolment")
     in_time = all(evidence.time(event) <= opened.commit_until for event in facts.directs.values())
     require(in_time, "a commitment after the commit deadline")
     object_until = _check_batch_time(case, facts)
@@ -147,11 +148,12 @@ def _check_model(case: Case, audit: RoundAudit) -> list[str]:
 
 
 def _check_weights(case: Case, audit: RoundAudit, before: Allocation) -> None:
-    plan, cohort = known(audit.plan, "the plan"), cohort_of(case.state, case.spec, audit.number, before)
-    planned = {entry.client: entry.weight for entry in plan.weights}
+    plan, beacon = known(audit.plan, "the plan"), audit.facts.opened.beacon
+    cohort = cohort_of(case.state, case.spec, audit.number, before, beacon)
+    planned, drawn = {e.client: e.weight for e in plan.weights}, " and drawn" if case.spec.cohort.draws else ""
     for client in sorted(planned.keys() | cohort.keys()):
-        require(client in cohort, f"{to_hex(client)} is planned without being eligible")
-        require(client in planned, f"{to_hex(client)} is left out, though it is eligible")
+        require(client in cohort, f"{to_hex(client)} is planned without being eligible{drawn}")
+        require(client in planned, f"{to_hex(client)} is left out, though it is eligible{drawn}")
         same(f"weight of {to_hex(client)}", planned[client], weight_of(cohort[client], case.spec.reputation))
 
 
@@ -162,20 +164,21 @@ def _check_cohort(case: Case, audit: RoundAudit) -> None:
     same("cohort", opened.cohort, plan.cohort.count)
     view = known(case.evidence.rounds.get(audit.number), "the round's view")
     same("root in the view", view.cohort_root, opened.cohort_root)
-    check_window_waited(case, opened)
+    check_window_waited(case.state, opened.round, case.evidence.time(opened))
 
 
 def _check_index_set(case: Case, audit: RoundAudit) -> list[str]:
     """From the last published round, or where that is withheld from enrolment alone."""
     plan, remarks = known(audit.plan, "the plan"), list[str]()
-    alone = History(tuple(sorted(case.state.enrolled)), plan.model)
-    derived = choose_index_set(case.spec, audit.number, alone if audit.base is None else audit.base.history)
+    alone = History(tuple(case.state.enrolled_before(audit.number)), plan.model)
+    past = alone if audit.base is None else replace(audit.base.history, enrolled=alone.enrolled)
+    derived = choose_index_set(case.spec, audit.number, past)
     if plan.index_set != cid_of(encode_index_set(derived)).digest and audit.base is not None:
         derived = choose_index_set(case.spec, audit.number, alone)
         remarks.append("drawn as if the last published round was withheld")
     if plan.index_set != cid_of(encode_index_set(derived)).digest:
-        base = known(audit.base, "the round that it goes on from")
-        derived = choose_index_set(case.spec, audit.number, base.history)
+        known(audit.base, "the round that it goes on from")
+        derived = choose_index_set(case.spec, audit.number, past)
         same("dimension", plan.dimension, len(derived))
         same("index set", plan.index_set, cid_of(encode_index_set(derived)).digest)
     audit.indices = derived
@@ -193,11 +196,11 @@ def _check_batch(case: Case, audit: RoundAudit) -> None:
     batch = read(case.state.batch(audit.number), "batch")
     same("root", event.root, batch_root(batch))
     same("count", event.count, len(batch.commitments))
-    verify_batch(known(audit.plan, "the plan"), batch)
+    verify_batch(known(audit.plan, "the plan"), batch, case.state.signer_of)
 
 
 def _check_direct(case: Case, audit: RoundAudit, client: Address) -> None:
     plan, signed = known(audit.plan, "the plan"), audit.facts.direct_commitments()[client]
     require(client in case.state.enrolled, "a direct commitment of an outsider")
     same("label", signed.commitment.label, plan.label())
-    verify_commitment(plan, signed)
+    verify_commitment(plan, signed, case.state.signer_of)

@@ -1,29 +1,25 @@
-"""Checks 1 to 5: the ledger, the task's terms, its documents, who enrolled and who left."""
+"""Checks 1 to 3 and 27: the ledger, the task's terms and its documents."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from protocol.audit.case import Case, known, read
-from protocol.audit.codes import PublishedCode, expected_codes
-from protocol.audit.evidence import Replay
+from protocol.audit.codes import PublishedCode, expected_codes, named_tasks
+from protocol.audit.enrolment_checks import check_enrolments, check_leaves
 from protocol.audit.report import require, same
-from protocol.encryption.envelope import MAX_ENVELOPE_BYTES
-from protocol.errors import Party
-from protocol.identifiers import ZERO_DIGEST, Address, Digest, to_hex
-from protocol.messages.chain import Enrolled, Left, ReputationRules, StakeReturned, TakenOver
-from protocol.messages.submission import Enrolment, Leave
-from protocol.messages.task import TaskSpec
+from protocol.deployment import LEDGER
+from protocol.identifiers import ZERO_DIGEST, Digest
+from protocol.messages.chain import LedgerRules, TakenOver
 from protocol.model.dataset import MAX_DATASET_BYTES, Array, decode_labelled
 from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
 from protocol.model.specification import validate
 from protocol.round.planning import terms_of
-from protocol.signing import verify
 from protocol.task.word import next_word
 
 
@@ -58,22 +54,15 @@ def check_task(case: Case, published: Mapping[str, PublishedCode]) -> TaskFacts:
         parameters = known(facts.parameters, "the initial model")
         images, labels = known(facts.test_images, "the test set"), known(facts.test_labels, "the test set")
         facts.initial_correct = count_correct(case.spec.model, parameters, images, labels)
-    _check_enrolments(case)
-    _check_leaves(case)
+    check_enrolments(case)
+    check_leaves(case)
     return facts
-
-
-def check_envelopes(case: Case, planned: Iterable[Address]) -> None:
-    """Only of planned clients: whoever enrols with bytes that no authority accepts harms nobody but itself."""
-    for client in sorted(set(planned)):
-        with case.report.check(4, f"client {to_hex(client)} envelope"):
-            enrolled = known(case.state.enrolled.get(client), "its enrolment")
-            case.content(enrolled.envelope, MAX_ENVELOPE_BYTES, "key envelope")
 
 
 def _check_codes(case: Case, published: Mapping[str, PublishedCode]) -> None:
     evidence = case.evidence
-    for name, code in expected_codes(published, evidence.domain, evidence.rules).items():
+    tasks = named_tasks(published[LEDGER], evidence.codes.get(LEDGER, b""))
+    for name, code in expected_codes(published, evidence.domain, evidence.rules, tasks).items():
         same(f"code of {name}", evidence.codes.get(name), code)
 
 
@@ -103,58 +92,17 @@ def _check_terms(case: Case) -> None:
     took_over = {event.edge_server for event in case.of_task(TakenOver)}
     require(took_over <= set(terms.edge_servers), "taken over by a server that the terms do not list")
     same("edge server", view.edge_server, state.acting)
-    counts = (view.rounds, view.min_clients, view.max_clients, view.update_reward)
-    rules = ReputationRules(spec.reputation.maximum, spec.reputation.floor, spec.reputation.waiting_seconds)
-    same("the ledger's reputation rules", evidence.rules, rules)
-    same("counts", counts, (terms.rounds, terms.min_clients, terms.max_clients, terms.update_reward))
+    reputation, rules = spec.reputation, evidence.rules
+    agreed = LedgerRules(reputation.maximum, reputation.floor, reputation.waiting_seconds, rules.claim_seconds)
+    same("the ledger's reputation rules", rules, agreed)
+    require(durations.claim_seconds >= rules.claim_seconds, "less time to claim than the ledger gives")
+    counts = (view.rounds, view.min_clients, view.max_clients, view.max_cohort)
+    same("counts", counts, (state.total_rounds, terms.min_clients, terms.max_clients, terms.max_cohort))
+    same("rewards", (view.participation, view.contribution), (terms.participation, terms.contribution))
+    same("stopped", view.stopped, state.stopped)
     start = evidence.time(posted)
     task_until = start + durations.task_seconds
     instants = (start + durations.enrolment_seconds, task_until, task_until + durations.claim_seconds)
     same("deadlines in the event", (posted.enrol_until, posted.task_until, posted.claim_until), instants)
-    same("deadlines in the view", (view.enrol_until, view.task_until, view.claim_until), instants)
-
-
-def _check_enrolments(case: Case) -> None:
-    evidence, replay = case.evidence, Replay(case.evidence)
-    returned = {event.client for event in case.of_task(StakeReturned)}
-    count = 0
-    for event in replay.own():
-        if not isinstance(event, Enrolled):
-            continue
-        count += 1
-        with case.report.check(4, f"client {to_hex(event.client)}"):
-            require(event.client not in replay.state.enrolled, "enrolled twice")
-            view = known(evidence.enrolments.get(event.client), "its enrolment view")
-            same("envelope", view.envelope, event.envelope)
-            same("reputation in the view", view.reputation, event.reputation)
-            _check_reputation(case, replay, event, case.spec)
-            enrolment = Enrolment(evidence.task, event.client, event.envelope)
-            verify(evidence.domain, enrolment, event.signature, event.client, Party.CLIENT)
-            same("staked", view.staked, case.spec.deposits.client > 0 and event.client not in returned)
-            require(evidence.time(event) <= evidence.task_view.enrol_until, "enrolled too late")
-    with case.report.check(4, f"task {evidence.task}"):
-        same("number enrolled", evidence.task_view.enrolled, count)
-        require(count <= evidence.task_view.max_clients, "more clients than the task allows")
-
-
-def _check_reputation(case: Case, replay: Replay, enrolled: Enrolled, spec: TaskSpec) -> None:
-    """What its standing on chain before the enrolment is worth here, or the task's initial one."""
-    counts, reputation = replay.admission(enrolled, spec.reputation.initial)
-    same("reputation", enrolled.reputation, reputation)
-    if counts:
-        require(reputation >= spec.reputation.admission, "below the admission floor")
-
-
-def _check_leaves(case: Case) -> None:
-    evidence, replay = case.evidence, Replay(case.evidence)
-    for event in replay.own():
-        if not isinstance(event, Left):
-            continue
-        with case.report.check(5, f"client {to_hex(event.client)}"):
-            require(event.client not in replay.state.left, "left twice")
-            require(event.client in replay.state.enrolled, "left without having enrolled")
-            verify(evidence.domain, Leave(evidence.task, event.client), event.signature, event.client, Party.CLIENT)
-    for client, view in sorted(evidence.enrolments.items()):
-        with case.report.check(5, f"client {to_hex(client)} view"):
-            same("left", view.left, client in case.state.left)
-            same("last round when it left", view.left_round, case.state.left.get(client, 0))
+    in_view = (view.enrol_until, view.task_until, view.claim_until)
+    same("deadlines in the view", in_view, (state.enrol_until, *instants[1:]))

@@ -1,9 +1,10 @@
-"""Who is owed what after a round: participation and contribution of accepted updates, as a cumulative allocation."""
+"""Who is owed what after a round, as a cumulative allocation: accepted clients, and servers of a published round."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from protocol import merkle
 from protocol.domain import entitlement_leaf
@@ -15,43 +16,64 @@ from protocol.messages.settlement import Allocation, Entitlement, ProvenEntitlem
 from protocol.messages.task import TaskSpec
 
 
-def first_allocation(task: int, reputations: dict[Address, int]) -> Allocation:
-    """Before round 1: every enrolled client, nothing earned."""
-    return Allocation(task, 0, tuple(Entitlement(c, 0, reputations[c]) for c in sorted(reputations)))
+def first_allocation(task: int, reputations: Mapping[Address, int]) -> Allocation:
+    """Before any round is settled: every enrolled client, nothing earned."""
+    return admit(Allocation(task, 0, ()), reputations)
+
+
+def admit(allocation: Allocation, newcomers: Mapping[Address, int]) -> Allocation:
+    """With those who enrolled since, by their reputations. Fees that one of them earned before stay its own."""
+    entries = {entry.client: entry for entry in allocation.entitlements}
+    for client, reputation in newcomers.items():
+        earned = entries[client].cumulative if client in entries else 0
+        entries[client] = Entitlement(client, earned, reputation)
+    return replace(allocation, entitlements=tuple(entries[client] for client in sorted(entries)))
+
+
+def fees(spec: TaskSpec, publisher: Address, authorities: Collection[Address]) -> dict[Address, int]:
+    """Of a published round: for the server that published it, and for each of the ``authorities`` that made its key."""
+    earned = Counter({publisher: spec.rewards.edge_fee})
+    for authority in authorities:
+        earned[authority] += spec.rewards.authority_fee
+    return {holder: amount for holder, amount in earned.items() if amount}
 
 
 def settle(
-    spec: TaskSpec, previous: Allocation, round_number: int, verdict: Verdict, progress: Progress | None
+    spec: TaskSpec,
+    before: Allocation,
+    round_number: int,
+    verdict: Verdict,
+    progress: Progress | None,
+    served: Mapping[Address, int],
 ) -> Allocation:
-    """The allocation after a settled round; ``progress`` is None when it was abandoned.
+    """The allocation after a settled round. ``before``: the one that stands, with everybody who enrolled before the
+    opening. ``progress``: None where there is no new model, of an abandoned round or one that came to garbage.
+    ``served``: the round's fees.
 
     Participation is paid either way: the clients do not decide whether a sum can be decrypted. Contribution is paid
     for a better model only. A client's weight is its reputation before the round, as in the plan.
     """
     accepted, terms = set(verdict.accepted), spec.reputation
-    before = {entry.client: entry.reputation for entry in previous.entitlements}
-    reputations = after_round(before, verdict, terms)
+    entries = {entry.client: entry for entry in before.entitlements}
+    # a server's leaf is no client's: it waits for nothing
+    serving = {*spec.edge_servers, *spec.committee.members}
+    counted = {c: entry.reputation for c, entry in entries.items() if entry.reputation or c not in serving}
+    reputations = after_round(counted, verdict, terms)
 
     def earned(client: Address) -> int:
-        if client not in accepted:
+        if client not in accepted or client not in entries:
             return 0
         share = 0
         if progress is not None:
-            share = contribution(weight_of(before[client], terms), terms.maximum, progress, spec.rewards)
+            share = contribution(weight_of(entries[client].reputation, terms), terms.maximum, progress, spec.rewards)
         return spec.rewards.participation + share
 
-    return Allocation(
-        previous.task,
-        round_number,
-        tuple(
-            Entitlement(
-                entry.client,
-                entry.cumulative + earned(entry.client),
-                reputations[entry.client],
-            )
-            for entry in previous.entitlements
-        ),
-    )
+    def leaf(holder: Address) -> Entitlement:
+        so_far = entries[holder].cumulative if holder in entries else 0
+        return Entitlement(holder, so_far + earned(holder) + served.get(holder, 0), reputations.get(holder, 0))
+
+    holders = sorted(entries.keys() | served.keys())
+    return Allocation(before.task, round_number, tuple(leaf(holder) for holder in holders))
 
 
 def total_owed(allocation: Allocation) -> int:

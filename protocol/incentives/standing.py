@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from protocol.messages.chain import ReputationRules, Standing
+from protocol.messages.chain import LedgerRules, Standing
 
 NO_STANDING: Final = Standing(0, 0, 0, 0)  # of an address that never enrolled
 
@@ -22,7 +22,7 @@ class Counted:
     since: int
 
 
-def counted(standing: Standing, is_listed: bool, rules: ReputationRules, now: int) -> Counted:
+def counted(standing: Standing, is_listed: bool, rules: LedgerRules, now: int) -> Counted:
     """``is_listed``: the task takes the word of whoever gave the standing.
 
     One that it does not count is worth the floor at most: that is what any task may start a new address with.
@@ -39,7 +39,7 @@ def counted(standing: Standing, is_listed: bool, rules: ReputationRules, now: in
     return waited
 
 
-def admitted(worth: Counted, initial: int, rules: ReputationRules) -> int:
+def admitted(worth: Counted, initial: int, rules: LedgerRules) -> int:
     """The reputation with which its address enters a task that starts new ones at ``initial``.
 
     One below the floor from elsewhere is not shed; nor is it worth more than none.
@@ -49,7 +49,7 @@ def admitted(worth: Counted, initial: int, rules: ReputationRules) -> int:
     return worth.reputation
 
 
-def settled(standing: Standing, worth: Counted, leaf: int, task: int, rules: ReputationRules, now: int) -> Standing:
+def settled(standing: Standing, worth: Counted, leaf: int, task: int, rules: LedgerRules, now: int) -> Standing:
     """After a leaf of ``task`` with this reputation.
 
     A loss counts whole and at once; a gain is of one, and only after a waiting period.

@@ -12,9 +12,11 @@ from protocol.messages.events import BondForfeited as BondForfeited
 from protocol.messages.events import BondPlaced as BondPlaced
 from protocol.messages.events import BondReturned as BondReturned
 from protocol.messages.events import Claimed as Claimed
+from protocol.messages.events import Compensated as Compensated
 from protocol.messages.events import Credited as Credited
 from protocol.messages.events import Event as Event
 from protocol.messages.events import Refunded as Refunded
+from protocol.messages.events import RoundFrozen as RoundFrozen
 from protocol.messages.events import StakeReturned as StakeReturned
 from protocol.messages.events import Withdrawn as Withdrawn
 from protocol.round.state_table import RoundState
@@ -44,22 +46,29 @@ class TaskTerms:
     min_reputation: int
     reputation_sources: tuple[Address, ...]  # manufacturers; none: any
     token: Address  # zero: the chain's own coin
-    update_reward: int
+    participation: int
+    contribution: int
+    edge_fee: int  # of a published round
+    authority_fee: int  # likewise, of each authority
     edge_bond: int
     authority_bond: int
     stake: int
+    max_cohort: int  # most clients of a round; below max_clients they are drawn
     roster_rounds: int
     roster_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
-class ReputationRules:
+class LedgerRules:
+    """Of a deployment."""
+
     maximum: int
     floor: int
-    waiting_seconds: int  # of a deployment: in each a settled reputation below the floor gains one
+    waiting_seconds: int  # in each a settled reputation below the floor gains one
+    claim_seconds: int  # that every task gives its clients to claim, at least
 
 
-DEFAULT_RULES: Final = ReputationRules(maximum=5, floor=2, waiting_seconds=30 * 24 * 3600)
+DEFAULT_RULES: Final = LedgerRules(maximum=5, floor=2, waiting_seconds=30 * 24 * 3600, claim_seconds=24 * 3600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,7 @@ class TaskView:
     token: Address
     pending_round: int  # 0 when none was settled yet
     payable_from: int
+    pending_server: int  # place in the task's list of the edge server that settled it
     manufacturer: Address
     rounds: int
     min_clients: int
@@ -79,15 +89,20 @@ class TaskView:
     enrol_until: int
     task_until: int
     claim_until: int
+    max_cohort: int
+    stopped: bool  # too few servers or authorities are left
     escrow: int
     claimed: int
     allocated: int
     pending_allocated: int
     allocation_root: Digest
     pending_root: Digest
-    update_reward: int
+    participation: int
+    contribution: int
     deposits: int  # bonds, stakes and credits that the ledger holds besides the escrow
+    reserved: int  # of the escrow: what rounds that were not published still owe
     edge_server: Address  # the acting one
+    drawn_at: int  # block whose hash draws the next cohort; 0 for none
     word: Digest  # of all its events: protocol.task.word
 
     def payable(self, now: int) -> tuple[Digest, int]:
@@ -168,7 +183,35 @@ class Enrolled(Event):
     client: Address
     envelope: Digest
     reputation: int
-    signature: Signature
+    signer: Address  # the key that signs for the client in this task
+    deadline: int
+    signature: bytes  # a contract's own word may have any length (ERC-1271)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentFull(Event):
+    """Nobody is waited for any more: ``enrol_until`` of the task is this one from now on."""
+
+    task: int
+    enrolled: int
+    enrol_until: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortDrawn(Event):
+    """The hash of block ``drawn_at`` draws the cohort of ``round``."""
+
+    task: int
+    round: int
+    drawn_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawLapsed(Event):
+    """``round`` was not opened in time after its draw: the task has one round less, and ``round`` is drawn anew."""
+
+    task: int
+    round: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +229,7 @@ class RoundOpened(Event):
     label: Label
     cohort_root: Digest
     cohort: int
+    beacon: Digest  # hash of the block that drew the cohort; zero where all are planned
     commit_until: int
     settle_until: int
 
@@ -249,10 +293,3 @@ class RoundExpired(Event):
 class TakenOver(Event):
     task: int
     edge_server: Address
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundFrozen(Event):
-    task: int
-    round: int
-    culprit: Address

@@ -27,6 +27,25 @@ class Claimed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoundFrozen(Event):
+    """Its tree is void: whoever committed in it is compensated."""
+
+    task: int
+    round: int
+    culprit: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compensated(Event):
+    """What a client gets for its commitment in a round that was not published."""
+
+    task: int
+    round: int
+    client: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refunded(Event):
     task: int
     manufacturer: Address
@@ -58,8 +77,9 @@ class BondReturned(Event):
 class BondForfeited(Event):
     task: int
     holder: Address
-    reporter: Address
+    reporter: Address  # zero: nobody, the server left a round alone
     amount: int
+    share: int  # of it, the reporter's credit; the rest went into the escrow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from protocol.canonical import encode
-from protocol.identifiers import Address, Digest, Label, Nonce, Range, Signature, Size, Word, sha256
+from protocol.content.cid import cid_of
+from protocol.identifiers import Address, Digest, Label, Nonce, Range, Signature, Size, Word
 from protocol.messages.round import RoundPlan
 from protocol.messages.task import ShortText
 
@@ -35,7 +36,8 @@ class KeyRequest:
     entries: Annotated[tuple[KeyRequestEntry, ...], Range(1, 10_000)]  # ascending by client
 
     def digest(self) -> Digest:
-        return sha256(encode(self))
+        """As content: it is there before it is on chain, so that everybody can read it."""
+        return cid_of(encode(self)).digest
 
 
 @dataclass(frozen=True, slots=True)

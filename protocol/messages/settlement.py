@@ -14,6 +14,7 @@ MAX_RECORD_BYTES = 8 * 1024 * 1024
 
 PUBLISHED = "published"
 ABANDONED = "abandoned"
+GARBAGE = "garbage"  # published, though what the key opens is no sum: the model stays as it was
 
 # Why a commitment is not in the accepted set. The first two cannot be refuted later; the third can.
 UNAVAILABLE = "unavailable"
@@ -38,7 +39,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """One leaf of the allocation tree: everything this client has earned in the task so far."""
+    """One leaf of the allocation tree: everything that a client, server or authority has earned in the task so far.
+
+    ``reputation``: of a client; 0 for everybody else.
+    """
 
     client: Address
     cumulative: Amount
@@ -51,7 +55,7 @@ class Allocation:
 
     task: Word
     round: Count
-    entitlements: Annotated[tuple[Entitlement, ...], Range(0, 10_000)]
+    entitlements: Annotated[tuple[Entitlement, ...], Range(0, 10_032)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class RoundRecord:
     """Everything about a finished round that an auditor cannot derive from the plan alone.
 
     An abandoned round has no key, aggregate or model: their digests are zero, ``sightings``, ``keys`` and ``accused``
-    empty.
+    empty. One whose key opens garbage has no aggregate, and the model that its plan starts from.
     """
 
     label: Label

@@ -12,11 +12,19 @@ MAX_BATCH_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """EIP-712 ``Enrolment``; ``envelope`` is the content digest of the client's KeyEnvelope."""
+    """EIP-712 ``Enrolment``: what a wallet shows. ``envelope`` is the content digest of the client's KeyEnvelope.
+
+    ``signer`` is the plain key that signs leave and commitments; the ledger refuses it after ``deadline``.
+    """
 
     task: Word
+    spec: Digest
     client: Address
+    signer: Address
     envelope: Digest
+    stake: Annotated[int, Range(0, 2**128 - 1)]  # smallest units of the task's token
+    locked_until: Annotated[int, Range(0, 2**48 - 1)]  # at the latest: the end of the task's claim period
+    deadline: Annotated[int, Range(0, 2**48 - 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,15 @@ class SignedLeave:
 class SignedCommitment:
     commitment: Commitment
     signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLeaf:
+    """A commitment of a round's batch, and what leads from it to the root on chain."""
+
+    index: Annotated[int, Range(0, 2**32 - 1)]
+    signed: SignedCommitment
+    proof: Annotated[tuple[Digest, ...], Range(0, 32)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,10 +106,24 @@ class PrivacyTerms:
 class CohortTerms:
     min_clients: Annotated[int, Range(2, 10_000)]  # quorum of a round
     max_clients: Annotated[int, Range(2, 10_000)]
+    max_cohort: Annotated[int, Range(2, 10_000)]  # of a round: where fewer than max_clients, they are drawn
     max_share_ppm: PartsPerMillion  # largest share of one client in the sum of weights (E_CONCENTRATION)
     roster_rounds: Annotated[int, Range(1, 100_000)] = 10  # of a window: each has encryption keys of its own
     flap_changes: Annotated[int, Range(1, 100_000)] = 4  # of a client's acceptance within ...
     flap_rounds: Annotated[int, Range(1, 100_000)] = 10  # ... so many rounds; with more it is left out for as many
+
+    @property
+    def draws(self) -> bool:
+        """Not everybody may be planned at once: cohorts are drawn."""
+        return self.max_cohort < self.max_clients
+
+    def __post_init__(self) -> None:
+        if not self.min_clients <= self.max_cohort <= self.max_clients:
+            raise MalformedError(
+                f"max_cohort {self.max_cohort} is not between {self.min_clients} min_clients and {self.max_clients}"
+                " max_clients",
+                fault=Party.MANUFACTURER,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +155,13 @@ class RewardTerms:
     participation: Amount  # in every settled round
     contribution: Amount  # at most; ``protocol.incentives.contribution`` says how much of it
     target_gain_ppm: Annotated[int, Range(1, 1_000_000)]  # accuracy above the best so far that releases all of it
+    edge_fee: Amount = 0  # of the server that publishes a round
+    authority_fee: Amount = 0  # of each authority whose share made its key
     token: Address = NATIVE_COIN  # an ERC-20 whose smallest units the amounts count, or the chain's own coin
 
     @property
     def update_reward(self) -> int:
-        """The most that one accepted update can earn: what the contract caps a round's budget with."""
+        """The most that one update can earn."""
         return self.participation + self.contribution
 
 
@@ -205,6 +221,11 @@ class Committee:
         """Sightings that a request needs: two quorums share more than ``corrupt`` members, so one that is honest."""
         return (len(self.members) + self.corrupt) // 2 + 1
 
+    @property
+    def beyond_doubt(self) -> int:
+        """Shares that agree and then are of the right key: a threshold of them is honest, or all there are agree."""
+        return min(self.threshold + self.corrupt, len(self.members))
+
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
@@ -237,6 +258,13 @@ class TaskSpec:
                 f" {self.durations.settle_seconds} settle_seconds to finish a round",
                 fault=Party.MANUFACTURER,
             )
+        owed = self.cohort.max_cohort * self.rewards.participation
+        if self.deposits.edge_server < owed:
+            raise MalformedError(
+                f"deposits.edge_server {self.deposits.edge_server}: the bond has to cover the {owed} that a cohort is"
+                " owed for a round that its server leaves alone",
+                fault=Party.MANUFACTURER,
+            )
         sent = 2 * self.schedule.training_seconds
         if 2 * (sent + self.durations.objection_seconds) > self.durations.commit_seconds:
             raise MalformedError(
@@ -252,5 +280,6 @@ class TaskSpec:
         return (self.edge_server, *self.edge_substitutes)
 
     def budget(self) -> int:
-        """Escrow that covers every reward this task can ever owe."""
-        return self.rounds * self.cohort.max_clients * self.rewards.update_reward
+        """Escrow that covers every reward and fee that this task can ever owe."""
+        fees = self.rewards.edge_fee + len(self.committee.members) * self.rewards.authority_fee
+        return self.rounds * (self.cohort.max_cohort * self.rewards.update_reward + fees)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from protocol import merkle
 from protocol.domain import Domain, commitment_leaf
@@ -10,6 +10,7 @@ from protocol.errors import Party, VerificationError
 from protocol.identifiers import Address, Digest, to_hex
 from protocol.messages.round import RoundPlan
 from protocol.messages.submission import (
+    BatchLeaf,
     Commitment,
     CommitmentBatch,
     InclusionProof,
@@ -18,6 +19,8 @@ from protocol.messages.submission import (
     Submission,
 )
 from protocol.signing import struct_hash, verify
+
+SignerOf = Callable[[Address], Address]  # the key that a client named for the task: ``TaskState.signer_of``
 
 
 def domain_of(plan: RoundPlan) -> Domain:
@@ -32,12 +35,12 @@ def commitment_of(plan: RoundPlan, submission: Submission) -> SignedCommitment:
     return SignedCommitment(commitment, submission.signature)
 
 
-def verify_commitment(plan: RoundPlan, signed: SignedCommitment) -> None:
-    """Raises VerificationError unless a planned client signed this for this very round."""
-    _verify_commitments(plan, [signed])
+def verify_commitment(plan: RoundPlan, signed: SignedCommitment, signer_of: SignerOf) -> None:
+    """Raises VerificationError unless a planned client's signer signed this for this very round."""
+    _verify_commitments(plan, [signed], signer_of)
 
 
-def _verify_commitments(plan: RoundPlan, commitments: Iterable[SignedCommitment]) -> None:
+def _verify_commitments(plan: RoundPlan, commitments: Iterable[SignedCommitment], signer_of: SignerOf) -> None:
     here, planned = (plan.task, plan.round, plan.label()), {entry.client for entry in plan.weights}
     for signed in commitments:
         commitment = signed.commitment
@@ -45,19 +48,19 @@ def _verify_commitments(plan: RoundPlan, commitments: Iterable[SignedCommitment]
             raise VerificationError("the commitment is for another task, round or label", fault=Party.CLIENT)
         if commitment.client not in planned:
             raise VerificationError(f"{to_hex(commitment.client)} is not in the cohort", fault=Party.CLIENT)
-        verify(domain_of(plan), commitment, signed.signature, commitment.client, Party.CLIENT)
+        verify(domain_of(plan), commitment, signed.signature, signer_of(commitment.client), Party.CLIENT)
 
 
 def batch_of(commitments: Iterable[SignedCommitment]) -> CommitmentBatch:
     return CommitmentBatch(tuple(sorted(commitments, key=lambda signed: signed.commitment.client)))
 
 
-def verify_batch(plan: RoundPlan, batch: CommitmentBatch) -> None:
+def verify_batch(plan: RoundPlan, batch: CommitmentBatch, signer_of: SignerOf) -> None:
     """Every commitment valid, clients strictly ascending (so nobody twice)."""
     clients = [signed.commitment.client for signed in batch.commitments]
     if clients != sorted(set(clients)):
         raise VerificationError("batch not strictly ascending by client", fault=Party.EDGE_SERVER)
-    _verify_commitments(plan, batch.commitments)
+    _verify_commitments(plan, batch.commitments, signer_of)
 
 
 def batch_leaves(batch: CommitmentBatch) -> list[Digest]:
@@ -77,6 +80,12 @@ def inclusion_proof_of(batch: CommitmentBatch, client: Address) -> InclusionProo
         if signed.commitment.client == client:
             return InclusionProof(index, merkle.proof(batch_leaves(batch), index))
     raise VerificationError(f"{to_hex(client)} is not in the batch", fault=Party.EDGE_SERVER)
+
+
+def batch_leaf_of(batch: CommitmentBatch, client: Address) -> BatchLeaf:
+    """The leaf of ``client``. Raises VerificationError when the batch does not hold it."""
+    inclusion = inclusion_proof_of(batch, client)
+    return BatchLeaf(inclusion.index, batch.commitments[inclusion.index], inclusion.proof)
 
 
 def verify_inclusion(root: Digest, signed: SignedCommitment, inclusion: InclusionProof) -> None:

@@ -2,7 +2,7 @@
 
 A client is eligible that enrolled and did not leave, stands in the rosters of a threshold of authorities for the window
 of the round, is refused in none, has the floor's reputation, and did not come and go too often. All who are eligible
-are planned.
+are planned, or as many of them as the round takes, drawn by the hash of a block.
 """
 
 from __future__ import annotations
@@ -10,21 +10,24 @@ from __future__ import annotations
 from collections import Counter
 
 from protocol.errors import Party, VerificationError
-from protocol.identifiers import Address, to_hex
+from protocol.identifiers import Address, Digest, to_hex
 from protocol.incentives.reputation import eligible
 from protocol.messages.rosters import chosen_by
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation
 from protocol.messages.task import TaskSpec
-from protocol.round.restless import restless
+from protocol.round.draw import drawn
+from protocol.round.restless import is_told, restless
 from protocol.round.windows import window_of
+from protocol.task.documents import Absent, Lack
+from protocol.task.past import allocation_before, settled_at_opening
 from protocol.task.state import TaskState
 
 
 def rostered(state: TaskState, spec: TaskSpec, number: int) -> frozenset[Address]:
-    """Whom the rosters allow in round ``number``, those who left before it left out."""
+    """Whom the rosters allow in round ``number``, of those who enrolled before it and did not leave before it."""
     rosters = state.rosters.get(window_of(number, spec.cohort.roster_rounds), {}).values()
-    clients = tuple(state.enrolled)
+    clients, enrolled = tuple(state.enrolled), state.enrolled_before(number)
     held = Counter(client for roster in rosters for client in chosen_by(clients, roster.held))
     refused = {client for roster in rosters for client in chosen_by(clients, roster.refused)}
     return frozenset(
@@ -32,15 +35,27 @@ def rostered(state: TaskState, spec: TaskSpec, number: int) -> frozenset[Address
         for client, authorities in held.items()
         if authorities >= spec.committee.threshold
         and client not in refused
+        and client in enrolled
         and state.left.get(client, number) >= number
     )
 
 
-def cohort_of(state: TaskState, spec: TaskSpec, number: int, before: Allocation) -> dict[Address, int]:
-    """Reputation by client. ``before``: the allocation that stands when the round opens.
+def cohort_of(state: TaskState, spec: TaskSpec, number: int, before: Allocation, beacon: Digest) -> dict[Address, int]:
+    """Reputation by client. ``before``: the allocation that stands when the round opens, with those who enrolled since
+    (:func:`protocol.task.past.allocation_before`). ``beacon``: hash of the block that draws it, zero in a task that
+    draws none.
 
     Who came and went too often is left out, unless too few would be left: then no round would ever be opened again.
     """
+    chosen, cohort = candidates(state, spec, number, before), spec.cohort
+    if not cohort.draws:
+        return chosen
+    planned = drawn(chosen, cohort.max_cohort, beacon, state.task, number)
+    return {client: reputation for client, reputation in chosen.items() if client in planned}
+
+
+def candidates(state: TaskState, spec: TaskSpec, number: int, before: Allocation) -> dict[Address, int]:
+    """Everybody eligible, before any draw: reputation by client."""
     allowed = rostered(state, spec, number)
     everybody = {
         entry.client: entry.reputation
@@ -53,10 +68,26 @@ def cohort_of(state: TaskState, spec: TaskSpec, number: int, before: Allocation)
 
 
 def check_rostered(state: TaskState, spec: TaskSpec, plan: RoundPlan) -> None:
-    """What a phone can say of everybody in a plan without an allocation. Raises VerificationError."""
-    allowed = rostered(state, spec, plan.round)
-    for entry in plan.weights:
-        if entry.client not in allowed:
-            raise VerificationError(
-                f"{to_hex(entry.client)} is planned, and not in the rosters", fault=Party.EDGE_SERVER
-            )
+    """What a phone can say of everybody in the plan of a round that was opened. Raises VerificationError.
+
+    Where cohorts are drawn it derives the draw, once it has read what that follows from: nobody is planned by choice.
+    """
+    allowed, planned = rostered(state, spec, plan.round), {entry.client for entry in plan.weights}
+    for client in sorted(planned - allowed):
+        raise VerificationError(f"{to_hex(client)} is planned, and not in the rosters", fault=Party.EDGE_SERVER)
+    if not spec.cohort.draws:
+        return
+    before = _before_opening(state, plan.round)
+    if isinstance(before, Absent) or not is_told(state, spec.cohort, plan.round):
+        return
+    cohort = cohort_of(state, spec, plan.round, before, state.rounds[plan.round - 1].opened.beacon)
+    if planned != cohort.keys():
+        raise VerificationError("the cohort is not the one that was drawn", fault=Party.EDGE_SERVER)
+
+
+def _before_opening(state: TaskState, number: int) -> Allocation | Absent:
+    """By which the plan went, also when a dispute has frozen its round since."""
+    settled = settled_at_opening(state, number)
+    if settled and settled[0].frozen is not None:
+        return Absent(settled[0].frozen.transaction, Lack.MISSING, settled[0].server)
+    return allocation_before(state, number)

@@ -25,7 +25,7 @@ from protocol.messages.keys import (
 )
 from protocol.messages.round import RoundPlan
 from protocol.messages.submission import Commitment, SignedCommitment
-from protocol.round.commitments import domain_of
+from protocol.round.commitments import SignerOf, domain_of
 from protocol.round.scheme import encoding_of
 from protocol.signing import verify
 
@@ -88,8 +88,8 @@ def check_parameters(plan: RoundPlan, request: KeyRequest, held_epoch: int) -> N
         raise _refusal("E_EPOCH", f"key epoch {plan.key_epoch} in round {plan.round} where {held_epoch} is held")
 
 
-def check_request(plan: RoundPlan, request: KeyRequest) -> None:
-    """Everything about the accepted set that follows from plan and request alone.
+def check_request(plan: RoundPlan, request: KeyRequest, signer_of: SignerOf) -> None:
+    """Everything about the accepted set that follows from plan, request and the enrolments' signers alone.
 
     Raises EncryptionError, in this order: ``E_DUP_CLIENT`` (also for entries out of order), ``E_UNKNOWN_CLIENT``,
     ``E_BAD_SIG``, ``E_WEIGHT``, ``E_MIN_PARTICIPANTS``, ``E_CONCENTRATION``, ``E_BUDGET``.
@@ -101,7 +101,7 @@ def check_request(plan: RoundPlan, request: KeyRequest) -> None:
     for client in clients:
         if client not in planned:
             raise _refusal("E_UNKNOWN_CLIENT", f"{to_hex(client)} is not in the cohort")
-    _check_signatures(plan, request)
+    _check_signatures(plan, request, signer_of)
     for entry in request.entries:
         if entry.weight != planned[entry.client] or not 1 <= entry.weight <= MAX_WEIGHT:
             raise _refusal("E_WEIGHT", f"weight {entry.weight} of {to_hex(entry.client)} is not the plan's")
@@ -121,12 +121,12 @@ def check_quorum(weights: Sequence[int], min_clients: int, max_share_ppm: int) -
         raise _refusal("E_CONCENTRATION", f"one client has more than {max_share_ppm} ppm of the sum of weights")
 
 
-def _check_signatures(plan: RoundPlan, request: KeyRequest) -> None:
+def _check_signatures(plan: RoundPlan, request: KeyRequest, signer_of: SignerOf) -> None:
     domain, label = domain_of(plan), plan.label()
     for entry in request.entries:
         commitment = Commitment(plan.task, plan.round, entry.client, label, entry.nonce, entry.ciphertext)
         try:
-            verify(domain, commitment, entry.signature, entry.client, Party.CLIENT)
+            verify(domain, commitment, entry.signature, signer_of(entry.client), Party.CLIENT)
         except HearthError as error:
             raise _refusal("E_BAD_SIG", f"{to_hex(entry.client)} did not sign this for this round") from error
 

@@ -36,7 +36,7 @@ class Published:
 class History:
     """The public past of a task, as the next plan depends on it."""
 
-    enrolled: tuple[Address, ...]  # ascending, those who left included
+    enrolled: tuple[Address, ...]  # before the opening of the next round, ascending, those who left included
     model: Digest  # parameters of the last published round, or the initial ones
     previous_label: Label = ZERO_DIGEST  # of the last opened round
     published: Published | None = None
@@ -46,7 +46,7 @@ def terms_of(spec: TaskSpec) -> TaskTerms:
     """The part of a spec that the contract enforces."""
     return TaskTerms(
         spec=sha256(encode(spec)),
-        edge_servers=(spec.edge_server, *spec.edge_substitutes),
+        edge_servers=spec.edge_servers,
         authorities=spec.committee.members,
         threshold=spec.committee.threshold,
         initial_reputation=spec.reputation.initial,
@@ -65,10 +65,14 @@ def terms_of(spec: TaskSpec) -> TaskTerms:
         reputation_sources=spec.reputation.sources,
         takeover_seconds=spec.durations.takeover_seconds,
         token=spec.rewards.token,
-        update_reward=spec.rewards.update_reward,
+        participation=spec.rewards.participation,
+        contribution=spec.rewards.contribution,
+        edge_fee=spec.rewards.edge_fee,
+        authority_fee=spec.rewards.authority_fee,
         edge_bond=spec.deposits.edge_server,
         authority_bond=spec.deposits.authority,
         stake=spec.deposits.client,
+        max_cohort=spec.cohort.max_cohort,
         roster_rounds=spec.cohort.roster_rounds,
         roster_seconds=spec.durations.roster_seconds,
     )
@@ -166,7 +170,7 @@ def check_plan(plan: RoundPlan, spec: TaskSpec, domain: Domain, task: int, round
             raise VerificationError(f"the plan's {name} is not the task's", fault=Party.EDGE_SERVER)
     if clients != sorted(set(clients)):
         raise MalformedError("the plan's clients are not strictly ascending", fault=Party.EDGE_SERVER)
-    if not plan.min_clients <= len(clients) <= plan.max_clients:
+    if not plan.min_clients <= len(clients) <= spec.cohort.max_cohort:
         raise VerificationError(f"a cohort of {len(clients)} is not allowed", fault=Party.EDGE_SERVER)
     if plan.cohort != sum_of(plan.weights):
         raise VerificationError("the plan's cohort does not add up to its root and totals", fault=Party.EDGE_SERVER)

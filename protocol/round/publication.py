@@ -11,9 +11,9 @@ import numpy.typing as npt
 from protocol.canonical import encode
 from protocol.content.cid import cid_of
 from protocol.encryption.port import DecryptedSum
-from protocol.identifiers import Digest, sha256
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, sha256
 from protocol.incentives.contribution import Progress
-from protocol.incentives.rewards import allocation_root, settle, total_owed
+from protocol.incentives.rewards import allocation_root, fees, settle, total_owed
 from protocol.messages.chain import Publication
 from protocol.messages.keys import KeyRequest, PartialKeyAnswer, Sightings
 from protocol.messages.round import RoundPlan
@@ -34,6 +34,28 @@ class Aggregate:
     members: tuple[int, ...]  # whose shares made the key
     accused: tuple[int, ...]  # who signed something else, provably
     parameters: npt.NDArray[np.float32]  # after the round
+
+    @property
+    def max_residual(self) -> int:
+        return self.decrypted.max_residual
+
+    def arrays(self, layout: Layout) -> tuple[bytes, ...]:
+        """Sums and model, as they are in content."""
+        return encode_sums(self.decrypted.sums), layout.to_safetensors(self.parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """So many shares agree on a key that it is the right one, and what it opens is no sum."""
+
+    key: bytes
+    members: tuple[int, ...]  # who agree, ``Committee.beyond_doubt`` at least
+    accused: tuple[int, ...] = ()
+    max_residual: int = 0
+
+    def arrays(self, _: Layout) -> tuple[bytes, ...]:
+        """None: the model stays as it was."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,33 +87,34 @@ def publish(
     request: KeyRequest,
     sightings: Sightings,
     answers: Mapping[int, PartialKeyAnswer],
-    aggregate: Aggregate,
+    reached: Aggregate | Garbage,
     before: Allocation,
     progress: Progress,
+    publisher: Address,
 ) -> Settlement:
     """``answers`` of authorities by position; those that made the key and those that lied go on record.
 
-    ``sightings``: of the request; ``before``: the allocation that stands; ``progress``: counts of right answers.
+    ``sightings``: of the request; ``before``: the allocation that stands, with those who enrolled since; ``progress``:
+    counts of right answers, of garbage those of the model that stays; ``publisher``: the edge server that sends it.
     """
-    used, accused = ([answers[j] for j in positions] for positions in (aggregate.members, aggregate.accused))
-    sums, model = (
-        encode_sums(aggregate.decrypted.sums),
-        Layout.of(spec.model).to_safetensors(aggregate.parameters),
-    )
-    allocation = settle(spec, before, plan.round, verdict, progress)
+    used, accused = ([answers[j] for j in positions] for positions in (reached.members, reached.accused))
+    arrays = reached.arrays(Layout.of(spec.model))
+    aggregate, model = (cid_of(array).digest for array in arrays) if arrays else (ZERO_DIGEST, plan.model)
+    served = fees(spec, publisher, [answer.signed.statement.authority for answer in used])
+    allocation = settle(spec, before, plan.round, verdict, progress if arrays else None, served)
     outcome = Outcome(
         sightings=sightings,
         keys=tuple(answer.signed for answer in used),
         accused=tuple(answer.signed for answer in accused),
-        functional_key=sha256(aggregate.key),
-        aggregate=cid_of(sums).digest,
-        max_residual=aggregate.decrypted.max_residual,
-        model=cid_of(model).digest,
+        functional_key=sha256(reached.key),
+        aggregate=aggregate,
+        max_residual=reached.max_residual,
+        model=model,
         correct=progress.correct,
         examples=progress.examples,
     )
     record = _record(spec, plan, verdict, request.digest(), outcome, allocation)
-    residues = tuple(answer.residues for answer in (*used, *accused))
+    residues = (answer.residues for answer in (*used, *accused))
     publication = Publication(
         outcome.model,
         cid_of(encode(record)).digest,
@@ -100,14 +123,14 @@ def publish(
         outcome.correct,
         outcome.examples,
     )
-    documents = (*residues, sums, model, encode(allocation), encode(record))
+    documents = (encode(request), *residues, *arrays, encode(allocation), encode(record))
     return Settlement(documents, record, allocation, publication)
 
 
-def abandon(spec: TaskSpec, plan: RoundPlan, verdict: Verdict, requested: Digest, before: Allocation) -> Settlement:
-    """No model: those who delivered are paid their participation all the same. ``requested``: zero for no request."""
-    allocation = settle(spec, before, plan.round, verdict, None)
-    record = _record(spec, plan, verdict, requested, None, allocation)
+def abandon(spec: TaskSpec, plan: RoundPlan, verdict: Verdict, before: Allocation) -> Settlement:
+    """No key was requested, and there is no model: those who delivered are paid their participation all the same."""
+    allocation = settle(spec, before, plan.round, verdict, None, {})
+    record = _record(spec, plan, verdict, ZERO_DIGEST, None, allocation)
     return Settlement((encode(allocation), encode(record)), record, allocation, None)
 
 

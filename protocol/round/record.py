@@ -8,12 +8,15 @@ from protocol.errors import Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Digest, Label
 from protocol.messages.charge import Charge
 from protocol.messages.keys import Sightings, SignedPartialKey
-from protocol.messages.settlement import ABANDONED, PUBLISHED, RoundRecord, Verdict
+from protocol.messages.settlement import ABANDONED, GARBAGE, PUBLISHED, RoundRecord, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a published round has beyond its verdict; digests are of content, but for the key's own SHA-256."""
+    """What a published round has beyond its verdict; digests are of content, but for the key's own SHA-256.
+
+    ``aggregate``: zero where the key opens garbage.
+    """
 
     sightings: Sightings
     keys: tuple[SignedPartialKey, ...]  # ascending by position in the committee, those that made the key
@@ -33,10 +36,12 @@ def round_record(
     label: Label, verdict: Verdict, request: Digest, outcome: Outcome | None, charge: Charge, allocation: Digest
 ) -> RoundRecord:
     """``outcome`` None: the round was abandoned. ``request``: zero when no key was requested."""
-    reached = outcome or _NONE
+    reached, opened = outcome or _NONE, PUBLISHED
+    if outcome is not None and outcome.aggregate == ZERO_DIGEST:
+        opened = GARBAGE
     return RoundRecord(
         label=label,
-        outcome=ABANDONED if outcome is None else PUBLISHED,
+        outcome=ABANDONED if outcome is None else opened,
         verdict=verdict,
         request=request,
         sightings=reached.sightings,
@@ -56,7 +61,10 @@ def round_record(
 def check_record(record: RoundRecord, label: Label, published: bool) -> None:
     """What a record must say whatever happened in its round. Raises VerificationError."""
     _same("label", record.label, label)
-    _same("outcome", record.outcome, PUBLISHED if published else ABANDONED)
+    garbage = published and record.outcome == GARBAGE
+    _same("outcome", record.outcome, (GARBAGE if garbage else PUBLISHED) if published else ABANDONED)
+    if garbage:
+        _same("sum of garbage", (record.aggregate, record.max_residual), (ZERO_DIGEST, 0))
     if not published:
         _same("keys", (record.sightings, record.keys, record.accused), ((), (), ()))
         digests = (record.functional_key, record.aggregate, record.model)

@@ -125,17 +125,18 @@ def run_round(
 
     # Edge server: one Merkle root on chain for all commitments; every client gets a proof that it is in.
     batch = batch_of(commitments)
-    verify_batch(plan, batch)
+    verify_batch(plan, batch, lambda client: client)  # every household signs with its own key
     put(encode(batch), None)
     root = batch_root(batch)
     for signed in commitments:
         verify_inclusion(root, signed, inclusion_proof_of(batch, signed.commitment.client))
 
-    # Edge server: the accepted set, then the request for exactly that set; its digest goes on chain.
+    # Edge server: the accepted set, then the request for exactly that set: first content, then its digest on chain.
     committed = committed_set(batch, directs=())
     findings = {client: judged_by_size(len(body), scheme.body_bytes) for client, body in bodies.items()}
     verdict = decide(scheme.label, findings)
     request = key_request(plan, committed, verdict.accepted)
+    put(encode(request), None)
     weights = [entry.weight for entry in request.entries]
     check_quorum(weights, plan.min_clients, plan.max_share_ppm)
 
@@ -164,7 +165,8 @@ def run_round(
 
     # Chain: model, record and allocation root; everyone can claim.
     progress = Progress(best, count_correct(spec.model, stepped, *test_set), len(test_set[1]))
-    settlement = publish(spec, plan, verdict, request, tuple(sightings), answers, aggregate, allocation, progress)
+    answered = (request, tuple(sightings), answers)
+    settlement = publish(spec, plan, verdict, *answered, aggregate, allocation, progress, spec.edge_server)
     for document in settlement.documents:
         put(document, None)
     after = published_history(history, plan, request, indices, total.sums, settlement.record.model)

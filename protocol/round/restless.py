@@ -12,14 +12,25 @@ from itertools import pairwise
 from protocol.identifiers import Address
 from protocol.messages.task import CohortTerms
 from protocol.task.documents import Absent
-from protocol.task.round_facts import Settled
+from protocol.task.round_facts import RoundFacts, Settled
 from protocol.task.state import TaskState
 
 
 def restless(state: TaskState, terms: CohortTerms, number: int) -> frozenset[Address]:
     """As round ``number`` has it, from public records of the last rounds; one that is withheld says nothing."""
-    changes = _changes(state, max(1, number - 2 * terms.flap_rounds), number)
+    changes = _changes(state, _counted(state, terms, number))
     return frozenset(client for client, rounds in changes.items() if _too_many(rounds, terms, number))
+
+
+def is_told(state: TaskState, terms: CohortTerms, number: int) -> bool:
+    """Nothing is missing of what :func:`restless` asks for."""
+    rounds = (facts for facts in _counted(state, terms, number) if isinstance(facts.ended, Settled))
+    documents = ((state.plan(facts.number), state.record(facts.number)) for facts in rounds)
+    return not any(isinstance(document, Absent) for pair in documents for document in pair)
+
+
+def _counted(state: TaskState, terms: CohortTerms, number: int) -> tuple[RoundFacts, ...]:
+    return state.rounds[max(0, number - 2 * terms.flap_rounds - 1) : number - 1]
 
 
 def _too_many(changes: list[int], terms: CohortTerms, number: int) -> bool:
@@ -30,10 +41,10 @@ def _too_many(changes: list[int], terms: CohortTerms, number: int) -> bool:
     )
 
 
-def _changes(state: TaskState, first: int, end: int) -> dict[Address, list[int]]:
-    """Rounds from ``first`` on and before ``end`` in which the acceptance of a client was another one than before."""
+def _changes(state: TaskState, rounds: tuple[RoundFacts, ...]) -> dict[Address, list[int]]:
+    """Those of the ``rounds`` in which the acceptance of a client was another one than before."""
     seen: defaultdict[Address, list[tuple[int, bool]]] = defaultdict(list)
-    for facts in state.rounds[first - 1 : end - 1]:
+    for facts in rounds:
         plan, record = state.plan(facts.number), state.record(facts.number)
         if not isinstance(facts.ended, Settled) or isinstance(plan, Absent) or isinstance(record, Absent):
             continue
@@ -41,6 +52,6 @@ def _changes(state: TaskState, first: int, end: int) -> dict[Address, list[int]]
         for entry in plan.weights:
             seen[entry.client].append((facts.number, entry.client in accepted))
     return {
-        client: [later for (_, before), (later, after) in pairwise(rounds) if before != after]
-        for client, rounds in seen.items()
+        client: [later for (_, before), (later, after) in pairwise(those) if before != after]
+        for client, those in seen.items()
     }

@@ -15,7 +15,7 @@ class RoundState(IntEnum):
     PUBLISHED = 3
     ABANDONED = 4
     EXPIRED = 5
-    FROZEN = 6  # a breach was proven: the round pays nobody
+    FROZEN = 6  # a breach was proven: its tree is void
 
 
 # (from, to): the contract function that makes the step.
@@ -25,7 +25,6 @@ TRANSITIONS: Final[dict[tuple[RoundState, RoundState], str]] = {
     (RoundState.OPEN, RoundState.REQUESTED): "requestKey",
     (RoundState.REQUESTED, RoundState.PUBLISHED): "publishRound",
     (RoundState.OPEN, RoundState.ABANDONED): "abandonRound",
-    (RoundState.REQUESTED, RoundState.ABANDONED): "abandonRound",
     (RoundState.OPEN, RoundState.EXPIRED): "expireRound",
     (RoundState.REQUESTED, RoundState.EXPIRED): "expireRound",
     (RoundState.OPEN, RoundState.FROZEN): "dispute",

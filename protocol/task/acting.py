@@ -6,12 +6,9 @@ gets as long itself, or a server that comes back would take the same round over 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from protocol.identifiers import Address
-from protocol.messages.chain import TaskPosted
-from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
 
 NEVER: Final = 2**63
@@ -23,13 +20,19 @@ def due(state: TaskState) -> int:
         return NEVER
     if state.current is not None:
         return state.current.opened.commit_until
-    return rosters_until(state.posted, state.rounds)
+    return rosters_until(state)
 
 
-def rosters_until(posted: TaskPosted, rounds: Sequence[RoundFacts]) -> int:
-    """The last instant at which a roster for the window of the next round counts, while no round runs."""
-    since = rounds[-1].opened.settle_until if rounds else posted.enrol_until
-    return since + posted.terms.roster_seconds
+def rosters_until(state: TaskState, opened: int | None = None) -> int:
+    """The last instant at which a roster for the window of the next round counts, while no round runs.
+
+    ``opened``: how many rounds were opened by then, None for all that are. NEVER for a task that is not posted.
+    """
+    if state.posted is None:
+        return NEVER
+    rounds = state.rounds[:opened]
+    since = rounds[-1].opened.settle_until if rounds else state.enrol_until
+    return since + state.posted.terms.roster_seconds
 
 
 def acts_after(state: TaskState, server: Address) -> int:

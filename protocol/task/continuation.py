@@ -1,4 +1,4 @@
-"""Which published round a plan goes on from: the last one, unless other servers published those since."""
+"""Which round a plan goes on from: the last one that moved the model, unless other servers published those since."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from protocol.errors import Party, VerificationError
 from protocol.identifiers import Address, Digest
 from protocol.messages.task import TaskSpec
-from protocol.task.past import published
+from protocol.task.past import stepped
 from protocol.task.state import TaskState
 
 
@@ -37,7 +37,7 @@ def continuation(
     """
     server, skipped = state.rounds[number - 1].server, list[Skipped]()
     for earlier in range(number - 1, 0, -1):
-        event, publisher = published(state, earlier), state.rounds[earlier - 1].ended_by
+        event, publisher = stepped(state, earlier), state.rounds[earlier - 1].ended_by
         if event is None:
             continue
         if event.model == model:

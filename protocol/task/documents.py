@@ -10,6 +10,7 @@ from typing import Any, Final
 from protocol.canonical import decode
 from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import Address, Digest, Label
+from protocol.messages.keys import MAX_REQUEST_BYTES, KeyRequest
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import MAX_RECORD_BYTES, Allocation, RoundRecord, Verdict
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch
@@ -25,6 +26,7 @@ class Kind(Enum):
     PLAN = "plan"
     INDEX_SET = "index set"
     BATCH = "batch"
+    REQUEST = "key request"
     RECORD = "record"
     ALLOCATION = "allocation"
     AGGREGATE = "aggregate"
@@ -87,11 +89,12 @@ class Rederived:
     allocation: Allocation | None = None
 
 
-Document = TaskSpec | RoundPlan | CommitmentBatch | RoundRecord | Allocation | Present
+Document = TaskSpec | RoundPlan | CommitmentBatch | KeyRequest | RoundRecord | Allocation | Present
 
 MAX_BYTES: Final[Mapping[Kind, int]] = {
     Kind.SPEC: MAX_SPEC_BYTES,
     Kind.BATCH: MAX_BATCH_BYTES,
+    Kind.REQUEST: MAX_REQUEST_BYTES,
     Kind.RECORD: MAX_RECORD_BYTES,
     Kind.ALLOCATION: MAX_RECORD_BYTES,
 }
@@ -147,6 +150,7 @@ _READERS: Final[Mapping[Kind, Callable[[Wanted, bytes], Any]]] = {
     Kind.PLAN: _plan,
     Kind.INDEX_SET: _index_set,
     Kind.BATCH: _of(CommitmentBatch),
+    Kind.REQUEST: _of(KeyRequest),
     Kind.RECORD: _of(RoundRecord),
     Kind.ALLOCATION: _of(Allocation),
     Kind.AGGREGATE: _sums,

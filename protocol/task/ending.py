@@ -10,7 +10,8 @@ from protocol.task.state import TaskState
 
 def task_over(view: TaskView, now: int) -> bool:
     """No round opens any more; one may still run. ``now`` in seconds of block time."""
-    return _over(view.last_round, view.rounds, view.enrolled, view.min_clients, view.enrol_until, view.task_until, now)
+    too_few = now > view.enrol_until and view.enrolled < view.min_clients
+    return view.last_round == view.rounds or view.stopped or now > view.task_until or too_few
 
 
 def is_over(state: TaskState, now: int) -> bool:
@@ -18,8 +19,8 @@ def is_over(state: TaskState, now: int) -> bool:
     posted = state.posted
     if posted is None:
         return False
-    terms, rounds, enrolled = posted.terms, len(state.rounds), len(state.enrolled)
-    return _over(rounds, terms.rounds, enrolled, terms.min_clients, posted.enrol_until, posted.task_until, now)
+    too_few = now > state.enrol_until and len(state.enrolled) < posted.terms.min_clients
+    return len(state.rounds) == state.total_rounds or state.stopped or now > posted.task_until or too_few
 
 
 def is_final(state: TaskState, client: Address, now: int) -> bool:
@@ -38,10 +39,3 @@ def _decided(state: TaskState, facts: RoundFacts, now: int) -> bool:
         return not facts.running
     time = state.times.get(facts.settled.block)
     return time is not None and now >= time + state.posted.terms.dispute_seconds
-
-
-def _over(
-    opened: int, rounds: int, enrolled: int, min_clients: int, enrol_until: int, task_until: int, now: int
-) -> bool:
-    too_few = now > enrol_until and enrolled < min_clients
-    return opened == rounds or now > task_until or too_few

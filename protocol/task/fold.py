@@ -14,9 +14,13 @@ from protocol.messages.chain import (
     BatchCommitted,
     BondForfeited,
     Claimed,
+    CohortDrawn,
+    Compensated,
     Credited,
     DirectCommitted,
+    DrawLapsed,
     Enrolled,
+    EnrolmentFull,
     Event,
     KeyRequested,
     Left,
@@ -85,6 +89,8 @@ def _by_event(state: TaskState, event: Event) -> TaskState | None:
     match event:
         case Enrolled():
             return replace(state, enrolled={**state.enrolled, event.client: event})
+        case EnrolmentFull():
+            return replace(state, full=event)
         case Left():
             return replace(state, left={**state.left, event.client: len(state.rounds)})
         case RosterPosted():
@@ -95,6 +101,13 @@ def _by_event(state: TaskState, event: Event) -> TaskState | None:
             return replace(state, dismissed=state.dismissed | {event.holder})
         case Claimed():
             return replace(state, claims={**state.claims, event.client: event})
+        case Compensated():
+            return _compensate(state, event)
+        case CohortDrawn():
+            return replace(state, drawn=event) if _comes(state, event.round) and state.drawn is None else None
+        case DrawLapsed():
+            lapses = _comes(state, event.round) and state.drawn is not None
+            return replace(state, drawn=None, lapsed=state.lapsed + 1) if lapses else None
         case Refunded():
             return replace(state, refunded=state.refunded + event.amount)
         case Credited(holder=holder, amount=amount):
@@ -102,9 +115,9 @@ def _by_event(state: TaskState, event: Event) -> TaskState | None:
         case Withdrawn(holder=holder, amount=amount):
             return replace(state, credits={**state.credits, holder: state.credits.get(holder, 0) - amount})
         case RoundOpened():
-            if event.round != len(state.rounds) + 1 or state.current is not None or state.acting is None:
+            if not _comes(state, event.round) or state.acting is None:
                 return None
-            return replace(state, rounds=(*state.rounds, RoundFacts(event, state.acting)))
+            return replace(state, rounds=(*state.rounds, RoundFacts(event, state.acting)), drawn=None)
     number = getattr(event, "round", None)
     if number is None:
         return state  # of bonds and stakes, which say nothing of rounds
@@ -113,6 +126,18 @@ def _by_event(state: TaskState, event: Event) -> TaskState | None:
     if changed is None:
         return None
     return replace(state, rounds=(*state.rounds[: number - 1], changed, *state.rounds[number:]))
+
+
+def _compensate(state: TaskState, event: Compensated) -> TaskState | None:
+    facts, key = state.round(event.round), (event.round, event.client)
+    if facts is None or not facts.compensates or key in state.compensated:
+        return None
+    return replace(state, compensated={**state.compensated, key: event})
+
+
+def _comes(state: TaskState, number: int) -> bool:
+    """It is the round to open next."""
+    return number == len(state.rounds) + 1 and state.current is None
 
 
 def _post_roster(state: TaskState, event: RosterPosted) -> TaskState | None:
@@ -139,6 +164,8 @@ def _in_round(facts: RoundFacts, event: Event, acting: Address | None) -> RoundF
             return replace(facts, requested=event, requested_by=acting)
         case RoundPublished() if facts.requested is not None:
             return replace(facts, ended=event, ended_by=acting)
-        case RoundAbandoned() | RoundExpired():
+        case RoundAbandoned() if facts.requested is None:
+            return replace(facts, ended=event, ended_by=acting)
+        case RoundExpired():
             return replace(facts, ended=event, ended_by=acting)
     return None

@@ -19,6 +19,7 @@ from protocol.messages.task import TaskSpec
 STRETCHES: Final = 3  # of which the middle one counts: a chain that makes blocks on demand may have idled in another
 STRETCH_BLOCKS: Final = 16
 INCLUSION_BLOCKS: Final = 3  # until a transaction stands in one, when two do not take it
+DRAW_BLOCKS: Final = 256  # after that the chain does not tell any more which cohort a block drew
 WORK_SECONDS: Final = 5  # to store what a transaction names, and to look at the chain
 
 
@@ -75,7 +76,7 @@ def check_durations(spec: TaskSpec, seconds: int) -> None:
     Phones have half of the training time to hear of a round, which they do once its opening is confirmed. In the
     commit phase phones send, then what was relayed lands, then the batch; before the objections to it are over there is
     time for a direct commitment and its confirmations, at least. In the settle phase, and in what a takeover leaves of
-    it, a request lands and a publication.
+    it, a request lands and a publication. A draw is opened once it is confirmed, while its block is known.
     """
     landing, durations = landing_seconds(spec, seconds), spec.durations
     _at_least("training_seconds", spec.schedule.training_seconds, 2 * spec.confirmations * seconds, seconds)
@@ -84,6 +85,12 @@ def check_durations(spec: TaskSpec, seconds: int) -> None:
     _at_least("commit_seconds", durations.commit_seconds, sending + 2 * landing + durations.objection_seconds, seconds)
     takeover = durations.takeover_seconds if spec.edge_substitutes else 0
     _at_least("settle_seconds", durations.settle_seconds, takeover + 4 * landing, seconds)
+    if spec.cohort.draws and 2 * landing > DRAW_BLOCKS * seconds:
+        raise MalformedError(
+            f"confirmations {spec.confirmations}: a round that is drawn is opened within {DRAW_BLOCKS} blocks, of"
+            f" {seconds} s",
+            fault=Party.MANUFACTURER,
+        )
 
 
 def _at_least(line: str, asked: int, least: int, seconds: int) -> None:

@@ -1,7 +1,8 @@
 """The public past of a task at the opening of a round: the model and the allocation that the round goes on from.
 
 A published round whose documents nobody can read or derive counts as abandoned for the model: whoever opens the next
-round goes on from the last model that it can read. The money of such a round stays what the chain says.
+round goes on from the last model that it can read. The money of such a round stays what the chain says. Neither does a
+round move the model that came to garbage: it publishes one that stands already.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, Label
-from protocol.incentives.rewards import allocation_root, first_allocation
+from protocol.incentives.rewards import admit, allocation_root, first_allocation
 from protocol.messages.chain import RoundPublished
 from protocol.messages.settlement import Allocation
+from protocol.messages.task import TaskSpec
 from protocol.task.documents import Absent, Lack
 from protocol.task.round_facts import RoundFacts, Settled
 from protocol.task.state import TaskState
@@ -21,14 +23,14 @@ from protocol.task.state import TaskState
 class Past:
     """By digests; :class:`protocol.round.planning.History` holds the arrays."""
 
-    enrolled: tuple[Address, ...]  # ascending, those who left included
+    enrolled: tuple[Address, ...]  # before the opening, ascending, those who left included
     model: Digest
     previous_label: Label  # of the last opened round; zero before the first
     published: int  # number of the round that the model is of; 0 for the initial one
 
 
 def readable(state: TaskState, number: int) -> bool:
-    """Everything that a later round needs of this published one can be read."""
+    """Everything that a later round needs of this one, which moved the model, can be read."""
     needed = (
         state.plan(number),
         state.index_set(number),
@@ -46,26 +48,42 @@ def published(state: TaskState, number: int) -> RoundPublished | None:
     return ended if isinstance(ended, RoundPublished) else None
 
 
+def stepped(state: TaskState, number: int) -> RoundPublished | None:
+    """A published round that moved the model: its own is neither the initial one nor any that was published before.
+
+    By the chain alone, so that everybody goes on from the same round, whatever can be read.
+    """
+    event, spec = published(state, number), state.spec
+    if event is None or (isinstance(spec, TaskSpec) and event.model == spec.initial_model):
+        return None
+    earlier = (published(state, before) for before in range(1, number))
+    return None if any(one is not None and one.model == event.model for one in earlier) else event
+
+
 def past_before(state: TaskState, number: int) -> Past | Absent:
-    """At the opening of round ``number``, from the last published round that can be read."""
+    """At the opening of round ``number``, from the last round that moved the model and can be read."""
     spec = state.spec
     if isinstance(spec, Absent):
         return spec
-    enrolled = tuple(sorted(state.enrolled))
+    enrolled = tuple(state.enrolled_before(number))
     label = state.rounds[number - 2].opened.label if number > 1 else ZERO_DIGEST
     for earlier in range(number - 1, 0, -1):
-        event = published(state, earlier)
+        event = stepped(state, earlier)
         if event is not None and readable(state, earlier):
             return Past(enrolled, event.model, label, earlier)
     return Past(enrolled, spec.initial_model, label, 0)
 
 
 def allocation_before(state: TaskState, number: int) -> Allocation | Absent:
-    """That of the last settled round before ``number`` which no dispute has frozen; absent when it cannot be read."""
+    """That of the last settled round before ``number`` which no dispute has frozen, and with it everybody who enrolled
+    since, before the opening of round ``number``; absent when it cannot be read."""
+    enrolled = {client: event.reputation for client, event in state.enrolled_before(number).items()}
     for earlier in range(number - 1, 0, -1):
         if state.rounds[earlier - 1].settled is not None:
-            return standing_allocation(state, earlier)
-    return first_allocation(state.task, {client: event.reputation for client, event in state.enrolled.items()})
+            found, known = standing_allocation(state, earlier), state.enrolled_before(earlier)
+            newcomers = {client: reputation for client, reputation in enrolled.items() if client not in known}
+            return found if isinstance(found, Absent) else admit(found, newcomers)
+    return first_allocation(state.task, enrolled)
 
 
 def settled_at_opening(state: TaskState, number: int) -> tuple[RoundFacts, ...]:

@@ -15,6 +15,7 @@ from protocol.messages.chain import (
     RoundFrozen,
     RoundOpened,
     RoundPublished,
+    TaskTerms,
 )
 from protocol.messages.submission import Commitment, SignedCommitment
 from protocol.round.state_table import RoundState
@@ -63,6 +64,16 @@ class RoundFacts:
     def settled(self) -> Settled | None:
         """Its settlement, if it has one and no dispute has frozen it."""
         return self.ended if isinstance(self.ended, Settled) and self.frozen is None else None
+
+    @property
+    def compensates(self) -> bool:
+        """It has no tree: whoever committed in it is owed a compensation."""
+        return self.frozen is not None or isinstance(self.ended, RoundExpired)
+
+    def compensation(self, terms: TaskTerms) -> int:
+        """Of one client that committed, should this round not be published. Whoever requested a key may have opened the
+        sum, so it costs the whole reward."""
+        return terms.participation if self.requested is None else terms.participation + terms.contribution
 
     def direct_commitments(self) -> dict[Address, SignedCommitment]:
         """As their clients signed them, by client."""

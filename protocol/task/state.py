@@ -12,12 +12,16 @@ from typing import TypeVar
 from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.messages.chain import (
     Claimed,
+    CohortDrawn,
+    Compensated,
     Enrolled,
+    EnrolmentFull,
     Event,
     RoundPublished,
     TakenOver,
     TaskPosted,
 )
+from protocol.messages.keys import KeyRequest
 from protocol.messages.rosters import RosterPosted
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.settlement import Allocation, RoundRecord, Verdict
@@ -41,13 +45,17 @@ class TaskState:
     task: int
     posted: TaskPosted | None = None
     enrolled: Mapping[Address, Enrolled] = field(default_factory=dict)
+    full: EnrolmentFull | None = None
     left: Mapping[Address, int] = field(default_factory=dict)  # client -> rounds that were opened before it left
+    drawn: CohortDrawn | None = None  # for the next round
+    lapsed: int = 0  # draws that no round was opened with: each took one round off the task
     rounds: tuple[RoundFacts, ...] = ()
     acting: Address | None = None  # the edge server that acts
     taken_over: TakenOver | None = None  # the last time that one took over
-    dismissed: frozenset[Address] = frozenset()  # a breach ended their role
+    dismissed: frozenset[Address] = frozenset()  # a breach, or a round left alone, ended their role
     rosters: Mapping[int, Mapping[Address, RosterPosted]] = field(default_factory=dict)  # by window and authority
     claims: Mapping[Address, Claimed] = field(default_factory=dict)  # the last of each client
+    compensated: Mapping[tuple[int, Address], Compensated] = field(default_factory=dict)  # by round and client
     refunded: int = 0
     credits: Mapping[Address, int] = field(default_factory=dict)  # what could not be paid, by whom it is owed to
     misfits: tuple[Event, ...] = ()
@@ -78,6 +86,12 @@ class TaskState:
         if facts.batched is None:
             return CommitmentBatch(())
         return self._known(Kind.BATCH, CommitmentBatch, facts.batched.batch, facts.server)
+
+    def request(self, number: int) -> KeyRequest | Absent:
+        """Of a round whose key was requested."""
+        facts = self.rounds[number - 1]
+        digest = facts.requested.request if facts.requested else ZERO_DIGEST
+        return self._known(Kind.REQUEST, KeyRequest, digest, facts.requested_by or facts.server)
 
     def record(self, number: int) -> RoundRecord | Absent:
         """Of a round that was published or abandoned."""
@@ -137,6 +151,8 @@ class TaskState:
         yield Wanted(Kind.PLAN, facts.opened.plan, MAX_PLAN_BYTES, facts.server, label=facts.opened.label)
         if facts.batched is not None:
             yield _wanted(Kind.BATCH, facts.batched.batch, facts.server)
+        if facts.requested is not None:
+            yield _wanted(Kind.REQUEST, facts.requested.request, facts.requested_by or facts.server)
         ended, keeper = self._end(facts.number)
         record = self.record(facts.number)
         if ended is not None:
@@ -150,7 +166,7 @@ class TaskState:
         yield Wanted(Kind.INDEX_SET, plan.index_set, 4 * layout.dimension, facts.server, layout.dimension)
         if isinstance(ended, RoundPublished):
             digest = record.aggregate if isinstance(record, RoundRecord) else self._derived(facts.number).aggregate
-            if digest is not None:
+            if digest not in (None, ZERO_DIGEST):
                 yield Wanted(Kind.AGGREGATE, digest, 8 * plan.dimension, keeper, plan.dimension)
             yield Wanted(Kind.MODEL, ended.model, layout.max_bytes, keeper, layout=layout)
 
@@ -173,6 +189,44 @@ class TaskState:
         return Absent(digest, Lack.AWAITED, keeper)
 
     # where the task stands
+
+    @property
+    def enrol_until(self) -> int:
+        """Nobody is waited for any more after this instant; enrolment itself stays open while the task runs."""
+        if self.posted is None:
+            return 0
+        return self.posted.enrol_until if self.full is None else self.full.enrol_until
+
+    @property
+    def total_rounds(self) -> int:
+        return 0 if self.posted is None else self.posted.terms.rounds - self.lapsed
+
+    @property
+    def stopped(self) -> bool:
+        """Too few servers or authorities have their role still: no round opens any more."""
+        if self.posted is None:
+            return False
+        terms = self.posted.terms
+        authorities = [member for member in terms.authorities if member not in self.dismissed]
+        return len(authorities) < terms.threshold or self.dismissed.issuperset(terms.edge_servers)
+
+    def signer_of(self, client: Address) -> Address:
+        """The key that signs for ``client``, as it named it when it enrolled; its own one for anybody else."""
+        enrolled = self.enrolled.get(client)
+        return client if enrolled is None else enrolled.signer
+
+    def enrolled_before(self, number: int) -> dict[Address, Enrolled]:
+        """Who enrolled before round ``number`` was opened, by client, ascending; those who left included.
+
+        For a round that is not opened yet everybody.
+        """
+        facts = self.round(number)
+        place = None if facts is None else (facts.opened.block, facts.opened.log_index)
+        return {
+            client: event
+            for client, event in sorted(self.enrolled.items())
+            if place is None or (event.block, event.log_index) < place
+        }
 
     @property
     def current(self) -> RoundFacts | None:

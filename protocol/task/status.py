@@ -39,11 +39,13 @@ class RoundStatus:
     state: ShortText  # as the contract has it: open, requested, published, abandoned, expired, frozen
     edge_server: Address  # that opened it
     cohort: Word
+    compensation: Word  # that each client which committed is owed, because it has no tree; else 0
     committed: Word  # in the batch and directly
     commit_until: Word  # seconds of block time
     settle_until: Word
     accepted: Count = 0
     rejected: Annotated[tuple[Rejection, ...], Range(0, 10_000)] = ()
+    outcome: Annotated[str, Range(0, 120)] = ""  # as its record says: published, garbage, abandoned
     epsilon_micro: Word = 0  # spent so far by a client that trained in every round
     model: Digest = ZERO_DIGEST
     correct: Word = 0  # right answers of the model on the public test set, of ...
@@ -66,7 +68,7 @@ class TaskStatus:
     """Amounts in smallest units of ``token``, instants in seconds of block time."""
 
     task: Word
-    state: ShortText  # unknown, enrolling, running, ended
+    state: ShortText  # unknown, enrolling, running, ended; stopped: too few servers or authorities are left
     title: Annotated[str, Range(0, 120)] = ""
     spec: Digest = ZERO_DIGEST
     manufacturer: Address = NOBODY
@@ -74,7 +76,9 @@ class TaskStatus:
     enrolled: Count = 0  # those who left included
     left: Count = 0
     max_clients: Word = 0
-    max_rounds: Word = 0
+    max_cohort: Word = 0
+    max_rounds: Word = 0  # less those that lapsed draws took
+    drawn_at: Word = 0  # block whose hash draws the next cohort, while no round was opened with it
     now: Word = 0
     enrol_until: Word = 0
     task_until: Word = 0
@@ -84,6 +88,7 @@ class TaskStatus:
     allocated: Word = 0  # by the last settled round
     payable: Word = 0  # of it, past its dispute window
     claimed: Word = 0
+    compensated: Word = 0
     refunded: Word = 0
     charge: Annotated[tuple[Charge, ...], Range(0, 1)] = ()  # of the last round whose record can be read
     lacking: tuple[Lacking, ...] = ()
@@ -100,14 +105,16 @@ def status_of(state: TaskState, now: int) -> TaskStatus:
     posted, spec = state.posted, state.spec
     if posted is None:
         return TaskStatus(state.task, "unknown", now=now)
-    ended = state.current is None and is_over(state, now)
+    stage = "running" if state.rounds else "enrolling"
+    if state.current is None and is_over(state, now):
+        stage = "stopped" if state.stopped else "ended"
     charges = [record.charge for facts in state.rounds if (record := _record(state, facts)) is not None]
     settled = [facts.settled for facts in state.rounds if facts.settled is not None]
     payable_from = state.payable_from()
     payable = settled if payable_from is not None and now >= payable_from else settled[:-1]
     return TaskStatus(
         task=state.task,
-        state="ended" if ended else "running" if state.rounds else "enrolling",
+        state=stage,
         title=spec.title if isinstance(spec, TaskSpec) else "",
         spec=posted.terms.spec,
         manufacturer=posted.manufacturer,
@@ -115,9 +122,11 @@ def status_of(state: TaskState, now: int) -> TaskStatus:
         enrolled=len(state.enrolled),
         left=len(state.left),
         max_clients=posted.terms.max_clients,
-        max_rounds=posted.terms.rounds,
+        max_cohort=posted.terms.max_cohort,
+        max_rounds=state.total_rounds,
+        drawn_at=state.drawn.drawn_at if state.drawn is not None else 0,
         now=now,
-        enrol_until=posted.enrol_until,
+        enrol_until=state.enrol_until,
         task_until=posted.task_until,
         claim_until=posted.claim_until,
         token=posted.terms.token,
@@ -125,6 +134,7 @@ def status_of(state: TaskState, now: int) -> TaskStatus:
         allocated=settled[-1].allocated if settled else 0,
         payable=payable[-1].allocated if payable else 0,
         claimed=sum(event.cumulative for event in state.claims.values()),
+        compensated=sum(event.amount for event in state.compensated.values()),
         refunded=state.refunded,
         charge=tuple(charges[-1:]),
         lacking=(Lacking("spec", spec.lack.value, spec.keeper),) if isinstance(spec, Absent) else (),
@@ -140,11 +150,13 @@ def _round(state: TaskState, facts: RoundFacts) -> RoundStatus:
         state=facts.state.name.lower(),
         edge_server=facts.server,
         cohort=opened.cohort,
+        compensation=facts.compensation(state.posted.terms) if state.posted and facts.compensates else 0,
         committed=(facts.batched.count if facts.batched else 0) + len(facts.directs),
         commit_until=opened.commit_until,
         settle_until=opened.settle_until,
         accepted=len(record.verdict.accepted) if record else 0,
         rejected=record.verdict.rejected if record else (),
+        outcome=record.outcome if record else "",
         epsilon_micro=record.charge.epsilon_micro if record else 0,
         model=published.model if published else ZERO_DIGEST,
         correct=published.correct if published else 0,

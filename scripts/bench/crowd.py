@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from protocol.messages.chain import ReputationRules
+from protocol.messages.chain import LedgerRules
 
 TASK_PLACES: Final = 10_000  # of one task, by the contract
 SECONDS_PER_DAY: Final = 24 * 3600
@@ -20,7 +20,7 @@ class Price:
     gas: int
 
 
-def prices(accounts: int, rules: ReputationRules, snapshot: dict[str, Any]) -> list[Price]:
+def prices(accounts: int, rules: LedgerRules, snapshot: dict[str, Any]) -> list[Price]:
     """By reputation, from the floor to the maximum, in tasks of the owner's own, whose escrow comes back to it.
 
     The floor takes one task: an enrolment and a claim of each address. Each further one takes a waiting period, a round

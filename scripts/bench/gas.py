@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.bench.gas_scene import Bank, GasTask
+from scripts.bench.gas_bank import Bank
+from scripts.bench.gas_scene import GasTask
 from scripts.chain.testnet import start_chain
 from scripts.checks.node_tools import ToolMissingError
 from scripts.demonstration.processes import Stage
@@ -28,6 +29,7 @@ SCENARIOS: Final[dict[str, tuple[int, int, tuple[Step, ...]]]] = {
         2,
         (
             GasTask.post,
+            GasTask.place_bond,
             lambda task: task.enrol(task.clients[:1]),
             lambda task: task.enrol(task.clients[1:2]),
             lambda task: task.enrol(task.clients[2:]),
@@ -55,6 +57,7 @@ SCENARIOS: Final[dict[str, tuple[int, int, tuple[Step, ...]]]] = {
         2,
         (
             GasTask.post,
+            GasTask.place_bond,
             GasTask.enrol,
             lambda task: task.open(1),
             lambda task: task.abandon(1),
@@ -80,15 +83,32 @@ SCENARIOS: Final[dict[str, tuple[int, int, tuple[Step, ...]]]] = {
             GasTask.return_bonds,
         ),
     ),
+    "drawn": (
+        6,
+        2,
+        (
+            GasTask.post,
+            GasTask.place_bond,
+            GasTask.enrol,
+            lambda task: task.draw(1),
+            lambda task: task.round(1),
+            lambda task: task.draw(2),
+            lambda task: task.round(2),
+        ),
+    ),
     "expired": (
         4,
         2,
         (
             GasTask.post,
+            GasTask.place_bonds,
             GasTask.enrol,
             lambda task: task.open(1),
+            lambda task: task.commit_leaves(1),
             lambda task: task.expire(1),
-            lambda task: task.open(2),
+            lambda task: task.compensate(1, task.clients[0]),
+            lambda task: task.compensate(1, task.clients[1]),
+            lambda task: task.open(2, task.bank.substitute),
             lambda task: task.expire(2),
             GasTask.end,
             GasTask.refund,
@@ -118,7 +138,8 @@ def run(sizes: Sequence[int], rpc_url: str, faucet: Signer, say: Callable[[str],
     bank = Bank(rpc_url, faucet)
     try:
         result: dict[str, Any] = {"evm": bank.client_version(), "rounds": ROUNDS, "deployment": bank.deployment_gas}
-        result |= {"functions": measure_functions(bank), "claims": measure_claims(bank)}
+        spent = measure_scenarios(bank)
+        result |= {"functions": by_function(spent), "drawn_round": drawn_round(spent), "claims": measure_claims(bank)}
         result |= {"round": {}, "per_update": {}, "per_update_all_in": {}}
         for clients in sizes:
             started = time.monotonic()
@@ -129,16 +150,29 @@ def run(sizes: Sequence[int], rpc_url: str, faucet: Signer, say: Callable[[str],
         bank.close()
 
 
-def measure_functions(bank: Bank) -> dict[str, dict[str, int]]:
-    """``first`` and ``later``: the first two uses of each function over all scenarios."""
-    uses: dict[str, list[int]] = {}
+def measure_scenarios(bank: Bank) -> dict[str, list[tuple[str, int]]]:
+    """Function and gas of each transaction, in order."""
+    spent = {}
     for name, (clients, rounds, steps) in SCENARIOS.items():
-        task = GasTask(bank, name, clients, rounds, DEPOSIT_WEI if name == "bonded" else 0)
+        deposit, cohort = DEPOSIT_WEI if name == "bonded" else 0, 4 if name == "drawn" else None
+        task = GasTask(bank, name, clients, rounds, deposit, cohort)
         bank.taken()
         for step in steps:
             step(task)
-        for function, gas in bank.taken():
-            uses.setdefault(function, []).append(gas)
+        spent[name] = bank.taken()
+    return spent
+
+
+def drawn_round(spent: dict[str, list[tuple[str, int]]]) -> dict[str, int]:
+    """All transactions of a round whose cohort is drawn from a crowd."""
+    return dict(spent["drawn"][-5:])
+
+
+def by_function(spent: dict[str, list[tuple[str, int]]]) -> dict[str, dict[str, int]]:
+    """``first`` and ``later``: the first two uses of each function over all scenarios."""
+    uses: dict[str, list[int]] = {}
+    for function, gas in (use for uses_of_one in spent.values() for use in uses_of_one):
+        uses.setdefault(function, []).append(gas)
     return {function: dict(zip(("first", "later"), gas, strict=False)) for function, gas in uses.items()}
 
 
@@ -146,6 +180,7 @@ def measure_claims(bank: Bank) -> dict[str, float]:
     """Two rounds in one claim: by an account that has money, by one that was never used, by a hundred with money."""
     task = GasTask(bank, "claims", 102, 2)
     task.post()
+    task.place_bond()
     task.enrol()
     for number in (1, 2):
         task.round(number)
@@ -161,11 +196,12 @@ def measure_claims(bank: Bank) -> dict[str, float]:
 
 
 def _measure_task(bank: Bank, clients: int, result: dict[str, Any]) -> None:
-    """Posts, enrols, ten rounds, everybody's claim to accounts never used before; every client's update is accepted."""
+    """Posts, bonds, enrols, ten rounds, everybody's claim, most to accounts never used before; all are accepted."""
     key, updates = str(clients), clients * ROUNDS
     task = GasTask(bank, f"{clients} clients", clients, ROUNDS)
     bank.taken()
     task.post()
+    task.place_bond()
     task.enrol()
     task.post_rosters()
     before = sum(gas for _, gas in bank.taken())
@@ -174,7 +210,7 @@ def _measure_task(bank: Bank, clients: int, result: dict[str, Any]) -> None:
         task.round(number)
         rounds.append(dict(bank.taken()))
     task.pass_dispute()
-    task.claim_together(task.clients)
+    task.claim_all()
     claims = sum(gas for _, gas in bank.taken())
     in_rounds = sum(sum(gas.values()) for gas in rounds)
     dearest = max(rounds, key=lambda gas: sum(gas.values()))

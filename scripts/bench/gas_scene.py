@@ -1,114 +1,58 @@
-"""A task on a local chain whose every transaction is metered by the contract function that it calls."""
+"""A task on a metered chain, from its terms to its refund."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from protocol.cohort import place_of, sum_of
-from protocol.domain import Domain
 from protocol.identifiers import Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof
 from protocol.messages.chain import Publication, TaskTerms
 from protocol.messages.rosters import bits_of
 from protocol.messages.round import ClientWeight, RoundStatement, SignedRoundStatement
 from protocol.messages.settlement import Allocation, Entitlement
-from protocol.messages.submission import Commitment, Enrolment, Leave, SignedCommitment, SignedEnrolment, SignedLeave
-from scripts.chain.testnet import chain_id_of
-from storage.ledger.ethereum import abi
-from storage.ledger.ethereum.ledger import EthereumLedger, deploy
-from storage.ledger.ethereum.rpc import JsonRpcProvider
-from storage.ledger.interface import PreparedTransaction, TransactionReceipt
+from protocol.messages.submission import (
+    Commitment,
+    CommitmentBatch,
+    Enrolment,
+    Leave,
+    SignedCommitment,
+    SignedEnrolment,
+    SignedLeave,
+)
+from protocol.round.commitments import batch_leaf_of, batch_of, batch_root
+from scripts.bench.gas_bank import Bank, key_of
+from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.proofs import two_statements
 from storage.ledger.signer import Signer
 
-REWARD_WEI = 10**15
-FUNDS_WEI = 10**20
+PARTICIPATION_WEI, CONTRIBUTION_WEI = 4 * 10**14, 6 * 10**14
+EDGE_FEE_WEI, AUTHORITY_FEE_WEI = 10**15, 10**14
 ENROLMENTS_PER_TRANSACTION = 100
 CLAIMS_PER_TRANSACTION = 100
-
-
-def _key(name: str) -> bytes:
-    return hashlib.sha256(f"hearth bench gas: {name}".encode()).digest()
-
-
 ROSTER_ROUNDS = 10
-AUTHORITIES = tuple(Signer(_key(f"authority {number}")) for number in (1, 2, 3))
-
-
-class MeteredLedger(EthereumLedger):
-    """Notes name and gas of every call of the contract, whichever method of the port made it."""
-
-    def __init__(self, rpc_url: str, domain: Domain, signer: Signer, meter: list[tuple[str, int]]) -> None:
-        super().__init__(rpc_url, domain, signer, timeout_seconds=60)
-        self._meter = meter
-        self._names = {entry.hash[:4]: entry.name for entry in abi.functions().values()}
-
-    def send_prepared(self, prepared: PreparedTransaction) -> TransactionReceipt:
-        receipt = super().send_prepared(prepared)
-        self._meter.append((self._names[prepared.data[:4]], receipt.gas_used))
-        return receipt
-
-
-class Bank:
-    """One deployment, its parties, and a clock that can be moved. ``meter``: what was measured since the last look."""
-
-    def __init__(self, rpc_url: str, faucet: Signer) -> None:
-        self.rpc_url = rpc_url
-        self.meter: list[tuple[str, int]] = []
-        chain_id = chain_id_of(rpc_url)
-        ledger, created = deploy(rpc_url, chain_id, faucet)
-        self.domain = Domain(chain_id, ledger)
-        self.deployment_gas = created.gas_used
-        self._funder = EthereumLedger(rpc_url, self.domain, faucet)
-        self.edge, self.substitute, self.manufacturer = map(self._party, ("edge", "substitute", "manufacturer"))
-        self.authorities = [self._party(f"authority {number}") for number in (1, 2, 3)]
-
-    def _party(self, name: str) -> MeteredLedger:
-        signer = Signer(_key(name))
-        self._funder.transfer(signer.address, FUNDS_WEI)
-        return MeteredLedger(self.rpc_url, self.domain, signer, self.meter)
-
-    def give(self, address: Address, amount_wei: int) -> None:
-        """Plain money: the account exists afterwards."""
-        self._funder.transfer(address, amount_wei)
-
-    def pass_to(self, instant: int) -> None:
-        """The next block is later than ``instant``."""
-        node = JsonRpcProvider(self.rpc_url)
-        wait = max(0, instant - self.edge.block_timestamp(self.edge.block_number())) + 1
-        node.make_request("evm_increaseTime", [wait])
-        node.make_request("evm_mine", [])
-        node.close()
-
-    def client_version(self) -> str:
-        node = JsonRpcProvider(self.rpc_url)
-        version = str(node.make_request("web3_clientVersion", [])["result"])
-        node.close()
-        return version
-
-    def taken(self) -> list[tuple[str, int]]:
-        """What was measured since the last call."""
-        taken, self.meter[:] = list(self.meter), []
-        return taken
-
-    def close(self) -> None:
-        for ledger in (self._funder, self.edge, self.substitute, self.manufacturer, *self.authorities):
-            ledger.close()
+AUTHORITIES = tuple(Signer(key_of(f"authority {number}")) for number in (1, 2, 3))
 
 
 class GasTask:
     """One task in native coin. Every method sends what its name says; digests are random bytes.
 
-    ``deposit``: bond of every edge server and authority, and stake of every client.
+    ``deposit``: bond of every authority, and stake of every client. ``cohort``: so many of the clients are drawn for a
+    round; all of them without.
     """
 
-    def __init__(self, bank: Bank, name: str, clients: int, rounds: int, deposit: int = 0) -> None:
+    def __init__(
+        self, bank: Bank, name: str, clients: int, rounds: int, deposit: int = 0, cohort: int | None = None
+    ) -> None:
         self.bank, self.edge, self.rounds, self.deposit = bank, bank.edge, rounds, deposit
-        self.clients = sorted((Signer(_key(f"{name} client {n}")) for n in range(clients)), key=lambda one: one.address)
+        self.clients = sorted(
+            (Signer(key_of(f"{name} client {n}")) for n in range(clients)), key=lambda one: one.address
+        )
+        self.planned = self.clients[:cohort]
         self.number = bank.edge.task_count() + 1
         self._rostered = set[int]()
-        self.earned = dict.fromkeys((client.address for client in self.clients), 0)
+        self.servers = (self.edge.sender, *(authority.address for authority in AUTHORITIES))
+        self.earned = dict.fromkeys((*(client.address for client in self.clients), *self.servers), 0)
 
     def terms(self) -> TaskTerms:
         return TaskTerms(
@@ -132,32 +76,46 @@ class GasTask:
             min_reputation=0,
             reputation_sources=(),
             token=bytes(20),
-            update_reward=REWARD_WEI,
-            edge_bond=self.deposit,
+            participation=PARTICIPATION_WEI,
+            contribution=CONTRIBUTION_WEI,
+            edge_fee=EDGE_FEE_WEI,
+            authority_fee=AUTHORITY_FEE_WEI,
+            edge_bond=len(self.planned) * PARTICIPATION_WEI,
             authority_bond=self.deposit,
             stake=self.deposit,
+            max_cohort=len(self.planned),
             roster_rounds=ROSTER_ROUNDS,
             roster_seconds=600,
         )
 
     def post(self) -> None:
-        self.bank.manufacturer.post_task(self.terms(), self.rounds * len(self.clients) * REWARD_WEI)
+        fees = EDGE_FEE_WEI + len(AUTHORITIES) * AUTHORITY_FEE_WEI
+        each_round = len(self.planned) * (PARTICIPATION_WEI + CONTRIBUTION_WEI) + fees
+        self.bank.manufacturer.post_task(self.terms(), self.rounds * each_round)
 
     def enrol(self, clients: Sequence[Signer] | None = None) -> None:
         waiting = list(self.clients if clients is None else clients)
         for start in range(0, len(waiting), ENROLMENTS_PER_TRANSACTION):
             chosen = waiting[start : start + ENROLMENTS_PER_TRANSACTION]
             stakes = self.deposit * len(chosen)
-            self.edge.enrol([self._enrolment(client) for client in chosen], stakes)
+            until = self.edge.task(self.number).claim_until
+            self.edge.enrol([self._enrolment(client, until) for client in chosen], stakes)
 
-    def _enrolment(self, client: Signer) -> SignedEnrolment:
-        message = Enrolment(self.number, client.address, _digest(f"envelope {client.address.hex()}"))
+    def _enrolment(self, client: Signer, until: int) -> SignedEnrolment:
+        own, envelope = client.address, _digest(f"envelope {client.address.hex()}")
+        message = Enrolment(self.number, self.terms().spec, own, own, envelope, self.deposit, until, until)
         return SignedEnrolment(message, client.sign(self.edge.domain, message))
+
+    def place_bond(self) -> None:
+        """Of the acting server: all that a task needs whose authorities have none."""
+        self.edge.place_bond(self.number, self.edge.sender, self.terms().edge_bond)
 
     def place_bonds(self) -> None:
         """Of all that the terms name."""
-        for holder in (*self.terms().edge_servers, *self.terms().authorities):
-            self.edge.place_bond(self.number, holder, self.deposit)
+        terms = self.terms()
+        for holders, amount in ((terms.edge_servers, terms.edge_bond), (terms.authorities, terms.authority_bond)):
+            for holder in holders if amount else ():
+                self.edge.place_bond(self.number, holder, amount)
 
     def return_bonds(self) -> None:
         """The servers have lost theirs."""
@@ -171,7 +129,7 @@ class GasTask:
     def dispute(self, number: int, server: EthereumLedger) -> None:
         """Two labels in one round, signed by ``server``."""
         said = [RoundStatement(self.number, number, self._label(seen), bytes(32)) for seen in (number, number + 100)]
-        key = Signer(_key("edge" if server is self.edge else "substitute"))
+        key = Signer(key_of("edge" if server is self.edge else "substitute"))
         signed = [SignedRoundStatement(one, key.sign(self.edge.domain, one)) for one in said]
         self.bank.manufacturer.dispute(two_statements(server.sender, *signed))
 
@@ -195,11 +153,19 @@ class GasTask:
             self.bank.pass_to(before.settle_until + self.terms().roster_seconds + self.terms().takeover_seconds)
         (server or self.edge).open_round(
             self.number, number, _digest(f"plan {number}"), self._label(number), sum_of(self._cohort()).root,
-            len(self.clients),
+            len(self.planned),
         )  # fmt: skip
 
+    def draw(self, number: int) -> None:
+        """The cohort of round ``number``, and the block that draws it."""
+        if number == 1:
+            self.bank.pass_to(self.edge.task(self.number).enrol_until)
+            self.post_rosters()
+        self.edge.draw_cohort(self.number)
+        self.bank.pass_to(0)
+
     def _cohort(self) -> list[ClientWeight]:
-        return [ClientWeight(client, 2) for client in sorted(one.address for one in self.clients)]
+        return [ClientWeight(client.address, 2) for client in self.planned]
 
     def post_rosters(self, window: int = 0) -> None:
         """Every authority holds everybody's keys; nobody says it twice."""
@@ -212,34 +178,53 @@ class GasTask:
     def _label(self, number: int) -> Digest:
         return _digest(f"label {self.number} {number}")
 
-    def commit_directly(self, number: int, client: Signer) -> None:
+    def _commitment(self, number: int, client: Signer) -> SignedCommitment:
         nonce, ciphertext = _digest("nonce")[:16], _digest("ciphertext")
         message = Commitment(self.number, number, client.address, self._label(number), nonce, ciphertext)
-        place = place_of(self._cohort(), client.address)
-        self.edge.commit_direct(SignedCommitment(message, client.sign(self.edge.domain, message)), place)
+        return SignedCommitment(message, client.sign(self.edge.domain, message))
+
+    def commit_directly(self, number: int, client: Signer) -> None:
+        self.edge.commit_direct(self._commitment(number, client), place_of(self._cohort(), client.address))
 
     def commit_batch(self, number: int, count: int | None = None) -> None:
-        root, batch = _digest(f"root {number}"), _digest(f"batch {number}")
+        self._commit_root(number, _digest(f"root {number}"), len(self.planned) if count is None else count)
+
+    def commit_leaves(self, number: int) -> None:
+        """Everybody's commitment; later on each can be shown to be in the batch."""
+        self._commit_root(number, batch_root(self._batch(number)), len(self.planned))
+
+    def _batch(self, number: int) -> CommitmentBatch:
+        return batch_of(self._commitment(number, client) for client in self.planned)
+
+    def _commit_root(self, number: int, root: Digest, count: int) -> None:
         opened = self.edge.round(self.number, number).commit_until - self.terms().commit_seconds
         self.bank.pass_to(opened + 2 * self.terms().training_seconds)
-        self.edge.commit_batch(self.number, number, root, batch, len(self.clients) if count is None else count)
+        self.edge.commit_batch(self.number, number, root, _digest(f"batch {number}"), count)
+
+    def compensate(self, number: int, client: Signer) -> None:
+        place, leaf = place_of(self._cohort(), client.address), batch_leaf_of(self._batch(number), client.address)
+        self.edge.compensate(self.number, number, client.address, place, leaf)
 
     def request(self, number: int) -> None:
         self.bank.pass_to(self.edge.round(self.number, number).object_until)
         self.edge.request_key(self.number, number, _digest(f"request {number}"))
 
     def publish(self, number: int) -> None:
-        """Everybody was accepted."""
+        """Everybody was accepted, and every authority answered."""
         self.pass_dispute()
-        root, allocated = self._reward(number)
+        for server in self.servers:
+            self.earned[server] += EDGE_FEE_WEI if server == self.edge.sender else AUTHORITY_FEE_WEI
+        root, allocated = self._reward(number, PARTICIPATION_WEI + CONTRIBUTION_WEI)
         digests = _digest(f"model {number}"), _digest(f"record {number}")
         self.edge.publish_round(self.number, number, Publication(*digests, root, allocated, 900, 1_000))
 
     def abandon(self, number: int) -> None:
-        """Everybody is paid all the same."""
+        """Everybody took part all the same."""
         self.bank.pass_to(self.edge.round(self.number, number).commit_until)
         self.pass_dispute()
-        self.edge.abandon_round(self.number, number, _digest(f"record {number}"), *self._reward(number))
+        self.edge.abandon_round(
+            self.number, number, _digest(f"record {number}"), *self._reward(number, PARTICIPATION_WEI)
+        )
 
     def expire(self, number: int) -> None:
         self.bank.pass_to(self.edge.round(self.number, number).settle_until)
@@ -257,8 +242,15 @@ class GasTask:
         self.bank.pass_to(self.edge.task(self.number).payable_from)
 
     def claim_together(self, clients: Sequence[Signer]) -> None:
-        for start in range(0, len(clients), CLAIMS_PER_TRANSACTION):
-            chosen = {client.address for client in clients[start : start + CLAIMS_PER_TRANSACTION]}
+        self._claim_leaves([client.address for client in clients])
+
+    def claim_all(self) -> None:
+        """The servers' fees, too."""
+        self._claim_leaves(list(self.earned))
+
+    def _claim_leaves(self, earners: Sequence[Address]) -> None:
+        for start in range(0, len(earners), CLAIMS_PER_TRANSACTION):
+            chosen = set(earners[start : start + CLAIMS_PER_TRANSACTION])
             self.edge.claim_many(self.number, claim_batch(self._allocation(self.rounds), chosen))
 
     def claim(self, client: Signer) -> None:
@@ -271,14 +263,15 @@ class GasTask:
     def refund(self) -> None:
         self.bank.manufacturer.refund(self.number)
 
-    def _reward(self, number: int) -> tuple[Digest, int]:
-        for client in self.earned:
-            self.earned[client] += REWARD_WEI
+    def _reward(self, number: int, amount_wei: int) -> tuple[Digest, int]:
+        for client in self.planned:
+            self.earned[client.address] += amount_wei
         return allocation_root(self._allocation(number)), sum(self.earned.values())
 
     def _allocation(self, number: int) -> Allocation:
-        return Allocation(self.number, number, tuple(Entitlement(*pair, 3) for pair in sorted(self.earned.items())))
+        leaves = (Entitlement(who, self.earned[who], 0 if who in self.servers else 3) for who in sorted(self.earned))
+        return Allocation(self.number, number, tuple(leaves))
 
 
 def _digest(name: str) -> Digest:
-    return _key(f"digest of {name}")
+    return key_of(f"digest of {name}")

@@ -1,7 +1,7 @@
 """A deployment and its file: sent once, found again after a crash, never written over.
 
-The file is written before the transaction is sent, with the address that the account's next nonce leads to. Whoever
-runs the same command again completes what was begun, or is told why that cannot be.
+The file is written before the two transactions are sent, with the addresses that the account's next nonces lead to.
+Whoever runs the same command again completes what was begun, or is told why that cannot be.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from web3 import Web3
 from web3.types import BlockIdentifier
 
 from protocol.audit.codes import expected_codes
-from protocol.deployment import created_address
+from protocol.deployment import LEDGER, TASKS, created_address
 from protocol.errors import HearthError, MalformedError
 from protocol.identifiers import Address, to_hex
-from protocol.messages.chain import DEFAULT_RULES, ReputationRules
+from protocol.messages.chain import DEFAULT_RULES, LedgerRules
 from protocol.strict_json import parse_json
 from storage.durable_file import write_file_atomically
 from storage.evidence import deployed_codes, published_codes
@@ -32,10 +32,12 @@ from storage.ledger.ethereum.node_answers import checked_answers
 from storage.ledger.ethereum.rpc import JsonRpcProvider
 from storage.ledger.ethereum.web3_provider import web3_over
 from storage.ledger.gas_limits import DEFAULT_GAS_LIMITS, GasLimits
+from storage.ledger.interface import LedgerError
 from storage.ledger.signer import Signer
 
 MAX_FILE_BYTES: Final = 16 * 1024
 SENT, DONE = "sent", "done"
+BOTH: Final = 2
 
 
 class DeploymentError(HearthError):
@@ -46,21 +48,28 @@ class DeploymentError(HearthError):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """``block``: nothing of the ledger is earlier. ``artifact``: SHA-256 of the creation code without its arguments."""
+    """``block``: nothing of the ledger is earlier. ``nonce``: of the transaction that creates ``tasks``; the next one
+    creates the ledger. ``artifact``: SHA-256 of both creation codes without their arguments. ``gas``: of the last call.
+    """
 
     state: str
     chain_id: int
     ledger: str
+    tasks: str
     block: int
     deployer: str
     nonce: int
     artifact: str
-    rules: ReputationRules
+    rules: LedgerRules
     gas: int | None = None
 
     @property
     def address(self) -> Address:
         return address_of(self.ledger)
+
+    @property
+    def tasks_address(self) -> Address:
+        return address_of(self.tasks)
 
 
 def deploy_once(
@@ -69,7 +78,7 @@ def deploy_once(
     signer: Signer,
     file: Path,
     confirmations: int = 0,
-    rules: ReputationRules = DEFAULT_RULES,
+    rules: LedgerRules = DEFAULT_RULES,
     limits: GasLimits = DEFAULT_GAS_LIMITS,
 ) -> tuple[Deployment, bool]:
     """The deployment that ``file`` tells of afterwards, and whether this call sent it.
@@ -83,21 +92,25 @@ def deploy_once(
     chain = _Chain(web3_over(provider), signer.address)
     try:
         Node(provider).require_chain(chain_id)
-        planned = read_deployment(file) if file.exists() else None
-        if planned is not None:
+        plan, tasks = _plan(chain, rules), None
+        if file.exists():
+            planned = read_deployment(file)
             if planned.rules != rules:
                 raise DeploymentError(f"{file}: written already with other rules, {_text(planned.rules)}")
-            found = _check(planned, chain, rpc_url, file)
-            if found is not None:
+            stand = _count(planned, chain, rpc_url, file)
+            if stand == BOTH:
+                found = replace(planned, state=DONE)
                 _write(file, found)
                 return found, False
-        plan = _plan(chain, rules)
-        if planned is not None and planned.ledger != plan.ledger:
-            raise DeploymentError(
-                f"{file}: begun at nonce {planned.nonce}, which waits in the node (next: {plan.nonce})"
-            )
+            if plan.nonce != planned.nonce + stand:
+                raise DeploymentError(
+                    f"{file}: begun at nonce {planned.nonce}, which waits in the node (next: {plan.nonce})"
+                )
+            plan, tasks = planned, planned.tasks_address if stand else None
         _write(file, plan)
-        address, receipt = deploy(rpc_url, chain_id, signer, limits=limits, rules=rules, confirmations=confirmations)
+        address, receipt = deploy(
+            rpc_url, chain_id, signer, limits=limits, rules=rules, confirmations=confirmations, tasks=tasks
+        )
         done = replace(plan, state=DONE, ledger=to_hex(address), block=receipt.block, gas=receipt.gas_used)
         _write(file, done)
         return done, True
@@ -110,21 +123,22 @@ def read_deployment(file: Path) -> Deployment:
     try:
         with file.open("rb") as opened:
             content = parse_json(opened.read(MAX_FILE_BYTES))
-        rules = ReputationRules(**content["rules"])
+        rules = LedgerRules(**content["rules"])
         deployment = Deployment(**{**content, "rules": rules})
         numbers = (deployment.chain_id, deployment.block, deployment.nonce, *astuple(rules))
         whole_numbers = all(type(number) is int for number in numbers)
         if not whole_numbers or not _possible(rules) or deployment.state not in (SENT, DONE):
             raise TypeError
         address_of(deployment.ledger)
+        address_of(deployment.tasks)
         address_of(deployment.deployer)
-    except (OSError, MalformedError, TypeError, KeyError) as error:
+    except (OSError, MalformedError, TypeError, KeyError, LedgerError) as error:
         raise DeploymentError(f"{file}: there is a file, but not one that tells of a deployment") from error
     return deployment
 
 
 def artifact_hash() -> str:
-    return hashlib.sha256(abi.bytecode()).hexdigest()
+    return hashlib.sha256(abi.bytecode(TASKS) + abi.bytecode(LEDGER)).hexdigest()
 
 
 class _Chain:
@@ -154,44 +168,50 @@ class _Chain:
             return whole(self._eth.get_transaction_count(Web3.to_checksum_address(self.deployer), block))
 
 
-def _check(known: Deployment, chain: _Chain, rpc_url: str, file: Path) -> Deployment | None:
-    """The completed deployment; None when its transaction is not mined and never waited."""
+def _count(known: Deployment, chain: _Chain, rpc_url: str, file: Path) -> int:
+    """How many of the two contracts stand. Raises DeploymentError when the rest cannot be created any more."""
     if known.chain_id != chain.id():
         raise DeploymentError(f"{file}: a deployment on chain {known.chain_id}, this is chain {chain.id()}")
     if known.artifact != artifact_hash():
         raise DeploymentError(f"{file}: a deployment of another version of the contract")
     reader = EthereumReader(rpc_url, known.address)
     try:
-        code = reader.code()
-        ours = expected_codes(published_codes(), reader.domain, known.rules)
-        if code and deployed_codes(reader) != ours:
-            raise DeploymentError(f"{file}: {known.ledger} is not this contract, or has other rules")
+        ours = expected_codes(published_codes(), reader.domain, known.rules, known.tasks_address)
+        if reader.code():
+            if deployed_codes(reader) != ours:
+                raise DeploymentError(f"{file}: {known.ledger} is not this contract, or has other rules")
+            return BOTH
+        first = reader.code(known.tasks_address)
     finally:
         reader.close()
-    if code:
-        return replace(known, state=DONE)
     if known.state == DONE:
         raise DeploymentError(f"{file}: there is no contract at {known.ledger} on this chain")
     if known.deployer != to_hex(chain.deployer):
         raise DeploymentError(f"{file}: begun by another account, {known.deployer}")
-    if chain.nonce() > known.nonce:
+    if first and first != ours[TASKS]:
+        raise DeploymentError(f"{file}: {known.tasks} is not this contract, or has other rules")
+    stand = 1 if first else 0
+    if chain.nonce() > known.nonce + stand:
         raise DeploymentError(f"{file}: the deployment begun there failed or was replaced; remove the file to try anew")
-    return None
+    return stand
 
 
-def _possible(rules: ReputationRules) -> bool:
+def _possible(rules: LedgerRules) -> bool:
     """What the contract's constructor asks for, and the widths of its members."""
-    return 0 <= rules.floor <= rules.maximum < 2**8 and 0 < rules.waiting_seconds < 2**32
+    times = 0 < rules.waiting_seconds < 2**32 and 0 <= rules.claim_seconds < 2**32
+    return times and 0 <= rules.floor <= rules.maximum < 2**8
 
 
-def _text(rules: ReputationRules) -> str:
-    return f"maximum {rules.maximum}, floor {rules.floor}, waiting {rules.waiting_seconds} s"
+def _text(rules: LedgerRules) -> str:
+    reputation = f"maximum {rules.maximum}, floor {rules.floor}, waiting {rules.waiting_seconds} s"
+    return f"{reputation}, claims {rules.claim_seconds} s"
 
 
-def _plan(chain: _Chain, rules: ReputationRules) -> Deployment:
+def _plan(chain: _Chain, rules: LedgerRules) -> Deployment:
     nonce = chain.next_nonce()
-    ledger, deployer = created_address(chain.deployer, nonce), to_hex(chain.deployer)
-    return Deployment(SENT, chain.id(), to_hex(ledger), chain.block(), deployer, nonce, artifact_hash(), rules)
+    tasks, ledger = (to_hex(created_address(chain.deployer, nonce + place)) for place in range(BOTH))
+    deployer = to_hex(chain.deployer)
+    return Deployment(SENT, chain.id(), ledger, tasks, chain.block(), deployer, nonce, artifact_hash(), rules)
 
 
 def _write(file: Path, deployment: Deployment) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from contracts.compiler import ROOT, write_compiler
+from protocol.deployment import LEDGER, TASKS
 from scripts.checks.locked_environment import locked_environment, run
 from scripts.checks.node_tools import NODE_MODULES, ensure_packages
 
@@ -78,10 +79,10 @@ def place_of(found: dict[str, Any]) -> Place:
 
 def _question() -> dict[str, Any]:
     """Standard JSON with paths from the root, so that Slither finds the files it speaks of."""
-    name = f"{_SOURCES}/HearthLedger.sol"
+    names = [f"{_SOURCES}/{name}.sol" for name in (LEDGER, TASKS)]  # they import the others
     return {
         "language": "Solidity",
-        "sources": {name: {"content": (ROOT / name).read_text(encoding="utf-8")}},
+        "sources": {name: {"content": (ROOT / name).read_text(encoding="utf-8")} for name in names},
         "settings": {"evmVersion": "paris", "remappings": ["@openzeppelin/=contracts/node_modules/@openzeppelin/"]},
     }
 

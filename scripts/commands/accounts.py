@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from protocol.identifiers import to_hex
-from protocol.messages.chain import DEFAULT_RULES, ReputationRules
+from protocol.messages.chain import DEFAULT_RULES, LedgerRules
 from scripts.commands.options import MAX_GAS_PRICE, Keystore, MaxGasPrice, PasswordFile, RpcUrl
 from storage.ledger.gas_limits import GasLimits
 
@@ -54,6 +54,9 @@ def deploy(
     waiting_seconds: Annotated[
         int, typer.Option(min=1, max=2**32 - 1, help="a reputation gains one in each at most")
     ] = DEFAULT_RULES.waiting_seconds,
+    claim_seconds: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="every task gives its clients to claim, at least")
+    ] = DEFAULT_RULES.claim_seconds,
     max_gas_price: MaxGasPrice = MAX_GAS_PRICE,
 ) -> None:
     """Deploys the HearthLedger contract with these rules for all its tasks, and writes where it is."""
@@ -62,11 +65,11 @@ def deploy(
     from storage.ledger.signer import Signer
 
     signer = Signer.from_keystore(keystore, password_file)
-    rules, limits = ReputationRules(reputation_maximum, reputation_floor, waiting_seconds), GasLimits(max_gas_price)
-    done, sent = deploy_once(rpc_url, chain_id, signer, json_file, confirmations, rules, limits)
+    rules = LedgerRules(reputation_maximum, reputation_floor, waiting_seconds, claim_seconds)
+    done, sent = deploy_once(rpc_url, chain_id, signer, json_file, confirmations, rules, GasLimits(max_gas_price))
     if sent:
         typer.echo(f"{done.ledger} (chain {done.chain_id}, block {done.block}, gas {done.gas}), written to {json_file}")
     else:
         typer.echo(f"{done.ledger} (chain {done.chain_id}): {json_file} tells of it already, nothing was sent")
-    for line in verification(done.address, done.rules):
+    for line in verification(done.address, done.tasks_address, done.rules):
         typer.echo(line)

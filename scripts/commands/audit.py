@@ -48,12 +48,17 @@ def audit(
     proofs: Annotated[
         Path | None, typer.Option(help="folder for proofs of what the ledger can judge; send them with hearth dispute")
     ] = None,
+    authority: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="a key authority to ask what it issued, which may show who opened a sum"),
+    ] = None,
 ) -> None:
     """Recomputes every round, score and payout of a task; prints one line for each check.
 
     What the endpoint shows is proven against the state of a block that --block names or that all endpoints agree on.
     """
     from scripts.commands.auditor import EXIT_CODES, Endpoint, as_json, audit_endpoint, summary
+    from scripts.commands.issued_keys import ask_authorities
     from storage.content.open_store import open_store
     from storage.ledger.ethereum.replay import RecordingProvider, ReplayProvider
     from storage.ledger.ethereum.rpc import JsonRpcProvider
@@ -66,7 +71,8 @@ def audit(
     others = tuple(JsonRpcProvider(url) for url in other_rpc_url or ())
     endpoint = Endpoint(recorder or provider, ledger, others, _hash(block) if block is not None else None)
     found: list[ProofFile] = []
-    report = audit_endpoint(endpoint, open_store(store), task, found.append if proofs is not None else None)
+    issued = ask_authorities(authority or (), task)
+    report = audit_endpoint(endpoint, open_store(store), task, found.append if proofs is not None else None, issued)
     for line in (*report.lines, summary(report)):
         typer.echo(line)
     if proofs is not None:
@@ -87,7 +93,8 @@ def dispute(
     password_file: PasswordFile,
     max_gas_price: MaxGasPrice = MAX_GAS_PRICE,
 ) -> None:
-    """Sends a proof of a breach from any account, which gets half of the bond that is lost by it."""
+    """Sends a proof of a breach from any account, which gets half of what is left of the bond once the round's clients
+    have theirs."""
     from protocol.messages.chain import BondForfeited, RoundFrozen
     from storage.ledger.credits import collect
     from storage.ledger.interface import TransactionRevertedError
@@ -103,10 +110,10 @@ def dispute(
         raise typer.Exit(1) from refusal
     for event in receipt.logs:
         if isinstance(event, RoundFrozen):
-            typer.echo(f"round {event.round} of task {event.task} is frozen: it pays nobody")
+            typer.echo(f"round {event.round} of task {event.task} is frozen: who committed in it is compensated")
         elif isinstance(event, BondForfeited):
-            half = event.amount // 2
-            typer.echo(f"{to_hex(event.holder)} lost its role and its bond of {event.amount}: {half} of it are yours")
+            lost, share = event.amount, event.share
+            typer.echo(f"{to_hex(event.holder)} lost its role and its bond of {lost}: {share} of it are yours")
             typer.echo(f"received {collect(chain, event.task)}")
     typer.echo(f"gas {receipt.gas_used}")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from protocol.audit.audit import audit_task
 from protocol.audit.breaches import find_breaches
 from protocol.audit.evidence import MissingEvidenceError, UnverifiedEndpointError
+from protocol.audit.issued_checks import Answer
 from protocol.audit.report import Report, Status
 from protocol.domain import Domain
 from protocol.identifiers import Digest, to_hex
@@ -37,7 +38,11 @@ class Endpoint:
 
 
 def audit_endpoint(
-    endpoint: Endpoint, store: ContentStore, task: int, accuse: Callable[[ProofFile], None] | None = None
+    endpoint: Endpoint,
+    store: ContentStore,
+    task: int,
+    accuse: Callable[[ProofFile], None] | None = None,
+    issued: Mapping[str, Answer] | None = None,
 ) -> Report:
     """All lines, that of the endpoint the last one. What it shows is proven, or the verdict says that it is not."""
     provider, ledger = endpoint.provider, endpoint.ledger
@@ -45,9 +50,10 @@ def audit_endpoint(
     try:
         header = vouched_header(provider, endpoint.others, endpoint.block)
         proven = ProvenReader(provider, ledger.ledger, header, chain_id=ledger.chain_id)
-        report = run_audit(proven, store, task, accuse)
+        report = run_audit(proven, store, task, accuse, issued)
     except UnverifiedEndpointError as error:
-        report = run_audit(EthereumReader(provider, ledger.ledger, chain_id=ledger.chain_id), store, task, accuse)
+        unproven = EthereumReader(provider, ledger.ledger, chain_id=ledger.chain_id)
+        report = run_audit(unproven, store, task, accuse, issued)
         with report.check(27, "endpoint"):
             raise error
     except FalseProofError as error:
@@ -60,11 +66,16 @@ def audit_endpoint(
 
 
 def run_audit(
-    ledger: LedgerReader, store: ContentStore, task: int, accuse: Callable[[ProofFile], None] | None = None
+    ledger: LedgerReader,
+    store: ContentStore,
+    task: int,
+    accuse: Callable[[ProofFile], None] | None = None,
+    issued: Mapping[str, Answer] | None = None,
 ) -> Report:
     """All lines. An endpoint that cannot or will not answer leaves one, UNKNOWN.
 
     ``accuse`` is handed what the ledger's judge can convict somebody of; each such breach fails a check, too.
+    ``issued``: what authorities answered that were asked, by URL.
     """
     try:
         evidence = read_evidence(ledger, task)
@@ -74,7 +85,7 @@ def run_audit(
             raise MissingEvidenceError(f"the endpoint's answers: {error}") from error
         return report
     state = read_state(store, evidence)
-    report = audit_task(evidence, state, fetch_from(store), published_codes())
+    report = audit_task(evidence, state, fetch_from(store), published_codes(), issued)
     if accuse is not None and report.status is Status.FAIL:
         for breach in find_breaches(evidence.domain, state):
             accuse(proof_of(breach))

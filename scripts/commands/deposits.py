@@ -36,6 +36,7 @@ stake = typer.Typer(help="Stakes of clients.", no_args_is_help=True)
 Holder = Annotated[str, typer.Option(help="address of the edge server or key authority")]
 Client = Annotated[str, typer.Option(help="address of the client")]
 ROLES = ("none", "edge server", "key authority")
+EDGE_SERVER = ROLES.index("edge server")
 
 
 class DepositError(HearthError):
@@ -78,6 +79,8 @@ def place(
     require_funds(chain, terms.token, amount)
     typer.echo(f"{ROLES[view.role]} {to_hex(address)}, task {task}: a bond of {money(amount, terms.token)}")
     typer.echo("It goes back to the holder when the task is over; a proven breach costs all of it.")
+    if view.role == EDGE_SERVER:
+        typer.echo("A round that the server leaves alone costs it its role, and what the round's clients are owed.")
     if not yes and not typer.confirm("Pay it from this account?"):
         raise typer.Exit(1)
     receipt = chain.place_bond(task, address, bring(chain, terms.token, amount))

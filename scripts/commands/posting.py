@@ -19,6 +19,7 @@ from protocol.round.planning import terms_of
 from protocol.strict_json import parse_json
 from scripts.commands.task_file import TaskFile
 from storage.content.interface import ContentStore, get_document
+from storage.ledger.deposits import allow
 from storage.ledger.ethereum.calls import escrow_value
 from storage.ledger.ethereum.ledger import EthereumLedger, decode_post_task
 from storage.ledger.interface import LedgerReader, PreparedTransaction
@@ -47,7 +48,7 @@ def post_task(task_file: Path, edge_url: str, store: ContentStore, ledger: Ether
     if (terms, value_wei, prepared.to) != expected:
         raise VerificationError("the prepared transaction is not this task", fault=Party.EDGE_SERVER)
     if value_wei == 0:
-        ledger.approve(terms.token, spec.budget())
+        allow(ledger, terms.token, spec.budget())
     receipt = ledger.send_prepared(prepared)
     posted = [event for event in receipt.logs if isinstance(event, TaskPosted)]
     if len(posted) != 1 or posted[0].terms != terms:

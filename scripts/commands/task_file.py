@@ -81,6 +81,7 @@ class TaskFile:
     def _spec(self, initial_model: Digest, test_set: Digest, identify: Identify) -> TaskSpec:
         task, privacy, cohort = self._table("task"), self._table("privacy"), self._table("cohort")
         committee, rewards = self._table("committee"), self._table("rewards")
+        max_cohort = cohort.get("max_cohort", cohort["max_clients"])
         return TaskSpec(
             version=SPEC_VERSION,
             title=task["title"],
@@ -103,6 +104,7 @@ class TaskFile:
             cohort=CohortTerms(
                 cohort["min_clients"],
                 cohort["max_clients"],
+                max_cohort,
                 _scaled(cohort.get("max_share", Decimal("0.2"))),
                 cohort.get("roster_rounds", 10),
                 cohort.get("flap_changes", 4),
@@ -113,12 +115,14 @@ class TaskFile:
                 rewards["participation"],
                 rewards["contribution"],
                 _scaled(rewards["target_gain"]),
+                rewards.get("edge_fee", 0),
+                rewards.get("authority_fee", 0),
                 from_hex(rewards.get("token", _COIN).lower(), 20),
             ),
             durations=Durations(**self._table("durations")),
             schedule=ScheduleTerms(**self._table("schedule")),
             edge_substitutes=tuple(from_hex(text.lower(), 20) for text in task.get("edge_substitutes", ())),
-            deposits=DepositTerms(**self._table("deposits")),
+            deposits=DepositTerms(**{"edge_server": max_cohort * rewards["participation"], **self._table("deposits")}),
         )
 
     def _table(self, name: str) -> Mapping[str, Any]:

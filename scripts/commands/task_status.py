@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Final
 
 from protocol.identifiers import to_hex
+from protocol.messages.settlement import GARBAGE
 from protocol.task.documents import Kind
 from protocol.task.fold import BlockMined, apply, fold
 from protocol.task.status import RoundStatus, TaskStatus, status_of
@@ -57,5 +58,9 @@ def _facts_of(status: RoundStatus) -> Iterator[str]:
     if status.accuracy is not None:
         yield f"accuracy {status.correct}/{status.examples}"
         yield f"model {to_hex(status.model)}"
+    if status.outcome == GARBAGE:
+        yield "its sum was garbage, so the model stays as it was"
+    if status.compensation:
+        yield f"{status.compensation} owed to each client that committed"
     for lacking in status.lacking:
         yield f"{lacking.document} {lacking.lack}, was to be kept by {to_hex(lacking.keeper)}"

@@ -26,7 +26,13 @@ MNIST_EXAMPLES = 6_000
 
 # Of the demonstration: 40 % of the contribution for a new address, all of it after three accepted updates.
 DEMO_REPUTATION = ReputationTerms(initial=2, floor=2, maximum=5, waiting_rounds=2)
-DEMO_REWARDS = RewardTerms(participation=6 * 10**11, contribution=4 * 10**11, target_gain_ppm=50_000)
+DEMO_REWARDS = RewardTerms(
+    participation=6 * 10**11,
+    contribution=4 * 10**11,
+    target_gain_ppm=50_000,
+    edge_fee=5 * 10**11,
+    authority_fee=10**11,
+)
 
 
 def digits_terms() -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:

@@ -49,7 +49,9 @@ class DemoReport:
     ciphertext_bytes_by_round: list[float] = field(default_factory=list)
     gas_by_round: list[int] = field(default_factory=list)
     gas_all: int = 0
-    rewards: dict[str, int] = field(default_factory=dict)  # claimed, by address
+    rewards: dict[str, int] = field(default_factory=dict)  # claimed by clients, by address
+    edge_fees: int = 0  # claimed
+    authority_fees: int = 0  # likewise
     participation: dict[str, int] = field(default_factory=dict)  # the flat part of what was earned
     contribution: dict[str, int] = field(default_factory=dict)  # the rest of it
     reputation: dict[str, int] = field(default_factory=dict)
@@ -83,6 +85,9 @@ class DemoReport:
             "rewards": self.rewards,
             "participation": self.participation,
             "contribution": self.contribution,
+            "edge_fees": self.edge_fees,
+            "authority_fees": self.authority_fees,
+            "compensated": self.status.compensated,
             "refund": self.status.refunded,
             "reputation": self.reputation,
             "all_claimed": self.all_claimed,
@@ -145,15 +150,18 @@ def _collect_rewards(report: DemoReport, state: TaskState) -> None:
         return
     verdicts = [state.verdict(facts.number) for facts in state.rounds]
     updates = Counter(client for verdict in verdicts if isinstance(verdict, Verdict) for client in verdict.accepted)
+    claimed = {client: claim.cumulative for client, claim in state.claims.items()}
     for entry in allocation.entitlements:
-        name, claim = to_hex(entry.client), state.claims.get(entry.client)
-        report.rewards[name] = claim.cumulative if claim is not None else 0
-        report.participation[name] = updates[entry.client] * report.spec.rewards.participation
-        report.contribution[name] = entry.cumulative - report.participation[name]
-        report.reputation[name] = entry.reputation
-    report.all_claimed = all(
-        report.rewards[to_hex(entry.client)] == entry.cumulative for entry in allocation.entitlements
-    )
+        if entry.client in state.enrolled:
+            name = to_hex(entry.client)
+            report.rewards[name] = claimed.get(entry.client, 0)
+            report.participation[name] = updates[entry.client] * report.spec.rewards.participation
+            report.contribution[name] = entry.cumulative - report.participation[name]
+            report.reputation[name] = entry.reputation
+    servers, authorities = set(report.spec.edge_servers), set(report.spec.committee.members)
+    report.edge_fees = sum(amount for holder, amount in claimed.items() if holder in servers)
+    report.authority_fees = sum(amount for holder, amount in claimed.items() if holder in authorities)
+    report.all_claimed = all(claimed.get(entry.client, 0) == entry.cumulative for entry in allocation.entitlements)
 
 
 def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console) -> None:
@@ -179,11 +187,7 @@ def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console)
         clients.add_row(f"{client[:10]}..{client[-4:]}", *(f"{wei:,}" for wei in shares), str(reputation))
     console.print(clients)
     status = report.status
-    console.print(
-        f"escrow {status.escrow:,} wei: {status.claimed:,} claimed by clients,"
-        f" {status.refunded:,} refunded to the manufacturer",
-        soft_wrap=True,
-    )
+    console.print(_money_table(report))
     figures = report.figures()
     console.print(
         f"gas per round {figures['gas_per_round']:,}, per update {figures['gas_per_update']:,},"
@@ -202,6 +206,23 @@ def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console)
     verdict = audit["verdict"]
     style = "bold green" if verdict == "PASS" else "bold red"
     console.print(f"audit: [{style}]{verdict}[/], {audit['checks']} checks, {audit['failed']} failed")
+
+
+def _money_table(report: DemoReport) -> Table:
+    """Adds up: every unit of the escrow went to somebody."""
+    status = report.status
+    money = Table(title="Where the escrow went (wei)", show_header=False, show_footer=True)
+    money.add_column(footer="escrow")
+    money.add_column(justify="right", footer=f"{status.escrow:,}")
+    for holder, amount in (
+        ("clients: rewards", sum(report.rewards.values())),
+        ("clients: compensations", status.compensated),
+        ("edge server: fees", report.edge_fees),
+        ("key authorities: fees", report.authority_fees),
+        ("manufacturer: refunded", status.refunded),
+    ):
+        money.add_row(holder, f"{amount:,}")
+    return money
 
 
 def _words(name: str) -> str:

@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +28,14 @@ from scripts.demonstration.data import Households, households_of
 from scripts.demonstration.processes import RoleProcess, Stage
 from scripts.demonstration.report import DemoReport, collect, print_tables
 from scripts.demonstration.stage import AUTHORITIES, DemoStage, client_name
-from scripts.demonstration.task import NO_DEPOSITS, SUITES, TEST_SET, least_cohort, write_task_file
+from scripts.demonstration.task import (
+    NOTHING_ELSE,
+    SUITES,
+    TEST_SET,
+    least_cohort,
+    usual_deposits,
+    write_task_file,
+)
 from storage.content.open_store import open_store
 from storage.ledger.ethereum.ledger import EthereumLedger, deploy
 from storage.ledger.ethereum.reader import EthereumReader
@@ -65,8 +72,9 @@ def run_demo(options: DemoOptions, console: Console) -> int:
             post_task(stage, options, data)
         agents = [start_agent(stage, number, household) for number, household in enumerate(data.households)]
         _watch(stage, options, agents, console)
-        with console.status("refund of what nobody earned, then the audit"):
+        with console.status("fees and bonds go to their holders, the rest to the manufacturer, then the audit"):
             manufacturer = stage.folder("manufacturer")
+            await_servers(stage)
             stage.run("refund", "manufacturer", "task", "refund", "--task", str(stage.task))
             verdict = run_auditor(stage)
             report = _collect(stage, options)
@@ -94,6 +102,7 @@ def start_infrastructure(stage: DemoStage, options: DemoOptions) -> None:
     chain_id = options.chain_id or chain_id_of(stage.rpc_url)
     ledger, _ = deploy(stage.rpc_url, chain_id, faucet)
     stage.domain, stage.min_clients = Domain(chain_id, ledger), least_cohort(options.clients)
+    stage.max_bond = usual_deposits(options.clients).edge_server
     bank = EthereumLedger(stage.rpc_url, stage.domain, faucet)
     for role in (*stage.edges, *authorities, "manufacturer", client_name(0)):
         bank.transfer(stage.addresses[role], GRANT_WEI)
@@ -109,7 +118,8 @@ def post_task(
     options: DemoOptions,
     data: Households,
     phase_seconds: int = 180,
-    deposits: DepositTerms = NO_DEPOSITS,
+    deposits: DepositTerms | None = None,
+    cohort: Mapping[str, int] = NOTHING_ELSE,
 ) -> None:
     folder = stage.folder("manufacturer")
     (folder / TEST_SET).write_bytes(data.test_set)
@@ -123,6 +133,7 @@ def post_task(
         phase_seconds,
         SUITES[options.suite],
         deposits,
+        cohort,
     )
     stage.run(
         "post", "manufacturer", "task", "post", str(folder / "task.toml"),
@@ -138,8 +149,21 @@ def start_agent(stage: DemoStage, number: int, household: bytes) -> RoleProcess:
     return stage.start_client(role)
 
 
+def await_servers(stage: DemoStage) -> None:
+    """Until the edge server has claimed its fees and those of the authorities, and has its bond back."""
+    reader = EthereumReader(stage.rpc_url, stage.domain.ledger)
+
+    def settled() -> bool:
+        view = reader.task(stage.task)
+        return view.deposits == 0 and view.claimed == view.payable(reader.now())[1]
+
+    stage.processes.await_until(settled)
+    reader.close()
+
+
 def run_auditor(stage: DemoStage) -> dict[str, Any]:
-    """``hearth audit`` as its own process with nothing but chain and store; its answer, pass or fail.
+    """``hearth audit`` as its own process with nothing but chain, store and what the authorities say that they issued;
+    its answer, pass or fail.
 
     Whoever runs the demonstration trusts its own chain for the hash of its last block: all else is proven.
     """
@@ -151,7 +175,7 @@ def run_auditor(stage: DemoStage) -> dict[str, Any]:
         [
             "audit", "--rpc-url", stage.rpc_url, "--ledger", str(stage.domain), "--store", str(stage.store),
             "--task", str(stage.task), "--json", str(verdict), "--save-evidence", str(evidence),
-            "--block", to_hex(stage.block),
+            "--block", to_hex(stage.block), *(part for url in stage.authority_urls for part in ("--authority", url)),
         ],
         folder,
     )  # fmt: skip

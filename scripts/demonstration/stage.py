@@ -37,6 +37,7 @@ class DemoStage:
         self.task = 0
         self.block = b""  # hash of the one as of which the task was audited
         self.min_clients, self.max_stake = 2, 0  # in the policies
+        self.max_bond = 0  # of an edge server
         self.route: Callable[[str, str], str] = lambda _role, url: url  # (role, URL) -> the URL that it is given
         self.launchers: dict[str, list[str]] = {}  # of a role that shall not start as ``hearth``
         self.options: dict[str, list[str]] = {}  # of a role that is told more than the demonstration tells it
@@ -77,6 +78,7 @@ class DemoStage:
             *self._content(),
             *authorities,
             *censor,
+            *("--max-bond", str(self.max_bond)),
             *self._listen(role),
         )
 

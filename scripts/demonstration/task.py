@@ -24,7 +24,7 @@ CORRUPT = 1  # so four of five must see a request, and one may be silent
 TRAINING_SECONDS = {"digits": 1, "mnist": 5}  # a phone refuses when it may need more than half
 OBJECTION_SECONDS = 1  # phone and chain are on one machine
 DIGITS_MAX_EXAMPLES = 1_500  # all that there are
-NO_DEPOSITS = DepositTerms()
+NOTHING_ELSE: Mapping[str, int] = {}
 TEST_SET = "test-set.safetensors"
 SUITES = {"fe64": FE64, "pad": PAD}  # as the demonstration's option names them
 PACKING = {FE64: 2, PAD: 4}  # two 16-bit coordinates per word; four bytes per coordinate
@@ -39,6 +39,11 @@ def least_cohort(clients: int) -> int:
     return max(2, clients // 2)
 
 
+def usual_deposits(clients: int) -> DepositTerms:
+    """The least that a task can do with: the bond of an edge server covers what a cohort is owed."""
+    return DepositTerms(edge_server=clients * DEMO_REWARDS.participation)
+
+
 def write_task_file(
     path: Path,
     dataset: str,
@@ -48,10 +53,12 @@ def write_task_file(
     authority_urls: Sequence[str],
     phase_seconds: int = 180,
     suite: str = FE64,
-    deposits: DepositTerms = NO_DEPOSITS,
+    deposits: DepositTerms | None = None,
+    cohort: Mapping[str, int] = NOTHING_ELSE,
 ) -> None:
     """``phase_seconds`` bounds a round's commit and settle phases; it ends as soon as everyone has committed. The first
-    of ``edge_servers`` acts first, the others are its substitutes."""
+    of ``edge_servers`` acts first, the others are its substitutes. ``deposits``: the usual ones if left out.
+    ``cohort``: more lines of its table."""
     model, learning, privacy = terms_for(dataset, rounds)
     mechanism = learning.mechanism
     lines = [
@@ -101,6 +108,7 @@ def write_task_file(
         f"min_clients = {least_cohort(clients)}",
         f"max_clients = {clients}",
         "max_share = 0.5",
+        *(f"{name} = {value}" for name, value in cohort.items()),
         "",
         "[reputation]",
         f"initial = {DEMO_REPUTATION.initial}",
@@ -112,9 +120,11 @@ def write_task_file(
         f"participation = {DEMO_REWARDS.participation}",
         f"contribution = {DEMO_REWARDS.contribution}",
         f"target_gain = {_decimal(DEMO_REWARDS.target_gain_ppm)}",
+        f"edge_fee = {DEMO_REWARDS.edge_fee}",
+        f"authority_fee = {DEMO_REWARDS.authority_fee}",
         "",
         "[deposits]",
-        *(f"{name} = {amount}" for name, amount in asdict(deposits).items()),
+        *(f"{name} = {amount}" for name, amount in asdict(deposits or usual_deposits(clients)).items()),
         "",
         "[durations]",
         "enrolment_seconds = 600",

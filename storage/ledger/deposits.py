@@ -27,8 +27,8 @@ def money(amount: int, token: Address) -> str:
 def require_funds(ledger: Ledger, token: Address, amount: int) -> None:
     """Raises FundsError when this account cannot bring ``amount``; sends nothing."""
     owner, native = ledger.sender, token == NATIVE_COIN
-    approval = 0 if native or ledger.allowance(token, owner) == amount else APPROVAL_GAS
-    fee = ledger.fee_wei(CALL_GAS + approval)
+    approvals = 0 if native else len(_approvals(ledger.allowance(token, owner), amount))
+    fee = ledger.fee_wei(CALL_GAS + approvals * APPROVAL_GAS)
     required, held = fee + (amount if native else 0), ledger.balance(owner)
     if held < required:
         deposit = f"the deposit of {amount} wei and " if native else ""
@@ -46,6 +46,18 @@ def bring(ledger: Ledger, token: Address, amount: int) -> int:
     require_funds(ledger, token, amount)
     if token == NATIVE_COIN:
         return amount
-    if ledger.allowance(token, ledger.sender) != amount:
-        ledger.approve(token, amount)
+    allow(ledger, token, amount)
     return 0
+
+
+def allow(ledger: Ledger, token: Address, amount: int) -> None:
+    """Lets the ledger fetch exactly ``amount`` of the token from this account."""
+    for step in _approvals(ledger.allowance(token, ledger.sender), amount):
+        ledger.approve(token, step)
+
+
+def _approvals(standing: int, wanted: int) -> tuple[int, ...]:
+    """Tokens such as USDT change an allowance from zero or to zero only."""
+    if standing == wanted:
+        return ()
+    return (0, wanted) if standing and wanted else (wanted,)

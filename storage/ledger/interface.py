@@ -14,8 +14,8 @@ from protocol.messages.chain import (
     BondView,
     EnrolmentView,
     Event,
+    LedgerRules,
     Publication,
-    ReputationRules,
     RoundView,
     Standing,
     TaskTerms,
@@ -23,7 +23,7 @@ from protocol.messages.chain import (
 )
 from protocol.messages.round import CohortPlace
 from protocol.messages.settlement import ProvenEntitlement
-from protocol.messages.submission import SignedCommitment, SignedEnrolment, SignedLeave
+from protocol.messages.submission import BatchLeaf, SignedCommitment, SignedEnrolment, SignedLeave
 
 
 class LedgerError(HearthError):
@@ -120,6 +120,12 @@ class LedgerReader(Protocol):
 
     def has_committed_directly(self, task: int, round_number: int, client: Address) -> bool: ...
 
+    def is_compensated(self, task: int, round_number: int, client: Address) -> bool: ...
+
+    def signer(self, task: int, client: Address) -> Address:
+        """The key that signs for ``client`` in the task: its own, unless its enrolment named another one."""
+        ...
+
     def claimed(self, task: int, client: Address) -> int: ...
 
     def bond(self, task: int, holder: Address) -> BondView: ...
@@ -130,7 +136,7 @@ class LedgerReader(Protocol):
 
     def standing(self, client: Address) -> Standing: ...
 
-    def rules(self) -> ReputationRules: ...
+    def rules(self) -> LedgerRules: ...
 
     def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
         """In chain order, by ``eth_getLogs`` ranges, never filters."""
@@ -188,6 +194,10 @@ class Ledger(LedgerReader, Protocol):
 
     def leave(self, leave: SignedLeave) -> TransactionReceipt: ...
 
+    def draw_cohort(self, task: int) -> TransactionReceipt:
+        """Has the next block draw the cohort of the next round, or ends a draw that nobody opened a round with."""
+        ...
+
     def open_round(
         self, task: int, round_number: int, plan: Digest, label: Label, cohort_root: Digest, cohort: int
     ) -> TransactionReceipt: ...
@@ -207,6 +217,12 @@ class Ledger(LedgerReader, Protocol):
     ) -> TransactionReceipt: ...
 
     def expire_round(self, task: int, round_number: int) -> TransactionReceipt: ...
+
+    def compensate(
+        self, task: int, round_number: int, client: Address, place: CohortPlace, leaf: BatchLeaf | None
+    ) -> TransactionReceipt:
+        """Of a round that was not published. ``leaf`` is in its batch; None: the client committed directly."""
+        ...
 
     def claim(self, task: int, proven: ProvenEntitlement) -> TransactionReceipt: ...
 

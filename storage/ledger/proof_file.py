@@ -13,7 +13,7 @@ from protocol.messages.task import ShortText
 from storage.durable_file import write_file_atomically
 from storage.ledger.ethereum import abi
 
-MAX_PROOF_BYTES: Final = 16 * 1024  # two leaves of a tree of 2^32, with room to spare
+MAX_PROOF_BYTES: Final = 128 * 1024  # what nodes take as one transaction: some 900 leaves of an allocation
 MAX_FILE_BYTES: Final = 2 * MAX_PROOF_BYTES + 1024
 
 

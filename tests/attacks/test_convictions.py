@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner, Result
 
 from protocol.audit.report import Line, Status
@@ -12,7 +14,7 @@ from protocol.identifiers import to_hex
 from protocol.incentives.rewards import total_owed
 from protocol.messages.chain import BondForfeited
 from protocol.messages.keys import SignedPartialKey
-from protocol.messages.settlement import RoundRecord
+from protocol.messages.settlement import Allocation, RoundRecord
 from protocol.messages.submission import SignedCommitment
 from protocol.messages.task import DepositTerms
 from protocol.round.state_table import RoundState
@@ -23,10 +25,11 @@ from storage.ledger.keystore import write_keystore
 from storage.ledger.proof_file import read_proof
 from tests.played_conduct import Conduct
 from tests.played_task import Player
-from tests.samples import private_key
-from tests.tiny_task import authority_key, funded_ledger
+from tests.samples import private_key, sample_spec
+from tests.tiny_task import CLIENTS, authority_key, funded_ledger
 
-EDGE_BOND, AUTHORITY_BOND = 501, 303
+EDGE_BOND, AUTHORITY_BOND = 6_001, 303
+REWARDS = sample_spec().rewards
 Leaves = tuple[SignedCommitment, ...]
 
 
@@ -91,13 +94,28 @@ def _failed(player: Player) -> list[Line]:
     return [line for line in run_audit(player.reader, player.store, player.task).lines if line.status is Status.FAIL]
 
 
+def _with_unplanned(player: Player, leaves: Leaves) -> Leaves:
+    """Client 4 has left, and signs all the same."""
+    outsider = player.households[4]
+    commitment = replace(leaves[0].commitment, client=outsider.address)
+    made = SignedCommitment(commitment, sign(player.domain, commitment, outsider.private_key))
+    return tuple(sorted((*leaves, made), key=lambda signed: signed.commitment.client))
+
+
+def _lowered(allocation: Allocation) -> Allocation:
+    """In favour of the second one."""
+    poor, rich, *others = allocation.entitlements
+    pair = replace(poor, cumulative=0), replace(rich, cumulative=rich.cumulative + poor.cumulative)
+    return replace(allocation, entitlements=(*pair, *others))
+
+
 def test_from_a_breach_to_a_lost_bond(tmp_path: Path) -> None:
     player = Player(funded_ledger("convicted"), rounds=3, deposits=DepositTerms(EDGE_BOND, AUTHORITY_BOND, 0))
     reporter, (edge, authority) = Reporter(player, tmp_path), (player.edge.sender, address_of(authority_key(1)))
     player.play(1, Conduct())
-    standing = player.allocation
 
     player.play(2, Conduct(lies={"record": lambda record: _two_keys(player, record)}))
+    standing = player.allocation
     before = _failed(player)
     assert {(line.number, line.subject) for line in before} == {(25, "round 2")}
     (path,) = reporter.audit().values()
@@ -105,30 +123,63 @@ def test_from_a_breach_to_a_lost_bond(tmp_path: Path) -> None:
     assert (found.kind, found.task, found.round, found.culprit) == ("twoKeys", player.task, 2, authority)
     done = reporter.dispute(path)
     assert done.exit_code == 0, done.output
-    assert "round 2 of task 1 is frozen" in done.output
     assert f"{to_hex(authority)} lost its role and its bond of 303: 151 of it are yours" in done.output
-    assert player.reader.round(player.task, 2).state is RoundState.FROZEN
+    assert "frozen" not in done.output, "an authority's breach costs no client anything"
+    assert player.reader.round(player.task, 2).state is RoundState.PUBLISHED
     assert player.reader.bond(player.task, authority).amount == 0
     assert _failed(player) == before, "the money is as right as before"
 
-    player.allocation = standing
     lie = {"batch": lambda batch: replace(batch, commitments=_forged(_swapped(batch.commitments)))}
     player.play(3, Conduct(lies=lie))
     proofs = reporter.audit()
     assert sorted(proofs) == ["badLeaf", "disorder", "twoKeys"]
     assert read_proof(proofs["disorder"]).culprit == edge
-    assert reporter.dispute(proofs["badLeaf"]).exit_code == 0
+    done = reporter.dispute(proofs["badLeaf"])
+    owed = CLIENTS * (REWARDS.participation + REWARDS.contribution)
+    assert f"its bond of {EDGE_BOND}: {(EDGE_BOND - owed) // 2} of it are yours" in done.output
     again = reporter.dispute(proofs["disorder"])
     assert (again.exit_code, again.output) == (1, f"refused: NotAccused({to_hex(edge)})\n")
     assert player.reader.round(player.task, 3).state is RoundState.FROZEN
     forfeits = [event for event in player.reader.events(player.task) if isinstance(event, BondForfeited)]
-    assert [(event.holder, event.reporter, event.amount) for event in forfeits] == [
-        (authority, reporter.address, AUTHORITY_BOND), (edge, reporter.address, EDGE_BOND),
+    assert [(event.holder, event.reporter, event.amount, event.share) for event in forfeits] == [
+        (authority, reporter.address, AUTHORITY_BOND, 151), (edge, reporter.address, EDGE_BOND, 500),
     ]  # fmt: skip
 
     player.allocation = standing
     player.claim(0, 1, 2, 3, 4)
+    forged = player.delivered[3][1].commitments[0].commitment.client
+    honest = [number for number, household in enumerate(player.households) if household.address != forged]
+    player.compensate(3, *honest)
     player.refund()
     view = player.reader.task(player.task)
-    assert (view.escrow, view.claimed) == (0, total_owed(standing))
+    assert view.reserved == owed // CLIENTS, "of whoever cannot prove its commitment"
+    assert view.escrow == view.reserved + total_owed(standing) - view.claimed
+    player.pass_claim_deadline()
+    player.refund()
+    assert player.reader.task(player.task).escrow == 0
     assert {(line.number, line.subject) for line in _failed(player)} == {(25, "round 2"), (10, "round 3")}
+
+
+BREACHES: Mapping[str, Callable[[Player], Conduct]] = {
+    "unplannedLeaf": lambda player: Conduct(
+        leaving=(4,),
+        silent=(0,),
+        lies={"batch": lambda batch: replace(batch, commitments=_with_unplanned(player, batch.commitments))},
+    ),
+    "loweredLeaf": lambda _: Conduct(lies={"allocation": _lowered}),
+    "overAllocated": lambda _: Conduct(lies={"publication": lambda one: replace(one, allocated=one.allocated - 1)}),
+}
+
+
+@pytest.mark.parametrize("kind", BREACHES)
+def test_what_the_audit_files_the_judge_believes(kind: str, tmp_path: Path) -> None:
+    player = Player(funded_ledger(f"breach {kind}"), rounds=2)
+    reporter = Reporter(player, tmp_path)
+    player.play(1, Conduct())
+    player.play(2, BREACHES[kind](player))
+    proofs = reporter.audit()
+    done = reporter.dispute(proofs[kind])
+    assert done.exit_code == 0, done.output
+    assert player.reader.round(player.task, 2).state is RoundState.FROZEN
+    assert player.reader.bond(player.task, player.edge.sender).role == 0
+    assert not {line.number for line in _failed(player)} & {22, 23, 24}, "the money is right"

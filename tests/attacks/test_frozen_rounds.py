@@ -1,4 +1,5 @@
-"""Rounds that a dispute froze, whenever it did: the audit derives what counts, and notices what does not follow."""
+"""Rounds that their server's conviction froze, whenever it did, and that the next server followed up: the audit derives
+what counts, and notices what does not follow."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from tests.played_task import Player
 from tests.samples import sample_spec
 from tests.tiny_task import funded_ledger
 
-FLAT = sample_spec().rewards.participation
+REWARDS = sample_spec().rewards
 
 
 def _weights(player: Player, number: int) -> dict[Address, int]:
@@ -30,30 +31,36 @@ def _weights(player: Player, number: int) -> dict[Address, int]:
     return {entry.client: entry.weight for entry in plan.weights}
 
 
-def test_frozen_rounds_pay_nobody_and_pass() -> None:
+def test_frozen_rounds_pay_compensation_alone_and_pass() -> None:
     """One after it was settled, one while it is open; the rounds around them pay as if they had not been."""
-    player = Player(funded_ledger("frozen"), rounds=4)
+    player = Player(funded_ledger("frozen"), rounds=4, substitutes=2)
+    everybody = range(len(player.households))
     player.play(1, Conduct())
     player.play(2, Conduct(frozen=SETTLED))
     player.play(3, Conduct())
     player.play(4, Conduct(frozen=OPEN))
-    player.claim(0, 1, 2, 3, 4)
+    player.claim(*everybody)
     player.refund()
+    view, fees = player.reader.task(player.task), 2 * (REWARDS.edge_fee + 2 * REWARDS.authority_fee)
+    assert view.claimed == total_owed(player.allocation) - fees >= 2 * 5 * REWARDS.participation
+    assert view.reserved == 5 * REWARDS.update_reward + 5 * REWARDS.participation, "the key of one was requested"
+    assert view.escrow == view.reserved + fees
+    player.compensate(2, *everybody)
+    player.compensate(4, *everybody)
     view = player.reader.task(player.task)
-    assert (view.escrow, view.claimed) == (0, total_owed(player.allocation))
-    assert view.claimed >= 2 * 5 * FLAT
+    assert (view.reserved, view.escrow) == (0, fees)
     report = run_audit(player.reader, player.store, player.task)
     assert report.status is Status.PASS, report.failed
 
 
 def test_a_round_frozen_after_its_successor_opened() -> None:
     """The open round keeps the weights that it was planned with, and is settled as if the frozen one had not been."""
-    player = Player(funded_ledger("frozen late"), rounds=5)
+    player = Player(funded_ledger("frozen late"), rounds=5, substitutes=3)
     clients = sorted(household.address for household in player.households)
     bad, delivered = player.households[1].address, [household.address for household in player.households[3:]]
     player.play(1, Conduct())
     player.play(2, Conduct(malformed=(1,), frozen=SUCCEEDED))
-    player.play(3, Conduct(silent=(0, 1, 2), end=ABANDONED, requested=False, frozen=SUCCEEDED))
+    player.play(3, Conduct(silent=(0, 1, 2), end=ABANDONED, frozen=SUCCEEDED))
     assert _weights(player, 3) == dict.fromkeys(clients, 4) | {bad: 2}
     player.play(4, Conduct(frozen=OPEN))
     assert _weights(player, 4) == dict.fromkeys(clients, 3) | dict.fromkeys(delivered, 4)

@@ -7,6 +7,7 @@ contract TestToken {
     mapping(address owner => mapping(address spender => uint256)) public allowance;
     uint256 private _fee;
     bool private _refuses;
+    bool private _hesitates;
     mapping(address holder => bool) private _banned;
     address private _target;
     bytes private _data;
@@ -30,11 +31,17 @@ contract TestToken {
         _banned[holder] = banned;
     }
 
+    /// @notice From now on an allowance changes from zero or to zero only, as USDT has it.
+    function hesitate() external {
+        _hesitates = true;
+    }
+
     function behave() external {
         (_fee, _refuses) = (0, false);
     }
 
     function approve(address spender, uint256 amount) external returns (bool) {
+        require(!_hesitates || amount == 0 || allowance[msg.sender][spender] == 0, "not from one to another");
         allowance[msg.sender][spender] = amount;
         return true;
     }

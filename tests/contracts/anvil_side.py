@@ -15,10 +15,10 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
 from protocol.domain import Domain
-from protocol.identifiers import Address
+from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from scripts.chain.development import CHAIN_ID
 from storage.ledger.ethereum import abi
-from storage.ledger.ethereum.calls import deployment, encode_call, encode_token_call
+from storage.ledger.ethereum.calls import encode_call, encode_token_call, ledger_creation, tasks_creation
 from storage.ledger.ethereum.decoding import decode_logs
 from storage.ledger.ethereum.reverts import decode_revert
 from storage.ledger.ethereum.writer import LedgerWriter
@@ -26,6 +26,7 @@ from storage.ledger.interface import PreparedTransaction, TransactionReceipt
 from tests.contracts.rebuilt import RULES
 from tests.contracts.test_token import CODE
 from tests.ports.chains import running_chain
+from tests.reference_ledger.rounds import HASHES
 
 START: Final = 1_700_000_000
 GAS: Final = 20_000_000
@@ -51,9 +52,10 @@ class AnvilSide:
     def __init__(self, rich: Sequence[Address]) -> None:
         self._connection = HTTPConnection(running_chain("anvil", *OPTIONS).rpc_url.removeprefix("http://"))
         self.now = START
+        self.ask("anvil_setBlockTimestampInterval", 0)  # else blocks that are mined together follow the local clock
         for address in rich:
             self.ask("anvil_setBalance", _hex(address), hex(FUNDS))
-        self.ledger = self._create(rich[0], deployment(RULES))
+        self.ledger = self._create(rich[0], ledger_creation(RULES, self._create(rich[0], tasks_creation(RULES))))
         self.token = self._create(rich[0], CODE)
         for address in rich:
             self.mine(address, self.token, encode_token_call("mint", address, FUNDS), 0)
@@ -74,11 +76,26 @@ class AnvilSide:
         receipt: dict[str, Any] = self.ask("eth_getTransactionReceipt", transaction)
         return receipt
 
+    def mine_empty(self, count: int) -> None:
+        if count:
+            self.ask("evm_mine", {"timestamp": self.now})
+            self.ask("anvil_mine", hex(count - 1))
+
+    def number(self) -> int:
+        """That of the next block."""
+        return int(self.ask("eth_blockNumber"), 16) + 1
+
+    def hash_of(self, number: int) -> Digest:
+        """As a call in the next block is told it."""
+        if not self.number() - HASHES <= number < self.number():
+            return ZERO_DIGEST
+        return bytes.fromhex(self.ask("eth_getBlockByNumber", hex(number), False)["hash"][2:])
+
     def refusal(self, sender: Address, data: bytes, value: int) -> bytes | None:
         """With what a call of the ledger would end in a block of ``now``; None when it would succeed."""
         call = _call(sender, self.ledger, data, value)
         try:
-            self.ask("eth_call", call, "latest", {}, {"time": hex(self.now)})
+            self.ask("eth_call", call, "latest", {}, {"time": hex(self.now), "number": hex(self.number())})
         except RefusedError as error:
             return error.data
         return None

@@ -10,30 +10,31 @@ from typing import Any
 from protocol.cohort import place_of, sum_of
 from protocol.identifiers import NATIVE_COIN, Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_batch, total_owed
-from protocol.messages.chain import Publication, RoundView, TaskTerms, TaskView
+from protocol.messages.chain import Publication
 from protocol.messages.round import ClientWeight, CohortPlace
 from protocol.messages.settlement import Allocation, Entitlement
-from protocol.messages.submission import CommitmentBatch
-from protocol.round.commitments import batch_root
+from protocol.messages.submission import BatchLeaf, CommitmentBatch, SignedEnrolment
+from protocol.round.commitments import batch_leaf_of, batch_root
 from protocol.round.state_table import RoundState
 from storage.ledger.signer import Signer
 from tests.contracts.anvil_side import AnvilSide
-from tests.contracts.crowd import CLIENTS, EVERYBODY, MANUFACTURER, POOR, RICH, SERVERS, STRANGER, TERMS, Pen
-from tests.contracts.scene import BATCH, MODEL, PLAN, RECORD, REQUEST, REWARD, ROOT, label_of
+from tests.contracts.crowd import CLIENTS, EVERYBODY, MANUFACTURER, POOR, RICH, STRANGER, TERMS, Pen
+from tests.contracts.scene import BATCH, MODEL, PLAN, RECORD, REQUEST, ROOT, escrow_of, label_of
 from tests.contracts.sides import Sides
-from tests.reference_ledger.books import RUNNING, Books, Role
+from tests.contracts.situation import Situation
+from tests.reference_ledger.books import RUNNING, Role
 from tests.samples import cohort_of
 
 anvil = cache(lambda: AnvilSide(RICH))
 
 
-class Course:
+class Course(Situation):
     """``trees`` are all that edge servers promised, by root; ``batches`` what they committed, ``cohorts``
     whom they planned, by task and round."""
 
     def __init__(self) -> None:
-        self.sides = Sides(anvil(), RICH, POOR)
-        self.pen = Pen(anvil().domain)
+        super().__init__(Sides(anvil(), RICH, POOR))
+        self.pen = Pen(anvil().domain, self.signer_of)
         self.trees: dict[Digest, Allocation] = {}
         self.batches: dict[tuple[int, int], CommitmentBatch] = {}
         self.cohorts: dict[tuple[int, int], tuple[ClientWeight, ...]] = {}
@@ -44,66 +45,40 @@ class Course:
         terms = replace(TERMS, token=token, **changes)
         assert self.tell(MANUFACTURER, "post_task", terms, escrow_of(terms))
 
+    def enrolment(self, task: int, client: Signer, /, **changes: Any) -> SignedEnrolment:
+        return self.pen.enrolment(task, client, self.books.terms[task].stake, self.task(task).claim_until, **changes)
+
+    def signer_of(self, task: int, client: Address) -> Signer | None:
+        named = self.books.signers[task, client]
+        return next((party for party in EVERYBODY if party.address == named), None)
+
     def tell(self, sender: Signer, call: str, *arguments: Any) -> bool:
         return self.sides.tell(sender.address, call, *arguments)
 
-    @property
-    def books(self) -> Books:
-        return self.sides.books
-
-    def task(self, task: int) -> TaskView:
-        return self.books.tasks[task]
-
-    def last(self, task: int) -> RoundView:
-        return self.books.rounds[task, self.task(task).last_round]
-
-    def coins(self, task: int, amount: int) -> int:
-        """What of an amount goes along with the call."""
-        return 0 if any(self.task(task).token) else amount
-
-    def enrolled(self, task: int) -> list[Signer]:
-        return [client for client in CLIENTS if any(self.books.enrolments[task, client.address].envelope)]
-
-    def server(self, task: int) -> Signer:
-        """Who is acting, or, once that one is convicted, the other one."""
-        good = [one for one in SERVERS if self.books.bonds[task, one.address].role == Role.EDGE_SERVER]
-        charged = [one for one in good if one.address == self.task(task).edge_server]
-        return (charged or good or [SERVERS[0]])[0]
-
-    def takeover_at(self, task: int) -> int:
-        """Until then only the acting edge server may act."""
-        last = self.last(task)
-        since = last.commit_until if last.state in RUNNING else self.rosters_until(task)
-        return since + self.books.terms[task].takeover_seconds
-
-    def rosters_until(self, task: int) -> int:
-        """Until then the next window waits for rosters."""
-        shown, last = self.task(task), self.last(task)
-        return (last.settle_until if shown.last_round else shown.enrol_until) + self.books.terms[task].roster_seconds
-
-    def batch_window(self, task: int) -> tuple[int, int]:
-        last, terms = self.last(task), self.books.terms[task]
-        opened = last.commit_until - terms.commit_seconds
-        return opened + 2 * terms.training_seconds, last.commit_until - terms.objection_seconds
-
-    def instants(self, task: int) -> list[int]:
-        """The task's deadlines to come."""
-        shown, last = self.task(task), self.last(task)
-        found = {shown.enrol_until, shown.task_until, shown.claim_until, shown.payable_from - 1}
-        found |= {last.commit_until, last.settle_until, last.object_until}
-        found |= {self.rosters_until(task), *self.batch_window(task)}
-        return sorted(instant for instant in found if instant >= self.sides.now)
-
     def tree(self, task: int, rises: Sequence[int], grade: int, extra: Sequence[Signer] = ()) -> Allocation:
-        """The tree that stands, each client's amount raised."""
+        """The tree that stands, the amount of each planned client and of each of ``extra`` raised."""
         root, _ = self.task(task).payable(self.sides.now)
         before = {entry.client: entry.cumulative for entry in self.trees[root].entitlements} if any(root) else {}
         clients = sorted({client.address for client in (*self.enrolled(task), *extra)} | before.keys())
-        entries = (
-            Entitlement(client, before.get(client, 0) + rises[place % len(rises)], grade)
-            for place, client in enumerate(clients)
-        )
+        planned = self.cohorts.get((task, self.task(task).last_round), ())
+        paid = sorted({entry.client for entry in planned} | {party.address for party in extra})
+        raised = {client: rises[place % len(rises)] for place, client in enumerate(paid)}
+        amounts = {client: max(0, before.get(client, 0) + raised.get(client, 0)) for client in clients}
+        entries = (Entitlement(client, amounts[client], grade) for client in clients)
         made = Allocation(task, self.task(task).last_round, tuple(entries))
+        self.trees[allocation_root(made)] = made
+        return made
+
+    def with_fees(self, tree: Allocation, server: Signer) -> Allocation:
+        """What a server and as many authorities as it takes earn with a published round, beside the clients."""
+        terms = self.books.terms[tree.task]
+        earned = {server.address: terms.edge_fee}
+        earned |= dict.fromkeys(terms.authorities[: terms.threshold], terms.authority_fee)
+        listed = {entry.client: entry for entry in tree.entitlements}
+        for party, fee in earned.items():
+            before = listed.get(party, Entitlement(party, 0, 0))
+            listed[party] = replace(before, cumulative=before.cumulative + fee, reputation=0)
+        made = replace(tree, entitlements=tuple(listed[party] for party in sorted(listed)))
         self.trees[allocation_root(made)] = made
         return made
 
@@ -140,34 +115,6 @@ class Course:
         if when == "ready":
             self.sides.pass_to(self.task(task).payable_from)
 
-    def is_enrolling(self, task: int) -> bool:
-        shown = self.task(task)
-        return self.sides.now <= shown.enrol_until and shown.enrolled < shown.max_clients
-
-    def is_idle(self, task: int) -> bool:
-        """The next round could be opened."""
-        return not self.is_enrolling(task) and self.last(task).state not in RUNNING
-
-    def is_open(self, task: int) -> bool:
-        last = self.last(task)
-        return last.state is RoundState.OPEN and self.sides.now <= last.commit_until
-
-    def takes_batch(self, task: int) -> bool:
-        first, last = self.batch_window(task)
-        return self.is_open(task) and first <= self.sides.now <= last
-
-    def is_requested(self, task: int) -> bool:
-        return self.last(task).state is RoundState.REQUESTED
-
-    def is_settled(self, task: int) -> bool:
-        """A payout can be disputed, or claimed later on."""
-        return self.task(task).pending_round != 0
-
-    def is_over(self, task: int) -> bool:
-        shown = self.task(task)
-        no_more = shown.last_round == shown.rounds or self.sides.now > shown.task_until
-        return no_more and self.last(task).state not in RUNNING
-
     def advance(self, task: int) -> None:
         """One step, which does not have to succeed; or the time passes that it has to wait for."""
         shown, terms, server = self.task(task), self.books.terms[task], self.server(task)
@@ -179,9 +126,9 @@ class Course:
             free = [client for client in CLIENTS if not tasks[client]] or idle
             chosen = free[: min(2, shown.max_clients - shown.enrolled)]
             stakes = self.coins(task, len(chosen) * terms.stake)
-            if not chosen or not self.tell(
-                STRANGER, "enrol", [self.pen.enrolment(task, client) for client in chosen], stakes
-            ):
+            if chosen:
+                self.tell(STRANGER, "enrol", [self.enrolment(task, client) for client in chosen], stakes)
+            if self.task(task).enrolled == shown.enrolled:  # those who cannot are passed over
                 self.sides.pass_to(shown.enrol_until + 1)
         elif server.address != shown.edge_server and self.sides.now <= self.takeover_at(task):
             self.sides.pass_to(self.takeover_at(task) + 1)
@@ -189,7 +136,12 @@ class Course:
             self._advance_round(task, shown.last_round, server)
         elif self.is_over(task):
             self.pay_everybody(task)
-        elif not self.open(task, shown.last_round + 1, server, shown.enrolled):
+        elif shown.max_cohort < shown.max_clients and not shown.drawn_at:
+            if self.tell(server, "draw_cohort", task):
+                self.sides.mine()  # the block that draws
+            else:
+                self.sides.pass_to(self.rosters_until(task) + 1)
+        elif not self.open(task, shown.last_round + 1, server, min(shown.enrolled, shown.max_cohort)):
             self.sides.pass_to(self.rosters_until(task) + 1)
 
     def open(self, task: int, number: int, server: Signer, cohort: int, plan: Digest = PLAN) -> bool:
@@ -207,11 +159,31 @@ class Course:
         planned = {entry.client for entry in weights}
         return place_of(weights, client.address if client.address in planned else weights[0].client)
 
+    def planned(self, task: int, number: int) -> list[Signer]:
+        planned = {entry.client for entry in self.cohorts.get((task, number), ())}
+        return [client for client in CLIENTS if client.address in planned]
+
+    def weights(self, task: int, number: int) -> tuple[ClientWeight, ...]:
+        return self.cohorts.get((task, number), ()) or cohort_of([CLIENTS[0].address])
+
+    def shown(self, task: int, number: int, client: Signer, flaw: str) -> tuple[CohortPlace, BatchLeaf | None]:
+        """With what somebody asks for a client's compensation."""
+        batch = self.batches.get((task, number))
+        if batch is None or flaw in ("forged", "round"):
+            batch = self.pen.batch(task, number, [client], flaw)
+        clients = [signed.commitment.client for signed in batch.commitments]
+        leaf = batch_leaf_of(batch, client.address if client.address in clients else clients[0])
+        place, other = self.place(task, number, client), self.place(task, number, CLIENTS[0])
+        changes: dict[str, Any] = {"proof": {"proof": (*leaf.proof, ROOT)}, "index": {"index": leaf.index + 1}}
+        moved = replace(place, weight=place.weight + 1) if flaw == "weight" else other if flaw == "other" else place
+        return moved, None if flaw == "none" else replace(leaf, **changes.get(flaw, {}))
+
     def _deposited(self, task: int, server: Address) -> bool:
         """Whether all bonds are placed; if not, places one."""
         terms = self.books.terms[task]
         wanted = [server] if terms.edge_bond else []
-        wanted += terms.authorities if self.books.authorities_missing[task] else ()
+        unbonded = terms.authority_bond and self.books.bonded[task] < terms.threshold
+        wanted += terms.authorities if unbonded else ()
         for holder in wanted:
             bond = self.books.bonds[task, holder]
             if bond.role != Role.NONE and not bond.placed:
@@ -226,11 +198,14 @@ class Course:
             self.tell(STRANGER, "expire_round", task, number)
         elif last.state is RoundState.REQUESTED:
             self.sides.pass_to(min(self.task(task).payable_from, last.settle_until))
-            if not self.publish(task, number, server, self.tree(task, [REWARD], grade, extra), limit):
+            terms = self.books.terms[task]
+            tree = self.tree(task, [terms.participation + terms.contribution], grade, extra)
+            tree = self.with_fees(tree, server)
+            if not self.publish(task, number, server, tree, limit):
                 self.sides.pass_to(last.settle_until + 1)
         elif not last.batched and now <= self.batch_window(task)[1]:
             self.sides.pass_to(self.batch_window(task)[0])
-            self.commit(task, number, server, self.pen.batch(task, number, self.enrolled(task), ""))
+            self.commit(task, number, server, self.pen.batch(task, number, self.planned(task, number), ""))
         elif now <= last.object_until:
             self.sides.pass_to(last.object_until + 1)
         elif not self.tell(server, "request_key", task, number, REQUEST):
@@ -241,24 +216,31 @@ class Course:
         if self.tell(server, "commit_batch", task, number, batch_root(batch), BATCH, size):
             self.batches[task, number] = batch
 
-    def allocation(self, task: int, tree: Allocation, limit: str) -> int:
+    def commit_direct(self, task: int, number: int, client: Signer) -> None:
+        commitment = self.pen.commitment(task, number, client)
+        self.tell(STRANGER, "commit_direct", commitment, self.place(task, number, client))
+
+    def allocation(self, task: int, tree: Allocation, limit: str, most: int) -> int:
         """Cumulative: what the tree says ("fair"), or what the contract takes at least ("low") or at most ("high"), or
-        one more or less than these."""
-        shown, last = self.task(task), self.last(task)
-        _, low = shown.payable(self.sides.now)
-        high = low + last.cohort * shown.update_reward
+        one more or less than these. ``most``: of this round."""
+        _, low = self.task(task).payable(self.sides.now)
+        high = low + most
         amounts = {"fair": total_owed(tree), "low": low, "high": high, "lower": low - 1, "higher": high + 1}
         return max(0, amounts[limit])
 
     def publish(
         self, task: int, number: int, server: Signer, tree: Allocation, limit: str = "fair", **fault: Any
     ) -> bool:
-        publication = Publication(MODEL, RECORD, allocation_root(tree), self.allocation(task, tree, limit), 8, 10)
+        terms, cohort = self.books.terms[task], self.last(task).cohort
+        fees = terms.edge_fee + len(terms.authorities) * terms.authority_fee
+        allocated = self.allocation(task, tree, limit, cohort * (terms.participation + terms.contribution) + fees)
+        publication = Publication(MODEL, RECORD, allocation_root(tree), allocated, 8, 10)
         return self.tell(server, "publish_round", task, number, replace(publication, **fault))
 
     def abandon(self, task: int, number: int, server: Signer, tree: Allocation, limit: str, **fault: bytes) -> None:
         sent = {"record": RECORD, "allocation_root": allocation_root(tree), **fault}
-        allocated = self.allocation(task, tree, limit)
+        most = self.last(task).cohort * self.books.terms[task].participation
+        allocated = self.allocation(task, tree, limit, most)
         self.tell(server, "abandon_round", task, number, sent["record"], sent["allocation_root"], allocated)
 
     def pay_everybody(self, task: int) -> None:
@@ -294,7 +276,3 @@ class Course:
                     assert self.tell(STRANGER, "withdraw", task, party.address, party.address)
         held = self.books.held
         assert held[NATIVE_COIN, anvil().ledger] == held[self.sides.token, anvil().ledger] == 0
-
-
-def escrow_of(terms: TaskTerms) -> int:
-    return terms.rounds * terms.max_clients * terms.update_reward

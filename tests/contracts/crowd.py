@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
 from protocol.domain import Domain
+from protocol.identifiers import Address
 from protocol.messages.keys import PartialKeyStatement, SightingStatement, SignedPartialKey, SignedSighting
 from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.messages.submission import (
@@ -23,7 +24,7 @@ from protocol.messages.submission import (
 from protocol.signing import Signable, struct_hash
 from storage.ledger.proofs import receipt_ignored, two_keys, two_sightings, two_statements
 from storage.ledger.signer import Signer
-from tests.contracts.scene import CIPHERTEXT, ENVELOPE, NONCE, label_of, terms_of
+from tests.contracts.scene import CIPHERTEXT, ENVELOPE, FOREVER, NONCE, label_of, terms_of
 from tests.samples import private_key
 
 MANUFACTURER, EDGE, SUBSTITUTE, STRANGER = (
@@ -44,8 +45,12 @@ TERMS: Final = replace(
     claim_seconds=3_000,
     dispute_seconds=150,  # so that a round can be over before the payout of the one before is
     min_reputation=1,
-    edge_bond=501,
-    authority_bond=70,
+    participation=400,
+    contribution=600,
+    edge_fee=50,
+    authority_fee=20,
+    edge_bond=2_501,  # above what a cohort is owed by a server that leaves a round alone
+    authority_bond=71,
     stake=9,
     roster_rounds=2,
 )
@@ -62,6 +67,8 @@ BAD_TERMS: Final[list[dict[str, Any]]] = [
     {"min_clients": 1},
     {"min_clients": 5},
     {"max_clients": 10_001},
+    {"max_cohort": 1},
+    {"max_cohort": 5},
     {"enrolment_seconds": 0},
     {"commit_seconds": 3650 * 86_400 + 1},
     {"training_seconds": 0},
@@ -72,12 +79,15 @@ BAD_TERMS: Final[list[dict[str, Any]]] = [
     {"task_seconds": 0},
     {"dispute_seconds": 201},
     {"takeover_seconds": 201},
-    {"claim_seconds": 500},
+    {"claim_seconds": 500},  # as long as a round
+    {"claim_seconds": 499, "commit_seconds": 230, "settle_seconds": 155},  # below the deployment's rule
     {"roster_rounds": 0},
     {"roster_seconds": 0},
     {"token": STRANGER.address},
-    {"update_reward": 0},
-    {"update_reward": 2**128 - 1},
+    {"participation": 0, "contribution": 0},
+    {"contribution": 2**128 - 1},
+    {"edge_fee": 2**127},
+    {"edge_bond": 1_599, "participation": 400, "max_cohort": 4},
     {"initial_reputation": 6},
     {"min_reputation": 6},
     {"reputation_sources": (bytes(20),)},
@@ -95,25 +105,31 @@ def sign(party: Signer, domain: Domain, message: Signable) -> bytes:
 
 
 class Pen:
-    """Signs for everybody on one ledger. ``forged``: by the wrong party."""
+    """Signs for everybody on one ledger. ``forged``: by the wrong party.
 
-    def __init__(self, domain: Domain) -> None:
-        self._domain = domain
+    ``signer_of``: who signs for a client of a task whose enrolment named another key.
+    """
 
-    def enrolment(self, task: int, client: Signer, forged: bool = False, envelope: bytes = ENVELOPE) -> SignedEnrolment:
-        message = Enrolment(task, client.address, envelope)
+    def __init__(self, domain: Domain, signer_of: Callable[[int, Address], Signer | None] = lambda *_: None) -> None:
+        self._domain, self._signer_of = domain, signer_of
+
+    def enrolment(
+        self, task: int, client: Signer, stake: int, until: int, /, forged: bool = False, **changes: Any
+    ) -> SignedEnrolment:
+        message = Enrolment(task, TERMS.spec, client.address, client.address, ENVELOPE, stake, until, FOREVER)
+        message = replace(message, **changes)
         return SignedEnrolment(message, self._sign(client, message, forged))
 
     def leave(self, task: int, client: Signer, forged: bool) -> SignedLeave:
         message = Leave(task, client.address)
-        return SignedLeave(message, self._sign(client, message, forged))
+        return SignedLeave(message, self._sign(self._signer(task, client), message, forged))
 
     def commitment(
         self, task: int, number: int, client: Signer, forged: bool = False, **changes: Any
     ) -> SignedCommitment:
         message = Commitment(task, number, client.address, label_of(number), NONCE, CIPHERTEXT)
         message = replace(message, **changes)
-        return SignedCommitment(message, self._sign(client, message, forged))
+        return SignedCommitment(message, self._sign(self._signer(task, client), message, forged))
 
     def batch(self, task: int, number: int, clients: Sequence[Signer], flaw: str) -> CommitmentBatch:
         """``flaw`` is in its first commitment, or in the order."""
@@ -161,6 +177,9 @@ class Pen:
         promised = self.commitment(task, number, client).commitment
         statement = Receipt(task, number, promised.label, struct_hash(promised))
         return receipt_ignored(server.address, promised, self._sign(server, statement, forged), batch)
+
+    def _signer(self, task: int, client: Signer) -> Signer:
+        return self._signer_of(task, client.address) or client
 
     def _sign(self, party: Signer, message: Signable, forged: bool) -> bytes:
         return sign(STRANGER if forged else party, self._domain, message)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from protocol.domain import Domain
 from protocol.identifiers import Address
-from protocol.messages.chain import DEFAULT_RULES, EnrolmentView, Event, RoundView, Standing, TaskView
+from protocol.messages.chain import DEFAULT_RULES, EnrolmentView, Event, LedgerRules, RoundView, Standing, TaskView
 from scripts.chain.development import CHAIN_ID, DevelopmentChain, RefusedError
 from storage.ledger.ethereum import abi
-from storage.ledger.ethereum.calls import deployment, encode_call
+from storage.ledger.ethereum.calls import encode_call, ledger_creation, tasks_creation
 from storage.ledger.ethereum.decoding import decode_logs, struct
 from storage.ledger.ethereum.reverts import decode_revert
 from storage.ledger.public_keys import FUNDED_KEY
@@ -21,6 +21,7 @@ START: Final = 1_700_000_000
 GAS: Final = 25_000_000
 FUNDS: Final = 10**21
 CLIENTS: Final = 7
+RULES: Final = replace(DEFAULT_RULES, claim_seconds=5)
 
 Refusal = tuple[object, ...]  # name of the custom error without its prefix, then its arguments
 
@@ -50,8 +51,11 @@ class Ledger:
         self.address: Address = bytes(20)  # no ledger yet, so no events of it
         for party in (self.manufacturer, self.edge, self.substitute, self.stranger):
             self.transact(self.faucet, party.address, b"", FUNDS)
-        self.address = self.create(deployment(DEFAULT_RULES))
+        self.address = self.deploy(RULES)
         self.domain = Domain(CHAIN_ID, self.address)
+
+    def deploy(self, rules: LedgerRules) -> Address:
+        return self.create(ledger_creation(rules, self.create(tasks_creation(rules))))
 
     def create(self, code: bytes) -> Address:
         self.transact(self.faucet, None, code)

@@ -1,4 +1,4 @@
-"""A state machine of tasks on one ledger: what anybody may call up to a settlement, well and badly, at any time."""
+"""A state machine of tasks on one ledger: what anybody may call around the rounds, well and badly, at any time."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from protocol.identifiers import NATIVE_COIN
 from storage.ledger.signer import Signer
-from tests.contracts.course import Course, escrow_of
+from tests.contracts.course import Course
 from tests.contracts.crowd import AUTHORITIES, BAD_TERMS, CLIENTS, EDGE, EVERYBODY, MANUFACTURER, STRANGER, SUBSTITUTE
-from tests.contracts.scene import PLAN, REQUEST, REWARD, ZERO
+from tests.contracts.scene import ZERO, escrow_of
 
 MAX_TASKS: Final = 4
 
@@ -29,9 +29,16 @@ clients, parties = st.sampled_from(CLIENTS), st.sampled_from(EVERYBODY)
 groups = st.lists(clients, min_size=1, max_size=3, unique=True)
 forged = mostly(False, True)
 # of Course.habit and Course.prepare
-HABITS: Final = [(3, "fair", []), (3, "fair", []), (0, "high", CLIENTS), (1, "low", []), (6, "high", [])]
+HABITS: Final = [(3, "fair", []), (3, "fair", []), (0, "high", CLIENTS), (1, "low", []), (6, "high", AUTHORITIES)]
 whens = st.sampled_from(["ready", "ready", "ready", "ready", "now", "last", "late", "takeover"])
-free: dict[str, Any] = {"stake": 0, "edge_bond": 0, "authority_bond": 0, "dispute_seconds": 0}
+free: dict[str, Any] = {
+    "participation": 0,
+    "contribution": 1_000,
+    "stake": 0,
+    "edge_bond": 0,
+    "authority_bond": 0,
+    "dispute_seconds": 0,
+}
 own: dict[str, Any] = {"reputation_sources": (MANUFACTURER.address,)}
 terms = st.sampled_from(
     [
@@ -42,8 +49,24 @@ terms = st.sampled_from(
         free,
         own,
         {"reputation_sources": (EDGE.address,)},
+        {"max_cohort": 2},
+        {"max_cohort": 3, "authority_bond": 0},
+        {"contribution": 0},
     ]
 )
+
+
+# what is wrong with an enrolment
+FLAWS: Final[dict[str, dict[str, Any]]] = {
+    "forged": {"forged": True},
+    "envelope": {"envelope": ZERO},
+    "mixed": {"task": 77},
+    "spec": {"spec": ZERO},
+    "stake": {"stake": 77},
+    "until": {"locked_until": 77},
+    "nobody": {"signer": bytes(20)},
+    "deadline": {},
+}
 
 
 class Moves(RuleBasedStateMachine):
@@ -58,7 +81,7 @@ class Moves(RuleBasedStateMachine):
         if late is not None:
             self.course.sides.pass_to(self.course.task(1).enrol_until + late)
             stake = self.course.books.terms[1].stake
-            self.course.tell(STRANGER, "enrol", [self.course.pen.enrolment(1, CLIENTS[0])], stake)
+            self.course.tell(STRANGER, "enrol", [self.course.enrolment(1, CLIENTS[0])], stake)
 
     def at(self, place: int) -> int:
         """The number of a task."""
@@ -85,7 +108,7 @@ class Moves(RuleBasedStateMachine):
     def post_badly(self, place: int, change: dict[str, Any], more: int) -> None:
         good = self.course.books.terms[self.at(place)]
         if more:
-            change = {"token": NATIVE_COIN} if more > 0 else {"update_reward": 10**24}  # more than anybody has
+            change = {"token": NATIVE_COIN} if more > 0 else {"contribution": 10**24}  # more than anybody has
         value = 0 if any(good.token) else escrow_of(good) + more
         assert not self.course.tell(MANUFACTURER, "post_task", replace(good, **change), value)
 
@@ -97,16 +120,27 @@ class Moves(RuleBasedStateMachine):
             self.course.pay_everybody(self.at(1))
         self.course.post(NATIVE_COIN if coin else self.course.sides.token, change)
 
-    @rule(place=places, when=whens, group=groups, flaw=mostly("", "forged", "envelope", "mixed", "value"))
-    def enrol(self, place: int, when: str, group: Sequence[Signer], flaw: str) -> None:
+    @rule(
+        place=places,
+        when=whens,
+        group=groups,
+        flaw=mostly("", *FLAWS, "value", "again"),
+        signer=mostly(None, STRANGER),
+    )
+    def enrol(self, place: int, when: str, group: Sequence[Signer], flaw: str, signer: Signer | None) -> None:
+        """``flaw`` is in the last one of the group alone; ``signer``: the key that all of it name."""
         task = self.at(place)
-        self.course.prepare(task, self.course.is_enrolling, when)
-        enrolments = [self.course.pen.enrolment(task, client) for client in group]
-        if flaw in ("forged", "envelope", "mixed"):
-            changes: dict[str, dict[str, Any]] = {"forged": {"forged": True}, "envelope": {"envelope": ZERO}}
-            other = task + 1 if flaw == "mixed" else task
-            enrolments[-1] = self.course.pen.enrolment(other, group[-1], **changes.get(flaw, {}))
-        stakes = self.course.coins(task, len(group) * self.course.books.terms[task].stake)
+        self.course.prepare(task, self.course.is_enrolling if when in ("last", "late") else self.course.has_room, when)
+        named = {} if signer is None else {"signer": signer.address}
+        enrolments = [self.course.enrolment(task, client, **named) for client in group]
+        if flaw in FLAWS:
+            flawed: dict[str, Any] = {**named, **FLAWS[flaw]}
+            if flaw == "deadline":
+                flawed["deadline"] = self.course.sides.now - 1
+            enrolments[-1] = self.course.enrolment(task, group[-1], **flawed)
+        if flaw == "again":
+            enrolments.append(enrolments[0])
+        stakes = self.course.coins(task, len(enrolments) * self.course.books.terms[task].stake)
         self.course.tell(STRANGER, "enrol", enrolments, stakes + (flaw == "value"))
 
     @rule(place=places, client=clients, forged=forged)
@@ -148,123 +182,3 @@ class Moves(RuleBasedStateMachine):
         self.course.tell(STRANGER, "return_bond", task, holder.address)
         self.course.tell(STRANGER, "return_stake", task, holder.address)
         self.course.tell(STRANGER, "refund", task)
-
-    @rule(
-        place=places,
-        when=whens,
-        party=st.sampled_from([*AUTHORITIES, *AUTHORITIES, EDGE]),
-        shift=mostly(0, -1, 1),
-        size=mostly(1, 0, 2),
-    )
-    def post_roster(self, place: int, when: str, party: Signer, shift: int, size: int) -> None:
-        task = self.at(place)
-        self.course.prepare(task, self.course.is_idle, when)
-        window = max(0, self.number(task, 0) // (self.course.books.terms[task].roster_rounds or 1) + shift)
-        self.course.tell(party, "post_roster", task, window, bytes([5]) * size, b"")
-
-    @rule(
-        place=places,
-        when=whens,
-        server=servers,
-        shift=mostly(1, 0, 2),
-        fewer=mostly(0, -1, 1, 2),
-        plan=mostly(PLAN, ZERO),
-    )
-    def open_round(self, place: int, when: str, server: Signer | None, shift: int, fewer: int, plan: bytes) -> None:
-        task = self.at(place)
-        self.course.prepare(task, self.course.is_idle, when)
-        number, cohort = self.number(task, shift), max(0, self.course.task(task).enrolled - fewer)
-        self.course.open(task, number, self.acting(task, server), cohort, plan)
-
-    @rule(
-        place=places,
-        when=whens,
-        server=servers,
-        shift=shifts,
-        group=groups,
-        flaw=mostly("", "forged", "label", "round", "order", "twice"),
-        more=mostly(None, 0, 4),
-    )
-    def commit_batch(
-        self,
-        place: int,
-        when: str,
-        server: Signer | None,
-        shift: int,
-        group: Sequence[Signer],
-        flaw: str,
-        more: int | None,
-    ) -> None:
-        task = self.at(place)
-        self.course.prepare(task, self.course.is_open, when)
-        number = self.number(task, shift)
-        ordered = sorted(group, key=lambda client: client.address)
-        batch = self.course.pen.batch(task, number, ordered, flaw)
-        self.course.commit(task, number, self.acting(task, server), batch, more)
-
-    @rule(
-        place=places,
-        when=whens,
-        shift=shifts,
-        client=clients,
-        flaw=mostly("", "forged", "label", "ciphertext", "weight", "index"),
-    )
-    def commit_direct(self, place: int, when: str, shift: int, client: Signer, flaw: str) -> None:
-        task = self.at(place)
-        self.course.prepare(task, self.course.is_open, when)
-        number = self.number(task, shift)
-        proven = self.course.place(task, number, client)
-        changes: dict[str, Any] = {"forged": {"forged": True}, "label": {flaw: ZERO}, "ciphertext": {flaw: ZERO}}
-        moved: dict[str, Any] = {"weight": {flaw: 3}, "index": {flaw: proven.index + 1}}
-        commitment = self.course.pen.commitment(task, number, client, **changes.get(flaw, {}))
-        self.course.tell(STRANGER, "commit_direct", commitment, replace(proven, **moved.get(flaw, {})))
-
-    @rule(
-        place=places, when=whens, server=servers, shift=shifts, request=mostly(REQUEST, ZERO), direct=st.integers(0, 4)
-    )
-    def request_key(
-        self, place: int, when: str, server: Signer | None, shift: int, request: bytes, direct: int
-    ) -> None:
-        """After ``direct`` clients have committed themselves."""
-        task = self.at(place)
-        self.course.prepare(task, self.course.is_open, when)
-        for client in self.course.enrolled(task)[:direct]:
-            number = self.number(task, 0)
-            commitment = self.course.pen.commitment(task, number, client)
-            self.course.tell(STRANGER, "commit_direct", commitment, self.course.place(task, number, client))
-        self.course.tell(self.acting(task, server), "request_key", task, self.number(task, shift), request)
-
-    @rule(
-        place=places,
-        when=whens,
-        server=servers,
-        shift=shifts,
-        rises=st.lists(st.sampled_from([0, REWARD, REWARD, 4 * REWARD]), min_size=1, max_size=3),
-        grade=st.sampled_from([3, 3, 0, 1, 6]),
-        limit=mostly("fair", "low", "high", "lower", "higher"),
-        extra=st.sampled_from([(), (), CLIENTS[:1]]),
-        fault=mostly({}, {"model": ZERO}, {"record": ZERO}, {"allocation_root": ZERO}),
-        abandon=mostly(False, True),
-    )
-    def settle(
-        self,
-        place: int,
-        when: str,
-        server: Signer | None,
-        shift: int,
-        rises: Sequence[int],
-        grade: int,
-        limit: str,
-        extra: Sequence[Signer],
-        fault: dict[str, bytes],
-        abandon: bool,
-    ) -> None:
-        """The tree may promise more than is allocated, to people who never enrolled, and grades above the maximum."""
-        task = self.at(place)
-        self.course.prepare(task, self.course.is_requested, when)
-        sender, number = self.acting(task, server), self.number(task, shift)
-        tree = self.course.tree(task, rises, grade, extra)
-        if abandon:
-            self.course.abandon(task, number, sender, tree, limit, **fault)
-        else:
-            self.course.publish(task, number, sender, tree, limit, **fault)

@@ -15,9 +15,13 @@ from protocol.messages.chain import (
     BondReturned,
     BondView,
     Claimed,
+    CohortDrawn,
+    Compensated,
     Credited,
     DirectCommitted,
+    DrawLapsed,
     Enrolled,
+    EnrolmentFull,
     EnrolmentView,
     Event,
     KeyRequested,
@@ -39,10 +43,10 @@ from protocol.messages.rosters import RosterPosted
 from protocol.round.state_table import RoundState
 from protocol.task.word import next_word
 from storage.ledger.ethereum.decoding import event_digest
-from tests.reference_ledger.books import Books, Role, write
+from tests.reference_ledger.books import RUNNING, Books, Role, write
 
 # a waiting period passes in a task, or between two
-RULES: Final = replace(DEFAULT_RULES, waiting_seconds=2_000)
+RULES: Final = replace(DEFAULT_RULES, waiting_seconds=2_000, claim_seconds=500)
 MONEY = ("held", "allowed", "tokens", "banned")  # no event of the ledger says who else holds what
 
 
@@ -69,15 +73,20 @@ def _apply(books: Books, event: Event, time: int) -> None:
             _post(books, event)
         case TakenOver():
             write(books.tasks, event.task, edge_server=event.edge_server)
+        case EnrolmentFull():
+            write(books.tasks, event.task, enrol_until=event.enrol_until)
+        case CohortDrawn():
+            write(books.tasks, event.task, drawn_at=event.drawn_at)
+        case DrawLapsed():
+            write(books.tasks, event.task, drawn_at=0, rounds=books.tasks[event.task].rounds - 1)
         case RoundOpened():
             shown = books.tasks[event.task]
             names = ("label", "cohort_root", "cohort", "commit_until", "settle_until")
             fields = {name: getattr(event, name) for name in names}
             server = books.bonds[event.task, shown.edge_server].index
             write(books.rounds, (event.task, event.round), state=RoundState.OPEN, server=server, **fields)
-            write(books.tasks, event.task, last_round=event.round)
-            if (event.round - 1) % books.terms[event.task].roster_rounds == 0:
-                books.rosters[event.task] = 0
+            write(books.tasks, event.task, last_round=event.round, drawn_at=0)
+            books.rosters[event.task] = 0
         case BatchCommitted():
             batch = {"batch_root": event.root, "batched": event.count, "object_until": event.object_until}
             write(books.rounds, (event.task, event.round), **batch)
@@ -92,12 +101,12 @@ def _apply(books: Books, event: Event, time: int) -> None:
         case RoundAbandoned():
             _settle(books, event, RoundState.ABANDONED, time)
         case RoundExpired():
-            write(books.rounds, (event.task, event.round), state=RoundState.EXPIRED)
+            _owe(books, event, RoundState.EXPIRED)
         case RoundFrozen():
-            write(books.rounds, (event.task, event.round), state=RoundState.FROZEN)
-            if event.round == books.tasks[event.task].pending_round:
+            if books.rounds[event.task, event.round].state not in RUNNING:
                 void = {"pending_round": 0, "payable_from": 0, "pending_root": bytes(32), "pending_allocated": 0}
                 write(books.tasks, event.task, **void)
+            _owe(books, event, RoundState.FROZEN)
         case _:
             _apply_to_party(books, event, time)
 
@@ -109,6 +118,8 @@ def _apply_to_party(books: Books, event: Event, time: int) -> None:
             enrolment = EnrolmentView(event.envelope, 0, 0, event.reputation, False, stake != 0)
             books.enrolments[event.task, event.client] = enrolment
             write(books.standings, event.client, task=event.task)
+            if event.signer != event.client:
+                books.signers[event.task, event.client] = event.signer
             _add(books, event.task, enrolled=1, deposits=stake)
         case Left():
             last = books.tasks[event.task].last_round
@@ -119,6 +130,9 @@ def _apply_to_party(books: Books, event: Event, time: int) -> None:
             _add(books, event.task, claimed=event.amount, escrow=-event.amount)
             if books.standings[event.client].task == event.task:
                 books.standings[event.client] = _stand(books, event, time)
+        case Compensated():
+            books.compensated[event.task, event.round, event.client] = True
+            _add(books, event.task, reserved=-event.amount, escrow=-event.amount)
         case RosterPosted():
             write(books.bonds, (event.task, event.authority), rosters=event.window + 1)
             books.rosters[event.task] += 1
@@ -128,14 +142,13 @@ def _apply_to_party(books: Books, event: Event, time: int) -> None:
         case BondPlaced():
             write(books.bonds, (event.task, event.holder), placed=True, amount=event.amount)
             _add(books, event.task, deposits=event.amount)
-            if books.bonds[event.task, event.holder].role == Role.AUTHORITY and books.authorities_missing[event.task]:
-                books.authorities_missing[event.task] -= 1
+            books.bonded[event.task] += books.bonds[event.task, event.holder].role == Role.AUTHORITY
         case BondReturned():
             write(books.bonds, (event.task, event.holder), amount=0)
             _add(books, event.task, deposits=-event.amount)
         case BondForfeited():
-            write(books.bonds, (event.task, event.holder), role=Role.NONE, amount=0)
-            _add(books, event.task, deposits=-event.amount, escrow=event.amount - event.amount // 2)
+            _dismiss(books, event)
+            _add(books, event.task, deposits=-event.amount, escrow=event.amount - event.share)
         case Credited():
             books.credits[event.task, event.holder] += event.amount
             _add(books, event.task, deposits=event.amount)
@@ -160,7 +173,7 @@ def _stand(books: Books, event: Claimed, time: int) -> Standing:
 def _post(books: Books, event: TaskPosted) -> None:
     terms = event.terms
     books.terms[event.task] = terms
-    books.authorities_missing[event.task] = terms.threshold if terms.authority_bond else 0
+    books.servers[event.task], books.authorities[event.task] = len(terms.edge_servers), len(terms.authorities)
     for role, holders in ((Role.EDGE_SERVER, terms.edge_servers), (Role.AUTHORITY, terms.authorities)):
         for index, holder in enumerate(holders):
             books.bonds[event.task, holder] = BondView(role, index, False, 0, 0)
@@ -179,10 +192,31 @@ def _settle(books: Books, event: RoundPublished | RoundAbandoned, state: RoundSt
         allocation_root=root,
         allocated=allocated,
         pending_round=event.round,
+        pending_server=books.bonds[event.task, books.tasks[event.task].edge_server].index,
         pending_root=event.allocation_root,
         pending_allocated=event.allocated,
         payable_from=time + books.terms[event.task].dispute_seconds,
     )
+
+
+def _owe(books: Books, event: RoundExpired | RoundFrozen, state: RoundState) -> None:
+    """Of a batch the contract knows no client, so it keeps back what the cohort could ask for."""
+    ended, shown = books.rounds[event.task, event.round], books.tasks[event.task]
+    each = shown.participation + (shown.contribution if any(ended.request) else 0)
+    write(books.rounds, (event.task, event.round), state=state)
+    _add(books, event.task, reserved=each * (ended.cohort if ended.batched else ended.direct))
+
+
+def _dismiss(books: Books, event: BondForfeited) -> None:
+    task, bond = event.task, books.bonds[event.task, event.holder]
+    write(books.bonds, (task, event.holder), role=Role.NONE, amount=bond.amount - event.amount)
+    if bond.role == Role.EDGE_SERVER:
+        books.servers[task] -= 1
+    else:
+        books.authorities[task] -= 1
+        books.bonded[task] -= bond.placed
+    if not books.servers[task] or books.authorities[task] < books.terms[task].threshold:
+        write(books.tasks, task, stopped=True)
 
 
 def _add(books: Books, task: int, **amounts: int) -> None:

@@ -23,6 +23,7 @@ MODEL, RECORD, ENVELOPE = b"\x31" * 32, b"\x32" * 32, b"\x51" * 32
 NONCE, CIPHERTEXT = b"\x41" * 16, b"\x42" * 32
 REWARD: Final = 1_000
 ZERO: Final = bytes(32)
+FOREVER: Final = 2**48 - 1
 
 
 def label_of(number: int) -> Digest:
@@ -51,13 +52,22 @@ def terms_of(edge: Signer) -> TaskTerms:
         min_reputation=0,
         reputation_sources=(),
         token=NATIVE_COIN,
-        update_reward=REWARD,
+        participation=0,
+        contribution=REWARD,
+        edge_fee=0,
+        authority_fee=0,
         edge_bond=0,
         authority_bond=0,
         stake=0,
+        max_cohort=4,
         roster_rounds=100,
         roster_seconds=50,
     )
+
+
+def escrow_of(terms: TaskTerms) -> int:
+    fees = terms.edge_fee + len(terms.authorities) * terms.authority_fee
+    return terms.rounds * (terms.max_cohort * (terms.participation + terms.contribution) + fees)
 
 
 class Scene:
@@ -79,10 +89,18 @@ class Scene:
     def edge_refusal(self, name: str, *arguments: object) -> Refusal:
         return self.ledger.refusal(self.ledger.edge, name, self.task, *arguments)
 
+    @property
+    def reward_each(self) -> int:
+        """The most that one update earns."""
+        return self.terms.participation + self.terms.contribution
+
     def escrow(self) -> int:
-        return self.terms.rounds * self.terms.max_clients * self.terms.update_reward
+        return escrow_of(self.terms)
 
     def post(self, **changes: Any) -> Outcome:
+        """Nobody is drawn, unless ``max_cohort`` says so."""
+        if "max_clients" in changes:
+            changes = {"max_cohort": changes["max_clients"], **changes}
         self.terms = replace(self.terms, **changes)
         value = 0 if any(self.terms.token) else self.escrow()
         return self.by(self.ledger.manufacturer, "postTask", astuple(self.terms), value=value)
@@ -91,12 +109,18 @@ class Scene:
         self.terms = replace(self.terms, token=token)
 
     def enrolment(self, client: Signer, **changes: Any) -> tuple[tuple[object, ...], bytes]:
-        message = replace(Enrolment(self.task, client.address, ENVELOPE), **changes)
+        """Of ``self.terms``, by its own key, for good."""
+        address, until = client.address, self.ledger.task_view(self.task).claim_until
+        message = Enrolment(self.task, self.terms.spec, address, address, ENVELOPE, self.terms.stake, until, FOREVER)
+        message = replace(message, **changes)
         return astuple(message), client.sign(self.ledger.domain, message)
 
     def enrol(self, *clients: Signer) -> Outcome:
+        return self.by(self.ledger.stranger, "enrol", *self.enrol_call(*clients))
+
+    def enrol_call(self, *clients: Signer) -> tuple[object, ...]:
         messages, signatures = zip(*(self.enrolment(client) for client in clients), strict=True)
-        return self.by(self.ledger.stranger, "enrol", messages, signatures)
+        return messages, signatures
 
     def leave_call(self, client: Signer) -> tuple[object, ...]:
         return self.task, client.address, client.sign(self.ledger.domain, Leave(self.task, client.address))
@@ -140,7 +164,7 @@ class Scene:
     def reward(self, *clients: Signer) -> tuple[Digest, int]:
         """Adds one reward for each to what they earned: root and cumulative amount of the new allocation."""
         for client in clients:
-            self.earned[client.address] += self.terms.update_reward
+            self.earned[client.address] += self.reward_each
         return allocation_root(self.allocation()), sum(self.earned.values())
 
     def allocation(self) -> Allocation:

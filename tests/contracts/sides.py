@@ -10,7 +10,7 @@ from protocol.messages.chain import (
     BondView,
     EnrolmentView,
     Event,
-    ReputationRules,
+    LedgerRules,
     RoundView,
     Standing,
     TaskView,
@@ -38,7 +38,7 @@ class Sides:
         self.agree = True  # as far as they were asked
         anvil.now = START
         held = dict.fromkeys(rich, FUNDS)
-        self.memory = MemoryChain(anvil.domain, lambda: anvil.now, held=held, rules=RULES)
+        self.memory = MemoryChain(anvil.domain, lambda: anvil.now, held=held, rules=RULES, ancestry=anvil)
         self.memory.issue(self.token, dict.fromkeys(rich, FUNDS))
         for sender in rich:
             self.memory.approve(sender, self.token, FUNDS)
@@ -54,6 +54,10 @@ class Sides:
 
     def pass_to(self, instant: int) -> None:
         self._anvil.now = max(instant, self.now)
+
+    def mine(self, count: int = 1) -> None:
+        """Blocks without a call. The reference is told the contract's, so it needs none of its own."""
+        self._anvil.mine_empty(count)
 
     def tell(self, sender: Address, call: str, *arguments: Any) -> bool:
         """``call`` is a method of the port's writing half. False when both sides refuse it, for the same reason."""
@@ -87,8 +91,10 @@ class Sides:
                 asked.append((("enrolmentOf", (task, party)), self.books.enrolments[task, party]))
                 asked.append((("bondOf", (task, party)), self.books.bonds[task, party]))
                 asked.append((("creditOf", (task, party)), self.books.credits[task, party]))
+                asked.append((("signerOf", (task, party)), self.books.signers[task, party]))
                 where = (task, shown.last_round, party)
                 asked.append((("hasCommittedDirectly", where), self.books.committed[where]))
+                asked.append((("isCompensated", where), self.books.compensated[where]))
         asked += [(("standingOf", (party,)), self.books.standings[party]) for party in self._parties]
         shown_there, held = self._anvil.views([view for view, _ in asked], self._holdings)
         for (view, expected), values in zip(asked, shown_there, strict=True):
@@ -115,6 +121,6 @@ def _own(event: Event) -> list[str]:
 
 
 def _of_kind(kind: type[Any], values: tuple[Any, ...]) -> object:
-    if kind in (TaskView, RoundView, EnrolmentView, BondView, Standing, ReputationRules):
+    if kind in (TaskView, RoundView, EnrolmentView, BondView, Standing, LedgerRules):
         return struct(kind, values[0])
     return values[0]

@@ -25,7 +25,7 @@ import pytest
 
 from protocol.domain import Domain
 from protocol.incentives.rewards import claim_proof
-from protocol.messages.submission import Commitment, Enrolment, Leave
+from protocol.messages.submission import Commitment, Leave
 from protocol.round.state_table import RoundState
 from storage.ledger.signer import Signer
 from tests.contracts.ledger import Refusal
@@ -88,9 +88,9 @@ def test_should_not_profit_from_what_others_send(opened: Scene) -> None:
     event = opened.by(opened.ledger.stranger, *call).sole()  # sent by another: the same
     assert event["client"] == victim.address
     assert attempt(opened, *call) == ("AlreadyCommitted", 1, 1, victim.address)
-    enrolment = Enrolment(1, victim.address, PLAN)
-    signed = victim.sign(opened.ledger.domain, enrolment)
-    assert attempt(opened, "enrol", [(1, thief.address, PLAN)], [signed])[0] == "EnrolmentClosed"
+    message, signature = opened.enrolment(opened.outsider)
+    stolen = (*message[:3], thief.address, *message[4:])  # as the signer
+    assert attempt(opened, "enrol", [stolen], [signature]) == ("SignatureInvalid", opened.outsider.address)
 
 
 @pytest.mark.parametrize("stalling", ["edge before", "edge open", "edge requested", "clients", "enrolment"])
@@ -118,7 +118,7 @@ def test_should_go_on_without_whoever_stalls(deployed: Scene, stalling: str) -> 
         deployed.pass_after(ledger.task_view(1).task_until)
     before = ledger.balance(ledger.manufacturer.address)
     deployed.by(ledger.stranger, "refund", 1)
-    owed = REWARD if stalling == "clients" else 0
+    owed = {"clients": REWARD, "edge requested": 3 * REWARD}.get(stalling, 0)  # published, or perhaps opened
     assert ledger.balance(ledger.manufacturer.address) - before == deployed.escrow() - owed
 
 
@@ -137,11 +137,12 @@ def test_should_not_shed_a_bad_reputation(published: Scene) -> None:
     """By not claiming, by leaving, by another task that has already begun, by another manufacturer's task."""
     client, ledger = published.clients[0], published.ledger
     published.post(initial_reputation=1)
+    leave = client.sign(ledger.domain, Leave(1, client.address))
     published.task = 2
     message, signature = published.enrolment(client)
     pending = ("ReputationPending", client.address, 1)
     assert attempt(published, "enrol", [message], [signature]) == pending
-    published.by(ledger.stranger, "leave", 1, client.address, client.sign(ledger.domain, Leave(1, client.address)))
+    published.by(ledger.stranger, "leave", 1, client.address, leave)
     assert attempt(published, "enrol", [message], [signature]) == pending
     task, leaf, proof = call_in(published, 1, client)
     published.by(ledger.stranger, "claim", task, leaf, proof)  # anyone applies it

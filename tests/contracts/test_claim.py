@@ -9,7 +9,7 @@ given a settled round
         should pay the difference only
     when payee, amount, reputation, index, task or proof is not that of a leaf of the last tree
         should refuse
-    when a leaf names an address that never enrolled
+    when a leaf names an address that never enrolled and has no role
         should refuse, so that a strange task cannot set anyone's reputation
     when the tree promises more than was allocated
         should pay no more than that
@@ -116,7 +116,7 @@ def test_should_refuse_who_never_enrolled(requested: Scene) -> None:
     outsider = requested.outsider
     requested.earned[outsider.address] = REWARD
     requested.publish(paid=())
-    assert refusal(requested, requested.claim_call(outsider)) == ("NotEnrolled", 1, outsider.address)
+    assert refusal(requested, requested.claim_call(outsider)) == ("NothingToPay", 1, outsider.address)
     assert requested.ledger.standing(outsider) == Standing(0, 0, 0, 0)
 
 

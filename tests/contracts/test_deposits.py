@@ -149,13 +149,3 @@ def test_should_return_the_stake_of_who_has_no_last_leaf(deployed: Scene, tree: 
     event = scene.by(ledger.stranger, "returnStake", 1, client.address).sole()
     assert event == {"event": "StakeReturned", "task": 1, "client": client.address, "amount": STAKE}
     assert ledger.balance(client.address) == STAKE
-
-
-def test_should_enrol_for_one_task_at_once(deployed: Scene) -> None:
-    deployed.post()
-    first = deployed.enrolment(deployed.clients[0])
-    deployed.post()
-    second = deployed.enrolment(deployed.clients[1], task=2)
-    messages, signatures = zip(first, second, strict=True)
-    refusal = deployed.ledger.refusal(deployed.ledger.stranger, "enrol", messages, signatures)
-    assert refusal == ("TermsInvalid", "task")

@@ -1,107 +1,84 @@
-"""dispute, and what the judge finds.
+"""What follows from a breach, whatever its proof; those are in test_judge_words, _batch and _tree.
 
 given a round that runs, or whose payout can still be disputed
-    when a breach is proven, by anyone
-        should freeze the round, void its tree, end the culprit's role, and share its bond between reporter and escrow
+    when a breach of its edge server is proven, by anyone
+        should freeze the round, void its tree and end the culprit's role
+        should keep back what whoever committed is owed, out of the bond first, and share the rest of the bond between
+        reporter and escrow
         should pay nobody anything at once, so that no payee and no token can stop it
         should leave the tree before it claimable, and let the next round be opened and settled
     when the payout could be claimed already, or the round ended unpaid
         should refuse
-given two signed statements of an edge server
-    when labels or models differ in one round
-        should convict it
-    when they agree, are of different rounds, or one is not signed by it
-        should refuse
-given two signed partial keys of an authority
-    when request or residues differ under one label
-        should convict it
-given a signed receipt
-    when no batch came in time, or the neighbours in the batch show that its client is missing
-        should convict the server
-    when the client is in the batch, leaves are not neighbours, or the batch may still come
-        should refuse
-given a batch
-    when a leaf is badly signed, of another round, or an outsider's, or two are out of order
-        should convict the server whose batch it is
-    when all is well
-        should refuse
+given any time, whatever the round
+    when a breach of an authority is proven
+        should end its role and share its bond, and leave round, tree and payout alone
+    when its bond is what a key takes
+        should open no further round and request no key
 """
 
 from __future__ import annotations
 
-from dataclasses import astuple, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from protocol import merkle
+from protocol.cohort import sum_of
 from protocol.identifiers import ZERO_DIGEST
-from protocol.messages.chain import BondForfeited, Credited, RoundFrozen
-from protocol.messages.keys import PartialKeyStatement, SightingStatement, SignedPartialKey, SignedSighting
+from protocol.messages.chain import BondForfeited
 from protocol.messages.round import RoundStatement, SignedRoundStatement
-from protocol.messages.submission import Commitment, CommitmentBatch, Receipt, SignedCommitment
-from protocol.round.commitments import batch_leaves
 from protocol.round.state_table import RoundState
-from protocol.signing import struct_hash
 from storage.ledger import proofs
-from storage.ledger.ethereum.calls import encode_proof
-from storage.ledger.signer import Signer
-from tests.contracts.ledger import Refusal
-from tests.contracts.scene import BATCH, CIPHERTEXT, NONCE, REWARD, ROOT, Scene, label_of
-from tests.samples import private_key
+from tests.contracts.accusations import AUTHORITIES, AUTHORITY, convict, keys, refusal, statements
+from tests.contracts.bonded import (
+    AUTHORITY_BOND,
+    CONTRIBUTION,
+    EDGE_BOND,
+    PAID,
+    PARTICIPATION,
+    WINDOW,
+    bonded,
+    commit_all,
+    expire,
+    request,
+)
+from tests.contracts.scene import BATCH, PLAN, RECORD, REQUEST, ROOT, Scene, label_of
 
-BOND, WINDOW = 501, 100
-AUTHORITY = Signer(private_key("authority", 1))
+REWARD = PARTICIPATION + CONTRIBUTION
 
 
 @pytest.fixture
 def opened(deployed: Scene) -> Scene:
     """Round 1 is open; edge servers and authorities have placed bonds."""
-    ledger = deployed.ledger
-    servers = (ledger.edge.address, ledger.substitute.address)
-    deployed.post(edge_servers=servers, edge_bond=BOND, authority_bond=BOND, dispute_seconds=WINDOW)
-    for holder in (*servers, *deployed.terms.authorities):
-        deployed.by(ledger.stranger, "placeBond", 1, holder, value=BOND)
-    deployed.enrol(*deployed.clients)
-    deployed.open()
+    bonded(deployed, edge_fee=0, authority_fee=0).open()
     return deployed
-
-
-def statements(scene: Scene, signer: Signer | None = None, **changes: Any) -> bytes:
-    """By default two labels of round 1, signed by the edge server."""
-    edge = scene.ledger.edge
-    one = RoundStatement(1, 1, label_of(1), ZERO_DIGEST)
-    other = replace(one, **(changes or {"label": label_of(9)}))
-    domain = scene.ledger.domain
-    signed = SignedRoundStatement(other, (signer or edge).sign(domain, other))
-    return proofs.two_statements(edge.address, SignedRoundStatement(one, edge.sign(domain, one)), signed)
-
-
-def refusal(scene: Scene, proof: bytes) -> Refusal:
-    return scene.ledger.refusal(scene.ledger.stranger, "dispute", proof)
-
-
-def convict(scene: Scene, proof: bytes, culprit: bytes) -> None:
-    ledger = scene.ledger
-    before = ledger.task_view(1)
-    frozen, forfeited, credited = scene.by(ledger.stranger, "dispute", proof).events
-    assert [type(event) for event in (frozen, forfeited, credited)] == [RoundFrozen, BondForfeited, Credited]
-    assert isinstance(frozen, RoundFrozen)
-    assert (frozen.round, frozen.culprit) == (1, culprit)
-    view = ledger.task_view(1)
-    assert (view.escrow, view.deposits) == (before.escrow + BOND - BOND // 2, before.deposits - BOND + BOND // 2)
-    assert ledger.view("creditOf", 1, ledger.stranger.address) == BOND // 2
-    assert ledger.round_view(1, 1).state is RoundState.FROZEN
-    assert ledger.view("bondOf", 1, culprit)[0] == 0
-    assert ledger.balance(ledger.address) == view.escrow + view.deposits
 
 
 def test_should_freeze_a_running_round(opened: Scene) -> None:
     ledger = opened.ledger
     convict(opened, statements(opened), ledger.edge.address)
+    assert ledger.task_view(1).reserved == 0  # nobody had committed
     assert refusal(opened, statements(opened)) == ("NotAccused", ledger.edge.address)
     expected = ("NotEdgeServer", ledger.edge.address, ledger.edge.address)
     assert opened.edge_refusal("commitBatch", 1, BATCH, BATCH, 3) == expected
+
+
+@pytest.mark.parametrize("requested", [False, True])
+def test_should_keep_back_what_is_owed_out_of_the_bond_first(deployed: Scene, requested: bool) -> None:
+    scene = bonded(deployed, edge_bond=2_501 if requested else 1_701)
+    scene.open()
+    commit_all(scene)
+    if requested:
+        request(scene)
+    bond, owed = scene.terms.edge_bond, 3 * (REWARD if requested else PARTICIPATION)
+    before = scene.ledger.task_view(1).escrow
+    events = scene.by(scene.ledger.stranger, "dispute", statements(scene)).events
+    share = max(0, bond - owed) // 2
+    forfeited = next(event for event in events if isinstance(event, BondForfeited))
+    assert (forfeited.amount, forfeited.share) == (bond, share)
+    assert share == (0 if requested else 250)
+    shown = scene.ledger.task_view(1)
+    assert (shown.reserved, shown.escrow) == (owed, before + bond - share)
+    assert scene.ledger.view("creditOf", 1, scene.ledger.stranger.address) == share
 
 
 def test_should_void_the_payout_and_go_on(opened: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,15 +96,14 @@ def test_should_void_the_payout_and_go_on(opened: Scene, monkeypatch: pytest.Mon
     signed = [SignedRoundStatement(said, ledger.edge.sign(ledger.domain, said)) for said in both]
     opened.by(ledger.stranger, "dispute", proofs.two_statements(ledger.edge.address, *signed))
     shown = ledger.task_view(1)
-    assert (shown.pending_round, shown.payable(ledger.now)[1]) == (0, 3 * REWARD)
+    assert (shown.pending_round, shown.payable(ledger.now)[1], shown.reserved) == (0, 3 * REWARD, 3 * REWARD)
     assert (shown.payable_from, shown.pending_root, shown.pending_allocated) == (0, ZERO_DIGEST, 0)
     ledger.pass_to(ledger.now + WINDOW)
     assert ledger.refusal(ledger.stranger, "claim", *void) == ("ProofInvalid", 1, client.address)
     opened.by(ledger.stranger, "claim", *before)
     monkeypatch.setattr(ledger, "edge", ledger.substitute)
-    ledger.pass_to(
-        ledger.round_view(1, 2).settle_until + opened.terms.roster_seconds + opened.terms.takeover_seconds + 1
-    )
+    waits = opened.terms.roster_seconds + opened.terms.takeover_seconds
+    ledger.pass_to(ledger.round_view(1, 2).settle_until + waits + 1)
     opened.earned = dict.fromkeys(opened.earned, REWARD)
     opened.open(3)
     opened.request(3)
@@ -136,163 +112,77 @@ def test_should_void_the_payout_and_go_on(opened: Scene, monkeypatch: pytest.Mon
     opened.claim_many(*opened.clients)
     assert [ledger.balance(one.address) for one in opened.clients] == [2 * REWARD] * 3
     opened.by(ledger.stranger, "refund", 1)
+    assert ledger.task_view(1).escrow == ledger.task_view(1).reserved == 3 * REWARD  # of round 2
+    opened.pass_after(ledger.task_view(1).claim_until)
+    opened.by(ledger.stranger, "refund", 1)
     assert ledger.task_view(1).escrow == 0
 
 
 def test_should_come_too_late(opened: Scene) -> None:
     opened.request()
     opened.publish()
-    opened.pass_window()
+    opened.ledger.pass_to(opened.ledger.task_view(1).payable_from)
     assert refusal(opened, statements(opened)) == ("RoundUnexpected", 1, 1, RoundState.PUBLISHED)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"label": label_of(1)}, {"round": 2, "label": label_of(2)}, {"task": 2, "label": label_of(2)}, {"model": BATCH}],
-)
-def test_should_refuse_statements_without_conflict(opened: Scene, changes: dict[str, Any]) -> None:
-    assert refusal(opened, statements(opened, **changes)) == ("NoConflict",)
+def test_should_not_freeze_what_expired(opened: Scene) -> None:
+    request_late(opened)
+    expire(opened)
+    assert refusal(opened, statements(opened)) == ("RoundUnexpected", 1, 1, RoundState.EXPIRED)
 
 
-def test_should_refuse_statements_of_somebody_else(opened: Scene) -> None:
+def request_late(scene: Scene) -> None:
+    scene.pass_after(scene.ledger.round_view(1, 1).commit_until)
+    scene.by_edge("requestKey", 1, REQUEST)
+
+
+@pytest.mark.parametrize("step", ["open", "requested", "abandoned", "published", "payable", "expired"])
+def test_should_let_an_authority_freeze_nothing(opened: Scene, step: str) -> None:
+    """It could void a payout that it dislikes for the price of its bond."""
     ledger = opened.ledger
-    assert refusal(opened, statements(opened, signer=ledger.stranger)) == ("SignatureInvalid", ledger.edge.address)
-    one = RoundStatement(1, 1, label_of(1), ZERO_DIGEST)
-    other = replace(one, label=label_of(9))
-    for accused in (ledger.stranger, ledger.substitute, AUTHORITY):  # the substitute is not acting
-        signed = [SignedRoundStatement(said, accused.sign(ledger.domain, said)) for said in (one, other)]
-        proof = proofs.two_statements(accused.address, *signed)
-        assert refusal(opened, proof) == ("NotAccused", accused.address)
+    if step == "abandoned":
+        opened.pass_after(ledger.round_view(1, 1).commit_until)
+        opened.by_edge("abandonRound", 1, RECORD, ROOT, 0)
+    elif step == "expired":
+        expire(opened)
+    elif step != "open":
+        opened.request()
+        if step != "requested":
+            opened.publish()
+        if step == "payable":
+            opened.pass_window()
+    before, state = ledger.task_view(1), ledger.round_view(1, 1)
+    convict(opened, keys(opened, residues=BATCH), AUTHORITY.address)
+    after = ledger.task_view(1)
+    same = ("pending_round", "pending_root", "pending_allocated", "payable_from", "reserved", "stopped", "edge_server")
+    assert [getattr(after, name) for name in same] == [getattr(before, name) for name in same]
+    assert ledger.round_view(1, 1) == state
+    assert after.escrow == before.escrow + AUTHORITY_BOND - AUTHORITY_BOND // 2
+    assert refusal(opened, keys(opened, residues=BATCH)) == ("NotAccused", AUTHORITY.address)
+    if step == "published":
+        opened.pass_window()
+        opened.claim_many(*opened.clients)
+        assert [ledger.balance(one.address) for one in opened.clients] == [REWARD] * 3
 
 
-def keys(scene: Scene, **changes: Any) -> bytes:
-    one = PartialKeyStatement(1, 1, label_of(1), b"\x01" * 32, AUTHORITY.address, 0, b"\x02" * 32)
-    both = (one, replace(one, **changes))
-    return proofs.two_keys(*(SignedPartialKey(said, AUTHORITY.sign(scene.ledger.domain, said)) for said in both))
-
-
-@pytest.mark.parametrize("field", ["request", "residues"])
-def test_should_convict_an_authority_of_a_second_key(opened: Scene, field: str) -> None:
-    assert refusal(opened, keys(opened)) == ("NoConflict",)
-    assert refusal(opened, keys(opened, label=label_of(2), **{field: BATCH})) == ("NoConflict",)
-    convict(opened, keys(opened, **{field: BATCH}), AUTHORITY.address)
-
-
-def sightings(scene: Scene, **changes: Any) -> bytes:
-    one = SightingStatement(1, 1, b"\x01" * 32, label_of(1), b"\x02" * 32, AUTHORITY.address)
-    both = (one, replace(one, **changes))
-    return proofs.two_sightings(*(SignedSighting(said, AUTHORITY.sign(scene.ledger.domain, said)) for said in both))
-
-
-@pytest.mark.parametrize("change", [{}, {"label": label_of(2)}, {"kind": BATCH}, {"round": 2}, {"task": 2}])
-def test_should_convict_an_authority_of_a_second_sighting(opened: Scene, change: dict[str, Any]) -> None:
-    """Of one kind under one label; whatever else differs is another place."""
-    if change:
-        assert refusal(opened, sightings(opened, digest=BATCH, **change)) == ("NoConflict",)
-    assert refusal(opened, sightings(opened)) == ("NoConflict",)
-    convict(opened, sightings(opened, digest=BATCH), AUTHORITY.address)
-
-
-def test_should_refuse_sightings_of_somebody_else(opened: Scene) -> None:
-    ledger, one = opened.ledger, SightingStatement(1, 1, BATCH, label_of(1), b"\x02" * 32, AUTHORITY.address)
-    for accused in (AUTHORITY, ledger.edge):
-        both = [replace(one, authority=accused.address, digest=digest) for digest in (one.digest, BATCH)]
-        forged = [SignedSighting(said, ledger.stranger.sign(ledger.domain, said)) for said in both]
-        name = "SignatureInvalid" if accused is AUTHORITY else "NotAccused"
-        assert refusal(opened, proofs.two_sightings(*forged)) == (name, accused.address)
-
-
-def signed(scene: Scene, client: Signer, signer: Signer | None = None, **changes: Any) -> SignedCommitment:
-    commitment = replace(Commitment(1, 1, client.address, label_of(1), NONCE, CIPHERTEXT), **changes)
-    return SignedCommitment(commitment, (signer or client).sign(scene.ledger.domain, commitment))
-
-
-def batch(scene: Scene, *commitments: SignedCommitment) -> CommitmentBatch:
-    made = CommitmentBatch(commitments)
-    scene.pass_training()
-    scene.by_edge("commitBatch", 1, merkle.root(batch_leaves(made)), BATCH, len(commitments))
-    return made
-
-
-def leaf(made: CommitmentBatch, index: int) -> tuple[object, ...]:
-    entry = made.commitments[index]
-    return index, astuple(entry.commitment), entry.signature, merkle.proof(batch_leaves(made), index)
-
-
-def receipt(scene: Scene, client: Signer, *around: tuple[object, ...], server: Signer | None = None) -> bytes:
-    promised, edge = signed(scene, client).commitment, server or scene.ledger.edge
-    statement = Receipt(1, 1, label_of(1), struct_hash(promised))
-    signature = edge.sign(scene.ledger.domain, statement)
-    return encode_proof("receiptIgnored", edge.address, astuple(promised), signature, list(around))
-
-
-def test_should_convict_of_a_receipt_without_a_batch(opened: Scene) -> None:
-    proof, until = receipt(opened, opened.clients[0]), opened.ledger.round_view(1, 1).commit_until
-    opened.ledger.pass_to(until)
-    assert refusal(opened, proof) == ("TooEarly", until)
-    opened.ledger.pass_to(until + 1)
-    assert refusal(opened, receipt(opened, opened.clients[0], server=opened.ledger.substitute))[0] == "NotAccused"
-    convict(opened, proof, opened.ledger.edge.address)
-
-
-@pytest.mark.parametrize("missing", [0, 1, 2])
-def test_should_convict_of_a_receipt_without_inclusion(opened: Scene, missing: int) -> None:
-    """First, in the middle, last: one or two neighbours show it."""
-    clients = opened.clients
-    made = batch(opened, *(signed(opened, one) for one in clients if one is not clients[missing]))
-    around = {0: [0], 1: [0, 1], 2: [1]}[missing]
-    for wrong in [[], [0, 1, 1], *([[1], [0, 1]] if missing == 0 else [[1, 0], [0]])]:
-        assert refusal(opened, receipt(opened, clients[missing], *(leaf(made, i) for i in wrong))) == ("NoConflict",)
-    for present in {0, 1, 2} - {missing}:
-        for shown in ([0], [1], [0, 1]):
-            assert refusal(opened, receipt(opened, clients[present], *(leaf(made, i) for i in shown))) == (
-                "NoConflict",
-            )
-    forged = (7, *leaf(made, 0)[1:])
-    assert refusal(opened, receipt(opened, clients[missing], forged)) == ("NotInBatch", 7)
-    proof = receipt(opened, clients[missing], *(leaf(made, i) for i in around))
-    edge, promised = opened.ledger.edge, signed(opened, clients[missing]).commitment
-    signature = edge.sign(opened.ledger.domain, Receipt(1, 1, label_of(1), struct_hash(promised)))
-    assert proofs.receipt_ignored(edge.address, promised, signature, made) == proof
-    convict(opened, proof, edge.address)
-
-
-@pytest.mark.parametrize("fault", ["signature", "label", "round", "task", "outsider", "none"])
-def test_should_convict_of_a_bad_leaf(opened: Scene, fault: str) -> None:
-    first, second, _ = opened.clients
-    bad = {
-        "signature": lambda: signed(opened, first, signer=second),
-        "label": lambda: signed(opened, first, label=label_of(2)),
-        "round": lambda: signed(opened, first, round=2),
-        "task": lambda: signed(opened, first, task=2),
-        "outsider": lambda: signed(opened, opened.outsider),
-        "none": lambda: signed(opened, first),
-    }[fault]()
-    made, edge = batch(opened, bad, signed(opened, second)), opened.ledger.edge.address
-    assert refusal(opened, proofs.bad_leaf(1, 1, edge, made, 1)) == ("NoConflict",)
-    substitute = opened.ledger.substitute.address
-    assert refusal(opened, proofs.bad_leaf(1, 1, substitute, made, 0)) == ("NotAccused", substitute)
-    proof = proofs.bad_leaf(1, 1, edge, made, 0)
-    if fault == "none":
-        assert refusal(opened, proof) == ("NoConflict",)
-    else:
-        convict(opened, proof, edge)
-
-
-@pytest.mark.parametrize("twice", [True, False])
-def test_should_convict_of_a_batch_out_of_order(opened: Scene, twice: bool) -> None:
-    first, second, third = opened.clients
-    made = batch(opened, signed(opened, second), signed(opened, second if twice else first), signed(opened, third))
-    edge = opened.ledger.edge.address
-    for low, high in ((1, 0), (0, 0), (1, 2)):
-        assert refusal(opened, proofs.disorder(1, 1, edge, made, low, high)) == ("NoConflict",)
-    convict(opened, proofs.disorder(1, 1, edge, made, 0, 1), edge)
-
-
-def test_should_take_nothing_but_proofs(opened: Scene) -> None:
-    unknown = encode_proof("twoStatements", bytes(20), (9, 1, BATCH, BATCH), b"", (9, 1, ROOT, BATCH), b"")
-    # which of the two is missed first is up to the compiler
-    assert refusal(opened, unknown) in (("NotAccused", bytes(20)), ("TaskUnknown", 9))
-    for proof in (b"", bytes(4), statements(opened)[:-100]):
-        assert refusal(opened, proof) in (("FailedCall",), ("Unknown", b""))
-    assert opened.ledger.round_view(1, 1).state is RoundState.OPEN
+def test_should_wait_for_the_bonds_that_a_key_takes(deployed: Scene) -> None:
+    """Two of three: with one conviction the task goes on, with the second one it ends."""
+    scene, ledger = deployed, deployed.ledger
+    scene.post(**PAID)
+    bonds = [(ledger.edge, EDGE_BOND), *((authority, AUTHORITY_BOND) for authority in AUTHORITIES[:2])]
+    for holder, amount in bonds:
+        scene.by(ledger.stranger, "placeBond", 1, holder.address, value=amount)
+    scene.enrol(*scene.clients)
+    scene.open()
+    convict(scene, keys(scene, AUTHORITIES[1], residues=BATCH), AUTHORITIES[1].address)
+    assert not ledger.task_view(1).stopped
+    missing = ("BondMissing", 1, bytes(20))
+    until = ledger.round_view(1, 1).commit_until
+    ledger.pass_to(until + 1)
+    assert scene.edge_refusal("requestKey", 1, REQUEST) == missing
+    scene.by_edge("abandonRound", 1, RECORD, ROOT, 0)  # rather than to let it expire
+    ledger.pass_to(ledger.task_view(1).payable_from)
+    call = ("openRound", 2, PLAN, label_of(2), sum_of(scene.cohort()).root, 3)
+    assert scene.edge_refusal(*call) == missing
+    scene.by(ledger.stranger, "placeBond", 1, AUTHORITIES[2].address, value=AUTHORITY_BOND)
+    scene.by_edge(*call)

@@ -38,6 +38,8 @@ CROWD: Final = CLIENTS[:3]
 TERMS: Final[dict[str, Any]] = {
     "edge_servers": tuple(server.address for server in SERVERS),
     "min_reputation": 0,
+    "participation": 0,
+    "contribution": REWARD,
     "edge_bond": 0,
     "authority_bond": 0,
     "stake": 0,
@@ -102,7 +104,7 @@ class Play(Course):
     def agree_on_what_is_final(self) -> None:
         """The reference, which the contract was held to, and the rule that the audit takes from events."""
         memory = self.sides.memory
-        reference = Contract(memory.domain, memory.rules, self.books, STRANGER.address, 0, self.sides.now)
+        reference = Contract(memory.domain, memory.rules, self.books, STRANGER.address, 0, self.sides.now, memory)
         times = [BlockMined(number, block.timestamp) for number, block in enumerate(memory.blocks)]
         state = fold(TASK, [*times, *self.events()])
         for client in CROWD:
@@ -132,7 +134,7 @@ def test_should_take_the_last_leaf_along(played: list[Step]) -> None:
     play = Play()
     try:
         play.post(NATIVE_COIN, TERMS)
-        play.tell(STRANGER, "enrol", [play.pen.enrolment(TASK, client) for client in CROWD])
+        play.tell(STRANGER, "enrol", [play.enrolment(TASK, client) for client in CROWD])
         play.sides.pass_to(play.rosters_until(TASK) + 1)
         for step in played:
             play.play(step)
@@ -163,7 +165,7 @@ def test_should_free_nobody_with_the_leaf_before_the_one_that_may_be_disputed() 
     play = Play()
     try:
         play.post(NATIVE_COIN, TERMS)
-        play.tell(STRANGER, "enrol", [play.pen.enrolment(TASK, client) for client in CROWD])
+        play.tell(STRANGER, "enrol", [play.enrolment(TASK, client) for client in CROWD])
         play.sides.pass_to(play.rosters_until(TASK) + 1)
         for step in ("open", "settle", "window", "open", "settle", "open", ("leave", 0), "freeze"):
             play.play(step)

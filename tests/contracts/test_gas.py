@@ -62,6 +62,7 @@ def test_a_figure_without_a_snapshot_is_said() -> None:
     ("what", "spoil"),
     [
         ("per round, all transactions", lambda result: result["round"].update(openRound=400_000)),
+        ("per round, cohort drawn", lambda result: result["drawn_round"].update(openRound=450_000)),
         ("per update, 100 clients", lambda result: result["per_update"].update({"100": 5_001.0})),
         ("all-in per update, 100 clients", lambda result: result["per_update_all_in"].update({"100": 20_001.0})),
         ("direct commitment", lambda result: result["functions"]["commitDirect"].update(later=91_001)),

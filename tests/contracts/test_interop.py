@@ -54,9 +54,8 @@ def test_should_agree_on_domain_and_types(deployed: Scene) -> None:
 def test_should_accept_any_enrolment_and_leave(enrolled: Scene, key: bytes, envelope: bytes) -> None:
     ledger, client = enrolled.ledger, Signer(key)
     snapshot = ledger.chain.snapshot()
-    enrolment = Enrolment(1, client.address, envelope)
-    signature = client.sign(ledger.domain, enrolment)
-    enrolled.by(ledger.stranger, "enrol", [(1, client.address, envelope)], [signature])
+    message, signature = enrolled.enrolment(client, envelope=envelope)
+    enrolled.by(ledger.stranger, "enrol", [message], [signature])
     enrolled.by(ledger.stranger, "leave", *enrolled.leave_call(client))
     assert ledger.enrolment_view(1, client).left
     ledger.chain.revert(snapshot)

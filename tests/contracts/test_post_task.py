@@ -5,8 +5,11 @@ given terms
         should refuse, naming the term
     when a term is at a bound
         should accept
+given a deployment whose tasks give clients so much time to claim at least
+    when a task gives less
+        should refuse
 given valid terms
-    when the money is not exactly rounds * maxClients * updateReward
+    when the money is not exactly what all rewards and fees of all rounds can cost
         should refuse, naming both amounts
     when it is
         should number tasks from 1, fix the instants, keep the money and emit TaskPosted
@@ -22,12 +25,13 @@ from typing import Any
 
 import pytest
 
-from protocol.messages.chain import TaskView
+from protocol.messages.chain import LedgerRules, TaskView
 from protocol.task.word import next_word
 from storage.ledger.ethereum import abi
 from storage.ledger.ethereum.decoding import event_digest
-from tests.contracts.ledger import START
-from tests.contracts.scene import ZERO, Scene
+from tests.contracts.bonded import NO_LEAF
+from tests.contracts.ledger import RULES, START
+from tests.contracts.scene import REWARD, ZERO, Scene, escrow_of
 
 TEN_YEARS = 3650 * 86_400
 NOBODY = bytes(20)
@@ -45,6 +49,8 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("minClients", {"min_clients": 1}),
     ("minClients", {"min_clients": 5}),
     ("maxClients", {"max_clients": 10_001}),
+    ("maxCohort", {"max_cohort": 1}),
+    ("maxCohort", {"max_cohort": 5}),
     ("enrolmentSeconds", {"enrolment_seconds": 0}),
     ("enrolmentSeconds", {"enrolment_seconds": TEN_YEARS + 1}),
     ("commitSeconds", {"commit_seconds": 0}),
@@ -66,7 +72,8 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("token", {"token": b"\x99" * 20}),
     ("initialReputation", {"initial_reputation": 6}),
     ("minReputation", {"min_reputation": 6}),
-    ("updateReward", {"update_reward": 0}),
+    ("participation", {"contribution": 0}),
+    ("edgeBond", {"participation": 100, "edge_bond": 399}),
     ("authorities", {"authorities": SEVENTEEN[:1], "threshold": 1}),
     ("authorities", {"authorities": SEVENTEEN}),
     ("authorities", {"authorities": (*SEVENTEEN[:2], NOBODY)}),
@@ -80,6 +87,9 @@ AT_BOUNDS: list[dict[str, Any]] = [
     {"authorities": SEVENTEEN[:2], "threshold": 2},
     {"authorities": SEVENTEEN[:16], "threshold": 16},
     {"rounds": 1, "min_clients": 2, "max_clients": 2},
+    {"max_cohort": 2},
+    {"participation": 100, "contribution": 0, "edge_bond": 400},
+    {"edge_fee": 10**18, "authority_fee": 10**17},
     {"reputation_sources": SEVENTEEN[:16]},
     {"rounds": 100_000, "max_clients": 10_000, "min_clients": 10_000},
     {"task_seconds": TEN_YEARS, "claim_seconds": TEN_YEARS, "enrolment_seconds": TEN_YEARS},
@@ -98,9 +108,24 @@ AT_BOUNDS: list[dict[str, Any]] = [
 @pytest.mark.parametrize(("term", "change"), WRONG, ids=lambda part: part if isinstance(part, str) else "")
 def test_should_refuse_a_term_out_of_bounds(deployed: Scene, term: str, change: dict[str, Any]) -> None:
     terms = replace(deployed.terms, **change)
-    value = terms.rounds * terms.max_clients * terms.update_reward
-    refusal = deployed.ledger.refusal(deployed.ledger.manufacturer, "postTask", astuple(terms), value=value)
+    call = "postTask", astuple(terms)
+    refusal = deployed.ledger.refusal(deployed.ledger.manufacturer, *call, value=escrow_of(terms))
     assert refusal == ("TermsInvalid", term)
+
+
+def test_should_give_clients_the_time_that_the_deployment_says(
+    deployed: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, call = deployed.ledger, ("postTask", astuple(deployed.terms))
+    for least in (deployed.terms.claim_seconds + 1, deployed.terms.claim_seconds):
+        rules = replace(RULES, claim_seconds=least)
+        monkeypatch.setattr(ledger, "address", ledger.deploy(rules))
+        assert LedgerRules(*ledger.view("rules")) == rules
+        if least > deployed.terms.claim_seconds:
+            refusal = ledger.refusal(ledger.manufacturer, *call, value=deployed.escrow())
+            assert refusal == ("TermsInvalid", "claimSeconds")
+        else:
+            ledger.send(ledger.manufacturer, *call, value=deployed.escrow())
 
 
 @pytest.mark.parametrize("term", ["edgeServers", "authorities"])
@@ -125,17 +150,21 @@ def test_should_accept_terms_at_their_bounds(deployed: Scene, change: dict[str, 
 
 @pytest.mark.parametrize("surplus", [-1, 1])
 def test_should_refuse_any_other_amount(deployed: Scene, surplus: int) -> None:
-    escrow = deployed.escrow()
-    arguments = ("postTask", astuple(deployed.terms))
+    """A cohort's rewards and the fees of one server and three authorities, in each of three rounds."""
+    money: dict[str, Any] = {"participation": 10, "contribution": 30, "edge_fee": 7, "authority_fee": 5}
+    terms = replace(deployed.terms, max_clients=9, edge_bond=40, **money)
+    escrow = 3 * (4 * 40 + 7 + 3 * 5)
+    arguments = ("postTask", astuple(terms))
     refusal = deployed.ledger.refusal(deployed.ledger.manufacturer, *arguments, value=escrow + surplus)
     assert refusal == ("EscrowWrong", escrow + surplus, escrow)
 
 
 def test_should_refuse_an_escrow_that_the_books_cannot_hold(deployed: Scene) -> None:
-    terms = replace(deployed.terms, update_reward=2**128 - 1)
-    required = terms.rounds * terms.max_clients * terms.update_reward
-    refusal = deployed.ledger.refusal(deployed.ledger.manufacturer, "postTask", astuple(terms), value=0)
-    assert refusal == ("EscrowWrong", 0, required)
+    too_much: list[dict[str, Any]] = [{"contribution": 2**128 - 1}, {"edge_fee": 2**128 - 1}, {"authority_fee": 2**127}]
+    for change in too_much:
+        terms = replace(deployed.terms, **change)
+        refusal = deployed.ledger.refusal(deployed.ledger.manufacturer, "postTask", astuple(terms), value=0)
+        assert refusal == ("EscrowWrong", 0, escrow_of(terms))
 
 
 def test_should_keep_the_money_and_show_the_task(deployed: Scene) -> None:
@@ -147,12 +176,14 @@ def test_should_keep_the_money_and_show_the_task(deployed: Scene) -> None:
         "event": "TaskPosted", "task": 1, "manufacturer": manufacturer, "terms": terms, "escrow": escrow,
         "enrol_until": until[0], "task_until": until[1], "claim_until": until[2],
     }  # fmt: skip
-    sizes = (terms.rounds, terms.min_clients, terms.max_clients)
     assert ledger.task_view(1) == TaskView(
-        *(terms.spec, bytes(20), 0, 0, manufacturer, *sizes, 0, 0, *until, escrow, 0, 0, 0, ZERO, ZERO, 1_000, 0),
-        terms.edge_servers[0],
-        next_word(ZERO, START, event_digest(posted.events[0])),
-    )
+        spec=terms.spec, token=bytes(20), pending_round=0, payable_from=0, pending_server=0, manufacturer=manufacturer,
+        rounds=3, min_clients=2, max_clients=4, enrolled=0, last_round=0,
+        enrol_until=until[0], task_until=until[1], claim_until=until[2],
+        max_cohort=4, stopped=False, escrow=escrow, claimed=0, allocated=0, pending_allocated=0,
+        allocation_root=ZERO, pending_root=ZERO, participation=0, contribution=REWARD, deposits=0, reserved=0,
+        edge_server=terms.edge_servers[0], drawn_at=0, word=next_word(ZERO, START, event_digest(posted.events[0])),
+    )  # fmt: skip
     assert ledger.balance(ledger.address) == escrow
     assert deployed.post().sole()["task"] == ledger.view("taskCount") == 2
     assert ledger.balance(ledger.address) == 2 * escrow
@@ -162,8 +193,9 @@ def test_should_keep_the_money_and_show_the_task(deployed: Scene) -> None:
 def test_should_refuse_a_number_that_no_task_has(enrolled: Scene, task: int) -> None:
     ledger, client = enrolled.ledger, enrolled.clients[0]
     calls = {
-        "enrol": ([(task, client.address, ZERO)], [b""]),
+        "enrol": ([(task, ZERO, client.address, client.address, ZERO, 0, 0, 0)], [b""]),
         "leave": (task, client.address, b""),
+        "drawCohort": (task,),
         "openRound": (task, 1, ZERO, ZERO, ZERO, 3),
         "commitBatch": (task, 1, ZERO, ZERO, 1),
         "commitDirect": ((task, 1, client.address, ZERO, bytes(16), ZERO), b"", (0, 0, ())),
@@ -171,6 +203,7 @@ def test_should_refuse_a_number_that_no_task_has(enrolled: Scene, task: int) -> 
         "publishRound": (task, 1, (ZERO, ZERO, ZERO, 0, 0, 0)),
         "abandonRound": (task, 1, ZERO, ZERO, 0),
         "expireRound": (task, 1),
+        "compensate": (task, 1, client.address, (0, 0, ()), NO_LEAF),
         "claim": (task, (0, client.address, 1, 1), []),
         "claimMany": (task, [], [], []),
         "refund": (task,),
@@ -187,11 +220,13 @@ def test_should_refuse_a_number_that_no_task_has(enrolled: Scene, task: int) -> 
         "postTask",
         "taskCount",
         "hasCommittedDirectly",
+        "isCompensated",
+        "signerOf",
         "standingOf",
         "bondOf",
         "creditOf",
         "dispute",
-        "reputationRules",
+        "rules",
         "domainSeparator",
     }
     assert set(abi.functions()) - set(calls) - unbound == {"eip712Domain"}

@@ -131,6 +131,7 @@ def test_should_begin_the_next_window_with_rosters_of_its_own(rostered: Scene, p
 def test_should_not_wait_for_enrolment_when_the_task_is_full(deployed: Scene) -> None:
     with_money(deployed).post(max_clients=3)
     deployed.enrol(*deployed.clients)
+    deployed.ledger.pass_to(deployed.ledger.now + 1)
     assert deployed.edge_refusal("openRound", *open_call(deployed, 1))[0] == "TooEarly"
     for authority in AUTHORITIES:
         post(deployed, authority)

@@ -54,7 +54,7 @@ def test_should_open_the_next_round_and_show_it(enrolled: Scene) -> None:
     now = enrolled.ledger.now
     assert event == {
         "event": "RoundOpened", "task": 1, "round": 1, "plan": PLAN, "label": label_of(1),
-        "cohort_root": root, "cohort": 3, "commit_until": now + 300, "settle_until": now + 500,
+        "cohort_root": root, "cohort": 3, "beacon": ZERO, "commit_until": now + 300, "settle_until": now + 500,
     }  # fmt: skip
     shown = RoundView(label_of(1), root, ZERO, ZERO, RoundState.OPEN, 3, 0, 0, now + 300, now + 500, 0, 0)
     assert enrolled.ledger.round_view(1, 1) == shown

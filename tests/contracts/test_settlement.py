@@ -5,13 +5,15 @@ given a round whose key was requested
         should keep allocation and root and emit RoundPublished
     when model, record or root is missing, or it is late
         should refuse
-    when the cumulative allocation shrinks, or grows by more than cohort * updateReward
+    when the cumulative allocation shrinks, or grows by more than the cohort's rewards and the fees
         should refuse, naming the bounds
+    when it is abandoned
+        should refuse: its sum may be open
 given a round that is open
     when it is abandoned before commitUntil
         should refuse
     when it is abandoned from then until settleUntil
-        should pay those who delivered and emit RoundAbandoned
+        should pay those who delivered their participation at most, and emit RoundAbandoned
 given a task with a dispute window
     when a round is settled
         should let nobody claim from its tree before the window is over, and from the one before meanwhile
@@ -27,6 +29,7 @@ import pytest
 
 from protocol.messages.chain import Publication
 from protocol.round.state_table import RoundState
+from tests.contracts.bonded import AUTHORITY_FEE, CONTRIBUTION, EDGE_BOND, EDGE_FEE, PARTICIPATION, bonded
 from tests.contracts.scene import MODEL, RECORD, REWARD, ROOT, ZERO, Scene, publication
 
 
@@ -47,8 +50,12 @@ def test_should_publish_and_show_it(requested: Scene) -> None:
 def test_should_refuse_what_is_missing(requested: Scene) -> None:
     for call in (publication(ZERO, 0), publication(ROOT, 0, model=ZERO), publication(ROOT, 0, record=ZERO)):
         assert requested.edge_refusal("publishRound", 1, call) == ("DigestZero",)
-    assert requested.edge_refusal("abandonRound", 1, ZERO, ROOT, 0) == ("DigestZero",)
-    assert requested.edge_refusal("abandonRound", 1, RECORD, ZERO, 0) == ("DigestZero",)
+
+
+def test_should_abandon_with_a_record_and_a_tree(opened: Scene) -> None:
+    opened.pass_after(opened.ledger.round_view(1, 1).commit_until)
+    assert opened.edge_refusal("abandonRound", 1, ZERO, ROOT, 0) == ("DigestZero",)
+    assert opened.edge_refusal("abandonRound", 1, RECORD, ZERO, 0) == ("DigestZero",)
 
 
 def test_should_not_publish_what_no_key_was_requested_for(opened: Scene) -> None:
@@ -63,11 +70,29 @@ def test_should_bound_the_allocation_of_every_round(published: Scene) -> None:
     for allocated in (0, low - 1, high + 1, 2**128 - 1):
         expected = ("AllocationWrong", allocated, low, high)
         assert published.edge_refusal("publishRound", 2, publication(ROOT, allocated)) == expected
-        assert published.edge_refusal("abandonRound", 2, RECORD, ROOT, allocated) == expected
     published.by_edge("publishRound", 2, publication(ROOT, high))
     published.open(3, cohort=2)
     published.request(3, count=2)
     published.by_edge("publishRound", 3, publication(ROOT, high))
+
+
+@pytest.mark.parametrize("abandoned", [False, True])
+def test_should_pay_fees_for_a_model_and_participation_for_none(deployed: Scene, abandoned: bool) -> None:
+    scene = bonded(deployed)
+    scene.open()
+    most = 3 * PARTICIPATION
+    if abandoned:
+        scene.pass_after(scene.ledger.round_view(1, 1).commit_until)
+    else:
+        scene.request()
+        most += 3 * CONTRIBUTION + EDGE_FEE + 3 * AUTHORITY_FEE
+
+    def call(allocated: int) -> tuple[object, ...]:
+        return (1, RECORD, ROOT, allocated) if abandoned else (1, publication(ROOT, allocated))
+
+    name = "abandonRound" if abandoned else "publishRound"
+    assert scene.edge_refusal(name, *call(most + 1)) == ("AllocationWrong", most + 1, 0, most)
+    scene.by_edge(name, *call(most))
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -76,13 +101,22 @@ def test_should_settle_until_settle_until(requested: Scene, late: bool) -> None:
     requested.ledger.pass_to(until + late)
     if late:
         assert requested.edge_refusal("publishRound", 1, publication(ROOT, 0)) == ("TooLate", until)
-        assert requested.edge_refusal("abandonRound", 1, RECORD, ROOT, 0) == ("TooLate", until)
     else:
         requested.publish()
 
 
-def test_should_abandon_an_open_round_only_after_commit_until(opened: Scene) -> None:
-    until = opened.ledger.round_view(1, 1).commit_until
+def test_should_abandon_until_settle_until(opened: Scene) -> None:
+    until = opened.ledger.round_view(1, 1).settle_until
+    opened.ledger.pass_to(until + 1)
+    assert opened.edge_refusal("abandonRound", 1, RECORD, ROOT, 0) == ("TooLate", until)
+
+
+def test_should_abandon_an_open_round_only_after_commit_until(deployed: Scene) -> None:
+    deployed.post(participation=PARTICIPATION, contribution=0, edge_bond=EDGE_BOND)
+    deployed.by(deployed.ledger.stranger, "placeBond", 1, deployed.ledger.edge.address, value=EDGE_BOND)
+    deployed.enrol(*deployed.clients)
+    deployed.open()
+    opened, until = deployed, deployed.ledger.round_view(1, 1).commit_until
     opened.ledger.pass_to(until)
     assert opened.edge_refusal("abandonRound", 1, RECORD, ROOT, 0) == ("TooEarly", until)
     opened.ledger.pass_to(until + 1)
@@ -94,18 +128,21 @@ def test_should_abandon_an_open_round_only_after_commit_until(opened: Scene) -> 
         "round": 1,
         "record": RECORD,
         "allocation_root": root,
-        "allocated": REWARD,
+        "allocated": PARTICIPATION,
     }
     assert opened.ledger.round_view(1, 1).state is RoundState.ABANDONED
     opened.claim(opened.clients[0])
-    refusal = opened.edge_refusal("abandonRound", 1, RECORD, ROOT, REWARD)
+    refusal = opened.edge_refusal("abandonRound", 1, RECORD, ROOT, PARTICIPATION)
     assert refusal == ("RoundUnexpected", 1, 1, RoundState.ABANDONED)
     opened.open(2)
 
 
-def test_should_abandon_a_requested_round_at_once(requested: Scene) -> None:
-    requested.abandon()
-    assert requested.ledger.round_view(1, 1).state is RoundState.ABANDONED
+def test_should_not_abandon_what_a_key_was_requested_for(requested: Scene) -> None:
+    """Whoever has the key may have opened the sum: it costs what publishing costs."""
+    for instant in (requested.ledger.now, requested.ledger.round_view(1, 1).commit_until + 1):
+        requested.ledger.pass_to(instant)
+        refusal = requested.edge_refusal("abandonRound", 1, RECORD, ROOT, 0)
+        assert refusal == ("RoundUnexpected", 1, 1, RoundState.REQUESTED)
 
 
 def windowed(scene: Scene) -> Scene:
@@ -145,8 +182,7 @@ def test_should_settle_one_round_after_the_other(deployed: Scene) -> None:
     scene.request(2)
     until = ledger.task_view(1).payable_from
     ledger.pass_to(until - 1)
-    for name, call in (("publishRound", (2, publication(ROOT, 0))), ("abandonRound", (2, RECORD, ROOT, 0))):
-        assert scene.edge_refusal(name, *call) == ("TooEarly", until)
+    assert scene.edge_refusal("publishRound", 2, publication(ROOT, 0)) == ("TooEarly", until)
     ledger.pass_to(until)
     scene.publish(2)
     shown = ledger.task_view(1)

@@ -13,9 +13,10 @@ from dataclasses import replace
 from protocol.cohort import sum_of
 from protocol.round.state_table import FINAL, TRANSITIONS, RoundState, may_move
 from storage.ledger.ethereum import abi
+from tests.contracts.accusations import statements
+from tests.contracts.bonded import WINDOW
 from tests.contracts.ledger import Ledger
 from tests.contracts.scene import BATCH, PLAN, RECORD, REQUEST, ROOT, Scene, label_of, publication
-from tests.contracts.test_dispute import WINDOW, keys
 
 CALLS = (
     "openRound",
@@ -38,11 +39,14 @@ def bring_to(scene: Scene, state: RoundState) -> None:
             scene.pass_after(scene.ledger.round_view(1, 1).settle_until)
             scene.by_edge("expireRound", 1)
     elif state is RoundState.FROZEN:
-        scene.opened().by(scene.ledger.edge, "dispute", keys(scene, request=ROOT))
+        scene.opened().by(scene.ledger.edge, "dispute", statements(scene))
+    elif state is RoundState.ABANDONED:
+        scene.opened().pass_after(scene.ledger.round_view(1, 1).commit_until)
+        scene.abandon()
     else:
         scene.requested()
-        if state is not RoundState.REQUESTED:
-            scene.publish() if state is RoundState.PUBLISHED else scene.abandon()
+        if state is RoundState.PUBLISHED:
+            scene.publish()
     assert scene.ledger.round_view(1, 1).state is state
 
 
@@ -55,7 +59,7 @@ def arguments_of(scene: Scene, name: str) -> tuple[object, ...]:
         "publishRound": (1, 1, publication(ROOT, 0)),
         "abandonRound": (1, 1, RECORD, ROOT, 0),
         "expireRound": (1, 1),
-        "dispute": (keys(scene, request=ROOT),),
+        "dispute": (statements(scene),),
     }
     return batch[name]
 
@@ -99,7 +103,7 @@ def test_should_make_exactly_the_steps_of_the_table() -> None:
 
 def test_should_know_every_call_that_takes_a_round() -> None:
     taking = {entry.name for entry in abi.functions().values() if "uint64" in str(entry.inputs)}
-    assert taking == {*CALLS[:-1], "roundOf", "hasCommittedDirectly"}
+    assert taking == {*CALLS[:-1], "compensate", "roundOf", "hasCommittedDirectly", "isCompensated"}
 
 
 def test_should_leave_a_final_state_by_a_dispute_alone() -> None:

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from eth_hash.auto import keccak
 
 from protocol.identifiers import Digest
+from tests.contracts.accusations import keys
 from tests.contracts.scene import ROOT, Scene
-from tests.contracts.test_dispute import keys
 
 
 def words(scene: Scene) -> dict[int, Digest]:
@@ -51,9 +51,9 @@ def test_should_keep_the_word_of_every_event_of_the_task_alone(deployed: Scene) 
     deployed.pass_after(ledger.task_view(1).enrol_until)
     deployed.open()
     deployed.by(ledger.stranger, "dispute", keys(deployed, request=ROOT))  # two events of one transaction
+    deployed.pass_after(ledger.round_view(1, 1).settle_until)
+    deployed.by_edge("expireRound", 1)
     deployed.open(2)
-    deployed.pass_after(ledger.round_view(1, 2).settle_until)
-    deployed.by_edge("expireRound", 2)
     assert shown(deployed) == words(deployed) and shown(deployed)[2] == second
 
 

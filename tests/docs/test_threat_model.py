@@ -10,7 +10,7 @@ import pytest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 INTRODUCTION, *SECTIONS = re.split(r"^## .*$", (DOCS / "threat-model.md").read_text(), flags=re.MULTILINE)
-TEST = r"^(def test_|class Test|Test\w+ = )"
+TEST = r"^(def test_|class Test|Test\w+ = |    function test)"
 LINK = re.compile(r"\]\(([^)]+)\)")
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from protocol.canonical import decode
-from protocol.messages.chain import Event, RoundAbandoned, RoundPublished
+from protocol.messages.chain import Event, RoundAbandoned, RoundOpened, RoundPublished
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.settlement import MAX_RECORD_BYTES, RoundRecord
 from protocol.messages.task import DepositTerms
@@ -17,22 +17,32 @@ from scripts.demonstration.data import Households, households_of
 from scripts.demonstration.processes import RoleProcess, Stage
 from scripts.demonstration.run import DemoOptions, post_task, run_auditor, start_agent, start_infrastructure
 from scripts.demonstration.stage import DemoStage, client_name
-from scripts.demonstration.task import NO_DEPOSITS
+from scripts.demonstration.task import NOTHING_ELSE
 from scripts.launcher import module_command
 from storage.content.filesystem import FilesystemStore
 from storage.content.interface import get_document
+from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.ethereum.reader import EthereumReader
+from storage.ledger.signer import Signer
 
 E = TypeVar("E", bound=Event)
+CHARGED_FIRST_ROUND = 5  # a phone's fifth change: data set, consent, keys, envelope, then the charge of round 1
 
 
 class Play:
     """One task of ``clients`` households over ``rounds`` rounds; client 0 is censored, as in the demonstration."""
 
     def __init__(
-        self, stage: DemoStage, clients: int, rounds: int, phase_seconds: int, deposits: DepositTerms = NO_DEPOSITS
+        self,
+        stage: DemoStage,
+        clients: int,
+        rounds: int,
+        phase_seconds: int,
+        deposits: DepositTerms | None = None,
+        cohort: Mapping[str, int] = NOTHING_ELSE,
     ) -> None:
         self.stage, self.clients, self.phase_seconds, self.deposits = stage, clients, phase_seconds, deposits
+        self.cohort = cohort  # more of its terms
         self.options = DemoOptions("digits", clients, rounds, "memory", stage.seed, None, None)
         self.data: Households = households_of("digits", clients)
         self.agents: dict[int, RoleProcess] = {}
@@ -40,7 +50,7 @@ class Play:
     def prepare(self) -> None:
         """Everything up to the posted task."""
         start_infrastructure(self.stage, self.options)
-        post_task(self.stage, self.options, self.data, self.phase_seconds, self.deposits)
+        post_task(self.stage, self.options, self.data, self.phase_seconds, self.deposits, self.cohort)
         self.reader = EthereumReader(self.stage.rpc_url, self.stage.domain.ledger)
         self.store = FilesystemStore(self.stage.store)
 
@@ -78,6 +88,26 @@ class Play:
     def plan(self, digest: bytes) -> RoundPlan:
         return decode(RoundPlan, get_document(self.store, digest, MAX_PLAN_BYTES), MAX_PLAN_BYTES)
 
+    def opened(self, number: int) -> RoundOpened:
+        return next(event for event in self.events(RoundOpened) if event.round == number)
+
+    def role(self, name: str) -> RoleProcess:
+        """The last process of this role."""
+        return [process for process in self.stage.processes.roles if process.name == name][-1]
+
+    def kill_after(self, number: int, entries: int) -> None:
+        """This client's phone kills itself once it has made so many changes of its records."""
+        self.stage.launchers[client_name(number)] = killed_launcher("after", entries)
+
+    def await_death(self, process: RoleProcess) -> None:
+        self.stage.processes.await_until(lambda: process.process.poll() is not None)
+        assert process.process.returncode == -9, process.tail()
+
+    def ledger_of(self, role: str) -> EthereumLedger:
+        folder = self.stage.folder(role)
+        signer = Signer.from_keystore(folder / "keystore.json", folder / "password")
+        return EthereumLedger(self.stage.rpc_url, self.stage.domain, signer)
+
     def address(self, number: int) -> bytes:
         return self.stage.addresses[client_name(number)]
 
@@ -108,11 +138,12 @@ def play(
     rounds: int = 2,
     seed: int | None = 7,
     phase_seconds: int = 180,
-    deposits: DepositTerms = NO_DEPOSITS,
+    deposits: DepositTerms | None = None,
+    cohort: Mapping[str, int] = NOTHING_ELSE,
 ) -> Iterator[Play]:
     """Processes of every role below ``root``; they end with the block."""
     with Stage() as processes:
-        yield Play(DemoStage(root, processes, seed), clients, rounds, phase_seconds, deposits)
+        yield Play(DemoStage(root, processes, seed), clients, rounds, phase_seconds, deposits, cohort)
 
 
 def killed_launcher(when: str, mark: int | str) -> list[str]:

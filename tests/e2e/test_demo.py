@@ -7,8 +7,19 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from protocol.messages.chain import DirectCommitted, Refunded, RoundPublished, TaskPosted
+from protocol.audit.issued_checks import NOT_ASKED
+from protocol.encryption.suite import FE64
+from protocol.messages.chain import (
+    BondPlaced,
+    BondReturned,
+    DirectCommitted,
+    Refunded,
+    RoundPublished,
+    TaskPosted,
+)
 from scripts.demonstration.presets import DEMO_REPUTATION, DEMO_REWARDS
+from scripts.demonstration.stage import AUTHORITIES
+from scripts.demonstration.task import THRESHOLD
 from scripts.launcher import hearth_command
 from tests.e2e.conftest import CLIENTS, ROUNDS, SEED, KeptDemo, run_demo_command
 
@@ -23,6 +34,7 @@ KEYS = {
         "gas_per_update_all_in",
     ),
     *("rewards", "participation", "contribution", "refund", "reputation", "all_claimed"),
+    *("edge_fees", "authority_fees", "compensated"),
     *("audit", "suite", "chain", "store", "phone_megabytes", "phone_start_seconds"),
 }
 
@@ -44,16 +56,36 @@ def test_figures_are_complete_and_consistent(kept_demo: KeptDemo) -> None:
     shares = zip(figures["participation"].values(), figures["contribution"].values(), strict=True)
     assert [sum(pair) for pair in shares] == list(figures["rewards"].values())
     assert all(0 < wei <= ROUNDS * DEMO_REWARDS.contribution for wei in figures["contribution"].values())
+    assert figures["edge_fees"] == ROUNDS * DEMO_REWARDS.edge_fee
+    assert figures["compensated"] == 0
+    issued, rest = divmod(figures["authority_fees"], ROUNDS * DEMO_REWARDS.authority_fee)
+    assert THRESHOLD[FE64] <= issued <= AUTHORITIES, "whose shares made a key, on average"
+    assert rest % DEMO_REWARDS.authority_fee == 0
     assert set(figures["reputation"].values()) == {min(DEMO_REPUTATION.maximum, DEMO_REPUTATION.initial + ROUNDS)}
 
 
 def test_the_manufacturer_takes_back_what_nobody_earned_and_the_audit_knows(kept_demo: KeptDemo) -> None:
     posted = [event for event in kept_demo.reader.events() if isinstance(event, TaskPosted)]
     refunds = [event for event in kept_demo.reader.events() if isinstance(event, Refunded)]
-    paid = sum(kept_demo.figures["rewards"].values())
+    figures = kept_demo.figures
+    paid = sum(figures["rewards"].values()) + figures["edge_fees"] + figures["authority_fees"]
     assert kept_demo.figures["refund"] == sum(event.amount for event in refunds) == posted[0].escrow - paid > 0
     assert kept_demo.reader.balance(kept_demo.domain.ledger) == 0
-    assert f"{kept_demo.figures['refund']:,} refunded to the manufacturer" in kept_demo.output
+    table = kept_demo.output.partition("Where the escrow went")[2]
+    *shares, whole = [int(line.split("│")[2].replace(",", "")) for line in table.splitlines() if line.startswith("│")]
+    assert whole == posted[0].escrow == sum(shares)
+    assert shares[-1] == figures["refund"]
+
+
+def test_every_bond_is_back_and_the_authorities_were_asked_what_they_issued(kept_demo: KeptDemo) -> None:
+    placed, returned = (
+        [(event.holder, event.amount) for event in kept_demo.reader.events() if isinstance(event, kind)]
+        for kind in (BondPlaced, BondReturned)
+    )
+    assert placed == returned == [(kept_demo.reader.task(1).edge_server, CLIENTS * DEMO_REWARDS.participation)]
+    verdict = json.loads((kept_demo.folder / "auditor" / "verdict.json").read_text())
+    assert NOT_ASKED not in json.dumps(verdict)
+    assert f"{AUTHORITIES} of {AUTHORITIES} authorities told of keys" in json.dumps(verdict)
 
 
 def test_sizes_gas_and_privacy_are_within_reason(kept_demo: KeptDemo) -> None:

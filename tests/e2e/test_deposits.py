@@ -9,7 +9,7 @@ from typing import Any
 from protocol.identifiers import Address, from_hex
 from protocol.messages.chain import BondPlaced, BondReturned, Claimed, RoundOpened, RoundPublished, StakeReturned
 from protocol.messages.task import DepositTerms
-from scripts.demonstration.run import GRANT_WEI
+from scripts.demonstration.run import GRANT_WEI, await_servers
 from scripts.demonstration.stage import AUTHORITIES, client_name
 from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.public_keys import FUNDED_KEY
@@ -38,11 +38,12 @@ def test_everything_comes_back_to_everybody(tmp_path: Path) -> None:
         task.leave(LEAVER)
         task.finish()
         bonded = {task.stage.addresses[role] for role in ("edge", *COMMITTEE)}
-        task.stage.processes.await_until(lambda: len(task.events(BondReturned)) == len(bonded))
+        await_servers(task.stage)
         task.stage.run("refund", "manufacturer", "task", "refund", "--task", "1")
 
         assert [event.round for event in task.events(RoundPublished)] == [1, 2]
         assert {event.holder for event in task.events(BondPlaced)} == bonded
+        assert {event.holder for event in task.events(BondReturned)} == bonded
         clients = {task.address(number) for number in range(task.clients)}
         assert {event.client: event.amount for event in task.events(StakeReturned)} == dict.fromkeys(
             clients, DEPOSITS.client
@@ -51,7 +52,7 @@ def test_everything_comes_back_to_everybody(tmp_path: Path) -> None:
         earned = Counter[Address]()
         for event in task.events(Claimed):
             earned[event.client] += event.amount
-        assert earned.keys() == clients
+        assert clients < earned.keys() <= clients | bonded, "with their fees"
         fees = _fees(task)
         for role in ("edge", *COMMITTEE, *households):
             address = task.stage.addresses[role]

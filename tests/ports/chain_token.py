@@ -34,6 +34,10 @@ class ChainToken:
         data = keccak(b"ban(address,bool)")[:4] + encode(["address", "bool"], [holder, banned])
         self._bank._sender().send(self.address, data)
 
+    def hesitate(self) -> None:
+        """From now on an allowance changes from zero or to zero only."""
+        self._bank._sender().send(self.address, keccak(b"hesitate()")[:4])
+
     def close(self) -> None:
         self._bank.close()
 

@@ -55,9 +55,14 @@ class RunningChain:
         self.ask("evm_increaseTime", seconds)
         self.mine()
 
-    def mine(self) -> None:
-        """An empty block."""
-        self.ask("evm_mine")
+    def mine(self, blocks: int = 1) -> None:
+        """Empty blocks."""
+        provider = JsonRpcProvider(self.rpc_url, timeout_seconds=30)
+        try:
+            for _ in range(blocks):
+                provider.make_request("evm_mine", [])
+        finally:
+            provider.close()
 
     def snapshot(self) -> Any:
         return self.ask("evm_snapshot")

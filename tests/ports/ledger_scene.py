@@ -44,7 +44,7 @@ class Chain(Protocol):
     def ledger(self, address: Address, signer: Signer) -> Ledger: ...
     def fund(self, ledger: Address, address: Address) -> None: ...
     def pass_time(self, seconds: int) -> None: ...
-    def mine(self) -> None: ...
+    def mine(self, blocks: int = 1) -> None: ...
     def snapshot(self) -> Any: ...
     def revert(self, snapshot: Any) -> None: ...
     def chain_id(self) -> int: ...
@@ -83,15 +83,28 @@ class PortScene:
             min_reputation=0,
             reputation_sources=(),
             token=NATIVE_COIN,
-            update_reward=1_000,
+            participation=0,
+            contribution=1_000,
+            edge_fee=70,
+            authority_fee=30,
             edge_bond=0,
             authority_bond=0,
             stake=0,
+            max_cohort=5,
             roster_rounds=10,
             roster_seconds=1,
         )
-        self.escrow = 3 * 5 * 1_000
         self.task = 1
+
+    @property
+    def reward(self) -> int:
+        return self.terms.participation + self.terms.contribution
+
+    @property
+    def escrow(self) -> int:
+        terms = self.terms
+        fees = terms.edge_fee + len(terms.authorities) * terms.authority_fee
+        return terms.rounds * (terms.max_cohort * self.reward + fees)
 
     @cached_property
     def clients(self) -> list[Signer]:
@@ -100,17 +113,25 @@ class PortScene:
     def post(self) -> TransactionReceipt:
         return self.manufacturer.post_task(self.terms, self.escrow)
 
-    def enrolment(self, client: Signer, envelope: Digest = b"\x51" * 32) -> SignedEnrolment:
-        enrolment = Enrolment(self.task, client.address, envelope)
+    def enrolment(
+        self, client: Signer, envelope: Digest = b"\x51" * 32, signer: Signer | None = None
+    ) -> SignedEnrolment:
+        """``signer``: of the key that is to sign for the client; its own without."""
+        key, until = (signer or client).address, self.edge.task(self.task).claim_until
+        enrolment = Enrolment(
+            self.task, self.terms.spec, client.address, key, envelope, self.terms.stake, until, until - 1
+        )
         return SignedEnrolment(enrolment, client.sign(self.edge.domain, enrolment))
 
-    def leave(self, client: Signer) -> SignedLeave:
+    def leave(self, client: Signer, signer: Signer | None = None) -> SignedLeave:
         leave = Leave(self.task, client.address)
-        return SignedLeave(leave, client.sign(self.edge.domain, leave))
+        return SignedLeave(leave, (signer or client).sign(self.edge.domain, leave))
 
-    def commitment(self, client: Signer, round_number: int = 1, label: bytes = LABEL) -> SignedCommitment:
+    def commitment(
+        self, client: Signer, round_number: int = 1, label: bytes = LABEL, signer: Signer | None = None
+    ) -> SignedCommitment:
         commitment = Commitment(self.task, round_number, client.address, label, NONCE, CIPHERTEXT)
-        return SignedCommitment(commitment, client.sign(self.edge.domain, commitment))
+        return SignedCommitment(commitment, (signer or client).sign(self.edge.domain, commitment))
 
     @cached_property
     def cohort(self) -> tuple[ClientWeight, ...]:
@@ -130,16 +151,19 @@ class PortScene:
         """Posted, enrolled, enrolment over, round 1 open."""
         self.post()
         self.enrol_all()
+        return self.open_posted_round()
+
+    def open_posted_round(self) -> TransactionReceipt:
         self.chain.pass_time(self.terms.enrolment_seconds + self.terms.roster_seconds + 1)
         return self.edge.open_round(self.task, 1, PLAN, LABEL, self.cohort_root, 3)
 
     def allocation(self, round_number: int = 1) -> Allocation:
         """Every client earned one reward."""
-        entries = (Entitlement(client.address, self.terms.update_reward, 3) for client in self.clients)
+        entries = (Entitlement(client.address, self.reward, 3) for client in self.clients)
         return Allocation(self.task, round_number, tuple(entries))
 
     def publication(self) -> Publication:
-        return Publication(MODEL, RECORD, allocation_root(self.allocation()), 3 * self.terms.update_reward, 8, 10)
+        return Publication(MODEL, RECORD, allocation_root(self.allocation()), 3 * self.reward, 8, 10)
 
     def request_first_key(self) -> TransactionReceipt:
         self.chain.pass_time(2 * self.terms.training_seconds)

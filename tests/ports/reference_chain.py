@@ -49,8 +49,9 @@ class ReferenceChain:
         self._chain.pass_time(seconds)
         self._chain.mine()
 
-    def mine(self) -> None:
-        self._chain.mine()
+    def mine(self, blocks: int = 1) -> None:
+        for _ in range(blocks):
+            self._chain.mine()
 
     def snapshot(self) -> int:
         return len(self._chain.blocks) - 1

@@ -48,7 +48,7 @@ def said(receipt: TransactionReceipt, kind: type[Event], **fields: Any) -> tuple
 
 
 def test_every_event_carries_what_was_sent(scene: PortScene) -> None:
-    edge, terms, reward = scene.edge, scene.terms, scene.terms.update_reward
+    edge, terms, reward = scene.edge, scene.terms, scene.reward
     receipt = scene.post()
     posted_at = edge.block_timestamp(receipt.block)
     view = edge.task(1)
@@ -68,6 +68,8 @@ def test_every_event_carries_what_was_sent(scene: PortScene) -> None:
             client=client.address,
             envelope=ENVELOPE,
             reputation=terms.initial_reputation,
+            signer=client.address,
+            deadline=view.claim_until - 1,
             signature=scene.enrolment(client).signature,
         )
         for client, found in zip(scene.clients, receipt.logs, strict=True)
@@ -79,7 +81,7 @@ def test_every_event_carries_what_was_sent(scene: PortScene) -> None:
     round_view = edge.round(1, 1)
     assert round_view.commit_until == edge.block_timestamp(receipt.block) + terms.commit_seconds
     assert round_view.settle_until == round_view.commit_until + terms.settle_seconds
-    cohort: dict[str, Any] = {"cohort_root": scene.cohort_root, "cohort": 3}
+    cohort: dict[str, Any] = {"cohort_root": scene.cohort_root, "cohort": 3, "beacon": bytes(32)}
     untils = {"commit_until": round_view.commit_until, "settle_until": round_view.settle_until}
     events += said(
         receipt,
@@ -166,7 +168,8 @@ def test_views_show_the_state_after_each_step(scene: PortScene) -> None:
     task = edge.task(1)
     assert (task.spec, task.manufacturer, task.edge_server) == (terms.spec, scene.manufacturer.sender, edge.sender)
     assert (task.rounds, task.min_clients, task.max_clients) == (3, 2, 5)
-    assert (task.enrolled, task.last_round, task.update_reward) == (3, 1, 1_000)
+    assert (task.enrolled, task.last_round, task.max_cohort, task.stopped) == (3, 1, 5, False)
+    assert (task.participation, task.contribution, task.reserved, task.drawn_at) == (0, 1_000, 0, 0)
     assert (task.escrow, task.pending_allocated, task.claimed) == (scene.escrow, 3_000, 0)
     assert task.payable(edge.now()) == (scene.publication().allocation_root, 3_000)
     before = edge.balance(first)

@@ -26,15 +26,20 @@ from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.ethereum.rpc import JsonRpcProvider, NodeProvider
 from storage.ledger.ethereum.storage_layout import VIEWS
 from storage.ledger.interface import LedgerError, LedgerReader, TransactionRevertedError
+from storage.ledger.signer import Signer
 from tests.ports.chains import KINDS, running_chain
 from tests.ports.ledger_scene import Scene
+from tests.samples import private_key
 
 
 @pytest.fixture(params=KINDS)
 def scene(request: pytest.FixtureRequest) -> Iterator[Scene]:
-    scene = Scene(running_chain(request.param))
-    scene.open_first_round()
-    scene.edge.commit_direct(scene.commitment(scene.clients[2]), scene.place(scene.clients[2]))
+    scene, named = Scene(running_chain(request.param)), Signer(private_key("signer"))
+    scene.post()
+    scene.edge.enrol([scene.enrolment(scene.clients[2], signer=named)])
+    scene.edge.enrol([scene.enrolment(client) for client in scene.clients[:2]])
+    scene.open_posted_round()
+    scene.edge.commit_direct(scene.commitment(scene.clients[2], signer=named), scene.place(scene.clients[2]))
     yield scene
     scene.close()
 
@@ -53,7 +58,10 @@ def everything(reader: LedgerReader, scene: Scene) -> list[object]:
     seen += [reader.balance(scene.address), reader.block_number()]
     seen += [reader.round(1, number) for number in range(3)]
     seen += [view(client) for client in clients for view in (lambda c: reader.enrolment(1, c), reader.standing)]
-    seen += [reader.has_committed_directly(1, 1, client) for client in clients]
+    seen += [
+        view(1, 1, client) for client in clients for view in (reader.has_committed_directly, reader.is_compensated)
+    ]
+    seen += [reader.signer(1, client) for client in clients]
     return seen + [reader.bond(1, holder) for holder in (*holders, *clients)]
 
 

@@ -13,23 +13,27 @@ from protocol.identifiers import NATIVE_COIN, ZERO_DIGEST, Address, Digest
 from protocol.messages.chain import (
     DEFAULT_RULES,
     Event,
+    LedgerRules,
     Publication,
-    ReputationRules,
     TaskTerms,
 )
-from protocol.messages.round import CohortNode, CohortPlace
 from protocol.messages.settlement import Entitlement
 from protocol.messages.submission import Commitment, Enrolment
 from storage.ledger.ethereum import abi
 from storage.ledger.ethereum.calls import encode_token_call
 from storage.ledger.interface import LedgerError, TransactionReceipt
+from tests.reference_ledger.accounting import Ancestry
 from tests.reference_ledger.books import Books, refuse
+from tests.reference_ledger.deposits import Deposits
+from tests.reference_ledger.disputes import Disputes
+from tests.reference_ledger.enrolments import Enrolments
+from tests.reference_ledger.judge import leaf_of, place_of
 from tests.reference_ledger.payouts import Payouts
-from tests.reference_ledger.rounds import Rounds
+from tests.reference_ledger.rounds import HASHES, Rounds
 from tests.reference_ledger.tasks import Tasks
 
 
-class Contract(Tasks, Rounds, Payouts):
+class Contract(Tasks, Enrolments, Rounds, Payouts, Deposits, Disputes):
     """HearthLedger as a whole."""
 
 
@@ -38,10 +42,11 @@ _FUNCTIONS: Final[dict[str, Callable[..., None]]] = {
     "enrol": lambda ledger, messages, signatures: ledger.enrol([Enrolment(*one) for one in messages], signatures),
     "leave": Contract.leave,
     "postRoster": Contract.post_roster,
+    "drawCohort": Contract.draw_cohort,
     "openRound": Contract.open_round,
     "commitBatch": Contract.commit_batch,
     "commitDirect": lambda ledger, message, signature, place: ledger.commit_direct(
-        Commitment(*message), signature, CohortPlace(place[0], place[1], tuple(CohortNode(*node) for node in place[2]))
+        Commitment(*message), signature, place_of(place)
     ),
     "requestKey": Contract.request_key,
     "publishRound": lambda ledger, task, number, said: ledger.publish_round(task, number, Publication(*said)),
@@ -56,6 +61,9 @@ _FUNCTIONS: Final[dict[str, Callable[..., None]]] = {
     "returnBond": Contract.return_bond,
     "returnStake": Contract.return_stake,
     "dispute": Contract.dispute,
+    "compensate": lambda ledger, task, number, client, place, leaf: ledger.compensate(
+        task, number, client, place_of(place), leaf_of(leaf)
+    ),
     "withdraw": Contract.withdraw,
 }
 _PAYABLE: Final = frozenset({"postTask", "enrol", "placeBond"})
@@ -74,6 +82,7 @@ class Block:
 
 class MemoryChain:
     """A chain with one HearthLedger, at ``domain``. ``clock`` gives seconds; ``held`` is all its money, in wei.
+    ``ancestry``: another chain whose blocks' numbers and hashes its contract is told instead of its own.
 
     Raises TransactionRevertedError for rules that the contract's constructor refuses. Not for threads.
     """
@@ -84,7 +93,8 @@ class MemoryChain:
         clock: Callable[[], float],
         *,
         held: Mapping[Address, int],
-        rules: ReputationRules = DEFAULT_RULES,
+        rules: LedgerRules = DEFAULT_RULES,
+        ancestry: Ancestry | None = None,
     ) -> None:
         if rules.floor > rules.maximum:
             refuse("TermsInvalid", "floor")
@@ -92,6 +102,7 @@ class MemoryChain:
             refuse("TermsInvalid", "waitingSeconds")
         self.domain, self.rules = domain, rules
         self._clock, self._offset = clock, 0
+        self._ancestry = ancestry or self
         books = Books.empty()
         books.held.update({(NATIVE_COIN, holder): amount for holder, amount in held.items()})
         self.blocks = [Block(ZERO_DIGEST, int(clock()), books)]
@@ -103,6 +114,15 @@ class MemoryChain:
     def now(self) -> int:
         """Timestamp of the next block."""
         return max(int(self._clock()) + self._offset, self.blocks[-1].timestamp)
+
+    def number(self) -> int:
+        """That of the next block."""
+        return len(self.blocks)
+
+    def hash_of(self, number: int) -> Digest:
+        """As a call in the next block is told it."""
+        told = self.number() - HASHES <= number < self.number()
+        return self.blocks[number].hash if told else ZERO_DIGEST
 
     def pass_time(self, seconds: int) -> None:
         """All later blocks are this much later."""
@@ -137,7 +157,7 @@ class MemoryChain:
         books = self.books.copy()
         if not books.move(NATIVE_COIN, sender, self.domain.ledger, value):
             raise LedgerError("the sender has less than it sends")
-        contract = Contract(self.domain, self.rules, books, sender, value, self.now())
+        contract = Contract(self.domain, self.rules, books, sender, value, self.now(), self._ancestry)
         _FUNCTIONS[entry.name](contract, *abi.decode(entry.inputs, data[4:]))
         return self._append(books, sender, data, contract.events)
 

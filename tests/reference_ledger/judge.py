@@ -1,35 +1,32 @@
-"""What signatures and a round's batch alone can find a party guilty of: HearthJudge of contracts/src."""
+"""What signatures and a round's trees alone can find a party guilty of: HearthJudge of contracts/src."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from eth_abi.abi import decode as lenient_decode
 from eth_abi.exceptions import DecodingError
 
 from protocol import merkle
-from protocol.domain import Domain, commitment_leaf
+from protocol.cohort import verify_place
+from protocol.domain import Domain, commitment_leaf, entitlement_leaf
 from protocol.errors import VerificationError
 from protocol.identifiers import Address, Digest
-from protocol.messages.chain import RoundView
+from protocol.messages.chain import RoundView, TaskView
 from protocol.messages.keys import PartialKeyStatement, SightingStatement
-from protocol.messages.round import RoundStatement
-from protocol.messages.submission import Commitment, Receipt
+from protocol.messages.round import CohortNode, CohortPlace, RoundStatement
+from protocol.messages.settlement import Entitlement
+from protocol.messages.submission import BatchLeaf, Commitment, Receipt, SignedCommitment
 from protocol.signing import Signable, struct_hash
 from storage.ledger.ethereum import abi
-from tests.reference_ledger.books import Books, Role, refuse, signed_by
+from tests.reference_ledger.accounting import signed_by
+from tests.reference_ledger.books import Books, Role, refuse
+from tests.reference_ledger.multiproof import multiproof_root
 
 Verdict = tuple[int, int, Address]  # task, round, culprit
-
-
-@dataclass(frozen=True, slots=True)
-class BatchLeaf:
-    index: int
-    commitment: Commitment
-    signature: bytes
-    proof: tuple[Digest, ...]
 
 
 class Judge:
@@ -58,6 +55,9 @@ class Judge:
             "receiptIgnored": self._receipt_ignored,
             "badLeaf": self._bad_leaf,
             "disorder": self._disorder,
+            "unplannedLeaf": self._unplanned_leaf,
+            "loweredLeaf": self._lowered_leaf,
+            "overAllocated": self._over_allocated,
         }
         return find[entry.name](*abi.decode(entry.inputs, canonical))
 
@@ -110,17 +110,17 @@ class Judge:
         if label != shown.label:
             refuse("NoConflict")
         if shown.batched:
-            _require_between(shown, promised.client, [_leaf(values) for values in around])
+            _require_between(shown, promised.client, [leaf_of(values) for values in around])
         elif self.now <= shown.commit_until:
             refuse("TooEarly", shown.commit_until)
         return task, number, server
 
     def _bad_leaf(self, task: int, number: int, server: Address, values: tuple[Any, ...]) -> Verdict:
-        shown, leaf = self._of_batcher(task, number, server), _leaf(values)
+        shown, leaf = self._of_batcher(task, number, server), leaf_of(values)
         _require_included(shown, leaf)
-        said = leaf.commitment
+        said = leaf.signed.commitment
         here = (said.task, said.round, said.label) == (task, number, shown.label) and leaf.index < shown.batched
-        signed = signed_by(self.domain, said, said.client, leaf.signature)
+        signed = signed_by(self.domain, said, self.books.signer_of(task, said.client), leaf.signed.signature)
         if here and signed and any(self.books.enrolments[task, said.client].envelope):
             refuse("NoConflict")
         return task, number, server
@@ -128,12 +128,70 @@ class Judge:
     def _disorder(
         self, task: int, number: int, server: Address, first: tuple[Any, ...], second: tuple[Any, ...]
     ) -> Verdict:
-        shown, low, high = self._of_batcher(task, number, server), _leaf(first), _leaf(second)
+        shown, low, high = self._of_batcher(task, number, server), leaf_of(first), leaf_of(second)
         _require_included(shown, low)
         _require_included(shown, high)
-        if low.index >= high.index or low.commitment.client < high.commitment.client:
+        if low.index >= high.index or low.signed.commitment.client < high.signed.commitment.client:
             refuse("NoConflict")
         return task, number, server
+
+    def _unplanned_leaf(
+        self, task: int, number: int, server: Address, values: tuple[Any, ...], around: tuple[tuple[Any, ...], ...]
+    ) -> Verdict:
+        shown, leaf = self._of_batcher(task, number, server), leaf_of(values)
+        _require_included(shown, leaf)
+        if not 1 <= len(around) <= 2:
+            refuse("NoConflict")
+        placed = [(neighbour, place_of(values)) for neighbour, values in around]
+        for neighbour, place in placed:
+            try:
+                verify_place(shown.cohort_root, shown.cohort, neighbour, place)
+            except VerificationError:
+                refuse("NoConflict")
+        (low, first), (high, last), client = placed[0], placed[-1], leaf.signed.commitment.client
+        if len(placed) == 2:
+            absent = first.index + 1 == last.index and low < client < high
+        else:
+            absent = (first.index == 0 and client < low) or (first.index + 1 == shown.cohort and low < client)
+        if not absent:
+            refuse("NoConflict")
+        return task, number, server
+
+    def _lowered_leaf(self, task: int, server: Address, standing: tuple[Any, ...], lowered: tuple[Any, ...]) -> Verdict:
+        shown = self._of_settler(task, server)
+        (before, before_proof), (after, after_proof) = standing, lowered
+        stands = _is_entitled(task, before, before_proof, shown.allocation_root)
+        waits = _is_entitled(task, after, after_proof, shown.pending_root)
+        one, other = Entitlement(*before[1:]), Entitlement(*after[1:])
+        if not stands or not waits or one.client != other.client or other.cumulative >= one.cumulative:
+            refuse("NoConflict")
+        return task, shown.pending_round, server
+
+    def _over_allocated(
+        self,
+        task: int,
+        server: Address,
+        leaves: tuple[tuple[Any, ...], ...],
+        proof: tuple[Digest, ...],
+        flags: tuple[bool, ...],
+    ) -> Verdict:
+        shown = self._of_settler(task, server)
+        if any(one[0] >= before[0] for before, one in pairwise(leaves)):  # each once
+            refuse("NoConflict")
+        hashes = [entitlement_leaf(task, leaf[0], Entitlement(*leaf[1:])) for leaf in leaves]
+        waits = multiproof_root(hashes, proof, flags) == shown.pending_root
+        promised = sum(Entitlement(*leaf[1:]).cumulative for leaf in leaves)
+        if not waits or promised <= shown.pending_allocated:
+            refuse("NoConflict")
+        return task, shown.pending_round, server
+
+    def _of_settler(self, task: int, server: Address) -> TaskView:
+        """The server that settled the round whose payout waits."""
+        shown = self.books.known(task)
+        settled = self._listed(task, server, Role.EDGE_SERVER) == shown.pending_server
+        if not settled or not shown.pending_round:
+            refuse("NotAccused", server)
+        return shown
 
     def _of_batcher(self, task: int, number: int, server: Address) -> RoundView:
         """The round of that server's batch: it opened it."""
@@ -154,16 +212,35 @@ class Judge:
             refuse("SignatureInvalid", party)
 
 
-def _leaf(values: tuple[Any, ...]) -> BatchLeaf:
+def leaf_of(values: tuple[Any, ...]) -> BatchLeaf:
     index, commitment, signature, proof = values
-    return BatchLeaf(index, Commitment(*commitment), signature, proof)
+    return BatchLeaf(index, SignedCommitment(Commitment(*commitment), signature), proof)
+
+
+def place_of(values: tuple[Any, ...]) -> CohortPlace:
+    index, weight, siblings = values
+    return CohortPlace(index, weight, tuple(CohortNode(*node) for node in siblings))
+
+
+def is_batched(root: Digest, leaf: BatchLeaf) -> bool:
+    node = commitment_leaf(leaf.index, struct_hash(leaf.signed.commitment), leaf.signed.signature)
+    return _is_under(root, node, leaf.proof)
+
+
+def _is_entitled(task: int, leaf: tuple[Any, ...], proof: tuple[Digest, ...], root: Digest) -> bool:
+    return _is_under(root, entitlement_leaf(task, leaf[0], Entitlement(*leaf[1:])), proof)
+
+
+def _is_under(root: Digest, node: Digest, proof: tuple[Digest, ...]) -> bool:
+    try:
+        merkle.verify(root, node, proof)
+    except VerificationError:
+        return False
+    return True
 
 
 def _require_included(shown: RoundView, leaf: BatchLeaf) -> None:
-    node = commitment_leaf(leaf.index, struct_hash(leaf.commitment), leaf.signature)
-    try:
-        merkle.verify(shown.batch_root, node, leaf.proof)
-    except VerificationError:
+    if not is_batched(shown.batch_root, leaf):
         refuse("NotInBatch", leaf.index)
 
 
@@ -176,9 +253,9 @@ def _require_between(shown: RoundView, client: Address, around: list[BatchLeaf])
     first, last = around[0], around[-1]
     if len(around) == 2:
         neighbours = first.index + 1 == last.index
-        absent = neighbours and first.commitment.client < client < last.commitment.client
+        absent = neighbours and first.signed.commitment.client < client < last.signed.commitment.client
     else:
-        before = first.index == 0 and client < first.commitment.client
-        absent = before or (first.index + 1 == shown.batched and first.commitment.client < client)
+        before = first.index == 0 and client < first.signed.commitment.client
+        absent = before or (first.index + 1 == shown.batched and first.signed.commitment.client < client)
     if not absent:
         refuse("NoConflict")

@@ -9,7 +9,7 @@ from copy import copy
 
 from protocol.domain import Domain
 from protocol.identifiers import NATIVE_COIN, Address, Digest
-from protocol.messages.chain import BondView, EnrolmentView, Event, ReputationRules, RoundView, Standing, TaskView
+from protocol.messages.chain import BondView, EnrolmentView, Event, LedgerRules, RoundView, Standing, TaskView
 from storage.ledger.ethereum.writer import LedgerWriter
 from storage.ledger.interface import Head, LedgerError, PreparedTransaction, TransactionReceipt
 from tests.reference_ledger.books import Books
@@ -103,6 +103,12 @@ class MemoryLedger(LedgerWriter):
     def claimed(self, task: int, client: Address) -> int:
         return self.enrolment(task, client).claimed
 
+    def is_compensated(self, task: int, round_number: int, client: Address) -> bool:
+        return self._books.compensated[task, round_number, client]
+
+    def signer(self, task: int, client: Address) -> Address:
+        return self._books.signer_of(task, client)
+
     def bond(self, task: int, holder: Address) -> BondView:
         return self._books.bonds[task, holder]
 
@@ -112,7 +118,7 @@ class MemoryLedger(LedgerWriter):
     def standing(self, client: Address) -> Standing:
         return self._books.standings[client]
 
-    def rules(self) -> ReputationRules:
+    def rules(self) -> LedgerRules:
         return self._chain.rules
 
     def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from protocol.messages.chain import Standing
 from protocol.messages.settlement import Entitlement
-from tests.reference_ledger.books import Accounting, write
+from tests.reference_ledger.accounting import Accounting
+from tests.reference_ledger.books import write
 
 
 class Standings(Accounting):

@@ -1,4 +1,4 @@
-"""A task is posted, and clients work for it: HearthTasks, TermsCheck and Enrolments of contracts/src."""
+"""A task is posted, and what is left of its money goes back: HearthTasks and TermsCheck of contracts/src."""
 
 from __future__ import annotations
 
@@ -6,18 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from protocol.identifiers import NATIVE_COIN, Address
-from protocol.messages.chain import (
-    BondView,
-    Enrolled,
-    EnrolmentView,
-    Left,
-    TaskPosted,
-    TaskTerms,
-)
-from protocol.messages.rosters import RosterPosted
-from protocol.messages.submission import Enrolment, Leave
+from protocol.messages.chain import BondView, LedgerRules, Refunded, TaskPosted, TaskTerms
+from tests.reference_ledger.accounting import Accounting
 from tests.reference_ledger.books import Role, refuse, write
-from tests.reference_ledger.standings import Standings
 
 MAX_CLIENTS: Final = 10_000
 MAX_ROUNDS: Final = 100_000
@@ -25,11 +16,12 @@ MAX_SECONDS: Final = 3650 * 24 * 3600
 MAX_LISTED: Final = 16
 
 
-class Tasks(Standings):
+class Tasks(Accounting):
     def post_task(self, terms: TaskTerms) -> None:
         books = self.books
-        check_terms(terms, self.rules.maximum, books.tokens)
-        escrow = terms.rounds * terms.max_clients * terms.update_reward
+        check_terms(terms, self.rules, books.tokens)
+        fees = terms.edge_fee + len(terms.authorities) * terms.authority_fee
+        escrow = terms.rounds * (terms.max_cohort * (terms.participation + terms.contribution) + fees)
         if escrow >= 2**128:
             refuse("EscrowWrong", self.value, escrow)
         self.receive(terms.token, escrow)
@@ -50,12 +42,13 @@ class Tasks(Standings):
             rounds=terms.rounds,
             min_clients=terms.min_clients,
             max_clients=terms.max_clients,
-            update_reward=terms.update_reward,
+            max_cohort=terms.max_cohort,
+            participation=terms.participation,
+            contribution=terms.contribution,
             escrow=escrow,
             **until,
         )
-        if terms.authority_bond:
-            books.authorities_missing[task] = terms.threshold
+        books.servers[task], books.authorities[task] = len(terms.edge_servers), len(terms.authorities)
         listed = {
             Role.EDGE_SERVER: (terms.edge_servers, "edgeServers"),
             Role.AUTHORITY: (terms.authorities, "authorities"),
@@ -69,73 +62,25 @@ class Tasks(Standings):
                 books.bonds[task, holder] = BondView(role, index, False, 0, 0)
         self.emit(TaskPosted, task=task, manufacturer=self.sender, terms=terms, escrow=escrow, **until)
 
-    def enrol(self, enrolments: Sequence[Enrolment], signatures: Sequence[bytes]) -> None:
-        if not enrolments or len(enrolments) != len(signatures):
-            refuse("TermsInvalid", "signatures")
-        task, books = enrolments[0].task, self.books
-        stakes = len(enrolments) * books.terms[task].stake
-        self.receive(books.terms[task].token, stakes)
-        for enrolment, signature in zip(enrolments, signatures, strict=True):
-            if enrolment.task != task:
-                refuse("TermsInvalid", "task")
-            self._enrol(enrolment, signature)
-        write(books.tasks, task, deposits=books.tasks[task].deposits + stakes)
-
-    def post_roster(self, task: int, window: int, held: bytes, refused: bytes) -> None:
-        shown, bond, books = self.books.known(task), self.books.bonds[task, self.sender], self.books
-        if bond.role != Role.AUTHORITY:
-            refuse("NotAuthority", self.sender)
-        if window * books.terms[task].roster_rounds != shown.last_round or bond.rosters > window:
-            refuse("RosterUnexpected", task, window, bond.rosters)
-        if self.now > self.rosters_until(task):
-            refuse("TooLate", self.rosters_until(task))
-        if 8 * max(len(held), len(refused)) >= shown.enrolled + 8:
-            refuse("RosterUnexpected", task, window, bond.rosters)
-        write(books.bonds, (task, self.sender), rosters=window + 1)
-        books.rosters[task] += 1
-        self.emit(RosterPosted, task=task, window=window, authority=self.sender, held=held, refused=refused)
-
-    def leave(self, task: int, client: Address, signature: bytes) -> None:
-        shown, enrolment = self.books.known(task), self.books.enrolments[task, client]
-        if not any(enrolment.envelope) or enrolment.left:
-            refuse("NotEnrolled", task, client)
-        self.verify(Leave(task, client), client, signature)
-        write(self.books.enrolments, (task, client), left=True, left_round=shown.last_round)
-        self.emit(Left, task=task, client=client, signature=signature)
-
-    def _enrol(self, enrolment: Enrolment, signature: bytes) -> None:
-        task, client, books = enrolment.task, enrolment.client, self.books
-        shown, terms = self.books.known(task), self.books.terms[task]
-        if self.now > shown.enrol_until or shown.enrolled == shown.max_clients:
-            refuse("EnrolmentClosed", task)
-        if not any(enrolment.envelope):
-            refuse("DigestZero")
-        if any(books.enrolments[task, client].envelope):
-            refuse("AlreadyEnrolled", task, client)
-        self.verify(enrolment, client, signature)
-        reputation = self._admit(task, client)
-        write(books.standings, client, task=task)
-        books.enrolments[task, client] = EnrolmentView(enrolment.envelope, 0, 0, reputation, False, terms.stake != 0)
-        write(books.tasks, task, enrolled=shown.enrolled + 1)
-        envelope = enrolment.envelope
-        self.emit(Enrolled, task=task, client=client, envelope=envelope, reputation=reputation, signature=signature)
-
-    def _admit(self, task: int, client: Address) -> int:
-        """The reputation with which the client comes; refuses whoever still owes the ledger a leaf, or is too low."""
-        standing, terms = self.books.standings[client], self.books.terms[task]
-        if standing.task and self.owes_leaf(standing.task, client):
-            refuse("ReputationPending", client, standing.task)
-        counts, reputation, _ = self.counted_in(task, standing)
-        initial = terms.initial_reputation
-        # one from elsewhere that is below the floor is not shed; nor is it worth more than none
-        if not counts and (reputation == self.rules.floor or reputation >= initial):
-            return initial
-        if reputation < terms.min_reputation:
-            refuse("ReputationWrong", client, reputation, terms.min_reputation, self.rules.maximum)
-        return reputation
+    def refund(self, task: int) -> None:
+        shown = self.books.known(task)
+        if not self.ended(task):
+            refuse("TooEarly", shown.task_until)
+        owed = 0
+        if self.now <= shown.claim_until:
+            # a payout that may still be disputed is kept back, too
+            owed = (
+                (shown.pending_allocated if shown.pending_round else shown.allocated) - shown.claimed + shown.reserved
+            )
+        amount = shown.escrow - owed
+        if not amount:
+            refuse("NothingToPay", task, shown.manufacturer)
+        write(self.books.tasks, task, escrow=owed)
+        self.emit(Refunded, task=task, manufacturer=shown.manufacturer, amount=amount)
+        self.pay(task, shown.manufacturer, amount)
 
 
-def check_terms(terms: TaskTerms, max_reputation: int, tokens: frozenset[Address]) -> None:
+def check_terms(terms: TaskTerms, rules: LedgerRules, tokens: frozenset[Address]) -> None:
     """What the contract demands of a task's terms before it takes any money for it; names the first that is wrong."""
 
     def listed(holders: Sequence[Address], least: int) -> bool:
@@ -146,6 +91,7 @@ def check_terms(terms: TaskTerms, max_reputation: int, tokens: frozenset[Address
 
     # a round opened in the last second of the task must still be paid
     batch_in_time = 2 * terms.training_seconds + terms.objection_seconds <= terms.commit_seconds
+    long_enough = terms.claim_seconds >= rules.claim_seconds
     last_round_paid = terms.claim_seconds > terms.commit_seconds + terms.settle_seconds + terms.dispute_seconds
     demands = {
         "spec": any(terms.spec),
@@ -153,6 +99,7 @@ def check_terms(terms: TaskTerms, max_reputation: int, tokens: frozenset[Address
         "rounds": 1 <= terms.rounds <= MAX_ROUNDS,
         "minClients": 2 <= terms.min_clients <= terms.max_clients,
         "maxClients": terms.max_clients <= MAX_CLIENTS,
+        "maxCohort": terms.min_clients <= terms.max_cohort <= terms.max_clients,
         "enrolmentSeconds": duration(terms.enrolment_seconds),
         "commitSeconds": duration(terms.commit_seconds),
         "trainingSeconds": duration(terms.training_seconds),
@@ -164,11 +111,13 @@ def check_terms(terms: TaskTerms, max_reputation: int, tokens: frozenset[Address
         "takeoverSeconds": terms.takeover_seconds <= terms.settle_seconds,
         "rosterRounds": terms.roster_rounds > 0,
         "rosterSeconds": duration(terms.roster_seconds),
-        "claimSeconds": duration(terms.claim_seconds) and last_round_paid,
+        "claimSeconds": duration(terms.claim_seconds) and long_enough and last_round_paid,
         "token": terms.token == NATIVE_COIN or terms.token in tokens,
-        "updateReward": terms.update_reward > 0,
-        "initialReputation": terms.initial_reputation <= max_reputation,
-        "minReputation": terms.min_reputation <= max_reputation,
+        "participation": terms.participation > 0 or terms.contribution > 0,
+        # else a server that leaves a round alone takes what its clients are owed from the manufacturer
+        "edgeBond": terms.edge_bond >= terms.max_cohort * terms.participation,
+        "initialReputation": terms.initial_reputation <= rules.maximum,
+        "minReputation": terms.min_reputation <= rules.maximum,
         "authorities": listed(terms.authorities, 2),
         "reputationSources": listed(terms.reputation_sources, 0),
         "threshold": 2 <= terms.threshold <= len(terms.authorities),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx2
 
 from protocol.content.cid import CHUNK_BYTES, Cid
+from protocol.domain import uint256
 from protocol.identifiers import Address
 from protocol.messages.chain import Event
 from storage.content.interface import ContentMissingError, StoreUnavailableError
@@ -17,6 +18,7 @@ from storage.content.memory import MemoryStore
 from storage.ledger.interface import Head, LedgerError, PreparedTransaction, TransactionReceipt
 from storage.records.interface import MAX_BLOB_BYTES, Change, EntryT
 from storage.records.memory import MemoryRecords
+from tests.reference_ledger.books import Books
 from tests.reference_ledger.chain import MemoryChain
 from tests.reference_ledger.ledger import MemoryLedger
 
@@ -45,6 +47,26 @@ class Faults:
             return False
         self.told[what] = self.told.get(what, 0) + 1
         return True
+
+
+class SeededChain(MemoryChain):
+    """Its block hashes, which draw cohorts, hang on who calls what and when, and not on what is sent: envelopes are
+    sealed with the system's randomness, and the same seed is to do the same. A branch has hashes of its own."""
+
+    branches = 0
+
+    def forget(self, height: int) -> None:
+        self.branches += 1
+        super().forget(height)
+
+    def _append(
+        self,
+        books: Books,
+        sender: Address | None,
+        data: bytes,
+        said: list[tuple[type[Event], dict[str, Any]]] | None = None,
+    ) -> TransactionReceipt:
+        return super()._append(books, sender, data[:4] + uint256(self.branches), said)
 
 
 class UnreliableLedger(MemoryLedger):

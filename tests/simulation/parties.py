@@ -36,6 +36,7 @@ from tests.reference_ledger.chain import MemoryChain
 from tests.samples import private_key
 from tests.simulation.faults import Faults, KilledError, MortalRecords, Network, UnreliableLedger, UnreliableStore
 
+MAX_BOND = 10**6
 SMALL = AuthorityPolicy(CohortLimits(2, 900_000), ChainLimits(0))
 
 
@@ -175,7 +176,7 @@ class Server(Process):
                 performer.seconds,
                 self.driver.head,
             )
-            return HostedTask(posted, ledger, performer, desk, BondKeeper(ledger, 0))
+            return HostedTask(posted, ledger, performer, desk, BondKeeper(ledger, MAX_BOND))
 
         self.driver = Driver(ledger, inbox, host, 0.0)
         self.app = edge_app(ledger, self._store, self.driver)

@@ -13,6 +13,8 @@ from client_agent.agent import Agent
 from client_agent.edge_client import EdgeClient
 from client_agent.journal import AgentJournal
 from client_agent.privacy.ledger import HOME, PrivacyLedger
+from protocol.encryption.committee import Subset
+from protocol.identifiers import sha256
 from protocol.messages.task import MICRO, LearningTerms
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.round.training import Training
@@ -45,6 +47,17 @@ class OneCoordinate:
         return Training(delta, ())
 
 
+class OtherKeys(AgentJournal):
+    """Of a phone that encrypts under keys which no authority has, in the rounds ``nonsense``: its ciphertexts are well
+    formed, and no sum with one of them opens to anything."""
+
+    nonsense: frozenset[int] = frozenset()
+
+    def keys_of(self, epoch: int) -> dict[Subset, bytes]:
+        keys = super().keys_of(epoch)
+        return {subset: sha256(key) for subset, key in keys.items()} if epoch in self.nonsense else keys
+
+
 class AsyncRoutes(httpx2.AsyncBaseTransport):
     """By host name."""
 
@@ -56,7 +69,7 @@ class AsyncRoutes(httpx2.AsyncBaseTransport):
 
 
 class Phone(Process):
-    """``coordinate``: the one that its household fills."""
+    """``coordinate``: the one that its household fills. ``late``: it hears of the task once a round was opened."""
 
     def __init__(
         self,
@@ -67,8 +80,11 @@ class Phone(Process):
         network: Network,
         faults: Faults,
         proofs: Path,
+        late: bool = False,
+        nonsense: frozenset[int] = frozenset(),
     ) -> None:
         super().__init__(f"phone{number}")
+        self.late, self.nonsense = late, nonsense
         self.signer, self.coordinate, self.records = Signer(private_key("client", number)), number, MemoryRecords()
         self.ledger = MemoryRecords()  # of the household
         self._number, self._chain, self._store, self._servers = number, chain, store, servers
@@ -81,13 +97,15 @@ class Phone(Process):
         edge = EdgeClient([f"http://{server.name}" for server in self._servers])
         wires = {server.name: Wire(server, self._network) for server in self._servers}
         edge._http = httpx2.AsyncClient(transport=AsyncRoutes(wires))
+        journal = OtherKeys(MortalRecords(self.records, self._faults))
+        journal.nonsense = self.nonsense
         self.agent = Agent(
             task=TASK,
             signer=self.signer,
             ledger=UnreliableLedger(self._chain, self.signer.address, self._faults),
             store=self._store,
             edge=edge,
-            journal=AgentJournal(MortalRecords(self.records, self._faults)),
+            journal=journal,
             privacy=PrivacyLedger(lambda: MortalRecords(self.ledger, self._faults)),
             data_set=HOME,
             policy=sample_policy(),

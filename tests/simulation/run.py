@@ -36,7 +36,7 @@ def simulate(seed: int, operations: int, tell: Callable[[str], None] = lambda _:
     summary, trace = Summary(seed), hashlib.sha256()
     with _silence(), tempfile.TemporaryDirectory() as folder:
         while summary.operations < operations:
-            world = World(seed * 1_000 + summary.tasks, Path(folder), servers=1 + summary.tasks % 3)
+            world = _world(seed, summary.tasks, Path(folder))
             try:
                 _play(world, min(OPERATIONS_PER_TASK, operations - summary.operations))
             except AssertionError as error:
@@ -56,6 +56,20 @@ def simulate(seed: int, operations: int, tell: Callable[[str], None] = lambda _:
             tell(f"{summary.operations:,} operations, {summary.tasks} tasks, rounds {summary.rounds}")
     summary.trace = trace.hexdigest()
     return summary
+
+
+def _world(seed: int, task: int, folder: Path) -> World:
+    """Every kind of task has its turn, with a seed or with the next one."""
+    kind = seed + task
+    return World(
+        seed * 1_000 + task,
+        folder,
+        servers=1 + kind % 3,
+        phones=4 if kind % 2 else 5,
+        late=kind % 2,
+        cohort=3 if kind % 2 else None,
+        nonsense=frozenset({1}) if kind % 4 == 2 else frozenset(),
+    )
 
 
 @contextmanager

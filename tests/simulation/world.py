@@ -14,7 +14,7 @@ import numpy as np
 from protocol.canonical import encode
 from protocol.domain import Domain
 from protocol.errors import HearthError
-from protocol.messages.chain import Event
+from protocol.messages.chain import DEFAULT_RULES, Event
 from protocol.messages.task import CohortTerms, Committee, TaskSpec
 from protocol.model.dataset import encode_labelled
 from protocol.model.layout import Layout
@@ -23,34 +23,49 @@ from protocol.task.documents import Kind
 from storage.content.memory import MemoryStore
 from storage.ledger.signer import Signer
 from storage.task_reader import TaskReader
-from tests.reference_ledger.chain import MemoryChain
 from tests.reference_ledger.ledger import MemoryLedger
 from tests.samples import private_key, sample_spec
-from tests.simulation.faults import Faults, KilledError, Network, UnreliableStore
-from tests.simulation.invariants import Invariants
+from tests.simulation.faults import Faults, KilledError, Network, SeededChain, UnreliableStore
+from tests.simulation.invariants import CONFIRMATIONS, MONEY, Invariants
 from tests.simulation.parties import Authority, Process, Server
 from tests.simulation.phones import TASK, Phone
 
 START: Final = 1_700_000_000
 DOMAIN: Final = Domain(31337, b"\x1e" * 20)
-CONFIRMATIONS: Final = 2
-MONEY: Final = 10**20
 
 
 class World:
-    """``servers`` of the task's list, the first one acting at first; ``phones`` enrol when they are first stepped."""
+    """``servers`` of the task's list, the first one acting at first; ``phones`` enrol when they are first stepped, the
+    last ``late`` of them once a round was opened.
 
-    def __init__(self, seed: int, folder: Path, servers: int = 2, phones: int = 4, rounds: int = 3) -> None:
+    ``cohort``: most phones of a round, which draws them where there are more. The first phone sends ``nonsense`` in
+    these rounds.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        folder: Path,
+        servers: int = 2,
+        phones: int = 4,
+        rounds: int = 3,
+        *,
+        late: int = 0,
+        cohort: int | None = None,
+        nonsense: frozenset[int] = frozenset(),
+    ) -> None:
         self.random, self.time, self.operations = Random(seed), START, 0
+        self.silent_until = 0  # no authority answers, or comes back, before
         self.faults = Faults(self.random)
         self.network, self._runner = Network(self.faults), asyncio.Runner()
         signers = [Signer(private_key(name)) for name in self._server_names(servers)]
-        manufacturer = Signer(private_key("manufacturer"))
+        manufacturer = self.manufacturer = Signer(private_key("manufacturer"))
         clients = [Signer(private_key("client", number)) for number in range(phones)]
         held = {party.address: MONEY for party in (*signers, manufacturer, *clients)}
-        self.chain, self.total = MemoryChain(DOMAIN, lambda: self.time, held=held), sum(held.values())
+        rules = replace(DEFAULT_RULES, claim_seconds=1_000)
+        self.chain, self.total = SeededChain(DOMAIN, lambda: self.time, held=held, rules=rules), sum(held.values())
         self.store = UnreliableStore(MemoryStore(), self.faults)
-        self.spec = self._spec([signer.address for signer in signers], phones, rounds)
+        self.spec = self._spec([signer.address for signer in signers], phones, rounds, cohort or phones)
         MemoryLedger(self.chain, manufacturer.address).post_task(terms_of(self.spec), self.spec.budget())
         for _ in range(CONFIRMATIONS):
             self.chain.mine()
@@ -62,7 +77,17 @@ class World:
             for name in self._server_names(servers)
         ]
         self.phones = [
-            Phone(number, self.chain, self.store, self.servers, self.network, self.faults, folder)
+            Phone(
+                number,
+                self.chain,
+                self.store,
+                self.servers,
+                self.network,
+                self.faults,
+                folder,
+                late=number >= phones - late,
+                nonsense=frozenset() if number else nonsense,
+            )
             for number in range(phones)
         ]
         self.processes: list[Process] = [*self.authorities, *self.servers, *self.phones]
@@ -71,7 +96,7 @@ class World:
     def _server_names(self, servers: int) -> list[str]:
         return ["edge", *(f"substitute{number}" for number in range(1, servers))]
 
-    def _spec(self, servers: list[bytes], phones: int, rounds: int) -> TaskSpec:
+    def _spec(self, servers: list[bytes], phones: int, rounds: int, cohort: int) -> TaskSpec:
         spec = sample_spec(rounds=rounds, confirmations=CONFIRMATIONS)
         layout = Layout.of(spec.model)
         members = [Signer(private_key("authority", j)).address for j in (1, 2, 3)]
@@ -85,9 +110,15 @@ class World:
             edge_substitutes=tuple(servers[1:]),
             committee=Committee(2, tuple(members), 0),
             learning=learning,
-            cohort=CohortTerms(2, phones, 900_000, roster_rounds=1),
-            schedule=replace(spec.schedule, training_seconds=2),  # operations are few: phones are not to idle
-            durations=replace(spec.durations, takeover_seconds=100, task_seconds=20_000, claim_seconds=20_000),
+            cohort=CohortTerms(2, phones, cohort, 900_000, roster_rounds=1),
+            schedule=replace(spec.schedule, training_seconds=4),  # operations are few: phones are not to idle
+            durations=replace(
+                spec.durations,
+                enrolment_seconds=400,
+                takeover_seconds=100,
+                task_seconds=20_000,
+                claim_seconds=20_000,
+            ),
         )
         self.put(encode(spec))
         return spec
@@ -107,10 +138,11 @@ class World:
             (12, self._pass_time),
             (3, self._deliver_late),
             (3, self._restart),
-            (3, self._step_authority),
+            (9, self._step_authority),
             (2, self._toggle_authority),
             (2, self._withhold),
             (1, self._reorganise),
+            (1, self._silence),
         ]
         weights = [weight for weight, _ in choices]
         (operation,) = self.random.choices([operation for _, operation in choices], weights)
@@ -119,14 +151,16 @@ class World:
 
     def finish(self) -> None:
         """Nothing goes wrong any more: everything ends, and everybody gets what is theirs."""
-        self.faults.calm = True
+        self.faults.calm, self.silent_until = True, 0
         self.revive()
+        for phone in self.phones:
+            phone.restart()  # its owner looks after it: one that gave up tries again
         for _ in range(20_000):
             for process in (*self.servers, *self.phones, *self.authorities):
                 self.step(process)
             self.invariants.check()
             if self.invariants.settled():
-                self.invariants.keys_are_erased()
+                self.invariants.check_end()
                 return
             self.jump()
         raise AssertionError("the task does not come to its end")
@@ -151,7 +185,7 @@ class World:
     def revive(self) -> None:
         """Starts every server and authority that is down."""
         for process in (*self.servers, *self.authorities):
-            if process.app is None:
+            if process.app is None and not self._is_silent(process):
                 process.start()
 
     def step(self, process: Process) -> None:
@@ -162,7 +196,7 @@ class World:
         elif isinstance(process, Authority):
             self._alive(process, process.watch.erase)
             self._alive(process, process.rosters.post)
-        elif isinstance(process, Phone) and process.due <= self.time:
+        elif isinstance(process, Phone) and process.due <= self.time and self._has_heard(process):
             self._alive(process, lambda: process.step(self.time))
 
     def _step_server(self) -> None:
@@ -177,17 +211,16 @@ class World:
         self._alive(server, server.relay)
 
     def _step_phone(self) -> None:
-        phone = self.random.choice(self.phones)
-        if phone.due <= self.time:
-            self._alive(phone, lambda: phone.step(self.time))
+        self.step(self.random.choice(self.phones))
 
     def _pass_time(self) -> None:
-        self.time += self.random.choice((1, 1, 2, 5, 20))
+        self.time += self.random.choice((1, 2, 5, 20, 40))
         self.chain.mine()
 
     def jump(self) -> None:
         """To the next instant at which somebody has something to do."""
-        due = min([*(server.next_due() for server in self.servers), *(phone.due for phone in self.phones)])
+        phones = [phone.due for phone in self.phones if self._has_heard(phone)]
+        due = min([*(server.next_due() for server in self.servers), *phones])
         self.time = max(self.time + 1, min(due, self.time + 600))
         self.chain.mine()
 
@@ -196,10 +229,13 @@ class World:
 
     def _restart(self) -> None:
         process = self.random.choice(self.processes)
-        process.restart()
+        if not self._is_silent(process):
+            process.restart()
 
     def _toggle_authority(self) -> None:
         authority = self.random.choice(self.authorities)
+        if self._is_silent(authority):
+            return
         if authority.app is None:
             authority.start()
         else:
@@ -209,7 +245,7 @@ class World:
         """Somebody's document, for ever."""
         kept = self.manufacturers | self.store.withheld
         names = [name for name in self.store.objects.objects if name not in kept]  # in the order of their making
-        if names and len(self.store.withheld) < 2:
+        if names and len(self.store.withheld) < (2 if self.reader().state.rounds else 1):
             self.store.withheld.add(self.random.choice(names[-12:]))
 
     def _reorganise(self) -> None:
@@ -217,7 +253,27 @@ class World:
         depth = self.random.randint(1, CONFIRMATIONS - 1)
         self.chain.forget(max(self.posted, len(self.chain.blocks) - 1 - depth))
 
+    def silence(self, seconds: int) -> None:
+        """All authorities are away for so long."""
+        self.silent_until = self.time + seconds
+        for authority in self.authorities:
+            authority.kill()
+
+    def _silence(self) -> None:
+        """Once in a world, for the rest of a round: its key is requested in vain."""
+        current = self.reader().state.current
+        if current is not None and not self.silent_until and self.random.randrange(2):
+            self.silence(current.opened.settle_until + 1 - self.time)
+
+    def _is_silent(self, process: Process) -> bool:
+        return isinstance(process, Authority) and self.time < self.silent_until
+
+    def _has_heard(self, phone: Phone) -> bool:
+        return not phone.late or bool(self.reader().state.rounds)
+
     def _alive(self, process: Process, work: Callable[[], None]) -> None:
+        if self._is_silent(process):
+            return
         if process.app is None and not isinstance(process, Phone):
             process.start()
         try:

@@ -15,11 +15,20 @@ interface IHearthEvents is IHearthTypes {
         uint48 claimUntil
     );
     event Enrolled(
-        uint256 indexed task, address indexed client, bytes32 envelope, uint8 reputation, bytes signature
+        uint256 indexed task,
+        address indexed client,
+        bytes32 envelope,
+        uint8 reputation,
+        address signer,
+        uint48 deadline,
+        bytes signature
     );
+    event EnrolmentFull(uint256 indexed task, uint32 indexed enrolled, uint48 enrolUntil);
     event RosterPosted(
         uint256 indexed task, uint32 indexed window, address indexed authority, bytes held, bytes refused
     );
+    event CohortDrawn(uint256 indexed task, uint64 indexed round, uint48 drawnAt);
+    event DrawLapsed(uint256 indexed task, uint64 indexed round);
     event Left(uint256 indexed task, address indexed client, bytes signature);
     event RoundOpened(
         uint256 indexed task,
@@ -28,6 +37,7 @@ interface IHearthEvents is IHearthTypes {
         bytes32 label,
         bytes32 cohortRoot,
         uint32 cohort,
+        bytes32 beacon,
         uint48 commitUntil,
         uint48 settleUntil
     );
@@ -49,6 +59,7 @@ interface IHearthEvents is IHearthTypes {
         uint256 indexed task, uint64 indexed round, bytes32 record, bytes32 allocationRoot, uint128 allocated
     );
     event RoundExpired(uint256 indexed task, uint64 indexed round);
+    event Compensated(uint256 indexed task, uint64 indexed round, address indexed client, uint128 amount);
     event Claimed(
         uint256 indexed task,
         address indexed client,
@@ -61,7 +72,9 @@ interface IHearthEvents is IHearthTypes {
     event BondPlaced(uint256 indexed task, address indexed holder, uint128 amount);
     event BondReturned(uint256 indexed task, address indexed holder, uint128 amount);
     event RoundFrozen(uint256 indexed task, uint64 indexed round, address indexed culprit);
-    event BondForfeited(uint256 indexed task, address indexed holder, address indexed reporter, uint128 amount);
+    event BondForfeited(
+        uint256 indexed task, address indexed holder, address indexed reporter, uint128 amount, uint128 share
+    );
     event Credited(uint256 indexed task, address indexed holder, uint128 amount);
     event Withdrawn(uint256 indexed task, address indexed holder, address indexed to, uint128 amount);
     event TakenOver(uint256 indexed task, address indexed edgeServer);
@@ -85,6 +98,8 @@ interface IHearthEvents is IHearthTypes {
     error HearthLedger_SignatureInvalid(address client);
     error HearthLedger_RoundUnexpected(uint256 task, uint64 round, RoundState state);
     error HearthLedger_CohortWrong(uint32 cohort, uint32 low, uint32 high);
+    error HearthLedger_AlreadyDrawn(uint256 task, uint48 drawnAt);
+    error HearthLedger_NotDrawn(uint256 task, uint48 drawnAt);
     error HearthLedger_TooLate(uint48 deadline);
     error HearthLedger_TooEarly(uint48 deadline);
     error HearthLedger_LabelWrong(bytes32 label, bytes32 expected);

@@ -34,10 +34,8 @@ interface IHearthJudge {
         address authority;
     }
 
-    struct BatchLeaf {
-        uint256 index;
-        IHearthTypes.Commitment commitment;
-        bytes signature;
+    struct ProvenLeaf {
+        IHearthTypes.Entitlement leaf;
         bytes32[] proof;
     }
 
@@ -78,18 +76,45 @@ interface IHearthJudge {
         address server,
         IHearthTypes.Commitment calldata promised,
         bytes calldata receipt,
-        BatchLeaf[] calldata around
+        IHearthTypes.BatchLeaf[] calldata around
     ) external view returns (uint256 task, uint64 round, address culprit);
 
     /// @notice A leaf of the batch is not signed by its client, not of this round, or of somebody who never enrolled.
-    function badLeaf(uint256 task, uint64 round, address server, BatchLeaf calldata leaf)
+    function badLeaf(uint256 task, uint64 round, address server, IHearthTypes.BatchLeaf calldata leaf)
         external
         view
         returns (uint256, uint64, address culprit);
 
     /// @notice Two leaves of the batch are not in ascending order of their clients, or of one client.
-    function disorder(uint256 task, uint64 round, address server, BatchLeaf calldata low, BatchLeaf calldata high)
+    function disorder(uint256 task, uint64 round, address server, IHearthTypes.BatchLeaf calldata low, IHearthTypes.BatchLeaf calldata high)
         external
         view
         returns (uint256, uint64, address culprit);
+
+    /// @notice A leaf of the batch is of a client whom the round did not plan: `around` shows the two neighbours, or the
+    /// first or last of the cohort, between which it would stand.
+    function unplannedLeaf(
+        uint256 task,
+        uint64 round,
+        address server,
+        IHearthTypes.BatchLeaf calldata leaf,
+        IHearthTypes.PlacedClient[] calldata around
+    ) external view returns (uint256, uint64, address culprit);
+
+    /// @notice The payout that waits gives a client less than the one that stands.
+    function loweredLeaf(
+        uint256 task,
+        address server,
+        ProvenLeaf calldata standing,
+        ProvenLeaf calldata lowered
+    ) external view returns (uint256, uint64, address culprit);
+
+    /// @notice The leaves of the payout that waits, by descending index, promise more than what it allocates.
+    function overAllocated(
+        uint256 task,
+        address server,
+        IHearthTypes.Entitlement[] calldata leaves,
+        bytes32[] calldata proof,
+        bool[] calldata proofFlags
+    ) external view returns (uint256, uint64, address culprit);
 }

@@ -12,7 +12,12 @@ interface IHearthLedger is IHearthTasks {
     /// commitUntil (or, while none runs, after the deadline of rosters) any other of the
     /// list becomes the acting one by its call.
 
-    /// @notice Edge server only; the previous round is final, enrolment is over, the task has not ended. The first round
+    /// @notice Edge server only, where maxCohort is below maxClients and the next round could be opened: its cohort is drawn by
+    /// the hash of the block that comes. The round is opened within 256 blocks after it; else this call ends that draw,
+    /// which costs the task one of its rounds, and the next call starts another one.
+    function drawCohort(uint256 task) external;
+
+    /// @notice Edge server only; the previous round is final, enrolUntil has passed, the task has not ended. The first round
     /// of a window waits until every authority has posted its roster, or their deadline has passed.
     /// @param plan content digest of the RoundPlan; @param label its hash, under which the cohort encrypts.
     /// @param cohortRoot of the sum tree (CohortTree) over the `cohort` planned clients.
@@ -40,18 +45,20 @@ interface IHearthLedger is IHearthTasks {
     function requestKey(uint256 task, uint64 round, bytes32 request) external;
 
     /// @notice Edge server only, Requested, until settleUntil, and not before the payout of the round settled before can
-    /// no longer be disputed. `allocated` is cumulative over the task and may grow by at most cohort * updateReward per
-    /// round. Its root can be claimed from disputeSeconds later on.
+    /// no longer be disputed. `allocated` is cumulative over the task and may grow by at most cohort * (participation +
+    /// contribution) and the fees of the round's servers. Its root can be claimed from disputeSeconds later on.
     function publishRound(uint256 task, uint64 round, Publication calldata publication) external;
 
-    /// @notice Edge server only, until settleUntil: Open after commitUntil, or Requested. Pays those who delivered.
+    /// @notice Edge server only, Open, after commitUntil, until settleUntil: no key was requested, so nothing was opened.
+    /// `allocated` may grow by at most cohort * participation.
     function abandonRound(uint256 task, uint64 round, bytes32 record, bytes32 allocationRoot, uint128 allocated)
         external;
 
-    /// @notice Anyone, after settleUntil: a round that its edge server did not finish ends without payment.
+    /// @notice Anyone, after settleUntil: a round that its edge server did not finish ends without a tree. Without a key
+    /// request the server in charge loses its role, and of its bond what the round's clients are owed.
     function expireRound(uint256 task, uint64 round) external;
 
-    /// @notice Anyone may send it; pays only the leaf's client, who must be enrolled, the part of `cumulative` not yet
+    /// @notice Anyone may send it; pays only the leaf's client, who must be enrolled or in the lists of the terms, the part of `cumulative` not yet
     /// paid, and settles its reputation. Until claimUntil. The leaf that is the client's last (the task has ended, or it
     /// left and that round is final) frees it for another task, also when nothing is to be paid.
     function claim(uint256 task, Entitlement calldata leaf, bytes32[] calldata proof) external;
@@ -70,11 +77,14 @@ interface IHearthLedger is IHearthTasks {
     function roundOf(uint256 task, uint64 round) external view returns (RoundView memory);
     function enrolmentOf(uint256 task, address client) external view returns (EnrolmentView memory);
     function hasCommittedDirectly(uint256 task, uint64 round, address client) external view returns (bool);
+    function isCompensated(uint256 task, uint64 round, address client) external view returns (bool);
+    /// @notice The key that signs for a client of the task: zero when it is the client's own.
+    function signerOf(uint256 task, address client) external view returns (address);
     function bondOf(uint256 task, address holder) external view returns (BondView memory);
     /// @notice What the task owes to an address that could not be paid; see withdraw.
     function creditOf(uint256 task, address holder) external view returns (uint128);
     /// @notice Last settled reputation of an address, and the task whose last leaf must be applied before the next.
     function standingOf(address client) external view returns (Standing memory);
-    function reputationRules() external view returns (ReputationRules memory);
+    function rules() external view returns (LedgerRules memory);
     function domainSeparator() external view returns (bytes32);
 }

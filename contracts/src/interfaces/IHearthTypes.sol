@@ -35,25 +35,31 @@ interface IHearthTypes {
         uint8 minReputation;
         address[] reputationSources;
         address token;
-        uint128 updateReward;
+        uint128 participation;
+        uint128 contribution;
+        uint128 edgeFee;
+        uint128 authorityFee;
         uint128 edgeBond;
         uint128 authorityBond;
         uint128 stake;
+        uint32 maxCohort;
         uint32 rosterRounds;
         uint32 rosterSeconds;
     }
 
     /// @dev Of a deployment: no reputation is above `maximum`; a standing gains one per `waitingSeconds` at most, by
-    /// itself below `floor`, by a leaf from there on.
-    struct ReputationRules {
+    /// itself below `floor`, by a leaf from there on. No task gives its clients less than `claimSeconds` to claim.
+    struct LedgerRules {
         uint8 maximum;
         uint8 floor;
         uint32 waitingSeconds;
+        uint32 claimSeconds;
     }
 
     /// @dev `allocated` and `allocationRoot` are those of the last settled round whose payout nobody can dispute any
     /// more; those of `pendingRound` take their place from `payableFrom` on, without a transaction. `deposits` are bonds,
-    /// stakes and credits. `word` stands for all
+    /// stakes and credits; `reserved` is what rounds that were not published still owe (see compensate). Of a task that is
+    /// `stopped` too few servers or authorities are left. `drawnAt` is the block whose hash draws the next cohort. `word` stands for all
     /// events of the task: from zero, each makes it keccak256(word before, block.timestamp, said), where
     /// said is keccak256(topics, keccak256(data)) of the event's log.
     struct TaskView {
@@ -61,6 +67,7 @@ interface IHearthTypes {
         address token;
         uint32 pendingRound;
         uint48 payableFrom;
+        uint8 pendingServer;
         address manufacturer;
         uint32 rounds;
         uint32 minClients;
@@ -70,15 +77,20 @@ interface IHearthTypes {
         uint48 enrolUntil;
         uint48 taskUntil;
         uint48 claimUntil;
+        uint32 maxCohort;
+        bool stopped;
         uint128 escrow;
         uint128 claimed;
         uint128 allocated;
         uint128 pendingAllocated;
         bytes32 allocationRoot;
         bytes32 pendingRoot;
-        uint128 updateReward;
+        uint128 participation;
+        uint128 contribution;
         uint128 deposits;
+        uint128 reserved;
         address edgeServer;
+        uint48 drawnAt;
         bytes32 word;
     }
 
@@ -139,10 +151,17 @@ interface IHearthTypes {
         uint8 reputation;
     }
 
+    /// @dev What a wallet shows before it signs: `stake` in units of the task's token, held until `lockedUntil` at the
+    /// latest. `signer` is the plain key that signs for `client` in this task from then on, often the client itself.
     struct Enrolment {
         uint256 task;
+        bytes32 spec;
         address client;
+        address signer;
         bytes32 envelope;
+        uint128 stake;
+        uint48 lockedUntil;
+        uint48 deadline;
     }
 
     struct Commitment {
@@ -165,6 +184,20 @@ interface IHearthTypes {
         uint256 index;
         uint40 weight;
         CohortNode[] siblings;
+    }
+
+    /// @dev Where a planned client stands, for a proof that another one does not.
+    struct PlacedClient {
+        address client;
+        CohortPlace place;
+    }
+
+    /// @dev One commitment under the root of its round's batch.
+    struct BatchLeaf {
+        uint256 index;
+        Commitment commitment;
+        bytes signature;
+        bytes32[] proof;
     }
 
     struct Publication {

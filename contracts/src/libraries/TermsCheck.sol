@@ -12,12 +12,14 @@ library TermsCheck {
     uint256 private constant _MAX_LISTED = 16;
 
     /// @notice Reverts with TermsInvalid, naming the term.
-    function check(IHearthTypes.TaskTerms calldata terms, uint8 maxReputation) internal view {
+    /// @param leastClaim seconds that every task of the deployment gives its clients to claim.
+    function check(IHearthTypes.TaskTerms calldata terms, uint8 maxReputation, uint32 leastClaim) internal view {
         _require(terms.spec != 0, "spec");
         _listed(terms.edgeServers, 1, "edgeServers");
         _require(terms.rounds >= 1 && terms.rounds <= _MAX_ROUNDS, "rounds");
         _require(terms.minClients >= 2 && terms.minClients <= terms.maxClients, "minClients");
         _require(terms.maxClients <= _MAX_CLIENTS, "maxClients");
+        _require(terms.maxCohort >= terms.minClients && terms.maxCohort <= terms.maxClients, "maxCohort");
         _require(_duration(terms.enrolmentSeconds), "enrolmentSeconds");
         _require(_duration(terms.commitSeconds), "commitSeconds");
         _require(_duration(terms.trainingSeconds), "trainingSeconds");
@@ -34,9 +36,12 @@ library TermsCheck {
         // a round opened in the last second of the task must still be paid
         bool lastRoundPaid =
             terms.claimSeconds > uint256(terms.commitSeconds) + terms.settleSeconds + terms.disputeSeconds;
-        _require(_duration(terms.claimSeconds) && lastRoundPaid, "claimSeconds");
+        bool longEnough = terms.claimSeconds >= leastClaim && lastRoundPaid;
+        _require(_duration(terms.claimSeconds) && longEnough, "claimSeconds");
         _require(terms.token == address(0) || terms.token.code.length != 0, "token");
-        _require(terms.updateReward > 0, "updateReward");
+        _require(terms.participation > 0 || terms.contribution > 0, "participation");
+        // else a server that leaves a round alone takes what its clients are owed from the manufacturer
+        _require(terms.edgeBond >= terms.maxCohort * uint256(terms.participation), "edgeBond");
         _require(terms.initialReputation <= maxReputation, "initialReputation");
         _require(terms.minReputation <= maxReputation, "minReputation");
         _listed(terms.authorities, 2, "authorities");

@@ -22,17 +22,23 @@ from scripts.checks.node_tools import NODE_MODULES
 _TESTS: Final = "tests/contracts"
 # Those that most likely notice come first; Foundry's, which take longest, last.
 _FIRST: Final = {
+    "Compensations.sol": "compensate",
+    "Credits.sol": "credits",
     "Deposits.sol": "deposits token",
     "Disputes.sol": "dispute",
-    "Enrolments.sol": "enrol reputation deposits",
-    "HearthJudge.sol": "dispute",
+    "Enrolments.sol": "enrol enrol_late enrolment_terms reputation deposits",
+    "HearthJudge.sol": "judge_batch judge_tree judge_words dispute",
     "HearthLedger.sol": "post_task enrol deposits dispute refund",
     "HearthTasks.sol": "post_task refund token deposits",
     "LedgerState.sol": "settlement refund reputation enrol dispute",
     "Payments.sol": "deposits token claim refund",
     "Payouts.sol": "claim claim_many reputation settlement",
-    "Rounds.sol": "rounds settlement commitments takeover",
+    "Rosters.sol": "rosters",
+    "Rounds.sol": "rounds settlement commitments takeover draw charge",
+    "Standings.sol": "reputation",
     "Views.sol": "post_task rounds enrol",
+    "libraries/CohortTree.sol": "commitments judge_batch",
+    "libraries/Leaves.sol": "claim claim_many judge_tree",
     "libraries/TermsCheck.sol": "post_task",
 }
 _LAST: Final = "foundry"
@@ -72,8 +78,8 @@ class Trial:
         for name in ("backend", "client_agent", "protocol", "scripts", "storage", "pyproject.toml"):
             (folder / name).symlink_to(ROOT / name)
         self._source = folder / "contracts" / "src"
-        self._ledger = replace(CONTRACTS[0], source=self._source)
-        self._code = artifact(self._ledger.name)["bytecode"]
+        self._contracts = [replace(contract, source=self._source) for contract in CONTRACTS if contract.deployed]
+        self._codes = {contract.name: artifact(contract.name)["bytecode"] for contract in self._contracts}
         program = Path(__file__).with_name("compile.js")
         self._compiler = Answering([os.environ.get("HEARTH_NODE", "node"), program, self._source, NODE_MODULES], folder)
         self._pytest = Answering([sys.executable, "-m", "scripts.checks.mutate.forked"], folder)
@@ -104,22 +110,28 @@ class Trial:
                 test = by.partition("[")[0]
                 killers[:] = [test, *(other for other in killers if other != test)]
                 return Verdict(mutant, "killed", by)
-            optimised = self._compile(optimised=True)
-            same = optimised is not None and optimised["bytecode"] == self._code
+            optimised = self._compile(optimised=True) or {}
+            same = {name: compiled["bytecode"] for name, compiled in optimised.items()} == self._codes
             return Verdict(mutant, "same code" if same else "survived")
         finally:
             path.write_text(original, encoding="utf-8")
 
-    def _compile(self, optimised: bool = False) -> dict[str, Any] | None:
-        """The artifact; None when the sources are wrong."""
-        answer = json.loads(self._compiler.ask(question_of(self._ledger, optimised)))
+    def _compile(self, optimised: bool = False) -> dict[str, dict[str, Any]] | None:
+        """The artifacts by contract; None when the sources are wrong."""
+        questions = [question_of(contract, optimised) for contract in self._contracts]
+        question = questions[0]
+        for other in questions[1:]:
+            question["sources"] |= other["sources"]
+            question["settings"]["outputSelection"] |= other["settings"]["outputSelection"]
+        answer = json.loads(self._compiler.ask(question))
         if any(problem["severity"] == "error" for problem in answer.get("errors", [])):
             return None
-        return artifact_of(self._ledger, answer)
+        return {contract.name: artifact_of(contract, answer) for contract in self._contracts}
 
-    def _write(self, compiled: dict[str, Any] | None) -> None:
-        path = self._folder / "contracts" / "artifacts" / f"{self._ledger.name}.json"
-        path.write_text(json.dumps(compiled), encoding="utf-8")
+    def _write(self, artifacts: dict[str, dict[str, Any]] | None) -> None:
+        for name, compiled in (artifacts or {}).items():
+            path = self._folder / "contracts" / "artifacts" / f"{name}.json"
+            path.write_text(json.dumps(compiled), encoding="utf-8")
 
     def _noticed_by(self, source: str, killers: list[str]) -> str:
         """The test that fails first. Most mutants fail by the first few, and to collect the others takes a second."""

@@ -65,8 +65,8 @@ def constructor(contract: str = LEDGER) -> tuple[str, ...]:
     return tuple(_type(parameter) for item in items for parameter in item["inputs"])
 
 
-def bytecode() -> bytes:
-    text = str(artifact(LEDGER)["bytecode"])
+def bytecode(contract: str = LEDGER) -> bytes:
+    text = str(artifact(contract)["bytecode"])
     return bytes.fromhex(text.removeprefix("0x"))
 
 

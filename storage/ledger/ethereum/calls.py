@@ -6,9 +6,11 @@ from dataclasses import astuple
 
 from eth_hash.auto import keccak
 
+from protocol.deployment import TASKS
 from protocol.errors import MalformedError, Party
 from protocol.identifiers import NATIVE_COIN, Address
-from protocol.messages.chain import ReputationRules, TaskTerms
+from protocol.messages.chain import LedgerRules, TaskTerms
+from protocol.messages.submission import BatchLeaf
 from storage.ledger.ethereum import abi
 from storage.ledger.ethereum.decoding import struct
 from storage.ledger.interface import LedgerError, PreparedTransaction
@@ -26,9 +28,19 @@ def encode_proof(name: str, *arguments: object) -> bytes:
     return entry.hash[:4] + abi.encode(entry.inputs, arguments)
 
 
-def deployment(rules: ReputationRules) -> bytes:
-    """The code that creates a ledger with these rules."""
-    return abi.bytecode() + abi.encode(abi.constructor(), (astuple(rules),))
+def tasks_creation(rules: LedgerRules) -> bytes:
+    """The code that creates a HearthTasks with these rules, and its judge: the first of a deployment's transactions."""
+    return abi.bytecode(TASKS) + abi.encode(abi.constructor(TASKS), (astuple(rules),))
+
+
+def ledger_creation(rules: LedgerRules, tasks: Address) -> bytes:
+    """The code that creates the ledger over ``tasks``, which has the same rules: the second."""
+    return abi.bytecode() + abi.encode(abi.constructor(), (astuple(rules), tasks))
+
+
+def batch_leaf_values(leaf: BatchLeaf) -> tuple[object, ...]:
+    """As the contracts take it."""
+    return leaf.index, astuple(leaf.signed.commitment), leaf.signed.signature, leaf.proof
 
 
 def prepare_post_task(ledger: Address, terms: TaskTerms, escrow: int) -> PreparedTransaction:

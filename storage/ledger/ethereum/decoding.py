@@ -15,7 +15,7 @@ from protocol.messages.chain import (
     BondView,
     EnrolmentView,
     Event,
-    ReputationRules,
+    LedgerRules,
     RoundView,
     Standing,
     TaskTerms,
@@ -25,7 +25,7 @@ from protocol.round.state_table import RoundState
 from storage.ledger.ethereum import abi
 from storage.ledger.interface import LedgerError
 
-Struct = TypeVar("Struct", TaskTerms, TaskView, RoundView, EnrolmentView, BondView, Standing, ReputationRules)
+Struct = TypeVar("Struct", TaskTerms, TaskView, RoundView, EnrolmentView, BondView, Standing, LedgerRules)
 
 EVENT_TYPES: Final[dict[str, type[Event]]] = {
     name: kind

@@ -6,13 +6,20 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from protocol.domain import Domain
 from protocol.identifiers import Address
-from protocol.messages.chain import DEFAULT_RULES, ReputationRules
-from storage.ledger.ethereum.calls import decode_post_task, deployment, encode_token_call, prepare_post_task
+from protocol.messages.chain import DEFAULT_RULES, LedgerRules
+from storage.ledger.ethereum.calls import (
+    decode_post_task,
+    encode_token_call,
+    ledger_creation,
+    prepare_post_task,
+    tasks_creation,
+)
 from storage.ledger.ethereum.decoding import address_of, byte_string, decode_logs, whole
 from storage.ledger.ethereum.node import Node
 from storage.ledger.ethereum.pace import DEFAULT_PACE, Pace
@@ -124,20 +131,29 @@ def deploy(
     signer: Signer,
     *,
     limits: GasLimits = DEFAULT_GAS_LIMITS,
-    rules: ReputationRules = DEFAULT_RULES,
+    rules: LedgerRules = DEFAULT_RULES,
     timeout_seconds: float = 30.0,
     confirmations: int = 0,
+    tasks: Address | None = None,
 ) -> tuple[Address, TransactionReceipt]:
-    """Creates a HearthLedger on this chain: its address and the receipt. Raises LedgerError."""
+    """Creates a HearthLedger on this chain: its address and its receipt, with the gas of all that was sent.
+
+    ``tasks``: its HearthTasks, where an earlier call has created it already. Raises LedgerError.
+    """
     signer.require_private(rpc_url)
     provider = JsonRpcProvider(rpc_url, timeout_seconds=timeout_seconds)
     try:
         sender = _Sender(provider, signer, partial(Node(provider).require_chain, chain_id), DEFAULT_PACE, limits)
-        mined = sender().send(None, deployment(rules), confirmations=confirmations)
+        gas = 0
+        if tasks is None:
+            first = sender().send(None, tasks_creation(rules))  # behind it in nonce, the other one buries it
+            tasks, gas = address_of(first.get("contractAddress")), whole(first.get("gasUsed"))
+        mined = sender().send(None, ledger_creation(rules, tasks), confirmations=confirmations)
     finally:
         provider.close()
     address = address_of(mined.get("contractAddress"))
-    return address, _receipt(mined, address)
+    receipt = _receipt(mined, address)
+    return address, replace(receipt, gas_used=gas + receipt.gas_used)
 
 
 def _receipt(mined: Mapping[str, Any], ledger: Address) -> TransactionReceipt:

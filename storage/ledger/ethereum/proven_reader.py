@@ -17,7 +17,7 @@ from storage.ledger.ethereum.rpc import NodeProvider, RpcRefusedError
 from storage.ledger.ethereum.storage_layout import VIEWS, place_of, slots_of, value_at
 from storage.ledger.interface import LedgerError, TransactionRevertedError
 
-IN_CODE: Final = ("reputationRules", "domainSeparator")  # what no storage holds: proven with the code
+IN_CODE: Final = ("rules", "domainSeparator")  # what no storage holds: proven with the code
 
 
 class ProvenReader(EthereumReader):

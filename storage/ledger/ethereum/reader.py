@@ -9,7 +9,7 @@ from typing import Any
 
 from protocol.domain import Domain
 from protocol.identifiers import NATIVE_COIN, Address, Digest, to_hex
-from protocol.messages.chain import BondView, EnrolmentView, Event, ReputationRules, RoundView, Standing, TaskView
+from protocol.messages.chain import BondView, EnrolmentView, Event, LedgerRules, RoundView, Standing, TaskView
 from protocol.signing import domain_separator
 from storage.ledger.ethereum import abi
 from storage.ledger.ethereum.calls import encode_call, encode_token_call
@@ -129,6 +129,14 @@ class EthereumReader:
         committed: bool = self._view("hasCommittedDirectly", task, round_number, client)
         return committed
 
+    def is_compensated(self, task: int, round_number: int, client: Address) -> bool:
+        compensated: bool = self._view("isCompensated", task, round_number, client)
+        return compensated
+
+    def signer(self, task: int, client: Address) -> Address:
+        named: Address = self._view("signerOf", task, client)
+        return named if any(named) else client
+
     def claimed(self, task: int, client: Address) -> int:
         return self.enrolment(task, client).claimed
 
@@ -142,8 +150,8 @@ class EthereumReader:
     def standing(self, client: Address) -> Standing:
         return struct(Standing, self._view("standingOf", client))
 
-    def rules(self) -> ReputationRules:
-        rules = struct(ReputationRules, self._view("reputationRules"))
+    def rules(self) -> LedgerRules:
+        rules = struct(LedgerRules, self._view("rules"))
         if not rules.waiting_seconds:
             raise LedgerError("a ledger without a waiting period")
         return rules

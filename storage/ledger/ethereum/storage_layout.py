@@ -36,6 +36,8 @@ VIEWS: Final[Mapping[str, Callable[..., Path]]] = {
     "roundOf": lambda task, number: ("_round", task, number),
     "enrolmentOf": lambda task, client: ("_enrolment", task, client),
     "hasCommittedDirectly": lambda task, number, client: ("_committed", task, number, client),
+    "isCompensated": lambda task, number, client: ("_compensated", task, number, client),
+    "signerOf": lambda task, client: ("_signer", task, client),
     "standingOf": lambda client: ("_standing", client),
     "bondOf": lambda task, holder: ("_bond", task, holder),
     "creditOf": lambda task, holder: ("_credits", task, holder),

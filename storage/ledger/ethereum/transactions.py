@@ -14,8 +14,9 @@ from web3 import Web3
 from web3.exceptions import TransactionNotFound
 from web3.types import BlockIdentifier, TxParams, Wei
 
+from protocol.deployment import created_address
 from protocol.identifiers import Address
-from storage.ledger.ethereum.decoding import byte_string, whole
+from storage.ledger.ethereum.decoding import address_of, byte_string, whole
 from storage.ledger.ethereum.fees import Fees, current_fees
 from storage.ledger.ethereum.node_answers import checked_answers
 from storage.ledger.ethereum.pace import Pace
@@ -103,6 +104,8 @@ class TransactionSender:
                 continue
             if receipt.get("status") != 1:
                 raise self._reason(call, receipt)
+            if to is None and address_of(receipt.get("contractAddress")) != self._created(sent):
+                raise LedgerError("a receipt that names another contract than the one created")
             return receipt
         raise LedgerError(f"the account's other senders took {MAX_ATTEMPTS} nonces away")
 
@@ -201,6 +204,10 @@ class TransactionSender:
                     raise LedgerError("a receipt of another transaction")
                 return receipt
         return None
+
+    def _created(self, sent: _Sent) -> Address:
+        """Follows from account and nonce: money may go there, so it is not the node's word."""
+        return created_address(self._signer.address, sent.nonce)
 
     def _hurry(self, sent: _Sent) -> None:
         """Nobody mines it: offers more, or clears away what lies before it, from an earlier life of this process."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import astuple
+from typing import Final
 
 from protocol.identifiers import Address, Digest, Label
 from protocol.incentives.rewards import ClaimBatch
 from protocol.messages.chain import Publication, TaskTerms
 from protocol.messages.round import CohortPlace
 from protocol.messages.settlement import ProvenEntitlement
-from protocol.messages.submission import SignedCommitment, SignedEnrolment, SignedLeave
-from storage.ledger.ethereum.calls import encode_call, prepare_post_task
+from protocol.messages.submission import BatchLeaf, SignedCommitment, SignedEnrolment, SignedLeave
+from storage.ledger.ethereum.calls import batch_leaf_values, encode_call, prepare_post_task
 from storage.ledger.interface import PreparedTransaction, TransactionReceipt
+
+# what the contract is given where it asks for none
+_NO_LEAF: Final = (0, (0, 0, bytes(20), bytes(32), bytes(16), bytes(32)), b"", ())
 
 
 class LedgerWriter(ABC):
@@ -53,6 +57,9 @@ class LedgerWriter(ABC):
     def leave(self, leave: SignedLeave) -> TransactionReceipt:
         return self._transact("leave", leave.leave.task, leave.leave.client, leave.signature)
 
+    def draw_cohort(self, task: int) -> TransactionReceipt:
+        return self._transact("drawCohort", task)
+
     def open_round(
         self, task: int, round_number: int, plan: Digest, label: Label, cohort_root: Digest, cohort: int
     ) -> TransactionReceipt:
@@ -77,6 +84,12 @@ class LedgerWriter(ABC):
 
     def expire_round(self, task: int, round_number: int) -> TransactionReceipt:
         return self._transact("expireRound", task, round_number)
+
+    def compensate(
+        self, task: int, round_number: int, client: Address, place: CohortPlace, leaf: BatchLeaf | None
+    ) -> TransactionReceipt:
+        shown = _NO_LEAF if leaf is None else batch_leaf_values(leaf)
+        return self._transact("compensate", task, round_number, client, astuple(place), shown)
 
     def claim(self, task: int, proven: ProvenEntitlement) -> TransactionReceipt:
         return self._transact("claim", task, (proven.index, *astuple(proven.entitlement)), proven.proof)

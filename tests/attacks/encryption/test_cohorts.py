@@ -11,6 +11,7 @@ import pytest
 
 from protocol.encryption.suite import suite
 from protocol.errors import EncryptionError, Party
+from protocol.identifiers import Address
 from protocol.messages.keys import SUM, KeyRequest
 from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.round.key_request import check_parameters, check_quorum, check_request
@@ -30,10 +31,15 @@ def planned(name: str, weights: Sequence[int], bits: int = 16, **changes: Any) -
     return plan(suite=scheme, learning=learning, weights=cohort, **changes)
 
 
+def own_key(client: Address) -> Address:
+    """Nobody here named another one."""
+    return client
+
+
 def refused(under: RoundPlan, shown: KeyRequest) -> str:
     check_parameters(under, shown, 0)
     with pytest.raises(EncryptionError) as caught:
-        check_request(under, shown)
+        check_request(under, shown, own_key)
     assert caught.value.fault is Party.EDGE_SERVER
     return caught.value.code
 
@@ -42,7 +48,7 @@ def refused(under: RoundPlan, shown: KeyRequest) -> str:
 def test_an_honest_request_passes(name: str) -> None:
     under = planned(name, (2, 3, 4))
     check_parameters(under, request(under), 0)
-    check_request(under, request(under))
+    check_request(under, request(under), own_key)
 
 
 def test_the_sum_of_two_very_different_weights_is_one_client() -> None:
@@ -61,7 +67,7 @@ def test_an_overweight_client_is_refused(name: str) -> None:
     assert refused(under, request(under)) == "E_CONCENTRATION"
     strict = planned(name, (2, 2, 2), max_share_ppm=333_332)
     assert refused(strict, request(strict)) == "E_CONCENTRATION"
-    check_request(fair := planned(name, (2, 2, 2), max_share_ppm=333_334), request(fair))
+    check_request(fair := planned(name, (2, 2, 2), max_share_ppm=333_334), request(fair), own_key)
 
 
 @every_suite
@@ -77,7 +83,7 @@ def test_a_set_that_is_too_small_is_refused(name: str) -> None:
 def test_one_owner_of_all_the_others_is_not_noticed(name: str) -> None:
     """A limit: every check passes, and whoever sent the other updates subtracts them (docs/adr/0013)."""
     under = planned(name, (2, 2, 2))
-    check_request(under, request(under))
+    check_request(under, request(under), own_key)
     rng = np.random.default_rng(5)
     victim, *own = rng.integers(-32_767, 32_768, (3, 100))
     summed = 2 * (victim + own[0] + own[1])

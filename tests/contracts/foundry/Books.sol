@@ -16,6 +16,9 @@ abstract contract Books is Cohort, Grades {
         uint256 claimed;
         uint256 refunded;
         uint256 forfeitedToEscrow;
+        uint256 compensated;
+        uint256 reserved; // what rounds that were not published still owe
+        uint48 drawnAt;
         uint256 deposits;
         uint32 authorities; // that placed their bonds
         uint32 enrolled;
@@ -41,6 +44,9 @@ abstract contract Books is Cohort, Grades {
         uint32 direct;
         uint256 openedAt;
         uint256 batchedAt;
+        bool requested;
+        mapping(address client => bool) committed; // directly
+        mapping(address client => bool) compensated;
     }
 
     struct ClientBook {
@@ -56,7 +62,6 @@ abstract contract Books is Cohort, Grades {
     mapping(uint256 task => mapping(address client => ClientBook)) internal _clients;
     mapping(uint256 task => mapping(address holder => uint256)) internal _bonds;
     mapping(uint256 task => mapping(address holder => uint256)) internal _owed;
-    mapping(uint256 task => mapping(uint256 window => mapping(address authority => bool))) private _rostered;
     mapping(address token => mapping(address payee => uint256)) internal _received;
     mapping(bytes32 topic => uint256) public seen;
 
@@ -103,18 +108,14 @@ abstract contract Books is Cohort, Grades {
             uint128 amount = abi.decode(log.data, (uint128));
             _bonds[task][party] += amount;
             book.deposits += amount;
-            if (ledger.bondOf(task, party).role == Role.Authority) ++book.authorities;
+            if (_isListed(book.terms.authorities, party)) ++book.authorities;
         } else if (topic == IHearthEvents.BondReturned.selector) {
             uint128 amount = abi.decode(log.data, (uint128));
             _bonds[task][party] -= amount;
             book.deposits -= amount;
             _received[book.terms.token][party] += amount;
         } else if (topic == IHearthEvents.BondForfeited.selector) {
-            uint128 amount = abi.decode(log.data, (uint128));
-            _bonds[task][party] -= amount;
-            book.deposits -= amount;
-            book.forfeitedToEscrow += amount - amount / 2;
-            _received[book.terms.token][_partyOf(log.topics[3])] += amount / 2;
+            _foldForfeited(task, log, party);
         } else if (topic == IHearthEvents.Refunded.selector) {
             uint128 amount = abi.decode(log.data, (uint128));
             assert(party == book.manufacturer);
@@ -123,6 +124,18 @@ abstract contract Books is Cohort, Grades {
         } else {
             known = _foldCredit(task, topic, log, party);
         }
+    }
+
+    /// @dev The clients of a round come first; whoever only left one alone keeps the rest of its bond.
+    function _foldForfeited(uint256 task, Vm.Log memory log, address party) private {
+        TaskBook storage book = _books[task];
+        (uint128 amount, uint128 share) = abi.decode(log.data, (uint128, uint128));
+        if (_isListed(book.terms.authorities, party) && _bonds[task][party] != 0) --book.authorities;
+        assert(ledger.bondOf(task, party).role == Role.None && 2 * share <= amount);
+        _bonds[task][party] -= amount;
+        book.deposits -= amount;
+        book.forfeitedToEscrow += amount - share;
+        _received[book.terms.token][_partyOf(log.topics[3])] += share;
     }
 
     /// @dev What an event before it in the same call said to be paid did not arrive; or it arrives now.
@@ -146,7 +159,7 @@ abstract contract Books is Cohort, Grades {
     function _foldEnrolled(uint256 task, address client, bytes memory data) private {
         TaskBook storage book = _books[task];
         ClientBook storage entered = _clients[task][client];
-        (bytes32 envelope, uint8 reputation,) = abi.decode(data, (bytes32, uint8, bytes));
+        (bytes32 envelope, uint8 reputation,,,) = abi.decode(data, (bytes32, uint8, address, uint48, bytes));
         assert(entered.envelope == 0 && envelope != 0);
         (entered.envelope, entered.staked) = (envelope, true);
         ++book.enrolled;
@@ -154,13 +167,17 @@ abstract contract Books is Cohort, Grades {
         // invariant 6: the last leaf of the task before was applied, or cannot be any more
         Standing storage standing = _standings[client];
         TaskBook storage before = _books[standing.task];
-        bool noTree = before.root == 0 && (before.pendingRound == 0 || block.timestamp < before.payableFrom);
+        bool noTree = _leftAtOnce(standing.task, client) || before.root == 0 && (before.pendingRound == 0 || block.timestamp < before.payableFrom);
         assert(standing.task == 0 || block.timestamp > before.claimUntil || noTree);
         assert(reputation <= MAXIMUM);
         (bool counts, uint8 worth,) = _worth(task, standing);
         bool shed = !counts && (worth == FLOOR || worth > book.terms.initialReputation);
         assert(reputation == (shed ? book.terms.initialReputation : worth));
         standing.task = uint64(task);
+    }
+
+    function _leftAtOnce(uint256 task, address client) private view returns (bool) {
+        return _clients[task][client].left && _clients[task][client].leftRound == 0;
     }
 
     function _foldClaimed(uint256 task, address client, bytes memory data) private {
@@ -201,127 +218,17 @@ abstract contract Books is Cohort, Grades {
         }
     }
 
-    function _foldRound(uint256 task, bytes32 topic, Vm.Log memory log) private {
-        if (topic == IHearthEvents.TakenOver.selector) return;
-        if (topic == IHearthEvents.RosterPosted.selector) {
-            _foldRoster(task, uint256(log.topics[2]), _partyOf(log.topics[3]), log.data);
-            return;
-        }
-        uint64 round = uint64(uint256(log.topics[2]));
-        RoundBook storage current = _rounds[task][round];
-        if (topic == IHearthEvents.RoundOpened.selector) {
-            TaskBook storage book = _books[task];
-            // invariant 4: no gap, and nothing running before it
-            assert(round == book.last + 1 && round <= book.terms.rounds);
-            assert(!_runs(_rounds[task][book.last].state));
-            if (book.last % ROSTER_ROUNDS == 0) {
-                assert(book.rosters == AUTHORITIES || block.timestamp > _rosterUntilOf(task, book));
-                book.rosters = 0;
-            }
-            assert(book.authorities >= book.terms.threshold && _bonds[task][ledger.taskOf(task).edgeServer] != 0);
-            book.last = uint32(round);
-            current.openedAt = block.timestamp;
-            (,,, current.cohort,,) = abi.decode(log.data, (bytes32, bytes32, bytes32, uint32, uint48, uint48));
-            _move(current, RoundState.Open);
-        } else if (topic == IHearthEvents.BatchCommitted.selector) {
-            uint48 objectUntil;
-            (,, current.batched, objectUntil) = abi.decode(log.data, (bytes32, bytes32, uint32, uint48));
-            assert(current.state == RoundState.Open && current.batchedAt == 0);
-            current.batchedAt = block.timestamp;
-            // invariant 10: every phone has sent by now, and can object for long enough
-            TaskTerms storage terms = _books[task].terms;
-            assert(block.timestamp >= current.openedAt + 2 * terms.trainingSeconds);
-            assert(objectUntil == block.timestamp + terms.objectionSeconds);
-            assert(objectUntil <= current.openedAt + terms.commitSeconds);
-        } else if (topic == IHearthEvents.DirectCommitted.selector) {
-            ++current.direct;
-            // nobody's commitment brings the key forward but that of a planned client
-            assert(_isPlanned(current.cohort, _partyOf(log.topics[3])));
-            assert(current.state == RoundState.Open);
-        } else if (topic == IHearthEvents.KeyRequested.selector) {
-            TaskTerms storage terms = _books[task].terms;
-            bool everyone = current.batched + current.direct >= current.cohort;
-            bool undisputed = current.batchedAt == 0 || block.timestamp > current.batchedAt + terms.objectionSeconds;
-            assert((everyone && undisputed) || block.timestamp > current.openedAt + terms.commitSeconds);
-            _move(current, RoundState.Requested);
-        } else if (topic == IHearthEvents.RoundPublished.selector) {
-            Publication memory publication = abi.decode(log.data, (Publication));
-            _move(current, RoundState.Published);
-            _settle(task, round, publication.allocationRoot, publication.allocated);
-        } else if (topic == IHearthEvents.RoundAbandoned.selector) {
-            (, bytes32 root, uint128 allocated) = abi.decode(log.data, (bytes32, bytes32, uint128));
-            _move(current, RoundState.Abandoned);
-            _settle(task, round, root, allocated);
-        } else if (topic == IHearthEvents.RoundExpired.selector) {
-            _move(current, RoundState.Expired);
-        } else {
-            assert(topic == IHearthEvents.RoundFrozen.selector);
-            _freeze(task, round, current);
-        }
-    }
+    function _foldRound(uint256 task, bytes32 topic, Vm.Log memory log) internal virtual;
 
-    /// @dev Before the first round of its window, in time, by an authority that did not say it before.
-    function _foldRoster(uint256 task, uint256 window, address authority, bytes memory data) private {
-        TaskBook storage book = _books[task];
-        (bytes memory held, bytes memory refused) = abi.decode(data, (bytes, bytes));
-        assert(window * ROSTER_ROUNDS == book.last && block.timestamp <= _rosterUntilOf(task, book));
-        assert(held.length <= 1 && refused.length <= 1 && (book.enrolled != 0 || held.length + refused.length == 0));
-        assert(!_rostered[task][window][authority] && _isListed(book.terms.authorities, authority));
-        _rostered[task][window][authority] = true;
-        ++book.rosters;
-    }
-
-    function _rosterUntilOf(uint256 task, TaskBook storage book) private view returns (uint256) {
-        uint256 since = book.last == 0 ? ledger.taskOf(task).enrolUntil : ledger.roundOf(task, book.last).settleUntil;
-        return since + ROSTER_SECONDS;
-    }
-
-    function _isListed(address[] storage listed, address party) private view returns (bool found) {
+    function _isListed(address[] storage listed, address party) internal view returns (bool found) {
         for (uint256 i = 0; i < listed.length; ++i) found = found || listed[i] == party;
-    }
-
-    /// @dev The table of protocol/round/state_table.py.
-    function _move(RoundBook storage current, RoundState to) private {
-        RoundState from = current.state;
-        bool allowed = to == RoundState.Open
-            ? from == RoundState.None
-            : to == RoundState.Requested
-                ? from == RoundState.Open
-                : to == RoundState.Published
-                    ? from == RoundState.Requested
-                    : _runs(from)
-                        || (to == RoundState.Frozen && (from == RoundState.Published || from == RoundState.Abandoned));
-        assert(allowed);
-        current.state = to;
-    }
-
-    function _settle(uint256 task, uint64 round, bytes32 root, uint128 allocated) private {
-        TaskBook storage book = _books[task];
-        // invariant 5: what was settled before can be disputed no more
-        assert(block.timestamp >= book.payableFrom);
-        if (book.pendingRound != 0) {
-            (book.root, book.allocated, book.budget) = (book.pendingRoot, book.pendingAllocated, book.pendingBudget);
-        }
-        (book.pendingRound, book.pendingRoot, book.pendingAllocated) = (uint32(round), root, allocated);
-        book.pendingBudget = book.budget + uint256(_rounds[task][round].cohort) * book.terms.updateReward;
-        book.payableFrom = uint48(block.timestamp + book.terms.disputeSeconds);
-    }
-
-    function _freeze(uint256 task, uint64 round, RoundBook storage current) private {
-        TaskBook storage book = _books[task];
-        if (!_runs(current.state)) {
-            assert(round == book.pendingRound && block.timestamp < book.payableFrom);
-            (book.pendingRound, book.payableFrom, book.pendingRoot) = (0, 0, 0);
-            (book.pendingAllocated, book.pendingBudget) = (0, 0);
-        }
-        _move(current, RoundState.Frozen);
     }
 
     function _runs(RoundState state) internal pure returns (bool) {
         return state == RoundState.Open || state == RoundState.Requested;
     }
 
-    function _partyOf(bytes32 topic) private pure returns (address) {
+    function _partyOf(bytes32 topic) internal pure returns (address) {
         return address(uint160(uint256(topic)));
     }
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Books} from "./Books.sol";
+import {RoundBooks} from "./RoundBooks.sol";
 
 /// @title The numbered invariants of docs/invariants.md, as comparisons of the ledger with the books
-abstract contract Checks is Books {
+abstract contract Checks is RoundBooks {
     /// @dev Invariant 1.
     function moneyIsConserved() public view {
         uint256 native;
@@ -12,8 +12,9 @@ abstract contract Checks is Books {
         for (uint256 task = 1; task <= ledger.taskCount(); ++task) {
             TaskBook storage book = _books[task];
             TaskView memory shown = ledger.taskOf(task);
-            assert(shown.escrow == book.posted + book.forfeitedToEscrow - book.claimed - book.refunded);
-            assert(shown.deposits == book.deposits);
+            uint256 paid = book.claimed + book.compensated + book.refunded;
+            assert(shown.escrow == book.posted + book.forfeitedToEscrow - paid);
+            assert(shown.deposits == book.deposits && shown.reserved == book.reserved);
             if (shown.token == address(0)) native += shown.escrow + shown.deposits;
             else inToken += shown.escrow + shown.deposits;
         }
@@ -40,7 +41,7 @@ abstract contract Checks is Books {
         assert(token.balanceOf(payee) == _received[address(token)][payee]);
     }
 
-    /// @dev Invariant 2.
+    /// @dev Invariants 2 and 9.
     function claimsAreCovered() public view {
         for (uint256 task = 1; task <= ledger.taskCount(); ++task) {
             TaskBook storage book = _books[task];
@@ -51,7 +52,7 @@ abstract contract Checks is Books {
             assert(shown.claimed <= allocated && allocated <= budget);
             if (block.timestamp > shown.claimUntil) continue;
             uint256 promised = book.pendingRound == 0 ? book.allocated : book.pendingAllocated;
-            assert(shown.escrow + shown.claimed >= promised);
+            assert(shown.escrow + shown.claimed >= promised + shown.reserved);
         }
     }
 
@@ -91,6 +92,7 @@ abstract contract Checks is Books {
                 assert(current.state == kept.state && current.cohort == kept.cohort);
                 assert(current.batched == kept.batched && current.direct == kept.direct);
                 assert((current.state == RoundState.None) == (round > book.last));
+                assert((current.request != 0) == kept.requested);
             }
         }
     }

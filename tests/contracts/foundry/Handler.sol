@@ -57,30 +57,31 @@ contract Handler is Steps {
         _open(task, server, uint32(within(cohort, 1, CLIENTS)));
     }
 
-    function commitBatch(uint256 which, uint256 server, uint256 count, bool bad) external {
+    function draw(uint256 which, uint256 server, uint256 blocks) external {
+        uint256 task = _now[which % 2];
+        _try(_inCharge(task, server), 0, abi.encodeCall(IHearthLedger.drawCohort, (task)));
+        vm.roll(block.number + within(blocks, 1, 300));
+    }
+
+    /// @dev A batch of one that can be proven is of the client itself, or signed by another client than it names.
+    function commitBatch(uint256 which, uint256 server, uint256 count, uint256 kind) external {
         uint256 task = _now[which % 2];
         uint64 round = ledger.taskOf(task).lastRound;
         bytes32 root = SOME;
-        if (bad) {
-            // signed by another client than it names
-            IHearthJudge.BatchLeaf storage leaf = _badLeaf[task][round];
+        bool one = kind % 3 != 0;
+        if (one && ledger.roundOf(task, round).batched == 0) {
+            BatchLeaf storage leaf = _onlyLeaf[task][round];
             leaf.commitment = _commitment(task, round, _client(0));
-            leaf.signature = _signed(_clientKey(1), _commitmentHash(leaf.commitment));
+            leaf.signature = _signed(_clientKey(kind % 3 == 1 ? 0 : 1), _commitmentHash(leaf.commitment));
             root = _batchLeaf(leaf);
         }
-        uint32 members = bad ? 1 : uint32(within(count, 0, CLIENTS));
+        uint32 members = one ? 1 : uint32(within(count, 0, CLIENTS));
         bytes memory call = abi.encodeCall(IHearthLedger.commitBatch, (task, round, root, SOME, members));
         _try(_inCharge(task, server), 0, call);
     }
 
     function commitDirect(uint256 which, uint256 who) external {
-        uint256 task = _now[which % 2];
-        uint64 round = ledger.taskOf(task).lastRound;
-        Commitment memory commitment = _commitment(task, round, _client(who % CLIENTS));
-        bytes memory signature = _signed(_clientKey(who % CLIENTS), _commitmentHash(commitment));
-        uint256 cohort = ledger.roundOf(task, round).cohort;
-        CohortPlace memory place = _place(cohort, cohort == 0 ? 0 : who % CLIENTS % cohort);
-        _try(reporter, 0, abi.encodeCall(IHearthLedger.commitDirect, (commitment, signature, place)));
+        _commitDirect(_now[which % 2], who % CLIENTS);
     }
 
     function requestKey(uint256 which, uint256 server, uint256 rash) external {
@@ -152,8 +153,15 @@ contract Handler is Steps {
         else if (kind % 5 == 1) proof = _twoKeys(task, round, who % AUTHORITIES);
         else if (kind % 5 == 2) proof = _receiptIgnored(task, round, who % SERVERS);
         else if (kind % 5 == 3) proof = _twoSightings(task, round, who % AUTHORITIES);
-        else proof = abi.encodeCall(IHearthJudge.badLeaf, (task, round, _server(who % SERVERS), _badLeaf[task][round]));
+        else proof = abi.encodeCall(IHearthJudge.badLeaf, (task, round, _server(who % SERVERS), _onlyLeaf[task][round]));
         _try(reporter, 0, abi.encodeCall(IHearthTasks.dispute, (proof)));
+    }
+
+    function compensate(uint256 which, uint256 who, uint256 lag, uint256 rash) external {
+        uint256 task = _now[which % 2];
+        if (rash % 2 == 0) _prepareExpiry(task, who % 2);
+        _compensate(task, uint64(within(lag, 1, 1 + uint256(ledger.taskOf(task).lastRound))), who % CLIENTS);
+        if (rash % 2 == 0) _compensate(task, ledger.taskOf(task).lastRound, who % 2);
     }
 
     function refund(uint256 which) external {
@@ -199,6 +207,7 @@ contract Handler is Steps {
         choice = choice % 8;
         uint256 most = choice < 4 ? 60 : choice < 6 ? 400 : choice < 7 ? 3000 : 12_000;
         vm.warp(block.timestamp + within(secs, 1, most));
+        vm.roll(block.number + within(secs, 1, most / 12 + 1));
     }
 
     /// @dev Invariant 7: whatever happened, strangers bring everything to its end, claims of honest trees are all paid,
@@ -212,6 +221,7 @@ contract Handler is Steps {
             _passAfter(current.settleUntil);
             _must(abi.encodeCall(IHearthLedger.expireRound, (task, last)));
         }
+        for (uint256 task = 1; task <= tasks; ++task) _payWhoCommitted(task);
         for (uint256 task = 1; task <= tasks; ++task) {
             TaskView memory shown = ledger.taskOf(task);
             if (shown.payableFrom <= shown.claimUntil) _pass(shown.payableFrom);
@@ -239,6 +249,19 @@ contract Handler is Steps {
         }
         _payWhatIsOwed(tasks);
         assert(address(ledger).balance == 0 && token.balanceOf(address(ledger)) == 0);
+    }
+
+    /// @dev Invariant 9: no server and no document is needed for it.
+    function _payWhoCommitted(uint256 task) private {
+        if (block.timestamp > ledger.taskOf(task).claimUntil) return;
+        for (uint64 round = 1; round <= _books[task].last; ++round) {
+            RoundBook storage current = _rounds[task][round];
+            if (current.state != RoundState.Expired && current.state != RoundState.Frozen) continue;
+            for (uint256 i = 0; i < CLIENTS; ++i) {
+                if (!current.committed[_client(i)] || current.compensated[_client(i)]) continue;
+                assert(_compensate(task, round, i));
+            }
+        }
     }
 
     /// @dev Once nobody is kept out any more.

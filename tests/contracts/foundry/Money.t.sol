@@ -11,15 +11,19 @@ contract MoneyTest is Stage {
         _requested(true);
     }
 
-    function testFuzz_aSettlementPromisesAtMostTheRoundsBudget(uint128 allocated, bool abandon) external {
+    function testFuzz_aSettlementPromisesAtMostTheRoundsBudget(uint128 allocated, uint128 second, bool abandon) external {
         allocated = uint128(within(allocated, 0, 10 * REWARD));
         uint128 budget = 3 * REWARD;
-        assert(_settle(SOME, allocated, abandon) == (allocated <= budget));
+        assert(!_settle(SOME, allocated, true)); // nobody abandons what may be open
+        assert(_settle(SOME, allocated, false) == (allocated <= budget));
         if (allocated > budget) return;
         vm.warp(block.timestamp + 1000);
-        _request(2);
-        uint128 second = uint128(within(uint256(keccak256(abi.encode(allocated))), 0, 10 * REWARD));
-        bool fits = allocated <= second && second <= allocated + budget;
+        if (abandon) _open(2);
+        else _request(2);
+        vm.warp(ledger.roundOf(1, 2).commitUntil + 1);
+        second = uint128(within(second, 0, 10 * REWARD));
+        uint128 most = allocated + (abandon ? 3 * PARTICIPATION : budget);
+        bool fits = allocated <= second && second <= most;
         assert(_settle(SOME, second, abandon) == fits);
     }
 

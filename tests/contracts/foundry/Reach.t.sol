@@ -14,7 +14,7 @@ contract ReachTest {
     error NeverHappened(uint256 place);
 
     function test_everyEventHappens() external {
-        bytes32[21] memory topics = [
+        bytes32[24] memory topics = [
             IHearthEvents.TaskPosted.selector,
             IHearthEvents.Enrolled.selector,
             IHearthEvents.Left.selector,
@@ -35,7 +35,10 @@ contract ReachTest {
             IHearthEvents.Withdrawn.selector,
             IHearthEvents.TakenOver.selector,
             IHearthEvents.RosterPosted.selector,
-            IHearthEvents.Refunded.selector
+            IHearthEvents.Refunded.selector,
+            IHearthEvents.Compensated.selector,
+            IHearthEvents.CohortDrawn.selector,
+            IHearthEvents.DrawLapsed.selector
         ];
         for (uint256 walk = 0; walk < _WALKS; ++walk) {
             Handler handler = new Handler();
@@ -49,13 +52,13 @@ contract ReachTest {
     function _act(Handler handler, uint256 dice) private {
         (uint256 a, uint256 b, uint256 c, uint256 d) =
             (uint64(dice), uint64(dice >> 64), uint64(dice >> 128), uint64(dice >> 192) >> 8);
-        uint256 action = (dice >> 248) % 20;
+        uint256 action = (dice >> 248) % 22;
         if (action == 0) handler.post(a);
         if (action == 1) handler.enrol(a, b, c);
         if (action == 2) handler.leave(a, b);
         if (action == 3) handler.placeBond(a, b);
         if (action == 4) handler.open(a, b, c, d);
-        if (action == 5) handler.commitBatch(a, b, c, d % 2 == 0);
+        if (action == 5) handler.commitBatch(a, b, c, d);
         if (action == 6) handler.commitDirect(a, b);
         if (action == 7) handler.requestKey(a, b, c);
         if (action == 8) handler.settle(a, b, c, c >> 32, d, (d >> 8) % 2 == 0);
@@ -70,5 +73,7 @@ contract ReachTest {
         if (action == 17) handler.ban(a, b % 2 == 0);
         if (action == 18) handler.withdraw(a, b, c);
         if (action == 19) handler.postRoster(a, b, c, d);
+        if (action == 20) handler.draw(a, b, c);
+        if (action == 21) handler.compensate(a, b, c, d);
     }
 }

@@ -38,7 +38,8 @@ contract ReentryTest is World {
 
     /// @return proof Of a breach in round 2, which is open.
     function _life() private returns (bytes memory proof) {
-        _springs(_manufacturer(0), abi.encodeCall(IHearthTasks.postTask, (_terms(true))));
+        _springs(_manufacturer(0), abi.encodeCall(IHearthTasks.postTask, (_inTheTrap())));
+        _stakes[_TASK] = STAKE;
         for (uint256 i = 0; i < CLIENTS; ++i) _enrol(i);
         for (uint256 i = 0; i < SERVERS; ++i) _bond(_server(i));
         for (uint256 i = 0; i < AUTHORITIES; ++i) _bond(_authority(i));
@@ -68,7 +69,7 @@ contract ReentryTest is World {
 
     function _enrol(uint256 who) private {
         Enrolment[] memory enrolments = new Enrolment[](1);
-        enrolments[0] = Enrolment(_TASK, _client(who), SOME);
+        enrolments[0] = _enrolment(_TASK, _client(who), SOME);
         bytes[] memory signatures = new bytes[](1);
         signatures[0] = _signed(_clientKey(who), _enrolmentHash(enrolments[0]));
         _springs(sponsor, abi.encodeCall(IHearthTasks.enrol, (enrolments, signatures)));
@@ -95,5 +96,11 @@ contract ReentryTest is World {
     function _call(address sender, bytes memory call) private returns (bool done) {
         vm.prank(sender);
         (done,) = address(ledger).call(call);
+    }
+
+    /// @dev Nobody is drawn: everybody is to be paid.
+    function _inTheTrap() private view returns (TaskTerms memory terms) {
+        terms = _terms(true);
+        terms.maxCohort = terms.maxClients;
     }
 }

@@ -17,7 +17,7 @@ contract SignaturesTest is Stage {
     function testFuzz_anyKeyEnrolsAndLeavesByItsOwnSignatureAlone(uint256 key, uint256 other, bytes32 envelope) external {
         (key, other) = (within(key, 1, _ORDER - 1), within(other, 1, _ORDER - 1));
         vm.assume(envelope != 0 && ledger.enrolmentOf(1, vm.addr(key)).envelope == 0);
-        Enrolment memory enrolment = Enrolment(1, vm.addr(key), envelope);
+        Enrolment memory enrolment = _enrolment(1, vm.addr(key), envelope);
         bytes32 hash = _enrolmentHash(enrolment);
         assert(_enrol(enrolment, _signed(other, hash)) == (key == other));
         if (key != other) assert(_enrol(enrolment, _signed(key, hash)));
@@ -30,18 +30,24 @@ contract SignaturesTest is Stage {
     /// @dev A delegated account (EIP-7702) keeps its key.
     function testFuzz_anAccountWithCodeSignsByItsKey(bytes calldata code) external {
         vm.etch(_client(3), code);
-        assert(_enrol(Enrolment(1, _client(3), SOME), _signed(_clientKey(3), _enrolmentHash(Enrolment(1, _client(3), SOME)))));
+        assert(_enrol(_enrolment(1, _client(3), SOME), _signed(_clientKey(3), _enrolmentHash(_enrolment(1, _client(3), SOME)))));
         assert(_leave(_client(3), _signed(_clientKey(3), _leaveHash(1, _client(3)))));
     }
 
     function testFuzz_aChangedEnrolmentIsRefused(uint256 field, uint256 value) external {
-        Enrolment memory enrolment = Enrolment(1, _client(3), SOME);
+        Enrolment memory enrolment = _enrolment(1, _client(3), SOME);
         bytes memory signature = _signed(_clientKey(3), _enrolmentHash(enrolment));
-        if (field % 3 == 0) enrolment.task = value;
-        else if (field % 3 == 1) enrolment.client = address(uint160(value));
-        else enrolment.envelope = bytes32(value);
-        bool same = enrolment.task == 1 && enrolment.client == _client(3) && enrolment.envelope == SOME;
-        assert(_enrol(enrolment, signature) == same);
+        bytes32 right = keccak256(abi.encode(enrolment));
+        field = field % 8;
+        if (field == 0) enrolment.task = value;
+        else if (field == 1) enrolment.spec = bytes32(value);
+        else if (field == 2) enrolment.client = address(uint160(value));
+        else if (field == 3) enrolment.signer = address(uint160(value));
+        else if (field == 4) enrolment.envelope = bytes32(value);
+        else if (field == 5) enrolment.stake = uint128(value);
+        else if (field == 6) enrolment.lockedUntil = uint48(value);
+        else enrolment.deadline = uint48(value);
+        assert(_enrol(enrolment, signature) == (keccak256(abi.encode(enrolment)) == right));
     }
 
     function testFuzz_aChangedCommitmentIsRefused(uint256 field, uint256 value) external {
@@ -62,7 +68,7 @@ contract SignaturesTest is Stage {
 
     function testFuzz_anotherChainOrLedgerIsRefused(uint64 chain, address elsewhere, bytes32 envelope) external {
         vm.assume(envelope != 0 && chain != 0);
-        Enrolment memory enrolment = Enrolment(1, _client(3), envelope);
+        Enrolment memory enrolment = _enrolment(1, _client(3), envelope);
         (uint256 here, IHearthLedger right) = (block.chainid, ledger);
         vm.chainId(chain);
         bytes memory otherChain = _signed(_clientKey(3), _enrolmentHash(enrolment));
@@ -75,7 +81,7 @@ contract SignaturesTest is Stage {
     }
 
     function testFuzz_noOtherBytesAreASignature(bytes memory signature, uint256 at, uint8 flip) external {
-        Enrolment memory enrolment = Enrolment(1, _client(3), SOME);
+        Enrolment memory enrolment = _enrolment(1, _client(3), SOME);
         assert(!_enrol(enrolment, signature));
         bytes memory spoilt = _signed(_clientKey(3), _enrolmentHash(enrolment));
         vm.assume(flip != 0);

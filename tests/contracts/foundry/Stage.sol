@@ -6,7 +6,7 @@ import {IHearthTasks} from "interfaces/IHearthTasks.sol";
 import {Cohort} from "./Cohort.sol";
 import {vm} from "./Vm.sol";
 
-/// @title One task without deposits and the straight way to its settlements, for the fuzz tests
+/// @title One task without stakes and fees, and the straight way to its settlements, for the fuzz tests
 abstract contract Stage is Cohort {
     uint32 internal constant ENROLLED = 3;
 
@@ -19,10 +19,15 @@ abstract contract Stage is Cohort {
     function _enrolled(bool inToken) internal {
         _build();
         TaskTerms memory terms = _terms(inToken);
-        (terms.edgeBond, terms.authorityBond, terms.stake) = (0, 0, 0);
+        (terms.authorityBond, terms.stake, terms.edgeFee, terms.authorityFee) = (0, 0, 0, 0);
+        terms.maxCohort = terms.maxClients;
         _post(terms, _manufacturer(0));
+        for (uint256 i = 0; i < SERVERS; ++i) {
+            vm.prank(sponsor);
+            ledger.placeBond{value: inToken ? 0 : EDGE_BOND}(1, _server(i));
+        }
         for (uint256 i = 0; i < ENROLLED; ++i) {
-            Enrolment memory enrolment = Enrolment(1, _client(i), SOME);
+            Enrolment memory enrolment = _enrolment(1, _client(i), SOME);
             assert(_enrol(enrolment, _signed(_clientKey(i), _enrolmentHash(enrolment))));
         }
     }
@@ -58,7 +63,7 @@ abstract contract Stage is Cohort {
         return _call(reporter, abi.encodeCall(IHearthTasks.enrol, (enrolments, signatures)));
     }
 
-    function _must(bytes memory call) private {
+    function _must(bytes memory call) internal {
         assert(_call(_server(0), call));
     }
 

@@ -13,7 +13,7 @@ abstract contract Steps is Checks {
     uint256[2] internal _now; // the numbers of the two tasks
     mapping(bytes32 root => Entitlement[]) internal _trees;
     mapping(uint256 task => bool) internal _lied;
-    mapping(uint256 task => mapping(uint64 round => IHearthJudge.BatchLeaf)) internal _badLeaf;
+    mapping(uint256 task => mapping(uint64 round => BatchLeaf)) internal _onlyLeaf; // of a batch of one
 
     // What goes before.
 
@@ -32,6 +32,19 @@ abstract contract Steps is Checks {
         }
         for (uint256 i = 0; i < SERVERS + AUTHORITIES; ++i) _placeBond(task, _holder(i));
         if (ledger.taskOf(task).lastRound % ROSTER_ROUNDS == 0) _passAfter(_rosterUntil(task));
+        _draw(task);
+    }
+
+    /// @dev One that lapsed is ended first.
+    function _draw(uint256 task) internal {
+        bytes memory call = abi.encodeCall(IHearthLedger.drawCohort, (task));
+        for (uint256 i = 0; i < 2; ++i) {
+            _try(ledger.taskOf(task).edgeServer, 0, call);
+            uint48 drawnAt = ledger.taskOf(task).drawnAt;
+            if (drawnAt == 0) continue;
+            if (block.number <= drawnAt) vm.roll(drawnAt + 1);
+            return;
+        }
     }
 
     function _passTakeover(uint256 task) internal {
@@ -65,18 +78,36 @@ abstract contract Steps is Checks {
         TaskView memory shown = ledger.taskOf(task);
         RoundView memory current = ledger.roundOf(task, shown.lastRound);
         if (shown.payableFrom > block.timestamp) _pass(shown.payableFrom);
-        if (abandon && current.state == RoundState.Open) _passAfter(current.commitUntil);
-        if (abandon && _runs(current.state)) return;
+        if (abandon) {
+            if (!_runs(current.state)) {
+                _prepare(task);
+                _open(task, _placeInCharge(task), 2);
+            }
+            _passAfter(ledger.roundOf(task, ledger.taskOf(task).lastRound).commitUntil);
+            return;
+        }
         if (current.state == RoundState.Requested) return;
         _prepareRequest(task);
         _request(task, server);
+    }
+
+    /// @dev Of a round in which somebody committed.
+    function _prepareExpiry(uint256 task, uint256 who) internal {
+        if (!_runs(ledger.roundOf(task, ledger.taskOf(task).lastRound).state)) {
+            _prepare(task);
+            _open(task, _placeInCharge(task), 2);
+        }
+        _commitDirect(task, who);
+        uint64 round = ledger.taskOf(task).lastRound;
+        _passAfter(ledger.roundOf(task, round).settleUntil);
+        _try(reporter, 0, abi.encodeCall(IHearthLedger.expireRound, (task, round)));
     }
 
     // Calls that more than one of the above make.
 
     function _enrol(uint256 task, uint256 who, uint256 key) internal {
         Enrolment[] memory enrolments = new Enrolment[](1);
-        enrolments[0] = Enrolment(task, _client(who), SOME);
+        enrolments[0] = _enrolment(task, _client(who), SOME);
         bytes[] memory signatures = new bytes[](1);
         signatures[0] = _signed(key, _enrolmentHash(enrolments[0]));
         uint256 value = _native(task) ? STAKE : 0;
@@ -107,6 +138,23 @@ abstract contract Steps is Checks {
         if (tree.length == 0) return false;
         bytes32[] memory proof = _proof(task, tree, who);
         return _try(reporter, 0, abi.encodeCall(IHearthLedger.claim, (task, tree[who], proof)));
+    }
+
+    function _commitDirect(uint256 task, uint256 who) internal {
+        uint64 round = ledger.taskOf(task).lastRound;
+        Commitment memory commitment = _commitment(task, round, _client(who));
+        bytes memory signature = _signed(_clientKey(who), _commitmentHash(commitment));
+        uint256 cohort = ledger.roundOf(task, round).cohort;
+        CohortPlace memory place = _place(cohort, cohort == 0 ? 0 : who % cohort);
+        _try(reporter, 0, abi.encodeCall(IHearthLedger.commitDirect, (commitment, signature, place)));
+    }
+
+    function _compensate(uint256 task, uint64 round, uint256 who) internal returns (bool) {
+        uint256 cohort = _rounds[task][round].cohort;
+        CohortPlace memory place = _place(cohort, cohort == 0 ? 0 : who % cohort);
+        BatchLeaf memory leaf = _onlyLeaf[task][round];
+        bytes memory call = abi.encodeCall(IHearthTasks.compensate, (task, round, _client(who), place, leaf));
+        return _try(reporter, 0, call);
     }
 
     function _must(bytes memory call) internal {
@@ -151,7 +199,7 @@ abstract contract Steps is Checks {
     function _receiptIgnored(uint256 task, uint64 round, uint256 who) internal view returns (bytes memory) {
         Commitment memory promised = _commitment(task, round, _client(0));
         bytes memory receipt = _signed(_serverKey(who), _receiptHash(promised));
-        IHearthJudge.BatchLeaf[] memory around = new IHearthJudge.BatchLeaf[](0);
+        BatchLeaf[] memory around = new BatchLeaf[](0);
         return abi.encodeCall(IHearthJudge.receiptIgnored, (_server(who), promised, receipt, around));
     }
 

@@ -17,7 +17,7 @@ contract TermsTest is World {
     function testFuzz_oneTermAnywhere(uint256 field, uint256 value) external {
         TaskTerms memory terms = _terms(false);
         uint32 small = uint32(value);
-        field = field % 19;
+        field = field % 22;
         if (field == 0) terms.spec = bytes32(value);
         else if (field == 1) terms.threshold = uint8(value);
         else if (field == 2) terms.initialReputation = uint8(value);
@@ -33,10 +33,13 @@ contract TermsTest is World {
         else if (field == 12) terms.takeoverSeconds = uint32(within(small, 0, 400));
         else if (field == 13) terms.minReputation = uint8(value);
         else if (field == 14) terms.token = value % 2 == 0 ? address(uint160(value)) : address(token);
-        else if (field == 15) terms.updateReward = uint128(value);
+        else if (field == 15) terms.contribution = uint128(value);
         else if (field == 16) terms.trainingSeconds = uint32(within(small, 0, 200));
         else if (field == 17) terms.objectionSeconds = uint32(within(small, 0, 400));
-        else terms.claimSeconds = uint32(within(small, 640, 660));
+        else if (field == 18) terms.claimSeconds = uint32(within(small, 640, 660));
+        else if (field == 19) terms.maxCohort = uint32(within(small, 0, 6));
+        else if (field == 20) terms.participation = uint128(within(value, 0, 1000));
+        else terms.edgeBond = uint128(within(value, 4 * PARTICIPATION - 2, 4 * PARTICIPATION + 2));
         _check(terms);
     }
 
@@ -57,8 +60,8 @@ contract TermsTest is World {
 
     function testFuzz_theMoneyIsExact(uint128 sent, uint128 reward) external {
         TaskTerms memory terms = _terms(false);
-        terms.updateReward = uint128(within(reward, 1, 1e18));
-        uint256 escrow = uint256(terms.rounds) * terms.maxClients * terms.updateReward;
+        terms.contribution = uint128(within(reward, 1, 1e18));
+        uint256 escrow = _escrow(terms);
         uint256 value = within(sent, escrow - 2, escrow + 2);
         vm.prank(_manufacturer(0));
         (bool done,) = address(ledger).call{value: value}(abi.encodeCall(IHearthTasks.postTask, (terms)));
@@ -67,7 +70,9 @@ contract TermsTest is World {
 
     function test_theLargestEscrowThereIs() external {
         TaskTerms memory terms = _terms(false);
-        (terms.rounds, terms.maxClients, terms.updateReward) = (3, 5, type(uint128).max / 15);
+        (terms.participation, terms.edgeFee, terms.authorityFee) = (0, 0, 0);
+        (terms.rounds, terms.maxClients, terms.maxCohort) = (3, 5, 5);
+        terms.contribution = type(uint128).max / 15;
         _check(terms);
         assert(ledger.taskOf(1).escrow == type(uint128).max);
     }
@@ -80,17 +85,18 @@ contract TermsTest is World {
     }
 
     /// forge-config: default.fuzz.runs = 32
-    function testFuzz_reputationRules(uint8 maximum, uint8 floor, uint32 waiting) external {
+    function testFuzz_rules(uint8 maximum, uint8 floor, uint32 waiting, uint32 claiming) external {
         (floor, waiting) = (uint8(within(floor, 0, uint256(maximum) + 1)), uint32(within(waiting, 0, 2)));
-        address made = _deploy(ReputationRules(maximum, floor, waiting));
+        address made = _deploy(LedgerRules(maximum, floor, waiting, claiming));
         assert((made != address(0)) == (floor <= maximum && waiting != 0));
         if (made == address(0)) return;
-        ReputationRules memory kept = IHearthLedger(made).reputationRules();
-        assert(kept.maximum == maximum && kept.floor == floor && kept.waitingSeconds == waiting);
+        LedgerRules memory kept = IHearthLedger(made).rules();
+        assert(kept.maximum == maximum && kept.floor == floor);
+        assert(kept.waitingSeconds == waiting && kept.claimSeconds == claiming);
     }
 
     function _check(TaskTerms memory terms) private {
-        uint256 escrow = uint256(terms.rounds) * terms.maxClients * terms.updateReward;
+        uint256 escrow = _escrow(terms);
         vm.deal(_manufacturer(0), escrow);
         vm.prank(_manufacturer(0));
         uint256 value = terms.token == address(0) ? escrow : 0;
@@ -121,14 +127,17 @@ contract TermsTest is World {
         if (terms.trainingSeconds == 0 || terms.objectionSeconds == 0) return false;
         if (2 * terms.trainingSeconds + terms.objectionSeconds > terms.commitSeconds) return false;
         if (terms.disputeSeconds > terms.settleSeconds || terms.takeoverSeconds > terms.settleSeconds) return false;
+        if (terms.claimSeconds < LEAST_CLAIM) return false;
         return terms.claimSeconds > terms.commitSeconds + terms.settleSeconds + terms.disputeSeconds;
     }
 
     function _sizes(TaskTerms memory terms) private view returns (bool) {
         bool clients = 2 <= terms.minClients && terms.minClients <= terms.maxClients && terms.maxClients <= 10_000;
+        if (terms.maxCohort < terms.minClients || terms.maxCohort > terms.maxClients) return false;
+        if (terms.edgeBond < uint256(terms.maxCohort) * terms.participation) return false;
         bool reputations = terms.initialReputation <= MAXIMUM && terms.minReputation <= MAXIMUM;
         bool rounds = 1 <= terms.rounds && terms.rounds <= 100_000;
-        bool money = terms.updateReward != 0 && (terms.token == address(0) || terms.token.code.length != 0);
+        bool money = (terms.participation != 0 || terms.contribution != 0) && (terms.token == address(0) || terms.token.code.length != 0);
         return terms.spec != 0 && clients && reputations && rounds && money;
     }
 

@@ -23,9 +23,14 @@ abstract contract World is IHearthTypes {
     uint8 internal constant MAXIMUM = 5;
     uint8 internal constant FLOOR = 2;
     uint32 internal constant WAITING = 2000; // shorter than a task
-    uint128 internal constant REWARD = 1000;
+    uint32 internal constant LEAST_CLAIM = 655;
+    uint128 internal constant PARTICIPATION = 400;
+    uint128 internal constant CONTRIBUTION = 600;
+    uint128 internal constant REWARD = PARTICIPATION + CONTRIBUTION;
+    uint128 internal constant EDGE_FEE = 7;
+    uint128 internal constant AUTHORITY_FEE = 3;
     uint128 internal constant STAKE = 1; // the smallest there is
-    uint128 internal constant EDGE_BOND = 501;
+    uint128 internal constant EDGE_BOND = 4 * PARTICIPATION + 501;
     uint128 internal constant AUTHORITY_BOND = 1;
     bytes32 internal constant SOME = bytes32(uint256(1));
 
@@ -34,10 +39,11 @@ abstract contract World is IHearthTypes {
     address internal sponsor = address(0x5907507); // brings bonds and stakes
     address internal reporter = address(0x5e907e5); // has nothing but what disputes bring
     mapping(uint256 key => address) private _address; // to derive one takes a while
+    mapping(uint256 task => uint128) internal _stakes;
 
     function _build() internal {
         vm.warp(1_700_000_000);
-        ledger = IHearthLedger(_deploy(ReputationRules(MAXIMUM, FLOOR, WAITING)));
+        ledger = IHearthLedger(_deploy(LedgerRules(MAXIMUM, FLOOR, WAITING, LEAST_CLAIM)));
         token = Token(_create("../TestToken.json", ""));
         assert(address(ledger) != address(0) && address(token) != address(0));
         _fund(_manufacturer(0));
@@ -49,8 +55,9 @@ abstract contract World is IHearthTypes {
     }
 
     /// @dev Zero when the rules are refused.
-    function _deploy(ReputationRules memory rules) internal returns (address) {
-        return _create("../../../contracts/artifacts/HearthLedger.json", abi.encode(rules));
+    function _deploy(LedgerRules memory rules) internal returns (address) {
+        address tasks = _create("../../../contracts/artifacts/HearthTasks.json", abi.encode(rules));
+        return _create("../../../contracts/artifacts/HearthLedger.json", abi.encode(rules, tasks));
     }
 
     function _create(string memory artifact, bytes memory arguments) private returns (address made) {
@@ -109,6 +116,7 @@ abstract contract World is IHearthTypes {
         terms.rounds = 3;
         terms.minClients = 2;
         terms.maxClients = uint32(CLIENTS);
+        terms.maxCohort = uint32(inToken ? CLIENTS - 1 : CLIENTS); // so cohorts are drawn in those
         terms.enrolmentSeconds = 600;
         terms.commitSeconds = 300;
         terms.trainingSeconds = 20;
@@ -119,7 +127,10 @@ abstract contract World is IHearthTypes {
         terms.disputeSeconds = 150;
         terms.takeoverSeconds = 100;
         terms.token = inToken ? address(token) : address(0);
-        terms.updateReward = REWARD;
+        terms.participation = PARTICIPATION;
+        terms.contribution = CONTRIBUTION;
+        terms.edgeFee = EDGE_FEE;
+        terms.authorityFee = AUTHORITY_FEE;
         terms.edgeBond = EDGE_BOND;
         terms.authorityBond = AUTHORITY_BOND;
         terms.stake = STAKE;
@@ -128,9 +139,24 @@ abstract contract World is IHearthTypes {
     }
 
     function _post(TaskTerms memory terms, address manufacturer) internal returns (uint256) {
-        uint256 escrow = uint256(terms.rounds) * terms.maxClients * terms.updateReward;
+        uint256 escrow = _escrow(terms);
         vm.prank(manufacturer);
-        return ledger.postTask{value: terms.token == address(0) ? escrow : 0}(terms);
+        uint256 task = ledger.postTask{value: terms.token == address(0) ? escrow : 0}(terms);
+        _stakes[task] = terms.stake;
+        return task;
+    }
+
+    function _escrow(TaskTerms memory terms) internal pure returns (uint256) {
+        uint256 fees = uint256(terms.edgeFee) + terms.authorities.length * uint256(terms.authorityFee);
+        uint256 reward = uint256(terms.participation) + terms.contribution;
+        return terms.rounds * (terms.maxCohort * reward + fees);
+    }
+
+    /// @dev Of a client that signs for itself later on, too.
+    function _enrolment(uint256 task, address client, bytes32 envelope) internal view returns (Enrolment memory) {
+        TaskView memory shown = ledger.taskOf(task);
+        uint128 stake = _stakes[task];
+        return Enrolment(task, shown.spec, client, client, envelope, stake, shown.claimUntil, type(uint48).max);
     }
 
     /// @dev EIP-712 by hand: the tests do not share the contract's way to it.
@@ -149,7 +175,14 @@ abstract contract World is IHearthTypes {
     }
 
     function _enrolmentHash(Enrolment memory enrolment) internal pure returns (bytes32) {
-        return keccak256(abi.encode(keccak256("Enrolment(uint256 task,address client,bytes32 envelope)"), enrolment));
+        return keccak256(
+            abi.encode(
+                keccak256(
+                    "Enrolment(uint256 task,bytes32 spec,address client,address signer,bytes32 envelope,uint128 stake,uint48 lockedUntil,uint48 deadline)"
+                ),
+                enrolment
+            )
+        );
     }
 
     function _leaveHash(uint256 task, address client) internal pure returns (bytes32) {
@@ -208,7 +241,7 @@ abstract contract World is IHearthTypes {
     }
 
     /// @dev The root of a batch of one: its leaf.
-    function _batchLeaf(IHearthJudge.BatchLeaf memory leaf) internal pure returns (bytes32) {
+    function _batchLeaf(BatchLeaf memory leaf) internal pure returns (bytes32) {
         bytes32 tag = keccak256("HearthCommitmentLeaf(uint256 index,bytes32 commitment,bytes32 signature)");
         bytes32 inner =
             keccak256(abi.encode(tag, leaf.index, _commitmentHash(leaf.commitment), keccak256(leaf.signature)));

@@ -24,7 +24,6 @@ BOND = 700
 def scene() -> Iterator[Scene]:
     made = Scene(running_chain("memory"))
     made.terms = replace(made.terms, edge_bond=BOND, rounds=1, dispute_seconds=50)
-    made.escrow = 5 * made.terms.update_reward
     yield made
     made.close()
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from protocol.cohort import verify_place
 from protocol.domain import Domain
-from protocol.errors import VerificationError
-from protocol.identifiers import ZERO_DIGEST, Digest
+from protocol.errors import Party, VerificationError
+from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.incentives.rewards import verify_entitlement
-from protocol.messages.chain import Claimed, DirectCommitted, Event
+from protocol.messages.chain import Claimed, Compensated, DirectCommitted, Enrolled, Event, RoundExpired
 from protocol.messages.round import CohortPlace
 from protocol.messages.settlement import ProvenEntitlement
-from protocol.messages.submission import SignedCommitment
+from protocol.messages.submission import BatchLeaf, InclusionProof, SignedCommitment
+from protocol.round.commitments import verify_inclusion
+from protocol.signing import verify
 from protocol.task.fold import fold
 from storage.ledger.interface import Head, TransactionRevertedError
 from tests.samples import DOMAIN
@@ -31,6 +34,11 @@ class PlayedChain:
         transaction = self.fork.encode().ljust(32)
         place: dict[str, Any] = {"block": len(self.blocks), "log_index": 0, "transaction": transaction, "task": 1}
         self.blocks.append((self.fork, self.time, kind(**place, **fields) if kind else None))
+
+    def enrol(self, client: Address, envelope: Digest = ZERO_DIGEST, **said: Any) -> None:
+        """``client`` signs with its own key."""
+        others = {"reputation": 2, "signer": client, "deadline": 2**47, "signature": bytes(65), **said}
+        self.mine(Enrolled, client=client, envelope=envelope, **others)
 
     def fall_back(self, height: int) -> None:
         """What is mined from then on has other hashes."""
@@ -65,6 +73,33 @@ class PlayedChain:
             nonce=commitment.nonce, ciphertext=commitment.ciphertext, signature=signed.signature,
         )  # fmt: skip
 
+    def expire_round(self, _: int, number: int) -> None:
+        facts = fold(1, self.events()).rounds[number - 1]
+        if not facts.running or self.time <= facts.opened.settle_until:
+            raise TransactionRevertedError("TooEarly")
+        self.mine(RoundExpired, round=number)
+
+    def is_compensated(self, _: int, number: int, client: Address) -> bool:
+        return (number, client) in fold(1, self.events()).compensated
+
+    def compensate(self, task: int, number: int, client: Address, place: CohortPlace, leaf: BatchLeaf | None) -> None:
+        """As the contract does."""
+        state = fold(1, self.events())
+        facts, posted = state.rounds[number - 1], state.posted
+        assert posted is not None
+        if not facts.compensates:
+            raise TransactionRevertedError("RoundUnexpected")
+        verify_place(facts.opened.cohort_root, facts.opened.cohort, client, place)
+        if client not in facts.directs:
+            if leaf is None or facts.batched is None or leaf.signed.commitment.client != client:
+                raise TransactionRevertedError("ProofInvalid")
+            assert leaf.signed.commitment.label == facts.opened.label
+            verify_inclusion(facts.batched.root, leaf.signed, InclusionProof(leaf.index, leaf.proof))
+            verify(self.domain, leaf.signed.commitment, leaf.signed.signature, state.signer_of(client), Party.CLIENT)
+        if (number, client) in state.compensated:
+            raise TransactionRevertedError("NothingToPay")
+        self.mine(Compensated, round=number, client=client, amount=facts.compensation(posted.terms))
+
     def claim(self, task: int, proven: ProvenEntitlement) -> None:
         """As the contract does: under the root that is payable now, and nothing twice."""
         state, entry = fold(1, self.events()), proven.entitlement
@@ -77,7 +112,9 @@ class PlayedChain:
         except VerificationError:
             raise TransactionRevertedError("ProofInvalid") from None
         before = state.claims[entry.client].cumulative if entry.client in state.claims else 0
-        freed = len(state.rounds) == state.posted.terms.rounds and proven.round == len(state.rounds)
+        last = state.last_settled()
+        ended = len(state.rounds) == state.posted.terms.rounds and state.current is None
+        freed = ended and last is not None and proven.round == last.number
         if entry.cumulative <= before and not freed:
             raise TransactionRevertedError("NothingToPay")
         self.mine(

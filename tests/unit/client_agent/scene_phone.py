@@ -124,7 +124,7 @@ def play_round(phone: Phone, model_goes_on: bool = True) -> None:
 
 def owed(server: PlayedServer, number: int) -> int:
     """Everything that the allocation of this round gives the phone."""
-    return next(e.cumulative for e in server.allocations[number].entitlements if e.client == PHONE.address)
+    return next((e.cumulative for e in server.allocations[number].entitlements if e.client == PHONE.address), 0)
 
 
 def delivered(server: PlayedServer) -> set[int]:

@@ -62,6 +62,7 @@ from protocol.round.planning import (
     unpublished_history,
 )
 from protocol.round.training import Training
+from protocol.round.windows import first_round, window_of
 from protocol.sparse.codec import encode_index_set, encode_sums
 from protocol.task.documents import Kind
 from protocol.task.fold import fold
@@ -94,13 +95,20 @@ class PlayedServer:
 
     bytes_sent = 0
 
-    def __init__(self, withheld: tuple[Kind, int] | None = None, proves: bool = True, confirmations: int = 0) -> None:
+    def __init__(
+        self,
+        withheld: tuple[Kind, int] | None = None,
+        proves: bool = True,
+        confirmations: int = 0,
+        roster_rounds: int = 10,
+    ) -> None:
         self.chain, self.store = PlayedChain(), MemoryStore()
         self.withheld, self.proves, self.away, self.relays = withheld, proves, False, False
         self.rosters: tuple[bytes, bytes] | None = None  # what the authorities say, if not that everybody is fine
         self.number, self.submitted = 0, dict[int, list[Submission]]()
         self.windows = list[int]()  # whose keys were asked for
         spec = sample_spec(rounds=ROUNDS, confirmations=confirmations)
+        spec = replace(spec, cohort=replace(spec.cohort, roster_rounds=roster_rounds))
         self.layout, self.parameters = Layout.of(spec.model), initial_parameters(spec.model)
         self.model = self.put(self.layout.to_safetensors(self.parameters))
         self.spec = replace(spec, initial_model=self.model)
@@ -110,7 +118,7 @@ class PlayedServer:
             enrol_until=600, task_until=86_400, claim_until=172_800,
         )  # fmt: skip
         for client in OTHERS:
-            self.chain.mine(Enrolled, client=client, envelope=ZERO_DIGEST, reputation=2, signature=bytes(65))
+            self.chain.enrol(client)
         self.reputations = dict.fromkeys([PHONE.address, *OTHERS], 2)
         self.allocation = first_allocation(1, self.reputations)
         self.history = History(tuple(sorted(self.reputations)), self.model)
@@ -143,10 +151,10 @@ class PlayedServer:
         self.indices = indices
         digest = self.put(encode_index_set(indices), Kind.INDEX_SET)
         cohort = weights or {entry.client: entry.reputation for entry in self.allocation.entitlements}
-        if number == 1:
+        if number == first_round(window_of(number, self.spec.cohort.roster_rounds), self.spec.cohort.roster_rounds):
             self.post_rosters()
         plan = said(plan_round(self.spec, self.chain.domain, 1, number, cohort, history, digest, len(indices)))
-        counted = {"cohort_root": plan.cohort.root, "cohort": plan.cohort.count, **on_chain}
+        counted = {"cohort_root": plan.cohort.root, "cohort": plan.cohort.count, "beacon": ZERO_DIGEST, **on_chain}
         self.plans[number] = plan
         self.chain.mine(
             RoundOpened, round=number, plan=self.put(encode(plan), Kind.PLAN), label=plan.label(),
@@ -158,7 +166,8 @@ class PlayedServer:
         clients = [event.client for event in self.chain.events() if isinstance(event, Enrolled)]
         held, refused = self.rosters or (bits_of(clients, set(clients)), b"")
         for authority in self.spec.committee.members:
-            self.chain.mine(RosterPosted, window=0, authority=authority, held=held, refused=refused)
+            window = window_of(self.number, self.spec.cohort.roster_rounds)
+            self.chain.mine(RosterPosted, window=window, authority=authority, held=held, refused=refused)
 
     def commit_batch(self) -> None:
         plan, sent = self.plans[self.number], self.submitted.get(self.number, [])
@@ -179,7 +188,7 @@ class PlayedServer:
         directs = fold(1, self.chain.events()).rounds[-1].direct_commitments()
         committed = committed_set(self.batches.get(number, CommitmentBatch(())), directs.values())
         verdict = Verdict(plan.label(), tuple(committed), ())
-        self.allocation = settle(self.spec, self.allocation, number, verdict, None)
+        self.allocation = settle(self.spec, self.allocation, number, verdict, None, {})
         self.allocations[number] = self.allocation
         self.chain.mine(KeyRequested, round=number, request=ZERO_DIGEST)
         self.parameters = self.parameters + np.float32(1)
@@ -220,9 +229,10 @@ class PlayedServer:
     def enrol(self, signed: SignedEnrolment) -> None:
         self._serve()
         enrolment = signed.enrolment
-        self.chain.mine(
-            Enrolled, client=enrolment.client, envelope=enrolment.envelope, reputation=2, signature=signed.signature
-        )
+        self.chain.enrol(
+            enrolment.client, enrolment.envelope, signer=enrolment.signer, deadline=enrolment.deadline,
+            signature=signed.signature,
+        )  # fmt: skip
 
     def next_round(self, task: int, after: int, wait_seconds: int) -> NextRound | TaskEnded | None:
         self._serve()

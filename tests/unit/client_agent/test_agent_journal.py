@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client_agent.journal import AgentJournal, Sealed
+from client_agent.journal import AgentJournal, Included, Sealed
 from client_agent.keystore import decode_master_keys
 from protocol.encryption.committee import ratchet
 from protocol.errors import EncryptionError
 from protocol.messages.round import CohortNode, CohortPlace
-from protocol.messages.submission import Commitment, SignedCommitment, SignedReceipt
+from protocol.messages.submission import Commitment, InclusionProof, SignedCommitment, SignedReceipt
 from storage.records.interface import Change, Records, RecordsDamagedError
 from storage.records.journal import Journal
 from storage.records.memory import MemoryRecords
 
 KEYS: dict[tuple[int, ...], bytes] = {(1,): b"\1" * 32, (2,): b"\2" * 32, (3,): b"\3" * 32}
+INCLUSION = InclusionProof(1, (b"\x0b" * 32,))
 RECEIPT = SignedReceipt(b"\x0e" * 20, b"\x0f" * 65)
 
 
@@ -61,6 +62,7 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     journal.keep_envelope(0, b"envelope", b"\x09" * 32)
     journal.seal(_sealed(1), b"body", np.array([0.5, -1.5]))
     journal.keep_receipt(1, RECEIPT)
+    journal.keep_inclusion(1, b"\x0a" * 32, INCLUSION)
     journal.keep_outcome(1, True)
     journal.close()
     again = _on_disk(tmp_path)
@@ -69,6 +71,7 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     assert again.sealed == {1: _sealed(1)}
     assert again.body(1) == b"body"
     assert again.receipts == {1: RECEIPT}
+    assert again.included == {1: Included(1, b"\x0a" * 32, INCLUSION)}
     assert again.outcomes == {1: True}
     assert again.residual(2).tolist() == [0.5, -1.5]
     again.close()
@@ -79,6 +82,14 @@ def test_the_first_receipt_of_a_round_stays() -> None:
     journal.keep_receipt(1, RECEIPT)
     journal.keep_receipt(1, SignedReceipt(b"\1" * 20, b"\1" * 65))
     assert journal.receipts == {1: RECEIPT}
+
+
+def test_the_last_place_in_a_batch_stays() -> None:
+    """The chain may have taken the batch before back."""
+    journal = AgentJournal(MemoryRecords())
+    for root in (b"\1" * 32, b"\2" * 32):
+        journal.keep_inclusion(1, root, INCLUSION)
+    assert journal.included == {1: Included(1, b"\2" * 32, INCLUSION)}
 
 
 def test_the_residual_moves_on_only_with_an_update_that_was_added() -> None:
@@ -164,7 +175,7 @@ def test_secrets_are_readable_by_the_owner_only(tmp_path: Path) -> None:
     journal.close()
 
 
-STEPS = st.lists(st.tuples(st.sampled_from(["keys", "seal", "receipt", "settle"]), st.integers(1, 5)))
+STEPS = st.lists(st.tuples(st.sampled_from(["keys", "seal", "receipt", "include", "settle"]), st.integers(1, 5)))
 
 
 @settings(max_examples=40)
@@ -183,6 +194,8 @@ def test_a_journal_that_was_opened_anew_says_what_the_running_one_says(steps: li
             epoch = number + 1
         if step == "receipt":
             journal.keep_receipt(number, RECEIPT)
+        if step == "include":
+            journal.keep_inclusion(number, bytes([number]) * 32, INCLUSION)
         if step == "settle" and number in journal.sealed:
             journal.keep_outcome(number, number % 2 == 0)
         assert _said(records) == _said_by(journal)
@@ -199,5 +212,5 @@ def _said_by(journal: AgentJournal) -> list[Any]:
     bodies = [journal.body(number) for number in journal.sealed]
     return [
         *(journal.envelope, journal.has_keys, journal.sealed, bodies),
-        *(journal.receipts, journal.outcomes, journal.residual(2).tolist()),
+        *(journal.receipts, journal.included, journal.outcomes, journal.residual(2).tolist()),
     ]

@@ -18,7 +18,6 @@ from protocol.canonical import decode
 from protocol.domain import Domain
 from protocol.errors import Party, PolicyError, VerificationError
 from protocol.identifiers import sha256
-from protocol.messages.chain import Enrolled
 from protocol.messages.consent import Consent
 from protocol.signing import verify
 from protocol.task.limits import CohortLimits
@@ -160,7 +159,7 @@ def test_an_endpoint_that_calls_the_phone_enrolled_gets_no_enrolment_past_the_po
     phone = Phone(server, tmp_path)
     phone.policy = replace(sample_policy(), cohort=CohortLimits())
     phone.start()
-    server.chain.mine(Enrolled, client=PHONE.address, envelope=bytes(32), reputation=2, signature=bytes(65))
+    server.chain.enrol(PHONE.address)
     with pytest.raises(PolicyError, match="cohort"):
         phone.steps(60)
     assert phone.agent.journal.consented is None

@@ -49,6 +49,8 @@ TOLD: Mapping[str, Callable[[Any], Any]] = {
     "privacy.delta_exponent": lambda exponent: exponent + 1,
     "privacy.accountant": lambda name: name,  # one that the phone lacks is refused: another test
     "cohort.min_clients": lambda clients: clients + 1,
+    "cohort.max_clients": lambda clients: clients + 1,
+    "cohort.max_cohort": lambda clients: clients - 1,
     "cohort.max_share_ppm": lambda share: share // 2,
     "cohort.roster_rounds": lambda rounds: rounds + 1,
     "reputation.initial": lambda points: points + 1,
@@ -68,12 +70,13 @@ TOLD: Mapping[str, Callable[[Any], Any]] = {
     "deposits.client": lambda amount: amount + 1,
 }
 NOT_TOLD = {  # they cost the owner nothing
-    *("version", "suite", "initial_model", "test_set", "confirmations", "cohort.max_clients"),
+    *("version", "suite", "initial_model", "test_set", "confirmations"),
     *("learning.optimiser.learning_rate_micro", "learning.optimiser.reference_count", "learning.encoding.packing"),
     *("learning.quantiser.bound_micro", "learning.quantiser.bits"),
     *("durations.enrolment_seconds", "durations.commit_seconds", "durations.settle_seconds"),
     *("durations.roster_seconds", "cohort.flap_changes", "cohort.flap_rounds", "durations.objection_seconds"),
     *("durations.takeover_seconds", "deposits.edge_server", "deposits.authority"),
+    *("rewards.edge_fee", "rewards.authority_fee"),
     *("schedule.training_seconds", "schedule.max_examples"),
 }
 LIMITS = sample_policy().privacy

@@ -14,7 +14,14 @@ from client_agent.journal import Sealed
 from protocol.errors import VerificationError
 from protocol.messages.chain import RoundOpened
 from protocol.messages.round import CohortPlace
-from protocol.messages.submission import Commitment, CommitmentBatch, SignedCommitment, SignedReceipt
+from protocol.messages.submission import (
+    Commitment,
+    CommitmentBatch,
+    InclusionProof,
+    SignedCommitment,
+    SignedReceipt,
+)
+from protocol.round.commitments import batch_root, verify_inclusion
 from protocol.round.scheme import encoding_of
 from protocol.task.documents import Absent, Lack
 from protocol.task.margins import landing_seconds, margins, pace_blocks
@@ -53,7 +60,7 @@ class _Scene:
             edge=cast(EdgeClient, SimpleNamespace(submit=self._answer, inclusion_proof=self._poll)),
             journal=cast(Any, SimpleNamespace(body=lambda _: BODY, receipts=self.receipts)),
             followed=cast(FollowedTask, SimpleNamespace(state=state, refresh=lambda: state, read=lambda *_: state)),
-            watch=cast(Any, SimpleNamespace(keep_receipt=self._keep, included=self._included)),
+            watch=cast(Any, SimpleNamespace(keep_receipt=self._keep, keep_inclusion=self._keep_inclusion)),
             tell=lambda _: None,
         )
         self.refusal: Exception | None = None
@@ -79,8 +86,9 @@ class _Scene:
             raise VerificationError("no receipt of the round's edge server")
         self.receipts[1] = receipt
 
-    def _included(self, number: int, root: bytes) -> None:
-        self.seen.append((number, root))
+    def _keep_inclusion(self, batched: Any, signed: SignedCommitment, inclusion: InclusionProof) -> None:
+        verify_inclusion(batched.root, signed, inclusion)
+        self.seen.append((signed.commitment.round, batched.root))
 
     def _prepare(self) -> None:
         self.prepared = True
@@ -156,11 +164,21 @@ def test_a_phone_that_cannot_pay_goes_on_asking() -> None:
 def test_what_the_batch_holds_is_not_paid_for_again(held: bool) -> None:
     """The server is away since it put the batch on chain; content has it."""
     scene = _Scene(EdgeUnavailableError("away"))
-    scene.facts.batched = SimpleNamespace(root=bytes(32), object_until=COMMIT_UNTIL)
     scene.batch = CommitmentBatch((scene.signed,) if held else ())
+    root = batch_root(CommitmentBatch((scene.signed,)))
+    scene.facts.batched = SimpleNamespace(root=root, object_until=COMMIT_UNTIL)
     assert scene.step(DIRECT_DUE - 1) is not None
     assert scene.step(DIRECT_DUE) is None
-    assert (scene.sent, scene.seen) == (([], [(1, bytes(32))]) if held else ([scene.signed], []))
+    assert (scene.sent, scene.seen) == (([], [(1, root)]) if held else ([scene.signed], []))
+
+
+def test_a_batch_that_is_shown_under_another_root_holds_nothing() -> None:
+    """The ledger goes by the root: it would pay nobody whom the shown batch alone has."""
+    scene = _Scene(EdgeUnavailableError("away"))
+    scene.batch = CommitmentBatch((scene.signed,))
+    scene.facts.batched = SimpleNamespace(root=bytes(32), object_until=COMMIT_UNTIL)
+    assert scene.step(DIRECT_DUE) is None
+    assert (scene.sent, scene.seen) == ([scene.signed], [])
 
 
 def test_the_server_batches_before_a_phone_pays_by_itself() -> None:
@@ -168,7 +186,7 @@ def test_the_server_batches_before_a_phone_pays_by_itself() -> None:
     for spec, block in ((sample_spec(confirmations=c), b) for c in (0, 3, 12) for b in (1, 12, 60)):
         opened = RoundOpened(
             block=49, log_index=0, transaction=bytes(32), task=1, round=1, plan=bytes(32), label=bytes(32),
-            cohort_root=bytes(32), cohort=3,
+            cohort_root=bytes(32), cohort=3, beacon=bytes(32),
             commit_until=COMMIT_UNTIL, settle_until=700,
         )  # fmt: skip
         times = {number: number * block for number in pace_blocks(49)}

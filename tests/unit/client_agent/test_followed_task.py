@@ -15,7 +15,6 @@ from protocol.errors import Party
 from protocol.identifiers import ZERO_DIGEST
 from protocol.incentives.rewards import allocation_root
 from protocol.messages.chain import (
-    Enrolled,
     KeyRequested,
     Left,
     RoundAbandoned,
@@ -57,7 +56,7 @@ class _Scene:
         self.chain.mine(
             TaskPosted, manufacturer=OTHER, terms=terms_of(SPEC), escrow=1, enrol_until=1, task_until=1, claim_until=1
         )
-        self.chain.mine(Enrolled, client=ME, envelope=ZERO_DIGEST, reputation=ENROLLED_WITH, signature=bytes(65))
+        self.chain.enrol(ME, reputation=ENROLLED_WITH)
 
     def open(self, number: int, plan: bytes = b"\1" * 32) -> None:
         self.chain.mine(
@@ -67,14 +66,18 @@ class _Scene:
             label=plan,
             cohort_root=ZERO_DIGEST,
             cohort=2,
+            beacon=ZERO_DIGEST,
             commit_until=1,
             settle_until=1,
         )
 
-    def publish(self, number: int, reputation: int, accepted: tuple[bytes, ...] = (ME,)) -> None:
+    def publish(
+        self, number: int, reputation: int, accepted: tuple[bytes, ...] = (ME,), model: bytes | None = None
+    ) -> None:
         self.say_requested(number)
         digests = self._settled(number, reputation, accepted)
-        self.chain.mine(RoundPublished, round=number, model=b"\2" * 32, allocated=1, correct=1, examples=1, **digests)
+        model = model or bytes([0x20 + number]) * 32
+        self.chain.mine(RoundPublished, round=number, model=model, allocated=1, correct=1, examples=1, **digests)
 
     def say_requested(self, number: int) -> None:
         self.chain.mine(KeyRequested, round=number, request=ZERO_DIGEST)
@@ -214,6 +217,29 @@ def test_a_frozen_round_keeps_its_update_and_loses_its_reputations(scene: _Scene
     scene.bury()
     assert scene.outcome(2) is True
     assert scene.reputations(4) == {3}, "only round 1 still stands"
+
+
+@pytest.mark.parametrize("model", [SPEC.initial_model, b"\x21" * 32], ids=["the initial one", "an earlier one"])
+def test_a_round_that_publishes_a_model_which_stands_already_adds_nothing(scene: _Scene, model: bytes) -> None:
+    """Its sum was garbage; the residual stays owed."""
+    scene.open(1)
+    scene.publish(1, reputation=3)
+    scene.open(2)
+    scene.publish(2, reputation=4, model=model)
+    scene.bury()
+    assert (scene.outcome(1), scene.outcome(2)) == (True, False)
+
+
+def test_a_latecomer_comes_with_the_reputation_of_its_enrolment_whatever_was_settled_before(scene: _Scene) -> None:
+    scene.chain.fall_back(1)
+    scene.open(1)
+    scene.publish(1, reputation=5)
+    scene.chain.enrol(ME, reputation=ENROLLED_WITH)
+    scene.open(2)
+    assert scene.reputations(2) == {ENROLLED_WITH}, "round 1 has no leaf of it"
+    scene.publish(2, reputation=3)
+    scene.open(3)
+    assert scene.reputations(3) == {3}
 
 
 def test_before_any_settled_round_the_reputation_is_that_of_the_enrolment(scene: _Scene) -> None:

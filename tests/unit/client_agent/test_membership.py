@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from client_agent.edge_client import EdgeClient, EdgeUnavailableError
 from client_agent.followed_task import FollowedTask
 from client_agent.journal import AgentJournal
-from client_agent.membership import RELAY_SECONDS, EnrolmentOverError, Membership
+from client_agent.membership import RELAY_SECONDS, VALID_SECONDS, EnrolmentOverError, Membership
 from protocol.canonical import decode
 from protocol.domain import Domain
 from protocol.encryption.envelope import KeyEnvelope
+from protocol.errors import Party
 from protocol.identifiers import Address
-from protocol.messages.chain import Enrolled
 from protocol.messages.submission import SignedEnrolment
 from protocol.messages.task import TaskSpec
 from protocol.randomness import SeededRandomness
+from protocol.signing import verify
 from storage.content.interface import get_document
 from storage.ledger.interface import Ledger
 from storage.records.memory import MemoryRecords
@@ -113,9 +115,83 @@ def test_whichever_arrives_counts(server: SlowServer, arrives: int) -> None:
     assert len(phone.journal.keys_of(0)) == 3  # one set of master keys, whichever envelope it was
 
 
+def test_what_it_signs_names_the_task_its_money_and_its_end(server: SlowServer) -> None:
+    phone = Phone(server)
+    assert not phone.step()
+    (signed,), posted = server.taken, phone.membership.followed.state.posted
+    assert posted is not None
+    enrolment = signed.enrolment
+    assert (enrolment.task, enrolment.spec, enrolment.client) == (1, posted.terms.spec, PHONE.address)
+    assert (enrolment.signer, enrolment.stake) == (PHONE.address, 0)
+    assert enrolment.locked_until == posted.claim_until
+    assert server.chain.time < enrolment.deadline <= server.chain.time + VALID_SECONDS
+    verify(server.chain.domain, enrolment, signed.signature, PHONE.address, Party.CLIENT)
+
+
+def test_an_enrolment_that_is_nearly_over_is_signed_anew(server: SlowServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("client_agent.membership.VALID_SECONDS", 5 * RELAY_SECONDS)
+    phone = Phone(server)
+    for _ in range(12):
+        assert not phone.step()
+        signed = server.taken[-1].enrolment
+        assert signed.deadline >= server.chain.time + RELAY_SECONDS, "the ledger takes no other"
+    deadlines = [signed.enrolment.deadline for signed in server.taken]
+    assert len(set(deadlines)) == 3, "and no new one without need"
+    assert len({signed.enrolment.envelope for signed in server.taken}) == 1
+    server.relay(server.taken[-1])
+    assert phone.step()
+
+
+def test_none_is_good_beyond_the_task(server: SlowServer) -> None:
+    phone = Phone(server)
+    phone.membership.followed.refresh()
+    posted = phone.membership.followed.state.posted
+    assert posted is not None
+    server.chain.time = posted.task_until - 100
+    assert not phone.step()
+    assert server.taken[-1].enrolment.deadline == posted.task_until
+
+
+OPEN: dict[str, Any] = {
+    "last_round": 2,
+    "rounds": 3,
+    "stopped": False,
+    "enrolled": 2,
+    "min_clients": 2,
+    "max_clients": 3,
+    "enrol_until": 5,
+    "task_until": 86_400,
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "over"),
+    [
+        ({}, False),
+        ({"enrolled": 3}, True),
+        ({"last_round": 3}, True),
+        ({"stopped": True}, True),
+        ({"min_clients": 3}, True),
+    ],
+    ids=["a latecomer", "full", "over", "stopped", "too few"],
+)
+def test_a_place_is_free_while_the_task_runs(
+    server: SlowServer, changed: dict[str, Any], over: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = SimpleNamespace(**{**OPEN, **changed})
+    monkeypatch.setattr(server.chain, "task", lambda _: view, raising=False)
+    server.keyless = True
+    phone = Phone(server)
+    if over:
+        with pytest.raises(EnrolmentOverError):
+            phone.step()
+    else:
+        assert not phone.step()
+
+
 def test_keys_of_somebody_else_are_refused(server: SlowServer) -> None:
     phone = _late(server)
-    server.chain.mine(Enrolled, client=PHONE.address, envelope=b"\1" * 32, reputation=2, signature=bytes(65))
+    server.chain.enrol(PHONE.address, b"\1" * 32)
     with pytest.raises(EnrolmentOverError):
         phone.step()
 

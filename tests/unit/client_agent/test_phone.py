@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -12,7 +13,8 @@ import pytest
 from client_agent.edge_client import TaskEnded
 from client_agent.membership import EnrolmentOverError
 from protocol.errors import EncryptionError, VerificationError
-from protocol.messages.chain import Enrolled, Left
+from protocol.incentives.rewards import admit, first_allocation
+from protocol.messages.chain import Left
 from protocol.model.layout import PARAMETER_BOUND
 from tests.unit.client_agent.scene_phone import UNTIL_BATCH, UNTIL_END, FatalRecords, Phone, delivered, owed, play_round
 from tests.unit.client_agent.scene_server import COMMIT_SECONDS, OTHERS, PHONE, ROUNDS, PlayedServer, SmallTrainer
@@ -182,9 +184,48 @@ def test_a_phone_that_left_claims_what_it_earned_and_ends(tmp_path: Path) -> Non
     assert 2 not in server.submitted
 
 
+def test_a_round_that_the_lot_gives_to_others_is_one_without_work(tmp_path: Path) -> None:
+    """No fault of anybody: nothing is trained, sent or charged, and no other server is asked."""
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    with mock.patch.object(server, "turn") as turn:
+        server.open(dict.fromkeys(OTHERS, 2), beacon=b"\7" * 32)
+        phone.steps(UNTIL_END)
+        server.publish()
+        phone.steps(COMMIT_SECONDS)
+        assert not turn.called
+    assert phone.told[-1] == "round 1: not planned"
+    assert (server.submitted, phone.charged()) == ({}, set())
+    assert phone.agent._failures == 0
+    play_round(phone)
+    assert (delivered(server), phone.charged()) == ({2}, {2})
+
+
+def test_a_phone_enrols_while_the_task_runs_and_works_once_it_is_planned(tmp_path: Path) -> None:
+    server = PlayedServer(roster_rounds=1)
+    server.reputations.pop(PHONE.address)
+    server.allocation = server.allocations[0] = first_allocation(1, server.reputations)
+    server.history = replace(server.history, enrolled=tuple(sorted(OTHERS)))
+    server.open()
+    server.chain.time += UNTIL_END
+    server.publish()
+    server.chain.time += COMMIT_SECONDS
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    assert PHONE.address in phone.agent.followed.state.enrolled
+    server.allocation = admit(server.allocation, {PHONE.address: 2})
+    server.history = replace(server.history, enrolled=tuple(sorted([PHONE.address, *OTHERS])))
+    play_round(phone)
+    assert (list(server.submitted), phone.charged()) == ([2], {2})
+    play_round(phone)
+    assert delivered(server) == {2, 3}
+    assert phone.paid() == owed(server, ROUNDS) > 0
+
+
 def test_an_account_that_is_enrolled_with_other_keys_is_refused(tmp_path: Path) -> None:
     server = PlayedServer()
-    server.chain.mine(Enrolled, client=PHONE.address, envelope=b"\1" * 32, reputation=2, signature=bytes(65))
+    server.chain.enrol(PHONE.address, b"\1" * 32)
     phone = Phone(server, tmp_path)
     with pytest.raises(EnrolmentOverError, match="keys"):
         phone.steps(60)

@@ -94,7 +94,7 @@ def test_the_cohort_on_chain_is_the_plans() -> None:
     plan = _plan()
     event = RoundOpened(
         block=1, log_index=0, transaction=bytes(32), task=1, round=1, plan=bytes(32), label=plan.label(),
-        cohort_root=plan.cohort.root, cohort=3, commit_until=1, settle_until=2,
+        cohort_root=plan.cohort.root, cohort=3, beacon=bytes(32), commit_until=1, settle_until=2,
     )  # fmt: skip
     check_cohort_on_chain(plan, event)
     for wrong in (replace(event, cohort_root=bytes(32)), replace(event, cohort=2)):

@@ -26,7 +26,7 @@ from client_agent.work import Work, work_of
 from protocol.domain import Domain
 from protocol.errors import PolicyError
 from protocol.identifiers import to_hex
-from protocol.messages.task import MICRO, Committee, DepositTerms, Layer, ModelSpec, TaskSpec
+from protocol.messages.task import MICRO, Committee, Layer, ModelSpec, TaskSpec
 from protocol.privacy.spending import spent
 from protocol.round.planning import History, plan_round
 from protocol.task.limits import CohortLimits
@@ -50,7 +50,7 @@ WITHIN = replace(
     privacy=replace(SPEC.privacy, epsilon_budget_micro=8 * MICRO),
     cohort=replace(SPEC.cohort, min_clients=5, max_share_ppm=333_333),
     durations=replace(SPEC.durations, claim_seconds=7 * 24 * 3600),
-    deposits=DepositTerms(client=10),
+    deposits=replace(SPEC.deposits, client=10),
 )
 Change = Callable[[TaskSpec], TaskSpec]
 BEYOND: dict[str, tuple[Change, str, str]] = {  # line -> a task beyond it, what it asks for, what is allowed
@@ -74,10 +74,10 @@ BEYOND: dict[str, tuple[Change, str, str]] = {  # line -> a task beyond it, what
     "trust.authorities": (
         lambda spec: replace(spec, committee=Committee(2, (MEMBERS[0], *MEMBERS[2:], MEMBERS[2]), 1)), "2", "at most 1",
     ),
-    "money.max_stake": (lambda spec: replace(spec, deposits=DepositTerms(client=11)), "11", "at most 10"),
+    "money.max_stake": (lambda spec: replace(spec, deposits=replace(spec.deposits, client=11)), "11", "at most 10"),
     "money.tokens": (
         lambda spec: replace(
-            spec, rewards=replace(spec.rewards, token=TOKEN), deposits=DepositTerms(client=6)
+            spec, rewards=replace(spec.rewards, token=TOKEN), deposits=replace(spec.deposits, client=6)
         ), "6", "at most 5",
     ),
     "money.min_claim_seconds": (

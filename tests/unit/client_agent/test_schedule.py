@@ -229,5 +229,5 @@ def _instants(seen: list[Contact], name: str) -> list[float]:
 def _opened(commit_until: int) -> RoundOpened:
     return RoundOpened(
         block=1, log_index=0, transaction=bytes(32), task=1, round=1, plan=ZERO_DIGEST, label=b"\1" * 32,
-        cohort_root=ZERO_DIGEST, cohort=3, commit_until=commit_until, settle_until=commit_until + 1,
+        cohort_root=ZERO_DIGEST, cohort=3, beacon=ZERO_DIGEST, commit_until=commit_until, settle_until=commit_until + 1,
     )  # fmt: skip

@@ -61,7 +61,7 @@ class Scene:
     def post(self, token: Address = NATIVE_COIN) -> TaskSpec:
         spec = authority.spec()
         rewards = replace(spec.rewards, token=token, participation=1, contribution=0)
-        spec = replace(spec, confirmations=0, rewards=rewards, deposits=DepositTerms(client=STAKE))
+        spec = replace(spec, confirmations=0, rewards=rewards, deposits=DepositTerms(edge_server=10, client=STAKE))
         if token != NATIVE_COIN:
             self.token.mint(self.poster.sender, spec.budget())
             self.poster.approve(token, spec.budget())
@@ -195,6 +195,7 @@ def test_a_restart_before_the_enrolment_is_known_stakes_once(scene: Scene) -> No
     spec = scene.post()
     scene.chain.fund(scene.address, scene.phone.address, COIN)
     with scene.membership() as phone:
+        phone.followed.refresh()
         signed = phone._signed_enrolment(spec)
     enrol = EthereumLedger.enrol
 
@@ -211,7 +212,7 @@ def test_a_restart_before_the_enrolment_is_known_stakes_once(scene: Scene) -> No
 def test_a_task_that_takes_no_more_clients_gets_no_money(scene: Scene) -> None:
     spec = scene.post()
     scene.chain.fund(scene.address, scene.phone.address, COIN)
-    scene.chain.pass_time(spec.durations.enrolment_seconds + 1)
+    scene.chain.pass_time(spec.durations.enrolment_seconds + 1)  # and so the task has found too few
     refused(scene, spec, EnrolmentOverError)
 
 
@@ -245,7 +246,7 @@ def test_a_phone_of_a_task_that_never_began_has_its_stake_after_enrolment(scene:
 def test_the_owner_is_told_what_where_why_and_for_how_long() -> None:
     plain = authority.spec()
     assert "stake" not in as_text(disclose(plain, BINDING, 3, HOME, Spending(), LIMITS))
-    staked = replace(plain, deposits=DepositTerms(client=STAKE))
+    staked = replace(plain, deposits=replace(plain.deposits, client=STAKE))
     text = as_text(disclose(staked, BINDING, 3, HOME, Spending(), LIMITS))
     longest = staked.durations.task_seconds + staked.durations.claim_seconds
     for part in (f"{STAKE} wei", "nobody can take it", "with your last claim", f"locked until {longest} seconds"):

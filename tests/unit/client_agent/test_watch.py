@@ -19,7 +19,7 @@ from protocol.errors import VerificationError
 from protocol.identifiers import Address, Label
 from protocol.messages.chain import BondForfeited, RoundFrozen, RoundPublished
 from protocol.messages.round import RoundStatement, SignedRoundStatement
-from protocol.messages.submission import SignedCommitment, Submission
+from protocol.messages.submission import InclusionProof, SignedCommitment, Submission
 from protocol.round.commitments import commitment_of
 from protocol.round.state_table import RoundState
 from protocol.task.documents import Kind
@@ -140,7 +140,7 @@ def test_a_batch_that_the_chain_took_back_is_not_believed(
     _leave_out(scene, monkeypatch)
     scene.announced(1)
     phone.submit()
-    phone.watch.included(1, b"\x07" * 32)
+    phone.journal.keep_inclusion(1, b"\x07" * 32, InclusionProof(0, ()))
     phone.check()
     assert phone.told == [], "no batch was read yet"
     scene.submit(1, (0, 2))

@@ -35,6 +35,10 @@ ORDER = [
 WEIGHTS = tuple(ClientWeight(client, weight) for client, weight in zip(CLIENTS[:3], (2, 3, 4), strict=True))
 
 
+def _own_key(client: Address) -> Address:
+    return client
+
+
 def _plan(**changes: Any) -> RoundPlan:
     """Three of the four clients are planned, with weights 2, 3, 4."""
     spec = sample_spec()
@@ -77,7 +81,7 @@ def _request(plan: RoundPlan, *clients: int) -> KeyRequest:
 
 def _refused(plan: RoundPlan, request: KeyRequest) -> str:
     with pytest.raises(EncryptionError) as caught:
-        check_request(plan, request)
+        check_request(plan, request, _own_key)
     assert caught.value.fault is Party.EDGE_SERVER
     return caught.value.code
 
@@ -86,7 +90,7 @@ def test_an_honest_request_passes() -> None:
     plan = _plan()
     for clients in ((0, 1, 2), (0, 1), (1, 2)):
         check_parameters(plan, _request(plan, *clients), 0)
-        check_request(plan, _request(plan, *clients))
+        check_request(plan, _request(plan, *clients), _own_key)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +149,7 @@ def test_too_few_or_mostly_one() -> None:
     assert _refused(plan, _request(plan, 0, 1)) == "E_MIN_PARTICIPANTS"
     strict, enough = _plan(max_share_ppm=571_428), _plan(max_share_ppm=571_429)  # the larger share is 4 / 7
     assert _refused(strict, _request(strict, 1, 2)) == "E_CONCENTRATION"
-    check_request(enough, _request(enough, 1, 2))
+    check_request(enough, _request(enough, 1, 2), _own_key)
 
 
 def test_sums_that_would_overflow() -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from protocol.messages.chain import RoundAbandoned, RoundExpired
-from protocol.round.restless import restless
+from protocol.round.restless import is_told, restless
 from protocol.task.documents import Absent, Lack
 from protocol.task.state import TaskState
 from tests.samples import cohort_of, sample_spec
@@ -36,6 +36,14 @@ def _state(course: str) -> TaskState:
         return gone if course[number - 1] == "W" else SimpleNamespace(verdict=SimpleNamespace(accepted=accepted))
 
     return cast(TaskState, SimpleNamespace(rounds=tuple(rounds), plan=plan, record=record))
+
+
+@pytest.mark.parametrize(
+    ("course", "told"), [("", True), ("aRa", True), ("aXa", True), ("aWa", False), ("Waaaaaaaa", True)]
+)
+def test_whether_it_is_known_who_stays_out(course: str, told: bool) -> None:
+    """From the last eight rounds."""
+    assert is_told(_state(course), TERMS, len(course) + 1) is told
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_a_commitment_is_to_the_content_digest_under_the_plan() -> None:
     scene = PlannedRound()
     body = b"any bytes"
     signed = commit_to(scene.scheme, CLIENTS[0], bytes(16), body, SIGNERS[0].sign)
-    verify_commitment(scene.plan, signed)
+    verify_commitment(scene.plan, signed, lambda client: client)
     assert signed.commitment.ciphertext == cid_of(body, scene.scheme.block_bytes).digest
 
 

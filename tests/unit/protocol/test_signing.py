@@ -11,6 +11,7 @@ from eth_account import Account
 from protocol.domain import Domain
 from protocol.errors import HearthError, MalformedError, Party, VerificationError
 from protocol.messages.consent import Consent
+from protocol.messages.issued import IssuedStatement
 from protocol.messages.keys import KeyAcceptanceStatement, PartialKeyStatement, WindowKeyStatement
 from protocol.messages.submission import Commitment, Enrolment, Leave
 from protocol.signing import Signable, address_of, sign, type_string, verify
@@ -19,7 +20,8 @@ KEY = bytes(range(1, 33))
 ME = address_of(KEY)
 DOMAIN = Domain(31337, bytes(range(20)))
 MESSAGES: list[Signable] = [
-    Enrolment(7, ME, b"\1" * 32),
+    Enrolment(7, b"\1" * 32, ME, b"\2" * 20, b"\3" * 32, 4, 5, 6),
+    IssuedStatement(7, 3, b"\1" * 32, b"\2" * 32, ME),
     Consent(7, ME, b"\1" * 32, b"\2" * 32, b"\3" * 32),
     Leave(7, ME),
     Commitment(7, 3, ME, b"\1" * 32, b"\2" * 16, b"\3" * 32),

@@ -20,9 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.incentives.standing import NO_STANDING, Counted, admitted, counted, settled
-from protocol.messages.chain import ReputationRules, Standing
+from protocol.messages.chain import LedgerRules, Standing
 
-RULES = ReputationRules(maximum=9, floor=3, waiting_seconds=100)
+RULES = LedgerRules(maximum=9, floor=3, waiting_seconds=100, claim_seconds=0)
 NOW, TASK, ELSEWHERE = 10_000, 7, 4
 
 

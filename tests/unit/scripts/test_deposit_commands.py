@@ -69,6 +69,17 @@ def commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
     made.scene.close()
 
 
+def test_what_can_cost_a_bond_is_said_before_it_is_paid(commands: Commands) -> None:
+    """Of an edge server more than of an authority: it has the rounds to end."""
+    scene = commands.scene
+    scene.post()
+    alone = "A round that the server leaves alone costs it its role"
+    for holder, told in ((scene.terms.edge_servers[0], True), (AUTHORITY, False)):
+        status, printed = commands.run("bond", "place", "--holder", to_hex(holder))
+        assert (status, alone in printed, "a proven breach costs all of it" in printed) == (1, told, True)
+        assert commands.held(holder) == 0
+
+
 def test_a_bond_is_shown_placed_and_returned(commands: Commands) -> None:
     scene, holder = commands.scene, ("--holder", to_hex(AUTHORITY))
     scene.post()

@@ -16,7 +16,7 @@ from scripts.checks.mutate.answering import Answering
 from scripts.checks.mutate.equivalent import without_equivalent
 from scripts.checks.mutate.functions import functions
 from scripts.checks.mutate.mutants import Mutant, all_mutants, mutants_of, sample
-from scripts.checks.mutate.trial import Verdict
+from scripts.checks.mutate.trial import _FIRST, Verdict, _files
 from scripts.checks.node_tools import NODE_MODULES, ensure_packages
 
 SOURCE = """contract Small {
@@ -156,3 +156,14 @@ def test_verdicts_are_counted_and_told() -> None:
     assert summary_of(verdicts) == "2 mutants in 1 functions: 1 killed, 1 survived, 0 same code, 0 invalid"
     told = "killed    Small.sol:10 pay (drop): x = 1;  ->  // dropped  by test_claim.py::test_x"
     assert line_of(verdicts[0]) == told
+
+
+def test_every_source_has_tests_that_come_first() -> None:
+    sources = ROOT / "contracts" / "src"
+    names = {
+        path.relative_to(sources).as_posix() for path in sources.rglob("*.sol") if path.parent.name != "interfaces"
+    }
+    assert _FIRST.keys() == names
+    for name in names:
+        for file in _files(name)[0]:
+            assert (ROOT / file).is_file(), f"{name}: no {file}"

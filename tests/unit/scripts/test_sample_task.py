@@ -43,12 +43,13 @@ def test_the_sample_is_a_task() -> None:
     spec = spec_of(SAMPLE)
     for rounds in range(1, spec.rounds + 1):
         assert spent(spec.learning.mechanism, spec.privacy, rounds).epsilon_micro <= spec.privacy.epsilon_budget_micro
-    for count in (spec.cohort.min_clients, spec.cohort.max_clients):
+    for count in (spec.cohort.min_clients, spec.cohort.max_cohort):
         weights = [spec.reputation.maximum] * count
         encoding_of(spec).check_budget(weights)
         check_quorum(weights, spec.cohort.min_clients, spec.cohort.max_share_ppm)
     rules = (spec.reputation.maximum, spec.reputation.floor, spec.reputation.waiting_seconds)
     assert rules == (DEFAULT_RULES.maximum, DEFAULT_RULES.floor, DEFAULT_RULES.waiting_seconds)
+    assert spec.durations.claim_seconds >= DEFAULT_RULES.claim_seconds
 
 
 def test_it_is_within_the_usual_policies_once_chain_and_authorities_are_listed() -> None:

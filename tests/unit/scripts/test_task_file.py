@@ -80,6 +80,34 @@ def test_a_substitute_has_half_of_the_settle_phase(takeover_seconds: int, accept
     assert TaskFile(path).spec(*arguments).edge_substitutes == (), "without substitutes it means nothing"
 
 
+def test_every_client_is_planned_and_a_cohort_is_covered_unless_the_file_says_otherwise(tmp_path: Path) -> None:
+    path = _written(tmp_path)
+    arguments = b"\1" * 32, b"\2" * 32, MEMBERS.__getitem__
+    spec = TaskFile(path).spec(*arguments)
+    assert (spec.cohort.max_cohort, spec.cohort.draws) == (spec.cohort.max_clients, False)
+    bond = f"edge_server = {spec.deposits.edge_server}"
+    text = path.read_text().replace("max_clients = 10", "max_clients = 10\nmax_cohort = 6")
+    path.write_text(text.replace(bond, "# no line"))
+    drawn = TaskFile(path).spec(*arguments)
+    assert (drawn.cohort.max_cohort, drawn.cohort.draws) == (6, True)
+    assert drawn.deposits.edge_server == 6 * drawn.rewards.participation
+    path.write_text(text.replace(bond, f"edge_server = {6 * drawn.rewards.participation - 1}"))
+    with pytest.raises(MalformedError, match=r"deposits\.edge_server"):
+        TaskFile(path).spec(*arguments)
+
+
+def test_fees_are_part_of_the_escrow(tmp_path: Path) -> None:
+    path = _written(tmp_path)
+    arguments = b"\1" * 32, b"\2" * 32, MEMBERS.__getitem__
+    spec = TaskFile(path).spec(*arguments)
+    rewards = spec.rewards
+    assert rewards.edge_fee > 0 and rewards.authority_fee > 0
+    fees = rewards.edge_fee + len(MEMBERS) * rewards.authority_fee
+    assert spec.budget() == spec.rounds * (spec.cohort.max_cohort * rewards.update_reward + fees)
+    path.write_text(path.read_text().replace("_fee = ", "_fee = 0 # "))
+    assert TaskFile(path).spec(*arguments).budget() == spec.budget() - spec.rounds * fees
+
+
 def test_size_is_checked_before_reading(tmp_path: Path) -> None:
     path = tmp_path / "task.toml"
     path.write_bytes(b"#" * (1024 * 1024 + 1))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from protocol.content.cid import cid_of
 from protocol.identifiers import to_hex
 from protocol.messages.chain import RoundPublished
+from protocol.messages.settlement import GARBAGE
 from protocol.privacy.spending import spent
+from protocol.task.status import RoundStatus, TaskStatus
 from scripts.commands.task_status import lines_of, read_status
 from tests.played_conduct import Conduct
 from tests.played_task import Player
@@ -37,6 +41,20 @@ def test_a_task_with_and_without_its_documents() -> None:
     player.claim(0)  # moves the clock past the dispute window
     paid = read_status(player.reader, player.store, player.task)
     assert paid.payable == published.allocated > paid.claimed > 0
+
+
+def test_what_became_of_a_round_is_said_in_words() -> None:
+    usual: dict[str, Any] = {"edge_server": bytes(20), "cohort": 5, "committed": 4}
+    usual |= {"commit_until": 1, "settle_until": 2}
+    rounds = (
+        RoundStatus(1, "published", compensation=0, outcome=GARBAGE, **usual),
+        RoundStatus(2, "expired", compensation=599, **usual),
+    )
+    *_, first, second = lines_of(TaskStatus(1, "stopped", compensated=599, drawn_at=7, rounds=rounds))
+    lines = [line.strip() for line in lines_of(TaskStatus(1, "stopped", compensated=599, drawn_at=7, rounds=rounds))]
+    assert {"state: stopped", "compensated: 599", "drawn_at: 7"} <= set(lines)
+    assert first.endswith("4 of 5 committed, its sum was garbage, so the model stays as it was")
+    assert second.endswith("expired, 4 of 5 committed, 599 owed to each client that committed")
 
 
 def test_a_record_that_is_lost_is_named_with_its_keeper() -> None:

@@ -19,12 +19,13 @@ from contracts.compile import CONTRACTS
 from contracts.compiler import ROOT
 from contracts.sources import with_imports
 from protocol.deployment import JUDGE, LEDGER, TASKS, contract_addresses
-from protocol.messages.chain import ReputationRules
+from protocol.messages.chain import LedgerRules
 from scripts.chain.verification import verification
 from storage.ledger.ethereum import abi
-from storage.ledger.ethereum.calls import deployment
+from storage.ledger.ethereum.calls import ledger_creation, tasks_creation
 
-ADDRESS, RULES = bytes(range(20)), ReputationRules(maximum=9, floor=4, waiting_seconds=77)
+ADDRESS, OTHER = bytes(range(20)), bytes(range(20, 40))
+RULES = LedgerRules(maximum=9, floor=4, waiting_seconds=77, claim_seconds=3)
 INPUT: dict[str, Any] = json.loads((ARTIFACTS / f"{LEDGER}.input.json").read_text())
 
 
@@ -52,13 +53,14 @@ def test_an_import_that_leads_nowhere_is_refused() -> None:
 
 
 def test_what_is_printed_is_what_was_sent() -> None:
-    lines = list(verification(ADDRESS, RULES))
+    lines = list(verification(ADDRESS, OTHER, RULES))
     assert f"v{metadata(LEDGER)['compiler']['version']}," in lines[1]
     assert lines[1].endswith(str(ARTIFACTS / "HearthLedger.input.json"))
-    by_name = dict(zip((LEDGER, JUDGE, TASKS), lines[2:], strict=True))
+    by_name = dict(zip((LEDGER, TASKS, JUDGE), lines[2:], strict=True))
     for name, line in by_name.items():
-        assert line.split()[:2] == ["0x" + contract_addresses(ADDRESS)[name].hex(), f"{name}.sol:{name},"]
-    assert deployment(RULES).hex() == abi.bytecode().hex() + by_name[LEDGER].split()[-1]
-    rules, judge = abi.decode(abi.constructor(TASKS), bytes.fromhex(by_name[TASKS].split()[-1]))
-    assert (ReputationRules(*rules), judge) == (RULES, contract_addresses(ADDRESS)[JUDGE])
+        assert line.split()[:2] == ["0x" + contract_addresses(ADDRESS, OTHER)[name].hex(), f"{name}.sol:{name},"]
+    assert tasks_creation(RULES).hex() == abi.bytecode(TASKS).hex() + by_name[TASKS].split()[-1]
+    assert ledger_creation(RULES, OTHER).hex() == abi.bytecode().hex() + by_name[LEDGER].split()[-1]
+    rules, tasks = abi.decode(abi.constructor(), bytes.fromhex(by_name[LEDGER].split()[-1]))
+    assert (LedgerRules(*rules), tasks) == (RULES, OTHER)
     assert by_name[JUDGE].endswith("none")

@@ -23,7 +23,16 @@ from protocol.domain import Domain
 from protocol.encryption.committee import draw_master_keys
 from protocol.encryption.envelope import EncryptionKeyPair, seal_envelope
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, sha256
-from protocol.messages.chain import Enrolled, EnrolmentView, Event, RoundView, TaskPosted
+from protocol.messages.chain import (
+    BondView,
+    Enrolled,
+    EnrolmentView,
+    Event,
+    RoundExpired,
+    RoundOpened,
+    RoundView,
+    TaskPosted,
+)
 from protocol.messages.keys import SUM, KeyRequest, KeyRequestEntry, PlannedKeyRequest, SignedSighting
 from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.messages.submission import Commitment
@@ -41,6 +50,7 @@ from tests.samples import DOMAIN, client_address, private_key, sample_spec
 
 TASK = 7
 CLIENTS = tuple(sorted(client_address(number) for number in range(3)))
+NO_BOND = BondView(2, 0, False, 0, 0)  # of an authority in a task that asks for none
 KEY_OF = {client_address(number): private_key("client", number) for number in range(3)}
 SMALL = AuthorityPolicy(CohortLimits(2, 900_000))  # the sample has three clients
 SECRETS = SeededRandomness(b"key authority tests")
@@ -140,6 +150,10 @@ class FakeLedger:
     domain: Domain = DOMAIN
     clock: int = 1_000
     task_until: int = 100_000
+    last_round: int = 0
+    lapsed: int = 0
+    stopped: bool = False
+    bond_view: BondView = NO_BOND
     down: bool = False
     specs: dict[int, Digest] = field(default_factory=dict)
     posted: list[Event] = field(default_factory=list)
@@ -165,17 +179,38 @@ class FakeLedger:
         )
         self.posted = [event]
 
-    def enrol(self, client: Address, window: int = 0) -> None:
+    def enrol(self, client: Address, window: int = 0, signer: Address | None = None) -> None:
         digest = cid_of(envelope(client, window)).digest
         self.envelopes[TASK, client] = digest
-        place: dict[str, Any] = {"block": 1, "log_index": 0, "transaction": ZERO_DIGEST, "task": TASK}
-        self.enrolled.append(Enrolled(**place, client=client, envelope=digest, reputation=2, signature=bytes(65)))
+        said = {"envelope": digest, "reputation": 2, "deadline": 99, "signature": bytes(65)}
+        self.tell(Enrolled, client=client, signer=signer or client, **said)
 
     def open(self, number: int, state: RoundState = RoundState.OPEN) -> None:
         """A round of which nothing else matters."""
+        self.last_round = max(self.last_round, number)
         self.rounds[TASK, number] = RoundView(
             bytes([1]) * 32, ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, state, 3, 0, 0, 500, 2_000, 0, 0
         )
+
+    def tell(self, kind: type[Event], **fields: Any) -> None:
+        """An event that says more than the views."""
+        place: dict[str, Any] = {
+            "block": 2 + len(self.enrolled),
+            "log_index": 0,
+            "transaction": ZERO_DIGEST,
+            "task": TASK,
+        }
+        self.enrolled.append(kind(**place, **fields))
+
+    def run_rounds(self, first: int, last: int) -> None:
+        """Each is opened, and expires."""
+        for number in range(first, last + 1):
+            self.open(number)
+            self.tell(
+                RoundOpened, round=number, plan=ZERO_DIGEST, label=bytes([number]) * 32, cohort_root=ZERO_DIGEST,
+                cohort=3, beacon=ZERO_DIGEST, commit_until=500, settle_until=2_000,
+            )  # fmt: skip
+            self.tell(RoundExpired, round=number)
 
     def record(self, shown: KeyRequest, number: int = 1, state: RoundState = RoundState.REQUESTED) -> None:
         root, digest = sum_of(WEIGHTS).root, shown.digest()
@@ -193,7 +228,18 @@ class FakeLedger:
         self._ask()
         if task not in self.specs:
             raise TransactionRevertedError("TaskUnknown", (task,))
-        return SimpleNamespace(spec=self.specs[task], task_until=self.task_until)
+        rounds = spec().rounds - self.lapsed
+        facts = {
+            "rounds": rounds,
+            "last_round": self.last_round,
+            "stopped": self.stopped,
+            "task_until": self.task_until,
+        }
+        return SimpleNamespace(spec=self.specs[task], enrol_until=1, enrolled=3, min_clients=2, **facts)
+
+    def bond(self, task: int, holder: Address) -> BondView:
+        self._ask()
+        return self.bond_view
 
     def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
         self._ask()

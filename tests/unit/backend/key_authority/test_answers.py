@@ -17,11 +17,12 @@ from protocol.errors import HearthError, Party
 from protocol.identifiers import sha256
 from protocol.messages.keys import SUM, KeyRequest, PartialKeyAnswer
 from protocol.messages.round import ClientWeight, RoundPlan
+from protocol.messages.submission import Commitment
 from protocol.round.scheme import RoundScheme
 from protocol.round.state_table import RoundState
-from protocol.signing import verify
+from protocol.signing import address_of, sign, verify
 from storage.ledger.interface import LedgerError
-from tests.samples import DOMAIN, client_address, with_terms
+from tests.samples import DOMAIN, client_address, private_key, with_terms
 from tests.unit.backend.key_authority.scene import (
     CLIENTS,
     TASK,
@@ -180,6 +181,21 @@ def test_what_3_8_refuses_is_refused_here_and_leaves_no_trace(scene: Scene) -> N
         scene.ledger.record(shown)
         refused(scene, code, agreed, shown)
     assert (scene.folder / "journal").read_bytes() == before
+
+
+def test_commitments_are_signed_by_whom_the_enrolment_named(empty: Scene) -> None:
+    """Of a contract, or of a client that keeps its own key elsewhere."""
+    named = address_of(private_key("signer"))
+    empty.prepare(CLIENTS[:2])
+    empty.ledger.enrol(CLIENTS[2], signer=named)
+    empty.authority.accept_client(TASK, CLIENTS[2], envelope(CLIENTS[2]))
+    agreed = plan()
+    own, part = request(agreed), request(agreed).entries[2]
+    empty.ledger.record(own)
+    refused(empty, "E_BAD_SIG", agreed, own)
+    commitment = Commitment(agreed.task, agreed.round, part.client, agreed.label(), part.nonce, part.ciphertext)
+    signed = replace(part, signature=sign(DOMAIN, commitment, private_key("signer")))
+    assert empty.ask_recorded(agreed, replace(own, entries=(*own.entries[:2], signed)))
 
 
 def test_a_task_that_was_never_shown_is_not_found(empty: Scene) -> None:

@@ -32,7 +32,7 @@ class Scene:
         self.ledger, self.poster = (self.chain.ledger(address, account) for account in accounts)
 
     def post(self, bond: int = BOND, confirmations: int = 0) -> TaskSpec:
-        spec = sample_spec(deposits=DepositTerms(authority=bond), confirmations=confirmations)
+        spec = sample_spec(deposits=DepositTerms(edge_server=5_000, authority=bond), confirmations=confirmations)
         self.poster.post_task(terms_of(spec), spec.budget())
         return spec
 

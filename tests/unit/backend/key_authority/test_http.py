@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import httpx2
 import pytest
@@ -17,6 +18,7 @@ from protocol.canonical import decode, encode
 from protocol.content.cid import cid_of
 from protocol.encryption.envelope import MAX_ENVELOPE_BYTES
 from protocol.identifiers import sha256, to_hex
+from protocol.messages.issued import IssuedRecord
 from protocol.messages.keys import PartialKeyAnswer, SignedKeyAcceptance, SignedWindowKey
 from protocol.messages.task import MAX_SPEC_BYTES
 from protocol.round.windows import AHEAD
@@ -74,6 +76,10 @@ def test_a_task_from_its_posting_to_a_key(empty: Scene, http: TestClient) -> Non
     assert keys[0].headers["content-type"] == "application/json"
     assert keys[0].content == keys[1].content
     assert decode(PartialKeyAnswer, keys[0].content).signed.statement.request == request(agreed).digest()
+    issued = http.get(f"{TASK_PATH}/issued")
+    assert issued.headers["content-type"] == "application/json"
+    (said,) = decode(IssuedRecord, issued.content).issued
+    assert said.statement.request == request(agreed).digest()
     other = request(agreed, CLIENTS[:2])
     problem(http.post(KEY_PATH, content=planned(agreed, other)), 409, "E_NOT_RECORDED")
     empty.ledger.record(other)
@@ -91,6 +97,7 @@ def test_a_chain_that_cannot_be_asked_is_503_everywhere(empty: Scene, http: Test
 
 def test_refusals_carry_their_code(empty: Scene, http: TestClient) -> None:
     problem(http.put(CLIENT_PATH, content=envelope(CLIENTS[0])), 404, "E_NOT_FOUND")
+    problem(http.get(f"{TASK_PATH}/issued"), 404, "E_NOT_FOUND")
     empty.prepare()
     problem(http.put(TASK_PATH, content=encode(spec()) + b" "), 409, "E_NOT_ON_CHAIN")
     lone = request(plan(), CLIENTS[:1])
@@ -98,6 +105,8 @@ def test_refusals_carry_their_code(empty: Scene, http: TestClient) -> None:
     problem(http.post(KEY_PATH, content=planned(plan(), lone)), 422, "E_MIN_PARTICIPANTS")
     empty.ledger.envelopes[TASK, CLIENTS[0]] = cid_of(b"{}").digest
     problem(http.put(CLIENT_PATH, content=b"{}"), 400, "E_MALFORMED")
+    empty.ledger.bond_view = replace(empty.ledger.bond_view, role=0)
+    problem(http.post(KEY_PATH, content=planned(plan(), lone)), 409, "E_DISMISSED")
 
 
 @pytest.mark.parametrize("task", ["0", "-1", "+7", "07", "7_0", " 7", "seven", "%D9%A7", "9" * 78, str(2**256)])

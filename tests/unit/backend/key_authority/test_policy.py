@@ -19,6 +19,7 @@ from protocol.canonical import encode
 from protocol.domain import Domain
 from protocol.encryption.suite import PAD
 from protocol.errors import MalformedError, PolicyError
+from protocol.messages.chain import BondView
 from protocol.messages.task import EncodingTerms, Layer, ModelSpec, TaskSpec
 from protocol.round.state_table import RoundState
 from protocol.task.limits import CohortLimits
@@ -153,6 +154,8 @@ DIFFERENCES: dict[str, Callable[[FakeLedger], None]] = {
     "another request": lambda other: other.record(request(plan(), CLIENTS[:2])),
     "no request": lambda other: other.rounds.clear(),
     "a round that is over": lambda other: other.record(request(plan()), state=RoundState.PUBLISHED),
+    "another signer of a client": lambda other: other.enrol(CLIENTS[0], signer=bytes(20)),
+    "another role of this authority": lambda other: setattr(other, "bond_view", BondView(0, 0, False, 0, 0)),
     "another chain": lambda other: setattr(other, "domain", Domain(1, other.domain.ledger)),
 }
 

@@ -142,6 +142,51 @@ def test_all_keys_go_with_the_last_round(known: Scene, state: RoundState) -> Non
     assert not list(known.folder.rglob("window-*"))
 
 
+def test_no_key_waits_for_who_enrolled_in_a_later_window(known: Scene) -> None:
+    """Its envelope is sealed to another one."""
+    _key(known, 0)
+    known.ledger.enrol(CLIENTS[0])
+    known.authority.accept_client(TASK, CLIENTS[0], envelope(CLIENTS[0]))
+    known.ledger.run_rounds(1, ROUNDS)
+    known.ledger.enrol(CLIENTS[1], 1)
+    known.windows.erase(TASK, spec())
+    assert known.records.windows(TASK) == {0}, "no round of the next window was opened"
+    known.ledger.run_rounds(ROUNDS + 1, ROUNDS + 1)
+    known.windows.erase(TASK, spec())
+    assert known.records.windows(TASK) == set()
+
+
+def test_but_for_who_enrolled_while_its_rounds_ran(known: Scene) -> None:
+    _key(known, 0)
+    known.ledger.run_rounds(1, ROUNDS - 1)
+    known.ledger.enrol(CLIENTS[0])
+    known.ledger.run_rounds(ROUNDS, ROUNDS + 1)
+    known.windows.erase(TASK, spec())
+    assert known.records.windows(TASK) == {0}
+    known.authority.accept_client(TASK, CLIENTS[0], envelope(CLIENTS[0]))
+    known.windows.erase(TASK, spec())
+    assert known.records.windows(TASK) == set()
+
+
+def test_rounds_that_lapsed_are_not_waited_for(known: Scene) -> None:
+    _key(known, 0)
+    known.ledger.lapsed = 1
+    known.ledger.open(spec().rounds - 1, RoundState.EXPIRED)
+    known.windows.erase(TASK, spec())
+    assert known.records.windows(TASK) == set()
+
+
+def test_all_keys_go_when_the_task_stops(known: Scene) -> None:
+    _key(known, 0)
+    known.ledger.open(1)
+    known.ledger.stopped = True
+    known.windows.erase(TASK, spec())
+    assert known.records.windows(TASK) == {0}, "a round runs"
+    known.ledger.open(1, RoundState.FROZEN)
+    known.windows.erase(TASK, spec())
+    assert known.records.windows(TASK) == set()
+
+
 def test_and_with_the_time_of_the_task(known: Scene) -> None:
     _key(known, 0)
     known.ledger.clock = known.ledger.task_until

@@ -28,6 +28,7 @@ from tests.ports.reference_chain import DOMAIN
 from tests.samples import private_key
 
 CLIENTS = sorted((Signer(private_key("client", number)) for number in range(3)), key=lambda signer: signer.address)
+LATE = Signer(private_key("client", 3))  # enrols while rounds run
 
 
 def authority(j: int) -> Signer:

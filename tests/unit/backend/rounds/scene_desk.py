@@ -14,7 +14,7 @@ from protocol.canonical import encode
 from protocol.content.cid import cid_of
 from protocol.errors import HearthError
 from protocol.messages.chain import BatchCommitted, Enrolled, Event, TaskPosted
-from protocol.messages.task import DepositTerms
+from protocol.messages.submission import Enrolment, SignedEnrolment
 from protocol.round.commitments import batch_root
 from protocol.round.planning import terms_of
 from protocol.task.documents import Delivered, Kind
@@ -24,6 +24,7 @@ from storage.records.memory import MemoryRecords
 from tests.samples import DOMAIN, private_key
 from tests.unit.backend.rounds.scene_round import CLIENTS, PlannedRound
 
+CLAIM_UNTIL = 9_999
 OUTSIDER, EDGE = Signer(private_key("client", 99)), Signer(private_key("edge"))
 
 
@@ -39,8 +40,9 @@ class DeskScene:
         enrol_until: int = 700,
     ) -> None:
         self.round, self.head = PlannedRound(), 9
-        spec = replace(self.round.spec, deposits=DepositTerms(client=stake), confirmations=confirmations)
-        terms = replace(terms_of(spec), max_clients=max_clients)
+        deposits = replace(self.round.spec.deposits, client=stake)
+        spec = replace(self.round.spec, deposits=deposits, confirmations=confirmations)
+        terms = self.terms = replace(terms_of(spec), max_clients=max_clients)
         self.journal, self.inbox = EdgeJournal(MemoryRecords()), Inbox(MemoryRecords())
         self.woken: list[int] = []
         self.seconds: dict[int, dict[str, float]] = {}
@@ -49,12 +51,13 @@ class DeskScene:
         self.say(
             told(
                 TaskPosted, manufacturer=b"m" * 20, terms=terms, escrow=0, enrol_until=enrol_until, task_until=9_000,
-                claim_until=9_999,
+                claim_until=CLAIM_UNTIL,
             )
         )  # fmt: skip
         self.deliver(Kind.SPEC, encode(spec))
         for client in CLIENTS:
-            self.say(told(Enrolled, client=client, envelope=bytes(32), reputation=2, signature=bytes(65)))
+            said = {"envelope": bytes(32), "reputation": 2, "deadline": 700, "signature": bytes(65)}
+            self.say(told(Enrolled, client=client, signer=client, **said))
         self.opened = replace(self.round.opened(), plan=cid_of(encode(self.round.plan)).digest)
         self.say(self.opened)
         self.deliver(Kind.PLAN, encode(self.round.plan))
@@ -64,6 +67,13 @@ class DeskScene:
             DOMAIN, EDGE, 1, self.journal, self.inbox, self.censored, self.woken.append, self.seconds,
             lambda: self.head,
         )  # fmt: skip
+
+    def enrolment(self, client: Signer, **changes: Any) -> SignedEnrolment:
+        """What a phone sends; ``changes`` of what it signs."""
+        terms = self.terms
+        said = Enrolment(1, terms.spec, client.address, client.address, b"\1" * 32, terms.stake, CLAIM_UNTIL, 700)
+        changed = replace(said, **changes)
+        return SignedEnrolment(changed, client.sign(DOMAIN, changed))
 
     def say(self, *entries: Entry, now: int = 600) -> None:
         self.entries += entries

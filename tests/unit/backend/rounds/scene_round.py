@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.encryption.committee import authority_share, draw_master_keys
-from protocol.identifiers import Address
+from protocol.identifiers import ZERO_DIGEST, Address
 from protocol.messages.chain import RoundOpened
 from protocol.messages.keys import KeyRequest
 from protocol.messages.round import RoundPlan
@@ -87,6 +87,7 @@ class PlannedRound:
             label=self.plan.label(),
             cohort_root=self.plan.cohort.root,
             cohort=3,
+            beacon=ZERO_DIGEST,
             commit_until=1_000,
             settle_until=2_000,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -19,10 +19,11 @@ from backend.rounds.performer import Performer
 from protocol.canonical import encode
 from protocol.identifiers import Address
 from protocol.messages.chain import TaskPosted
+from protocol.messages.keys import SUM, SignedSighting
 from protocol.messages.rosters import bits_of
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation, RoundRecord
-from protocol.messages.submission import Enrolment, SignedCommitment, SignedEnrolment, Submission
+from protocol.messages.submission import SignedCommitment, SignedEnrolment, Submission
 from protocol.messages.task import CohortTerms, Committee
 from protocol.model.dataset import encode_labelled
 from protocol.model.layout import Layout
@@ -30,24 +31,29 @@ from protocol.round.commitments import commitment_of
 from protocol.round.planning import terms_of
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to
+from protocol.round.sightings import sighting
+from protocol.round.windows import enrolment_window, first_round
 from protocol.sparse.codec import decode_sums
 from protocol.task.acting import rosters_until
 from protocol.task.documents import Kind, Present
+from protocol.task.ending import is_over
 from protocol.task.fold import fold
 from protocol.task.past import allocation_before
 from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
 from storage.content.interface import get_document
 from storage.content.memory import MemoryStore
+from storage.ledger.proofs import two_sightings
 from storage.ledger.signer import Signer
 from storage.records.memory import MemoryRecords
 from storage.task_reader import TaskReader
 from tests.ports.reference_chain import DOMAIN, ReferenceChain
 from tests.samples import private_key, sample_spec
-from tests.unit.backend.rounds.scene_committee import CLIENTS, PlayedCommittee, authority, keys_of
+from tests.unit.backend.enrolments import signed_enrolment
+from tests.unit.backend.rounds.scene_committee import CLIENTS, LATE, PlayedCommittee, authority, keys_of
 
 STEPS = 5_000
-MAX_BOND = 10
+MAX_BOND = 100_000  # that a server places by itself
 FLAT = sample_spec().rewards.participation
 FIRST_GAIN = (
     80  # 401 / 2 * 2 / 5, rounded down: one right answer more of four is half the target gain; reputation 2 of 5
@@ -133,22 +139,26 @@ class Server:
         count = self.plan(number).dimension
         return [int(value) for value in decode_sums(get_document(self.store, aggregate.digest, 8 * count), count)]
 
-    def enrol(self) -> None:
-        for signer in CLIENTS:
-            enrolment = Enrolment(1, signer.address, self.store.put(b"envelope of " + signer.address).digest)
-            self.desk.enrol(SignedEnrolment(enrolment, signer.sign(DOMAIN, enrolment)))
+    def enrol(self, signers: Sequence[Signer] = CLIENTS) -> None:
+        for signer in signers:
+            self.desk.enrol(self.signed_enrolment(signer))
+
+    def signed_enrolment(self, signer: Signer) -> SignedEnrolment:
+        envelope = self.store.put(b"envelope of " + signer.address).digest
+        return signed_enrolment(DOMAIN, self.ledger.task(1), signer, envelope)
 
     def commitment(self, number: int, round_number: int) -> SignedCommitment:
         return commitment_of(self.plan(round_number), self.submission(number, round_number))
 
     def submission(self, number: int, round_number: int) -> Submission:
         """Every client sends a one in its own coordinate, so a lost or doubled update shows in the sum."""
-        plan, signer = self.plan(round_number), CLIENTS[number]
+        plan, signer = self.plan(round_number), [*CLIENTS, LATE][number]
         scheme = RoundScheme.of(plan, self.scene.spec.committee)
+        keys_under = signer.address if number not in self.scene.nonsense else b"somebody else's keys"
         values = np.zeros(plan.dimension, dtype=np.int64)
         values[number] = 1
         nonce = bytes([round_number, number]) * 8
-        body = scheme.encrypt(keys_of(signer.address, scheme.m), nonce, values, bytes(32))
+        body = scheme.encrypt(keys_of(keys_under, scheme.m), nonce, values, bytes(32))
         self.store.put(body, scheme.block_bytes)
         signed = commit_to(scheme, signer.address, nonce, body, signer.sign)
         return Submission(signer.address, nonce, signed.commitment.ciphertext, signed.signature)
@@ -170,7 +180,14 @@ class Server:
         return facts and (facts.frozen or facts.ended)
 
     def owed(self) -> dict[Address, int]:
-        """As the last allocation says; nobody when there is none."""
+        """To clients, as the last allocation says; nobody when there is none."""
+        return {holder: amount for holder, amount in self._owed().items() if holder in self.state.enrolled}
+
+    def fees(self) -> dict[Address, int]:
+        """To everybody else."""
+        return {holder: amount for holder, amount in self._owed().items() if holder not in self.state.enrolled}
+
+    def _owed(self) -> dict[Address, int]:
         allocation = allocation_before(self.state, len(self.state.rounds) + 1)
         assert isinstance(allocation, Allocation)
         return {entry.client: entry.cumulative for entry in allocation.entitlements if allocation.round}
@@ -195,18 +212,22 @@ class Scene(Server):
         images = np.arange(24, dtype=np.uint8).reshape(4, 6)
         test_set = self.store.put(encode_labelled(images, np.array([0, 1, 2, 0], dtype=np.uint8))).digest
         members = [authority(j).address for j in range(1, authorities + 1)]
+        usual: dict[str, Any] = {
+            "cohort": CohortTerms(2, 3, 3, 700_000),
+            "durations": replace(spec.durations, takeover_seconds=100),
+        }
         self.spec = replace(
             spec,
             initial_model=initial,
             test_set=test_set,
-            cohort=CohortTerms(2, 3, 700_000),
             committee=Committee(2, tuple(members), corrupt),
             edge_substitutes=substitutes,
-            durations=replace(spec.durations, takeover_seconds=100),
-            **changes,
+            **(usual | changes),
         )
+        self.nonsense = set[int]()  # clients whose ciphertexts are well formed, and open to nothing
         self.store.put(encode(self.spec))
-        chain.ledger(DOMAIN.ledger, manufacturer).post_task(terms_of(self.spec), self.spec.budget())
+        self.bank = chain.ledger(DOMAIN.ledger, manufacturer)
+        self.bank.post_task(terms_of(self.spec), self.spec.budget())
         self.scene, self.others = self, list[Server]()
 
     def until(self, holds: Callable[[], object]) -> None:
@@ -221,20 +242,25 @@ class Scene(Server):
 
     def _post_rosters(self) -> bool:
         """Of the authorities that answer, whose envelopes they were shown; False when none was due."""
-        state, window = fold(1, self.ledger.events(1)), 0
-        posted = state.posted
-        assert posted is not None
-        enrolling = self.ledger.now() <= posted.enrol_until and len(state.enrolled) < posted.terms.max_clients
-        late = self.ledger.now() > rosters_until(posted, ())
-        everybody = range(1, self.committee.m + 1)
-        waiting = {j for j in everybody if authority(j).address not in state.rosters.get(window, {})}
-        if state.rounds or enrolling or late or self.committee.away or not state.enrolled:
+        state, length = fold(1, self.ledger.events(1)), self.spec.cohort.roster_rounds
+        window, opened = enrolment_window(len(state.rounds), length), len(state.rounds)
+        early = state.current is not None or (not opened and self.ledger.now() <= state.enrol_until)
+        late = self.ledger.now() > rosters_until(state) or is_over(state, self.ledger.now())
+        if early or late or first_round(window, length) != opened + 1 or self.committee.away or not state.enrolled:
             return False
-        for j in sorted(waiting):
+        everybody = {authority(j).address: j for j in range(1, self.committee.m + 1)}
+        waiting = everybody.keys() - state.rosters.get(window, {}).keys() - state.dismissed
+        for j in sorted(everybody[member] for member in waiting):
             clients, refused = tuple(state.enrolled), self.committee.refusing.get(j, set())
             held, wrong = bits_of(clients, set(clients) - refused), bits_of(clients, refused)
             self.chain.ledger(DOMAIN.ledger, authority(j)).post_roster(1, window, held, wrong)
         return bool(waiting)
+
+    def convict(self, j: int) -> None:
+        """Authority ``j`` said that it saw two requests under one label."""
+        said = [sighting(1, 1, SUM, bytes(32), bytes([seen]) * 32, authority(j).address) for seen in (1, 2)]
+        one, other = (SignedSighting(word, authority(j).sign(DOMAIN, word)) for word in said)
+        self.bank.dispute(two_sightings(one, other))
 
     def pass_time_to(self, instant: int) -> None:
         """Block time."""

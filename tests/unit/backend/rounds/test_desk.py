@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,13 +14,14 @@ from protocol.identifiers import ZERO_DIGEST
 from protocol.incentives.rewards import allocation_root, first_allocation, verify_entitlement
 from protocol.messages.chain import (
     BondForfeited,
+    Enrolled,
     RoundAbandoned,
     RoundExpired,
     TakenOver,
 )
 from protocol.messages.keys import WindowKeys
 from protocol.messages.round import RoundStatement
-from protocol.messages.submission import Enrolment, Leave, SignedEnrolment, SignedLeave
+from protocol.messages.submission import Leave, SignedEnrolment, SignedLeave
 from protocol.round.commitments import batch_root, commitment_of, receipt_of, verify_inclusion
 from protocol.signing import verify
 from protocol.task.documents import Delivered, Kind, Rederived
@@ -117,7 +119,7 @@ def test_a_server_that_is_not_acting_takes_no_commitments(scene: DeskScene) -> N
     assert refusal(scene.desk.submit, 1, scene.round.submission(0)) == "E_STANDBY"
     scene.say(told(TakenOver, edge_server=EDGE.address))
     scene.desk.submit(1, scene.round.submission(0))
-    scene.say(told(BondForfeited, holder=EDGE.address, reporter=bytes(20), amount=1))
+    scene.say(told(BondForfeited, holder=EDGE.address, reporter=bytes(20), amount=1, share=0))
     assert refusal(scene.desk.submit, 1, scene.round.submission(1)) == "E_STANDBY"
 
 
@@ -144,38 +146,71 @@ def test_rounds_are_announced_until_the_task_ends(scene: DeskScene) -> None:
     assert scene.desk.next_round(1) == Announced(0, b"", None)
 
 
-def test_an_enrolment_after_its_time_is_not_taken() -> None:
-    scene = DeskScene(max_clients=4, enrol_until=599)
-    for signer in (OUTSIDER, SIGNERS[0]):
-        enrolment = Enrolment(1, signer.address, b"\1" * 32)
-        signed = SignedEnrolment(enrolment, signer.sign(DOMAIN, enrolment))
-        if signer is OUTSIDER:
-            assert refusal(scene.desk.enrol, signed) == "E_FULL"
-        else:
-            scene.desk.enrol(signed)
-    assert scene.inbox.waiting(1).enrolments == {}, "nothing waits for who is in already"
+def test_enrolments_are_taken_while_the_task_runs() -> None:
+    scene = DeskScene(max_clients=4, enrol_until=500)
+    signed = scene.enrolment(OUTSIDER)
+    scene.desk.enrol(signed)
+    assert scene.inbox.waiting(1).enrolments == {OUTSIDER.address: signed}
+    scene.say(now=9_001)
+    assert refusal(scene.desk.enrol, scene.enrolment(OUTSIDER, deadline=9_500)) == "E_FULL", "its time is over"
+    scene.desk.enrol(scene.enrolment(SIGNERS[0], deadline=9_500))
+    assert scene.inbox.waiting(1).enrolments.keys() == {OUTSIDER.address}, "nothing waits for who is in already"
+
+
+def test_a_task_that_stopped_takes_nobody() -> None:
+    scene = DeskScene(max_clients=4)
+    lost = [told(BondForfeited, holder=EDGE.address, reporter=bytes(20), amount=1, share=0)]
+    scene.say(told(RoundExpired, round=1), *lost)
+    assert refusal(scene.desk.enrol, scene.enrolment(OUTSIDER)) == "E_FULL"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"task": 2},
+        {"spec": b"\7" * 32},
+        {"stake": 1},
+        {"locked_until": 9_998},
+        {"signer": bytes(20)},
+        {"deadline": 599},
+    ],
+    ids=lambda wrong: "".join(wrong),
+)
+def test_what_the_ledger_would_refuse_for_what_it_says_is_not_relayed(wrong: dict[str, Any]) -> None:
+    """It would be skipped, at this server's expense."""
+    scene = DeskScene(max_clients=4)
+    assert refusal(scene.desk.enrol, scene.enrolment(OUTSIDER, **wrong)) == "E_VERIFICATION"
+    assert scene.inbox.waiting(1).enrolments == {}
 
 
 def test_enrolments_and_leaves_are_checked(scene: DeskScene) -> None:
-    enrolment = Enrolment(1, OUTSIDER.address, b"\1" * 32)
-    signed = SignedEnrolment(enrolment, OUTSIDER.sign(DOMAIN, enrolment))
+    signed = scene.enrolment(OUTSIDER)
     assert refusal(scene.desk.enrol, signed) == "E_FULL"
     scene = DeskScene(max_clients=4)
-    scene.desk.enrol(signed)
-    assert scene.inbox.waiting(1).enrolments == {OUTSIDER.address: signed}
-    forged = SignedEnrolment(replace(enrolment, client=CLIENTS[0]), signed.signature)
+    forged = SignedEnrolment(replace(signed.enrolment, client=CLIENTS[0]), signed.signature)
     assert refusal(scene.desk.enrol, forged) == "E_VERIFICATION"
-    other = Enrolment(2, OUTSIDER.address, b"\1" * 32)
-    assert refusal(scene.desk.enrol, SignedEnrolment(other, OUTSIDER.sign(DOMAIN, other))) == "E_VERIFICATION"
     leave = Leave(1, OUTSIDER.address)
     assert refusal(scene.desk.leave, SignedLeave(leave, OUTSIDER.sign(DOMAIN, leave))) == "E_ROUND"
     assert refusal(scene.desk.claim, OUTSIDER.address) == "E_ROUND"
 
 
+def test_the_signer_that_a_client_named_signs_for_it_and_nobody_else() -> None:
+    scene = DeskScene()
+    named = {"envelope": bytes(32), "reputation": 2, "deadline": 700, "signature": bytes(65)}
+    scene.say(told(Enrolled, client=CLIENTS[0], signer=OUTSIDER.address, **named))
+    assert refusal(scene.desk.submit, 1, scene.round.submission(0)) == "E_VERIFICATION"
+    commitment = scene.round.committed[CLIENTS[0]].commitment
+    signature = OUTSIDER.sign(DOMAIN, commitment)
+    assert scene.desk.submit(1, replace(scene.round.submission(0), signature=signature)) is not None
+    leave = Leave(1, CLIENTS[0])
+    assert refusal(scene.desk.leave, SignedLeave(leave, SIGNERS[0].sign(DOMAIN, leave))) == "E_VERIFICATION"
+    scene.desk.leave(SignedLeave(leave, OUTSIDER.sign(DOMAIN, leave)))
+    assert scene.inbox.waiting(1).leaves.keys() == {CLIENTS[0]}
+
+
 def test_an_enrolment_with_a_stake_is_the_clients_own() -> None:
     scene = DeskScene(max_clients=4, stake=1)
-    enrolment = Enrolment(1, OUTSIDER.address, b"\1" * 32)
-    assert refusal(scene.desk.enrol, SignedEnrolment(enrolment, OUTSIDER.sign(DOMAIN, enrolment))) == "E_STAKE"
+    assert refusal(scene.desk.enrol, scene.enrolment(OUTSIDER)) == "E_STAKE"
 
 
 def test_everybody_can_have_a_clients_leaf_and_its_proof(scene: DeskScene) -> None:

@@ -62,6 +62,10 @@ def scene() -> Scene:
     return Scene()
 
 
+def _bondless() -> TaskSpec:
+    return sample_spec(rewards=replace(sample_spec().rewards, participation=0), deposits=DepositTerms())
+
+
 def test_each_kind_of_task(scene: Scene) -> None:
     good = sample_spec()
     malformed = sample_spec(model=replace(good.model, layers=(Layer("lambda", {}),)))
@@ -116,15 +120,15 @@ def test_a_task_that_the_chain_took_back_is_forgotten(scene: Scene) -> None:
 
 
 def test_the_server_places_its_bond_once(scene: Scene) -> None:
-    scene.post(sample_spec(deposits=DepositTerms(edge_server=7)))
     scene.post(sample_spec())
+    scene.post(_bondless())
     scene.start()
     scene.steps()
     scene.crash()
     scene.start()
     scene.steps()
     edge = scene.signer.address
-    assert [scene.poster.bond(task, edge).amount for task in (1, 2)] == [7, 0]
+    assert [scene.poster.bond(task, edge).amount for task in (1, 2)] == [5_000, 0]
     placed = [event for event in scene.poster.events() if isinstance(event, BondPlaced)]
     assert [(event.task, event.holder) for event in placed] == [(1, edge)]
 
@@ -153,7 +157,7 @@ def test_the_server_takes_its_bond_back_when_the_task_is_over(scene: Scene) -> N
 
 @pytest.mark.outside  # it starts threads, and reads a thousand tasks
 def test_a_thousand_idle_tasks_cost_no_thread_each(scene: Scene) -> None:
-    scene.post(sample_spec())
+    scene.post(_bondless())
     posted = scene.ledger.events()
     posts = [replace(event, task=task) for event in posted for task in range(1, 1_001)]  # type: ignore[call-arg]
     scene.ledger.events = lambda *_: posts  # type: ignore[method-assign]
@@ -247,10 +251,9 @@ def test_a_batch_that_is_due_waits_for_no_other_tasks_moves(scene: Scene) -> Non
 def test_no_bond_is_placed_for_a_task_whose_phases_are_too_short_for_the_chain(scene: Scene) -> None:
     for _ in range(40):
         scene.chain.pass_time(60)
-    short, long = sample_spec(deposits=DepositTerms(edge_server=1)), sample_spec()
+    short, long = sample_spec(), sample_spec()
     long = replace(
         long,
-        deposits=short.deposits,
         durations=replace(
             long.durations, commit_seconds=2_000, objection_seconds=60, settle_seconds=2_000, claim_seconds=90_000
         ),

@@ -20,7 +20,7 @@ CLIENTS = [bytes([number]) * 20 for number in range(1, 5)]
 
 
 def enrolment(client: bytes, task: int = 1, envelope: bytes = bytes(32)) -> SignedEnrolment:
-    return SignedEnrolment(Enrolment(task, client, envelope), b"\1" * 65)
+    return SignedEnrolment(Enrolment(task, bytes(32), client, client, envelope, 0, 0, 0), b"\1" * 65)
 
 
 def leave(client: bytes, task: int = 1) -> SignedLeave:

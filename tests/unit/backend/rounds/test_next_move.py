@@ -5,15 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import reduce
 from itertools import product
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from backend.rounds import moves
 from backend.rounds.moves import Knowledge, Move, Wait
 from backend.rounds.next_move import next_move
-from protocol.messages.chain import Event, Left, RoundExpired, RoundFrozen, TakenOver
+from protocol.messages.chain import (
+    BondForfeited,
+    CohortDrawn,
+    DrawLapsed,
+    Enrolled,
+    EnrolmentFull,
+    Event,
+    Left,
+    RoundExpired,
+    RoundFrozen,
+    TakenOver,
+)
 from protocol.messages.settlement import UNAVAILABLE, Rejection, Verdict
+from protocol.round.draw import drawn
 from protocol.task.acting import NEVER, acts_after
 from protocol.task.documents import Absent, Delivered, Kind, Lack
 from protocol.task.fold import BlockMined, apply, fold
@@ -21,8 +33,10 @@ from protocol.task.margins import landing_seconds
 from protocol.task.state import TaskState
 from tests.unit.protocol.task.told_task import CLIENTS, SUBSTITUTE, ToldTask
 
+Told = TypeVar("Told", bound=Event)
+
 TOLD, SHORT = ToldTask(), ToldTask(roster_rounds=1)
-EDGE, ENOUGH = TOLD.spec.edge_server, frozenset({b"a" * 20, b"b" * 20, b"c" * 20})
+EDGE, ENOUGH = TOLD.spec.edge_server, frozenset(TOLD.spec.committee.members)
 ENROLLED, OPENED, BATCHED, DIRECT, REQUESTED, PUBLISHED, SECOND = range(7, 14)  # so many events of the told task
 ACCEPTED = Verdict(TOLD.plans[0].label(), tuple(CLIENTS), ())
 SETTLED_AT = 1_500
@@ -39,7 +53,7 @@ def _state(events: int, *more: Event, withheld: frozenset[Kind] = frozenset(), t
     return state
 
 
-def _event(kind: type[Event], **fields: Any) -> Event:
+def _event(kind: type[Told], **fields: Any) -> Told:
     place: dict[str, Any] = {"block": 99, "log_index": 0, "transaction": bytes(32), "task": 1}
     return kind(**place, **fields)
 
@@ -49,6 +63,16 @@ def _knows(server: bytes = EDGE, **more: Any) -> Knowledge:
     return replace(known, **more)
 
 
+def _dismissed(*holders: bytes) -> list[Event]:
+    return [_event(BondForfeited, holder=holder, reporter=bytes(20), amount=1, share=0) for holder in holders]
+
+
+MEMBERS, DRAWS, BEACON = TOLD.spec.committee.members, ToldTask(max_cohort=2), b"\x0c" * 32
+DRAWN, LAPSED = _event(CohortDrawn, round=1, drawn_at=50), _event(DrawLapsed, round=1)
+LATE = _event(
+    Enrolled, client=b"\xfe" * 20, envelope=bytes(32), reputation=2, signer=b"\xfe" * 20, deadline=9_999,
+    signature=bytes(65),
+)  # fmt: skip
 COMMIT_UNTIL, SETTLE_UNTIL, TAKEOVER = 1_300, 1_600, TOLD.spec.durations.takeover_seconds
 ALL_SENT, LAST_BATCH, OBJECT_UNTIL = 1_040, COMMIT_UNTIL - TOLD.spec.durations.objection_seconds, 1_100
 LANDING = landing_seconds(TOLD.spec, 1)
@@ -107,6 +131,26 @@ TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
     ("a roster may still come", _state(ENROLLED - 1), _knows(), 601, Wait(602)),
     ("or be missing", _state(ENROLLED - 1), _knows(), 602, moves.OpenRound(1, dict.fromkeys(CLIENTS, 2))),
     ("whoever is in too few is not planned", _state(ENROLLED - 2), _knows(), 602, Wait(86_401)),
+    ("nobody more is waited for in a full task", _state(ENROLLED, _event(EnrolmentFull, enrolled=3, enrol_until=20)),
+     _knows(), 21, moves.OpenRound(1, dict.fromkeys(CLIENTS, 2))),
+    ("a latecomer is shown while a round runs", _state(OPENED, LATE), _knows(), 1_010,
+     moves.ShowEnvelopes((LATE.client,))),
+    ("and before the next one", _state(PUBLISHED, LATE), _knows(), 1_500, moves.ShowEnvelopes((LATE.client,))),
+    ("but not planned before it is in the rosters", _state(PUBLISHED, LATE), _knows(shown=frozenset({LATE.client}),
+     not_before={moves.ShowEnvelopes: 9_999}), 1_500, moves.OpenRound(2, dict.fromkeys(CLIENTS, 3))),
+    ("a cohort is drawn", _state(ENROLLED, told=DRAWS), _knows(), 601, moves.DrawCohort(1)),
+    ("by the block that comes", _state(ENROLLED, DRAWN, told=DRAWS), _knows(), 601, moves.ReadBeacon(50)),
+    ("whose hash says who is planned", _state(ENROLLED, DRAWN, told=DRAWS), _knows(beacon=BEACON), 601,
+     moves.OpenRound(1, dict.fromkeys(drawn(CLIENTS, 2, BEACON, 1, 1), 2))),
+    ("or it is too late for it", _state(ENROLLED, DRAWN, told=DRAWS), _knows(overdue=True), 601, moves.DrawCohort(1)),
+    ("which costs a round", _state(ENROLLED, DRAWN, LAPSED, told=DRAWS), _knows(), 601, moves.DrawCohort(1)),
+    ("nobody draws for a round that cannot be opened", _state(ENROLLED - 2, told=DRAWS), _knows(), 602, Wait(86_401)),
+    ("nor a substitute before its time", _state(ENROLLED, told=DRAWS), _knows(SUBSTITUTE), 601,
+     Wait(601 + TAKEOVER + 1)),
+    ("nobody opens a round whose key nobody could make", _state(PUBLISHED, *_dismissed(*MEMBERS[1:])), _knows(), 1_500,
+     Wait(172_801)),
+    ("a task without servers is over", _state(PUBLISHED, *_dismissed(EDGE, SUBSTITUTE)), _knows(), 1_500,
+     Wait(172_801)),
     ("a substitute waits for the acting one", _state(ENROLLED), _knows(SUBSTITUTE), 601, Wait(601 + TAKEOVER + 1)),
     ("and opens the first round itself", _state(ENROLLED), _knows(SUBSTITUTE), 602 + TAKEOVER,
      moves.OpenRound(1, dict.fromkeys(CLIENTS, 2))),
@@ -128,21 +172,38 @@ TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
      moves.VerifyUpdates(1)),
     ("the key of the accepted set", _state(DIRECT), DECIDED, OBJECT_UNTIL + 1, moves.RequestKey(1)),
     ("the request is on chain", _state(REQUESTED), DECIDED, 1_310, moves.DecryptSum(1)),
-    ("the authorities had their time", _state(REQUESTED), DECIDED, PUBLISH_DUE, moves.Abandon(1)),
-    ("it cannot be decrypted", _state(REQUESTED), replace(DECIDED, undecryptable=True), 1_310, moves.Abandon(1)),
-    ("the model is there", _state(REQUESTED), replace(DECIDED, decrypted=True), 1_310, moves.Publish(1)),
+    ("the authorities have time to the end", _state(REQUESTED), DECIDED, SETTLE_UNTIL, moves.DecryptSum(1)),
+    ("it cannot be decrypted, and may have been opened", _state(REQUESTED), replace(DECIDED, undecryptable=True),
+     1_310, Wait(SETTLE_UNTIL + 1)),
+    ("the model is there, or garbage", _state(REQUESTED), replace(DECIDED, opened=True), 1_310, moves.Publish(1)),
+    ("no key is requested so late", _state(DIRECT), DECIDED, PUBLISH_DUE, moves.Abandon(1)),
+    ("a second before it is", _state(DIRECT), DECIDED, PUBLISH_DUE - 1, moves.RequestKey(1)),
+    ("the ledger takes no request", _state(DIRECT), replace(DECIDED, keyless=True), 1_310, moves.Abandon(1)),
+    ("but phones may still commit", _state(DIRECT), replace(DECIDED, keyless=True), OBJECT_UNTIL + 1,
+     Wait(COMMIT_UNTIL + 1)),
+    ("too few authorities are left to see one", _state(DIRECT, *_dismissed(*MEMBERS[:2])), DECIDED, 1_310,
+     moves.Abandon(1)),
+    ("enough are", _state(DIRECT, *_dismissed(MEMBERS[0])), DECIDED, 1_310, moves.RequestKey(1)),
+    ("a ciphertext that was accepted is gone", _state(DIRECT), replace(DECIDED, summed=False, undecryptable=True),
+     1_310, moves.Abandon(1)),
+    ("with a key requested it may come back", _state(REQUESTED), replace(DECIDED, summed=False, undecryptable=True),
+     1_310, moves.VerifyUpdates(1)),
     ("a commitment was taken back after the verdict", _state(BATCHED), DECIDED, 1_310, moves.VerifyUpdates(1)),
     ("too few are accepted", _state(DIRECT), REJECTED, 1_310, moves.Abandon(1)),
     ("but the commit phase is not over", _state(DIRECT), REJECTED, OBJECT_UNTIL + 1, Wait(COMMIT_UNTIL + 1)),
-    ("another set was requested", _state(REQUESTED),
-     replace(DECIDED, verdict=TWO), 1_310, moves.Abandon(1)),
+    ("another set was requested", _state(REQUESTED), replace(DECIDED, verdict=TWO), 1_310, moves.FollowRequest(1)),
+    ("also where nobody is accepted", _state(REQUESTED), replace(DECIDED, verdict=NOBODY), 1_310,
+     moves.FollowRequest(1)),
+    ("by whom nobody can read", _state(REQUESTED, withheld=frozenset({Kind.REQUEST})), replace(DECIDED, verdict=TWO),
+     1_310, Wait(SETTLE_UNTIL + 1)),
     ("too late for anything", _state(REQUESTED), DECIDED, SETTLE_UNTIL + 1, moves.Expire(1)),
     ("whoever acts", _state(OPENED), _knows(SUBSTITUTE), SETTLE_UNTIL + 1, moves.Expire(1)),
     ("a substitute follows", _state(REQUESTED), _knows(SUBSTITUTE), 1_310, Wait(COMMIT_UNTIL + TAKEOVER + 1)),
     ("until it must act", _state(REQUESTED), replace(DECIDED, server=SUBSTITUTE), COMMIT_UNTIL + TAKEOVER + 1,
      moves.DecryptSum(1)),
-    ("a plan that nobody can read", _state(DIRECT, withheld=frozenset({Kind.PLAN})), CLOSED, 1_310,
-     Wait(SETTLE_UNTIL + 1)),
+    ("a plan can be derived again", _state(DIRECT, withheld=frozenset({Kind.PLAN})), CLOSED, 1_310, moves.Rederive(1)),
+    ("one that nobody can read", _state(DIRECT, withheld=frozenset({Kind.PLAN})),
+     replace(CLOSED, underivable={1: 9_999}), 1_310, Wait(SETTLE_UNTIL + 1)),
     ("a batch that nobody can read", _state(DIRECT, withheld=frozenset({Kind.BATCH})), CLOSED, 1_310,
      Wait(SETTLE_UNTIL + 1)),
     ("an index set can be derived again", _state(OPENED, withheld=frozenset({Kind.INDEX_SET})), _knows(), 1_010,
@@ -202,7 +263,7 @@ TIMES = (
 @pytest.mark.parametrize("server", [EDGE, SUBSTITUTE, CLIENTS[0]], ids=["acting", "substitute", "stranger"])
 def test_in_every_state_the_move_is_one_that_the_contract_allows(server: bytes) -> None:
     works = [{}, {"closed": True}, {"closed": True, "summed": True}, {"closed": True, "undecryptable": True}]
-    works += [{"told": False}, {"closed": True, "summed": True, "decrypted": True}, {"summed": True}]
+    works += [{"told": False}, {"closed": True, "summed": True, "opened": True}, {"summed": True}]
     verdicts = (None, ACCEPTED, NOBODY)
     for state, work, verdict, now in product(STAGES, works, verdicts, TIMES):
         known = _knows(server, verdict=verdict, **work)
@@ -222,10 +283,9 @@ def test_in_every_state_the_move_is_one_that_the_contract_allows(server: bytes) 
                 assert not isinstance(committed, Absent)
                 assert now > current.opened.commit_until or len(committed) == current.opened.cohort
                 assert current.batched is None or now > current.batched.object_until
-            case moves.Publish() | moves.DecryptSum():
+            case moves.Publish() | moves.DecryptSum() | moves.FollowRequest():
                 assert current is not None and current.requested is not None
             case moves.Abandon():
-                assert current is not None
-                assert current.requested is not None or now > current.opened.commit_until
+                assert current is not None and current.requested is None and now > current.opened.commit_until
         if isinstance(move, ACTING):
             assert now > acts_after(state, server), "only whoever may act does"

@@ -7,13 +7,20 @@ from unittest import mock
 import pytest
 
 from protocol.errors import HearthError
-from protocol.messages.chain import KeyRequested, RoundAbandoned, RoundFrozen, RoundOpened, RoundPublished
+from protocol.messages.chain import (
+    KeyRequested,
+    RoundAbandoned,
+    RoundExpired,
+    RoundFrozen,
+    RoundOpened,
+    RoundPublished,
+)
 from protocol.messages.round import RoundStatement, SignedRoundStatement
+from protocol.messages.submission import Submission
 from storage.ledger.proofs import two_statements
 from storage.ledger.signer import Signer
 from tests.samples import private_key
 from tests.unit.backend.rounds.scene_committee import CLIENTS
-from tests.unit.backend.rounds.scene_server import FLAT
 from tests.unit.backend.rounds.scene_takeover import SUBSTITUTE, Pair
 
 
@@ -141,17 +148,57 @@ def test_a_first_server_that_is_only_slow_lets_go_of_its_round(pair: Pair) -> No
     assert pair.takeovers() == [SUBSTITUTE.address]
 
 
-def test_another_accepted_set_than_the_one_requested_is_not_opened(pair: Pair) -> None:
+def _requested_then_lost(pair: Pair) -> Submission:
+    """The first server requests the key of three; then it is gone, and so is a ciphertext."""
     first, second = pair.first, pair.second
     first.committee.answering = set()
     first.enrol()
     first.submit(1)
     first.until(lambda: first.facts(1).requested)
     first.crash()
-    pair.lose_ciphertext(second.submission(2, 1))
+    lost = second.submission(2, 1)
+    pair.lose_ciphertext(lost)
     pair.pass_takeover(first.facts(1).opened.commit_until)
-    second.ended(RoundAbandoned, 1)
-    assert second.owed() == {signer.address: FLAT * (signer is not CLIENTS[2]) for signer in CLIENTS}
+    first.until(lambda: (verdict := second.journal.verdict(1, 1)) and len(verdict.accepted) == 2)
+    first.committee.answering = {1, 3}
+    return lost
+
+
+def test_a_substitute_goes_on_with_the_set_that_was_requested_once_it_has_it(pair: Pair) -> None:
+    """Its own verdict is another one: it could not have what the first server had."""
+    second = pair.second
+    lost = _requested_then_lost(pair)
+    pair.first.until(lambda: (verdict := second.journal.verdict(1, 1)) and len(verdict.accepted) == 3)
+    second.crash()
+    assert second.submission(2, 1) == lost, "the ciphertext is there again"
+    second.start()
+    second.ended(RoundPublished, 1)
+    assert len(second.record(1).verdict.accepted) == 3 and not second.record(1).verdict.rejected
+    assert second.sums(1)[:3] == [2, 2, 2]
+
+
+def test_what_cannot_be_had_any_more_is_waited_for_to_the_end_of_the_round(pair: Pair) -> None:
+    """The first server may have opened it: nobody makes a round of it that is paid less."""
+    _requested_then_lost(pair)
+    pair.second.ended(RoundExpired, 1)
+    assert pair.first.ledger.task(1).reserved == len(CLIENTS) * pair.first.spec.rewards.update_reward
+    for server in (pair.first, pair.second):
+        assert pair.first.ledger.bond(1, server.signer.address).role == 1
+
+
+def test_a_request_that_nobody_can_read_is_waited_out(pair: Pair) -> None:
+    first, second = pair.first, pair.second
+    with mock.patch.object(type(first.ledger), "request_key", autospec=True) as sent:
+        sent.side_effect = lambda ledger, task, number, _: ledger._transact("requestKey", task, number, b"\7" * 32)
+        first.enrol()
+        first.submit(1)
+        first.until(lambda: first.facts(1).requested)
+    second.ended(RoundExpired, 1)
+    assert [type(event) for event in pair.events() if isinstance(event, RoundAbandoned | RoundExpired)] == [
+        RoundExpired
+    ]
+    second.submit(2) if second.state.acting == SUBSTITUTE.address else first.submit(2)
+    second.ended(RoundPublished, 2)
 
 
 def test_a_server_whose_role_ended_acts_no_more(pair: Pair) -> None:

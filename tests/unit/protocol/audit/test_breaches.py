@@ -8,11 +8,23 @@ from typing import Any
 
 import pytest
 
-from protocol.audit.breaches import BadLeaf, Breach, Disorder, TwoKeys, TwoSightings, find_breaches
+from protocol.audit.breaches import (
+    BadLeaf,
+    Breach,
+    Disorder,
+    LoweredLeaf,
+    OverAllocated,
+    TwoKeys,
+    TwoSightings,
+    UnplannedLeaf,
+    find_breaches,
+)
 from protocol.canonical import decode, encode
 from protocol.identifiers import Digest, sha256
-from protocol.messages.chain import BatchCommitted, RoundPublished
+from protocol.incentives.rewards import total_owed
+from protocol.messages.chain import BatchCommitted, RoundOpened, RoundPublished
 from protocol.messages.keys import SignedPartialKey, SignedSighting
+from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import MAX_RECORD_BYTES, RoundRecord
 from protocol.messages.submission import CommitmentBatch, SignedCommitment
 from protocol.round.commitments import batch_of, batch_root
@@ -40,6 +52,8 @@ class Round:
         (published,) = [e for e in self.evidence.events if isinstance(e, RoundPublished)]
         self.leaves = decode(CommitmentBatch, self._fetch(batched.batch)).commitments
         self.record = decode(RoundRecord, self._fetch(published.record))
+        (opened,) = [e for e in self.evidence.events if isinstance(e, RoundOpened)]
+        self.weights = decode(RoundPlan, self._fetch(opened.plan)).weights
         self.keys = {household.address: household.private_key for household in self.player.households}
 
     def _fetch(self, digest: Digest) -> bytes:
@@ -108,7 +122,8 @@ def test_an_outsider_and_a_leaf_beyond_the_count_are_bad(honest: Round) -> None:
     edge, stranger = honest.player.edge.sender, private_key("stranger")
     made = batch_of(honest.with_leaf(2, key=stranger, client=address_of(stranger)))
     (place,) = [i for i, signed in enumerate(made.commitments) if signed.commitment.client == address_of(stranger)]
-    assert honest.of_batch(made.commitments) == [BadLeaf(1, 1, edge, made, place)]
+    unplanned = UnplannedLeaf(1, 1, edge, made, place, honest.weights)
+    assert honest.of_batch(made.commitments) == [BadLeaf(1, 1, edge, made, place), unplanned]
     beyond = BadLeaf(1, 1, edge, CommitmentBatch(honest.leaves), CLIENTS - 1)
     assert honest.of_batch(honest.leaves, count=CLIENTS - 1) == [beyond]
 
@@ -155,6 +170,41 @@ def test_sightings_of_other_places_or_other_hands_accuse_no_authority(honest: Ro
         honest.second_sighting(stranger, digest=OTHER),
     ]
     assert honest.of_sightings(*harmless) == []
+
+
+def test_a_cohort_that_is_not_the_one_on_chain_shows_nobody_unplanned(honest: Round) -> None:
+    edge, stranger = honest.player.edge.sender, private_key("stranger")
+    made = batch_of(honest.with_leaf(2, key=stranger, client=address_of(stranger)))
+    root, batch = batch_root(made), honest.player.put(encode(made))
+    events = [
+        replace(event, root=root, batch=batch) if isinstance(event, BatchCommitted) else event
+        for event in honest.evidence.events
+    ]
+    other = tuple(replace(event, cohort_root=OTHER) if isinstance(event, RoundOpened) else event for event in events)
+    for told, kinds in ((tuple(events), [BadLeaf, UnplannedLeaf]), (other, [BadLeaf])):
+        state = read_state(honest.player.store, replace(honest.evidence, events=told))
+        found = list(find_breaches(honest.player.domain, state))
+        assert [type(breach) for breach in found] == kinds and {breach.culprit for breach in found} == {edge}
+
+
+def test_a_tree_that_owes_more_than_the_contract_was_told(honest: Round) -> None:
+    allocation, owed = honest.player.allocation, total_owed(honest.player.allocation)
+    assert honest.breaches(RoundPublished, allocated=owed + 1) == []
+    expected = OverAllocated(1, 1, honest.player.edge.sender, allocation, owed - 1)
+    assert honest.breaches(RoundPublished, allocated=owed - 1) == [expected]
+
+
+def test_a_tree_that_owes_somebody_less_than_the_one_before() -> None:
+    player = Player(funded_ledger("lowered"), rounds=2)
+    player.play(1, Conduct())
+    before = player.allocation
+    poor, rich, *others = before.entitlements
+    moved = (replace(poor, cumulative=poor.cumulative - 1), replace(rich, cumulative=rich.cumulative + 1))
+    robbed = replace(before, round=2, entitlements=(*moved, *others))
+    player.play(2, Conduct(lies={"allocation": lambda _: robbed}))
+    evidence = read_evidence(player.reader, player.task)
+    found = list(find_breaches(player.domain, read_state(player.store, evidence)))
+    assert found == [LoweredLeaf(player.task, 2, player.edge.sender, before, robbed, poor.client)]
 
 
 def test_keys_that_do_not_contradict_or_are_not_its_own_accuse_no_authority(honest: Round) -> None:

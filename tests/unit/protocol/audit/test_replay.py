@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from protocol.audit.evidence import ChainEvidence, Replay
-from protocol.messages.chain import Claimed, Enrolled, Event, ReputationRules, Standing, TaskPosted
+from protocol.messages.chain import Claimed, Enrolled, Event, LedgerRules, Standing, TaskPosted
 from protocol.round.planning import terms_of
 from tests.samples import DOMAIN, client_address, sample_spec
 
 GIVER, OTHER, CLIENT = b"\x0a" * 20, b"\x0b" * 20, client_address(1)
-RULES = ReputationRules(maximum=5, floor=2, waiting_seconds=100)
+RULES = LedgerRules(maximum=5, floor=2, waiting_seconds=100, claim_seconds=50)
 TIMES = {0: 1_000, 1: 1_010, 2: 1_020, 3: 1_150, 4: 1_160, 5: 1_170}
 
 
@@ -40,14 +40,15 @@ def claimed(block: int, task: int, freed: bool) -> Event:
 
 
 def enrolled(block: int, task: int) -> Event:
-    return event(Enrolled, block, task, client=CLIENT, envelope=b"\1" * 32, reputation=2, signature=bytes(65))
+    said = {"envelope": b"\1" * 32, "reputation": 2, "signer": CLIENT, "deadline": 5_000, "signature": bytes(65)}
+    return event(Enrolled, block, task, client=CLIENT, **said)
 
 
 def evidence(events: tuple[Event, ...]) -> ChainEvidence:
     """No views: a replay reads none."""
     none: Any = None
     empty: dict[Any, Any] = {}
-    views = (none, empty, empty, empty, empty, empty, empty)
+    views = (none, empty, empty, frozenset[bytes](), empty, empty, empty, empty)
     said = (bytes(32),) * len(events)
     return ChainEvidence(DOMAIN, 2, empty, 0, 2, empty, events, said, TIMES, empty, *views, RULES)
 

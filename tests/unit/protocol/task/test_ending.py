@@ -6,11 +6,24 @@ from dataclasses import replace
 
 import pytest
 
-from protocol.messages.chain import Enrolled, RoundOpened, TaskPosted, TaskView
+from protocol.identifiers import Address
+from protocol.messages.chain import (
+    BondForfeited,
+    CohortDrawn,
+    DrawLapsed,
+    Enrolled,
+    EnrolmentFull,
+    Event,
+    RoundExpired,
+    RoundOpened,
+    TaskPosted,
+    TaskView,
+)
+from protocol.task.acting import rosters_until
 from protocol.task.ending import is_over, task_over
 from protocol.task.fold import fold
 from protocol.task.state import TaskState
-from tests.unit.protocol.task.told_task import ToldTask
+from tests.unit.protocol.task.told_task import ToldTask, event_of
 
 TOLD = ToldTask()
 POSTED = next(event for event in TOLD.events if isinstance(event, TaskPosted))
@@ -45,6 +58,43 @@ def test_is_over(rounds: int, enrolled: int, now: int, over: bool) -> None:
         task_until=POSTED.task_until,
     )
     assert task_over(view, now) is over
+
+
+def _lost(holder: Address) -> Event:
+    return event_of(BondForfeited, holder=holder, reporter=bytes(20), amount=1, share=0)
+
+
+SERVERS, AUTHORITIES = POSTED.terms.edge_servers, POSTED.terms.authorities
+LAPSE = (event_of(CohortDrawn, round=3, drawn_at=100), event_of(DrawLapsed, round=3))
+
+
+@pytest.mark.parametrize(
+    ("events", "stopped", "over"),
+    [
+        ((_lost(SERVERS[0]),), False, False),
+        (tuple(map(_lost, SERVERS)), True, True),
+        ((_lost(AUTHORITIES[0]),), False, False),
+        (tuple(map(_lost, AUTHORITIES[:2])), True, True),  # one is left where two are needed
+        (LAPSE, False, True),  # its last round
+        (LAPSE[:1], False, False),
+    ],
+    ids=["one server", "no server", "one authority", "too few authorities", "a lapsed draw", "a draw"],
+)
+def test_a_task_may_stop_before_its_last_round(events: tuple[Event, ...], stopped: bool, over: bool) -> None:
+    state = fold(1, [*TOLD.events, event_of(RoundExpired, round=2), *events])
+    assert (state.stopped, is_over(state, 10), state.misfits) == (stopped, over, ())
+    zeros = dict.fromkeys(TaskView.__dataclass_fields__, 0)
+    view = TaskView(**zeros)  # type: ignore[arg-type]
+    view = replace(view, rounds=state.total_rounds, last_round=2, stopped=stopped, enrol_until=600, task_until=600)
+    assert task_over(view, 10) is over
+
+
+def test_a_full_task_waits_for_nobody() -> None:
+    full = event_of(EnrolmentFull, enrolled=3, enrol_until=40)
+    state = fold(1, [*TOLD.events[:4], full])
+    assert state.enrol_until == 40
+    assert rosters_until(state) == 40 + POSTED.terms.roster_seconds
+    assert fold(1, TOLD.events[:4]).enrol_until == POSTED.enrol_until
 
 
 def test_what_is_not_posted_is_not_over() -> None:

@@ -11,6 +11,10 @@ from hypothesis import strategies as st
 
 from protocol.messages.chain import (
     BondForfeited,
+    CohortDrawn,
+    Compensated,
+    DrawLapsed,
+    EnrolmentFull,
     Event,
     Left,
     RoundAbandoned,
@@ -21,6 +25,7 @@ from protocol.messages.chain import (
     TakenOver,
     TaskPosted,
 )
+from protocol.messages.keys import KeyRequest
 from protocol.messages.rosters import RosterPosted
 from protocol.messages.settlement import Allocation, RoundRecord
 from protocol.round.state_table import TRANSITIONS, RoundState
@@ -29,15 +34,10 @@ from protocol.task.documents import Absent, Delivered, Kind, Lack, Present, Rede
 from protocol.task.fold import BlockMined, Entry, apply, fold
 from protocol.task.past import allocation_before, best_count, past_before, settled_at_opening
 from protocol.task.state import TaskState
-from tests.unit.protocol.task.told_task import CLIENTS, MANUFACTURER, SUBSTITUTE, ToldTask
+from tests.unit.protocol.task.told_task import CLIENTS, MANUFACTURER, SUBSTITUTE, ToldTask, event_of
 
 TOLD = ToldTask()
 EDGE = TOLD.spec.edge_server
-
-
-def _event(kind: type[Event], **fields: Any) -> Event:
-    place: dict[str, Any] = {"block": 99, "log_index": 0, "transaction": bytes(32), "task": 1}
-    return kind(**place, **fields)
 
 
 def _after(*events: Event) -> TaskState:
@@ -46,14 +46,18 @@ def _after(*events: Event) -> TaskState:
 
 STRAY = [
     replace(next(event for event in TOLD.events if isinstance(event, RoundPublished)), round=9),
-    _event(RoundAbandoned, round=2, record=b"r" * 32, allocation_root=b"a" * 32, allocated=1),
-    _event(RoundExpired, round=2),
-    _event(RoundFrozen, round=1, culprit=EDGE),
-    _event(RoundFrozen, round=0, culprit=EDGE),
-    _event(RoundFrozen, round=2, culprit=EDGE),
-    _event(Left, client=CLIENTS[0], signature=bytes(65)),
-    _event(TakenOver, edge_server=SUBSTITUTE),
-    _event(BondForfeited, holder=EDGE, reporter=CLIENTS[0], amount=3),
+    event_of(RoundAbandoned, round=2, record=b"r" * 32, allocation_root=b"a" * 32, allocated=1),
+    event_of(RoundExpired, round=2),
+    event_of(RoundFrozen, round=1, culprit=EDGE),
+    event_of(RoundFrozen, round=0, culprit=EDGE),
+    event_of(RoundFrozen, round=2, culprit=EDGE),
+    event_of(Left, client=CLIENTS[0], signature=bytes(65)),
+    event_of(TakenOver, edge_server=SUBSTITUTE),
+    event_of(BondForfeited, holder=EDGE, reporter=CLIENTS[0], amount=3, share=1),
+    event_of(CohortDrawn, round=3, drawn_at=100),
+    event_of(DrawLapsed, round=3),
+    event_of(Compensated, round=2, client=CLIENTS[0], amount=3),
+    event_of(EnrolmentFull, enrolled=3, enrol_until=500),
 ]  # fmt: skip
 
 
@@ -110,7 +114,7 @@ def test_a_withheld_document_is_a_value_with_the_name_of_its_keeper(kind: Kind) 
     if isinstance(past, Absent):
         assert spec
     else:
-        readable = kind is Kind.ALLOCATION
+        readable = kind in (Kind.ALLOCATION, Kind.REQUEST)
         assert past.model == (TOLD.model if readable else TOLD.spec.initial_model)
 
 
@@ -143,9 +147,9 @@ def test_the_reputations_of_a_plan_are_those_that_stood_at_its_opening() -> None
     state = TOLD.state()
     assert settled_at_opening(state, 1) == ()
     assert settled_at_opening(state, 2) == (state.rounds[0],)
-    later = _after(_event(RoundFrozen, round=1, culprit=EDGE))
+    later = _after(event_of(RoundFrozen, round=1, culprit=EDGE))
     assert settled_at_opening(later, 2) == (later.rounds[0],)
-    frozen = _event(RoundFrozen, round=1, culprit=EDGE)
+    frozen = event_of(RoundFrozen, round=1, culprit=EDGE)
     opened = next(event for event in TOLD.events if isinstance(event, RoundOpened) and event.round == 2)
     before = [event for event in TOLD.events if event is not opened]
     earlier = fold(1, [*before, replace(frozen, block=opened.block - 1), replace(opened, log_index=1)])
@@ -201,29 +205,44 @@ def test_an_allocation_off_its_root_is_no_allocation() -> None:
 
 
 def test_a_frozen_round_pays_nobody_and_keeps_its_model() -> None:
-    frozen = apply(TOLD.state(), _event(RoundFrozen, round=1, culprit=EDGE))
+    frozen = apply(TOLD.state(), event_of(RoundFrozen, round=1, culprit=EDGE))
     allocation, past = allocation_before(frozen, 2), past_before(frozen, 2)
     assert isinstance(allocation, Allocation) and {entry.cumulative for entry in allocation.entitlements} == {0}
     assert not isinstance(past, Absent) and past.model == TOLD.model
 
 
 def test_an_expired_round_is_never_frozen() -> None:
-    frozen = _event(RoundFrozen, round=2, culprit=EDGE)
-    state = apply(_after(_event(RoundExpired, round=2)), frozen)
+    frozen = event_of(RoundFrozen, round=2, culprit=EDGE)
+    state = apply(_after(event_of(RoundExpired, round=2)), frozen)
     assert state.rounds[1].state is RoundState.EXPIRED and state.misfits == (frozen,)
+
+
+def test_who_signs_for_a_client() -> None:
+    told = ToldTask()
+    told.enrol(b"\x0c" * 20, signer=b"\x0d" * 20)
+    state = told.state()
+    assert state.signer_of(b"\x0c" * 20) == b"\x0d" * 20
+    assert state.signer_of(CLIENTS[0]) == CLIENTS[0]
+    assert state.signer_of(MANUFACTURER) == MANUFACTURER, "nobody's enrolment"
+
+
+def test_a_request_is_read_by_everybody() -> None:
+    request = TOLD.state().request(1)
+    assert isinstance(request, KeyRequest) and [entry.client for entry in request.entries] == CLIENTS
+    assert isinstance(TOLD.state().request(2), Absent)
 
 
 def test_who_may_act() -> None:
     state, takeover = _after(), TOLD.spec.durations.takeover_seconds
     assert due(state) == 2_300
     assert [acts_after(state, server) for server in (EDGE, SUBSTITUTE, MANUFACTURER)] == [0, 2_300 + takeover, NEVER]
-    late = _after(_event(TakenOver, edge_server=SUBSTITUTE))
+    late = _after(event_of(TakenOver, edge_server=SUBSTITUTE))
     assert (acts_after(late, SUBSTITUTE), acts_after(late, EDGE)) == (0, NEVER), "its time is not known yet"
     late = apply(late, BlockMined(99, 2_501))
     assert acts_after(late, EDGE) == 2_501 + takeover, "whoever took over is given as long"
-    ended = _after(_event(RoundExpired, round=2))
+    ended = _after(event_of(RoundExpired, round=2))
     assert due(ended) == 2_601, "now the next round is due"
-    dismissed = _after(_event(BondForfeited, holder=EDGE, reporter=MANUFACTURER, amount=1))
+    dismissed = _after(event_of(BondForfeited, holder=EDGE, reporter=MANUFACTURER, amount=1, share=0))
     assert acts_after(dismissed, EDGE) == NEVER
     assert due(fold(1, TOLD.events[:4])) == 601, "enrolment, then rosters"
 

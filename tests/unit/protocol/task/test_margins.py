@@ -104,6 +104,19 @@ def test_phones_must_be_able_to_hear_of_a_round() -> None:
         check_durations(spec, 12)
 
 
+def test_a_draw_must_be_confirmed_while_the_chain_tells_its_block() -> None:
+    """A hundred blocks and more twice, and the time to look: 256 are not enough any more."""
+
+    def drawing(confirmations: int) -> TaskSpec:
+        spec = spec_for(12, confirmations)
+        return replace(spec, cohort=replace(spec.cohort, max_cohort=4))
+
+    check_durations(drawing(124), 12)
+    check_durations(spec_for(12, 126), 12)
+    with pytest.raises(MalformedError, match="confirmations 126"):
+        check_durations(drawing(126), 12)
+
+
 def test_a_substitute_needs_the_same_time() -> None:
     spec = spec_for(12, 3, takeover_seconds=100)
     check_durations(spec, 12)

@@ -9,10 +9,19 @@ import pytest
 
 from protocol.canonical import decode, encode
 from protocol.identifiers import ZERO_DIGEST
-from protocol.messages.chain import Claimed, Refunded, RoundExpired, RoundFrozen
+from protocol.messages.chain import (
+    BondForfeited,
+    Claimed,
+    CohortDrawn,
+    Compensated,
+    DrawLapsed,
+    Refunded,
+    RoundExpired,
+    RoundFrozen,
+)
 from protocol.privacy.spending import spent
 from protocol.task.documents import Kind
-from protocol.task.fold import BlockMined, fold
+from protocol.task.fold import BlockMined, apply, fold
 from protocol.task.state import TaskState
 from protocol.task.status import MAX_STATUS_BYTES, TaskStatus, status_of
 from tests.unit.protocol.task.told_task import CLIENTS, MANUFACTURER, ToldTask
@@ -107,12 +116,46 @@ def test_rounds_end_in_other_ways_too(told: ToldTask) -> None:
     assert (frozen.rounds[0].state, frozen.allocated) == ("frozen", 0)
 
 
+def test_a_round_that_is_not_published_says_what_it_owes_each_client(told: ToldTask) -> None:
+    end = RoundExpired(block=98, log_index=0, transaction=ZERO_DIGEST, task=1, round=2)
+    expired = apply(told.state(), end)
+    first, second = status_of(expired, NOW).rounds
+    assert (first.compensation, second.compensation) == (0, told.spec.rewards.participation)
+    assert (first.outcome, second.outcome) == ("published", "")
+    paid = Compensated(block=99, log_index=0, transaction=ZERO_DIGEST, task=1, round=2, client=CLIENTS[0], amount=599)
+    assert status_of(apply(expired, paid), NOW).compensated == 599
+
+
 def test_a_task_ends_with_its_last_round(told: ToldTask) -> None:
     expired = _and(told, RoundExpired, round=2)
     assert status_of(expired, NOW).state == "running"
     assert status_of(expired, 86_401).state == "ended"
     assert status_of(told.state(), 86_401).state == "running"  # its second round still is
     assert status_of(fold(1, told.events[:4]), NOW).state == "enrolling"
+
+
+def test_a_task_that_lost_its_servers_is_stopped_once_no_round_runs(told: ToldTask) -> None:
+    """With a round that still runs it is not: that one may be compensated, or published by nobody else."""
+    running = told.state()
+    for block, server in enumerate(told.spec.edge_servers, start=90):
+        lost = BondForfeited(
+            block=block, log_index=0, transaction=ZERO_DIGEST, task=1, holder=server, reporter=bytes(20), amount=1,
+            share=0,
+        )  # fmt: skip
+        running = apply(running, lost)
+    assert status_of(running, NOW).state == "running"
+    ended = apply(running, RoundExpired(block=99, log_index=0, transaction=ZERO_DIGEST, task=1, round=2))
+    assert status_of(ended, NOW).state == "stopped"
+
+
+def test_a_draw_is_told_until_its_round_opens(told: ToldTask) -> None:
+    expired = _and(told, RoundExpired, round=2)
+    assert status_of(expired, NOW).drawn_at == 0
+    draw = CohortDrawn(block=98, log_index=0, transaction=ZERO_DIGEST, task=1, round=3, drawn_at=77)
+    assert status_of(apply(expired, draw), NOW).drawn_at == 77
+    lapsed = DrawLapsed(block=99, log_index=0, transaction=ZERO_DIGEST, task=1, round=3)
+    status = status_of(apply(apply(expired, draw), lapsed), NOW)
+    assert (status.drawn_at, status.max_rounds) == (0, told.spec.rounds - 1)
 
 
 def test_a_task_that_nobody_posted() -> None:

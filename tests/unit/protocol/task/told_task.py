@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from protocol.canonical import encode
 from protocol.content.cid import cid_of
 from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.incentives.contribution import Progress
-from protocol.incentives.rewards import allocation_root, first_allocation, settle, total_owed
+from protocol.incentives.rewards import allocation_root, fees, first_allocation, settle, total_owed
 from protocol.messages.chain import (
     BatchCommitted,
     DirectCommitted,
@@ -41,6 +41,13 @@ from tests.samples import DOMAIN, client_address, sample_spec
 CLIENTS = sorted(client_address(number) for number in range(3))
 MANUFACTURER, SUBSTITUTE = b"\x0a" * 20, b"\x0b" * 20
 SIGNATURE = bytes(65)
+T = TypeVar("T", bound=Event)
+
+
+def event_of(kind: type[T], **fields: Any) -> T:
+    """After everything that was told."""
+    place: dict[str, Any] = {"block": 99, "log_index": 0, "transaction": bytes(32), "task": 1}
+    return kind(**place, **fields)
 
 
 class ToldTask:
@@ -63,7 +70,7 @@ class ToldTask:
             enrol_until=600, task_until=86_400, claim_until=172_800,
         )  # fmt: skip
         for client in CLIENTS:
-            self.say(Enrolled, client=client, envelope=ZERO_DIGEST, reputation=2, signature=SIGNATURE)
+            self.enrol(client)
         everybody = bits_of(CLIENTS, set(CLIENTS))
         for authority in self.spec.committee.members:
             self.say(RosterPosted, window=0, authority=authority, held=everybody, refused=b"")
@@ -82,6 +89,10 @@ class ToldTask:
         place: dict[str, Any] = {"block": len(self.events) + 1, "log_index": 0, "transaction": ZERO_DIGEST, "task": 1}
         self.events.append(kind(**place, **fields))
 
+    def enrol(self, client: Address, signer: Address | None = None) -> None:
+        said = {"envelope": ZERO_DIGEST, "reputation": 2, "deadline": 600, "signature": SIGNATURE}
+        self.say(Enrolled, client=client, signer=signer or client, **said)
+
     def open(self, number: int, model: Digest, cohort: dict[Address, int] | None = None) -> None:
         label = self.plans[-1].label() if self.plans else ZERO_DIGEST
         indices = choose_index_set(self.spec, 1, History(tuple(CLIENTS), self.spec.initial_model))
@@ -93,7 +104,7 @@ class ToldTask:
         start = 1_000 * number
         self.say(
             RoundOpened, round=number, plan=self.put(encode(plan)), label=plan.label(),
-            cohort_root=plan.cohort.root, cohort=3,
+            cohort_root=plan.cohort.root, cohort=3, beacon=ZERO_DIGEST,
             commit_until=start + 300, settle_until=start + 600,
         )  # fmt: skip
 
@@ -117,10 +128,9 @@ class ToldTask:
     def publish(self, number: int) -> None:
         plan, verdict = self.plans[number - 1], Verdict(self.plans[number - 1].label(), tuple(CLIENTS), ())
         request = key_request(plan, self.committed, CLIENTS)
-        self.say(KeyRequested, round=number, request=request.digest())
-        allocation = settle(
-            self.spec, first_allocation(1, dict.fromkeys(CLIENTS, 2)), number, verdict, Progress(0, 1, 4)
-        )
+        self.say(KeyRequested, round=number, request=self.put(encode(request)))
+        before, progress = first_allocation(1, dict.fromkeys(CLIENTS, 2)), Progress(0, 1, 4)
+        allocation = settle(self.spec, before, number, verdict, progress, fees(self.spec, self.spec.edge_server, ()))
         aggregate = self.put(encode_sums(np.arange(plan.dimension, dtype=np.int64)))
         self.model = self.put(self.layout.to_safetensors(self.parameters + np.float32(1)))
         record = RoundRecord(

@@ -125,6 +125,8 @@ READS: list[Callable[[EthereumReader], object]] = [
     lambda reader: reader.round(1, 1, 1),
     lambda reader: reader.enrolment(1, LEDGER),
     lambda reader: reader.has_committed_directly(1, 1, LEDGER),
+    lambda reader: reader.is_compensated(1, 1, LEDGER),
+    lambda reader: reader.signer(1, LEDGER),
     lambda reader: reader.claimed(1, LEDGER),
     lambda reader: reader.standing(LEDGER),
     lambda reader: reader.events(1),

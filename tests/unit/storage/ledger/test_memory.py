@@ -12,17 +12,19 @@ from protocol.messages.chain import DEFAULT_RULES
 from storage.ledger.ethereum.calls import encode_call
 from storage.ledger.interface import LedgerError, PreparedTransaction, TransactionRevertedError
 from tests.contracts.crowd import TERMS
+from tests.contracts.rebuilt import RULES
+from tests.contracts.scene import escrow_of
 from tests.reference_ledger.chain import MemoryChain
 from tests.reference_ledger.ledger import MemoryLedger
 
 RICH, POOR, TOKEN = b"\x01" * 20, b"\x02" * 20, b"\x03" * 20
 DOMAIN = Domain(5, b"\x1e" * 20)
-ESCROW = TERMS.rounds * TERMS.max_clients * TERMS.update_reward
+ESCROW = escrow_of(TERMS)
 
 
 @pytest.fixture
 def chain() -> MemoryChain:
-    return MemoryChain(DOMAIN, lambda: 1_000.9, held={RICH: 10**9})
+    return MemoryChain(DOMAIN, lambda: 1_000.9, held={RICH: 10**9}, rules=RULES)
 
 
 def test_a_call_brings_the_blocks_that_it_waits_for(chain: MemoryChain) -> None:
@@ -45,6 +47,15 @@ def test_a_reorganisation_takes_back_what_happened(chain: MemoryChain) -> None:
     assert ledger.block_hash(2) not in (None, seen)
     with pytest.raises(LedgerError):
         ledger.block_timestamp(3)
+
+
+def test_a_call_is_told_the_hashes_of_the_last_256_blocks(chain: MemoryChain) -> None:
+    for _ in range(300):
+        chain.mine()
+    number, ledger = chain.number(), MemoryLedger(chain, RICH)
+    hashes = [ledger.block_hash(number - back) for back in range(1, 257)]
+    assert [chain.hash_of(number - back) for back in range(-1, 258)] == [bytes(32)] * 2 + hashes + [bytes(32)]
+    assert len(set(hashes)) == 256
 
 
 def test_nobody_spends_what_it_does_not_have(chain: MemoryChain) -> None:

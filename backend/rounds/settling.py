@@ -1,0 +1,178 @@
+"""From the commitments of a round to what ends it: verdict, sum, keys, and the documents of its settlement.
+
+Nothing is sent to the chain here. What is kept in memory can all be made again after a kill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from backend.aggregation.aggregator import decrypt_sum, garbage
+from backend.aggregation.verifier import VerifiedSum, verify_updates
+from backend.rounds.accuracy import Accuracy
+from backend.rounds.committee_client import CommitteeClient
+from backend.rounds.journal import EdgeJournal
+from backend.rounds.key_answers import KeyAnswers, answers_to
+from backend.rounds.rederivation import Rederivation
+from backend.rounds.requested import requested_verdict
+from protocol.domain import Domain
+from protocol.errors import EncryptionError, HearthError
+from protocol.identifiers import Address, to_hex
+from protocol.incentives.contribution import Progress
+from protocol.messages.keys import KeyRequest
+from protocol.messages.settlement import Allocation, Verdict
+from protocol.messages.submission import SignedCommitment
+from protocol.messages.task import TaskSpec
+from protocol.model.layout import Layout
+from protocol.round.key_request import key_request
+from protocol.round.publication import Aggregate, Garbage, Settlement, abandon, publish
+from protocol.round.scheme import RoundScheme
+from protocol.task.past import allocation_before, best_count
+from protocol.task.state import TaskState
+from storage.content.interface import ContentStore, get_document
+from storage.history import there
+from storage.task_reader import TaskReader
+
+log = structlog.get_logger()
+
+
+class NotReadyError(HearthError):
+    """The move cannot be carried out yet; it is decided upon again."""
+
+    code = "E_NOT_READY"
+
+
+@dataclass
+class Work:
+    """Of the round that runs. ``total``: of exactly the accepted."""
+
+    number: int = 0
+    verdict: Verdict | None = None
+    total: VerifiedSum | None = None
+    answers: KeyAnswers | None = None
+    opened: Aggregate | Garbage | None = None
+    keyless: bool = False
+    undecryptable: bool = False
+
+    def decided(self) -> Verdict:
+        assert self.verdict is not None  # moves that need one are decided upon only once it is there
+        return self.verdict
+
+
+@dataclass
+class Settling:
+    """Of one task."""
+
+    domain: Domain
+    store: ContentStore
+    journal: EdgeJournal
+    committee: CommitteeClient
+    reader: TaskReader
+    pause: Callable[[float], None]  # between two looks for a ciphertext
+
+    def __post_init__(self) -> None:
+        self._accuracy = Accuracy(self.store)
+
+    @property
+    def state(self) -> TaskState:
+        return self.reader.state
+
+    def verify(self, work: Work, fits: Callable[[Verdict], bool]) -> None:
+        """The accepted set is decided once; after a restart the same set is added up again."""
+        number, decided, stale = work.number, work.verdict, None
+        requested = self.state.rounds[number - 1].requested is not None
+        if decided is not None and not requested and not fits(decided):
+            decided, stale = None, decided
+        committed = there(self.state.committed(number))
+        verdict, total = verify_updates(self.store, self._scheme(number), committed, self.pause, decided)
+        if decided is None:
+            work.verdict = self.journal.keep_verdict(self.state.task, number, verdict, stale)
+        whole = total.clients == set(verdict.accepted)
+        work.total, work.undecryptable = total if whole else None, not whole and not requested
+        if not whole and requested:
+            raise NotReadyError("an accepted ciphertext is not there")
+
+    def request(self, work: Work) -> KeyRequest:
+        return key_request(there(self.state.plan(work.number)), self._committed(work), work.decided().accepted)
+
+    def follow(self, work: Work) -> None:
+        """The verdict of the request on chain takes the place of this server's."""
+        own = work.decided()
+        verdict = requested_verdict(there(self.state.request(work.number)), own)
+        work.verdict, work.total = self.journal.keep_verdict(self.state.task, work.number, verdict, own), None
+
+    def open(self, work: Work) -> None:
+        """Asks the authorities for the key of the request, and opens the sum with it."""
+        number, request, spec = work.number, self.request(work), self._spec()
+        plan, total = there(self.state.plan(number)), work.total
+        assert total is not None  # decided upon only once it is there
+        answers = work.answers = answers_to(request, plan, spec.committee, work.answers)
+        answers.ask(self.committee)
+        if not answers.enough:
+            raise NotReadyError("too few key authorities see the request, or answer it")
+        scheme, partials = self._scheme(number), {j: answer.residues for j, answer in answers.partials.items()}
+        indices = self.rederivation().indices(number)
+        try:
+            work.opened = decrypt_sum(scheme, request, total, partials, indices, self._parameters(number))
+        except EncryptionError as error:
+            # all that there is to be had may be here
+            work.undecryptable = len(partials) == len(spec.committee.members)
+            if error.code != "E_COMMITTEE":
+                raise
+            work.opened = garbage(scheme, partials, spec.committee.beyond_doubt)
+            work.undecryptable = False
+            log.warning("the sum is garbage", task=self.state.task, round=number)
+
+    def publication(self, work: Work, publisher: Address) -> Settlement:
+        number, spec, opened, answers = work.number, self._spec(), work.opened, work.answers
+        assert opened is not None  # decided upon only once it is there
+        assert answers is not None
+        for j in opened.accused:
+            log.warning("a key authority lied", authority=to_hex(spec.committee.members[j - 1]))
+        parameters = opened.parameters if isinstance(opened, Aggregate) else self._parameters(number)
+        return publish(
+            spec,
+            there(self.state.plan(number)),
+            work.decided(),
+            answers.request,
+            answers.sightings,
+            answers.partials,
+            opened,
+            self._allocation_before(number),
+            Progress(self.best(number), *self._accuracy.count(spec, parameters)),
+            publisher,
+        )
+
+    def abandonment(self, work: Work) -> Settlement:
+        """Of a round whose key nobody requested."""
+        plan, before = there(self.state.plan(work.number)), self._allocation_before(work.number)
+        return abandon(self._spec(), plan, work.decided(), before)
+
+    def best(self, number: int) -> int:
+        """Most right answers of any model before the round, the initial one included."""
+        return max(self._accuracy.initial(self._spec()), best_count(self.state, number))
+
+    def rederivation(self) -> Rederivation:
+        return Rederivation(self.domain, self.store, self.committee, self.reader, self.pause)
+
+    def _parameters(self, number: int) -> npt.NDArray[np.float32]:
+        """That the round starts from."""
+        layout, plan = Layout.of(self._spec().model), there(self.state.plan(number))
+        return layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
+
+    def _scheme(self, number: int) -> RoundScheme:
+        return RoundScheme.of(there(self.state.plan(number)), self._spec().committee)
+
+    def _spec(self) -> TaskSpec:
+        return there(self.state.spec)
+
+    def _committed(self, work: Work) -> dict[Address, SignedCommitment]:
+        return there(self.state.committed(work.number))
+
+    def _allocation_before(self, number: int) -> Allocation:
+        return there(allocation_before(self.state, number))

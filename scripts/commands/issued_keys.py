@@ -1,0 +1,40 @@
+"""What key authorities say they issued for a task: each is asked by its URL, with limits on size and time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Final
+
+import httpx2
+
+from protocol.audit.issued_checks import Answer
+from protocol.canonical import decode
+from protocol.errors import HearthError
+from protocol.messages.issued import MAX_ISSUED_BYTES, IssuedRecord
+
+SILENCE_SECONDS: Final = 10.0
+MOST_SECONDS: Final = 60.0  # for a whole answer
+
+
+def ask_authorities(urls: Iterable[str], task: int) -> dict[str, Answer]:
+    """By URL: its record, or why there is none. Whose it is, and whether it is signed, is for the audit to check."""
+    with httpx2.Client(timeout=SILENCE_SECONDS, follow_redirects=False, trust_env=False) as http:
+        return {url: _ask(http, url.rstrip("/"), task) for url in urls}
+
+
+def _ask(http: httpx2.Client, url: str, task: int) -> Answer:
+    content, until = bytearray(), time.monotonic() + MOST_SECONDS
+    try:
+        with http.stream("GET", f"{url}/api/v1/tasks/{task}/issued") as response:
+            if not response.is_success:
+                return f"status {response.status_code}"
+            for piece in response.iter_bytes():
+                content += piece
+                if len(content) > MAX_ISSUED_BYTES or time.monotonic() > until:
+                    return f"more than {MAX_ISSUED_BYTES} bytes, or than {MOST_SECONDS:g} s of them"
+        return decode(IssuedRecord, bytes(content), MAX_ISSUED_BYTES)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        return f"does not answer: {type(error).__name__}"
+    except HearthError as error:
+        return f"no record: {error.args[0]}"
