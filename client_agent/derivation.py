@@ -34,14 +34,14 @@ class Derivation:
     def index_set(self, spec: TaskSpec, plan: RoundPlan) -> npt.NDArray[np.uint32]:
         """The coordinates of the round, ascending, once the plan goes on from where it should.
 
-        Where the last published round is withheld, they follow from enrolment alone, as before the first one: so
+        Where the last published round is withheld, they follow from the rosters alone, as before the first one: so
         nobody chooses them, and no lost document stops a task. Raises VerificationError for any others.
         """
         state = self.followed.state
         base = continuation(state, spec, plan.round, plan.model, lambda model: self._is_gone(spec, model))
         if base.number:
             state = self.followed.read(base.number, Kind.PLAN, Kind.BATCH, Kind.RECORD)
-        past = Past(tuple(state.enrolled_before(plan.round)), plan.model, plan.previous_label, base.number)
+        past = Past(state.named(plan.round), plan.model, plan.previous_label, base.number)
         history = load_history(state, past, self.store)
         for known in (history, replace(history, published=None)):
             derived = choose_index_set(spec, plan.round, known)

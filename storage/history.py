@@ -35,14 +35,14 @@ def load_history(state: TaskState, past: Past, store: ContentStore) -> History:
 
     Raises StoreUnavailableError, and MalformedError for a document that is not what it should be.
     """
-    alone = History(past.enrolled, past.model, past.previous_label)
+    alone = History(past.named, past.model, past.previous_label)
     if past.published == 0:
         return alone
     try:
         published = _published(state, past.published, store)
     except (UnderivableError, ContentMissingError, ContentCorruptError):
         return alone
-    return History(past.enrolled, past.model, past.previous_label, published)
+    return History(past.named, past.model, past.previous_label, published)
 
 
 def _published(state: TaskState, number: int, store: ContentStore) -> Published:

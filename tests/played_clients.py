@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,7 +61,6 @@ def enrol(player: Player, *numbers: int) -> None:
     player.allocation = admit(
         player.allocation, {client: player.reader.enrolment(player.task, client).reputation for client in new}
     )
-    player.history = replace(player.history, enrolled=tuple(sorted(new.union(player.history.enrolled))))
 
 
 def commit_phase(

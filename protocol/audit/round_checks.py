@@ -168,10 +168,10 @@ def _check_cohort(case: Case, audit: RoundAudit) -> None:
 
 
 def _check_index_set(case: Case, audit: RoundAudit) -> list[str]:
-    """From the last published round, or where that is withheld from enrolment alone."""
+    """From the last published round, or where that is withheld from the rosters alone."""
     plan, remarks = known(audit.plan, "the plan"), list[str]()
-    alone = History(tuple(case.state.enrolled_before(audit.number)), plan.model)
-    past = alone if audit.base is None else replace(audit.base.history, enrolled=alone.enrolled)
+    alone = History(case.state.named(audit.number), plan.model)
+    past = alone if audit.base is None else replace(audit.base.history, named=alone.named)
     derived = choose_index_set(case.spec, audit.number, past)
     if plan.index_set != cid_of(encode_index_set(derived)).digest and audit.base is not None:
         derived = choose_index_set(case.spec, audit.number, alone)

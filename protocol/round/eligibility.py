@@ -7,8 +7,6 @@ are planned, or as many of them as the round takes, drawn by the hash of a block
 
 from __future__ import annotations
 
-from collections import Counter
-
 from protocol.errors import Party, VerificationError
 from protocol.identifiers import Address, Digest, to_hex
 from protocol.incentives.reputation import eligible
@@ -28,15 +26,11 @@ def rostered(state: TaskState, spec: TaskSpec, number: int) -> frozenset[Address
     """Whom the rosters allow in round ``number``, of those who enrolled before it and did not leave before it."""
     rosters = state.rosters.get(window_of(number, spec.cohort.roster_rounds), {}).values()
     clients, enrolled = tuple(state.enrolled), state.enrolled_before(number)
-    held = Counter(client for roster in rosters for client in chosen_by(clients, roster.held))
     refused = {client for roster in rosters for client in chosen_by(clients, roster.refused)}
     return frozenset(
         client
-        for client, authorities in held.items()
-        if authorities >= spec.committee.threshold
-        and client not in refused
-        and client in enrolled
-        and state.left.get(client, number) >= number
+        for client in state.named(number)
+        if client not in refused and client in enrolled and state.left.get(client, number) >= number
     )
 
 

@@ -36,7 +36,7 @@ class Published:
 class History:
     """The public past of a task, as the next plan depends on it."""
 
-    enrolled: tuple[Address, ...]  # before the opening of the next round, ascending, those who left included
+    named: tuple[Address, ...]  # in the rosters of the next round (``TaskState.named``)
     model: Digest  # parameters of the last published round, or the initial ones
     previous_label: Label = ZERO_DIGEST  # of the last opened round
     published: Published | None = None
@@ -97,7 +97,7 @@ def choose_index_set(spec: TaskSpec, round_number: int, history: History) -> npt
         dimension_of(spec.model),
         spec.learning.sparsity.density_ppm,
         round_number,
-        published.accepted if published else history.enrolled,
+        published.accepted if published else history.named,
         (published.index_set, published.sums) if published else None,
         always_sent(spec.model),
     )
@@ -186,9 +186,9 @@ def published_history(
 ) -> History:
     """History after a published round."""
     accepted = tuple(entry.client + entry.nonce for entry in request.entries)
-    return History(history.enrolled, model, plan.label(), Published(indices, sums, accepted))
+    return History(history.named, model, plan.label(), Published(indices, sums, accepted))
 
 
 def unpublished_history(history: History, plan: RoundPlan) -> History:
     """History after a round that ended without a model: only its label counts."""
-    return History(history.enrolled, history.model, plan.label(), history.published)
+    return History(history.named, history.model, plan.label(), history.published)

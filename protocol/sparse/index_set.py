@@ -26,8 +26,8 @@ def select(
 
     ``always`` first; half of the rest are the largest sums of the ``last`` aggregate (index set, sums; ties go to the
     lower index), the others are drawn by SHA-256 over the round number and ``accepted`` (address || nonce of the last
-    accepted set). Without a last aggregate all of the rest is drawn, over the enrolled addresses. The drawn half gives
-    every coordinate its turn. Nobody knows it beforehand, because the accepted nonces decide.
+    accepted set). Without a last aggregate all of the rest is drawn, over the addresses in the rosters. The drawn half
+    gives every coordinate its turn. Nobody knows it beforehand, because the accepted nonces decide.
     """
     size = -(-dimension * density_ppm // MICRO)
     chosen = np.zeros(dimension, dtype=bool)

@@ -23,7 +23,7 @@ from protocol.task.state import TaskState
 class Past:
     """By digests; :class:`protocol.round.planning.History` holds the arrays."""
 
-    enrolled: tuple[Address, ...]  # before the opening, ascending, those who left included
+    named: tuple[Address, ...]  # in the rosters of the round
     model: Digest
     previous_label: Label  # of the last opened round; zero before the first
     published: int  # number of the round that the model is of; 0 for the initial one
@@ -65,13 +65,13 @@ def past_before(state: TaskState, number: int) -> Past | Absent:
     spec = state.spec
     if isinstance(spec, Absent):
         return spec
-    enrolled = tuple(state.enrolled_before(number))
+    named = state.named(number)
     label = state.rounds[number - 2].opened.label if number > 1 else ZERO_DIGEST
     for earlier in range(number - 1, 0, -1):
         event = stepped(state, earlier)
         if event is not None and readable(state, earlier):
-            return Past(enrolled, event.model, label, earlier)
-    return Past(enrolled, spec.initial_model, label, 0)
+            return Past(named, event.model, label, earlier)
+    return Past(named, spec.initial_model, label, 0)
 
 
 def allocation_before(state: TaskState, number: int) -> Allocation | Absent:

@@ -5,6 +5,7 @@ A document that is missing, corrupt or malformed is a value here, with who was t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -22,7 +23,7 @@ from protocol.messages.chain import (
     TaskPosted,
 )
 from protocol.messages.keys import KeyRequest
-from protocol.messages.rosters import RosterPosted
+from protocol.messages.rosters import RosterPosted, chosen_by
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.settlement import Allocation, RoundRecord, Verdict
 from protocol.messages.submission import CommitmentBatch, SignedCommitment
@@ -214,6 +215,18 @@ class TaskState:
         """The key that signs for ``client``, as it named it when it enrolled; its own one for anybody else."""
         enrolled = self.enrolled.get(client)
         return client if enrolled is None else enrolled.signer
+
+    def named(self, number: int) -> tuple[Address, ...]:
+        """Whose keys a threshold of authorities hold for round ``number``, ascending, those who left included.
+
+        Rosters are closed before a round is opened: so whoever comes or goes at that moment changes nothing here.
+        """
+        if self.posted is None:
+            return ()
+        terms, clients = self.posted.terms, tuple(self.enrolled)
+        rosters = self.rosters.get((number - 1) // terms.roster_rounds, {}).values()
+        held = Counter(client for roster in rosters for client in chosen_by(clients, roster.held))
+        return tuple(sorted(client for client, authorities in held.items() if authorities >= terms.threshold))
 
     def enrolled_before(self, number: int) -> dict[Address, Enrolled]:
         """Who enrolled before round ``number`` was opened, by client, ascending; those who left included.

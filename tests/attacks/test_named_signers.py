@@ -71,7 +71,6 @@ def _joined(name: str, *, key: bytes, is_contract: bool = False) -> Player:
         key, before.master_keys, before.trainer, before.randomness, before.residual, client
     )
     player.allocation = admit(player.allocation, {client: player.spec.reputation.initial})
-    player.history = replace(player.history, enrolled=tuple(sorted((*player.history.enrolled, client))))
     return player
 
 

@@ -206,7 +206,7 @@ def test_a_phone_enrols_while_the_task_runs_and_works_once_it_is_planned(tmp_pat
     server = PlayedServer(roster_rounds=1)
     server.reputations.pop(PHONE.address)
     server.allocation = server.allocations[0] = first_allocation(1, server.reputations)
-    server.history = replace(server.history, enrolled=tuple(sorted(OTHERS)))
+    server.history = replace(server.history, named=tuple(sorted(OTHERS)))
     server.open()
     server.chain.time += UNTIL_END
     server.publish()
@@ -215,7 +215,7 @@ def test_a_phone_enrols_while_the_task_runs_and_works_once_it_is_planned(tmp_pat
     phone.steps(60)
     assert PHONE.address in phone.agent.followed.state.enrolled
     server.allocation = admit(server.allocation, {PHONE.address: 2})
-    server.history = replace(server.history, enrolled=tuple(sorted([PHONE.address, *OTHERS])))
+    server.history = replace(server.history, named=tuple(sorted([PHONE.address, *OTHERS])))
     play_round(phone)
     assert (list(server.submitted), phone.charged()) == ([2], {2})
     play_round(phone)

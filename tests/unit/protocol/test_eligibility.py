@@ -19,6 +19,7 @@ from protocol.messages.settlement import Allocation
 from protocol.round import eligibility
 from protocol.round.draw import drawn
 from protocol.round.eligibility import check_rostered, cohort_of, rostered
+from protocol.round.planning import terms_of
 from protocol.task.documents import Kind
 from protocol.task.fold import fold
 from protocol.task.past import allocation_before
@@ -78,6 +79,8 @@ def test_who_is_below_the_floor_is_not_eligible() -> None:
 def test_the_rosters_of_a_window_count_in_it_alone() -> None:
     spec = replace(TOLD.spec, cohort=replace(TOLD.spec.cohort, roster_rounds=2))
     state = _state(ALL, ALL)
+    assert state.posted is not None
+    state = replace(state, posted=replace(state.posted, terms=terms_of(spec)))
     assert rostered(state, spec, 2) == set(CLIENTS)
     assert rostered(state, spec, 3) == frozenset()
 

@@ -73,7 +73,7 @@ def test_a_latecomer_is_listed_from_the_round_that_opens_after_it_enrolled() -> 
     }  # fmt: skip
     assert [entry.client for entry in coming.entitlements] == sorted({*earned, LATE})
     past = past_before(state, 3)
-    assert not isinstance(past, Absent) and LATE in past.enrolled
+    assert not isinstance(past, Absent) and LATE not in past.named
 
 
 def test_a_server_that_enrols_later_keeps_its_fees() -> None:
