@@ -74,8 +74,9 @@ def run_demo(options: DemoOptions, console: Console) -> int:
         _watch(stage, options, agents, console)
         with console.status("fees and bonds go to their holders, the rest to the manufacturer, then the audit"):
             manufacturer = stage.folder("manufacturer")
-            await_servers(stage)
+            # what clients and servers are owed stays behind, so nobody has to be waited for
             stage.run("refund", "manufacturer", "task", "refund", "--task", str(stage.task))
+            await_servers(stage)
             verdict = run_auditor(stage)
             report = _collect(stage, options)
         print_tables(report, verdict, console)
