@@ -20,7 +20,6 @@ from protocol.messages.submission import BatchLeaf, CommitmentBatch
 from protocol.round.commitments import batch_leaf_of, batch_root
 from protocol.task.documents import Absent, Kind
 from protocol.task.round_facts import RoundFacts
-from storage.ledger.deposits import money
 from storage.ledger.interface import Ledger, TransactionRevertedError
 
 SENDS: Final = 3  # transactions for one round, before it is left to the owner
@@ -75,7 +74,7 @@ class Compensation:
             self._made.pop((number, False), None)
             return now + PATIENCE_SECONDS
         fetch_credit(self.ledger, self.followed, self.client, self._tell_once)
-        self._tell_once(f"round {number} was not published: received {self._money(amount)} for its update")
+        self._tell_once(f"round {number} was not published: received {self.followed.money(amount)} for its update")
         return None
 
     def _attempt(self, facts: RoundFacts, now: int, send: Callable[[RoundFacts], bool]) -> float | None:
@@ -91,7 +90,7 @@ class Compensation:
                 self._made[key] = SENDS
                 return None
         except HearthError as error:  # no gas, most likely; it waits until claimUntil
-            owed = self._money(self._owed(facts))
+            owed = self.followed.money(self._owed(facts))
             self._tell_once(f"round {number} was not published: {owed} owed for its update, not fetched yet: {error}")
         return now + PATIENCE_SECONDS
 
@@ -134,11 +133,6 @@ class Compensation:
     def _may_vanish(self, event: Event) -> bool:
         """The chain may still take it back; without the spec nobody knows how deep it must be."""
         return not isinstance(self.followed.state.spec, Absent) and not self.followed.is_buried(event)
-
-    def _money(self, amount: int) -> str:
-        posted = self.followed.state.posted
-        assert posted is not None  # there was a round
-        return money(amount, posted.terms.token)
 
     def _tell_once(self, text: str) -> None:
         if text not in self._told:

@@ -12,6 +12,7 @@ from protocol.task.fold import BlockMined
 from protocol.task.margins import pace_blocks
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore
+from storage.ledger.deposits import money
 from storage.ledger.follower import EventFollower
 from storage.ledger.interface import LedgerReader
 from storage.task_reader import TaskReader, look_up
@@ -84,3 +85,9 @@ class FollowedTask:
         spec = self.state.spec
         deep = -1 if isinstance(spec, Absent) else self._follower.head - spec.confirmations
         return deep >= 0 and self._ledger.block_timestamp(deep) > instant
+
+    def money(self, amount: int) -> str:
+        """For the owner to read, once a round was opened: in the task's coin or token."""
+        posted = self.state.posted
+        assert posted is not None  # there was a round
+        return money(amount, posted.terms.token)

@@ -17,7 +17,6 @@ from protocol.errors import HearthError
 from protocol.messages.settlement import ProvenEntitlement
 from protocol.task.documents import Absent
 from protocol.task.round_facts import RoundFacts
-from storage.ledger.deposits import money
 from storage.ledger.interface import Ledger
 
 log = structlog.get_logger()
@@ -72,7 +71,7 @@ class Payout:
                 self._made.pop(proven.round, None)
                 return now + PATIENCE_SECONDS
             fetch_credit(self.ledger, self.followed, self.entitlements.client, self._tell_once)
-            self._tell_once(f"received {self._money(owed.cumulative)}, reputation {owed.reputation}")
+            self._tell_once(f"received {self.followed.money(owed.cumulative)}, reputation {owed.reputation}")
             return None
         if now < self._next:
             return now + PATIENCE_SECONDS
@@ -108,12 +107,7 @@ class Payout:
         try:
             self.ledger.claim(self.followed.state.task, proven)
         except HearthError as error:  # no gas, most likely; the reward waits until claimUntil
-            self._tell_once(f"{self._money(proven.entitlement.cumulative)} earned but not claimed yet: {error}")
-
-    def _money(self, amount: int) -> str:
-        posted = self.followed.state.posted
-        assert posted is not None  # there was a round
-        return money(amount, posted.terms.token)
+            self._tell_once(f"{self.followed.money(proven.entitlement.cumulative)} earned but not claimed yet: {error}")
 
     def _tell_once(self, text: str) -> None:
         if text not in self._told:

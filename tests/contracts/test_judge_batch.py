@@ -106,15 +106,20 @@ def test_should_convict_of_a_bad_leaf(opened: Scene, fault: str) -> None:
         convict(opened, proof, edge)
 
 
+def _open_with_a_named_signer(scene: Scene) -> None:
+    """A round of everybody; the first client's enrolment names the stranger's key."""
+    scene.post(edge_servers=(scene.ledger.edge.address,))
+    message, signature = scene.enrolment(scene.clients[0], signer=scene.ledger.stranger.address)
+    scene.by(scene.ledger.stranger, "enrol", [message], [signature])
+    scene.enrol(*scene.clients[1:])
+    scene.open()
+
+
 def test_should_take_the_named_signer_for_the_client(deployed: Scene) -> None:
     """Its commitment is signed by the key that its enrolment named, and by no other one."""
     scene, ledger = deployed, deployed.ledger
     first, second, _ = scene.clients
-    scene.post(edge_servers=(ledger.edge.address,))
-    message, signature = scene.enrolment(first, signer=ledger.stranger.address)
-    scene.by(ledger.stranger, "enrol", [message], [signature])
-    scene.enrol(*scene.clients[1:])
-    scene.open()
+    _open_with_a_named_signer(scene)
     edge = ledger.edge.address
     made = batch(scene, signed(scene, first, signer=ledger.stranger), signed(scene, second))
     assert refusal(scene, proofs.bad_leaf(1, 1, edge, made, 0)) == ("NoConflict",)
@@ -125,11 +130,7 @@ def test_should_take_the_named_signer_for_the_client(deployed: Scene) -> None:
 def test_should_convict_of_a_leaf_that_its_client_signed_with_another_key(deployed: Scene) -> None:
     scene, ledger = deployed, deployed.ledger
     first, second, _ = scene.clients
-    scene.post(edge_servers=(ledger.edge.address,))
-    message, signature = scene.enrolment(first, signer=ledger.stranger.address)
-    scene.by(ledger.stranger, "enrol", [message], [signature])
-    scene.enrol(*scene.clients[1:])
-    scene.open()
+    _open_with_a_named_signer(scene)
     made = batch(scene, signed(scene, first), signed(scene, second))
     scene.by(ledger.stranger, "dispute", proofs.bad_leaf(1, 1, ledger.edge.address, made, 0))
     assert ledger.view("bondOf", 1, ledger.edge.address)[0] == 0
