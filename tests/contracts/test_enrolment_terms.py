@@ -12,7 +12,7 @@ given the typed data that a wallet shows: task, spec, client, signer, envelope, 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -85,7 +85,7 @@ def test_should_refuse_signatures_of_another_chain_ledger_or_task(deployed: Scen
     deployed.post()
     client, domain = deployed.clients[0], deployed.ledger.domain
     values, _ = deployed.enrolment(client)
-    message = Enrolment(*values)  # type: ignore[arg-type]
+    message = Enrolment(*cast(tuple[Any, ...], values))
     elsewhere = [(replace(domain, chain_id=1), message), (replace(domain, ledger=bytes(20)), message)]
     for where, signed in [*elsewhere, (domain, replace(message, task=2))]:
         call = [values], [client.sign(where, signed)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,12 +18,12 @@ numbers = st.integers(1, 2**32 - 1)
 
 @given(addresses, st.integers(1, 40), beacons, numbers, numbers, st.randoms(use_true_random=False))
 def test_as_many_of_the_clients_as_the_round_takes_in_whatever_order(
-    clients: list[bytes], most: int, beacon: bytes, task: int, number: int, random: object
+    clients: list[bytes], most: int, beacon: bytes, task: int, number: int, random: Random
 ) -> None:
     chosen = drawn(clients, most, beacon, task, number)
     assert chosen <= set(clients)
     assert len(chosen) == min(most, len(clients))
-    random.shuffle(clients)  # type: ignore[attr-defined]
+    random.shuffle(clients)
     assert drawn(clients, most, beacon, task, number) == chosen
 
 

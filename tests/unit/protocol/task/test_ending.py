@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -83,8 +84,8 @@ LAPSE = (event_of(CohortDrawn, round=3, drawn_at=100), event_of(DrawLapsed, roun
 def test_a_task_may_stop_before_its_last_round(events: tuple[Event, ...], stopped: bool, over: bool) -> None:
     state = fold(1, [*TOLD.events, event_of(RoundExpired, round=2), *events])
     assert (state.stopped, is_over(state, 10), state.misfits) == (stopped, over, ())
-    zeros = dict.fromkeys(TaskView.__dataclass_fields__, 0)
-    view = TaskView(**zeros)  # type: ignore[arg-type]
+    zeros: dict[str, Any] = dict.fromkeys(TaskView.__dataclass_fields__, 0)
+    view = TaskView(**zeros)
     view = replace(view, rounds=state.total_rounds, last_round=2, stopped=stopped, enrol_until=600, task_until=600)
     assert task_over(view, 10) is over
 
