@@ -117,18 +117,21 @@ def test_garbage_is_published_though_an_authority_is_silent(scene: Scene) -> Non
 
 
 def test_nobody_cries_garbage_while_a_corrupt_authority_may_have_made_it() -> None:
-    """One that lies could make it of any sum."""
-    scene = Scene(corrupt=1)
+    """Four saw the request, two give keys: one that lies could make garbage of any sum."""
+    scene = Scene(5, corrupt=1)
     scene.start()
     scene.enrol()
     scene.nonsense, scene.committee.answering = {1}, {1, 2}
     scene.submit(1)
     scene.until(lambda: scene.facts(1).requested)
-    scene.until(lambda: scene.committee.asked > 3)
+    scene.until(lambda: scene.committee.asked > 1)
+    scene.committee.answering, before = {4, 5}, scene.committee.asked
+    scene.until(lambda: scene.committee.asked > before + 3)
     assert scene.ended_as(1) is None
-    scene.committee.answering = {1, 2, 3}
+    scene.committee.answering = {3, 4, 5}
     scene.ended(RoundPublished, 1)
     assert scene.record(1).outcome == GARBAGE
+    assert len(scene.record(1).keys) == 3
 
 
 def test_the_request_can_be_read_before_it_is_on_chain(scene: Scene) -> None:
