@@ -7,7 +7,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,10 +63,8 @@ def run_demo(options: DemoOptions, console: Console) -> int:
     with _folder(options) as root, Stage() as processes:
         stage = DemoStage(root, processes, options.seed)
         with console.status("households, chain, key authorities, edge server"):
-            with ThreadPoolExecutor(1) as beside:  # scikit-learn takes as long to import as the chain to start
-                dealt = beside.submit(households_of, options.dataset, options.clients)
-                start_infrastructure(stage, options)
-            data = dealt.result()
+            data = households_of(options.dataset, options.clients)
+            start_infrastructure(stage, options)
         with console.status("the manufacturer posts the task with its escrow"):
             post_task(stage, options, data)
         agents = [start_agent(stage, number, household) for number, household in enumerate(data.households)]
