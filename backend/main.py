@@ -1,12 +1,10 @@
-"""The edge server as a process: opens records, chain, content and committee, serves HTTP on loopback."""
+"""The edge server as a process: opens records, chain, content and committee, serves HTTP."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from backend.api.app import edge_app
 from backend.bonds import BondKeeper
-from backend.process import configure_log, serve
+from backend.process import configure_log, serve, warn
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.desk import Desk
 from backend.rounds.driver import Driver
@@ -15,22 +13,30 @@ from backend.rounds.inbox import Inbox
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.performer import Performer
 from backend.settings import EdgeSettings
+from backend.start_checks import check_chain, check_gas
+from backend.store_check import check_store
 from protocol.messages.chain import TaskPosted
 from protocol.task.documents import Kind
 from storage.content.open_store import open_store
+from storage.credentials import check_credentials
+from storage.ledger.ethereum.block_clock import BlockClock
 from storage.ledger.ethereum.ledger import EthereumLedger
+from storage.ledger.event_file import EventFile
+from storage.ledger.polling import Polling
 from storage.ledger.signer import Signer
 from storage.records.journal import Journal
 from storage.task_reader import TaskReader
 
 
-def serve_edge(settings: EdgeSettings, signer: Signer, ready_file: Path | None) -> None:
-    """Serves until SIGTERM or SIGINT. ``ready_file`` gets the URL once it listens."""
+def serve_edge(settings: EdgeSettings, signer: Signer) -> None:
+    """Serves until SIGTERM or SIGINT, once everything that it was told is found right."""
     configure_log()
+    check_credentials()
     journal, inbox = EdgeJournal(Journal(settings.folder / "journal")), Inbox(Journal(settings.folder / "inbox"))
-    ledger = EthereumLedger(settings.rpc_url, settings.domain, signer, limits=settings.gas)
+    clock = BlockClock(tell=warn)
+    ledger = EthereumLedger(settings.rpc_url, settings.domain, signer, limits=settings.gas, clock=clock)
     store = open_store(settings.store)
-    committee = CommitteeClient(settings.authorities, ledger.domain, settings.folder / "proofs")
+    committee = CommitteeClient(settings.authorities, settings.domain, settings.folder / "proofs")
     bonds = BondKeeper(ledger, settings.max_bond_wei)
 
     def host(posted: TaskPosted) -> HostedTask:
@@ -40,12 +46,19 @@ def serve_edge(settings: EdgeSettings, signer: Signer, ready_file: Path | None) 
         desk = Desk(ledger.domain, signer, posted.task, journal, inbox, censored, driver.wake, seconds, driver.head)
         return HostedTask(posted, ledger, performer, desk, bonds)
 
-    driver = Driver(ledger, inbox, host, settings.tick_seconds)
+    polling, read = Polling(ledger, settings.poll_seconds), EventFile(settings.folder / "events", settings.domain)
+    driver = Driver(ledger, inbox, host, polling, read)
     try:
+        check_chain(ledger, settings.rpc_url)
+        check_gas(ledger, signer.address)
+        check_store(store)
+        committee.identify()
         driver.start()
-        serve(edge_app(ledger, store, driver), settings.port, ready_file, signer.address)
+        try:
+            serve(edge_app(ledger, store, driver), settings.listening, signer.address)
+        finally:
+            driver.stop()
     finally:
-        driver.stop()
         committee.close()
         ledger.close()
         journal.close()

@@ -35,6 +35,7 @@ _STATUS: Final = {
     "E_SUBMITTED": 409,
     "E_WINDOW": 409,
     "E_NOT_INCLUDED": 409,
+    "E_BUSY": 503,
     "E_KEYS_AWAITED": 503,
     "E_STARTING": 503,
     "E_STANDBY": 503,

@@ -1,4 +1,4 @@
-"""What both servers do as processes: one log format, loopback only, a ready file, a clean stop."""
+"""What both servers do as processes: one log format, a guarded listener, a ready file, a clean stop."""
 
 from __future__ import annotations
 
@@ -6,24 +6,28 @@ import logging
 import signal
 import socket
 import sys
-from pathlib import Path
 from types import FrameType
+from typing import Final
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from backend.connections import guarded_protocol
+from backend.listening import ListenError, Listening, limits_within, listening_socket, raise_file_limit, url_of
+from backend.request_limit import RequestLimit
 from protocol.identifiers import Address, to_hex
 from storage.durable_file import write_file_atomically
 
-STOP_SECONDS = 3
-PARALLEL_REQUESTS = 1024
+STOP_SECONDS: Final = 3
+KEEP_ALIVE_SECONDS: Final = 10  # longer than clients keep a connection, so that none is closed as they use it
+MAX_LOGGED: Final = 500  # letters of a text from outside
 
 _log = structlog.get_logger()
 
 
 def configure_log() -> None:
-    """JSON lines on standard error."""
+    """JSON lines on standard error; nothing else, whoever logs."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -33,35 +37,61 @@ def configure_log() -> None:
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # the one of the moment: it may be replaced
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
+    logging.basicConfig(level=logging.WARNING, handlers=[_AsLines()], force=True)
 
 
-def serve(app: FastAPI, port: int, ready_file: Path | None, address: Address) -> None:
-    """Serves until SIGTERM or SIGINT; ``ready_file`` gets the URL once it listens, ``port`` 0 takes a free one."""
-    _Server(app, port, ready_file, address).run()
+class _AsLines(logging.Handler):
+    """What libraries log: a trace, or an escape code of somebody's request, must not reach a terminal raw."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        told = {} if error is None else {"error": repr(error)[:MAX_LOGGED]}
+        _log.warning(record.name, detail=record.getMessage()[:MAX_LOGGED], **told)
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, app: FastAPI, port: int, ready_file: Path | None, address: Address) -> None:
+def warn(text: str) -> None:
+    """One line for the operator."""
+    _log.warning(text)
+
+
+def serve(app: FastAPI, listening: Listening, address: Address) -> None:
+    """Serves until SIGTERM or SIGINT. Raises ListenError."""
+    files = raise_file_limit()
+    with listening_socket(listening) as opened:
+        if not listening.is_local:
+            warn("other machines reach this server, and it speaks plain HTTP: put a reverse proxy with TLS before it")
+        Server(app, listening, files, opened, address).run([opened])
+
+
+class Server(uvicorn.Server):
+    def __init__(self, app: FastAPI, listening: Listening, files: int, opened: socket.socket, address: Address) -> None:
+        limits = limits_within(listening.limits, files)
+        proxies = "*" if listening.uds else list(listening.trusted_proxies)  # who reaches the socket's file is trusted
         config = uvicorn.Config(
-            app,
-            host="127.0.0.1",
-            port=port,
+            RequestLimit(app, limits),
+            http=guarded_protocol(limits),
+            ws="none",
+            lifespan="off",
+            log_config=None,
             log_level="warning",
             access_log=False,
-            limit_concurrency=PARALLEL_REQUESTS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=STOP_SECONDS,
+            forwarded_allow_ips=proxies,
         )
         super().__init__(config)
-        self._ready_file, self._address_text = ready_file, to_hex(address)
+        self._listening, self._url, self._address_text = listening, url_of(opened), to_hex(address)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started:
-            host, port = self.servers[0].sockets[0].getsockname()[:2]
-            url = f"http://{host}:{port}"
-            if self._ready_file is not None:
-                write_file_atomically(self._ready_file, url.encode(), 0o644)
-            _log.info("listening", url=url, address=self._address_text)
+        if not self.started:
+            return
+        if (ready := self._listening.ready_file) is not None:
+            try:
+                write_file_atomically(ready, self._url.encode(), 0o644)
+            except OSError as error:
+                raise ListenError(f"the ready file {ready} cannot be written: {error.strerror}") from error
+        _log.info("listening", url=self._url, address=self._address_text)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stopping is the normal end: the signal is not raised again afterwards, so the process exits with 0."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from backend.listening import Listening
 from protocol.domain import Domain
 from protocol.identifiers import Address
 from storage.ledger.gas_limits import DEFAULT_GAS_LIMITS, GasLimits
@@ -17,8 +18,8 @@ class EdgeSettings:
     domain: Domain  # the only contract, on the only chain, that it believes and pays
     store: str  # content store: folder, or URL of an IPFS node's RPC
     authorities: tuple[str, ...]  # URLs of key authorities; which of them a task names is seen by their addresses
-    port: int = 8000  # on loopback; 0 takes a free one
+    listening: Listening
     censored: frozenset[Address] = frozenset()  # ignored on purpose: for demonstrations of the way round it
-    tick_seconds: float = 0.15  # between two looks at the chain
+    poll_seconds: float | None = None  # between two looks at the chain; None: as long as a block takes
     max_bond_wei: int = 0  # that its bonds may be together, as far as it places them by itself
     gas: GasLimits = DEFAULT_GAS_LIMITS

@@ -16,22 +16,23 @@ from typing import Final
 import structlog
 
 from client_agent.agreement import Agreement
-from client_agent.binding import FolderBoundError, TaskBinding
+from client_agent.binding import FolderBoundError
 from client_agent.compensation import Compensation
-from client_agent.consent import Disclosure, disclose
 from client_agent.delivery import Delivery
 from client_agent.edge_client import EdgeClient
 from client_agent.entitlements import Entitlements
+from client_agent.examination import Examination
 from client_agent.followed_task import DocumentAbsentError, FollowedTask
 from client_agent.journal import AgentJournal
-from client_agent.membership import PATIENCE_SECONDS, EnrolmentOverError, Membership
+from client_agent.membership import PATIENCE_SECONDS, Membership
 from client_agent.news import News
 from client_agent.outcome import was_added
-from client_agent.participation import Participation
+from client_agent.participation import Participation, TooLateError
 from client_agent.payout import Payout
-from client_agent.policy import Policy, check_task, check_total
+from client_agent.place import PlaceError, why_over
+from client_agent.policy import Policy, check_task
 from client_agent.privacy.ledger import PrivacyLedger
-from client_agent.schedule import Schedule, check_pace
+from client_agent.schedule import Schedule
 from client_agent.stake import fetch_stake
 from client_agent.training.trainers import Household
 from client_agent.watch import Watch
@@ -40,7 +41,6 @@ from protocol.errors import HearthError, PolicyError
 from protocol.identifiers import Label
 from protocol.messages.task import TaskSpec
 from protocol.randomness import Randomness
-from protocol.round.planning import check_terms
 from protocol.round.scheme import prepare
 from protocol.task.documents import Absent, Kind
 from protocol.task.ending import is_over
@@ -48,14 +48,14 @@ from protocol.task.round_facts import RoundFacts
 from protocol.text import shown
 from storage.content.interface import ContentStore
 from storage.ledger.deposits import FundsError
-from storage.ledger.interface import Ledger
+from storage.ledger.interface import Head, Ledger
 from storage.ledger.signer import Signer
 
 log = structlog.get_logger()
 MAX_DOUBLINGS: Final = 4  # of the patience between two attempts at something that goes on failing
 MAX_CLAIM_SECONDS: Final = 10  # between two looks at what can be claimed: a chain's clock may jump
 Phase = Callable[[int, int], float | None]
-REFUSALS: Final = (EnrolmentOverError, FolderBoundError, FundsError, PolicyError)  # no later step changes them
+REFUSALS: Final = (PlaceError, FolderBoundError, FundsError, PolicyError)  # no later step changes them
 
 
 @dataclass
@@ -78,6 +78,7 @@ class Agent:
     tell: Callable[[str], None]
     agree: Callable[[str], bool]  # asks the owner a question: after the disclosure and before anything is sent
     poll_seconds: int = 20
+    look: Callable[[], Head] | None = None  # asks for the chain's head, in the ledger's place
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     bytes_per_round: dict[int, int] = field(default_factory=dict)
@@ -85,9 +86,13 @@ class Agent:
 
     def __post_init__(self) -> None:
         self.address = self.signer.address
-        self.followed = FollowedTask(self.ledger, self.store, self.task)
+        self.followed = FollowedTask(self.ledger, self.store, self.task, self.look)
         self.agreement = Agreement(self.ledger.domain, self.signer, self.journal, self.tell, self.agree)
         self.entitlements = Entitlements(self.address, self.edge, self.followed)
+        self.examination = Examination(
+            self.ledger, self.followed, self.journal, self.privacy, self.data_set, self.policy, self.measure,
+            self.address,
+        )  # fmt: skip
         self.membership = Membership(
             self.signer, self.ledger, self.store, self.edge, self.journal, self.followed, self.randomness, self.tell,
         )  # fmt: skip
@@ -105,6 +110,7 @@ class Agent:
         self._over: set[Label] = set()  # of rounds that this phone is done with
         self._begun: set[Label] = set()  # of rounds whose update it began to send
         self._failures = 0  # in a row
+        self._told: set[str] = set()  # codes of errors that the owner knows of
         self._counted = 0  # bytes sent up to the end of the last round taken part in
 
     def run(self) -> bool:
@@ -137,6 +143,9 @@ class Agent:
                 raise
             self._failures = min(self._failures + 1, MAX_DOUBLINGS)
             log.warning("will try again", error=str(error))
+            if error.code not in self._told:
+                self._told.add(error.code)
+                self.tell(f"it goes on trying: {error}")
             return self.followed.now + PATIENCE_SECONDS * 2.0**self._failures
         self._failures = 0
         if deadline is None and self._phases:
@@ -148,6 +157,7 @@ class Agent:
         return [self._claim, self._be_compensated, self._take_stake_back]
 
     def _consent(self, now: int, _: int) -> float | None:
+        self.examination.require_task()
         spec = self.followed.read(0, Kind.SPEC).spec
         if isinstance(spec, Absent):
             if not is_over(self.followed.state, now) or self.journal.envelope is None:
@@ -158,22 +168,12 @@ class Agent:
         if self.journal.envelope is not None:
             self._go_on(spec)
             return None
-        if not self.agreement.obtain(self._binding(), self._disclosure(spec)):
+        if not self.agreement.obtain(self.examination.binding(), self.examination.disclosure(spec, self._trainer)):
             self.agreed = False
             self._phases.clear()
             return None
         self._phases.popleft()
         return self.schedule.enrolment(spec, now)
-
-    def _disclosure(self, spec: TaskSpec) -> Disclosure:
-        """A phone that may not, or cannot, take part for the whole task does not begin with it."""
-        binding, posted = self._binding(), self.followed.state.posted
-        assert posted is not None  # else there is no spec either
-        check_terms(posted.terms, spec)
-        self._check_policy(spec, binding)
-        examples = self._trainer.check()
-        check_pace(spec.schedule, self.measure(spec))
-        return disclose(spec, binding, examples, self.data_set, self.privacy.spending(), self.policy.privacy)
 
     def _go_on(self, spec: TaskSpec) -> None:
         """With what was agreed to. An enrolment may be on its way: nothing that this household has stops it now."""
@@ -186,22 +186,10 @@ class Agent:
             why = shown(str(error)) or type(error).__name__
             self.tell(f"the examples that this phone enrolled with are not there as they were. {why}")
 
-    def _check_policy(self, spec: TaskSpec, binding: TaskBinding) -> None:
-        """Raises PolicyError for a task that this phone may not enrol for, whatever its owner says now."""
-        check_task(self.policy, spec, self.ledger.domain, work_of(spec))
-        limits, mechanism = self.policy.privacy, spec.learning.mechanism
-        afterwards = self.privacy.spending().with_task(self.data_set, binding, mechanism, spec.rounds)
-        check_total(limits, afterwards.epsilon_micro(self.data_set, limits.total_delta_exponent))
-
-    def _binding(self) -> TaskBinding:
-        posted = self.followed.state.posted
-        assert posted is not None  # else there is no spec either
-        return TaskBinding.of(self.ledger.domain, self.task, posted.terms.spec)
-
     def _check_folder(self) -> None:
         """Before anything else, as the chain has the task now: a spec that changed is another task."""
         if self.followed.state.posted is not None:
-            self.agreement.check(self._binding())
+            self.agreement.check(self.examination.binding())
 
     def _enrol(self, now: int, _: int) -> float | None:
         deadline = self.membership.step(self._spec, now)
@@ -223,6 +211,7 @@ class Agent:
         rounds_left = state.left.get(self.address)
         left = rounds_left is not None and (facts is None or facts.number > rounds_left)
         if left or (is_over(state, now) and (facts is None or now > self._claim_until())):
+            self.tell(why_over(self.ledger.task(self.task), self.task, left, now))
             return None
         return self.news.wait(state, now, wait_seconds)
 
@@ -232,12 +221,8 @@ class Agent:
             return now + PATIENCE_SECONDS
         instant = self.schedule.instant(self._spec, facts.opened, now, sealed is not None)
         if sealed is None and facts.requested is None and now <= facts.opened.commit_until:
-            if instant > self.delivery.direct_due(self._spec, facts):
-                self.tell(f"round {number}: heard of too late")
-            elif self.participation.seal(self._spec, self._trainer, number) is not None:
+            if self._seal(facts, instant):
                 return instant
-            else:
-                self.tell(f"round {number}: not planned")
         elif sealed is not None and sealed.commitment.commitment.label == facts.opened.label:
             if now < instant:
                 return instant
@@ -250,6 +235,21 @@ class Agent:
             self._counted = sent
         self._over.add(facts.opened.label)
         return now
+
+    def _seal(self, facts: RoundFacts, instant: int) -> bool:
+        """Whether there is an update to send, at this instant. One that only gas could still bring in is none."""
+        number, charged = facts.number, self.participation.is_charged(self._spec, facts.number)
+        due = (self.delivery.direct_due if charged else self.delivery.relay_due)(self._spec, facts)
+        try:
+            if instant > due:
+                self.tell(f"round {number}: heard of too late to take part in it; nothing is charged")
+            elif self.participation.seal(self._spec, self._trainer, number, due) is not None:
+                return True
+            else:
+                self.tell(f"round {number}: not planned")
+        except TooLateError as error:
+            self.tell(f"round {number}: left out, and nothing is charged. {error}")
+        return False
 
     def _show_missed(self, facts: RoundFacts, instant: int, now: int) -> None:
         if facts.opened.label not in self._begun and 2 * (now - instant) > self._spec.schedule.training_seconds:

@@ -20,7 +20,7 @@ from protocol.messages.submission import BatchLeaf, CommitmentBatch
 from protocol.round.commitments import batch_leaf_of, batch_root
 from protocol.task.documents import Absent, Kind
 from protocol.task.round_facts import RoundFacts
-from storage.ledger.interface import Ledger, TransactionRevertedError
+from storage.ledger.interface import Ledger, TransactionRevertedError, UnansweredError
 
 SENDS: Final = 3  # transactions for one round, before it is left to the owner
 RETRY_SECONDS: Final = 30  # between two of them
@@ -89,6 +89,8 @@ class Compensation:
             if not send(facts):
                 self._made[key] = SENDS
                 return None
+        except UnansweredError:  # no attempt: the endpoint may answer the next one
+            self._made[key] = made
         except HearthError as error:  # no gas, most likely; it waits until claimUntil
             owed = self.followed.money(self._owed(facts))
             self._tell_once(f"round {number} was not published: {owed} owed for its update, not fetched yet: {error}")

@@ -64,6 +64,10 @@ class Delivery:
             log.info("not in the batch", round=facts.number, error=str(error))
         return None if left > 0 and self._went_another_way(facts, sealed) else now + PATIENCE_SECONDS
 
+    def relay_due(self, spec: TaskSpec, facts: RoundFacts) -> int:
+        """Block time in seconds until which an edge server waits for this phone: later only its own gas helps."""
+        return min(margins(spec, facts.opened, self.followed.state.times).batch_due, self.direct_due(spec, facts))
+
     def direct_due(self, spec: TaskSpec, facts: RoundFacts) -> int:
         """Block time in seconds from which this phone commits directly; the edge server's batch is due before."""
         until = facts.batched.object_until if facts.batched else facts.opened.commit_until

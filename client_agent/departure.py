@@ -8,6 +8,8 @@ from collections.abc import Callable
 import structlog
 
 from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailableError
+from client_agent.place import EnrolmentOverError
+from protocol.identifiers import to_hex
 from protocol.messages.submission import Leave, SignedLeave
 from storage.ledger.interface import Ledger
 from storage.ledger.signer import Signer
@@ -20,7 +22,13 @@ LOOK_SECONDS = 0.5
 def leave_task(
     task: int, signer: Signer, ledger: Ledger, edge: EdgeClient, sleep: Callable[[float], None] = time.sleep
 ) -> bool:
-    """True when the edge server relayed it, False when this account had to send it. Raises when neither works."""
+    """True when the edge server relayed it, False when this account had to send it. Raises when neither works.
+
+    Raises EnrolmentOverError ``E_UNKNOWN_CLIENT`` for an account that is not in the task.
+    """
+    if not any(ledger.enrolment(task, signer.address).envelope):
+        message = f"account {to_hex(signer.address)} is not enrolled in task {task}, so it has nothing to leave"
+        raise EnrolmentOverError(message, code="E_UNKNOWN_CLIENT")
     leave = Leave(task, signer.address)
     signed = SignedLeave(leave, signer.sign(ledger.domain, leave))
     for attempt in range(RELAY_PATIENCE):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,15 +22,18 @@ from protocol.messages.settlement import ProvenEntitlement
 from protocol.messages.submission import InclusionProof, SignedEnrolment, SignedLeave, SignedReceipt, Submission
 from protocol.round.windows import check_window_keys
 from protocol.strict_json import parse_json
+from storage import http
+from storage.http_answers import culprit, pause_of, refusal
 
 MAX_ANSWER_BYTES = 64 * 1024
 T = TypeVar("T")
 
 
 class EdgeUnavailableError(HearthError):
-    """No answer, or none that an edge server would give."""
+    """No answer, or none that an edge server would give; ``pause_seconds`` after which there may be one."""
 
     code = "E_EDGE_UNAVAILABLE"
+    pause_seconds: float | None = None
 
 
 class EdgeRefusedError(HearthError):
@@ -58,11 +63,13 @@ class EdgeClient:
     last from then on.
     """
 
-    def __init__(self, urls: Sequence[str], timeout_seconds: float = 10.0) -> None:
-        self._urls, self._timeout = [url.rstrip("/") for url in urls], timeout_seconds
+    def __init__(
+        self, urls: Sequence[str], timeout_seconds: float = 10.0, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._urls, self._timeout, self._pause = [http.server_url(url) for url in urls], timeout_seconds, pause
         self.bytes_sent = 0  # request lines, headers and bodies
         self._runner = asyncio.Runner()  # a deadline for the whole exchange, however slowly an answer drips
-        self._http = httpx2.AsyncClient(timeout=timeout_seconds, follow_redirects=False)
+        self._http = http.async_client(timeout_seconds)
         self._http.headers.clear()  # a phone pays for every header
 
     def close(self) -> None:
@@ -141,21 +148,29 @@ class EdgeClient:
 
         ``anybody``: a refusal of one server is nothing that another one has to repeat.
         """
-        unserved: HearthError | None = None
-        for url in tuple(self._urls):
-            try:
-                return parse(self._runner.run(self._send(method, url + path, body)))
-            except EdgeRefusedError as error:
-                self.turn()
-                if error.code != "E_NOT_FOUND" and not anybody:
-                    raise
-                unserved = error
-            except (EdgeUnavailableError, MalformedError, VerificationError) as error:
-                self.turn()
-                unserved = error
-        raise EdgeUnavailableError(f"{method} {path}: {unserved}", fault=Party.EDGE_SERVER)
+        for attempt in itertools.count():
+            unserved = dict[str, HearthError]()
+            for url in tuple(self._urls):
+                try:
+                    return parse(self._runner.run(self._send(method, url + path, body, attempt)))
+                except EdgeRefusedError as error:
+                    self.turn()
+                    if error.code != "E_NOT_FOUND" and not anybody:
+                        raise
+                    unserved[url] = error
+                except (EdgeUnavailableError, MalformedError, VerificationError) as error:
+                    self.turn()
+                    unserved[url] = error
+            pauses = [error.pause_seconds for error in unserved.values() if isinstance(error, EdgeUnavailableError)]
+            wanted = [pause for pause in pauses if pause is not None]
+            if not wanted:
+                break
+            self._pause(min(wanted))
+        ours = all(error.fault is Party.OURS for error in unserved.values())
+        why = "; ".join(f"{http.shown_url(url)}: {error.args[0]}" for url, error in unserved.items())
+        raise EdgeUnavailableError(f"{method} {path}: {why}", fault=Party.OURS if ours else Party.EDGE_SERVER)
 
-    async def _send(self, method: str, url: str, body: bytes | None) -> bytes | None:
+    async def _send(self, method: str, url: str, body: bytes | None, attempt: int) -> bytes | None:
         wait = int(url.rpartition("wait=")[2]) if "wait=" in url else 0
         timeout = httpx2.Timeout(self._timeout, read=self._timeout + wait)
         request = self._http.build_request(method, url, content=body, timeout=timeout)
@@ -173,20 +188,17 @@ class EdgeClient:
                 finally:
                     await response.aclose()
         except (httpx2.HTTPError, TimeoutError) as error:
-            raise EdgeUnavailableError(f"{method} {url}: {error!r}", fault=Party.EDGE_SERVER) from error
+            raise EdgeUnavailableError(http.reason(url, error), fault=culprit(url, error, Party.EDGE_SERVER)) from error
         if response.status_code == 204:
             return None
         if response.is_success:
             return content
-        if 400 <= response.status_code < 500:
-            problem = _object(content)
-            code = problem.get("code")
-            raise EdgeRefusedError(
-                str(problem.get("detail", response.status_code)),
-                fault=Party.EDGE_SERVER,
-                code=code if isinstance(code, str) else None,
-            )
-        raise EdgeUnavailableError(f"{method} {url}: status {response.status_code}", fault=Party.EDGE_SERVER)
+        code, detail = _problem(content)
+        if 400 <= response.status_code < 500 and code is not None:
+            raise EdgeRefusedError(detail, fault=Party.EDGE_SERVER, code=code)
+        unavailable = EdgeUnavailableError(refusal(response.status_code, content), fault=Party.EDGE_SERVER)
+        unavailable.pause_seconds = pause_of(response.status_code, response.headers, code, attempt)
+        raise unavailable
 
 
 def _announcement(task: int, after: int, parsed: dict[str, Any]) -> NextRound | TaskEnded:
@@ -206,6 +218,16 @@ def _optional(kind: type[T]) -> Callable[[bytes | None], T | None]:
 
 def _nothing(_: bytes | None) -> None:
     """Of an answer whose body says nothing."""
+
+
+def _problem(content: bytes) -> tuple[str | None, str]:
+    """Code and words of a problem document; no code for anything else, which no edge server says."""
+    try:
+        problem = _object(content)
+    except MalformedError:
+        return None, ""
+    code = problem.get("code")
+    return (code if isinstance(code, str) else None), str(problem.get("detail", code))
 
 
 def _object(content: bytes) -> dict[str, Any]:

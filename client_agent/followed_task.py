@@ -5,6 +5,8 @@ A phone fetches a document only when it needs it. One that cannot be read is a v
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from protocol.errors import HearthError, Party
 from protocol.messages.chain import Event
 from protocol.task.documents import Absent, Delivered, Kind, Lack
@@ -14,7 +16,7 @@ from protocol.task.state import TaskState
 from storage.content.interface import ContentStore
 from storage.ledger.deposits import money
 from storage.ledger.follower import EventFollower
-from storage.ledger.interface import LedgerReader
+from storage.ledger.interface import Head, LedgerReader
 from storage.task_reader import TaskReader, look_up
 
 
@@ -27,15 +29,18 @@ class DocumentAbsentError(HearthError):
         fault = Party.MANUFACTURER if kind is Kind.SPEC else Party.EDGE_SERVER
         if absent.lack is Lack.CORRUPT:
             fault = Party.CONTENT_STORE
-        super().__init__(f"{kind.value} {absent.digest.hex()} is {absent.lack}", fault=fault)
+        where = "; is this the content store of the task?" if kind is Kind.SPEC else ""
+        super().__init__(f"{kind.value} {absent.digest.hex()} is {absent.lack}{where}", fault=fault)
 
 
 class FollowedTask:
     """``state`` is as of the last :meth:`refresh` and the last documents read. Not for threads."""
 
-    def __init__(self, ledger: LedgerReader, store: ContentStore, task: int) -> None:
+    def __init__(
+        self, ledger: LedgerReader, store: ContentStore, task: int, look: Callable[[], Head] | None = None
+    ) -> None:
         self._ledger, self._store = ledger, store
-        self._follower = EventFollower(ledger, task, Event)
+        self._follower = EventFollower(ledger, task, Event, look)
         self._reader = TaskReader(store, task, ())  # nothing is fetched unasked
 
     @property
@@ -46,6 +51,10 @@ class FollowedTask:
     def now(self) -> int:
         """Seconds, as of the last :meth:`refresh` that reached the chain; 0 before the first."""
         return self._follower.now
+
+    def clock(self) -> int:
+        """Block time in seconds, of this moment; the state stays as it was. Raises LedgerError."""
+        return self._ledger.now()
 
     def refresh(self) -> TaskState:
         """Reads on; what the chain took back is gone. Raises LedgerError."""

@@ -25,7 +25,10 @@ from client_agent.stake import fetch_stake
 from client_agent.training.trainers import HouseholdTrainer, seconds_of_a_round
 from protocol.randomness import Randomness, SeededRandomness
 from storage.content.open_store import open_store
+from storage.credentials import check_credentials
+from storage.ledger.ethereum.block_clock import BlockClock
 from storage.ledger.ethereum.ledger import EthereumLedger
+from storage.ledger.polling import Polling
 from storage.ledger.signer import Signer
 from storage.policy_file import read_policy_file
 from storage.records.journal import Journal
@@ -50,8 +53,10 @@ def run_agent(
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # the one of the moment: it may be replaced
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
+    check_credentials()
     policy = parse_policy(read_policy_file(settings.household / POLICY))
-    ledger = EthereumLedger(settings.rpc_url, settings.domain, signer, limits=policy.gas)
+    clock = BlockClock(tell=tell)
+    ledger = EthereumLedger(settings.rpc_url, settings.domain, signer, limits=policy.gas, clock=clock)
     if leave:
         _leave(settings, signer, ledger, tell)
         return True
@@ -83,6 +88,7 @@ def run_agent(
             tell=tell,
             agree=agree,
             poll_seconds=settings.poll_seconds,
+            look=Polling(ledger, settings.chain_seconds).head,
         )
         start_seconds = time.process_time()  # of the processor: what else runs on the machine does not count
         agreed = agent.run()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -11,32 +11,26 @@ import structlog
 from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailableError
 from client_agent.followed_task import FollowedTask
 from client_agent.journal import AgentJournal
+from client_agent.place import EnrolmentOverError, enrolled_elsewhere, require_place
 from client_agent.stake import Stake
 from protocol.canonical import encode
 from protocol.content.cid import cid_of
 from protocol.encryption.committee import draw_master_keys
 from protocol.encryption.envelope import seal_envelope
-from protocol.errors import HearthError, Party
+from protocol.errors import Party
 from protocol.identifiers import Address, to_hex
 from protocol.messages.submission import Enrolment, SignedEnrolment
 from protocol.messages.task import TaskSpec
 from protocol.randomness import Randomness
 from protocol.round.windows import enrolment_window
-from protocol.task.ending import task_over
 from storage.content.interface import ContentStore
-from storage.ledger.interface import Ledger
+from storage.ledger.interface import Ledger, TransactionRevertedError
 from storage.ledger.signer import Signer
 
 log = structlog.get_logger()
 RELAY_SECONDS: Final = 10  # after which the edge server is asked again for what it has taken
 PATIENCE_SECONDS: Final = 0.5  # between two looks at something that must still happen on chain
 VALID_SECONDS: Final = 24 * 3600  # of an enrolment: whoever holds it longer back cannot use it any more
-
-
-class EnrolmentOverError(HearthError):
-    """This phone cannot enrol: the task is full or over, or the account has other keys there."""
-
-    code = "E_ENROLMENT_OVER"
 
 
 @dataclass
@@ -51,8 +45,10 @@ class Membership:
     followed: FollowedTask
     randomness: Randomness
     tell: Callable[[str], None]
-    _next_request: int = 0
+    _next_request: float = 0
+    _refusals: int = 0  # in a row
     _deadline: int = 0  # of the enrolment that was signed last
+    _told: set[str] = field(default_factory=set)  # codes of refusals that the owner knows of
 
     @property
     def address(self) -> Address:
@@ -66,20 +62,23 @@ class Membership:
         """At most one request or transaction; when to come again, None once enrolled.
 
         Where the task asks for a stake this account sends the enrolment, since nobody else brings its money; the edge
-        server relays any other. Raises EnrolmentOverError, FundsError, and then for good.
+        server relays any other. Raises PlaceError, FundsError, and then for good.
         """
         enrolled = self.followed.state.enrolled.get(self.address)
         if enrolled is not None and enrolled.envelope in self.journal.envelopes.values():
             self.journal.enrolled_with(enrolled.envelope)
             return None
         if enrolled is not None:
-            raise EnrolmentOverError("this account is enrolled with keys that this phone does not have")
-        if now >= self._next_request and self._send(spec):
-            self._next_request = now + RELAY_SECONDS
+            raise enrolled_elsewhere(self.address)
+        if now >= self._next_request:
+            sent = self._send(spec)
+            self._refusals = 0 if sent else self._refusals + 1
+            self._next_request = now + (RELAY_SECONDS if sent else _pause(self._refusals))
         return now + PATIENCE_SECONDS
 
     def _send(self, spec: TaskSpec) -> bool:
         """Whether the enrolment is on its way."""
+        self._require_place()  # whoever relays it keeps the ledger's refusal to itself
         try:
             if spec.deposits.client:
                 self._bring_stake(spec)
@@ -88,14 +87,19 @@ class Membership:
             return True
         except (EdgeUnavailableError, EdgeRefusedError) as error:
             log.info("edge server did not take it", error=str(error), client=to_hex(self.address))
-            self._require_place()
+            if error.code not in self._told:
+                self._told.add(error.code)
+                self.tell(f"not enrolled yet, it goes on asking: {error}")
             return False
 
     def _bring_stake(self, spec: TaskSpec) -> None:
         stake = Stake(spec.deposits.client, spec.rewards.token, self.ledger, self.tell)
         stake.check()
-        self._require_place()
-        stake.enrol(self._signed_enrolment(spec))
+        try:
+            stake.enrol(self._signed_enrolment(spec))
+        except TransactionRevertedError as error:
+            token = f"; it may be that token {to_hex(stake.token)} does not let this account pay" * any(stake.token)
+            raise EnrolmentOverError(f"the ledger refuses the enrolment: {error}{token}", fault=Party.LEDGER) from error
 
     def _signed_enrolment(self, spec: TaskSpec) -> SignedEnrolment:
         """With the same envelope after a kill, and another one in another window: an authority erases what opens the
@@ -141,6 +145,12 @@ class Membership:
         self.journal.keep_envelope(window, envelope, cid_of(envelope).digest)
 
     def _require_place(self) -> None:
-        view = self.ledger.task(self.task)
-        if task_over(view, self.followed.now) or view.enrolled >= view.max_clients:
-            raise EnrolmentOverError(f"task {self.task} takes no more clients", fault=Party.EDGE_SERVER)
+        posted = self.followed.state.posted
+        assert posted is not None  # else there is no spec either
+        kept = self.journal.envelopes.values()
+        require_place(self.ledger, self.task, posted.terms, self.address, kept, self.followed.now)
+
+
+def _pause(refusals: int) -> float:
+    """Seconds until servers are asked again that serve nobody yet."""
+    return min(RELAY_SECONDS, PATIENCE_SECONDS * 2.0 ** min(refusals - 1, 10))

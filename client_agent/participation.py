@@ -11,6 +11,7 @@ import numpy.typing as npt
 from client_agent.derivation import Derivation
 from client_agent.entitlements import Entitlements
 from client_agent.followed_task import DocumentAbsentError, FollowedTask
+from client_agent.instants import instant
 from client_agent.journal import AgentJournal, Sealed
 from client_agent.plan_check import accept_plan, check_cohort_on_chain
 from client_agent.policy import Policy, check_cohort, check_task
@@ -20,7 +21,7 @@ from client_agent.training.dp_sgd import DpSgd, NoExamples
 from client_agent.work import work_of
 from protocol.cohort import place_of
 from protocol.domain import Domain
-from protocol.errors import HearthError
+from protocol.errors import HearthError, Party
 from protocol.messages.round import RoundPlan
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
@@ -35,6 +36,12 @@ from protocol.task.documents import Absent, Kind
 from protocol.text import shown
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.signer import Signer
+
+
+class TooLateError(HearthError):
+    """The round cannot be kept any more, so nothing is charged for it and nothing trained."""
+
+    code = "E_TOO_LATE"
 
 
 @dataclass
@@ -52,11 +59,19 @@ class Participation:
     policy: Policy
     tell: Callable[[str], None]
 
-    def seal(self, spec: TaskSpec, trainer: Trainer, number: int) -> Sealed | None:
+    def is_charged(self, spec: TaskSpec, number: int) -> bool:
+        """By an earlier life of this phone, which was not done with it; False where that cannot be read."""
+        try:
+            return number in self.privacy.spending().rounds(self._use(spec))
+        except HearthError:
+            return False  # the charge fails as well, and then the update has no examples
+
+    def seal(self, spec: TaskSpec, trainer: Trainer, number: int, due: int) -> Sealed | None:
         """The update of round ``number``, in the journal; None when this phone is not planned.
 
-        Raises DocumentAbsentError, ContentError; VerificationError and the like for a plan that is not to be joined.
-        Nothing of that depends on the household's data.
+        ``due``: block time until which it is good for anything. Raises TooLateError, DocumentAbsentError, ContentError;
+        VerificationError and the like for a plan that is not to be joined. Nothing of that depends on the household's
+        data.
         """
         plan = self.followed.read(number, Kind.PLAN).plan(number)
         if isinstance(plan, Absent):
@@ -68,12 +83,13 @@ class Participation:
         )
         check_cohort_on_chain(plan, self.followed.state.rounds[number - 1].opened)
         check_rostered(self.followed.state, spec, plan)
-        return None if scheme is None else self._train_and_seal(spec, trainer, scheme)
+        return None if scheme is None else self._train_and_seal(spec, trainer, scheme, due)
 
-    def _train_and_seal(self, spec: TaskSpec, trainer: Trainer, scheme: RoundScheme) -> Sealed:
+    def _train_and_seal(self, spec: TaskSpec, trainer: Trainer, scheme: RoundScheme, due: int) -> Sealed:
         plan, layout = scheme.plan, Layout.of(spec.model)
         indices = Derivation(self.store, self.followed).index_set(spec, plan)
         parameters = layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
+        self._require_time(spec, due)
         update = self._update(spec, trainer, scheme, parameters, indices)
         keys = self.journal.keys_of(plan.key_epoch)
         nonce, body = encrypt_update(scheme, update.values, keys, self.randomness)
@@ -100,6 +116,12 @@ class Participation:
             return prepare_update(trainer, parameters, plan.learning, indices, residual, self.randomness, purpose)
         except Exception as error:  # whatever it is: it comes of this household's data, or of its machine
             return self._without_examples(scheme, parameters, indices, residual, error)
+
+    def _require_time(self, spec: TaskSpec, due: int) -> None:
+        """What came before may have taken long: a slow store, a machine that slept."""
+        now = self.followed.clock()
+        if now + spec.schedule.training_seconds // 2 > due:  # half of it is what training may take
+            raise TooLateError(f"its update had to be ready {instant(due, now)}", fault=Party.OURS)
 
     def _charge(self, spec: TaskSpec, plan: RoundPlan) -> None:
         """Before an example is read. Raises PolicyError, BudgetSpentError or RecordsError; then none is."""

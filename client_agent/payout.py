@@ -17,7 +17,7 @@ from protocol.errors import HearthError
 from protocol.messages.settlement import ProvenEntitlement
 from protocol.task.documents import Absent
 from protocol.task.round_facts import RoundFacts
-from storage.ledger.interface import Ledger
+from storage.ledger.interface import Ledger, UnansweredError
 
 log = structlog.get_logger()
 RELAYS: Final = 4  # requests to edge servers before this account pays for the claim itself
@@ -106,6 +106,9 @@ class Payout:
     def _send(self, proven: ProvenEntitlement) -> None:
         try:
             self.ledger.claim(self.followed.state.task, proven)
+        except UnansweredError as error:  # no attempt: the endpoint may answer the next one
+            self._made[proven.round] -= 1
+            log.info("the claim is not known to be sent", error=str(error))
         except HearthError as error:  # no gas, most likely; the reward waits until claimUntil
             self._tell_once(f"{self.followed.money(proven.entitlement.cumulative)} earned but not claimed yet: {error}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,9 +27,15 @@ class AgentSettings:
     store: str  # content store: folder, or URL of an IPFS node's RPC
     task: int
     poll_seconds: int = 20  # how long one long poll asks the edge server to wait
+    chain_seconds: float | None = None  # between two looks at the chain; None: as long as a block takes
     data_set: str | None = None  # that ``data`` belongs to; None: the one it has, or home
     max_data_bytes: int = 512 * 1024 * 1024
 
     def __post_init__(self) -> None:
-        if self.household.resolve().is_relative_to(self.folder.resolve()):
+        if _real(self.household).is_relative_to(_real(self.folder)):
             raise MalformedError(f"{self.household}: the household lies inside the folder of one task, {self.folder}")
+
+
+def _real(path: Path) -> Path:
+    """Without links, also where they lead in a circle."""
+    return Path(os.path.realpath(path))

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from client_agent.instants import instant
 from protocol.errors import HearthError
 from protocol.identifiers import Address
 from protocol.messages.submission import SignedEnrolment
 from storage.ledger.deposits import bring, money, require_funds
-from storage.ledger.interface import Ledger, TransactionRevertedError
+from storage.ledger.interface import Ledger, TransactionRevertedError, UnansweredError
 
 log = structlog.get_logger()
 
@@ -46,7 +47,8 @@ class Stake:
 
 
 def fetch_stake(ledger: Ledger, task: int, client: Address, tell: Callable[[str], None]) -> None:
-    """Has the ledger return the stake if it is still there, and tells the owner where it is."""
+    """Has the ledger return the stake if it is still there, and tells the owner where it is. Raises UnansweredError: to
+    be tried again."""
     if not ledger.enrolment(task, client).staked:
         tell("the stake is back")
         return
@@ -57,7 +59,9 @@ def fetch_stake(ledger: Ledger, task: int, client: Address, tell: Callable[[str]
         if error.name == "NothingToPay":  # somebody else was faster
             tell("the stake is back")
             return
-        until = ledger.task(task).claim_until
-        tell(f"the stake comes back with this account's last claim, or after block time {until}: {error}")
+        until = instant(ledger.task(task).claim_until, ledger.now())
+        tell(f"the stake comes back with this account's last claim, or when claims end, {until}: {error}")
+    except UnansweredError:
+        raise
     except HearthError as error:  # no gas, most likely
         tell(f"the stake is not back yet: {error}")

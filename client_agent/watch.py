@@ -26,7 +26,7 @@ from protocol.signing import verify
 from protocol.task.documents import Absent, Kind
 from protocol.task.round_facts import RoundFacts
 from storage.ledger.credits import collect
-from storage.ledger.interface import Ledger
+from storage.ledger.interface import Ledger, TransactionRevertedError
 from storage.ledger.proof_file import write_proof
 from storage.ledger.proofs import bad_leaf, receipt_ignored, two_statements
 
@@ -149,12 +149,18 @@ class Watch:
         raise VerificationError("not signed by an edge server of this task", fault=Party.EDGE_SERVER)
 
     def _report(self, kind: str, number: int, culprit: Address, proof: bytes, *, file: bool) -> None:
+        """An accusation that the ledger would refuse is none: it is asked before anything is sent."""
         path = write_proof(self.folder, kind, self.task, number, culprit, proof)
-        self.tell(f"round {number}: edge server {to_hex(culprit)} broke its word ({kind}); proof in {path}")
-        if file:
-            try:
-                self.ledger.dispute(proof)
-                self.tell(f"round {number}: proven on chain, the round is frozen")
-                collect(self.ledger, self.task)
-            except HearthError as error:  # no gas, or another one was faster
-                self.tell(f"round {number}: not proven on chain by this phone: {error}")
+        said = f"round {number}: edge server {to_hex(culprit)} broke its word ({kind}); proof in {path}"
+        if not file:
+            self.tell(said)
+            return
+        try:
+            self.ledger.dispute(proof)
+            self.tell(said)
+            self.tell(f"round {number}: proven on chain, the round is frozen")
+            collect(self.ledger, self.task)
+        except TransactionRevertedError as error:  # another one was faster, or there is nothing to prove
+            self.tell(f"round {number}: the ledger does not take the proof ({kind}) kept in {path}: {error}")
+        except HearthError as error:  # no gas, most likely
+            self.tell(f"{said}. Not filed by this phone, anybody can: hearth dispute {path}. {error}")

@@ -50,6 +50,14 @@ class MalformedError(HearthError):
     code = "E_MALFORMED"
 
 
+class SpecError(MalformedError):
+    """A task that cannot run, whoever takes part; ``line`` is the task file's, table first, ``reason`` the rest."""
+
+    def __init__(self, line: str, reason: str) -> None:
+        super().__init__(f"{line}: {reason}", fault=Party.MANUFACTURER)
+        self.line, self.reason = line, reason
+
+
 class VerificationError(HearthError):
     """Well-formed data that fails a check: a signature, a digest, a rule of the protocol."""
 

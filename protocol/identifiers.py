@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Annotated
+
+from eth_hash.auto import keccak
 
 from protocol.errors import MalformedError
 
@@ -61,3 +64,23 @@ def from_hex(text: str, length: int | None = None) -> bytes:
     if length is not None and len(value) != length:
         raise MalformedError(f"expected {length} bytes, got {len(value)}")
     return value
+
+
+def checksummed(address: Address) -> str:
+    """With the capitals of EIP-55, which catch nearly every slip of a finger."""
+    digits = address.hex()
+    marks = keccak(digits.encode()).hex()
+    return "0x" + "".join(d.upper() if int(mark, 16) >= 8 else d for d, mark in zip(digits, marks, strict=False))
+
+
+def parse_address(text: str) -> Address:
+    """Of what a person typed: digits of one case, or of both as EIP-55 has them. Raises MalformedError."""
+    if not re.fullmatch("0x[0-9A-Fa-f]{40}", text):
+        raise MalformedError(f"{text[:80]!r} is no address: 0x and 40 hex digits")
+    address = bytes.fromhex(text[2:])
+    if text[2:] not in (text[2:].lower(), text[2:].upper()) and text != checksummed(address):
+        raise MalformedError(
+            f"{text} is misspelt: its capitals (EIP-55) do not fit its digits. Copy it again from where it came; "
+            f"if every digit is right, it is {checksummed(address)}"
+        )
+    return address

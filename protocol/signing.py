@@ -23,6 +23,7 @@ from protocol.messages.keys import (
 )
 from protocol.messages.round import RoundStatement
 from protocol.messages.submission import Commitment, Enrolment, Leave, Receipt
+from protocol.text import in_words
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
 
 Signable = (
@@ -152,9 +153,9 @@ def verify(domain: Domain, message: Signable, signature: bytes, signer: Address,
             signing_hash(domain, message)
         )
     except (BadSignature, ValidationError) as error:
-        raise VerificationError(f"{type(message).__name__}: invalid signature", fault=fault) from error
+        raise VerificationError(f"{in_words(type(message).__name__)}: invalid signature", fault=fault) from error
     if recovered.to_canonical_address() != signer:
-        raise VerificationError(f"{type(message).__name__}: not signed by {to_hex(signer)}", fault=fault)
+        raise VerificationError(f"{in_words(type(message).__name__)}: not signed by {to_hex(signer)}", fault=fault)
 
 
 def _word(solidity_type: str, value: int | bytes) -> bytes:

@@ -13,6 +13,9 @@ _REFUSED: Final = re.compile(
     + "".join(chr(plane << 16 | low) for plane in range(15) for low in (0xFFFE, 0xFFFF))
     + "]"
 )
+# They turn the text around them, or have no width: what is read is not what is written. Letters of several scripts need
+# the two joiners U+200C and U+200D.
+_TURNING: Final = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 # Printable by their category, but without a glyph of their own.
 _INVISIBLE: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0]")
 # Letters that look like Latin ones (Unicode Technical Standard 39): Cyrillic, Greek, Armenian, Latin; then all of
@@ -23,6 +26,7 @@ _LOOKALIKES: Final = re.compile(
     "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7ff]"
 )
 _LATIN: Final = re.compile("[A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
+_JOINT: Final = re.compile("_|(?<=[a-z])(?=[A-Z])")
 _PIECES: Final = re.compile(r"\w+|\W+")
 MAX_MARKS: Final = 3  # upon one letter; more of them grow into the lines around
 
@@ -30,6 +34,15 @@ MAX_MARKS: Final = 3  # upon one letter; more of them grow into the lines around
 def is_line(text: str) -> bool:
     """Whether it is one line without control or escape codes."""
     return _REFUSED.search(text) is None
+
+
+def refused_in(text: str) -> str | None:
+    """Why nobody may call something so, in words for who wrote it; None for a name that is readable as it stands."""
+    for pattern, what in ((_REFUSED, "a line end or control character"), (_TURNING, "a mark that turns or hides text")):
+        if found := pattern.search(text):
+            number, name = found.start() + 1, f"U+{ord(found[0]):04X}"
+            return f"character {number}, {name}, is {what}; one line of printable text belongs here"
+    return None
 
 
 def shown(text: str) -> str:
@@ -56,3 +69,8 @@ def _imitates(word: str) -> bool:
     """Whether its look-alikes could pass for Latin: beside Latin letters, or with no other letter among them."""
     others = [one for one in word if one.isalpha() and not _LOOKALIKES.match(one)]
     return bool(_LOOKALIKES.search(word)) and (not others or any(map(_LATIN.match, others)))
+
+
+def in_words(name: str) -> str:
+    """A name of the code for people: ``KeyRequested`` and ``key_requested`` are "key requested"."""
+    return _JOINT.sub(" ", name).lower()

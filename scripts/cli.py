@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-import sys
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from protocol.errors import HearthError, MalformedError
-from scripts.commands import accounts, audit, bench, budget, deposits, manufacturer, policy, roles, simulate, testnet
+from scripts import outermost
+from scripts.commands import (
+    accounts,
+    audit,
+    bench,
+    budget,
+    deposits,
+    doctor,
+    manufacturer,
+    policy,
+    roles,
+    simulate,
+    testnet,
+)
+from scripts.commands.options import JsonFile
+from scripts.commands.welcome import WELCOME, version_line
 
 app = typer.Typer(
     name="hearth",
     help="Crowdsourced federated learning that anyone can audit.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    rich_markup_mode=None,  # plain help: whole words in 40 columns, any alphabet, and no library to load for it
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(roles.serve, name="serve")
 app.command(name="agent")(roles.agent)
@@ -31,10 +44,31 @@ app.command(name="withdraw")(deposits.withdraw)
 app.command(name="audit")(audit.audit)
 app.command(name="dispute")(audit.dispute)
 app.command(name="deploy")(accounts.deploy)
+app.command(name="doctor")(doctor.doctor)
 app.add_typer(accounts.key, name="key")
 app.add_typer(testnet.testnet, name="testnet")
 app.add_typer(bench.bench, name="bench")
 app.add_typer(simulate.simulate, name="simulate")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(version_line())
+        raise typer.Exit
+
+
+@app.callback()
+def before_every_command(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="show the trace of whatever ends the command")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="of this program, and exit")
+    ] = False,
+) -> None:
+    if isinstance(context.obj, outermost.Session):
+        context.obj.debug = debug
+    if context.invoked_subcommand is None:
+        typer.echo(WELCOME)
 
 
 @app.command()
@@ -54,7 +88,7 @@ def demo(
     chain_id: Annotated[int | None, typer.Option(min=1, help="of the chain at that URL")] = None,
     suite: Annotated[str, typer.Option(help="encryption: fe64 (constant-size key) or pad (one-time pad)")] = "fe64",
     seed: Annotated[int | None, typer.Option(min=0, help="repeats a run; without it the system's randomness")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="where to write the figures")] = None,
+    json_file: JsonFile = None,
     keep: Annotated[Path | None, typer.Option(help="keep every role's folder and the evidence here")] = None,
     keystore: Annotated[Path | None, typer.Option(help="funded account, for a chain by URL")] = None,
     password_file: Annotated[Path | None, typer.Option(help="password of that keystore")] = None,
@@ -76,16 +110,9 @@ def demo(
     raise typer.Exit(run_demo(options, Console()))
 
 
-def main() -> None:
-    """Errors of the house end as one line and code 1 (2 for input that cannot be understood), never as a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a title that the terminal has no letters for
-    try:
-        app()
-    except HearthError as error:
-        print(f"hearth: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, MalformedError) else 1)
+def main() -> NoReturn:
+    """The whole process: ends it with one of the documented exit codes."""
+    outermost.end(typer.main.get_command(app))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ folder above this file is where they are, and it comes first.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,8 @@ def module_command(module: str) -> list[str]:
 
 def main() -> None:
     """The command. As a script it finds the folder ``scripts`` in front of the path, where the one above belongs."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the command has a handler: imports would show a trace
     if sys.path and os.path.realpath(sys.path[0]) == os.path.join(ROOT, "scripts"):
         sys.path.pop(0)
     sys.path.insert(0, ROOT)

@@ -8,6 +8,7 @@ from contracts import artifact
 from protocol.audit.codes import PublishedCode, named_tasks
 from protocol.audit.enrolment_checks import verify_enrolment
 from protocol.audit.evidence import ChainEvidence, Fetch
+from protocol.content.cid import CHUNK_BYTES, Cid
 from protocol.deployment import JUDGE, LEDGER, TASKS, contract_addresses
 from protocol.errors import HearthError
 from protocol.identifiers import Digest
@@ -95,6 +96,26 @@ def read_state(store: ContentStore, evidence: ChainEvidence) -> TaskState:
     with suppress(StoreUnavailableError):
         reader.fetch(0)
     return reader.state
+
+
+class UnlessGone:
+    """Reads a store until it cannot be asked as a whole, which ``gone`` says: then it is not asked any more."""
+
+    def __init__(self, store: ContentStore) -> None:
+        self._store = store
+        self.gone: StoreUnavailableError | None = None
+
+    def put(self, data: bytes, chunk_bytes: int = CHUNK_BYTES) -> Cid:
+        return self._store.put(data, chunk_bytes)
+
+    def get(self, cid: Cid, max_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> bytes:
+        if self.gone is not None:
+            raise self.gone
+        try:
+            return self._store.get(cid, max_bytes, chunk_bytes)
+        except StoreUnavailableError as error:
+            self.gone = error
+            raise
 
 
 def fetch_from(store: ContentStore) -> Fetch:

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from protocol.errors import MalformedError
 from protocol.strict_toml import MAX_TOML_BYTES
+from storage.bounded_file import read_bounded
 
 
 def read_policy_file(path: Path) -> bytes:
-    """Up to one byte more than may be parsed; nothing, which stands for the defaults, without a file.
+    """Nothing, which stands for the defaults, without a file.
 
     Raises MalformedError.
     """
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_TOML_BYTES + 1)
+        return read_bounded(path, MAX_TOML_BYTES)
     except FileNotFoundError:
         return b""
     except OSError as error:

@@ -20,6 +20,7 @@ from storage.content.interface import (
 )
 
 RETRY_SECONDS: Final = 15  # between two looks for a document that was not there
+BEYOND_BYTES: Final = 1024 * 1024  # so much more than twice the limit is read of a document that is too large
 
 
 class TaskReader:
@@ -109,8 +110,19 @@ def read_content(store: ContentStore, digest: Digest, max_bytes: int, chunk_byte
         return get_document(store, digest, max_bytes, chunk_bytes)
     except ContentMissingError:
         return Lack.MISSING
-    except (ContentCorruptError, ContentTooLargeError):
+    except ContentCorruptError:
         return Lack.CORRUPT
+    except ContentTooLargeError:
+        return Lack.MALFORMED if _is_larger(store, digest, max_bytes, chunk_bytes) else Lack.CORRUPT
+
+
+def _is_larger(store: ContentStore, digest: Digest, max_bytes: int, chunk_bytes: int) -> bool:
+    """Whether the digest itself names more than is allowed: else the store may have added to it."""
+    try:
+        get_document(store, digest, 2 * max_bytes + BEYOND_BYTES, chunk_bytes)
+    except (ContentMissingError, ContentCorruptError, ContentTooLargeError):
+        return False
+    return True
 
 
 def _applied(state: TaskState, entries: Iterable[Entry]) -> TaskState:

@@ -132,16 +132,18 @@ def verify_updates(
 def _fetch(
     store: ContentStore, signed: SignedCommitment, max_bytes: int, chunk_bytes: int, sleep: Sleep
 ) -> bytes | Unfit:
+    """What a store says is believed after _ATTEMPTS: a client pays for a wrong word of it with its share."""
+    unfit = Unfit.UNAVAILABLE
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             return get_document(store, signed.commitment.ciphertext, max_bytes, chunk_bytes)
         except (ContentCorruptError, ContentTooLargeError):
-            return Unfit.CORRUPT
+            unfit = Unfit.CORRUPT
         except ContentMissingError:
-            if attempt < _ATTEMPTS:
-                sleep(_PAUSE_SECONDS)
+            unfit = Unfit.UNAVAILABLE
         except StoreUnavailableError:
             if attempt == _ATTEMPTS:
                 raise
+        if attempt < _ATTEMPTS:
             sleep(_PAUSE_SECONDS)
-    return Unfit.UNAVAILABLE
+    return unfit

@@ -19,9 +19,9 @@ from protocol.errors import Party, VerificationError
 from protocol.identifiers import Address, from_hex, to_hex
 from protocol.messages.submission import SignedEnrolment, SignedLeave, Submission
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
-from protocol.model.specification import validate
 from protocol.round.planning import terms_of
 from protocol.task.margins import check_durations
+from protocol.task.runnable import check_ledger, check_runnable
 from protocol.version import PROTOCOL_VERSION
 from storage.content.interface import ContentStore
 from storage.ledger.block_times import measured_block_seconds
@@ -139,9 +139,10 @@ async def _wait_for(desk: Desk, look: Callable[[], T | None], seconds: float) ->
 
 def _prepare(ledger: Ledger, store: ContentStore, body: bytes) -> dict[str, str | int]:
     spec = decode(TaskSpec, body, MAX_SPEC_BYTES)
-    validate(spec.model)
+    check_runnable(spec)
     if spec.edge_server != ledger.sender:
         raise VerificationError("the spec names another edge server", fault=Party.MANUFACTURER)
+    check_ledger(spec, ledger.rules(), ledger.task_count())
     check_durations(spec, measured_block_seconds(ledger))
     digest = store.put(body).digest
     prepared = prepare_post_task(ledger.domain.ledger, terms_of(spec), spec.budget())

@@ -6,6 +6,7 @@ import threading
 
 import structlog
 
+from backend.key_authority.followed import FollowedTasks
 from backend.key_authority.records import AuthorityRecords
 from protocol.errors import HearthError
 from protocol.identifiers import Address
@@ -14,11 +15,11 @@ from protocol.messages.task import TaskSpec
 from protocol.round.windows import enrolment_window, first_round
 from protocol.task.acting import rosters_until
 from protocol.task.ending import is_over
-from protocol.task.fold import fold
 from protocol.task.state import TaskState
 from storage.ledger.interface import Ledger
+from storage.ledger.polling import Polling
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 1.0  # the chain is asked less often where its blocks take longer
 
 log = structlog.get_logger()
 
@@ -26,8 +27,13 @@ log = structlog.get_logger()
 class Rosters:
     """Posts what is due. What it posted is asked of the chain alone, so it may be killed at any time."""
 
-    def __init__(self, ledger: Ledger, records: AuthorityRecords) -> None:
-        self._ledger, self._records = ledger, records
+    def __init__(self, ledger: Ledger, records: AuthorityRecords, followed: FollowedTasks | None = None) -> None:
+        """``followed``: the chain as other watches of this authority follow it, too."""
+        self._ledger, self._records, self._followed = (
+            ledger,
+            records,
+            followed or FollowedTasks(ledger, Polling(ledger, 0.0)),
+        )
 
     def post(self, task: int, spec: TaskSpec) -> None:
         """Once nobody's envelope is missing here, or a quarter of the time for rosters is left.
@@ -35,8 +41,8 @@ class Rosters:
         Names only clients whose enrolments are as deep as the task's confirmations ask for: their order stands.
         Raises LedgerError.
         """
-        head, now = self._ledger.block_number(), self._ledger.now()
-        state = fold(task, self._ledger.events(task))
+        self._followed.look()
+        head, now, state = self._followed.head, self._followed.now, self._followed.state(task)
         if state.posted is None or not self._is_due(state, now):
             return
         held, refused = set(self._records.clients(task)), self._records.refused(task)

@@ -37,6 +37,7 @@ from protocol.round.planning import check_plan, check_terms
 from protocol.round.scheme import RoundScheme, prepare
 from protocol.round.sightings import check_sightings, sighting
 from protocol.round.state_table import RoundState
+from protocol.task.runnable import check_runnable
 from storage.ledger.interface import TransactionRevertedError
 from storage.ledger.signer import Signer
 
@@ -86,6 +87,7 @@ class KeyAuthority:
             raise _not_on_chain(f"task {task}")
         check_terms(posted[0].terms, spec)
         self._number(spec)
+        check_runnable(spec)
         try:
             check_task(self._policy, spec)
             prepare(spec, spec.cohort.max_cohort)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from backend.listening import Listening
 from protocol.domain import Domain
 
 
@@ -13,6 +14,7 @@ class AuthoritySettings:
     folder: Path  # label log, encryption keys, clients' shares: readable by the owner only
     rpc_url: str
     domain: Domain  # the only contract, on the only chain, that it believes and pays
-    port: int = 8100  # on loopback; 0 takes a free one
+    listening: Listening
     max_bond_wei: int = 0  # that its bonds may be together, as far as it places them by itself
     other_rpc_urls: tuple[str, ...] = ()  # of the same chain: all must agree with the first
+    poll_seconds: float | None = None  # between two looks at the chain; None: as long as a block takes

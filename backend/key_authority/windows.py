@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from backend.key_authority.endpoints import ChainReader
+from backend.key_authority.followed import FollowedTasks
 from backend.key_authority.records import AuthorityRecords
 from protocol.encryption.envelope import EncryptionKeyPair
 from protocol.errors import HearthError, Party
@@ -133,8 +134,10 @@ class Windows:
 class WindowWatch:
     """Erases keys also while nobody asks this authority for anything, in a thread of its own."""
 
-    def __init__(self, windows: Windows, records: AuthorityRecords) -> None:
-        self._windows, self._records = windows, records
+    def __init__(self, windows: Windows, records: AuthorityRecords, followed: FollowedTasks | None = None) -> None:
+        """``followed``: the chain as other watches of this authority follow it, too; None: everything is asked."""
+        self._windows, self._records, self._followed = windows, records, followed
+        self._tried: dict[int, tuple[object, ...]] = {}  # the last moment at which all was done, by task
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="windows")
 
@@ -151,10 +154,21 @@ class WindowWatch:
         for task in sorted(self._records.tasks()):
             spec = self._records.spec(task) if self._records.windows(task) else None
             try:
-                if spec is not None:
+                if spec is not None and self._may_be_over(task, spec):
                     self._windows.erase(task, spec)
             except HearthError as error:
+                self._tried.pop(task, None)
                 log.warning("window keys", task=task, error=str(error))
+
+    def _may_be_over(self, task: int, spec: TaskSpec) -> bool:
+        """Something has happened since the last time, here or on chain."""
+        if self._followed is None:
+            return True
+        self._followed.look()
+        kept = self._records.windows(task), len(self._records.clients(task))
+        moment = (*self._followed.moment(task, spec.confirmations), *kept)
+        before, self._tried[task] = self._tried.get(task), moment
+        return moment != before
 
     def _watch(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):

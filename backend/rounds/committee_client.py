@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field
@@ -35,6 +37,8 @@ from protocol.round.sightings import sighting
 from protocol.round.windows import check_window_key
 from protocol.signing import verify
 from protocol.strict_json import parse_json
+from storage import http
+from storage.http_answers import culprit, pause_of, refusal
 from storage.ledger.proof_file import write_proof
 from storage.ledger.proofs import proof_of
 
@@ -50,8 +54,8 @@ class AuthorityError(HearthError):
 
     code = "E_AUTHORITY"
 
-    def __init__(self, message: str, code: str | None = None) -> None:
-        super().__init__(message, fault=Party.KEY_AUTHORITY, code=code)
+    def __init__(self, message: str, code: str | None = None, fault: Party = Party.KEY_AUTHORITY) -> None:
+        super().__init__(message, fault=fault, code=code)
 
 
 @dataclass
@@ -69,11 +73,15 @@ class CommitteeClient:
     ``hearth dispute``: to file it now would freeze the round and cost every client its reward.
     """
 
-    def __init__(self, urls: tuple[str, ...], domain: Domain, proofs: Path) -> None:
-        self._urls, self._domain, self._proofs = urls, domain, proofs
+    def __init__(
+        self, urls: tuple[str, ...], domain: Domain, proofs: Path, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._urls, self._domain, self._proofs = tuple(map(http.server_url, urls)), domain, proofs
+        self._pause = pause
+        self._away = set[str]()  # URLs, as far as it is said
         self._last: dict[tuple[type, int, Address], AuthorityWord] = {}  # by kind, task and authority
         self._url_of: dict[Address, str] = {}
-        self._http = httpx2.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False)
+        self._http = http.client(TIMEOUT_SECONDS)
         self._pool = ThreadPoolExecutor(max_workers=max(1, len(urls)))
 
     def close(self) -> None:
@@ -193,7 +201,7 @@ class CommitteeClient:
 
     def _ask_all(self, committee: Committee, ask: Callable[[str, Address], T]) -> dict[Address, T]:
         """Answers of the members that gave one; all are asked at the same time."""
-        self._identify()
+        self.identify()
         asked = {
             member: self._pool.submit(ask, self._url_of[member], member)
             for member in committee.members
@@ -207,30 +215,49 @@ class CommitteeClient:
                 log.warning("key authority", authority=to_hex(authority), error=str(error))
         return answers
 
-    def _identify(self) -> None:
-        """Learns the addresses of those that have not answered before."""
-        for url in self._urls:
-            if url not in self._url_of.values():
-                try:
-                    answer = parse_json(self._send("GET", f"{url}/api/v1/identity", b"", MAX_STATEMENT_BYTES))
-                    self._url_of[from_hex(str(answer["address"]), 20)] = url
-                except (HearthError, KeyError, TypeError) as error:
-                    log.info("key authority away", url=url, error=str(error))
+    def identify(self) -> None:
+        """Learns the addresses of those that have not answered before; says once who is away."""
+        known = set(self._url_of.values())
+        for url, asked in {
+            url: self._pool.submit(self._address, url) for url in self._urls if url not in known
+        }.items():
+            try:
+                self._url_of[asked.result()] = url
+                self._away.discard(url)
+            except HearthError as error:
+                if url not in self._away:
+                    log.warning("key authority away; it is asked again", url=http.shown_url(url), error=str(error))
+                self._away.add(url)
+
+    def _address(self, url: str) -> Address:
+        answer = parse_json(self._send("GET", f"{url}/api/v1/identity", b"", MAX_STATEMENT_BYTES))
+        try:
+            return from_hex(str(answer["address"]), 20)
+        except (KeyError, TypeError) as error:
+            raise AuthorityError(f"{http.shown_url(url)}: not a key authority's identity") from error
 
     def _send(self, method: str, url: str, body: bytes, max_bytes: int) -> bytes:
-        content = bytearray()
-        try:
-            with self._http.stream(method, url, content=body) as response:
-                for piece in response.iter_bytes():
-                    content += piece
-                    if len(content) > max_bytes:
-                        raise AuthorityError(f"{url}: answer larger than {max_bytes} bytes")
-                if response.is_success:
-                    return bytes(content)
-                message = f"{url}: status {response.status_code}: {bytes(content[:300])!r}"
-                raise AuthorityError(message, _code_of(bytes(content)))
-        except httpx2.HTTPError as error:
-            raise AuthorityError(f"{url}: {type(error).__name__}: {error}") from error
+        """The body of a success. Every request here can be repeated, and is where the answer is: not now."""
+        for attempt in itertools.count():
+            content = bytearray()
+            try:
+                with self._http.stream(method, url, content=body) as response:
+                    for piece in response.iter_bytes():
+                        content += piece
+                        if len(content) > max_bytes:
+                            raise AuthorityError(f"{http.shown_url(url)}: answer larger than {max_bytes} bytes")
+            except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+                fault = culprit(url, error, Party.KEY_AUTHORITY)
+                raise AuthorityError(http.failure(url, error), fault=fault) from error
+            if response.is_success:
+                break
+            code = _code_of(bytes(content))
+            pause = pause_of(response.status_code, response.headers, code, attempt)
+            if pause is None:
+                said = refusal(response.status_code, bytes(content))
+                raise AuthorityError(f"{http.shown_url(url)}: {said}", code)
+            self._pause(pause)
+        return bytes(content)
 
 
 def _code_of(problem: bytes) -> str | None:

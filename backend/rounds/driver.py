@@ -1,6 +1,7 @@
 """Drives all tasks of a server: one follower of the chain, a small pool for moves, a worker that relays.
 
-A task costs no thread. It is stepped when the chain or a phone has news for it, or when its deadline has come. A batch
+A task costs no thread. It is stepped when the chain or a phone has news for it, or when its deadline has come. While
+nothing happens the chain is asked for its head alone, once for each block; block time runs on meanwhile. A batch
 that is due waits for no other task's moves, and for nothing that is relayed: the server's bond depends on it.
 """
 
@@ -23,11 +24,14 @@ from protocol.identifiers import NATIVE_COIN
 from protocol.messages.chain import Event, TaskPosted
 from protocol.task.acting import NEVER
 from protocol.task.state import TaskState
+from storage.ledger.event_file import EventFile
 from storage.ledger.follower import EventFollower
 from storage.ledger.interface import Ledger
+from storage.ledger.polling import Polling
 
 WORKERS = 4  # for moves; each may wait for its confirmations
 BATCH_WORKERS = 64  # for tasks whose batch is due soon
+TICK_SECONDS = 0.15  # between two looks at what is due: they ask nobody for anything
 
 log = structlog.get_logger()
 
@@ -39,14 +43,21 @@ class StoppedError(HearthError):
 
 
 class Driver:
-    """``host`` makes a task of this server from the event that posted it; its own are found on chain again."""
+    """``host`` makes a task of this server from the event that posted it; its own are found on chain again.
+    ``polling`` says when it is looked at, ``file`` is for what was read of it."""
 
     def __init__(
-        self, ledger: Ledger, inbox: Inbox, host: Callable[[TaskPosted], HostedTask], tick_seconds: float
+        self,
+        ledger: Ledger,
+        inbox: Inbox,
+        host: Callable[[TaskPosted], HostedTask],
+        polling: Polling,
+        file: EventFile | None = None,
     ) -> None:
-        self._ledger, self._inbox, self._host, self._tick_seconds = ledger, inbox, host, tick_seconds
+        self._ledger, self._inbox, self._host = ledger, inbox, host
         self._relay = Relay(ledger, inbox)
-        self._follower = EventFollower(ledger, None, Event)
+        self._polling = polling
+        self._follower = EventFollower(ledger, None, Event, polling.ask, file)
         self._followed: tuple[Event, ...] = ()
         self._tasks: dict[int, HostedTask] = {}
         self._due: dict[int, int] = {}  # block time of the next step, by task
@@ -67,7 +78,7 @@ class Driver:
         """At the chain: every task with new events is due. Raises LedgerError."""
         with self._looking:
             self._follower.refresh()
-            self.now = self._ledger.now()
+            self.now = self._follower.now
             if self._follower.events is self._followed and self._looked.is_set():
                 return
             self._followed = self._follower.events
@@ -110,7 +121,7 @@ class Driver:
             self._busy.add(task)
             self._due[task] = NEVER
         try:
-            deadline = hosted.step(self.now, self._bonded())
+            deadline = hosted.step(self.now, self._bonded(), self.head())
         finally:
             with self._lock:
                 self._busy.discard(task)
@@ -187,14 +198,14 @@ class Driver:
 
     def _drive(self) -> None:
         while not self._stop.is_set():
-            self._try_to_look()
+            self.keep_up()
             for task in self.due():
                 hurried = self._is_hurried(task)
                 if hurried or self._free.acquire(blocking=False):
                     with self._lock:
                         self._busy.add(task)
                     (self._batches if hurried else self._pool).submit(self._work, task, hurried)
-            self._news.wait(self._tick_seconds)
+            self._news.wait(min(TICK_SECONDS, max(0.01, self._polling.until_due())))
             self._news.clear()
 
     def _work(self, task: int, hurried: bool) -> None:
@@ -206,6 +217,13 @@ class Driver:
                 self._free.release()
             self._news.set()
 
+    def keep_up(self) -> None:
+        """With the chain where it may have a new block, with its time else."""
+        if self._polling.until_due() <= 0:
+            self._try_to_look()
+        else:
+            self.now = max(self.now, self._polling.now())
+
     def _try_to_look(self) -> None:
         try:
             self.look()
@@ -213,5 +231,5 @@ class Driver:
             log.warning("no look at the chain", error=str(error))
 
     def _relay_all(self) -> None:
-        while not self._stop.wait(self._tick_seconds):
+        while not self._stop.wait(TICK_SECONDS):
             self.relay()

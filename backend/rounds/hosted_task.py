@@ -18,10 +18,12 @@ from protocol.task.acting import NEVER
 from protocol.task.documents import Absent, Lack
 from protocol.task.ending import is_over
 from protocol.task.margins import check_durations
+from protocol.task.runnable import check_runnable
 from protocol.task.state import TaskState
 from storage.ledger.block_times import measured_block_seconds
-from storage.ledger.interface import Ledger
+from storage.ledger.interface import Ledger, LedgerError
 
+JOIN_SECONDS = 60  # between two attempts at a bond that nothing has happened for: its account may have been funded
 BOND_SECONDS = 5  # between two attempts to get back, at the end, what is this server's
 
 log = structlog.get_logger()
@@ -41,6 +43,8 @@ class HostedTask:
     refused: bool = False
     returned: bool = False  # the bond, at the end
     asked: bool = False  # for the fees, at the end
+    _tried: tuple[Event, ...] | None = None  # of the last attempt to join: its events
+    _again: int = 0  # seconds of block time: the next one, unless something happens before
 
     @property
     def state(self) -> TaskState:
@@ -60,14 +64,14 @@ class HostedTask:
         owed = owed_batch(state, self.ledger.sender, promised, now)
         return owed is not None and owed.quiet_from <= now
 
-    def step(self, now: int, bonds_of: list[int]) -> int:
+    def step(self, now: int, bonds_of: list[int], head: int) -> int:
         """One move; block time in seconds of the next one, unless something happens before. 0: at once.
 
-        ``bonds_of``: tasks that ask for a bond in the chain's own coin.
+        ``bonds_of``: tasks that ask for a bond in the chain's own coin. ``head``: the last block that was looked at.
         """
         self.performer.reader.follow(self.events)
         try:
-            if not self.bonded and not self._join(now, bonds_of):
+            if not self.bonded and not self._join(now, bonds_of, head):
                 return NEVER if self.refused else now + 1
             move = self.performer.step(now)
             self.desk.publish(self.state, now)
@@ -77,6 +81,7 @@ class HostedTask:
             settled_up = self._fees_are_asked_for(now) and self._bond_is_back(now)
             return until if settled_up else min(until, now + BOND_SECONDS)
         except HearthError as error:
+            self._again = 0 if isinstance(error, LedgerError) else self._again
             log.warning("will try again", task=self.posted.task, error=str(error))
             return now + 1
 
@@ -95,10 +100,13 @@ class HostedTask:
         """True as well while it is not time to ask for it, or there is none."""
         if not self.posted.terms.edge_bond or self.state.current is not None or not is_over(self.state, now):
             return True
+        payable_from = self.state.payable_from()
+        if payable_from is not None and now < payable_from:
+            return False
         self.returned = self.returned or self.bonds.take_back(self.posted.task)
         return self.returned
 
-    def _join(self, now: int, bonds_of: list[int]) -> bool:
+    def _join(self, now: int, bonds_of: list[int], head: int) -> bool:
         """True once the spec is read, its event is deep enough, and the bond is placed."""
         self.performer.reader.fetch(now)
         spec = self.state.spec
@@ -107,21 +115,29 @@ class HostedTask:
                 log.error("task refused", task=self.posted.task)
                 self.refused = True
             return False
-        if self.ledger.block_number() < self.posted.block + spec.confirmations:
+        if head < self.posted.block + spec.confirmations:
             return False
         self.performer.ledger = self.ledger.confirmed(spec.confirmations)
         terms = self.posted.terms
-        if terms.edge_bond and not self._is_long_enough(spec):
+        if self._tried is self.events and now < self._again:
+            return False
+        self._tried, self._again = self.events, now + JOIN_SECONDS
+        if not self._can_be_served(spec):
             return False
         self.bonded = self.bonds.place(self.posted.task, terms.token, terms.edge_bond, bonds_of)
+        if not self.bonded:
+            self._again = NEVER  # its operator's, who is seen to place it
         return self.bonded
 
-    def _is_long_enough(self, spec: TaskSpec) -> bool:
-        """Whether this server can keep its word in time; asked before it gives its bond, and not again."""
-        if self.ledger.bond(self.posted.task, self.ledger.sender).placed:
+    def _can_be_served(self, spec: TaskSpec) -> bool:
+        """Whether this server can keep its word, and in time; asked before it gives it, and not again."""
+        bonded = self.posted.terms.edge_bond > 0
+        if self.state.rounds or (bonded and self.ledger.bond(self.posted.task, self.ledger.sender).placed):
             return True
         try:
-            check_durations(spec, measured_block_seconds(self.ledger))
+            check_runnable(spec)
+            if bonded:
+                check_durations(spec, measured_block_seconds(self.ledger))
         except MalformedError as error:
             log.error("task refused", task=self.posted.task, error=str(error))
             self.refused = True

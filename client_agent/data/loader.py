@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -36,16 +37,23 @@ class FileLoader:
 
     def load(self) -> Examples:
         try:
-            with self._path.open("rb") as file:
+            # a pipe would be waited for
+            with os.fdopen(os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
                 state = os.fstat(file.fileno())
+                if not stat.S_ISREG(state.st_mode):
+                    raise DataMissingError(f"{self._path}: not a file that can be read again and again")
                 found = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
                 if self._examples is not None and found == self._seen:
                     return self._examples
-                data = file.read(self._max_bytes + 1)
+                data = file.read(self._max_bytes + 1) if state.st_size <= self._max_bytes else None
         except OSError as error:
             raise DataMissingError(f"{self._path}: {error.strerror}") from error
-        if len(data) > self._max_bytes:
+        if data is None or len(data) > self._max_bytes:
             raise MalformedError(f"{self._path}: larger than {self._max_bytes} bytes")
         self._admit(fingerprints_of(self._path, data))
-        self._examples, self._seen = decode_examples(data), found
+        try:
+            self._examples = decode_examples(data)
+        except MalformedError as error:
+            raise MalformedError(f"{self._path}: {error.args[0]}") from error
+        self._seen = found
         return self._examples

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations, islice
 from typing import Final
@@ -52,9 +52,9 @@ class Settlement:
         ended, record = self.ended, known(self.record, "the record")
         (outcome,) = self._outcomes()
         derived = self._derived(record.verdict, *outcome)
-        same_allocation(read(self.case.state.allocation(self.audit.number), "allocation"), derived)
-        on_chain, follows = (ended.allocation_root, ended.allocated), (allocation_root(derived), total_owed(derived))
-        same("root and amount on chain", on_chain, follows)
+        same_allocation(read(self.case.state.allocation(self.audit.number), "allocation"), derived, self.case.amount)
+        same("amount on chain", self.case.amount(ended.allocated), self.case.amount(total_owed(derived)))
+        same("root on chain", ended.allocation_root, allocation_root(derived))
 
     def _outcomes(self) -> Iterator[tuple[tuple[Address, ...], bool]]:
         """Whose keys are on record, and whether they opened a sum; all that there may be when nobody can read it."""
@@ -83,7 +83,7 @@ class Settlement:
         return settle(spec, known(self.before, "the allocation before"), number, verdict, progress, served)
 
 
-def same_allocation(claimed: Allocation, derived: Allocation) -> None:
+def same_allocation(claimed: Allocation, derived: Allocation, amount: Callable[[int], object] = int) -> None:
     """Raises VerificationError that names the first whose amount or reputation does not follow."""
     listed, entitled = ({entry.client for entry in one.entitlements} for one in (claimed, derived))
     for holder in sorted(listed ^ entitled):
@@ -91,6 +91,6 @@ def same_allocation(claimed: Allocation, derived: Allocation) -> None:
         require(holder in entitled, f"{to_hex(holder)} is in the allocation, and nothing is owed to it")
     for ours, theirs in zip(derived.entitlements, claimed.entitlements, strict=False):
         same("order of the allocation", theirs.client, ours.client)
-        same(f"earned by {to_hex(ours.client)}", theirs.cumulative, ours.cumulative)
+        same(f"earned by {to_hex(ours.client)}", amount(theirs.cumulative), amount(ours.cumulative))
         same(f"reputation of {to_hex(ours.client)}", theirs.reputation, ours.reputation)
     same("allocation", claimed, derived)

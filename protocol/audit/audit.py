@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from protocol.audit.case import Case
 from protocol.audit.codes import PublishedCode
@@ -16,6 +16,7 @@ from protocol.audit.report import Report, require, same
 from protocol.audit.roster_checks import check_rosters
 from protocol.audit.round_checks import Base, check_commit_phase
 from protocol.audit.task_checks import TaskFacts, check_task
+from protocol.audit.wording import event_words
 from protocol.identifiers import Digest
 from protocol.incentives.rewards import admit, first_allocation
 from protocol.messages.chain import RoundAbandoned, RoundOpened, RoundPublished
@@ -34,14 +35,15 @@ def audit_task(
     fetch: Fetch,
     published: Mapping[str, PublishedCode],
     issued: Mapping[str, Answer] | None = None,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> Report:
     """Re-derives every round, score and payout. FAIL names what contradicts; UNKNOWN what is missing.
 
     ``state``: the fold of ``evidence.events`` with the documents that were found; ``fetch`` gives what else is needed,
     each object once. ``published``: code of the ledger's contracts as compiled, by name. ``issued``: what authorities
-    answered that were asked for the keys they issued, by URL.
+    answered that were asked for the keys they issued, by URL. ``tell``: hears what is checked next.
     """
-    case = Case(Report(), evidence, state, fetch)
+    case = Case(Report(tell=tell), evidence, state, fetch)
     task = check_task(case, published)
     with case.report.check(6, f"task {evidence.task}"):
         _check_rounds(case)
@@ -62,7 +64,7 @@ def _check_rounds(case: Case) -> None:
     numbers = list(range(1, case.evidence.task_view.last_round + 1))
     same("rounds opened", [facts.number for facts in case.state.rounds], numbers)
     same("rounds with a view", sorted(case.evidence.rounds), numbers)
-    strays = [f"{type(event).__name__} in block {event.block}" for event in case.state.misfits]
+    strays = [event_words(event) for event in case.state.misfits]
     require(not strays, f"not along the state table: {', '.join(strays[:5])}")
     require(len(numbers) <= case.state.total_rounds, "more rounds than agreed")
 

@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from protocol.audit.evidence import ChainEvidence, Fetch, MissingEvidenceError
 from protocol.audit.report import Report
+from protocol.audit.wording import Amount
 from protocol.content.cid import CHUNK_BYTES
 from protocol.errors import Party, VerificationError
-from protocol.identifiers import Digest, to_hex
+from protocol.identifiers import NATIVE_COIN, Digest, to_hex
 from protocol.messages.chain import Event
 from protocol.messages.task import TaskSpec
 from protocol.task.documents import Absent, Lack
@@ -17,7 +18,6 @@ from protocol.task.state import TaskState
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
-_WHY = {Lack.CORRUPT: "the content store gives other bytes in its place", Lack.MALFORMED: "it is no such document"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,10 @@ class Case:
     def spec(self) -> TaskSpec:
         """Raises MissingEvidenceError when the spec cannot be read: check 3 says why."""
         return known(self.state.spec, "the spec")
+
+    def amount(self, value: int) -> Amount:
+        """Of the task's money."""
+        return Amount(value, NATIVE_COIN if self.state.posted is None else self.state.posted.terms.token)
 
     def of_task(self, kind: type[E]) -> list[E]:
         """This task's events of one kind, in chain order."""
@@ -63,8 +67,11 @@ def known(value: T | Absent | None, what: str) -> T:
 
 
 def lacking(lack: Lack, what: str) -> MissingEvidenceError | VerificationError:
-    """Of something that is missing nothing follows; what is there and wrong is a failure."""
-    if lack in _WHY:
-        store = Party.CONTENT_STORE if lack is Lack.CORRUPT else Party.OURS
-        return VerificationError(f"{what}: {_WHY[lack]}", fault=store)
-    return MissingEvidenceError(f"{what}: not in the content store")
+    """Of something that is missing nothing follows, nor of other bytes in its place: what the digest names may be
+    right. What it names and is no such document is a failure."""
+    if lack is Lack.MALFORMED:
+        return VerificationError(f"{what}: it is no such document")
+    if lack is Lack.CORRUPT:
+        reason = f"{what}: the content store gives other bytes in its place; try another store"
+        return MissingEvidenceError(reason, fault=Party.CONTENT_STORE)
+    return MissingEvidenceError(f"{what}: the content store does not have it, or does not deliver it")

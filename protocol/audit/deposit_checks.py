@@ -26,23 +26,31 @@ from protocol.messages.chain import (
     Withdrawn,
 )
 from protocol.messages.rosters import RosterPosted
+from protocol.text import in_words
 
 NO_ROLE, EDGE_SERVER, AUTHORITY = 0, 1, 2  # as the ledger numbers them
 
 
 def check_deposits(case: Case) -> int:
     """What the ledger must hold as deposits of this task, in smallest units. Raises VerificationError."""
-    terms = known(case.state.posted, "TaskPosted").terms
+    terms = known(case.state.posted, "the posting of the task").terms
     bonds = _bonds(case, terms)
     for holder, bond in bonds.items():
-        same(f"bond of {to_hex(holder)} in the view", case.evidence.bonds.get(holder), bond)
+        _check_view(case, holder, bond)
     staked = set(case.state.enrolled) if terms.stake else set()
     for event in case.of_task(StakeReturned):
         require(event.client in staked, f"{to_hex(event.client)} got a stake back that it did not have")
-        same(f"stake of {to_hex(event.client)}", event.amount, terms.stake)
+        same(f"stake of {to_hex(event.client)}", case.amount(event.amount), case.amount(terms.stake))
         staked.remove(event.client)
     owed = sum(_credits(case, terms.stake).values())
     return sum(bond.amount for bond in bonds.values()) + terms.stake * len(staked) + owed
+
+
+def _check_view(case: Case, holder: Address, bond: BondView) -> None:
+    what, view = f"bond of {to_hex(holder)} in the view", case.evidence.bonds.get(holder)
+    if view is not None:
+        same(f"{what}, amount", case.amount(view.amount), case.amount(bond.amount))
+    same(what, view, bond)
 
 
 def _bonds(case: Case, terms: TaskTerms) -> dict[Address, BondView]:
@@ -55,7 +63,7 @@ def _bonds(case: Case, terms: TaskTerms) -> dict[Address, BondView]:
         if isinstance(event, RosterPosted) and event.authority in bonds:
             bonds[event.authority] = replace(bonds[event.authority], rosters=event.window + 1)
         if isinstance(event, BondPlaced | BondReturned | BondForfeited):
-            bonds[event.holder] = _moved(bonds.get(event.holder), event, due, terms)
+            bonds[event.holder] = _moved(case, bonds.get(event.holder), event, due, terms)
         due = forfeit_after(replay.state, event)
     _check_due(due, None)
     return bonds
@@ -67,23 +75,28 @@ def _check_due(due: Forfeit | None, event: Event | None) -> None:
 
 
 def _moved(
-    bond: BondView | None, event: BondPlaced | BondReturned | BondForfeited, due: Forfeit | None, terms: TaskTerms
+    case: Case,
+    bond: BondView | None,
+    event: BondPlaced | BondReturned | BondForfeited,
+    due: Forfeit | None,
+    terms: TaskTerms,
 ) -> BondView:
     """Who lost its role in the task may get back what is left of its bond, and nothing else."""
-    what = f"{type(event).__name__} of {to_hex(event.holder)}"
+    what = f"{in_words(type(event).__name__)}, of {to_hex(event.holder)}"
     if bond is None or (bond.role == NO_ROLE and not isinstance(event, BondReturned)):
         raise VerificationError(f"{what}, who has no role in the task")
     if isinstance(event, BondPlaced):
         require(not bond.placed, f"{what}: for the second time")
-        same(what, event.amount, terms.edge_bond if bond.role == EDGE_SERVER else terms.authority_bond)
+        asked = terms.edge_bond if bond.role == EDGE_SERVER else terms.authority_bond
+        same(what, case.amount(event.amount), case.amount(asked))
         return replace(bond, placed=True, amount=event.amount)
     if isinstance(event, BondReturned):
-        same(what, event.amount, bond.amount)
+        same(what, case.amount(event.amount), case.amount(bond.amount))
         require(event.amount > 0, f"{what}: of nothing")
         return replace(bond, amount=0)
     if due is None:
         require(bond.role == AUTHORITY, f"{what}: without a round that it broke")
-    check_forfeit(event, bond.amount, due, what)
+    check_forfeit(event, bond.amount, due, what, case.amount)
     return replace(bond, amount=bond.amount - event.amount, role=NO_ROLE)
 
 
@@ -107,7 +120,8 @@ def _credits(case: Case, stake: int) -> dict[Address, int]:
                 due[event.transaction, event.holder] -= event.amount if was_due else 0
                 owed[event.holder] += event.amount
             case Withdrawn():
-                same(f"withdrawal of {to_hex(event.holder)}", event.amount, owed.pop(event.holder, 0))
+                due_then = case.amount(owed.pop(event.holder, 0))
+                same(f"withdrawal of {to_hex(event.holder)}", case.amount(event.amount), due_then)
     for holder, amount in case.evidence.credits.items():
-        same(f"credit of {to_hex(holder)} in the view", amount, owed[holder])
+        same(f"credit of {to_hex(holder)} in the view", case.amount(amount), case.amount(owed[holder]))
     return owed

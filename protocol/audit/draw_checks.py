@@ -17,7 +17,7 @@ HASHES: Final = 256  # how many blocks back the chain tells a block's hash
 
 def check_draws(case: Case) -> None:
     """Raises VerificationError. Who was drawn decides check 8."""
-    replay, terms = Replay(case.evidence), known(case.state.posted, "TaskPosted").terms
+    replay, terms = Replay(case.evidence), known(case.state.posted, "the posting of the task").terms
     draws = terms.max_cohort < terms.max_clients
     for event in replay.own():
         time = case.evidence.time(event)

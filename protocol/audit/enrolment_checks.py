@@ -54,7 +54,7 @@ def check_leaves(case: Case) -> None:
             require(event.client not in replay.state.left, "left twice")
             require(event.client in replay.state.enrolled, "left without having enrolled")
             signer = replay.state.signer_of(event.client)
-            verify(evidence.domain, Leave(evidence.task, event.client), event.signature, signer, Party.CLIENT)
+            verify(evidence.domain, Leave(evidence.task, event.client), event.signature, signer, Party.LEDGER)
     for client, view in sorted(evidence.enrolments.items()):
         with case.report.check(5, f"client {to_hex(client)} view"):
             same("left", view.left, client in case.state.left)
@@ -74,13 +74,13 @@ def verify_enrolment(domain: Domain, posted: TaskPosted, event: Enrolled) -> Non
         locked_until=posted.claim_until,
         deadline=event.deadline,
     )
-    verify(domain, enrolment, event.signature, event.client, Party.CLIENT)
+    verify(domain, enrolment, event.signature, event.client, Party.LEDGER)
 
 
 def _check_enrolment(case: Case, replay: Replay, event: Enrolled) -> list[str]:
     """Remarks."""
     evidence, state, time = case.evidence, replay.state, case.evidence.time(event)
-    posted = known(state.posted, "TaskPosted")
+    posted = known(state.posted, "the posting of the task")
     require(event.client not in state.enrolled, "enrolled twice")
     view = known(evidence.enrolments.get(event.client), "its enrolment view")
     same("envelope", view.envelope, event.envelope)
@@ -115,7 +115,7 @@ def _check_reputation(replay: Replay, enrolled: Enrolled, spec: TaskSpec) -> Non
 
 def _check_full(case: Case, full: list[EnrolmentFull]) -> None:
     """Once nobody can enrol any more nobody is waited for: said with the last enrolment, if it came early enough."""
-    evidence, posted = case.evidence, known(case.state.posted, "TaskPosted")
+    evidence, posted = case.evidence, known(case.state.posted, "the posting of the task")
     enrolled = list(case.state.enrolled.values())
     filled = enrolled[posted.terms.max_clients - 1] if len(enrolled) >= posted.terms.max_clients else None
     early = filled is not None and evidence.time(filled) < posted.enrol_until

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from protocol.audit.report import require, same
@@ -47,11 +48,16 @@ def forfeit_after(state: TaskState, event: Event) -> Forfeit | None:
     return None
 
 
-def check_forfeit(event: BondForfeited, held: int, due: Forfeit | None, what: str) -> None:
+def check_forfeit(
+    event: BondForfeited, held: int, due: Forfeit | None, what: str, amount: Callable[[int], object]
+) -> None:
     """``held``: what was left of the bond. Raises VerificationError."""
     if due is not None and not due.convicted:
-        same(what, (event.amount, event.share, event.reporter), (min(held, due.owed), 0, NOBODY))
+        same(what, amount(event.amount), amount(min(held, due.owed)))
+        same(f"{what}, the reporter's share", amount(event.share), amount(0))
+        same(f"{what}, the reporter", event.reporter, NOBODY)
         return
     owed = due.owed if due else 0
-    same(what, (event.amount, event.share), (held, max(0, held - owed) // 2))
+    same(what, amount(event.amount), amount(held))
+    same(f"{what}, the reporter's share", amount(event.share), amount(max(0, held - owed) // 2))
     require(event.reporter != NOBODY, f"{what}: to nobody")

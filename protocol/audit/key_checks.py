@@ -63,7 +63,7 @@ class KeyAudit:
             statement = signed.statement
             where = (statement.task, statement.round, statement.label, statement.request, statement.key_epoch)
             same("statement", where, (plan.task, plan.round, plan.label(), self.record.request, plan.key_epoch))
-            verify(self.case.evidence.domain, statement, signed.signature, statement.authority, Party.KEY_AUTHORITY)
+            verify(self.case.evidence.domain, statement, signed.signature, statement.authority, Party.EDGE_SERVER)
             partials[j] = self.case.content(statement.residues, self.key_bytes, "partial key")
         return partials
 

@@ -10,6 +10,7 @@ from protocol.audit.deposit_checks import check_deposits
 from protocol.audit.evidence import Replay
 from protocol.audit.forfeits import owed_together
 from protocol.audit.report import require, same
+from protocol.audit.wording import said
 from protocol.errors import VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, to_hex
 from protocol.messages.chain import (
@@ -68,7 +69,7 @@ def check_money(case: Case, allocations: Mapping[int, Allocation]) -> None:
                     books.hasty.append(event.round)
     for client, view in sorted(case.evidence.enrolments.items()):
         with report.check(22, f"client {to_hex(client)} view"):
-            same("claimed in the view", view.claimed, books.claimed.get(client, 0))
+            same("claimed in the view", case.amount(view.claimed), case.amount(books.claimed.get(client, 0)))
             same("standing in the view", case.evidence.standings.get(client), replay.standing(client))
     with report.check(23, f"task {case.evidence.task}"):
         _check_books(case, replay.state, books)
@@ -86,7 +87,8 @@ def _check_claim(
     leaf = Entitlement(claim.client, claim.cumulative, claim.reputation)
     allocation = known(allocations.get(number), f"the allocation of round {number}")
     require(leaf in allocation.entitlements, "paid what no leaf of the standing allocation says")
-    same("amount", claim.amount, max(0, claim.cumulative - books.claimed.get(claim.client, 0)))
+    unpaid = max(0, claim.cumulative - books.claimed.get(claim.client, 0))
+    same("amount", case.amount(claim.amount), case.amount(unpaid))
     require(claim.amount > 0 or claim.freed, "an empty claim")
     working = replay.standing(claim.client).task == case.evidence.task
     same("the client's last leaf here", claim.freed, working and is_final(state, claim.client, time))
@@ -94,27 +96,32 @@ def _check_claim(
 
 
 def _check_refund(case: Case, state: TaskState, books: _Books, refund: Refunded) -> None:
-    posted, view, time = known(state.posted, "TaskPosted"), case.evidence.task_view, case.evidence.time(refund)
+    posted, view, time = (
+        known(state.posted, "the posting of the task"),
+        case.evidence.task_view,
+        case.evidence.time(refund),
+    )
     same("payee", refund.manufacturer, posted.manufacturer)
     last, after_claims = state.last_settled(), time > view.claim_until
     owed = (last.settled.allocated if last and last.settled else 0) - books.claims
-    same("amount", refund.amount, _escrow(posted, state, books) - (0 if after_claims else owed + books.reserved))
+    free = _escrow(posted, state, books) - (0 if after_claims else owed + books.reserved)
+    same("amount", case.amount(refund.amount), case.amount(free))
     require(state.current is None and is_over(state, time), "refunded before the task's end")
 
 
 def _check_compensation(case: Case, replay: Replay, event: Compensated) -> None:
-    facts, terms = replay.state.round(event.round), known(replay.state.posted, "TaskPosted").terms
+    facts, terms = replay.state.round(event.round), known(replay.state.posted, "the posting of the task").terms
     if facts is None or not facts.compensates:
         raise VerificationError("paid for a round that may still be published, or was")
     require((event.round, event.client) not in replay.state.compensated, "paid for the second time")
     require(case.evidence.time(event) <= case.evidence.task_view.claim_until, "paid after the deadline")
-    same("amount", event.amount, facts.compensation(terms))
+    same("amount", case.amount(event.amount), case.amount(facts.compensation(terms)))
     committed = known(case.state.committed(event.round), "plan and batch of the round")
     require(event.client in committed, "paid to somebody who did not commit as planned")
 
 
 def _has_role(case: Case, state: TaskState, address: Address) -> bool:
-    terms = known(case.state.posted, "TaskPosted").terms
+    terms = known(case.state.posted, "the posting of the task").terms
     return address in (*terms.edge_servers, *terms.authorities) and address not in state.dismissed
 
 
@@ -123,36 +130,36 @@ def _escrow(posted: TaskPosted, state: TaskState, books: _Books) -> int:
 
 
 def _check_books(case: Case, state: TaskState, books: _Books) -> None:
-    evidence, view, posted = case.evidence, case.evidence.task_view, known(state.posted, "TaskPosted")
-    same("escrow", view.escrow, _escrow(posted, state, books))
-    same("reserved", view.reserved, books.reserved)
-    same("claimed", view.claimed, books.claims)
-    same("deposits", view.deposits, check_deposits(case))
+    evidence, view, posted = case.evidence, case.evidence.task_view, known(state.posted, "the posting of the task")
+    same("escrow", case.amount(view.escrow), case.amount(_escrow(posted, state, books)))
+    same("reserved", case.amount(view.reserved), case.amount(books.reserved))
+    same("claimed", case.amount(view.claimed), case.amount(books.claims))
+    same("deposits", case.amount(view.deposits), case.amount(check_deposits(case)))
     ended = [facts for facts in state.rounds if isinstance(facts.ended, Settled)]
     standing: list[Settled | None] = [None, None, *(facts.settled for facts in ended if facts.settled)]
     if ended and ended[-1].frozen:
         standing.append(None)  # nothing is pending
     before, last = standing[-2:]
-    same("allocated", view.allocated, before.allocated if before else 0)
+    same("allocated", case.amount(view.allocated), case.amount(before.allocated if before else 0))
     same("allocation root", view.allocation_root, before.allocation_root if before else ZERO_DIGEST)
-    pending = (view.pending_round, view.payable_from, view.pending_allocated, view.pending_root)
-    derived = (0, 0, 0, ZERO_DIGEST)
-    if last is not None:
-        derived = (last.round, evidence.time(last) + _window(case), last.allocated, last.allocation_root)
-    same("pending payout", pending, derived)
+    same("round of the pending payout", view.pending_round, last.round if last else 0)
+    same("pending payout can be claimed from", view.payable_from, evidence.time(last) + _window(case) if last else 0)
+    same("pending payout", case.amount(view.pending_allocated), case.amount(last.allocated if last else 0))
+    same("root of the pending payout", view.pending_root, last.allocation_root if last else ZERO_DIGEST)
     settlers = posted.terms.edge_servers[view.pending_server : view.pending_server + 1]
     settler = ended[-1].ended_by if ended else posted.terms.edge_servers[0]
     same("server that settled last in the view", settlers, (settler,))
-    require(not books.hasty, f"rounds {books.hasty} were settled inside the dispute window of the one before")
+    require(not books.hasty, f"rounds {said(books.hasty)} were settled inside the dispute window of the one before")
     allocated = max((settled.allocated for settled in standing if settled), default=0)
     covered = books.claims <= allocated and allocated + books.compensations <= posted.escrow + books.forfeited
     require(covered, "more claimed than allocated, or more owed than posted")
     same("number of tasks", evidence.task_count, sum(isinstance(event, TaskPosted) for event in evidence.events))
     # Anybody can force ether into a contract, so only a shortfall says something.
-    same("escrow in the ledger's total", evidence.held.get(evidence.task), view.escrow + view.deposits)
+    held = case.amount(evidence.held.get(evidence.task, 0))
+    same("escrow in the ledger's total", held, case.amount(view.escrow + view.deposits))
     owed = sum(evidence.held.values())
-    require(evidence.balance >= owed, f"the ledger holds {evidence.balance} and owes {owed}")
+    require(evidence.balance >= owed, f"the ledger holds {case.amount(evidence.balance)} and owes {owed}")
 
 
 def _window(case: Case) -> int:
-    return known(case.state.posted, "TaskPosted").terms.dispute_seconds
+    return known(case.state.posted, "the posting of the task").terms.dispute_seconds

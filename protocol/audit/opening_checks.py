@@ -17,6 +17,7 @@ from protocol.audit.key_checks import KeyAudit, opening_set
 from protocol.audit.report import require, same
 from protocol.audit.round_checks import Base, RoundAudit
 from protocol.audit.task_checks import TaskFacts
+from protocol.audit.wording import said
 from protocol.content.cid import cid_of
 from protocol.encryption.port import Aggregator
 from protocol.errors import HearthError
@@ -44,6 +45,7 @@ from protocol.screening.verdict import Unfit, decide, judged_by_size
 from protocol.sparse.codec import encode_sums
 from protocol.task.documents import Lack
 from protocol.task.round_facts import Settled
+from protocol.text import in_words
 
 Words = npt.NDArray[np.uint64]  # a sum of ciphertexts
 Sizes = Mapping[Address, int | Lack]  # of committed ciphertexts; each is folded and forgotten
@@ -79,8 +81,8 @@ class OpeningAudit:
             self._check_published(ended, sizes)
         with check(20, subject):
             charge = spent(self._plan.learning.mechanism, self.case.spec.privacy, self.audit.number)
-            for part in fields(charge):
-                same(f"{part.name} of the charge", getattr(self._record.charge, part.name), getattr(charge, part.name))
+            for name in (part.name for part in fields(charge)):
+                same(f"{in_words(name)} of the charge", getattr(self._record.charge, name), getattr(charge, name))
         settlement = Settlement(self.case, self.audit, ended, self.before, self.task.initial_correct, self.record)
         with suppress(HearthError):
             self.allocation = settlement.established(self._decided(sizes))
@@ -225,7 +227,7 @@ class OpeningAudit:
         """Whoever cries garbage over a sum that some of the keys open takes the contributions of all. Remarks."""
         known(partials or None, "valid partial keys")
         opening = opening_set(self._scheme, words, weights, partials)
-        require(opening is None, f"no garbage: the keys of authorities {opening} open the sum")
+        require(opening is None, f"no garbage: the keys of authorities {said(opening)} open the sum")
         return ["no keys open the sum: somebody in it sent what is no update"]
 
     def _check_model(self, ended: RoundPublished, garbage: bool) -> None:
@@ -250,7 +252,7 @@ class OpeningAudit:
         """From the record or, where nobody can read it, from the ciphertexts as they are now."""
         if self.record is not None:
             return self.record.verdict
-        expected, unfit = self._scheme.body_bytes, {Lack.CORRUPT: Unfit.CORRUPT}
+        expected, unfit = self._scheme.body_bytes, {Lack.CORRUPT: Unfit.CORRUPT, Lack.MALFORMED: Unfit.CORRUPT}
         found = {client: sizes.get(client, Lack.MISSING) for client in known(self.audit.committed, "the committed set")}
         findings = {
             client: unfit.get(size, Unfit.UNAVAILABLE) if isinstance(size, Lack) else judged_by_size(size, expected)

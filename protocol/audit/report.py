@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, is_dataclass
-from enum import Enum, StrEnum
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 from protocol.audit.evidence import MissingEvidenceError, UnverifiedEndpointError
+from protocol.audit.wording import differences
 from protocol.errors import HearthError, Party, VerificationError
-from protocol.identifiers import to_hex
 from protocol.text import shown
 
 CHECKS: Final[dict[int, str]] = {
@@ -68,6 +68,7 @@ class Line:
 @dataclass
 class Report:
     lines: list[Line] = field(default_factory=list)
+    tell: Callable[[str], object] = field(default=lambda _: None, repr=False, compare=False)  # what is checked next
 
     @property
     def status(self) -> Status:
@@ -82,6 +83,13 @@ class Report:
     def failed(self) -> list[Line]:
         return [line for line in self.lines if line.status is not Status.PASS]
 
+    def without_content(self, reason: str) -> None:
+        """One line in place of all that are UNKNOWN, since the content store as a whole cannot be asked."""
+        kept = [line for line in self.lines if line.status is not Status.UNKNOWN]
+        if unknown := len(self.lines) - len(kept):
+            detail = f"{reason}; {unknown} checks need what it has (fault: {Party.CONTENT_STORE})"
+            self.lines = [*kept, Line(3, "content store", Status.UNKNOWN, detail)]
+
     def count(self, status: Status) -> int:
         return sum(line.status is status for line in self.lines)
 
@@ -89,6 +97,7 @@ class Report:
     def check(self, number: int, subject: str) -> Iterator[list[str]]:
         """Adds one line for the block; the yielded list takes remarks that go with a PASS."""
         remarks: list[str] = []
+        self.tell(f"check {number}, {subject}")
         try:
             yield remarks
         except MissingEvidenceError as error:
@@ -101,39 +110,29 @@ class Report:
             self.lines.append(Line(number, subject, Status.PASS, "; ".join(remarks)))
 
 
+@contextmanager
+def blamed(party: Party) -> Iterator[None]:
+    """Of a failure inside: on whoever had to see it before anybody else did."""
+    try:
+        yield
+    except MissingEvidenceError:
+        raise
+    except HearthError as error:
+        raise VerificationError(str(error.args[0]), fault=party) from error
+
+
 def require(condition: bool, message: str) -> None:
     if not condition:
         raise VerificationError(message)
 
 
 def same(name: str, claimed: object, derived: object) -> None:
-    """Raises VerificationError unless what is claimed equals what follows. Of two messages the first field tells."""
-    if claimed == derived:
-        return
-    if is_dataclass(claimed) and type(claimed) is type(derived):
-        for part in fields(claimed):
-            same(f"{name}, {part.name}", getattr(claimed, part.name), getattr(derived, part.name))
-    raise VerificationError(f"{name}: {_text(claimed)} is claimed, {_text(derived)} follows")
+    """Raises VerificationError, which tells the first difference, unless what is claimed equals what follows."""
+    if claimed != derived:
+        raise VerificationError(differences(name, claimed, derived))
 
 
 def _reason(error: HearthError) -> str:
     """For people: whose fault it was, where it was somebody else's than the subject's."""
     reason = str(error.args[0])
     return reason if error.fault is Party.OURS else f"{reason} (fault: {error.fault})"
-
-
-def _text(value: object) -> str:
-    match value:
-        case None:
-            return "nothing"
-        case bytes():
-            return to_hex(value) if len(value) <= 32 else f"{to_hex(value[:16])}.. ({len(value)} bytes)"
-        case Enum():
-            return value.name.lower().replace("_", " ")
-        case str():
-            text = value
-        case Collection():
-            text = ", ".join(map(_text, value)) or "nothing"
-        case _:
-            text = str(value)
-    return text if len(text) <= 200 else text[:200] + ".."

@@ -18,7 +18,7 @@ def check_rosters(case: Case) -> None:
     for event in replay.own():
         if not isinstance(event, RosterPosted):
             continue
-        posted, state = known(replay.state.posted, "TaskPosted"), replay.state
+        posted, state = known(replay.state.posted, "the posting of the task"), replay.state
         what = f"roster of {to_hex(event.authority)} for window {event.window}"
         require(event.authority in posted.terms.authorities, f"{what}, who is no authority of the task")
         before = first_round(event.window, posted.terms.roster_rounds) - 1
@@ -33,7 +33,7 @@ def check_window_waited(state: TaskState, number: int, time: int) -> None:
 
     ``state``: the one right before. Raises VerificationError.
     """
-    posted = known(state.posted, "TaskPosted")
+    posted = known(state.posted, "the posting of the task")
     window = window_of(number, posted.terms.roster_rounds)
     if first_round(window, posted.terms.roster_rounds) != number:
         return

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.audit.case import Case, known, read
-from protocol.audit.report import Status, require, same
+from protocol.audit.report import Status, blamed, require, same
 from protocol.audit.roster_checks import check_window_waited
 from protocol.content.cid import cid_of
+from protocol.errors import Party
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, to_hex
 from protocol.incentives.reputation import weight_of
 from protocol.messages.chain import RoundExpired
@@ -112,7 +113,7 @@ def _check_deadlines(case: Case, facts: RoundFacts) -> None:
     same("end of objections in the view", view.object_until, object_until)
     same("cohort in the view", view.cohort, opened.cohort)
     same("label in the view", view.label, opened.label)
-    servers = known(case.state.posted, "TaskPosted").terms.edge_servers
+    servers = known(case.state.posted, "the posting of the task").terms.edge_servers
     same("edge server in the view", servers[view.server : view.server + 1], (facts.server,))
     same("request in the view", view.request, facts.requested.request if facts.requested else ZERO_DIGEST)
 
@@ -121,7 +122,7 @@ def _check_batch_time(case: Case, facts: RoundFacts) -> int:
     """The end of the objections to the round's batch, 0 without one."""
     if facts.batched is None:
         return 0
-    terms = known(case.state.posted, "TaskPosted").terms
+    terms = known(case.state.posted, "the posting of the task").terms
     time, (first, last) = case.evidence.time(facts.batched), batch_window(terms, facts.opened.commit_until)
     require(first <= time, "a batch before every phone had to send")
     require(time <= last, "a batch too late for objections")
@@ -196,11 +197,13 @@ def _check_batch(case: Case, audit: RoundAudit) -> None:
     batch = read(case.state.batch(audit.number), "batch")
     same("root", event.root, batch_root(batch))
     same("count", event.count, len(batch.commitments))
-    verify_batch(known(audit.plan, "the plan"), batch, case.state.signer_of)
+    with blamed(Party.EDGE_SERVER):
+        verify_batch(known(audit.plan, "the plan"), batch, case.state.signer_of)
 
 
 def _check_direct(case: Case, audit: RoundAudit, client: Address) -> None:
     plan, signed = known(audit.plan, "the plan"), audit.facts.direct_commitments()[client]
     require(client in case.state.enrolled, "a direct commitment of an outsider")
     same("label", signed.commitment.label, plan.label())
-    verify_commitment(plan, signed, case.state.signer_of)
+    with blamed(Party.LEDGER):
+        verify_commitment(plan, signed, case.state.signer_of)

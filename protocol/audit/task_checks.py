@@ -14,13 +14,14 @@ from protocol.audit.enrolment_checks import check_enrolments, check_leaves
 from protocol.audit.report import require, same
 from protocol.deployment import LEDGER
 from protocol.identifiers import ZERO_DIGEST, Digest
-from protocol.messages.chain import LedgerRules, TakenOver
+from protocol.messages.chain import LedgerRules, TakenOver, TaskTerms
 from protocol.model.dataset import MAX_DATASET_BYTES, Array, decode_labelled
 from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
 from protocol.model.specification import validate
 from protocol.round.planning import terms_of
 from protocol.task.word import next_word
+from protocol.text import in_words
 
 
 @dataclass
@@ -81,12 +82,13 @@ def _check_words(case: Case) -> None:
 
 def _check_terms(case: Case) -> None:
     evidence, state, view = case.evidence, case.state, case.evidence.task_view
-    require(state.posted is not None, "no TaskPosted event")
-    posted = known(state.posted, "TaskPosted")
+    require(state.posted is not None, "no event says that it was posted")
+    posted = known(state.posted, "the posting of the task")
     same("spec in view and event", view.spec, posted.terms.spec)
     spec, terms, durations = case.spec, terms_of(case.spec), case.spec.durations
+    _check_money_terms(case, posted.terms, terms)
     same("terms", posted.terms, terms)
-    same("escrow", posted.escrow, spec.budget())
+    same("escrow", case.amount(posted.escrow), case.amount(spec.budget()))
     same("manufacturer", view.manufacturer, posted.manufacturer)
     same("token", view.token, terms.token)
     took_over = {event.edge_server for event in case.of_task(TakenOver)}
@@ -98,7 +100,8 @@ def _check_terms(case: Case) -> None:
     require(durations.claim_seconds >= rules.claim_seconds, "less time to claim than the ledger gives")
     counts = (view.rounds, view.min_clients, view.max_clients, view.max_cohort)
     same("counts", counts, (state.total_rounds, terms.min_clients, terms.max_clients, terms.max_cohort))
-    same("rewards", (view.participation, view.contribution), (terms.participation, terms.contribution))
+    same("reward for participation", case.amount(view.participation), case.amount(terms.participation))
+    same("reward for contribution", case.amount(view.contribution), case.amount(terms.contribution))
     same("stopped", view.stopped, state.stopped)
     start = evidence.time(posted)
     task_until = start + durations.task_seconds
@@ -106,3 +109,10 @@ def _check_terms(case: Case) -> None:
     same("deadlines in the event", (posted.enrol_until, posted.task_until, posted.claim_until), instants)
     in_view = (view.enrol_until, view.task_until, view.claim_until)
     same("deadlines in the view", in_view, (state.enrol_until, *instants[1:]))
+
+
+def _check_money_terms(case: Case, posted: TaskTerms, agreed: TaskTerms) -> None:
+    """Those that are amounts, before all others."""
+    for name in ("participation", "contribution", "edge_fee", "authority_fee", "edge_bond", "authority_bond", "stake"):
+        amounts = case.amount(getattr(posted, name)), case.amount(getattr(agreed, name))
+        same(f"terms, {in_words(name)}", *amounts)

@@ -16,6 +16,7 @@ from protocol.errors import EncryptionError
 
 FE64: Final = "FE64-A/1"
 PAD: Final = "PAD/1"
+NAMES: Final = (FE64, PAD)
 
 
 def _fe64() -> Fe64Arithmetic:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from protocol.errors import MalformedError, Party
+from protocol.errors import SpecError
 from protocol.identifiers import NATIVE_COIN, Address, Amount, Count, Digest, PartsPerMillion, Range, Seconds
 from protocol.version import SPEC_VERSION
 
@@ -119,16 +119,15 @@ class CohortTerms:
 
     def __post_init__(self) -> None:
         if not self.min_clients <= self.max_cohort <= self.max_clients:
-            raise MalformedError(
-                f"max_cohort {self.max_cohort} is not between {self.min_clients} min_clients and {self.max_clients}"
-                " max_clients",
-                fault=Party.MANUFACTURER,
+            raise SpecError(
+                "cohort.max_cohort",
+                f"{self.max_cohort} is not between {self.min_clients} min_clients and {self.max_clients} max_clients",
             )
 
 
 @dataclass(frozen=True, slots=True)
 class ReputationTerms:
-    """What ``protocol.incentives.reputation`` reads its rule table with. Raises MalformedError if impossible."""
+    """What ``protocol.incentives.reputation`` reads its rule table with. Raises SpecError if impossible."""
 
     initial: Annotated[int, Range(0, 255)]  # of an address that the ledger does not know yet
     floor: Annotated[int, Range(1, 255)]  # below it a client is not planned
@@ -140,11 +139,12 @@ class ReputationTerms:
     sources: Annotated[tuple[Address, ...], Range(0, 16)] = ()
 
     def __post_init__(self) -> None:
-        if not self.waiting_rounds <= self.floor <= self.maximum or self.initial > self.maximum:
-            raise MalformedError(
-                f"reputation: waiting {self.waiting_rounds}, floor {self.floor}, initial {self.initial}"
-                f" and maximum {self.maximum} contradict each other",
-                fault=Party.MANUFACTURER,
+        for name in ("floor", "initial", "admission"):
+            if getattr(self, name) > self.maximum:
+                raise SpecError(f"reputation.{name}", f"{getattr(self, name)} is above the maximum of {self.maximum}")
+        if self.waiting_rounds > self.floor:
+            raise SpecError(
+                "reputation.waiting_rounds", f"{self.waiting_rounds} points below a floor of {self.floor} are none"
             )
 
 
@@ -202,7 +202,7 @@ class ScheduleTerms:
 class Committee:
     """Authority j = 1..m is ``members[j - 1]``, whose account signs; any ``threshold`` issue a functional key.
 
-    A round has one key even if ``corrupt`` of them sign anything. Raises MalformedError where those could open alone.
+    A round has one key even if ``corrupt`` of them sign anything. Raises SpecError where those could open alone.
     """
 
     threshold: Annotated[int, Range(2, 16)]
@@ -211,9 +211,8 @@ class Committee:
 
     def __post_init__(self) -> None:
         if self.corrupt >= self.threshold:
-            raise MalformedError(
-                f"committee: {self.corrupt} corrupt members reach the threshold of {self.threshold}",
-                fault=Party.MANUFACTURER,
+            raise SpecError(
+                "committee.corrupt", f"{self.corrupt} corrupt members reach the threshold of {self.threshold}"
             )
 
     @property
@@ -229,7 +228,7 @@ class Committee:
 
 @dataclass(frozen=True, slots=True)
 class TaskSpec:
-    """Raises MalformedError where a substitute could not save a round, or a phone would send or object too late."""
+    """Raises SpecError where a substitute could not save a round, or a phone would send or object too late."""
 
     version: Annotated[int, Range(SPEC_VERSION, SPEC_VERSION)]
     title: ShortText
@@ -253,25 +252,25 @@ class TaskSpec:
 
     def __post_init__(self) -> None:
         if self.edge_substitutes and 2 * self.durations.takeover_seconds > self.durations.settle_seconds:
-            raise MalformedError(
-                f"takeover_seconds {self.durations.takeover_seconds}: a substitute needs at least half of the"
+            raise SpecError(
+                "durations.takeover_seconds",
+                f"{self.durations.takeover_seconds}: a substitute needs at least half of the"
                 f" {self.durations.settle_seconds} settle_seconds to finish a round",
-                fault=Party.MANUFACTURER,
             )
         owed = self.cohort.max_cohort * self.rewards.participation
         if self.deposits.edge_server < owed:
-            raise MalformedError(
-                f"deposits.edge_server {self.deposits.edge_server}: the bond has to cover the {owed} that a cohort is"
-                " owed for a round that its server leaves alone",
-                fault=Party.MANUFACTURER,
+            raise SpecError(
+                "deposits.edge_server",
+                f"{self.deposits.edge_server}: the bond has to cover the {owed} that a cohort is owed for a round that"
+                " its server leaves alone",
             )
         sent = 2 * self.schedule.training_seconds
         if 2 * (sent + self.durations.objection_seconds) > self.durations.commit_seconds:
-            raise MalformedError(
-                f"training_seconds {self.schedule.training_seconds}: phones send for up to twice as long, which has to"
-                f" be in the first half of the {self.durations.commit_seconds} commit_seconds, together with the"
+            raise SpecError(
+                "schedule.training_seconds",
+                f"{self.schedule.training_seconds}: phones send for up to twice as long, which has to be in the first"
+                f" half of the {self.durations.commit_seconds} commit_seconds, together with the"
                 f" {self.durations.objection_seconds} objection_seconds",
-                fault=Party.MANUFACTURER,
             )
 
     @property

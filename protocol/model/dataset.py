@@ -35,7 +35,10 @@ class Examples:
                 raise MalformedError(f"examples: {name} is {array.dtype} of shape {array.shape}")
         counts = {len(array) for array in self.arrays.values()}
         if len(counts) != 1 or 0 in counts:
-            raise MalformedError(f"examples: arrays of {sorted(counts)} rows")
+            rows = ", ".join(f"{name} has {len(array)} rows" for name, array in sorted(self.arrays.items()))
+            raise MalformedError(
+                f"examples: {rows or 'no arrays'}; each array has one row for each example, and at least one"
+            )
 
     def __len__(self) -> int:
         return len(next(iter(self.arrays.values())))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from math import prod
 
-from protocol.errors import MalformedError, Party
+from protocol.errors import SpecError
 from protocol.messages.task import Layer, ModelSpec
+from protocol.strict_toml import nearest
 
 MAX_PARAMETERS = 20_000_000
 ORIENTATIONS = 8  # of oriented_gradients, signed
@@ -17,7 +18,7 @@ _Step = tuple[Shape, tuple[tuple[str, Shape], ...]]  # output shape, parameters
 
 
 def validate(model: ModelSpec) -> None:
-    """Raises MalformedError, naming the layer, for anything that is not allowed or does not fit."""
+    """Raises SpecError, naming the layer, for anything that is not allowed or does not fit."""
     parameter_shapes(model)
 
 
@@ -30,28 +31,39 @@ def _steps(model: ModelSpec) -> list[_Step]:
     """Of every layer what it gives for one example, and its trained tensors."""
     shape: Shape = model.input_shape
     if min(shape) < 1 or prod(shape) > MAX_WIDTH:
-        raise _refused(f"input shape {shape}")
+        raise SpecError("model.input_shape", f"{shape} is not of 1 to {MAX_WIDTH} numbers")
     steps: list[_Step] = []
     for number, layer in enumerate(model.layers):
+        line = f"model.layers[{number}]"
         if layer.kind not in _LAYERS:
-            raise _refused(f"layer {number}: {layer.kind} is not allowed")
+            raise SpecError(f"{line}.kind", f'"{layer.kind}" is not allowed; {nearest(layer.kind, _LAYERS)}')
         names, step = _LAYERS[layer.kind]
-        if set(layer.arguments) != set(names):
-            raise _refused(f"layer {number}: {layer.kind} takes {', '.join(names) or 'no arguments'}")
+        _check_arguments(line, layer, names)
         if layer.kind == "oriented_gradients" and number:
-            raise _refused("oriented_gradients must come first")
+            raise SpecError(line, "oriented_gradients must come first")
         try:
             shape, own = step(shape, layer.arguments)
         except ValueError as error:
-            raise _refused(f"layer {number}: {layer.kind}: {error}") from error
+            raise SpecError(line, f"{layer.kind}: {error}") from error
         if prod(shape) > MAX_WIDTH:
-            raise _refused(f"layer {number}: {prod(shape)} numbers for one example")
+            raise SpecError(line, f"gives {prod(shape)} numbers for one example; at most {MAX_WIDTH}")
         steps.append((shape, tuple((f"{number}.{name}", size) for name, size in own)))
     if shape != (model.classes,):
-        raise _refused(f"the last layer gives {shape} where {model.classes} classes are asked for")
-    if not 0 < sum(prod(size) for _, own in steps for _, size in own) <= MAX_PARAMETERS:
-        raise _refused("no parameters, or too many")
+        raise SpecError("model.classes", f"the last layer gives {shape} where {model.classes} classes are asked for")
+    dimension = sum(prod(size) for _, own in steps for _, size in own)
+    if not 0 < dimension <= MAX_PARAMETERS:
+        raise SpecError("model.layers", f"{dimension} parameters; a model has 1 to {MAX_PARAMETERS}")
     return steps
+
+
+def _check_arguments(line: str, layer: Layer, names: tuple[str, ...]) -> None:
+    for name in layer.arguments:
+        if name not in names:
+            known = nearest(name, names) if names else "it takes none"
+            raise SpecError(f"{line}.{name}", f"{layer.kind} has no such argument; {known}")
+    for name in names:
+        if name not in layer.arguments:
+            raise SpecError(f"{line}.{name}", f"{layer.kind} needs it; it takes {', '.join(names)}")
 
 
 def dimension_of(model: ModelSpec) -> int:
@@ -123,7 +135,3 @@ _LAYERS: dict[str, tuple[tuple[str, ...], Callable[[Shape, Mapping[str, int]], _
     "linear": (("outputs", "bias"), _linear),
     "convolution": (("channels", "kernel", "stride"), _convolution),
 }
-
-
-def _refused(reason: str) -> MalformedError:
-    return MalformedError(f"model: {reason}", fault=Party.MANUFACTURER)

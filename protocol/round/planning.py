@@ -21,6 +21,7 @@ from protocol.messages.task import MICRO, TaskSpec
 from protocol.model.layout import always_sent
 from protocol.model.specification import dimension_of
 from protocol.sparse.index_set import select
+from protocol.text import in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,7 @@ def check_plan(plan: RoundPlan, spec: TaskSpec, domain: Domain, task: int, round
     }
     for name, value in expected.items():
         if getattr(plan, name) != value:
-            raise VerificationError(f"the plan's {name} is not the task's", fault=Party.EDGE_SERVER)
+            raise VerificationError(f"the plan's {in_words(name)} is not the task's", fault=Party.EDGE_SERVER)
     if clients != sorted(set(clients)):
         raise MalformedError("the plan's clients are not strictly ascending", fault=Party.EDGE_SERVER)
     if not plan.min_clients <= len(clients) <= spec.cohort.max_cohort:

@@ -12,7 +12,7 @@ from math import ceil
 from statistics import median_low
 from typing import Final
 
-from protocol.errors import MalformedError, Party
+from protocol.errors import SpecError
 from protocol.messages.chain import RoundOpened
 from protocol.messages.task import TaskSpec
 
@@ -71,7 +71,7 @@ def margins(spec: TaskSpec, opened: RoundOpened, times: Mapping[int, int]) -> Ma
 
 
 def check_durations(spec: TaskSpec, seconds: int) -> None:
-    """Raises MalformedError, which names the line, where a phase is too short for a chain with a block in ``seconds``.
+    """Raises SpecError where a phase is too short for a chain with a block in ``seconds``.
 
     Phones have half of the training time to hear of a round, which they do once its opening is confirmed. In the
     commit phase phones send, then what was relayed lands, then the batch; before the objections to it are over there is
@@ -79,23 +79,25 @@ def check_durations(spec: TaskSpec, seconds: int) -> None:
     it, a request lands and a publication. A draw is opened once it is confirmed, while its block is known.
     """
     landing, durations = landing_seconds(spec, seconds), spec.durations
-    _at_least("training_seconds", spec.schedule.training_seconds, 2 * spec.confirmations * seconds, seconds)
+    _at_least("schedule.training_seconds", spec.schedule.training_seconds, 2 * spec.confirmations * seconds, seconds)
     sending = 2 * spec.schedule.training_seconds
-    _at_least("objection_seconds", durations.objection_seconds, (1 + spec.confirmations) * seconds, seconds)
-    _at_least("commit_seconds", durations.commit_seconds, sending + 2 * landing + durations.objection_seconds, seconds)
+    _at_least("durations.objection_seconds", durations.objection_seconds, (1 + spec.confirmations) * seconds, seconds)
+    _at_least(
+        "durations.commit_seconds",
+        durations.commit_seconds,
+        sending + 2 * landing + durations.objection_seconds,
+        seconds,
+    )
     takeover = durations.takeover_seconds if spec.edge_substitutes else 0
-    _at_least("settle_seconds", durations.settle_seconds, takeover + 4 * landing, seconds)
+    _at_least("durations.settle_seconds", durations.settle_seconds, takeover + 4 * landing, seconds)
     if spec.cohort.draws and 2 * landing > DRAW_BLOCKS * seconds:
-        raise MalformedError(
-            f"confirmations {spec.confirmations}: a round that is drawn is opened within {DRAW_BLOCKS} blocks, of"
+        raise SpecError(
+            "task.confirmations",
+            f"{spec.confirmations} are too many: a round that is drawn is opened within {DRAW_BLOCKS} blocks, of"
             f" {seconds} s",
-            fault=Party.MANUFACTURER,
         )
 
 
 def _at_least(line: str, asked: int, least: int, seconds: int) -> None:
     if asked < least:
-        raise MalformedError(
-            f"{line} {asked}: where a block takes {seconds} s this task needs at least {least}",
-            fault=Party.MANUFACTURER,
-        )
+        raise SpecError(line, f"{asked}: where a block takes {seconds} s this task needs at least {least}")

@@ -13,6 +13,7 @@ from scripts.bench.environments import PEERS, measure_peer
 from scripts.bench.ours import SYSTEMS, measure_system
 from scripts.bench.systems import Row, peer_row, significant
 from scripts.checks.locked_environment import ProgramMissingError
+from scripts.guard import run_guarded
 from scripts.launcher import module_command
 
 Say = Callable[[str], None]
@@ -73,7 +74,9 @@ def _measure_large(result: dict[str, Any], say: Say) -> None:
     result["start_up"] = start_up.measure()
     say("streamed round, {:,} x {:,}".format(*targets.STREAMED))
     command = [*module_command("scripts.bench.streaming"), *map(str, targets.STREAMED)]
-    result["streaming"] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    ran = run_guarded(command, stdout=subprocess.PIPE)
+    ran.check_returncode()
+    result["streaming"] = json.loads(ran.stdout)
     if machine.available_bytes() < large.NEEDED_BYTES:
         result["missing"]["the large round"] = f"it needs {large.NEEDED_BYTES / 1e9:.0f} GB of free memory"
         return

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 from scripts.bench.gas_bank import Bank
@@ -126,11 +124,13 @@ def state_changing_functions() -> set[str]:
 @contextmanager
 def local_chain() -> Iterator[tuple[str, Signer]]:
     """URL and funded account of a fresh chain: anvil, or the one in a Python process where there is no anvil."""
-    with tempfile.TemporaryDirectory(prefix="hearth-gas-") as folder, Stage() as stage:
+    with Stage() as stage:
+        folder = stage.temporary_folder()
         try:
-            yield start_chain(stage, Path(folder) / "anvil", "anvil", None, None)
+            chain = start_chain(stage, folder / "anvil", "anvil", None, None)
         except ToolMissingError:
-            yield start_chain(stage, Path(folder) / "memory", "memory", None, None)
+            chain = start_chain(stage, folder / "memory", "memory", None, None)
+        yield chain
 
 
 def run(sizes: Sequence[int], rpc_url: str, faucet: Signer, say: Callable[[str], object]) -> dict[str, Any]:

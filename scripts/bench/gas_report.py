@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from protocol.errors import HearthError
+from scripts.demonstration.screen import show
 
 SNAPSHOT: Final = Path(__file__).resolve().parents[2] / "contracts" / "gas.json"
 TOLERANCE_PERCENT: Final = 2
@@ -92,7 +93,7 @@ def print_result(result: dict[str, Any], console: Console) -> None:
     for table in (functions, updates, targets):
         for column in table.columns[1:]:
             column.justify = "right"
-        console.print(table)
+        show(console, table)
     if gas := result["per_update"].get("100"):
         console.print(f"2CP: {TWO_CP_GAS:,} per update, {TWO_CP_GAS / gas:.0f} times as much as here with 100 clients")
 

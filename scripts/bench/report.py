@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from scripts.bench.tables import (
@@ -18,6 +19,7 @@ from scripts.bench.tables import (
     target_rows,
 )
 from scripts.bench.targets import missed
+from scripts.demonstration.screen import show
 
 
 def print_result(result: Mapping[str, Any], console: Console) -> None:
@@ -28,7 +30,7 @@ def print_result(result: Mapping[str, Any], console: Console) -> None:
     _print("Targets", TARGET_HEADINGS, target_rows(result), console)
     console.print(f"read bandwidth {number(result['read_bandwidth_gb_s'])} GB/s", highlight=False)
     for name, reason in result["missing"].items():
-        console.print(f"[bold yellow]missing peer[/] {name}: {reason}", highlight=False)
+        console.print(f"[bold yellow]missing peer[/] {name}: {escape(reason)}", highlight=False)
     for what in missed(result["targets"]):
         console.print(f"[bold red]missed[/] {what}", highlight=False)
 
@@ -39,4 +41,4 @@ def _print(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], c
         table.add_column(heading, justify="right" if position else "left")
     for row in rows:
         table.add_row(*row)
-    console.print(table)
+    show(console, table)

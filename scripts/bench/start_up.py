@@ -9,23 +9,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from typing import Any
 
 from scripts.bench.timing import clock
+from scripts.guard import Guard
 from scripts.launcher import module_command
 
 
 def measure() -> dict[str, Any]:
     """Seconds of whole processes, interpreter and imports included, and of one that only imports."""
-    with tempfile.TemporaryDirectory() as cache:
-        first, second = _process(cache, "encrypt"), _process(cache, "encrypt")
-        return {"first_seconds": first, "second_seconds": second, "imports_alone_seconds": _process(cache, "import")}
+    with Guard() as guard:
+        surroundings = {**os.environ, **guard.environment, "NUMBA_CACHE_DIR": str(guard.temporary_folder())}
+        first, second = _process(surroundings, "encrypt"), _process(surroundings, "encrypt")
+        imports = _process(surroundings, "import")
+        return {"first_seconds": first, "second_seconds": second, "imports_alone_seconds": imports}
 
 
-def _process(cache: str, what: str) -> float:
+def _process(surroundings: dict[str, str], what: str) -> float:
     command = [*module_command("scripts.bench.start_up"), what]
-    surroundings = os.environ | {"NUMBA_CACHE_DIR": cache}
     return round(clock(lambda: subprocess.run(command, env=surroundings, check=True))[0], 2)
 
 

@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from protocol.errors import HearthError, MalformedError
 from protocol.identifiers import to_hex
 from protocol.strict_json import parse_json
 from scripts.checks.node_tools import ensure_anvil, ensure_ganache, ensure_node
+from scripts.guard import Guard
 from storage.durable_file import write_file_atomically
 from storage.ledger.ethereum.ledger import deploy
 from storage.ledger.ethereum.node import Node
@@ -60,6 +61,7 @@ class Testnet:
     rpc_url: str
     chain_id: int = 0
     ledger: str = ""
+    block: int = 0  # of its creation
 
     @property
     def accounts(self) -> list[tuple[str, str]]:
@@ -94,11 +96,12 @@ def up(folder: Path, chain: str, port: int | None) -> tuple[Testnet, bool]:
             if running.ledger:
                 return running, False
             _end(running)  # its start was interrupted
-        testnet = _start(folder, chain, _free(DEFAULT_PORT if port is None else port))
+        number = _free(DEFAULT_PORT if port is None else port)
         try:
-            testnet = _furnish(testnet, folder)
+            with Guard() as guard:  # until it is ready, the chain ends with this process
+                testnet = _furnish(_start(folder, chain, number, guard.environment), folder)
+                guard.let_go()
         except BaseException:
-            _end(testnet)
             (folder / STATE_FILE).unlink(missing_ok=True)
             raise
         return testnet, True
@@ -127,11 +130,12 @@ def read_state(folder: Path) -> Testnet | None:
     return testnet if alive else None
 
 
-def _start(folder: Path, chain: str, port: int) -> Testnet:
+def _start(folder: Path, chain: str, port: int, mark: Mapping[str, str]) -> Testnet:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [str(ensure_node() / "node"), *_arguments(chain, port)],
             cwd=folder,
+            env={**os.environ, **mark},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -166,8 +170,8 @@ def _furnish(testnet: Testnet, folder: Path) -> Testnet:
         provider.make_request("anvil_setLoggingEnabled", [False])  # else the log grows with every question
     chain_id = Node(provider).chain_id()
     provider.close()
-    ledger, _ = deploy(testnet.rpc_url, chain_id, Signer(public_keys(testnet.chain)[0]))
-    testnet = replace(testnet, chain_id=chain_id, ledger=to_hex(ledger))
+    ledger, created = deploy(testnet.rpc_url, chain_id, Signer(public_keys(testnet.chain)[0]))
+    testnet = replace(testnet, chain_id=chain_id, ledger=to_hex(ledger), block=created.block)
     _write(folder, testnet)
     return testnet
 

@@ -177,6 +177,8 @@ def _count(known: Deployment, chain: _Chain, rpc_url: str, file: Path) -> int:
     reader = EthereumReader(rpc_url, known.address)
     try:
         ours = expected_codes(published_codes(), reader.domain, known.rules, known.tasks_address)
+        if known.state == DONE and not reader.code():
+            reader = _as_of_its_block(known, reader)
         if reader.code():
             if deployed_codes(reader) != ours:
                 raise DeploymentError(f"{file}: {known.ledger} is not this contract, or has other rules")
@@ -194,6 +196,15 @@ def _count(known: Deployment, chain: _Chain, rpc_url: str, file: Path) -> int:
     if chain.nonce() > known.nonce + stand:
         raise DeploymentError(f"{file}: the deployment begun there failed or was replaced; remove the file to try anew")
     return stand
+
+
+def _as_of_its_block(known: Deployment, reader: EthereumReader) -> EthereumReader:
+    """Where the contract stands there: the node that was asked for the last block lags. Else the reader itself."""
+    then = EthereumReader(reader.provider, known.address, at=known.block)
+    try:
+        return then if then.code() else reader
+    except LedgerError:
+        return reader
 
 
 def _possible(rules: LedgerRules) -> bool:

@@ -94,10 +94,19 @@ class ChainMethods:
         }
 
     def _block_by_number(self, tag: object, full: bool = False) -> dict[str, Any] | None:
+        if tag == "pending":
+            return self._pending_block()
         try:
             return self._block(self._height(tag), full)
         except RefusedError:
             return None
+
+    def _pending_block(self) -> dict[str, Any]:
+        """An empty one of this moment, which has no hash yet."""
+        latest = self._block(self._chain.height, False)
+        unknown = dict.fromkeys(("hash", "nonce", "miner", "logsBloom"))
+        made = {"number": hex(self._chain.height + 1), "parentHash": latest["hash"], "transactions": []}
+        return {**latest, **unknown, **made, "timestamp": hex(self._chain.timestamp())}
 
     def _block_by_hash(self, digest: str, full: bool = False) -> dict[str, Any] | None:
         wanted = _bytes(digest)

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from backend.listening import Listening, listening_socket
 from protocol.errors import MalformedError
 from protocol.strict_json import parse_json
 from scripts.chain.development import DevelopmentChain
@@ -45,8 +46,8 @@ def chain_app(chain: DevelopmentChain) -> Starlette:
             if isinstance(question, list):
                 if not 0 < len(question) <= MAX_BATCH:
                     return _error(None, -32600, "not a batch")
-                return [_answer(methods, item) for item in question]
-            return _answer(methods, question)
+                return [answer_of(methods, item) for item in question]
+            return answer_of(methods, question)
 
     async def endpoint(request: Request) -> Response:
         body = b""
@@ -63,9 +64,13 @@ def chain_app(chain: DevelopmentChain) -> Starlette:
 def serve_chain(
     port: int, host: str = "127.0.0.1", clock: Callable[[], float] = time.time, ready_file: Path | None = None
 ) -> None:
-    """Serves a fresh chain until interrupted; port 0 takes a free one. ``ready_file`` gets the URL once it listens."""
+    """Serves a fresh chain until interrupted; port 0 takes a free one. ``ready_file`` gets the URL once it listens.
+
+    Raises ListenError.
+    """
     server = _Server(clock, host, port, ready_file)
-    server.run()
+    with listening_socket(Listening(port, host)) as opened:
+        server.run([opened])
 
 
 @contextmanager
@@ -103,7 +108,8 @@ class _Server(uvicorn.Server):
             write_file_atomically(self._ready_file, self.url.encode(), 0o644)
 
 
-def _answer(methods: ChainMethods, question: object) -> dict[str, Any]:
+def answer_of(methods: ChainMethods, question: object) -> dict[str, Any]:
+    """One JSON-RPC answer; errors are in it."""
     if not isinstance(question, dict) or not isinstance(question.get("method"), str):
         return _error(None, -32600, "not a request")
     number, parameters = question.get("id"), question.get("params", [])

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from scripts.guard import run_guarded
+
 _LOCKS: Final = Path(__file__).resolve().parents[1] / "locks"
 _INSTALL_SECONDS: Final = 900
 _MAX_REASON: Final = 200
@@ -43,9 +45,7 @@ def run(what: str, command: Sequence[str], seconds: int, folder: Path | None = N
     surroundings = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     surroundings |= {"FLWR_TELEMETRY_ENABLED": "0"} | ({"HOME": str(folder)} if folder else {})
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=seconds, env=surroundings, cwd=folder, check=False
-        )
+        done = run_guarded(command, surroundings, capture_output=True, timeout=seconds, cwd=folder)
     except subprocess.TimeoutExpired:
         raise ProgramMissingError(f"{what} took longer than {seconds} s") from None
     except OSError as error:

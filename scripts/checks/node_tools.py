@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from protocol.errors import HearthError
+from scripts.guard import run_guarded
 
 CONTRACTS: Final = Path(__file__).resolve().parents[2] / "contracts"
 NODE_MODULES: Final = CONTRACTS / "node_modules"
@@ -88,7 +89,7 @@ def _major(node: str) -> int:
 
 def _run(command: list[str], folder: Path, node: Path | None = None) -> None:
     environment = {**os.environ, "PATH": f"{node}{os.pathsep}{os.environ.get('PATH', '')}"} if node else None
-    ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    ran = run_guarded(command, environment, cwd=folder, capture_output=True)
     if ran.returncode:
         raise ToolMissingError(f"{' '.join(command)} failed: {(ran.stdout + ran.stderr)[-700:]!r}")
 

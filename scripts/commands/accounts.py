@@ -11,6 +11,8 @@ import typer
 from protocol.identifiers import to_hex
 from protocol.messages.chain import DEFAULT_RULES, LedgerRules
 from scripts.commands.options import MAX_GAS_PRICE, Keystore, MaxGasPrice, PasswordFile, RpcUrl
+from scripts.commands.outcome import OutputError, reason
+from scripts.commands.output_file import provable
 from storage.ledger.gas_limits import GasLimits
 
 key = typer.Typer(help="Chain accounts as keystore V3 files.", no_args_is_help=True)
@@ -31,7 +33,11 @@ def new(
     from storage.ledger.signer import Signer
 
     private_key = (1 + secrets.randbelow(GROUP_ORDER - 1)).to_bytes(32, "big")
-    write_keystore(keystore, private_key, read_password(password_file))
+    password = read_password(password_file)
+    try:
+        write_keystore(keystore, private_key, password)
+    except OSError as error:
+        raise OutputError(f"{keystore}: {reason(error)}") from error
     typer.echo(to_hex(Signer(private_key).address))
 
 
@@ -42,7 +48,9 @@ def deploy(
     password_file: PasswordFile,
     json_file: Annotated[
         Path,
-        typer.Option("--json", help="deployment file; completed when it is there already"),
+        typer.Option(
+            "--json", metavar="FILE", parser=provable, help="deployment file; completed when it is there already"
+        ),
     ] = Path("deployment.json"),
     confirmations: Annotated[int, typer.Option(min=0, max=1000, help="blocks upon the deployment's own")] = 0,
     reputation_maximum: Annotated[

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import astuple
+from collections.abc import Sequence
+from dataclasses import astuple, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,62 +28,117 @@ from scripts.commands.options import (
     Store,
     TaskNumber,
     open_ledger,
+    url_option,
 )
+from scripts.commands.output_file import OutputFile, provable_folder
+
+if TYPE_CHECKING:
+    from storage.ledger.ethereum.replay import RecordingProvider
+    from storage.ledger.proof_file import ProofFile
 
 
 def audit(
     ledger: Ledger,
     store: Store,
     task: TaskNumber,
-    rpc_url: Annotated[str | None, typer.Option(envvar="HEARTH_RPC_URL", help="the chain's JSON-RPC endpoint")] = None,
+    rpc_url: Annotated[str | None, url_option("the chain's JSON-RPC endpoint", envvar="HEARTH_RPC_URL")] = None,
     evidence: Annotated[Path | None, typer.Option(help="saved answers of the chain, in place of --rpc-url")] = None,
-    save_evidence: Annotated[Path | None, typer.Option(help="save the chain's answers here")] = None,
+    save_evidence: Annotated[
+        OutputFile | None, typer.Option(parser=OutputFile, metavar="FILE", help="save the chain's answers here")
+    ] = None,
     block: Annotated[
         str | None, typer.Option(metavar="HASH", help="audit as of this block, whose hash you have from elsewhere")
     ] = None,
     other_rpc_url: Annotated[
         list[str] | None,
-        typer.Option(help="another endpoint of the chain, which must agree about the block; repeatable"),
+        url_option("another endpoint of the chain, which must agree about the block; repeatable"),
     ] = None,
     json_file: JsonFile = None,
     proofs: Annotated[
-        Path | None, typer.Option(help="folder for proofs of what the ledger can judge; send them with hearth dispute")
+        Path | None,
+        typer.Option(
+            parser=provable_folder,
+            metavar="FOLDER",
+            help="folder for proofs of what the ledger can judge; send them with hearth dispute",
+        ),
     ] = None,
     authority: Annotated[
         list[str] | None,
-        typer.Option(metavar="URL", help="a key authority to ask what it issued, which may show who opened a sum"),
+        url_option("a key authority to ask what it issued, which may show who opened a sum"),
     ] = None,
 ) -> None:
     """Recomputes every round, score and payout of a task; prints one line for each check.
 
     What the endpoint shows is proven against the state of a block that --block names or that all endpoints agree on.
     """
-    from scripts.commands.auditor import EXIT_CODES, Endpoint, as_json, audit_endpoint, summary
+    from scripts.commands.auditor import EXIT_CODES, Endpoint, as_json, audit_endpoint, nothing_read, summary
     from scripts.commands.issued_keys import ask_authorities
+    from scripts.commands.progress import Progress
     from storage.content.open_store import open_store
     from storage.ledger.ethereum.replay import RecordingProvider, ReplayProvider
-    from storage.ledger.ethereum.rpc import JsonRpcProvider
-    from storage.ledger.proof_file import ProofFile, write_proof
+    from storage.ledger.ethereum.rpc import JsonRpcProvider, NodeProvider
+    from storage.ledger.interface import LedgerError
+    from storage.ledger.proof_file import ProofFile
 
     if (rpc_url is None) == (evidence is None):
         raise typer.BadParameter("exactly one of --rpc-url and --evidence")
-    provider = JsonRpcProvider(rpc_url) if rpc_url is not None else ReplayProvider(_existing(evidence))
-    recorder = RecordingProvider(provider) if save_evidence is not None else None
+    content, found = open_store(store), list[ProofFile]()
+    named = _hash(block) if block is not None else None
     others = tuple(JsonRpcProvider(url) for url in other_rpc_url or ())
-    endpoint = Endpoint(recorder or provider, ledger, others, _hash(block) if block is not None else None)
-    found: list[ProofFile] = []
-    issued = ask_authorities(authority or (), task)
-    report = audit_endpoint(endpoint, open_store(store), task, found.append if proofs is not None else None, issued)
+    node: NodeProvider | None = JsonRpcProvider(rpc_url) if rpc_url is not None else None
+    recorder = None
+    try:
+        if node is None:
+            node = replay = ReplayProvider(_existing(evidence))
+            ledger = replace(ledger, first_block=replay.first_block)
+    except LedgerError as error:
+        report = nothing_read(error)
+    else:
+        with Progress() as progress:
+            issued = ask_authorities(authority or (), task)
+            node = progress.of_node(node)
+            recorder = RecordingProvider(node) if save_evidence is not None else None
+            endpoint = Endpoint(recorder or node, ledger, others, named)
+            accuse = found.append if proofs is not None else None
+            report = audit_endpoint(endpoint, progress.of_store(content), task, accuse, issued, progress.tell)
     for line in (*report.lines, summary(report)):
         typer.echo(line)
-    if proofs is not None:
-        for breach in found:
-            typer.echo(f"proof: {write_proof(proofs, *astuple(breach))}")
-    if recorder is not None and save_evidence is not None:
-        recorder.save(save_evidence)
     if json_file is not None:
-        json_file.write_text(json.dumps(as_json(report), indent=2) + "\n")
+        json_file.write(json.dumps(as_json(report), indent=2).encode() + b"\n")
+    if recorder is not None and save_evidence is not None:
+        _save(recorder, save_evidence)
+    if proofs is not None:
+        _write_proofs(proofs, found)
     raise typer.Exit(EXIT_CODES[report.status])
+
+
+def _save(recorder: RecordingProvider, file: OutputFile) -> None:
+    """Raises OutputError: the verdict is told by then, and its exit code must not be taken for another one."""
+    from scripts.commands.outcome import OutputError
+    from storage.ledger.interface import LedgerError
+
+    try:
+        file.write(recorder.content())
+    except LedgerError as error:
+        raise OutputError(f"{file}: {error.args[0]}") from error
+
+
+def _write_proofs(folder: Path, found: Sequence[ProofFile]) -> None:
+    """The verdict stands whether or not there is a proof that the ledger can take. Raises OutputError, once all that
+    can be written is."""
+    from scripts.commands.outcome import OutputError
+    from storage.ledger.proof_file import ProofFileError, write_proof
+
+    failed: OSError | None = None
+    for breach in found:
+        try:
+            typer.echo(f"proof: {write_proof(folder, *astuple(breach))}")
+        except ProofFileError as error:
+            what = f"{breach.kind} of {to_hex(breach.culprit)} in round {breach.round}"
+            typer.echo(shown(f"no proof of {what}: {error.args[0]}"))
+            failed = failed or (error.__cause__ if isinstance(error.__cause__, OSError) else None)
+    if failed is not None:
+        raise OutputError(f"{folder}: {failed.strerror}") from failed
 
 
 def dispute(

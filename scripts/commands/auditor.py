@@ -12,9 +12,12 @@ from protocol.audit.evidence import MissingEvidenceError, UnverifiedEndpointErro
 from protocol.audit.issued_checks import Answer
 from protocol.audit.report import Report, Status
 from protocol.domain import Domain
+from protocol.errors import HearthError
 from protocol.identifiers import Digest, to_hex
+from protocol.text import in_words
+from scripts.commands.outcome import Outcome
 from storage.content.interface import ContentStore
-from storage.evidence import fetch_from, published_codes, read_evidence, read_state
+from storage.evidence import UnlessGone, fetch_from, published_codes, read_evidence, read_state
 from storage.ledger.ethereum.anchor import vouched_header
 from storage.ledger.ethereum.merkle_patricia import FalseProofError
 from storage.ledger.ethereum.proven_reader import ProvenReader
@@ -24,7 +27,12 @@ from storage.ledger.interface import LedgerError, LedgerReader, TransactionRever
 from storage.ledger.proof_file import ProofFile
 from storage.ledger.proofs import proof_of
 
-EXIT_CODES: Final = {Status.PASS: 0, Status.FAIL: 1, Status.UNKNOWN: 3, Status.UNVERIFIED: 4}
+EXIT_CODES: Final = {
+    Status.PASS: Outcome.OK,
+    Status.FAIL: Outcome.FAILED,
+    Status.UNKNOWN: Outcome.UNKNOWN,
+    Status.UNVERIFIED: Outcome.UNVERIFIED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +51,18 @@ def audit_endpoint(
     task: int,
     accuse: Callable[[ProofFile], None] | None = None,
     issued: Mapping[str, Answer] | None = None,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> Report:
     """All lines, that of the endpoint the last one. What it shows is proven, or the verdict says that it is not."""
     provider, ledger = endpoint.provider, endpoint.ledger
     report = Report()
     try:
         header = vouched_header(provider, endpoint.others, endpoint.block)
-        proven = ProvenReader(provider, ledger.ledger, header, chain_id=ledger.chain_id)
-        report = run_audit(proven, store, task, accuse, issued)
+        proven = ProvenReader(provider, ledger.ledger, header, chain_id=ledger.chain_id, first_block=ledger.first_block)
+        report = run_audit(proven, store, task, accuse, issued, tell)
     except UnverifiedEndpointError as error:
-        unproven = EthereumReader(provider, ledger.ledger, chain_id=ledger.chain_id)
-        report = run_audit(unproven, store, task, accuse, issued)
+        unproven = EthereumReader(provider, ledger.ledger, chain_id=ledger.chain_id, first_block=ledger.first_block)
+        report = run_audit(unproven, store, task, accuse, issued, tell)
         with report.check(27, "endpoint"):
             raise error
     except FalseProofError as error:
@@ -71,24 +80,37 @@ def run_audit(
     task: int,
     accuse: Callable[[ProofFile], None] | None = None,
     issued: Mapping[str, Answer] | None = None,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> Report:
     """All lines. An endpoint that cannot or will not answer leaves one, UNKNOWN.
 
     ``accuse`` is handed what the ledger's judge can convict somebody of; each such breach fails a check, too.
-    ``issued``: what authorities answered that were asked, by URL.
+    ``issued``: what authorities answered that were asked, by URL. ``tell``: hears what is checked next.
     """
     try:
         evidence = read_evidence(ledger, task)
     except (LedgerError, TransactionRevertedError) as error:
-        report = Report()
-        with report.check(1, "ledger"):
-            raise MissingEvidenceError(f"the endpoint's answers: {error}") from error
-        return report
-    state = read_state(store, evidence)
-    report = audit_task(evidence, state, fetch_from(store), published_codes(), issued)
+        return nothing_read(error)
+    content = UnlessGone(store)
+    state = read_state(content, evidence)
+    report = audit_task(evidence, state, fetch_from(content), published_codes(), issued, tell)
+    if content.gone is not None:
+        report.without_content(str(content.gone.args[0]))
     if accuse is not None and report.status is Status.FAIL:
         for breach in find_breaches(evidence.domain, state):
             accuse(proof_of(breach))
+    return report
+
+
+def nothing_read(error: HearthError) -> Report:
+    """One line, UNKNOWN: of the chain there is nothing to go by."""
+    why = str(error.args[0])
+    if isinstance(error, TransactionRevertedError):
+        facts = [to_hex(fact) if isinstance(fact, bytes) else str(fact) for fact in error.arguments]
+        why = f"the ledger does not answer: {' '.join([in_words(error.name), *facts])}"
+    report = Report()
+    with report.check(1, "ledger"):
+        raise MissingEvidenceError(f"the chain cannot be read: {why}") from error
     return report
 
 

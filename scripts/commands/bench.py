@@ -39,7 +39,7 @@ def encryption(
     result = run(clients, dimension, names, large, Console(stderr=True).print)
     print_result(result, console)
     if json_file is not None:
-        json_file.write_text(json.dumps(result, indent=2) + "\n")
+        json_file.write(json.dumps(result, indent=2).encode() + b"\n")
     raise typer.Exit(1 if missed(result["targets"]) else 0)
 
 
@@ -55,9 +55,10 @@ def crowd(
     from protocol.messages.chain import DEFAULT_RULES
     from scripts.bench.crowd import prices
     from scripts.bench.gas_report import read_snapshot
+    from scripts.demonstration.screen import show
 
     table = Table("reputation", "days", "million gas", f"coins at {gas_price:g} gwei", title=f"{accounts:,} addresses")
     for price in prices(accounts, DEFAULT_RULES, read_snapshot()):
         coins = price.gas * gas_price / 10**9
         table.add_row(str(price.reputation), f"{price.days:g}", f"{price.gas / 10**6:,.0f}", f"{coins:,.3f}")
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    show(Console(width=None if sys.stdout.isatty() else 120), table)

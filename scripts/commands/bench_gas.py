@@ -33,7 +33,7 @@ def gas(
         result = run(sizes, rpc_url, faucet, Console(stderr=True).print)
     print_result(result, console)
     if json_file is not None:
-        json_file.write_text(json.dumps(result, indent=1) + "\n")
+        json_file.write(json.dumps(result, indent=1).encode() + b"\n")
     complaints = missed(result)
     if update:
         write_snapshot(result)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from protocol.errors import HearthError
-from protocol.identifiers import NATIVE_COIN, from_hex, to_hex
+from protocol.identifiers import NATIVE_COIN, to_hex
 from protocol.messages.chain import BondReturned, StakeReturned, TaskPosted, TaskTerms, Withdrawn
 from scripts.commands.options import (
     MAX_GAS_PRICE,
@@ -24,6 +24,7 @@ from scripts.commands.options import (
     PasswordFile,
     RpcUrl,
     TaskNumber,
+    address_option,
     open_ledger,
 )
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 bond = typer.Typer(help="Bonds of edge servers and key authorities.", no_args_is_help=True)
 stake = typer.Typer(help="Stakes of clients.", no_args_is_help=True)
 
-Holder = Annotated[str, typer.Option(help="address of the edge server or key authority")]
-Client = Annotated[str, typer.Option(help="address of the client")]
+Holder = Annotated[bytes, address_option("of the edge server or key authority")]
+Client = Annotated[bytes, address_option("of the client")]
 ROLES = ("none", "edge server", "key authority")
 EDGE_SERVER = ROLES.index("edge server")
 
@@ -68,22 +69,21 @@ def place(
     from storage.ledger.deposits import bring, money, require_funds
 
     chain = open_ledger(rpc_url, ledger, keystore, password_file, max_gas_price)
-    address = from_hex(holder.lower(), 20)
     terms = _terms(chain, task)
-    view = chain.bond(task, address)
+    view = chain.bond(task, holder)
     amount = _asked(terms, view.role)
     if amount == 0:
-        raise DepositError(f"task {task} asks no bond of {to_hex(address)}", code="E_ROLE")
+        raise DepositError(f"task {task} asks no bond of {to_hex(holder)}", code="E_ROLE")
     if view.placed:
-        raise DepositError(f"the bond of {to_hex(address)} in task {task} was placed before", code="E_PLACED")
+        raise DepositError(f"the bond of {to_hex(holder)} in task {task} was placed before", code="E_PLACED")
     require_funds(chain, terms.token, amount)
-    typer.echo(f"{ROLES[view.role]} {to_hex(address)}, task {task}: a bond of {money(amount, terms.token)}")
+    typer.echo(f"{ROLES[view.role]} {to_hex(holder)}, task {task}: a bond of {money(amount, terms.token)}")
     typer.echo("It goes back to the holder when the task is over; a proven breach costs all of it.")
     if view.role == EDGE_SERVER:
         typer.echo("A round that the server leaves alone costs it its role, and what the round's clients are owed.")
     if not yes and not typer.confirm("Pay it from this account?"):
         raise typer.Exit(1)
-    receipt = chain.place_bond(task, address, bring(chain, terms.token, amount))
+    receipt = chain.place_bond(task, holder, bring(chain, terms.token, amount))
     typer.echo(f"placed, gas {receipt.gas_used}")
 
 
@@ -99,11 +99,10 @@ def return_bond(
 ) -> None:
     """Has the ledger return a bond to its holder, once the task is over."""
     chain = open_ledger(rpc_url, ledger, keystore, password_file, max_gas_price)
-    address = from_hex(holder.lower(), 20)
     with _in_plain_words():
-        receipt = chain.return_bond(task, address)
+        receipt = chain.return_bond(task, holder)
     paid = sum(event.amount for event in receipt.logs if isinstance(event, BondReturned))
-    typer.echo(f"returned {paid} to {to_hex(address)}, gas {receipt.gas_used}")
+    typer.echo(f"returned {paid} to {to_hex(holder)}, gas {receipt.gas_used}")
 
 
 @bond.command()
@@ -111,11 +110,11 @@ def show(rpc_url: RpcUrl, ledger: Ledger, task: TaskNumber, holder: Holder, json
     """What a task asks of a party, and what the ledger holds of it."""
     from storage.ledger.ethereum.reader import EthereumReader
 
-    reader, address = EthereumReader(rpc_url, ledger.ledger, chain_id=ledger.chain_id), from_hex(holder.lower(), 20)
-    terms, view = _terms(reader, task), reader.bond(task, address)
+    reader = EthereumReader(rpc_url, ledger.ledger, chain_id=ledger.chain_id, first_block=ledger.first_block)
+    terms, view = _terms(reader, task), reader.bond(task, holder)
     shown: dict[str, int | str | bool] = {
         "task": task,
-        "holder": to_hex(address),
+        "holder": to_hex(holder),
         "role": ROLES[view.role],
         "token": "coin" if terms.token == NATIVE_COIN else to_hex(terms.token),
         "asked": _asked(terms, view.role),
@@ -125,7 +124,7 @@ def show(rpc_url: RpcUrl, ledger: Ledger, task: TaskNumber, holder: Holder, json
     for name, value in shown.items():
         typer.echo(f"{name:>8}: {value}")
     if json_file is not None:
-        json_file.write_text(json.dumps(shown, indent=2, sort_keys=True) + "\n")
+        json_file.write(json.dumps(shown, indent=2, sort_keys=True).encode() + b"\n")
 
 
 @stake.command(name="return")
@@ -140,11 +139,10 @@ def return_stake(
 ) -> None:
     """Has the ledger return the stake of a client without a last claim: it has no leaf, or the claim period is over."""
     chain = open_ledger(rpc_url, ledger, keystore, password_file, max_gas_price)
-    address = from_hex(client.lower(), 20)
     with _in_plain_words():
-        receipt = chain.return_stake(task, address)
+        receipt = chain.return_stake(task, client)
     paid = sum(event.amount for event in receipt.logs if isinstance(event, StakeReturned))
-    typer.echo(f"returned {paid} to {to_hex(address)}, gas {receipt.gas_used}")
+    typer.echo(f"returned {paid} to {to_hex(client)}, gas {receipt.gas_used}")
 
 
 def withdraw(
@@ -153,17 +151,18 @@ def withdraw(
     keystore: Keystore,
     password_file: PasswordFile,
     task: TaskNumber,
-    holder: Annotated[str, typer.Option(help="to whom the task owes it; this account if left out")] = "",
-    to: Annotated[str, typer.Option(help="where it goes: any address for this account's own, else its holder")] = "",
+    holder: Annotated[bytes | None, address_option("to whom the task owes it; this account if left out")] = None,
+    to: Annotated[bytes | None, address_option("any address for this account's own, else its holder")] = None,
     max_gas_price: MaxGasPrice = MAX_GAS_PRICE,
 ) -> None:
     """Has the ledger pay what it could not pay when it was due, or a reporter's share of a bond."""
     chain = open_ledger(rpc_url, ledger, keystore, password_file, max_gas_price)
-    owner = from_hex(holder.lower(), 20) if holder else chain.sender
+    owner = chain.sender if holder is None else holder
+    receiver = owner if to is None else to
     with _in_plain_words():
-        receipt = chain.withdraw(task, owner, from_hex(to.lower(), 20) if to else owner)
+        receipt = chain.withdraw(task, owner, receiver)
     paid = sum(event.amount for event in receipt.logs if isinstance(event, Withdrawn))
-    typer.echo(f"paid {paid} to {to or to_hex(owner)}, gas {receipt.gas_used}")
+    typer.echo(f"paid {paid} to {to_hex(receiver)}, gas {receipt.gas_used}")
 
 
 @contextmanager

@@ -3,48 +3,89 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from protocol.domain import Domain, parse_domain
 from protocol.errors import MalformedError
+from protocol.identifiers import Address, parse_address
 from protocol.strict_json import parse_json
+from scripts.commands.outcome import reason
+from scripts.commands.output_file import OutputFile, provable
+from storage.bounded_file import read_bounded
 from storage.ledger.gas_limits import DEFAULT_GAS_LIMITS, GasLimits
+from storage.web_url import no_url
 
 if TYPE_CHECKING:
     from storage.ledger.ethereum.ledger import EthereumLedger
 
-RpcUrl = Annotated[str, typer.Option(envvar="HEARTH_RPC_URL", help="the chain's JSON-RPC endpoint")]
+RpcUrl = Annotated[
+    str,
+    typer.Option(
+        envvar="HEARTH_RPC_URL", metavar="URL", parser=lambda text: _url(text), help="the chain's JSON-RPC endpoint"
+    ),
+]
 Ledger = Annotated[
     Domain,
     typer.Option(
         envvar="HEARTH_LEDGER",
-        metavar="CHAIN_ID:ADDRESS",
+        metavar="CHAIN_ID:ADDRESS[@BLOCK]",
         parser=lambda text: _domain(text),
-        help="the HearthLedger contract and its chain, or the file that hearth deploy wrote",
+        help="the HearthLedger contract, its chain and its first block, or the file that hearth deploy wrote",
     ),
 ]
 MaxGasPrice = Annotated[
     int, typer.Option(envvar="HEARTH_MAX_GAS_PRICE", min=1, max=10**15, help="most wei for a unit of gas, tip included")
 ]
 MAX_GAS_PRICE = DEFAULT_GAS_LIMITS.max_price  # without the option
-MAX_DEPLOYMENT_BYTES = 16 * 1024
+MAX_DEPLOYMENT_BYTES: Final = 16 * 1024
+MOST_QUOTED: Final = 200  # letters of what somebody typed
+SEED_BYTES: Final = 32
 Store = Annotated[str, typer.Option(envvar="HEARTH_STORE", help="folder, or RPC URL of an IPFS node (Kubo)")]
 Keystore = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="account as keystore V3 file")]
 PasswordFile = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="file with the keystore's password")]
 Folder = Annotated[Path, typer.Option(help="where this role keeps its state; one role, one folder")]
 Household = Annotated[
-    Path, typer.Option(envvar="HEARTH_HOUSEHOLD", help="what all tasks of this household share; one for all of them")
+    Path,
+    typer.Option(
+        envvar="HEARTH_HOUSEHOLD",
+        metavar="FOLDER",
+        parser=lambda path: _at_home(path),
+        help="what all tasks of this household share; one for all of them",
+    ),
 ]
 HOUSEHOLD = Path("~/.hearth")  # without the option
-Port = Annotated[int, typer.Option(min=0, max=65535, help="loopback port; 0 takes a free one")]
-ReadyFile = Annotated[Path | None, typer.Option(help="gets the URL once the role listens")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")]
+ReadyFile = Annotated[
+    Path | None, typer.Option(parser=provable, metavar="FILE", help="gets the URL once the role listens")
+]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option(
+        parser=provable, metavar="FILE", help="what it sent in each round and what it needed, as JSON, at the end"
+    ),
+]
 SeedFile = Annotated[
-    Path | None, typer.Option(help="32 bytes that replace the system's randomness: demonstrations only")
+    Path | None,
+    typer.Option(
+        exists=True, dir_okay=False, help="32 bytes that replace the system's randomness: demonstrations only"
+    ),
 ]
 TaskNumber = Annotated[int, typer.Option("--task", min=1, help="number of the task on the ledger")]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="also write the result here")]
+JsonFile = Annotated[
+    OutputFile | None, typer.Option("--json", metavar="FILE", parser=OutputFile, help="also write the result here")
+]
+
+
+def url_option(what: str, **more: Any) -> Any:
+    """Of an option that takes the URL of a server, or several."""
+    return typer.Option(parser=_url, metavar="URL", help=what, **more)
+
+
+def address_option(what: str) -> Any:
+    """Of an option that takes an address, which a person types or pastes."""
+    return typer.Option(parser=_address, metavar="ADDRESS", help=f"address {what}")
 
 
 def open_ledger(
@@ -58,23 +99,48 @@ def open_ledger(
     return EthereumLedger(rpc_url, ledger, signer, limits=GasLimits(max_gas_price))
 
 
-def _domain(text: str) -> Domain:
-    file = Path(text)
+def _at_home(path: str | Path) -> Path:
     try:
-        if ":" in text or not file.is_file():
+        return Path(path).expanduser()
+    except RuntimeError as error:  # a container's user without a folder
+        raise typer.BadParameter(f"{path}: this user has no home; name a folder") from error
+
+
+def _url(text: str) -> str:
+    if why := no_url(text):
+        raise typer.BadParameter(why)
+    return text
+
+
+def _address(text: str) -> Address:
+    try:
+        return parse_address(text)
+    except MalformedError as error:
+        raise typer.BadParameter(error.args[0]) from error
+
+
+def _domain(text: str) -> Domain:
+    refused = f"{text[:MOST_QUOTED]}: neither CHAIN_ID:ADDRESS nor a deployment file"
+    try:
+        if ":" in text or not Path(text).is_file():
             return parse_domain(text)
-        with file.open("rb") as opened:
-            content = parse_json(opened.read(MAX_DEPLOYMENT_BYTES))
-        return parse_domain(f"{content['chain_id']}:{content['ledger']}")
-    except (MalformedError, OSError, TypeError, LookupError) as error:
-        raise typer.BadParameter(f"{text}: neither CHAIN_ID:ADDRESS nor a deployment file") from error
+        content = parse_json(read_bounded(Path(text), MAX_DEPLOYMENT_BYTES))
+        return parse_domain(f"{content['chain_id']}:{content['ledger']}@{content.get('block', 0)}")
+    except (MalformedError, OSError) as error:
+        why = reason(error) if isinstance(error, OSError) else error.args[0]
+        raise typer.BadParameter(f"{refused}: {why}") from error
+    except (TypeError, LookupError, ValueError) as error:
+        raise typer.BadParameter(refused) from error
 
 
 def read_seed(path: Path | None) -> bytes | None:
     """The 32 seed bytes of a file."""
     if path is None:
         return None
-    seed = path.read_bytes()
-    if len(seed) != 32:
-        raise typer.BadParameter(f"{path}: {len(seed)} bytes where a seed has 32")
+    try:
+        seed = read_bounded(path, SEED_BYTES)
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {reason(error)}") from error
+    if len(seed) != SEED_BYTES:
+        raise typer.BadParameter(f"{path}: {len(seed)} bytes where a seed has {SEED_BYTES}")
     return seed

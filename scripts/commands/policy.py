@@ -7,6 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
+from scripts.commands.output_file import write_new
+
 policy = typer.Typer(help="What a phone or a key authority may agree to.", no_args_is_help=True)
 SAMPLES: Final = Path(__file__).resolve().parents[2] / "docs" / "samples"  # in the wheel, too
 
@@ -23,10 +25,6 @@ def init(
 ) -> None:
     """Writes a policy file with every line explained and set to what holds without it."""
     sample = SAMPLES / ("authority-policy.toml" if authority else "policy.toml")
-    try:
-        with file.open("xb") as new:
-            new.write(sample.read_bytes())
-    except OSError as error:
-        raise typer.BadParameter(f"{file}: {error.strerror}") from error
+    write_new(file, sample.read_bytes())
     owner = "the folder of the authority" if authority else "the folder of the household"
     typer.echo(f"{file}: edit it; it counts as policy.toml in {owner}")

@@ -1,129 +1,151 @@
-"""The manufacturer's own process: it signs what the edge server's API prepares, and only after checking it."""
+"""The manufacturer's own process: it signs what the edge server's API prepares, once, and only after checking it."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
-import httpx2
-
-from protocol.canonical import decode, encode
-from protocol.errors import HearthError, MalformedError, Party, VerificationError
-from protocol.identifiers import ZERO_DIGEST, Address, Digest, from_hex, sha256
-from protocol.messages.chain import RoundPublished, TaskPosted
-from protocol.messages.task import ModelSpec, TaskSpec
-from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
-from protocol.model.initialization import initial_parameters
-from protocol.model.layout import Layout
+from protocol.canonical import encode
+from protocol.errors import HearthError, Party, VerificationError
+from protocol.identifiers import Digest, sha256
+from protocol.messages.chain import TaskPosted
 from protocol.round.planning import terms_of
-from protocol.strict_json import parse_json
-from scripts.commands.task_file import TaskFile
-from storage.content.interface import ContentStore, get_document
-from storage.ledger.deposits import allow
+from scripts.commands.ready_task import ReadyTask
+from scripts.commands.servers import prepare_call
+from storage.content.interface import ContentStore
+from storage.ledger.block_times import measured_block_seconds
+from storage.ledger.deposits import allow, require_funds
 from storage.ledger.ethereum.calls import escrow_value
 from storage.ledger.ethereum.ledger import EthereumLedger, decode_post_task
-from storage.ledger.interface import LedgerReader, PreparedTransaction
+from storage.ledger.ethereum.pace import DEFAULT_PACE, Pace
+from storage.ledger.interface import LedgerError, LedgerReader
 
-MAX_ANSWER_BYTES = 1024 * 1024
+LOOK_BACK: Final = 256  # tasks of the ledger; who posts twice by accident does so at once
+MANY: Final = 32  # whose reading takes a while
+POLL_SECONDS: Final = 2.0
+PATIENCE_SECONDS: Final = 600.0  # in which nothing new is heard of the chain
+
+Say = Callable[[str], None]  # progress, a line
 
 
-class ApiError(HearthError):
-    """An HTTP server that is away, or whose answer is not what was asked for."""
+class UnsettledError(HearthError):
+    """What was sent may stand on chain or not; nothing is sent again before that is known."""
 
-    code = "E_API"
+    code = "E_PENDING"
 
 
-def post_task(task_file: Path, edge_url: str, store: ContentStore, ledger: EthereumLedger) -> tuple[int, int]:
-    """Posts the task of a TOML file. Returns its number and the gas used.
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """``gas_used``: 0 where an earlier run has posted this very task."""
 
-    The model and the test set go to content from here; the edge server only prepares the call.
+    task: int
+    gas_used: int
+
+
+def post_task(
+    task: ReadyTask,
+    edge_url: str,
+    store: ContentStore,
+    ledger: EthereumLedger,
+    say: Say,
+    *,
+    again: bool = False,
+    pace: Pace = DEFAULT_PACE,
+) -> Posted:
+    """Posts a task, if this account did not already, and waits for its block.
+
+    The model and the test set go to content from here; the edge server only prepares the call. ``again``: also where
+    the ledger has this very task. Raises before any money moves, or UnsettledError, LedgerError: called again, it finds
+    what was sent.
     """
-    parsed = TaskFile(task_file)
-    initial_model = store.put(_initial_parameters(parsed))
-    test_set = store.put(_test_set(parsed))
-    spec = parsed.spec(initial_model.digest, test_set.digest, identify_authority)
-    prepared = _prepare(edge_url, spec)
-    terms, value_wei = decode_post_task(prepared)
-    expected = (terms_of(spec), escrow_value(terms_of(spec), spec.budget()), ledger.domain.ledger)
-    if (terms, value_wei, prepared.to) != expected:
+    spec, terms = task.spec, terms_of(task.spec)
+    ledger.verify_contract()
+    if not again:
+        await_earlier(ledger, say, pace)
+        if (number := own_task(ledger, terms.spec, say)) is not None:
+            return Posted(number, 0)
+    task.check_chain(ledger.rules(), ledger.task_count(), measured_block_seconds(ledger))
+    require_funds(ledger, terms.token, spec.budget())
+    for data in (task.initial_model, task.test_set):
+        store.put(data)
+    prepared = prepare_call(edge_url, spec)
+    found_terms, value_wei = decode_post_task(prepared)
+    expected = (terms, escrow_value(terms, spec.budget()), ledger.domain.ledger)
+    if (found_terms, value_wei, prepared.to) != expected:
         raise VerificationError("the prepared transaction is not this task", fault=Party.EDGE_SERVER)
     if value_wei == 0:
         allow(ledger, terms.token, spec.budget())
+    say("the task is sent; its block is waited for. Whatever happens now, the same command finds it again")
     receipt = ledger.send_prepared(prepared)
     posted = [event for event in receipt.logs if isinstance(event, TaskPosted)]
     if len(posted) != 1 or posted[0].terms != terms:
         raise VerificationError("the ledger did not post this task", fault=Party.LEDGER)
-    return posted[0].task, receipt.gas_used
+    return Posted(posted[0].task, receipt.gas_used)
 
 
-def identify_authority(url: str) -> Address:
-    """Asks a key authority for its address; check it with its operator out of band."""
-    answer = _json("GET", f"{url.rstrip('/')}/api/v1/identity", None)
-    try:
-        return from_hex(answer["address"], 20)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ApiError(f"{url}: not a key authority's identity", fault=Party.KEY_AUTHORITY) from error
+def await_earlier(ledger: EthereumLedger, say: Say, pace: Pace = DEFAULT_PACE) -> None:
+    """Until every transaction of this account is in a block: one of them may be this very task, from a run that ended
+    before it knew. Raises UnsettledError."""
+    since, told = pace.monotonic(), 0
+    while waiting := ledger.transactions_waiting(ledger.sender):
+        if told != (told := waiting):
+            say(
+                f"{waiting} transactions of this account are on their way; one may be this task, so they are waited for"
+            )
+        if pace.monotonic() - since > PATIENCE_SECONDS:
+            raise UnsettledError(
+                f"{waiting} transactions of this account are still on their way, and one may be this task: nothing was"
+                " posted. Run this again when they are in a block, or with --again to post whatever they are"
+            )
+        pace.sleep(POLL_SECONDS)
 
 
-def fetch_model(store: ContentStore, spec_digest: Digest, model: Digest) -> tuple[bytes, ModelSpec]:
-    """The published parameters, checked against the task's model. Raises MalformedError or a content error."""
-    spec = decode(TaskSpec, get_document(store, spec_digest, 1024 * 1024))
-    layout = Layout.of(spec.model)
-    data = get_document(store, model, layout.max_bytes)
-    layout.from_safetensors(data)
-    return data, spec.model
+def own_task(ledger: EthereumLedger, spec: Digest, say: Say) -> int | None:
+    """The number of this account's latest task with this spec, if it is among the last ones of the ledger."""
+    last = ledger.task_count()
+    if last > MANY:
+        say(f"looks through the last {min(last, LOOK_BACK)} tasks of the ledger, for it may be posted already")
+    for number in range(last, max(0, last - LOOK_BACK), -1):
+        view = ledger.task(number)
+        if view.spec == spec and view.manufacturer == ledger.sender:
+            return number
+    return None
 
 
-def published_model(ledger: LedgerReader, task: int, round_number: int) -> Digest:
-    """Digest of the model published in a round (0: the last one that published); zero when there is none."""
-    digest = ZERO_DIGEST
-    for event in ledger.events(task):
-        if isinstance(event, RoundPublished) and round_number in (0, event.round):
-            digest = event.model
-    return digest
+def await_depth(
+    ledger: LedgerReader, task: int, task_spec: Digest, confirmations: int, say: Say, pace: Pace = DEFAULT_PACE
+) -> None:
+    """Until so many blocks lie upon the task's own. Raises UnsettledError when the chain stands still or lost it."""
+    since, seen, block = pace.monotonic(), (-1, -1), None
+    while True:
+        try:
+            depth = _depth(ledger, block)
+            if block is None or depth >= confirmations:  # whether it is still there
+                block = _block_of(ledger, task, task_spec)
+                depth = _depth(ledger, block)
+            if block is not None and depth >= confirmations:
+                return
+            if seen != (seen := (-1 if block is None else block, depth)):
+                since = pace.monotonic()
+                say("the chain took the task back" if block is None else f"{depth} of {confirmations} blocks upon it")
+        except LedgerError as error:
+            say(f"the chain cannot be read now; {error.args[0]}")
+        if pace.monotonic() - since > PATIENCE_SECONDS:
+            raise UnsettledError(
+                f"task {task}: nothing new of its chain for {PATIENCE_SECONDS:.0f} s; look again later"
+            )
+        pace.sleep(POLL_SECONDS)
 
 
-def _initial_parameters(parsed: TaskFile) -> bytes:
-    model, path = parsed.model(), parsed.path("initial_model")
-    layout = Layout.of(model)
-    if path is None:
-        return layout.to_safetensors(initial_parameters(model))
-    data = path.read_bytes()
-    layout.from_safetensors(data)
-    return data
+def spec_digest(task: ReadyTask) -> Digest:
+    return sha256(encode(task.spec))
 
 
-def _test_set(parsed: TaskFile) -> bytes:
-    path = parsed.path("test_set")
-    if path is None:
-        raise MalformedError("task file: [files] test_set is missing", fault=Party.MANUFACTURER)
-    if path.stat().st_size > MAX_DATASET_BYTES:
-        raise MalformedError(f"{path}: larger than {MAX_DATASET_BYTES} bytes", fault=Party.MANUFACTURER)
-    data = path.read_bytes()
-    decode_labelled(data)
-    return data
+def _depth(ledger: LedgerReader, block: int | None) -> int:
+    return -1 if block is None else max(0, ledger.block_number() - block)
 
 
-def _prepare(edge_url: str, spec: TaskSpec) -> PreparedTransaction:
-    answer = _json("POST", f"{edge_url.rstrip('/')}/api/v1/tasks/prepare", encode(spec))
-    try:
-        if from_hex(answer["spec"], 32) != sha256(encode(spec)):
-            raise VerificationError("the edge server prepared another spec", fault=Party.EDGE_SERVER)
-        to, data, value = from_hex(answer["to"], 20), from_hex(answer["data"]), int(answer["value_wei"])
-        return PreparedTransaction(to, data, value)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ApiError("not a prepared transaction", fault=Party.EDGE_SERVER) from error
-
-
-def _json(method: str, url: str, body: bytes | None) -> dict[str, Any]:
-    try:
-        response = httpx2.request(method, url, content=body, timeout=30)
-        content = response.content
-    except httpx2.HTTPError as error:
-        raise ApiError(f"{url}: {error}", fault=Party.EDGE_SERVER) from error
-    if not response.is_success or len(content) > MAX_ANSWER_BYTES:
-        raise ApiError(f"{url}: status {response.status_code}: {content[:500]!r}", fault=Party.EDGE_SERVER)
-    answer = parse_json(content)
-    if not isinstance(answer, dict):
-        raise ApiError(f"{url}: not an object", fault=Party.EDGE_SERVER)
-    return answer
+def _block_of(ledger: LedgerReader, task: int, spec: Digest) -> int | None:
+    posted = [event for event in ledger.events(task) if isinstance(event, TaskPosted)]
+    return posted[0].block if posted and posted[0].terms.spec == spec else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from protocol.identifiers import from_hex
+from protocol.identifiers import parse_address
 from scripts.commands.options import (
     HOUSEHOLD,
     MAX_GAS_PRICE,
@@ -19,16 +20,46 @@ from scripts.commands.options import (
     PasswordFile,
     Port,
     ReadyFile,
+    ReportFile,
     RpcUrl,
     SeedFile,
     Store,
     TaskNumber,
     read_seed,
+    url_option,
 )
 from storage.ledger.gas_limits import GasLimits
 
+if TYPE_CHECKING:
+    from backend.listening import Listening
+
 MaxBond = Annotated[
     int, typer.Option(min=0, help="wei that its bonds may be together; above it, its operator places them")
+]
+PollSeconds = Annotated[
+    float | None,
+    typer.Option(
+        min=0.05, max=3600, help="between two looks at the chain while nothing happens; else as long as a block takes"
+    ),
+]
+Host = Annotated[
+    str, typer.Option(help="address to listen on; other machines reach one that is not loopback, in plain HTTP")
+]
+UnixSocket = Annotated[
+    Path | None, typer.Option(help="listen on this unix socket, for a reverse proxy on this machine, and on no port")
+]
+TrustedProxy = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="reverse proxy whose X-Forwarded-For counts; repeat for each; without it, one on loopback",
+    ),
+]
+RequestsOfOne = Annotated[
+    int | None,
+    typer.Option(
+        "--requests-per-address", min=1, max=4096, help="requests of one address that are answered at once; else 256"
+    ),
 ]
 
 serve = typer.Typer(help="Long-running roles.", no_args_is_help=True)
@@ -42,12 +73,17 @@ def edge(
     keystore: Keystore,
     password_file: PasswordFile,
     folder: Folder,
-    authority: Annotated[list[str], typer.Option(help="URL of a key authority; repeat for each")],
+    authority: Annotated[list[str], url_option("of a key authority; repeat for each")],
     port: Port = 8000,
+    host: Host = "127.0.0.1",
+    uds: UnixSocket = None,
+    trusted_proxy: TrustedProxy = None,
+    requests_of_one: RequestsOfOne = None,
     ready_file: ReadyFile = None,
     censor: Annotated[list[str] | None, typer.Option(help="ignore this client: for demonstrations")] = None,
     max_bond: MaxBond = 0,
     max_gas_price: MaxGasPrice = MAX_GAS_PRICE,
+    poll_seconds: PollSeconds = None,
 ) -> None:
     """The edge server: runs the rounds of the tasks that name its account."""
     from backend.main import serve_edge
@@ -60,12 +96,13 @@ def edge(
         domain=ledger,
         store=store,
         authorities=tuple(authority),
-        port=port,
-        censored=frozenset(from_hex(address.lower(), 20) for address in censor or ()),
+        listening=_listening(port, host, uds, trusted_proxy, requests_of_one, ready_file),
+        censored=frozenset(parse_address(address) for address in censor or ()),
         max_bond_wei=max_bond,
         gas=GasLimits(max_gas_price),
+        poll_seconds=poll_seconds,
     )
-    serve_edge(settings, Signer.from_keystore(keystore, password_file), ready_file)
+    serve_edge(settings, Signer.from_keystore(keystore, password_file))
 
 
 @serve.command()
@@ -76,12 +113,17 @@ def authority(
     password_file: PasswordFile,
     folder: Folder,
     port: Port = 8100,
+    host: Host = "127.0.0.1",
+    uds: UnixSocket = None,
+    trusted_proxy: TrustedProxy = None,
+    requests_of_one: RequestsOfOne = None,
     ready_file: ReadyFile = None,
     seed_file: SeedFile = None,
     max_bond: MaxBond = 0,
     other_rpc_url: Annotated[
-        list[str] | None, typer.Option(help="another endpoint of the chain, which must say the same; repeat for each")
+        list[str] | None, url_option("another endpoint of the chain, which must say the same; repeat for each")
     ] = None,
+    poll_seconds: PollSeconds = None,
 ) -> None:
     """One key authority: answers for what it finds on chain, once per label."""
     from backend.key_authority.main import serve_authority
@@ -89,9 +131,10 @@ def authority(
     from storage.ledger.signer import Signer
 
     others = tuple(other_rpc_url or ())
-    settings = AuthoritySettings(folder, rpc_url, ledger, port, max_bond, others)
+    listening = _listening(port, host, uds, trusted_proxy, requests_of_one, ready_file)
+    settings = AuthoritySettings(folder, rpc_url, ledger, listening, max_bond, others, poll_seconds)
     signer = Signer.from_keystore(keystore, password_file)
-    serve_authority(settings, signer, seed=read_seed(seed_file), ready_file=ready_file)
+    serve_authority(settings, signer, seed=read_seed(seed_file))
 
 
 @serve.command()
@@ -102,6 +145,22 @@ def chain(port: Port = 8545, ready_file: ReadyFile = None) -> None:
     serve_chain(port, ready_file=ready_file)
 
 
+def _listening(
+    port: int,
+    host: str,
+    uds: Path | None,
+    trusted_proxy: list[str] | None,
+    requests_of_one: int | None,
+    ready_file: Path | None,
+) -> Listening:
+    from backend.connections import DEFAULT_LIMITS
+    from backend.listening import LOOPBACK, Listening
+
+    most = requests_of_one or DEFAULT_LIMITS.requests_of_one
+    limits = replace(DEFAULT_LIMITS, requests_of_one=most, requests=max(most, DEFAULT_LIMITS.requests))
+    return Listening(port, host, uds, tuple(trusted_proxy or LOOPBACK), limits, ready_file)
+
+
 def agent(
     rpc_url: RpcUrl,
     ledger: Ledger,
@@ -109,7 +168,7 @@ def agent(
     keystore: Keystore,
     password_file: PasswordFile,
     folder: Folder,
-    edge: Annotated[list[str], typer.Option(help="URL of an edge server of the task; repeat for each")],
+    edge: Annotated[list[str], url_option("of an edge server of the task; repeat for each")],
     data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="the household's examples (safetensors)")],
     task: TaskNumber,
     household: Household = HOUSEHOLD,
@@ -120,10 +179,9 @@ def agent(
         bool, typer.Option("--yes", help="agree, without being asked, to all that the policy allows")
     ] = False,
     leave: Annotated[bool, typer.Option("--leave", help="leave the task instead of taking part")] = False,
-    report: Annotated[
-        Path | None, typer.Option(help="what it sent in each round and what it needed, as JSON, at the end")
-    ] = None,
+    report: ReportFile = None,
     seed_file: SeedFile = None,
+    poll_seconds: PollSeconds = None,
 ) -> None:
     """The phone of one household: says what it will do, enrols, trains, claims."""
     from client_agent.main import run_agent
@@ -140,6 +198,7 @@ def agent(
         domain=ledger,
         store=store,
         task=task,
+        chain_seconds=poll_seconds,
     )
     agreed = run_agent(
         settings,

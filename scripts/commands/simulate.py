@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 from scripts.commands.options import JsonFile
+from scripts.guard import Guard
 from scripts.launcher import ROOT, module_command
 
 simulate = typer.Typer(no_args_is_help=True, help="Run the whole system in one process under a simulated clock.")
@@ -28,6 +30,11 @@ def faults(
     """Lost, late and doubled messages, kills, withheld documents, reorganisations; invariants after every operation."""
     if not (Path(ROOT) / "tests" / "simulation").is_dir():
         raise typer.BadParameter("the simulation is part of the source tree, not of an installed package")
-    options = ["--operations", str(operations), "--seed", str(seed)]
-    options += ["--json", str(json_file.absolute())] if json_file is not None else []
-    raise typer.Exit(subprocess.run([*module_command("tests.simulation"), *options], check=False).returncode)
+    with Guard() as guard:
+        summary = guard.temporary_folder() / "summary.json"
+        options = ["--operations", str(operations), "--seed", str(seed), "--json", str(summary)]
+        surroundings = {**os.environ, **guard.environment, "TMPDIR": str(summary.parent)}
+        ran = subprocess.run([*module_command("tests.simulation"), *options], env=surroundings, check=False)
+        if json_file is not None and summary.is_file():
+            json_file.write(summary.read_bytes())
+    raise typer.Exit(ran.returncode)

@@ -2,166 +2,223 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final, TypeVar
 
 from protocol.canonical import decode, encode
-from protocol.errors import MalformedError, Party
-from protocol.identifiers import NATIVE_COIN, Address, Digest, from_hex, to_hex
+from protocol.encryption.suite import FE64
+from protocol.errors import HearthError, MalformedError, Party, SpecError
+from protocol.identifiers import Address, Digest, Range
 from protocol.messages.task import (
-    MICRO,
     CohortTerms,
     Committee,
     DepositTerms,
     Durations,
-    EncodingTerms,
-    Layer,
     LearningTerms,
-    MechanismTerms,
     ModelSpec,
-    OptimiserTerms,
     PrivacyTerms,
-    QuantiserTerms,
     ReputationTerms,
     RewardTerms,
     ScheduleTerms,
-    SparsityTerms,
+    ShortText,
     TaskSpec,
 )
+from protocol.model.dataset import MAX_DATASET_BYTES, decode_examples, labelled_for
+from protocol.model.initialization import initial_parameters
+from protocol.model.layout import Layout
 from protocol.model.specification import validate
 from protocol.privacy.renyi import Renyi
+from protocol.strict_toml import TomlFile
+from protocol.task.runnable import check_runnable
+from protocol.toml_lines import Place
 from protocol.version import SPEC_VERSION
+from scripts.commands.outcome import reason
+from storage.bounded_file import read_bounded
+from storage.web_url import no_url
 
 MAX_TASK_FILE_BYTES = 1024 * 1024
 SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "samples" / "task.toml"  # in the wheel, too
-_COIN = to_hex(NATIVE_COIN)
 Identify = Callable[[str], Address]  # an authority's URL -> who it says it is
+
+Text = Annotated[str, Range(1, 4096)]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTable:
+    title: ShortText
+    rounds: Annotated[int, Range(1, 100_000)]
+    edge_server: Address
+    suite: ShortText = FE64
+    confirmations: Annotated[int, Range(0, 1_000)] = 0
+    edge_substitutes: Annotated[tuple[Address, ...], Range(0, 15)] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Paths from the task file's folder."""
+
+    test_set: Text
+    initial_model: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One of the two."""
+
+    url: Text | None = None
+    address: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitteeTable:
+    threshold: Annotated[int, Range(2, 16)]
+    corrupt: Annotated[int, Range(0, 15)]
+    members: Annotated[tuple[Member, ...], Range(2, 16)]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """All of the file."""
+
+    task: TaskTable
+    files: Files
+    model: ModelSpec
+    learning: LearningTerms
+    privacy: PrivacyTerms
+    cohort: CohortTerms
+    reputation: ReputationTerms
+    rewards: RewardTerms
+    durations: Durations
+    schedule: ScheduleTerms
+    committee: CommitteeTable
+    deposits: DepositTerms
+
+
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "learning": {"sparsity": {"density": Decimal("0.25")}, "quantiser": {"bits": 16}, "encoding": {"packing": 2}},
+    "privacy": {"accountant": Renyi.name},
+    "cohort": {"max_share": Decimal("0.2")},
+    "deposits": {},
+}
 
 
 class TaskFile:
-    """The parsed file; every missing, unknown or impossible entry is named in a MalformedError."""
+    """The parsed file. Every error of it is one MalformedError that names line, entry and reason."""
 
     def __init__(self, path: Path) -> None:
-        if path.stat().st_size > MAX_TASK_FILE_BYTES:
-            raise MalformedError(f"{path}: larger than {MAX_TASK_FILE_BYTES} bytes", fault=Party.MANUFACTURER)
-        try:
-            self._tables = tomllib.loads(path.read_bytes().decode(), parse_float=Decimal)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise MalformedError(f"{path}: {error}", fault=Party.MANUFACTURER) from error
         self.folder = path.parent
+        data = _read(path, MAX_TASK_FILE_BYTES)
+        self._toml = TomlFile(data, str(path), max_bytes=MAX_TASK_FILE_BYTES, fault=Party.MANUFACTURER)
+        if not self._toml.tables:
+            raise MalformedError(
+                f"{path}: nothing is in it; `hearth task init` writes a file to start from", fault=Party.MANUFACTURER
+            )
+        self._tables = self._toml.read(Tables, self._defaults())
+        try:
+            validate(self._tables.model)
+        except SpecError as error:
+            raise self._toml.refused(error) from error
 
-    def path(self, name: str) -> Path | None:
-        """A file named in the table ``files``, relative to the task file."""
-        entry = self._table("files").get(name)
-        return None if entry is None else self.folder / str(entry)
-
+    @property
     def model(self) -> ModelSpec:
-        table = self._table("model")
-        layers = []
-        for layer in table["layers"]:
-            arguments = {key: value for key, value in layer.items() if key != "kind"}
-            layers.append(Layer(layer["kind"], arguments))
-        model = ModelSpec(tuple(table["input_shape"]), table["classes"], tuple(layers))
-        validate(model)
-        return model
+        return self._tables.model
+
+    def initial_model(self) -> bytes:
+        """The parameters to start from, of the file or drawn, in their encoding."""
+        layout = Layout.of(self.model)
+        if self._tables.files.initial_model is None:
+            return layout.to_safetensors(initial_parameters(self.model))
+        data, _ = self._content("initial_model", layout.max_bytes, layout.from_safetensors)
+        return data
+
+    def test_set(self) -> tuple[bytes, int]:
+        """The file, and of how many examples, each of which fits the model."""
+        data, (_, labels) = self._content(
+            "test_set", MAX_DATASET_BYTES, lambda data: labelled_for(self.model, decode_examples(data))
+        )
+        return data, len(labels)
 
     def spec(self, initial_model: Digest, test_set: Digest, identify: Identify) -> TaskSpec:
-        """The canonical spec; ``identify`` is asked for committee members given by URL alone."""
+        """The canonical spec of a task that can run; ``identify`` is asked for committee members given by URL alone.
+
+        Raises whatever ``identify`` raises, too.
+        """
+        given, table, committee = self._tables, self._tables.task, self._tables.committee
+        deposits = given.deposits
+        if "edge_server" not in self._toml.tables.get("deposits", {}):
+            deposits = replace(deposits, edge_server=given.cohort.max_cohort * given.rewards.participation)
+        members = tuple(self._address(number, member, identify) for number, member in enumerate(committee.members))
         try:
-            spec = self._spec(initial_model, test_set, identify)
-            return decode(TaskSpec, encode(spec))
-        except KeyError as error:
-            raise MalformedError(f"task file: {error} is missing", fault=Party.MANUFACTURER) from error
-        except (TypeError, AttributeError, ArithmeticError, ValueError) as error:
-            raise MalformedError(f"task file: {error}", fault=Party.MANUFACTURER) from error
+            spec = TaskSpec(
+                version=SPEC_VERSION,
+                title=table.title,
+                suite=table.suite,
+                model=given.model,
+                initial_model=initial_model,
+                test_set=test_set,
+                rounds=table.rounds,
+                confirmations=table.confirmations,
+                edge_server=table.edge_server,
+                committee=Committee(committee.threshold, members, committee.corrupt),
+                learning=given.learning,
+                privacy=given.privacy,
+                cohort=given.cohort,
+                reputation=given.reputation,
+                rewards=given.rewards,
+                durations=given.durations,
+                schedule=given.schedule,
+                edge_substitutes=table.edge_substitutes,
+                deposits=deposits,
+            )
+            check_runnable(spec)
+        except SpecError as error:
+            raise self.refused(error) from error
+        return decode(TaskSpec, encode(spec))
 
-    def _spec(self, initial_model: Digest, test_set: Digest, identify: Identify) -> TaskSpec:
-        task, privacy, cohort = self._table("task"), self._table("privacy"), self._table("cohort")
-        committee, rewards = self._table("committee"), self._table("rewards")
-        max_cohort = cohort.get("max_cohort", cohort["max_clients"])
-        return TaskSpec(
-            version=SPEC_VERSION,
-            title=task["title"],
-            suite=task.get("suite", "FE64-A/1"),
-            model=self.model(),
-            initial_model=initial_model,
-            test_set=test_set,
-            rounds=task["rounds"],
-            confirmations=task.get("confirmations", 0),
-            edge_server=from_hex(str(task["edge_server"]).lower(), 20),
-            committee=Committee(
-                committee["threshold"],
-                tuple(_member(member, identify) for member in committee["members"]),
-                committee["corrupt"],
-            ),
-            learning=_learning(self._table("learning")),
-            privacy=PrivacyTerms(
-                _scaled(privacy["epsilon_budget"]), privacy["delta_exponent"], privacy.get("accountant", Renyi.name)
-            ),
-            cohort=CohortTerms(
-                cohort["min_clients"],
-                cohort["max_clients"],
-                max_cohort,
-                _scaled(cohort.get("max_share", Decimal("0.2"))),
-                cohort.get("roster_rounds", 10),
-                cohort.get("flap_changes", 4),
-                cohort.get("flap_rounds", 10),
-            ),
-            reputation=_reputation(self._table("reputation")),
-            rewards=RewardTerms(
-                rewards["participation"],
-                rewards["contribution"],
-                _scaled(rewards["target_gain"]),
-                rewards.get("edge_fee", 0),
-                rewards.get("authority_fee", 0),
-                from_hex(rewards.get("token", _COIN).lower(), 20),
-            ),
-            durations=Durations(**self._table("durations")),
-            schedule=ScheduleTerms(**self._table("schedule")),
-            edge_substitutes=tuple(from_hex(text.lower(), 20) for text in task.get("edge_substitutes", ())),
-            deposits=DepositTerms(**{"edge_server": max_cohort * rewards["participation"], **self._table("deposits")}),
-        )
+    def refused(self, error: SpecError) -> MalformedError:
+        """The same error with its line in this file."""
+        return self._toml.refused(error)
 
-    def _table(self, name: str) -> Mapping[str, Any]:
-        table = self._tables.get(name, {})
-        if not isinstance(table, dict):
-            raise MalformedError(f"task file: [{name}] is not a table", fault=Party.MANUFACTURER)
-        return table
+    def _defaults(self) -> Mapping[str, Any]:
+        """Those that depend on the file are laid under it as well."""
+        cohort = self._toml.tables.get("cohort")
+        most = {"max_cohort": cohort["max_clients"]} if isinstance(cohort, dict) and "max_clients" in cohort else {}
+        return {**DEFAULTS, "cohort": {**DEFAULTS["cohort"], **most}}
 
+    def _address(self, number: int, member: Member, identify: Identify) -> Address:
+        place: Place = ("committee", "members", number)
+        if (member.url is None) == (member.address is None):
+            raise self._toml.wrong(place, "has a url or an address, one of the two")
+        if member.url is None:
+            assert member.address is not None  # one of the two
+            return member.address
+        if why := no_url(member.url):
+            raise self._toml.wrong((*place, "url"), why)
+        try:
+            return identify(member.url)
+        except HearthError as error:
+            said = self._toml.wrong((*place, "url"), str(error.args[0])).args[0]
+            raise HearthError(said, fault=error.fault, code=error.code) from error
 
-def _reputation(table: Mapping[str, Any]) -> ReputationTerms:
-    sources = tuple(from_hex(text.lower(), 20) for text in table.get("sources", ()))
-    return ReputationTerms(**{**table, "sources": sources})
+    def _content(self, name: str, max_bytes: int, read: Callable[[bytes], T]) -> tuple[bytes, T]:
+        path = self.folder / str(getattr(self._tables.files, name))
+        try:
+            data = _read(path, max_bytes)
+            return data, read(data)
+        except MalformedError as error:
+            said = str(error.args[0])
+            raise self._toml.wrong(("files", name), said if str(path) in said else f"{path}: {said}") from error
 
 
-def _learning(tables: Mapping[str, Any]) -> LearningTerms:
-    mechanism, optimiser, quantiser = tables["mechanism"], tables["optimiser"], tables["quantiser"]
-    return LearningTerms(
-        mechanism=MechanismTerms(
-            local_steps=mechanism["local_steps"],
-            sampling_rate_ppm=_scaled(mechanism["sampling_rate"]),
-            clip_micro=_scaled(mechanism["clip"]),
-            noise_multiplier_micro=_scaled(mechanism["noise_multiplier"]),
-        ),
-        optimiser=OptimiserTerms(_scaled(optimiser["learning_rate"]), optimiser["reference_count"]),
-        sparsity=SparsityTerms(_scaled(tables.get("sparsity", {}).get("density", Decimal("0.25")))),
-        quantiser=QuantiserTerms(_scaled(quantiser["bound"]), quantiser.get("bits", 16)),
-        encoding=EncodingTerms(tables.get("encoding", {}).get("packing", 2)),
-    )
-
-
-def _member(entry: Mapping[str, str], identify: Identify) -> Address:
-    if "url" in entry:
-        return identify(entry["url"])
-    return from_hex(entry["address"].lower(), 20)
-
-
-def _scaled(value: Decimal | int) -> int:
-    """Exact millionths; refuses what has no exact form."""
-    scaled = Decimal(value) * MICRO
-    if scaled != int(scaled):
-        raise MalformedError(f"task file: {value} has more than six decimals", fault=Party.MANUFACTURER)
-    return int(scaled)
+def _read(path: Path, max_bytes: int) -> bytes:
+    """Raises MalformedError."""
+    try:
+        return read_bounded(path, max_bytes)
+    except OSError as error:
+        raise MalformedError(f"{path}: {reason(error)}", fault=Party.MANUFACTURER) from error
+    except MalformedError as error:
+        raise MalformedError(str(error.args[0]), fault=Party.MANUFACTURER) from error

@@ -12,8 +12,11 @@ def data_folder() -> Path:
     """``HEARTH_DATA_DIR``. Raises DataMissingError when it is not set or not there."""
     value = os.environ.get("HEARTH_DATA_DIR")
     if not value:
-        raise DataMissingError("HEARTH_DATA_DIR is not set: it names the folder with mnist/ in it")
-    folder = Path(value).expanduser().resolve()
+        raise DataMissingError(
+            "HEARTH_DATA_DIR is not set: it names the folder with mnist/ in it, where the four files of MNIST are;"
+            " the digits of --dataset digits need no file"
+        )
+    folder = Path(os.path.realpath(os.path.expanduser(value)))
     if not folder.is_dir():
         raise DataMissingError(f"HEARTH_DATA_DIR: no folder {folder}")
     return folder

@@ -1,4 +1,4 @@
-"""Roles as separate processes: started with their own folder, awaited by a ready file, always stopped again."""
+"""Roles as separate processes: started with their own folder, awaited by a ready file, never left behind."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from protocol.errors import HearthError
+from scripts.guard import Guard
 from scripts.launcher import hearth_command
 
 _ENVIRONMENT = {
@@ -29,9 +30,11 @@ class RoleFailedError(HearthError):
 
 
 class RoleProcess:
-    """One role: ``hearth ARGUMENTS`` in ``folder``, output in ``folder/log``."""
+    """One role: ``hearth ARGUMENTS`` in ``folder``, output in ``folder/log``; ``mark``: its guard's."""
 
-    def __init__(self, name: str, arguments: Sequence[str], folder: Path, launcher: Sequence[str] = ()) -> None:
+    def __init__(
+        self, name: str, arguments: Sequence[str], folder: Path, mark: Mapping[str, str], launcher: Sequence[str] = ()
+    ) -> None:
         self.name, self.folder = name, folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         command = [*(launcher or hearth_command()), *arguments]
@@ -42,7 +45,7 @@ class RoleProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **_ENVIRONMENT},
+                env={**os.environ, **_ENVIRONMENT, **mark},
                 start_new_session=True,
             )
 
@@ -93,22 +96,32 @@ class RoleProcess:
 
 
 class Stage:
-    """All processes of one run; leaving the context stops them, newest first."""
+    """All processes of one run. Leaving the context stops them, newest first, and an error kills them: whoever
+    interrupts a run does not want to wait for servers. What ends this process itself ends them too (:class:`Guard`)."""
 
     def __init__(self) -> None:
         self.roles: list[RoleProcess] = []
+        self._guard = Guard()
 
     def __enter__(self) -> Self:
+        self._guard.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for role in reversed(self.roles):
-            role.stop()
+        try:
+            for role in reversed(self.roles):
+                role.stop() if kind is None else role.kill()
+        finally:
+            self._guard.__exit__(kind, error, trace)
+
+    def temporary_folder(self) -> Path:
+        """It goes with the processes; to be asked for once."""
+        return self._guard.temporary_folder()
 
     def start(self, name: str, arguments: Sequence[str], folder: Path, launcher: Sequence[str] = ()) -> RoleProcess:
-        role = RoleProcess(name, arguments, folder, launcher)
+        role = RoleProcess(name, arguments, folder, self._guard.environment, launcher)
         self.roles.append(role)
         return role
 

@@ -30,6 +30,7 @@ from protocol.model.specification import dimension_of
 from protocol.task.documents import Kind
 from protocol.task.state import TaskState
 from protocol.task.status import TaskStatus, status_of
+from scripts.demonstration.screen import show, table
 from storage.content.interface import ContentStore
 from storage.ledger.ethereum.ledger import EthereumReader
 from storage.task_reader import TaskReader
@@ -165,7 +166,7 @@ def _collect_rewards(report: DemoReport, state: TaskState) -> None:
 
 
 def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console) -> None:
-    rounds = _table("Rounds", "round", "accuracy", "epsilon", "bytes/update", "of dense", "gas")
+    rounds = table("Rounds", "round", "accuracy", "epsilon", "bytes/update", "of dense", "gas")
     for entry, sent, gas in zip(report.status.rounds, report.bytes_by_round, report.gas_by_round, strict=True):
         rounds.add_row(
             str(entry.round),
@@ -175,19 +176,19 @@ def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console)
             f"{sent / report.dense_bytes:.0%}",
             f"{gas:,}",
         )
-    console.print(rounds)
+    show(console, rounds)
     moves = sorted({name for measured in report.milliseconds_by_move for name in measured})
-    seconds = _table("Seconds of the edge server's moves", "round", *map(_words, moves))
+    seconds = table("Seconds of the edge server's moves", "round", *map(_words, moves))
     for number, measured in enumerate(report.milliseconds_by_move, start=1):
         seconds.add_row(str(number), *(f"{measured.get(move, 0) / 1_000:.2f}" for move in moves))
-    console.print(seconds)
-    clients = _table("Clients", "client", "participation (wei)", "contribution (wei)", "reputation")
+    show(console, seconds)
+    clients = table("Clients", "client", "participation (wei)", "contribution (wei)", "reputation")
     for client, reputation in report.reputation.items():
         shares = report.participation[client], report.contribution[client]
         clients.add_row(f"{client[:10]}..{client[-4:]}", *(f"{wei:,}" for wei in shares), str(reputation))
-    console.print(clients)
+    show(console, clients)
     status = report.status
-    console.print(_money_table(report))
+    show(console, _money_table(report))
     figures = report.figures()
     console.print(
         f"gas per round {figures['gas_per_round']:,}, per update {figures['gas_per_update']:,},"
@@ -228,10 +229,3 @@ def _money_table(report: DemoReport) -> Table:
 def _words(name: str) -> str:
     """``CommitBatch`` as "commit batch", which a narrow column can break."""
     return re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower()
-
-
-def _table(title: str, *headings: str) -> Table:
-    table = Table(title=title)
-    for heading in headings:
-        table.add_column(heading, justify="right")
-    return table

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
+import os
+import shlex
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from protocol.canonical import decode
 from protocol.domain import Domain
@@ -23,9 +22,12 @@ from protocol.identifiers import to_hex
 from protocol.messages.task import DepositTerms
 from protocol.task.status import MAX_STATUS_BYTES, TaskStatus
 from scripts.chain.testnet import chain_id_of, last_block_of, start_chain
+from scripts.commands.outcome import OutputError, reason
+from scripts.commands.output_file import OutputFile
 from scripts.demonstration.data import Households, households_of
 from scripts.demonstration.processes import RoleProcess, Stage
 from scripts.demonstration.report import DemoReport, collect, print_tables
+from scripts.demonstration.screen import doing, progress_of
 from scripts.demonstration.stage import AUTHORITIES, DemoStage, client_name
 from scripts.demonstration.task import (
     NOTHING_ELSE,
@@ -36,6 +38,7 @@ from scripts.demonstration.task import (
     write_task_file,
 )
 from storage.content.open_store import open_store
+from storage.http import client
 from storage.ledger.ethereum.ledger import EthereumLedger, deploy
 from storage.ledger.ethereum.reader import EthereumReader
 
@@ -49,7 +52,7 @@ class DemoOptions:
     rounds: int
     chain: str  # memory, anvil or an RPC URL
     seed: int | None
-    json_file: Path | None
+    json_file: OutputFile | None
     keep: Path | None
     keystore: Path | None = None  # a funded account, for an RPC URL
     password_file: Path | None = None
@@ -60,16 +63,16 @@ class DemoOptions:
 def run_demo(options: DemoOptions, console: Console) -> int:
     """Exit code 0 only if the audit passes and every reward is claimed."""
     started = time.monotonic()
-    with _folder(options) as root, Stage() as processes:
-        stage = DemoStage(root, processes, options.seed)
-        with console.status("households, chain, key authorities, edge server"):
+    with Stage() as processes:
+        stage = DemoStage(_folder(options, processes), processes, options.seed)
+        with doing(console, "households, chain, key authorities, edge server"):
             data = households_of(options.dataset, options.clients)
             start_infrastructure(stage, options)
-        with console.status("the manufacturer posts the task with its escrow"):
+        with doing(console, "the manufacturer posts the task with its escrow"):
             post_task(stage, options, data)
         agents = [start_agent(stage, number, household) for number, household in enumerate(data.households)]
         _watch(stage, options, agents, console)
-        with console.status("fees and bonds go to their holders, the rest to the manufacturer, then the audit"):
+        with doing(console, "fees and bonds go to their holders, the rest to the manufacturer, then the audit"):
             manufacturer = stage.folder("manufacturer")
             # what clients and servers are owed stays behind, so nobody has to be waited for
             stage.run("refund", "manufacturer", "task", "refund", "--task", str(stage.task))
@@ -78,12 +81,13 @@ def run_demo(options: DemoOptions, console: Console) -> int:
             report = _collect(stage, options)
         print_tables(report, verdict, console)
         result = _as_json(options, report, verdict, stage, time.monotonic() - started)
-        (manufacturer / "demo.json").write_text(json.dumps(result, indent=2, sort_keys=True) + "\n")
+        written = (json.dumps(result, indent=2, sort_keys=True) + "\n").encode()
+        (manufacturer / "demo.json").write_bytes(written)
         if options.json_file is not None:
-            shutil.copyfile(manufacturer / "demo.json", options.json_file)
+            options.json_file.write(written)
         if options.keep is not None:
             console.print("Audit it again at any time, with chain and roles gone:")
-            console.print(f"  {audit_command(stage)}", soft_wrap=True, highlight=False)
+            console.print(Text(f"  {audit_command(stage)}"), soft_wrap=True)  # to be pasted: no letter is markup
         console.print(f"{result['seconds']:.0f} s")
         return 0 if verdict["verdict"] == "PASS" and report.all_claimed else 1
 
@@ -98,8 +102,8 @@ def start_infrastructure(stage: DemoStage, options: DemoOptions) -> None:
     for role in roles:
         stage.make_account(role)
     chain_id = options.chain_id or chain_id_of(stage.rpc_url)
-    ledger, _ = deploy(stage.rpc_url, chain_id, faucet)
-    stage.domain, stage.min_clients = Domain(chain_id, ledger), least_cohort(options.clients)
+    ledger, created = deploy(stage.rpc_url, chain_id, faucet)
+    stage.domain, stage.min_clients = Domain(chain_id, ledger, created.block), least_cohort(options.clients)
     stage.max_bond = usual_deposits(options.clients).edge_server
     bank = EthereumLedger(stage.rpc_url, stage.domain, faucet)
     for role in (*stage.edges, *authorities, "manufacturer", client_name(0)):
@@ -185,35 +189,34 @@ def run_auditor(stage: DemoStage) -> dict[str, Any]:
 
 
 def audit_command(stage: DemoStage) -> str:
-    """What repeats the audit from the kept evidence alone."""
-    return (
-        f"hearth audit --evidence {stage.root / 'evidence.json'} --store {stage.store}"
-        f" --ledger {stage.domain} --task {stage.task} --block {to_hex(stage.block)}"
+    """What repeats the audit from the kept evidence alone, for a shell."""
+    what = ("--ledger", str(stage.domain), "--task", str(stage.task), "--block", to_hex(stage.block))
+    return shlex.join(
+        ["hearth", "audit", "--evidence", str(stage.root / "evidence.json"), "--store", str(stage.store), *what]
     )
 
 
-@contextmanager
-def _folder(options: DemoOptions) -> Iterator[Path]:
-    if options.keep is not None:
-        root = options.keep.resolve()
-        if root.exists() and any(root.iterdir()):
-            raise HearthError(f"{root} is not empty")
-        yield root
-        return
-    root = Path(tempfile.mkdtemp(prefix="hearth-demo-"))
+def _folder(options: DemoOptions, processes: Stage) -> Path:
+    if options.keep is None:
+        return processes.temporary_folder()
+    root = Path(os.path.realpath(options.keep))  # also of links in a circle
     try:
-        yield root
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(root.iterdir()):
+            raise OutputError(f"{root} is not empty; name a folder that --keep can have for itself")
+    except OSError as error:
+        raise OutputError(f"{root}: {reason(error)}; nothing was done yet") from error
+    return root
 
 
 def _watch(stage: DemoStage, options: DemoOptions, agents: list[RoleProcess], console: Console) -> None:
     """Progress of rounds while the phones work; ends when every phone has claimed and stopped."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with progress_of(console) as progress:
         bar = progress.add_task("phones enrol", total=options.rounds)
 
         def show() -> None:
+            for role in stage.processes.roles:
+                role.finished()  # a phone would wait long for a server that is gone
             told = _edge_status(stage)
             over = [entry for entry in told.rounds if entry.over] if told else []
             accuracy = [entry.accuracy for entry in over if entry.accuracy is not None]
@@ -227,7 +230,8 @@ def _watch(stage: DemoStage, options: DemoOptions, agents: list[RoleProcess], co
 def _edge_status(stage: DemoStage) -> TaskStatus | None:
     """What the edge server says; None while it says nothing."""
     try:
-        response = httpx2.get(f"{stage.edge_url}/api/v1/tasks/{stage.task}", timeout=5)
+        with client(5) as http:
+            response = http.get(f"{stage.edge_url}/api/v1/tasks/{stage.task}")
         return decode(TaskStatus, response.content, MAX_STATUS_BYTES) if response.is_success else None
     except (httpx2.HTTPError, HearthError):
         return None

@@ -30,7 +30,7 @@ class FilesystemStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_file_atomically(self.folder / cid.text, data, mode=0o644)
         except OSError as error:
-            raise StoreUnavailableError(f"{self.folder}: cannot write {cid.text}: {error}") from error
+            raise StoreUnavailableError(f"{self.folder}: cannot write {cid.text}: {_why(error)}") from error
         return cid
 
     def get(self, cid: Cid, max_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> bytes:
@@ -51,6 +51,13 @@ class FilesystemStore:
         except FileNotFoundError as error:
             if self.folder.is_dir():
                 raise ContentMissingError(f"{cid.text}: not in {self.folder}") from error
-            raise StoreUnavailableError(f"{self.folder}: no such folder") from error
+            raise StoreUnavailableError(f"{self.folder}: no such folder", lasting=True) from error
         except OSError as error:
-            raise StoreUnavailableError(f"{self.folder}: cannot read {cid.text}: {error}") from error
+            what = f"{self.folder}: cannot read {cid.text}: {_why(error)}"
+            if os.path.isdir(self.folder) and os.access(self.folder, os.X_OK):
+                raise ContentMissingError(what) from error  # of the other files nothing is known
+            raise StoreUnavailableError(what, lasting=True) from error
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)

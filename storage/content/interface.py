@@ -37,9 +37,16 @@ class ContentTooLargeError(ContentError):
 
 
 class StoreUnavailableError(ContentError):
-    """The store cannot be reached or used at all; its content may well exist."""
+    """The store cannot be reached or used at all; its content may well exist.
+
+    ``lasting``: asking again changes nothing, as after a refusal. ``pause_seconds``: for which the store asked.
+    """
 
     code = "E_STORE_UNAVAILABLE"
+
+    def __init__(self, message: str, *, lasting: bool = False, pause_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.lasting, self.pause_seconds = lasting, pause_seconds
 
 
 class ContentStore(Protocol):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 import time
-import urllib.parse
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from io import BytesIO
+from typing import Any
 
 import ipfshttpclient
 import requests
@@ -26,41 +25,49 @@ from storage.content.interface import (
     address_for_put,
     verified,
 )
+from storage.content.kubo_address import KuboAddress
+from storage.content.kubo_answer import KuboRefusedError, admit, pieces
+from storage.http import requests_settings
 
-READ_BYTES = 65_536
 MIN_BYTES_PER_SECOND = 16_384  # a slower daemon counts as one that does not answer
 _EMPTY = cid_of(b"")
-# the client library drops the error trailer of a body, so a daemon that died can show as a RequestException
-_FAILURES = (ipfs.Error, requests.exceptions.RequestException)
+# the client library lets errors of all the layers below it through
+_FAILURES = (ipfs.Error, requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 class KuboStore:
     """Talks to one daemon; may be shared by threads.
 
-    ``location`` is ``http://host:port`` or a multiaddr (``/ip4/127.0.0.1/tcp/5001``); ``timeout_seconds`` bounds each
-    silence of the daemon; ``auth`` is (user, password) of the daemon's ``API.Authorizations``.
+    ``location`` is ``http(s)://host:port``, with a path when the RPC stands below one, or a multiaddr
+    (``/ip4/127.0.0.1/tcp/5001``, ``/unix/run/kubo.sock``); ``timeout_seconds`` bounds each silence of the daemon.
+    Proxy, certificates and credentials are those of :mod:`storage.http`.
     """
 
     def __init__(
-        self,
-        location: str,
-        timeout_seconds: float = 10.0,
-        *,
-        auth: tuple[str, str] | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        self, location: str, timeout_seconds: float = 10.0, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         if ipfshttpclient.http.PREFER_HTTPX:
-            raise StoreUnavailableError("unset PY_IPFS_HTTP_CLIENT_PREFER_HTTPX: that back end is broken")
+            raise StoreUnavailableError("unset PY_IPFS_HTTP_CLIENT_PREFER_HTTPX: that back end is broken", lasting=True)
         self._timeout_seconds = timeout_seconds
         self._clock = clock
+        self.address = KuboAddress(location)
         try:
             # not connect(): it warns about every daemon newer than 0.8
             self._client = ipfshttpclient.Client(
-                to_multiaddr(location), session=True, timeout=(timeout_seconds, timeout_seconds), auth=auth
+                self.address.multiaddr, self.address.base, session=True, timeout=(timeout_seconds, timeout_seconds)
             )
         except ipfs.AddressError as error:
             raise MalformedError(f"not the address of a daemon: {location!r}") from error
-        for adapter in self._client._client._session.adapters.values():
+        self._set_up(self._client._client._session)
+
+    def _set_up(self, session: Any) -> None:
+        """``session``: of requests, as the client library has changed it."""
+        for name, value in requests_settings(self.address.url).items():
+            setattr(session, name, value)
+        if session.proxies:
+            session.family = 0  # the library writes it into the scheme, and requests looks for a proxy by scheme
+        session.hooks = {"response": [partial(admit, self.address.shown)]}
+        for adapter in session.adapters.values():
             # an argument of the library's that urllib3 2 warns about on every connection and urllib3 3 refuses
             adapter.poolmanager.connection_pool_kw.pop("strict", None)
 
@@ -72,8 +79,8 @@ class KuboStore:
         try:
             answer = self._client.version()
             return str(answer["Version"])
-        except (*_FAILURES, KeyError, TypeError, AssertionError) as error:
-            raise StoreUnavailableError(f"no Kubo daemon answers: {error!r}") from error
+        except (*_FAILURES, KuboRefusedError, KeyError, TypeError, AssertionError) as error:
+            raise StoreUnavailableError(self.address.failure(error)) from error
 
     def put(self, data: bytes, chunk_bytes: int = CHUNK_BYTES) -> Cid:
         """Adds, pins and reads back: a daemon with a damaged block acknowledges the add, too."""
@@ -89,8 +96,8 @@ class KuboStore:
                 opts={"hash": "sha2-256", "max-file-links": 174, "inline": "false", "cid-base": "base32"},
             )
             answered = str(answer["Hash"])
-        except (*_FAILURES, KeyError, TypeError, AssertionError) as error:
-            raise StoreUnavailableError(f"{cid.text}: not stored: {error!r}") from error
+        except (*_FAILURES, KuboRefusedError, KeyError, TypeError, AssertionError) as error:
+            raise StoreUnavailableError(f"{cid.text}: not stored: {self.address.failure(error)}") from error
         if answered != cid.text:
             raise ContentCorruptError(f"{cid.text}: the daemon stored it as {answered[:80]!r}")
         self.get(cid, len(data), chunk_bytes)
@@ -123,8 +130,8 @@ class KuboStore:
         deadline = self._clock() + self._timeout_seconds + max_bytes / MIN_BYTES_PER_SECOND
         received = bytearray()
         try:
-            # the public cat() reads without bound whatever the daemon sends; the layer below takes a piece size
-            resources, pieces = self._client._client._request(
+            # the public cat() reads without bound whatever the daemon sends; the layer below hands out the response
+            resources, _ = self._client._client._request(
                 "POST",
                 "cat",
                 [("arg", cid.text), ("length", str(max_bytes + 1))],
@@ -132,39 +139,37 @@ class KuboStore:
                 data=None,
                 headers={"Accept-Encoding": "identity"},
                 timeout=None,
-                chunk_size=READ_BYTES,
+                chunk_size=None,
             )
-            with closing(resources[0]):
-                for piece in pieces:
+            with closing(resources[0]) as response:
+                for piece in pieces(response):
                     received += piece
                     if len(received) > max_bytes:
                         raise ContentTooLargeError(f"{cid.text}: larger than {max_bytes} bytes")
                     if self._clock() > deadline:
                         raise ContentMissingError(f"{cid.text}: the daemon delivers too slowly")
-        except (ipfs.TimeoutError, ipfs.ErrorResponse) as error:
+        except KuboRefusedError as error:
             raise ContentMissingError(f"{cid.text}: not delivered: {error}") from error
         except _FAILURES as error:
-            if error.args and isinstance(error.args[0], urllib3.exceptions.ReadTimeoutError):  # in mid-body
+            if received and isinstance(error, urllib3.exceptions.ReadTimeoutError):
                 raise ContentMissingError(f"{cid.text}: the daemon fell silent") from error
-            raise StoreUnavailableError(f"{cid.text}: the daemon failed: {error!r}") from error
+            if _was_asked(error) and self._is_there():
+                raise ContentMissingError(f"{cid.text}: not delivered in {self._timeout_seconds:g} s") from error
+            raise StoreUnavailableError(self.address.failure(error)) from error
         return bytes(received)
 
+    def _is_there(self) -> bool:
+        """Whether the daemon answers at all: one that waits for peers to deliver content does."""
+        try:
+            self._client.version()
+        except (*_FAILURES, StoreUnavailableError) as error:
+            return isinstance(error, StoreUnavailableError)
+        except (KuboRefusedError, KeyError, TypeError, AssertionError):
+            pass
+        return True
 
-def to_multiaddr(location: str) -> str:
-    """``http(s)://host:port`` as the multiaddr that the client library wants; a multiaddr stays as it is."""
-    if location.startswith("/"):
-        return location
-    try:
-        url = urllib.parse.urlsplit(location)
-        host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
-    except ValueError as error:
-        raise MalformedError(f"not a URL: {location!r}") from error
-    if url.scheme not in ("http", "https") or url.path.strip("/") or url.query or url.fragment or "@" in url.netloc:
-        raise MalformedError(f"expected http://host:port, got {location!r}")
-    try:
-        kind = f"ip{ipaddress.ip_address(host).version}"
-    except ValueError:
-        kind = "dns"
-        if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", host):
-            raise MalformedError(f"not a host name: {host!r}") from None
-    return f"/{kind}/{host}/tcp/{port}/{url.scheme}"
+
+def _was_asked(error: BaseException) -> bool:
+    """It took the question and said nothing in time."""
+    original = getattr(error, "original", error)
+    return isinstance(original, requests.exceptions.ReadTimeout | urllib3.exceptions.ReadTimeoutError)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from protocol.domain import Domain
 from protocol.errors import HearthError, Party
-from protocol.identifiers import NATIVE_COIN, Address, Digest, Label
+from protocol.identifiers import NATIVE_COIN, Address, Digest, Label, to_hex
 from protocol.incentives.rewards import ClaimBatch
 from protocol.messages.chain import (
     BondView,
@@ -35,10 +35,21 @@ class LedgerError(HearthError):
         super().__init__(message, fault=Party.LEDGER)
 
 
+class UnansweredError(LedgerError):
+    """The endpoint gave no answer for as long as one question is asked: it may answer the next time. What was sent may
+    have been taken."""
+
+
 class WrongChainError(LedgerError):
     """The endpoint is of another chain than the one that was named. Nothing is signed for it."""
 
     code = "E_WRONG_CHAIN"
+
+
+class WrongContractError(LedgerError):
+    """What stands at the named address is no ledger of this version of the protocol. Nothing is sent there."""
+
+    code = "E_WRONG_CONTRACT"
 
 
 class TransactionRevertedError(HearthError):
@@ -47,7 +58,8 @@ class TransactionRevertedError(HearthError):
     code = "E_REVERTED"
 
     def __init__(self, name: str, arguments: tuple[object, ...] = ()) -> None:
-        super().__init__(f"{name}{arguments}", fault=Party.OURS)
+        facts = ", ".join(to_hex(fact) if isinstance(fact, bytes) else str(fact) for fact in arguments)
+        super().__init__(f"{name}({facts})", fault=Party.OURS)
         self.name = name
         self.arguments = arguments
 
@@ -71,11 +83,16 @@ class PreparedTransaction:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The latest block, in one answer; ``now``, in seconds: the later of its timestamp and the local clock."""
+    """The latest block, in one answer; ``now``, in seconds: block time, not earlier than that block's.
+
+    It runs on between blocks, and hangs on no local clock: two readers of one chain say nearly the same.
+    """
 
     block: int
     hash: Digest
     now: int
+    parent: Digest = b""  # hash of the block before; empty where it is not told
+    is_quiet: bool = False  # the ledger said nothing in the block itself
 
 
 class LedgerReader(Protocol):
@@ -89,6 +106,10 @@ class LedgerReader(Protocol):
     def block_number(self) -> int: ...
 
     def head(self) -> Head: ...
+
+    def makes_blocks_on_demand(self) -> bool:
+        """A chain for development, whose blocks keep no pace."""
+        ...
 
     def block_timestamp(self, block: int) -> int: ...
 

@@ -17,7 +17,8 @@ from eth_hash.auto import keccak
 from protocol.errors import HearthError, MalformedError
 from protocol.signing import address_of
 from protocol.strict_json import parse_json
-from storage.durable_file import write_file_atomically
+from storage.bounded_file import read_bounded
+from storage.durable_file import write_new_file
 
 SCRYPT_N: Final = 2**14  # 15 MB and 0.05 s: a phone must open its own keystore
 MAX_SCRYPT_N: Final = 2**18  # what geth and cast write; more would let a planted file exhaust the memory
@@ -43,12 +44,13 @@ def checked_key(private_key: bytes) -> bytes:
 
 
 def write_keystore(path: Path, private_key: bytes, password: str) -> None:
-    """Writes a keystore (scrypt), mode 0600. Raises KeystoreError when it exists: keys are not replaced."""
+    """Writes a keystore (scrypt), mode 0600, durable when it returns. Of two that write one path, one does.
+
+    Raises KeystoreError when it exists, for keys are not replaced; OSError when it cannot be written.
+    """
     checked_key(private_key)
     if not password:
         raise KeystoreError("a keystore needs a password")
-    if path.exists():
-        raise KeystoreError(f"{path} exists")
     salt, iv = secrets.token_bytes(16), secrets.token_bytes(16)
     parameters = {"dklen": _DERIVED_BYTES, "n": SCRYPT_N, "r": _SCRYPT_R, "p": 1, "salt": salt.hex()}
     derived = _derive("scrypt", parameters, password.encode())
@@ -67,9 +69,9 @@ def write_keystore(path: Path, private_key: bytes, password: str) -> None:
         "version": 3,
     }
     try:
-        write_file_atomically(path, json.dumps(content).encode(), 0o600)
-    except OSError as error:
-        raise KeystoreError(f"{path}: {error.strerror}") from error
+        write_new_file(path, json.dumps(content).encode(), 0o600)
+    except FileExistsError as error:
+        raise KeystoreError(f"{path} exists, and a key is never replaced: name another file") from error
 
 
 def load_keystore(path: Path, password: str) -> bytes:
@@ -120,10 +122,8 @@ def _aes_ctr(key: bytes, iv: bytes, data: bytes) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_KEYSTORE_BYTES + 1)
+        return read_bounded(path, MAX_KEYSTORE_BYTES)
     except OSError as error:
         raise KeystoreError(f"{path}: {error.strerror}") from error
-    if len(data) > MAX_KEYSTORE_BYTES:
-        raise KeystoreError(f"{path}: larger than {MAX_KEYSTORE_BYTES} bytes")
-    return data
+    except MalformedError as error:
+        raise KeystoreError(error.args[0]) from error

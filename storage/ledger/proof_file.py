@@ -10,6 +10,7 @@ from protocol.canonical import decode, encode
 from protocol.errors import HearthError, MalformedError
 from protocol.identifiers import Address, Range, Word, sha256, to_hex
 from protocol.messages.task import ShortText
+from storage.bounded_file import read_bounded
 from storage.durable_file import write_file_atomically
 from storage.ledger.ethereum import abi
 
@@ -44,6 +45,8 @@ def write_proof(folder: Path, kind: str, task: int, round_number: int, culprit: 
 
     Raises ProofFileError.
     """
+    if len(proof) > MAX_PROOF_BYTES:
+        raise ProofFileError(f"{kind}: {len(proof)} bytes, and nodes take {MAX_PROOF_BYTES} as one transaction")
     try:
         found = ProofFile(kind, task, round_number, culprit, proof)
         content = encode(found)
@@ -62,13 +65,15 @@ def write_proof(folder: Path, kind: str, task: int, round_number: int, culprit: 
 def read_proof(path: Path) -> ProofFile:
     """Whoever wrote it. Raises ProofFileError."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-        found = decode(ProofFile, content, MAX_FILE_BYTES)
+        content = read_bounded(path, MAX_FILE_BYTES)
     except OSError as error:
         raise ProofFileError(f"{path}: {error.strerror}") from error
     except MalformedError as error:
-        raise ProofFileError(f"{path}: {error.args[0]}") from error
+        raise ProofFileError(str(error.args[0])) from error
+    try:
+        found = decode(ProofFile, content, MAX_FILE_BYTES)
+    except MalformedError as error:
+        raise ProofFileError(f"{path}: not a proof as it was written: {error.args[0]}") from error
     _check(found, str(path))
     return found
 

@@ -52,7 +52,7 @@ class Journal:
             flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
             self._descriptor = os.open(path, flags, 0o600)
         except OSError as error:
-            raise RecordsError(f"{path}: cannot open: {error}") from error
+            raise RecordsError(f"{path}: cannot open: {error.strerror}; is the folder one to write into?") from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.fchmod(self._descriptor, 0o600)
@@ -61,10 +61,10 @@ class Journal:
             sync_folder(path.parent)
         except BlockingIOError as error:
             self.close()
-            raise RecordsBusyError(f"{path}: in use by another process") from error
+            raise RecordsBusyError(f"{path}: in use by another process: one folder, one process at a time") from error
         except OSError as error:
             self.close()
-            raise RecordsError(f"{path}: cannot open: {error}") from error
+            raise RecordsError(f"{path}: cannot open: {error.strerror or error}") from error
         except RecordsError:
             self.close()
             raise
@@ -92,13 +92,13 @@ class Journal:
                 for kept in batch.kept:
                     self._write_blob(self._blob_file(kept.name, kept.digest), change.keep[kept.name])
             except OSError as error:
-                raise RecordsError(f"{self._path}: cannot write {kept.name}: {error}") from error
+                raise RecordsError(f"{self._path}: cannot write {kept.name}: {error.strerror or error}") from error
             try:
                 self._write_line(encoded)
                 self._erase(self._note(batch))
             except OSError as error:
                 self.close()  # what is on disk is unknown now: no further line may follow it
-                raise RecordsError(f"{self._path}: append failed: {error}") from error
+                raise RecordsError(f"{self._path}: append failed: {error.strerror or error}") from error
 
     def read(self, types: Sequence[type[EntryT]], after: int = 0) -> Iterator[EntryT]:
         """Checks the journal again from its start, up to the last entry at the time of the call."""
@@ -118,7 +118,7 @@ class Journal:
             with self._blob_file(name, digest).open("rb") as file:
                 data = file.read(max_bytes + 1)
         except OSError as error:
-            raise RecordsError(f"{self._path}: cannot read {name}: {error}") from error
+            raise RecordsError(f"{self._path}: cannot read {name}: {error.strerror or error}") from error
         if len(data) > max_bytes:
             raise RecordsError(f"{name}: larger than {max_bytes} bytes")
         if sha256(data) != digest:

@@ -71,6 +71,22 @@ def test_the_agreement_is_pure() -> None:
     assert [_relative(path) for path in found] == []
 
 
+def test_no_party_asks_its_machine_what_time_it_is() -> None:
+    """Block time counts (docs/adr/0051): a machine's own is looked at to say that it is off, for dates of HTTP, and
+    by a chain for its blocks."""
+    allowed = {
+        "storage/ledger/ethereum/block_clock.py",
+        "storage/patience.py",
+        "scripts/doctor/subject.py",
+        "scripts/chain/development.py",
+        "scripts/chain/server.py",
+    }
+    asks = re.compile(r"\btime\.time\b|\btime_ns\(|datetime\.(now|utcnow|today)\b|\bdate\.today\b")
+    parties = ("backend/", "client_agent/", "protocol/", "scripts/", "storage/")
+    sources = [path for path in tracked(".py") if _relative(path).startswith(parties)]
+    assert {_relative(path) for path in sources if asks.search(path.read_text())} <= allowed
+
+
 def test_tests_do_not_sleep_or_skip() -> None:
     # looking again after a fraction of a second whether a process is up is waiting, not sleeping
     pattern = re.compile(r"time\.sleep\([1-9]|pytest\.mark\.skip\b|pytest\.mark\.xfail|random\.random\(")

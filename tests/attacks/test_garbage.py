@@ -143,7 +143,7 @@ def test_a_false_cry_of_garbage_fails() -> None:
     report = _audit(player)
     assert _failed(report) == {17}, report.failed
     (line,) = [line for line in report.lines if line.status is Status.FAIL]
-    assert "the keys of authorities (1, 2) open the sum" in line.detail
+    assert "the keys of authorities 1, 2 open the sum" in line.detail
 
 
 def _with_a_corrupt_one(authorities: int) -> Committee:

@@ -259,7 +259,7 @@ def test_a_contribution_without_a_gain_is_named_with_its_client() -> None:
     (line,) = [line for line in report.lines if line.status is Status.FAIL]
     assert (line.number, line.subject) == (21, f"round {last}")
     earned, favourite = before[2] + FLAT, to_hex(ADDRESSES[2])
-    assert f"earned by {favourite}: {earned + 1} is claimed, {earned} follows" in line.detail
+    assert f"earned by {favourite}: {earned + 1} wei is claimed, {earned} wei follows" in line.detail
 
 
 def test_what_the_verdict_calls_absent_cannot_be_refuted_and_changes_nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -23,7 +24,7 @@ from client_agent.privacy.ledger import HOME, Spending
 from protocol.audit.report import Report, require
 from protocol.errors import MalformedError
 from protocol.task.status import TaskStatus
-from scripts.commands.task_file import TaskFile
+from scripts.commands.task_file import SAMPLE, TaskFile
 from scripts.commands.task_status import lines_of
 from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.interface import LedgerError
@@ -92,10 +93,11 @@ def test_a_log_is_ascii_with_one_event_a_line(capsys: pytest.CaptureFixture[str]
 
 
 def test_a_task_file_may_name_a_kitchen_in_any_language(tmp_path: Path) -> None:
-    task_file = tmp_path / "task.toml"
-    task_file.write_bytes('[task]\ntitle = "Küche"\n'.encode())
-    assert TaskFile(task_file)._tables["task"]["title"] == "Küche"
-    task_file.write_bytes(b'[task]\ntitle = "K\xfcche"\n')
+    task_file, sample = tmp_path / "task.toml", SAMPLE.read_text()
+    kitchen = re.sub("^title = .*$", 'title = "Küche"', sample, count=1, flags=re.MULTILINE)
+    task_file.write_bytes(kitchen.encode())
+    assert TaskFile(task_file)._tables.task.title == "Küche"
+    task_file.write_bytes(kitchen.encode("latin-1", "replace"))
     with pytest.raises(MalformedError):
         TaskFile(task_file)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from protocol.domain import Domain, parse_domain
+from scripts.guard import run_guarded
 from scripts.launcher import hearth_command
 from storage.content.filesystem import FilesystemStore
 from storage.ledger.ethereum.anchor import vouched_header
@@ -34,7 +35,7 @@ class KeptDemo:
         """Of the kept evidence, as of the block that the printed command names."""
         provider = ReplayProvider(self.folder / "evidence.json")
         header = vouched_header(provider, (), bytes.fromhex(self.block.removeprefix("0x")))
-        return ProvenReader(provider, self.domain.ledger, header)
+        return ProvenReader(provider, self.domain.ledger, header, first_block=provider.first_block)
 
     @property
     def block(self) -> str:
@@ -50,19 +51,15 @@ class KeptDemo:
         return FilesystemStore(self.folder / "store")
 
 
-def run_demo_command(folder: Path, *arguments: str) -> KeptDemo:
-    """Runs the command as its user would; fails with its output."""
+def run_demo_command(folder: Path, *more: str, **surroundings: str) -> KeptDemo:
+    """Runs the command as its user would, with ``more`` options and more in the environment; fails with its output."""
     command = ["demo", "--clients", str(CLIENTS), "--rounds", str(ROUNDS), "--seed", str(SEED)]
-    ran = subprocess.run(
-        [*hearth_command(), *command, "--keep", str(folder), "--json", f"{folder}.json", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command += ["--keep", str(folder), "--json", f"{folder}.json", *more]
+    ran = run_guarded([*hearth_command(), *command], {**os.environ, **surroundings}, capture_output=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return KeptDemo(folder, json.loads(Path(f"{folder}.json").read_text()), ran.stdout)
 
 
 @pytest.fixture(scope="session")
 def kept_demo(tmp_path_factory: pytest.TempPathFactory) -> KeptDemo:
-    return run_demo_command(tmp_path_factory.mktemp("demo") / "kept")
+    return run_demo_command(tmp_path_factory.mktemp("demo") / "kept; its owner's")

@@ -146,6 +146,11 @@ def play(
         yield Play(DemoStage(root, processes, seed), clients, rounds, phase_seconds, deposits, cohort)
 
 
+def shifted_launcher(seconds: int) -> list[str]:
+    """Starts a role whose machine's clock is ahead by so much; see ``shifted.py``."""
+    return [*module_command("tests.e2e.shifted"), str(seconds)]
+
+
 def killed_launcher(when: str, mark: int | str) -> list[str]:
     """Starts a role that kills itself at a journal write; see ``killed.py``."""
     return [*module_command("tests.e2e.killed"), when, str(mark)]

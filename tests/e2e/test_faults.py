@@ -14,6 +14,7 @@ from protocol.identifiers import Digest, to_hex
 from protocol.messages.chain import (
     BatchCommitted,
     Claimed,
+    DirectCommitted,
     KeyRequested,
     RoundOpened,
     RoundPublished,
@@ -28,15 +29,19 @@ from scripts.demonstration.processes import RoleProcess
 from scripts.demonstration.stage import client_name
 from storage.content.interface import get_document
 from storage.ledger.interface import TransactionRevertedError
-from tests.e2e.play import CHARGED_FIRST_ROUND, Play, killed_launcher, play
+from tests.e2e.play import CHARGED_FIRST_ROUND, Play, killed_launcher, play, shifted_launcher
 
+HOUR, DAY = 3_600, 86_400
 HELD = 2  # the client that stops in the middle of a round; client 0 is the censored one
 # keys of round 1, sealed 1 with the keys after it, receipt 1, its place in batch 1, outcome 1, charged 2 come next
 CHARGED_SECOND_ROUND = 11
 
 
 def test_a_client_that_disappears_costs_nobody_else_anything(tmp_path: Path) -> None:
+    """Nor does the clock of a machine, at whichever party, that is an hour or a day off."""
+    off = {"edge": DAY, "authority-1": -DAY, "authority-2": HOUR, client_name(1): HOUR, client_name(3): -DAY}
     with play(tmp_path / "play", rounds=1, phase_seconds=60) as task:
+        task.stage.launchers |= {role: shifted_launcher(seconds) for role, seconds in off.items()}
         task.prepare()
         task.kill_after(HELD, CHARGED_FIRST_ROUND)
         task.start_agents()
@@ -49,6 +54,13 @@ def test_a_client_that_disappears_costs_nobody_else_anything(tmp_path: Path) -> 
         paid = {event.client for event in task.events(Claimed)}
         clients = {task.address(number) for number in range(task.clients)}
         assert paid & clients == clients - {task.address(HELD)}
+        # nobody but the censored one lost patience with the server, and nobody accused it
+        assert [event.client for event in task.events(DirectCommitted)] == [task.address(0)]
+        proofs = [task.stage.folder(client_name(number)) / "state" / "proofs" for number in task.agents]
+        assert not any(folder.is_dir() and [*folder.iterdir()] for folder in proofs)
+        for role, seconds in off.items():
+            side = f"{abs(seconds):,} s {'ahead of' if seconds > 0 else 'behind'} the chain's"
+            assert _said(task, role).count(side) == 1
         assert task.audit()["verdict"] == "PASS"
 
 
@@ -145,10 +157,15 @@ def _the_manufacturer_sees_status_and_model(task: Play, folder: Path) -> None:
     run("status", ["task", "status", *where, "--json", str(folder / "status.json")], folder / "status")
     status = decode(TaskStatus, (folder / "status.json").read_bytes().rstrip())
     assert (len(status.rounds), status.rounds[-1].state, status.enrolled) == (2, "published", task.clients)
-    out = folder / "model.safetensors"
-    run("fetch", ["model", "fetch", *where, "--store", str(task.stage.store), "--out", str(out)], folder / "fetch")
+    out, layers = folder / "model.safetensors", folder / "layers.json"
+    fetch = ["model", "fetch", *where, "--store", str(task.stage.store), "--out", str(out), "--layers", str(layers)]
+    run("fetch", fetch, folder / "fetch")
     assert to_hex(cid_of(out.read_bytes()).digest) == to_hex(status.rounds[-1].model)
-    assert decode(ModelSpec, out.with_suffix(".json").read_bytes()) == digits_terms()[0]
+    assert decode(ModelSpec, layers.read_bytes()) == digits_terms()[0]
+
+
+def _said(task: Play, role: str) -> str:
+    return (task.stage.folder(role) / "log").read_text()
 
 
 def _start_again(task: Play, role: str) -> RoleProcess:

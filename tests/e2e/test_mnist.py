@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from scripts.guard import run_guarded
 from scripts.launcher import hearth_command
 
 MISSING = "HEARTH_DATA_DIR names no folder with mnist/ in it: the MNIST demonstration is not tested"
@@ -18,12 +18,7 @@ MISSING = "HEARTH_DATA_DIR names no folder with mnist/ in it: the MNIST demonstr
 def test_the_mnist_demonstration_keeps_its_promise(tmp_path: Path) -> None:
     figures_file = tmp_path / "figures.json"
     command = ["demo", "--dataset", "mnist", "--chain", "anvil", "--rounds", "20", "--seed", "1"]
-    ran = subprocess.run(
-        [*hearth_command(), *command, "--json", str(figures_file)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = run_guarded([*hearth_command(), *command, "--json", str(figures_file)], capture_output=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     figures = json.loads(figures_file.read_text())
     assert figures["accuracy"][-1] >= 0.95

@@ -44,4 +44,4 @@ class ChainToken:
 
 def sent_by(ledger: EthereumLedger) -> int:
     """How many transactions of its account are mined."""
-    return ledger._sender()._count("latest")
+    return ledger._sender()._account.count("latest")

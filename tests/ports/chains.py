@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import shutil
+import os
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,14 +18,19 @@ from protocol.domain import Domain
 from protocol.identifiers import Address
 from scripts.chain.server import chain_in_background
 from scripts.checks.node_tools import ensure_anvil, ensure_ganache
+from scripts.guard import Guard
 from storage.ledger.ethereum.ledger import EthereumLedger, deploy
 from storage.ledger.ethereum.rpc import JsonRpcProvider
 from storage.ledger.interface import LedgerError
 from storage.ledger.public_keys import FUNDED_KEY
 from storage.ledger.signer import Signer
+from storage.patience import Patience
+from tests.ports.unfriendly_rpc import UnfriendlyRpc, at, unfriendly
 
 KINDS: Final = ("memory", "anvil", "ganache")
+UNFRIENDLY: Final = "unfriendly"
 START_SECONDS: Final = 60.0
+HASTE: Final = Patience(sleep=lambda _: None)
 _PROCESSES = ExitStack()
 atexit.register(_PROCESSES.close)
 
@@ -96,12 +100,31 @@ class RunningChain:
             provider.close()
 
 
+class UnfriendlyChain(RunningChain):
+    """The in-process chain as parties reach it through a bad endpoint; its operator goes past that."""
+
+    def deploy(self) -> Address:
+        return deploy(_public_url(), self.chain_id(), self.faucet)[0]
+
+    def ledger(self, address: Address, signer: Signer, **options: Any) -> EthereumLedger:
+        return EthereumLedger(_public_url(), Domain(self.chain_id(), address), signer, patience=HASTE, **options)
+
+
+@cache
+def _public_url() -> str:
+    """Its nodes do not lag: the suite reads what it has just written."""
+    rpc = UnfriendlyRpc(at(running_chain("memory").rpc_url), range_limit=None, lags=False)
+    return _PROCESSES.enter_context(unfriendly(rpc))
+
+
 @cache
 def running_chain(kind: str, *options: str) -> RunningChain:
     """Starts the chain at the first call of the session; it ends with the process. ``legacy``: before EIP-1559.
 
     With ``options`` for its command line it is a process of its own.
     """
+    if kind == UNFRIENDLY:
+        return UnfriendlyChain(kind, running_chain("memory").rpc_url, Signer(FUNDED_KEY))
     if kind == "memory":
         url = _PROCESSES.enter_context(chain_in_background())
     else:
@@ -132,20 +155,15 @@ def _free_port() -> int:
 
 @contextmanager
 def _process(command: list[str], url: str) -> Iterator[None]:
-    folder = Path(tempfile.mkdtemp(prefix="hearth-chain-"))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        _await_answer(process, url, folder / "log")
+    with Guard() as guard:
+        log, surroundings = guard.temporary_folder() / "log", {**os.environ, **guard.environment}
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command, cwd=log.parent, env=surroundings, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        _await_answer(process, url, log)
         yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+    process.wait()
 
 
 def _await_answer(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 from protocol.content.cid import Cid
+from scripts.guard import Guard
 
 
 def find_ipfs() -> str | None:
@@ -22,9 +23,11 @@ class KuboDaemon:
     def __init__(self, program: str, folder: Path) -> None:
         self._repository = folder / "ipfs"
         self._program = program
-        self._environment = {**os.environ, "IPFS_PATH": str(self._repository)}
+        self._guard = Guard()
+        self._environment = {**os.environ, "IPFS_PATH": str(self._repository), **self._guard.environment}
 
     def __enter__(self) -> KuboDaemon:
+        self._guard.__enter__()
         self._run("init", "-e", "--profile=test")
         self._process = subprocess.Popen(
             [self._program, "daemon", "--offline"],
@@ -41,6 +44,7 @@ class KuboDaemon:
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.communicate()
+        self._guard.__exit__(None, None, None)
 
     def lose(self, cid: Cid) -> None:
         self._file(cid).unlink()

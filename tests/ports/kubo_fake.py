@@ -10,6 +10,7 @@ import re
 import socket
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Request
@@ -33,7 +34,8 @@ NOT_FOUND = "block was not found locally (offline): ipld: could not find "
 class KuboFake:
     """Context manager; ``url`` is its address. The attributes make it misbehave from the next request on."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "", uds: Path | None = None) -> None:
+        """``prefix``: path below which a reverse proxy would have it."""
         self.blocks: dict[bytes, bytes] = {}
         self.children: dict[bytes, list[Cid]] = {}
         self.pins: set[str] = set()
@@ -41,14 +43,18 @@ class KuboFake:
         self.online = False  # an online daemon waits for peers instead of answering that a block is missing
         self.ignore_length = False
         self.forbidden = False
+        self.wanted: str | None = None  # Authorization that a request must have
         self.answered_hash: str | None = None
         self.stall_after: int | None = None  # bytes of a body after which it falls silent
         self.die_after: int | None = None  # bytes of a body after which the connection breaks
+        self.drips = False  # one byte of a body after the other, for ever
         self._released = threading.Event()
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._socket, self.url = _listening(uds)
+        self.url += prefix
+        application = FastAPI()
+        application.mount(prefix, self._application())
         self._server = uvicorn.Server(
-            uvicorn.Config(self._application(), log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+            uvicorn.Config(application, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
         )
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
 
@@ -64,6 +70,10 @@ class KuboFake:
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()
+
+    def empty(self) -> None:
+        for kept in (self.blocks, self.children, self.pins):
+            kept.clear()
 
     def lose(self, cid: Cid) -> None:
         del self.blocks[cid.digest]
@@ -99,6 +109,8 @@ class KuboFake:
         self.requests.append(f"{request.url.path}?{request.url.query}")
         if self.forbidden:
             raise HTTPException(403, "Access Denied")
+        if self.wanted not in (None, request.headers.get("authorization")):
+            raise HTTPException(401)
 
     def _add(self, data: bytes, parameters: dict[str, str]) -> Response:
         if any(parameters.get(name) != value for name, value in REQUIRED.items()):
@@ -121,9 +133,9 @@ class KuboFake:
             await asyncio.to_thread(self._released.wait)
         root = self.blocks.get(cid.digest)
         if root is None:
-            return _error(NOT_FOUND + cid.text)
+            return failed_command(NOT_FOUND + cid.text)
         if cid.codec == "dag-pb" and not is_tree_node(root):
-            return _error("protobuf: (PBNode) invalid wireType, expected 2, got 0")
+            return failed_command("protobuf: (PBNode) invalid wireType, expected 2, got 0")
         body = b"".join(self._pieces(cid))
         return StreamingResponse(self._stream(body if self.ignore_length else body[:length]))
 
@@ -142,6 +154,9 @@ class KuboFake:
         return pieces
 
     async def _stream(self, body: bytes) -> AsyncIterator[bytes]:
+        while self.drips:
+            yield b"x"
+            await asyncio.sleep(0.001)
         for start in range(0, len(body), 16_384):
             if self.die_after is not None and start >= self.die_after:
                 raise ConnectionAbortedError("as told")
@@ -150,7 +165,19 @@ class KuboFake:
             yield body[start : start + 16_384]
 
 
-def _error(message: str) -> Response:
+def _listening(uds: Path | None) -> tuple[socket.socket, str]:
+    if uds is not None:
+        opened = socket.socket(socket.AF_UNIX)
+        opened.bind(str(uds))
+        opened.listen()
+        return opened, f"/unix{uds}"
+    opened = socket.create_server(("127.0.0.1", 0))
+    # asyncio sets this only where a socket was named as TCP; without it every answer takes 40 ms
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return opened, f"http://127.0.0.1:{opened.getsockname()[1]}"
+
+
+def failed_command(message: str) -> Response:
     return JSONResponse({"Message": message, "Code": 0, "Type": "error"}, 500)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,8 +24,11 @@ from storage.content.interface import (
 )
 from storage.content.kubo_client import KuboStore
 from storage.content.memory import MemoryStore
+from storage.content.patient import PatientStore
+from storage.patience import Patience
 from tests.ports.kubo_daemon import KuboDaemon, find_ipfs
 from tests.ports.kubo_fake import KuboFake
+from tests.ports.unsteady_store import UnfriendlyKubo, UnsteadyStore
 
 CHUNK = 1024
 SIZES = (0, 1, CHUNK, CHUNK + 1, 20_000, 174 * CHUNK, 174 * CHUNK + 1)
@@ -64,20 +69,46 @@ def filesystem_rig(stack: ExitStack, folder: Path) -> Rig:
     return Rig(FilesystemStore(folder), lambda root, block: (folder / root.text).unlink(), flip)
 
 
+@cache
+def running(name: str) -> KuboFake:
+    """One for all tests: to start and stop it takes longer than any of them."""
+    fake = KuboFake() if name == "friendly" else UnfriendlyKubo()
+    atexit.register(fake.stop)
+    return fake.__enter__()
+
+
+def emptied(name: str) -> KuboFake:
+    fake = running(name)
+    fake.empty()
+    return fake
+
+
 def kubo_rig(stack: ExitStack, node: KuboFake | KuboDaemon) -> Rig:
-    stack.enter_context(node)
     store = KuboStore(node.url, timeout_seconds=5)
     stack.callback(store.close)
     return Rig(store, lambda root, block: node.lose(block), lambda root, block: node.flip_bit(block))
 
 
+def unsteady_rig(stack: ExitStack, folder: Path) -> Rig:
+    steady = memory_rig(stack, folder)
+    return replace(steady, store=PatientStore(UnsteadyStore(steady.store, seed=7, share=0.5), NO_WAIT))
+
+
+def unfriendly_rig(stack: ExitStack, folder: Path) -> Rig:
+    below = kubo_rig(stack, emptied("unfriendly"))
+    return replace(below, store=PatientStore(below.store, NO_WAIT))
+
+
+NO_WAIT = Patience(sleep=lambda _: None)
 RIGS: dict[str, Callable[[ExitStack, Path], Rig]] = {
     "memory": memory_rig,
     "filesystem": filesystem_rig,
-    "kubo-fake": lambda stack, folder: kubo_rig(stack, KuboFake()),
+    "kubo-fake": lambda stack, folder: kubo_rig(stack, emptied("friendly")),
+    "unsteady": unsteady_rig,
+    "kubo-unfriendly": unfriendly_rig,
 }
 if PROGRAM := find_ipfs():
-    RIGS["kubo-daemon"] = lambda stack, folder: kubo_rig(stack, KuboDaemon(str(PROGRAM), folder))
+    RIGS["kubo-daemon"] = lambda stack, folder: kubo_rig(stack, stack.enter_context(KuboDaemon(str(PROGRAM), folder)))
 
 
 @pytest.fixture(params=list(RIGS))

@@ -24,6 +24,7 @@ from storage.ledger.keystore import write_keystore
 from storage.ledger.public_keys import FUNDED_KEY
 from storage.ledger.signer import PublicKeyError, Signer
 from tests.ports.chains import KINDS, RunningChain, running_chain
+from tests.ports.unfriendly_rpc import UnfriendlyRpc, at, unfriendly
 from tests.samples import private_key
 
 OTHER_RULES = LedgerRules(maximum=9, floor=4, waiting_seconds=3_600, claim_seconds=7_200)
@@ -63,6 +64,14 @@ def _leave_waiting(chain: RunningChain) -> None:
         "gas": 21_000, "maxFeePerGas": 10**10, "maxPriorityFeePerGas": 10**9, "value": 1, "to": b"\x95" * 20,
     }  # fmt: skip
     chain.ask("eth_sendRawTransaction", "0x" + chain.faucet.sign_transaction({**fields, "type": 2, "data": b""}).hex())
+
+
+def test_a_deployment_survives_a_bad_endpoint(file: Path) -> None:
+    chain = running_chain("memory")
+    for seed in (1, 2):
+        with unfriendly(UnfriendlyRpc(at(chain.rpc_url), seed, one_in=5)) as url:
+            assert deploy_once(url, chain.chain_id(), chain.faucet, file.with_name(f"{seed}.json"))[1] is True
+            assert deploy_once(url, chain.chain_id(), chain.faucet, file.with_name(f"{seed}.json"))[1] is False
 
 
 def test_a_deployment_is_written_down_and_found_again(chain: RunningChain, file: Path) -> None:

@@ -6,6 +6,7 @@ import random
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,8 @@ from storage.content.interface import (
     StoreUnavailableError,
     get_document,
 )
-from storage.content.kubo_client import KuboStore, to_multiaddr
+from storage.content.kubo_address import KuboAddress
+from storage.content.kubo_client import KuboStore
 from tests.ports.kubo_fake import KuboFake
 
 DATA = random.Random(7).randbytes(200_000)
@@ -97,6 +99,16 @@ def test_a_daemon_that_drips_is_cut_off_by_the_clock(fake: KuboFake, store: Kubo
         slow.get(root, len(DATA), CHUNK)
 
 
+def test_no_body_is_waited_for_byte_by_byte(fake: KuboFake, store: KuboStore) -> None:
+    """A server that drips is never silent."""
+    root = store.put(DATA, CHUNK)
+    fake.drips = True
+    times = iter(range(1000))
+    slow = KuboStore(fake.url, timeout_seconds=5, clock=lambda: float(next(times)))
+    with pytest.raises(ContentMissingError, match="slowly"):
+        slow.get(root, len(DATA), CHUNK)
+
+
 def test_a_body_longer_than_asked_for_is_cut_off(fake: KuboFake, store: KuboStore) -> None:
     root = store.put(DATA, CHUNK)
     fake.ignore_length = True
@@ -140,6 +152,34 @@ def test_a_stopped_daemon_is_unavailable() -> None:
             call()
 
 
+def test_a_daemon_below_a_path_or_behind_a_socket(tmp_path_factory: pytest.TempPathFactory) -> None:
+    socket_path = tmp_path_factory.mktemp("kubo") / "rpc.sock"
+    for fake in (KuboFake(prefix="/ipfs/rpc"), KuboFake(uds=socket_path)):
+        with fake:
+            store = KuboStore(fake.url, timeout_seconds=5)
+            assert store.get(store.put(DATA, CHUNK), len(DATA), CHUNK) == DATA
+            store.close()
+
+
+def test_credentials_come_from_a_file_and_stay_out_of_messages(
+    fake: KuboFake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.wanted = "Bearer open-sesame"
+    for sent in ("Bearer open-sesame", "Bearer wrong-sesame"):
+        file = tmp_path / sent.replace(" ", "-")
+        file.write_text(f"{fake.url}  {sent}\n")
+        file.chmod(0o600)
+        monkeypatch.setenv("HEARTH_CREDENTIALS", str(file))
+        store = KuboStore(fake.url, timeout_seconds=5)
+        if sent == fake.wanted:
+            assert store.daemon_version()
+        else:
+            with pytest.raises(StoreUnavailableError, match="HEARTH_CREDENTIALS") as caught:
+                store.put(DATA, CHUNK)
+            assert "sesame" not in str(caught.value) and caught.value.lasting
+        store.close()
+
+
 def test_threads_may_share_one_client(store: KuboStore) -> None:
     documents = [random.Random(seed).randbytes(40_000) for seed in range(16)]
 
@@ -159,17 +199,25 @@ def test_threads_may_share_one_client(store: KuboStore) -> None:
         ("https://store.example", "/dns/store.example/tcp/443/https"),
         ("http://localhost:5001", "/dns/localhost/tcp/5001/http"),
         ("/ip4/127.0.0.1/tcp/5001", "/ip4/127.0.0.1/tcp/5001"),
+        ("/unix/run/kubo.sock", "/unix/run/kubo.sock"),
     ],
 )
 def test_a_url_becomes_a_multiaddr(location: str, expected: str) -> None:
-    assert to_multiaddr(location) == expected
+    assert KuboAddress(location).multiaddr == expected
     KuboStore(location).close()
+
+
+@pytest.mark.parametrize("location", ["https://h/a/b", "https://h:443/a/b/", "https://h/a/b/api/v0"])
+def test_a_daemon_may_stand_below_a_path(location: str) -> None:
+    address = KuboAddress(location)
+    assert (address.multiaddr, address.base) == ("/dns/h/tcp/443/https", "a/b/api/v0")
 
 
 @pytest.mark.parametrize(
     "location",
-    ["", "ftp://h:1", "http://", "http://h:99999", "http://h:x", "http://u:p@h:1", "http://h:1/api", "http://h:1?a=b",
-     "http://a%2fb:1", "http://[::1", "/ip4/127.0.0.1", "/ip4/300.0.0.1/tcp/1", "/nonsense", "/ip4/127.0.0.1/udp/1"],
+    ["", "ftp://h:1", "http://", "http://h:99999", "http://h:x", "http://u:p@h:1", "http://h:1/a b", "http://h:1?a=b",
+     "http://a%2fb:1", "http://[::1", "/ip4/127.0.0.1", "/ip4/300.0.0.1/tcp/1", "/nonsense", "/ip4/127.0.0.1/udp/1",
+     "/unix/Run/kubo.sock", "/unix/a b"],
 )  # fmt: skip
 def test_anything_else_is_refused(location: str) -> None:
     with pytest.raises(MalformedError):

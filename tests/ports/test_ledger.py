@@ -1,4 +1,5 @@
-"""The ledger port in every implementation: one suite for the reference in this process and three of the EVM."""
+"""The ledger port in every implementation: one suite for the reference in this process, three of the EVM, and
+one of these behind a bad endpoint."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from protocol.messages.chain import Event, TaskPosted
 from protocol.round.state_table import RoundState
 from storage.ledger.follower import EventFollower
 from storage.ledger.interface import LedgerError, TransactionReceipt, TransactionRevertedError
+from tests.ports.chains import UNFRIENDLY
 from tests.ports.ledger_scene import (
     BATCH,
     CIPHERTEXT,
@@ -32,7 +34,7 @@ from tests.ports.ledger_scene import (
 ENVELOPE = b"\x51" * 32
 
 
-@pytest.fixture(params=IMPLEMENTATIONS)
+@pytest.fixture(params=[*IMPLEMENTATIONS, UNFRIENDLY])
 def scene(request: pytest.FixtureRequest) -> Iterator[PortScene]:
     with scene_on(request.param) as scene:
         yield scene

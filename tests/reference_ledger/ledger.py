@@ -57,7 +57,11 @@ class MemoryLedger(LedgerWriter):
         return len(self._chain.blocks) - 1
 
     def head(self) -> Head:
-        return Head(self.block_number(), self._chain.blocks[-1].hash, self.now())
+        *before, last = self._chain.blocks[-2:]
+        return Head(self.block_number(), last.hash, self.now(), before[0].hash if before else b"", not last.events)
+
+    def makes_blocks_on_demand(self) -> bool:
+        return True
 
     def block_timestamp(self, block: int) -> int:
         return self._block(block).timestamp

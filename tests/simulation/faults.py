@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx2
 
@@ -15,13 +15,16 @@ from protocol.identifiers import Address
 from protocol.messages.chain import Event
 from storage.content.interface import ContentMissingError, StoreUnavailableError
 from storage.content.memory import MemoryStore
-from storage.ledger.interface import Head, LedgerError, PreparedTransaction, TransactionReceipt
+from storage.ledger.ethereum.block_clock import BlockClock
+from storage.ledger.interface import Head, Ledger, LedgerError, PreparedTransaction, TransactionReceipt
+from storage.ledger.signer import Signer
 from storage.records.interface import MAX_BLOB_BYTES, Change, EntryT
 from storage.records.memory import MemoryRecords
 from tests.reference_ledger.books import Books
 from tests.reference_ledger.chain import MemoryChain
 from tests.reference_ledger.ledger import MemoryLedger
 
+OFF: Final = (3_600, -3_600, 86_400, -86_400)
 T = TypeVar("T")
 
 
@@ -34,13 +37,18 @@ class Faults:
     """``calm``: nothing goes wrong by chance any more. ``told``: how often each fault struck.
 
     ``lives``: every process lives for one change of its records at a time, and dies right ``after`` it is durable, or
-    right ``before`` the next one.
+    right ``before`` the next one. ``clocks_off``: no party's own clock is right.
     """
 
     random: Random
     calm: bool = False
+    clocks_off: bool = False
     lives: str | None = None
     told: dict[str, int] = field(default_factory=dict)
+
+    def off_of(self, party: Address) -> int:
+        """Seconds by which its clock is ahead."""
+        return OFF[party[0] % len(OFF)] if self.clocks_off else 0
 
     def strikes(self, what: str, one_in: int) -> bool:
         if self.calm or self.random.randrange(one_in):
@@ -54,6 +62,14 @@ class SeededChain(MemoryChain):
     sealed with the system's randomness, and the same seed is to do the same. A branch has hashes of its own."""
 
     branches = 0
+
+    def running(self) -> float:
+        """Seconds, of nothing but the world's time that passes."""
+        return self._clock()
+
+    def ledger_of(self, signer: Signer, faults: Faults) -> Ledger:
+        """As one party reaches it."""
+        return UnreliableLedger(self, signer.address, faults)
 
     def forget(self, height: int) -> None:
         self.branches += 1
@@ -70,11 +86,19 @@ class SeededChain(MemoryChain):
 
 
 class UnreliableLedger(MemoryLedger):
-    """A transaction may be lost, or its answer; a question may stay unanswered."""
+    """A transaction may be lost, or its answer; a question may stay unanswered. It tells time as a real ledger does."""
 
-    def __init__(self, chain: MemoryChain, sender: Address, faults: Faults) -> None:
+    def __init__(self, chain: SeededChain, sender: Address, faults: Faults) -> None:
         super().__init__(chain, sender)
         self._faults = faults
+        self._clock = BlockClock(chain.running, lambda: chain.running() + faults.off_of(sender))
+
+    def now(self) -> int:
+        latest = self._chain.blocks[-1]
+        self._clock.see(latest.hash, latest.timestamp)
+        if self._clock.wants_node_time():
+            self._clock.hear(self._chain.now())
+        return self._clock.now()
 
     def send_prepared(self, prepared: PreparedTransaction) -> TransactionReceipt:
         if self._faults.strikes("transaction lost", 12):

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from backend.api.app import edge_app
 from backend.bonds import BondKeeper
 from backend.key_authority.app import authority_app
+from backend.key_authority.followed import FollowedTasks
 from backend.key_authority.policy import AuthorityPolicy, ChainLimits
 from backend.key_authority.records import AuthorityRecords
 from backend.key_authority.rosters import Rosters, RosterWatch
@@ -29,12 +30,20 @@ from backend.rounds.performer import Performer
 from protocol.messages.chain import TaskPosted
 from protocol.task.documents import Kind
 from protocol.task.limits import CohortLimits
+from storage.ledger.interface import Ledger
+from storage.ledger.polling import Polling
 from storage.ledger.signer import Signer
 from storage.records.memory import MemoryRecords
 from storage.task_reader import TaskReader
-from tests.reference_ledger.chain import MemoryChain
 from tests.samples import private_key
-from tests.simulation.faults import Faults, KilledError, MortalRecords, Network, UnreliableLedger, UnreliableStore
+from tests.simulation.faults import (
+    Faults,
+    KilledError,
+    MortalRecords,
+    Network,
+    SeededChain,
+    UnreliableStore,
+)
 
 MAX_BOND = 10**6
 SMALL = AuthorityPolicy(CohortLimits(2, 900_000), ChainLimits(0))
@@ -120,18 +129,19 @@ class AtOnce:
 
 
 class Authority(Process):
-    def __init__(self, j: int, chain: MemoryChain, faults: Faults) -> None:
+    def __init__(self, j: int, chain: SeededChain, faults: Faults) -> None:
         super().__init__(f"authority{j}")
         self.signer, self.records = Signer(private_key("authority", j)), MemoryRecords()
         self._chain, self._faults = chain, faults
         self.start()
 
     def start(self) -> None:
-        reader = UnreliableLedger(self._chain, self.signer.address, self._faults)
+        reader = self._chain.ledger_of(self.signer, self._faults)
         records = AuthorityRecords(MortalRecords(self.records, self._faults))
         windows = Windows(reader, records, self.signer, seeded(self.signer.address, self.signer.address))
-        self.watch = WindowWatch(windows, records)
-        self.rosters = RosterWatch(Rosters(reader, records), records)
+        followed = FollowedTasks(reader, Polling(reader, 0.0))
+        self.watch = WindowWatch(windows, records, followed)
+        self.rosters = RosterWatch(Rosters(reader, records, followed), records)
         self.app = authority_app(KeyAuthority(reader, records, self.signer, windows, SMALL))
 
 
@@ -141,7 +151,7 @@ class Server(Process):
     def __init__(
         self,
         name: str,
-        chain: MemoryChain,
+        chain: SeededChain,
         store: UnreliableStore,
         authorities: list[Authority],
         network: Network,
@@ -157,7 +167,7 @@ class Server(Process):
         self.start()
 
     def start(self) -> None:
-        ledger = UnreliableLedger(self._chain, self.signer.address, self._faults)
+        ledger = self._chain.ledger_of(self.signer, self._faults)
         journal = EdgeJournal(MortalRecords(self._journal, self._faults))
         inbox = Inbox(MortalRecords(self._inbox, self._faults))
         committee = self._committee(ledger)
@@ -178,7 +188,7 @@ class Server(Process):
             )
             return HostedTask(posted, ledger, performer, desk, BondKeeper(ledger, MAX_BOND))
 
-        self.driver = Driver(ledger, inbox, host, 0.0)
+        self.driver = Driver(ledger, inbox, host, Polling(ledger, 0.0))
         self.app = edge_app(ledger, self._store, self.driver)
 
     def step(self) -> None:
@@ -194,7 +204,7 @@ class Server(Process):
     def next_due(self) -> int:
         return self.driver.next_due()
 
-    def _committee(self, ledger: UnreliableLedger) -> CommitteeClient:
+    def _committee(self, ledger: Ledger) -> CommitteeClient:
         urls = tuple(f"http://{authority.name}" for authority in self._authorities)
         client = CommitteeClient(urls, ledger.domain, self._proofs)
         wires = {a.name: BlockingWire(Wire(a, self._network), self._runner) for a in self._authorities}

@@ -21,9 +21,8 @@ from protocol.round.training import Training
 from protocol.task.acting import NEVER
 from storage.ledger.signer import Signer
 from storage.records.memory import MemoryRecords
-from tests.reference_ledger.chain import MemoryChain
 from tests.samples import private_key, sample_policy
-from tests.simulation.faults import Faults, MortalRecords, Network, UnreliableLedger, UnreliableStore
+from tests.simulation.faults import Faults, MortalRecords, Network, SeededChain, UnreliableStore
 from tests.simulation.parties import Process, Server, Wire
 
 TASK = 1
@@ -74,7 +73,7 @@ class Phone(Process):
     def __init__(
         self,
         number: int,
-        chain: MemoryChain,
+        chain: SeededChain,
         store: UnreliableStore,
         servers: list[Server],
         network: Network,
@@ -102,7 +101,7 @@ class Phone(Process):
         self.agent = Agent(
             task=TASK,
             signer=self.signer,
-            ledger=UnreliableLedger(self._chain, self.signer.address, self._faults),
+            ledger=self._chain.ledger_of(self.signer, self._faults),
             store=self._store,
             edge=edge,
             journal=journal,

@@ -31,12 +31,15 @@ class Summary:
         return asdict(self)
 
 
-def simulate(seed: int, operations: int, tell: Callable[[str], None] = lambda _: None) -> Summary:
+def simulate(
+    seed: int, operations: int, tell: Callable[[str], None] = lambda _: None, *, clocks_off: bool = False
+) -> Summary:
     """Raises AssertionError for an invariant that does not hold, with seed and operation."""
     summary, trace = Summary(seed), hashlib.sha256()
     with _silence(), tempfile.TemporaryDirectory() as folder:
         while summary.operations < operations:
             world = _world(seed, summary.tasks, Path(folder))
+            world.faults.clocks_off = clocks_off
             try:
                 _play(world, min(OPERATIONS_PER_TASK, operations - summary.operations))
             except AssertionError as error:

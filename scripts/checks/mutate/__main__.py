@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from contracts.compiler import ROOT
 from scripts.checks.mutate.equivalent import without_equivalent
 from scripts.checks.mutate.mutants import Mutant, all_mutants, sample
 from scripts.checks.mutate.trial import Function, Trial, Verdict
+from scripts.guard import Guard
 
 
 def line_of(verdict: Verdict) -> str:
@@ -94,8 +94,9 @@ def main() -> int:
     if arguments.sample is not None:
         mutants = sample(mutants, arguments.sample, arguments.seed)
     verdicts: list[Verdict] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for verdict in verdicts_on(mutants, Path(folder), arguments.processes, 60 * arguments.minutes):
+    with Guard() as guard:
+        os.environ.update(guard.environment)  # for everything that is started from here on
+        for verdict in verdicts_on(mutants, guard.temporary_folder(), arguments.processes, 60 * arguments.minutes):
             verdicts.append(verdict)
             if not arguments.json:
                 print(line_of(verdict), flush=True)

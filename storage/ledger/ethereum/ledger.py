@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from protocol.domain import Domain
 from protocol.identifiers import Address
 from protocol.messages.chain import DEFAULT_RULES, LedgerRules
+from storage.ledger.ethereum.block_clock import BlockClock
 from storage.ledger.ethereum.calls import (
     decode_post_task,
     encode_token_call,
@@ -29,6 +29,7 @@ from storage.ledger.ethereum.writer import LedgerWriter
 from storage.ledger.gas_limits import DEFAULT_GAS_LIMITS, GasLimits
 from storage.ledger.interface import LedgerError, PreparedTransaction, TransactionReceipt
 from storage.ledger.signer import Signer
+from storage.patience import DEFAULT_PATIENCE, Patience
 
 if TYPE_CHECKING:
     from storage.ledger.ethereum.transactions import TransactionSender
@@ -51,11 +52,12 @@ class EthereumLedger(EthereumReader, LedgerWriter):
         signer: Signer,
         *,
         limits: GasLimits = DEFAULT_GAS_LIMITS,
-        clock: Callable[[], float] = time.time,
+        clock: BlockClock | None = None,
         timeout_seconds: float = 10.0,
         first_block: int = 0,
         on_bytes: Callable[[int, int], None] | None = None,
         pace: Pace = DEFAULT_PACE,
+        patience: Patience = DEFAULT_PATIENCE,
     ) -> None:
         signer.require_private(rpc_url)
         super().__init__(
@@ -64,8 +66,9 @@ class EthereumLedger(EthereumReader, LedgerWriter):
             chain_id=domain.chain_id,
             clock=clock,
             timeout_seconds=timeout_seconds,
-            first_block=first_block,
+            first_block=first_block or domain.first_block,
             on_bytes=on_bytes,
+            patience=patience,
         )
         self._signer = signer
         self._sender = _Sender(self.provider, signer, lambda: self.domain.chain_id, pace, limits)

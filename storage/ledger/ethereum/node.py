@@ -10,7 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from eth_hash.auto import keccak
+
 from protocol.identifiers import Address, Digest, to_hex
+from protocol.text import in_words
 from storage.ledger.ethereum.header import Header, hashed_header
 from storage.ledger.ethereum.reverts import revert_of
 from storage.ledger.ethereum.rpc import NodeProvider, RpcRefusedError
@@ -19,6 +22,7 @@ from storage.ledger.interface import LedgerError, WrongChainError
 WORD_LIMIT: Final = 2**256
 _QUANTITY: Final = re.compile("0x[0-9a-fA-F]+")
 _DATA: Final = re.compile("0x([0-9a-fA-F]{2})*")
+_FOR_DEVELOPMENT: Final = ("hearthdevelopmentchain/", "anvil/", "ganache/", "ethereumjs testrpc/", "hardhatnetwork/")
 A = TypeVar("A")
 Block = int | str  # a number or a tag of the API: ``latest``, ``pending``
 
@@ -28,6 +32,17 @@ class BlockHead:
     number: int
     hash: Digest
     timestamp: int  # seconds
+    parent: Digest = b""
+    bloom: bytes = b""  # of who said something in it, and what; empty where the node gives none
+
+    def is_without(self, contract: Address) -> bool:
+        """Whether the bloom (Yellow Paper, 4.3.1) shows that the contract said nothing in it.
+
+        One without any bit shows nothing: there are chains that never set one.
+        """
+        bits, digest = int.from_bytes(self.bloom), keccak(contract)
+        places = (int.from_bytes(digest[at : at + 2]) % 2048 for at in (0, 2, 4))
+        return bits > 0 and not all(bits >> place & 1 for place in places)
 
 
 class Node:
@@ -46,12 +61,24 @@ class Node:
             raise WrongChainError(f"the endpoint is of chain {found}, and not of chain {chain_id}")
         return found
 
+    def is_for_development(self) -> bool:
+        """By the name of its program; False where the endpoint does not tell it."""
+        try:
+            name = self._ask(str, "web3_clientVersion").lower()
+        except RpcRefusedError:
+            return False
+        return name.startswith(_FOR_DEVELOPMENT)
+
     def block_number(self) -> int:
         return self._ask(_number, "eth_blockNumber")
 
     def block(self, block: Block) -> BlockHead | None:
         """None when there is no such block (any more)."""
         return self._ask(_head, "eth_getBlockByNumber", _tag(block), False)
+
+    def pending_timestamp(self, latest: int) -> int | None:
+        """Of the block that the node would make now; None when it shows none later than number ``latest``."""
+        return self._ask(lambda answer: _pending(answer, latest), "eth_getBlockByNumber", "pending", False)
 
     def header(self, block: Digest) -> Header | None:
         """With its hash computed anew; None when there is no such block (any more)."""
@@ -72,6 +99,9 @@ class Node:
     def balance(self, account: Address, block: Block = "latest") -> int:
         """In wei."""
         return self._ask(quantity, "eth_getBalance", to_hex(account), _tag(block))
+
+    def transaction_count(self, account: Address, block: Block = "latest") -> int:
+        return self._ask(_number, "eth_getTransactionCount", to_hex(account), _tag(block))
 
     def call(self, to: Address, call: bytes, block: Block = "latest") -> bytes:
         """What the contract returns. Raises TransactionRevertedError where it refuses."""
@@ -102,7 +132,9 @@ class Node:
         try:
             return read(answer)
         except (ValueError, TypeError, LookupError) as error:
-            raise LedgerError(f"{method}: malformed answer ({type(error).__name__}: {error!s:.200})") from error
+            raise LedgerError(
+                f"{method}: malformed answer ({in_words(type(error).__name__)}: {error!s:.200})"
+            ) from error
 
 
 def quantity(value: str, limit: int = WORD_LIMIT) -> int:
@@ -140,7 +172,15 @@ def _head(value: Mapping[str, Any] | None) -> BlockHead | None:
     digest = data(block["hash"])
     if len(digest) != 32:
         raise ValueError("not the hash of a block")
-    return BlockHead(_number(block["number"]), digest, _number(block["timestamp"]))
+    parent, bloom = data(block.get("parentHash") or "0x"), data(block.get("logsBloom") or "0x")
+    return BlockHead(_number(block["number"]), digest, _number(block["timestamp"]), parent, bloom)
+
+
+def _pending(value: Mapping[str, Any] | None, latest: int) -> int | None:
+    if value is None:
+        return None
+    block = _members(value)  # it has no hash yet
+    return _number(block["timestamp"]) if _number(block["number"]) > latest else None
 
 
 def _proof(value: Mapping[str, Any], slots: int) -> tuple[list[bytes], list[list[bytes]]]:

@@ -9,6 +9,7 @@ from eth_abi.exceptions import DecodingError, EncodingError
 from eth_utils.exceptions import ValidationError
 from web3.exceptions import Web3Exception
 
+from protocol.text import in_words
 from storage.ledger.ethereum.reverts import revert_of
 from storage.ledger.ethereum.rpc import RpcRefusedError
 from storage.ledger.interface import LedgerError
@@ -39,4 +40,4 @@ def checked_answers(method: str, *, reverts: bool = False) -> Iterator[None]:
             raise
         raise revert from error
     except _MALFORMED as error:
-        raise LedgerError(f"{method}: malformed answer ({type(error).__name__}: {error!s:.200})") from error
+        raise LedgerError(f"{method}: malformed answer ({in_words(type(error).__name__)}: {error!s:.200})") from error

@@ -27,8 +27,16 @@ class ProvenReader(EthereumReader):
     proven, stands for them. The balance in a token is what the token's contract answers, by this node's word.
     """
 
-    def __init__(self, node: NodeProvider, ledger: Address, header: Header, *, chain_id: int | None = None) -> None:
-        super().__init__(node, ledger, chain_id=chain_id, at=header.number)
+    def __init__(
+        self,
+        node: NodeProvider,
+        ledger: Address,
+        header: Header,
+        *,
+        chain_id: int | None = None,
+        first_block: int = 0,
+    ) -> None:
+        super().__init__(node, ledger, chain_id=chain_id, first_block=first_block, at=header.number)
         self._state_root = header.state_root
         self._accounts: dict[Address, Account] = {}
         self._words: dict[int, int] = {}

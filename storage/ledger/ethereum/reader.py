@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -11,23 +10,27 @@ from protocol.domain import Domain
 from protocol.identifiers import NATIVE_COIN, Address, Digest, to_hex
 from protocol.messages.chain import BondView, EnrolmentView, Event, LedgerRules, RoundView, Standing, TaskView
 from protocol.signing import domain_separator
+from protocol.version import PROTOCOL_VERSION
 from storage.ledger.ethereum import abi
+from storage.ledger.ethereum.block_clock import BlockClock
 from storage.ledger.ethereum.calls import encode_call, encode_token_call
-from storage.ledger.ethereum.decoding import decode_logs, struct, whole
+from storage.ledger.ethereum.decoding import struct, whole
+from storage.ledger.ethereum.event_logs import EventLogs
+from storage.ledger.ethereum.log_ranges import BLOCKS, LogRanges
 from storage.ledger.ethereum.node import WORD_LIMIT, Block, BlockHead, Node
-from storage.ledger.ethereum.rpc import AnswerTooLargeError, JsonRpcProvider, NodeProvider, RpcRefusedError
-from storage.ledger.interface import Head, LedgerError
-
-LOG_RANGE_BLOCKS = 5_000  # public nodes cap a query at 2,000 to 10,000 blocks or answers
+from storage.ledger.ethereum.rpc import JsonRpcProvider, NodeProvider
+from storage.ledger.interface import Head, LedgerError, TransactionRevertedError, WrongContractError
+from storage.patience import DEFAULT_PATIENCE, Patience
 
 
 class EthereumReader:
     """Reads one deployed HearthLedger. May be shared by threads. Raises LedgerError, or TransactionRevertedError.
 
-    ``first_block``: nothing of interest is earlier (the block of the contract's creation); ``clock`` gives the local
-    time in seconds. ``node`` is a URL, or a provider that already has its own ``timeout_seconds`` and ``on_bytes``.
-    ``chain_id``: the only one that is believed; without it, whichever the node names. ``at``: the block as of which
-    everything is read.
+    ``first_block``: nothing of interest is earlier (the block of the contract's creation); ``clock`` tells this chain's
+    time. ``node`` is a URL, or a provider that already has its own ``timeout_seconds``, ``on_bytes``
+    and ``patience``. ``chain_id``:
+    the only one that is believed; without it, whichever the node names. ``at``: the block as of which everything is
+    read.
     """
 
     def __init__(
@@ -36,23 +39,25 @@ class EthereumReader:
         ledger: Address,
         *,
         chain_id: int | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: BlockClock | None = None,
         timeout_seconds: float = 10.0,
         first_block: int = 0,
-        log_range_blocks: int = LOG_RANGE_BLOCKS,
+        log_range_blocks: int = BLOCKS,
         on_bytes: Callable[[int, int], None] | None = None,
         at: Block = "latest",
+        patience: Patience = DEFAULT_PATIENCE,
     ) -> None:
         if isinstance(node, str):
-            node = JsonRpcProvider(node, timeout_seconds=timeout_seconds, on_bytes=on_bytes)
+            node = JsonRpcProvider(node, timeout_seconds=timeout_seconds, on_bytes=on_bytes, patience=patience)
         self.provider: NodeProvider = node
         self.ledger = ledger
         self._chain_id = chain_id
         self._node = Node(node)
-        self._clock = clock
-        self._first_block = first_block
-        self._log_range_blocks = log_range_blocks
+        self._clock = clock or BlockClock()
         self._at = at
+        self._logs = EventLogs(
+            self._node, ledger, at, first_block, LogRanges(log_range_blocks), self._word, self.block_timestamp
+        )
 
     def close(self) -> None:
         self.provider.close()
@@ -69,13 +74,19 @@ class EthereumReader:
 
     @cached_property
     def _verified(self) -> bool:
-        separator: bytes = self._view("domainSeparator")
-        if separator != domain_separator(self.domain):
-            raise LedgerError(f"{to_hex(self.ledger)} is not a HearthLedger of chain {self.domain.chain_id}")
+        where = f"{to_hex(self.ledger)} on chain {self.domain.chain_id}"
+        try:
+            answer = self._node.call(self.ledger, encode_call("domainSeparator"), self._at)
+        except TransactionRevertedError:
+            answer = b"refused"
+        if not answer:
+            raise WrongContractError(f"there is no contract at {where}")
+        if answer != domain_separator(self.domain):
+            raise WrongContractError(f"{where} is no HearthLedger of protocol version {PROTOCOL_VERSION}")
         return True
 
     def verify_contract(self) -> None:
-        """Raises LedgerError unless a ledger of this protocol version and chain answers at the address; asked once."""
+        """Asks once. Raises WrongContractError unless a ledger of this protocol version and chain is at the address."""
         assert self._verified
 
     def now(self) -> int:
@@ -86,7 +97,21 @@ class EthereumReader:
 
     def head(self) -> Head:
         latest = self._block("latest")
-        return Head(latest.number, latest.hash, max(latest.timestamp, int(self._clock())))
+        self._clock.see(latest.hash, latest.timestamp)
+        if self._clock.wants_node_time():
+            self._clock.hear(self._node_time(latest.number))
+        self._logs.saw(latest.number)
+        quiet = latest.is_without(self.ledger)
+        return Head(latest.number, latest.hash, self._clock.now(), latest.parent, quiet)
+
+    def _node_time(self, latest: int) -> int | None:
+        try:
+            return self._node.pending_timestamp(latest)
+        except LedgerError:  # not every node shows the block that it would make
+            return None
+
+    def makes_blocks_on_demand(self) -> bool:
+        return self._node.is_for_development()
 
     def block_timestamp(self, block: int) -> int:
         return self._block(block).timestamp
@@ -106,6 +131,10 @@ class EthereumReader:
 
     def allowance(self, token: Address, owner: Address) -> int:
         return self._token_amount(token, "allowance", owner, self.ledger)
+
+    def transactions_waiting(self, account: Address) -> int:
+        """Of the account's transactions those that the node knows and no block has."""
+        return max(0, self._node.transaction_count(account, "pending") - self._node.transaction_count(account))
 
     def gas_used(self, transaction: Digest) -> int:
         """Of a mined transaction."""
@@ -157,38 +186,10 @@ class EthereumReader:
         return rules
 
     def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
-        """One request when the node answers for everything up to its latest block, ranges when it refuses to."""
-        start = max(from_block, self._first_block)
-        try:
-            return self._logs(task, start, self._at)
-        except (RpcRefusedError, AnswerTooLargeError):
-            return self._events_by_ranges(task, start, self.block_number())
+        return self._logs.of(task, from_block)
 
-    def _events_by_ranges(self, task: int | None, start: int, last: int) -> list[Event]:
-        events: list[Event] = []
-        blocks = self._log_range_blocks
-        while start <= last:
-            end = min(start + blocks - 1, last)
-            try:
-                events += self._logs(task, start, end)
-            except (RpcRefusedError, AnswerTooLargeError):
-                if start == end:
-                    raise
-                blocks = (end - start + 1) // 2
-                continue
-            start = end + 1
-        return events
-
-    def _logs(self, task: int | None, start: int, end: int | str) -> list[Event]:
-        # every event's first indexed member is its task
-        topics = None if task is None else [None, to_hex(task.to_bytes(32, "big"))]
-        events = list(decode_logs(self._node.logs(self.ledger, start, end, topics), self.ledger))
-        for event in events:
-            if event.block < start or (isinstance(end, int) and event.block > end):
-                raise LedgerError("a log outside the blocks asked for")
-            if task is not None and getattr(event, "task", None) != task:
-                raise LedgerError("a log of another task than asked for")
-        return events
+    def _word(self, task: int) -> Digest:
+        return self.task(task).word
 
     def _token_amount(self, token: Address, name: str, *arguments: Address) -> int:
         answer = self._node.call(token, encode_token_call(name, *arguments), self._at)

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from protocol.errors import MalformedError
 from protocol.strict_json import canonical_json, parse_json
-from storage.durable_file import write_file_atomically
+from storage.bounded_file import read_bounded
 from storage.ledger.ethereum.rpc import NodeProvider, RpcRefusedError
 from storage.ledger.interface import LedgerError
 
+_LOGS: Final = "eth_getLogs"
 FORMAT: Final = "hearth-chain-evidence/1"
 MAX_EVIDENCE_BYTES: Final = 64 * 1024 * 1024
 
@@ -47,17 +48,14 @@ class RecordingProvider(NodeProvider):
                     self._entries[question] = entry
         return answer
 
-    def save(self, path: Path) -> None:
+    def content(self) -> bytes:
         """Canonical JSON, questions in ascending order: the same answers give the same file. Raises LedgerError."""
         with self._lock:
             entries = [self._entries[question] for question in sorted(self._entries)]
         content = canonical_json({"format": FORMAT, "entries": entries})
         if len(content) > MAX_EVIDENCE_BYTES:
             raise LedgerError(f"the evidence exceeds {MAX_EVIDENCE_BYTES} bytes")
-        try:
-            write_file_atomically(path, content, 0o644)
-        except OSError as error:
-            raise LedgerError(f"{path}: {error.strerror}") from error
+        return content
 
 
 class ReplayProvider(NodeProvider):
@@ -68,6 +66,15 @@ class ReplayProvider(NodeProvider):
 
     def __init__(self, path: Path) -> None:
         self._entries = _load(path)
+
+    @property
+    def first_block(self) -> int:
+        """Where whoever recorded it began to read logs, and where reading begins that is to ask the same."""
+        asked = [entry["params"] for entry in self._entries.values() if entry["method"] == _LOGS]
+        try:
+            return min((int(params[0]["fromBlock"], 16) for params in asked), default=0)
+        except (TypeError, ValueError, LookupError) as error:
+            raise LedgerError("an evidence file with a malformed question") from error
 
     def make_request(self, method: str, params: Any) -> dict[str, Any]:
         entry = self._entries.get(_question({"method": method, "params": params}))
@@ -85,14 +92,10 @@ def _question(entry: dict[str, Any]) -> str:
 
 def _load(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_EVIDENCE_BYTES + 1)
+        content = read_bounded(path, MAX_EVIDENCE_BYTES)
+        evidence = parse_json(content)
     except OSError as error:
         raise LedgerError(f"{path}: {error.strerror}") from error
-    if len(content) > MAX_EVIDENCE_BYTES:
-        raise LedgerError(f"{path}: larger than {MAX_EVIDENCE_BYTES} bytes")
-    try:
-        evidence = parse_json(content)
     except MalformedError as error:
         raise LedgerError(f"{path}: {error.args[0]}") from error
     if not isinstance(evidence, dict) or evidence.keys() != {"format", "entries"} or evidence["format"] != FORMAT:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from eth_hash.auto import keccak
 from eth_typing import BlockNumber
 from web3 import Web3
-from web3.exceptions import TransactionNotFound
-from web3.types import BlockIdentifier, TxParams, Wei
+from web3.types import TxParams, Wei
 
 from protocol.deployment import created_address
 from protocol.identifiers import Address
-from storage.ledger.ethereum.decoding import address_of, byte_string, whole
+from storage.ledger.ethereum.account import FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS, OVERTAKEN_POLLS, Account, block_of
+from storage.ledger.ethereum.decoding import address_of
 from storage.ledger.ethereum.fees import Fees, current_fees
 from storage.ledger.ethereum.node_answers import checked_answers
 from storage.ledger.ethereum.pace import Pace
@@ -24,17 +25,15 @@ from storage.ledger.ethereum.reverts import revert_of
 from storage.ledger.ethereum.rpc import NodeProvider, RpcRefusedError
 from storage.ledger.ethereum.web3_provider import web3_over
 from storage.ledger.gas_limits import GasLimitError, GasLimits
-from storage.ledger.interface import LedgerError, TransactionRevertedError
+from storage.ledger.interface import LedgerError, TransactionRevertedError, UnansweredError
 from storage.ledger.signer import Signer
 
 GAS_MARGIN_PERCENT: Final = 25  # state may move between the estimate and the block
 GAS_MARK: Final = 1_000
 MAX_ATTEMPTS: Final = 6  # at a free nonce, and at a nonce that nobody takes away
 MAX_REPLACEMENTS: Final = 6  # each a quarter dearer: at most four times the first price, or what the market asks
-OVERTAKEN_POLLS: Final = 8  # nodes count a transaction a moment before they know its receipt
+OVERTAKEN_SECONDS: Final = 15.0  # it must go on as long: to send it once more would pay twice
 MAX_CLEARED: Final = 16
-FIRST_POLL_SECONDS: Final = 0.02
-LONGEST_POLL_SECONDS: Final = 2.0
 TRANSFER_GAS: Final = 21_000
 _NONCE_USED: Final = ("nonce", "replacement transaction", "be replaced", "replaced by")
 _UNDERPRICED: Final = ("underpriced", "less than block base fee", "fee too low", "max fee per gas less")
@@ -68,6 +67,7 @@ class TransactionSender:
         self._eth = web3_over(provider).eth
         self._signer = signer
         self._address = Web3.to_checksum_address(signer.address)
+        self._account = Account(self._eth, self._address, pace)
         self._chain_id, self._limits = chain_id, limits
         self._pace = pace
         self._lock = threading.Lock()
@@ -91,7 +91,7 @@ class TransactionSender:
             call["value"] = Wei(value_wei)
         for _ in range(MAX_ATTEMPTS):
             with self._lock:  # in order: each estimate sees what the transactions before it have changed
-                gas = self._estimate(call)
+                gas = self._account.estimate(call)
                 # two processes of one account must not sign the very same transaction: each would take it for its own
                 margin = gas * GAS_MARGIN_PERCENT // 100 + secrets.randbelow(GAS_MARK)
                 sent = self._broadcast(call, self._limits.offered(gas, margin))
@@ -102,6 +102,7 @@ class TransactionSender:
                     self._in_flight.discard(sent.nonce)
             if receipt is None:
                 continue
+            self._account.saw_mined(sent.nonce, block_of(receipt))
             if receipt.get("status") != 1:
                 raise self._reason(call, receipt)
             if to is None and address_of(receipt.get("contractAddress")) != self._created(sent):
@@ -109,28 +110,19 @@ class TransactionSender:
             return receipt
         raise LedgerError(f"the account's other senders took {MAX_ATTEMPTS} nonces away")
 
-    def _estimate(self, call: TxParams) -> int:
-        """A call that the last block refuses is tried on the one to come: where blocks are made on demand, the last is
-        old, and no deadline that was waited for would ever be over."""
-        try:
-            with checked_answers("eth_estimateGas", reverts=True):
-                return whole(self._eth.estimate_gas(call))
-        except TransactionRevertedError:
-            with checked_answers("eth_estimateGas", reverts=True):
-                return whole(self._eth.estimate_gas(call, "pending"))
-
     def _broadcast(self, call: TxParams, gas: int) -> _Sent:
         """Puts the call before the node at the next free nonce."""
         fees, pause = current_fees(self._eth, self._limits), FIRST_POLL_SECONDS
         call_fields = {"to": call.get("to", b""), "data": call["data"], "value": int(call.get("value", 0)), "gas": gas}
         for _ in range(MAX_ATTEMPTS):
-            nonce = max([self._count("pending"), *(taken + 1 for taken in self._in_flight)])
+            nonce = max([self._account.next_nonce(), *(taken + 1 for taken in self._in_flight)])
             sent = _Sent({**call_fields, "nonce": nonce}, fees)
             try:
                 self._submit(sent)
             except RpcRefusedError as error:
                 if _says(error, _NONCE_USED):
-                    if not self._known(sent):  # another process of this account was faster
+                    ours = self._account.has(sent.raws[-1], error.repeated)
+                    if not ours:  # another process of this account was faster
                         self._pace.sleep(pause)
                         pause *= 2
                         continue
@@ -139,6 +131,8 @@ class TransactionSender:
                     continue
                 else:
                     raise
+            except UnansweredError:
+                pass  # it may have been taken: it is awaited, and repeated if nobody mines it
             self._in_flight.add(nonce)
             return sent
         raise LedgerError(f"no free nonce, or no price that the node takes, in {MAX_ATTEMPTS} attempts")
@@ -166,44 +160,38 @@ class TransactionSender:
         """The receipt once it is deep enough; None when another transaction has the nonce, as deep."""
         since = tried = self._pace.monotonic()
         seen: tuple[object, int] | None = None
-        pause, overtaken = FIRST_POLL_SECONDS, 0
+        pause, overtaken = FIRST_POLL_SECONDS, list[float]()
         while True:
-            head = self._block_number() if confirmations else 0
-            receipt = self._receipt(sent)
-            if receipt is not None or self._count_at(head, confirmations) <= sent.nonce:
-                overtaken = 0
-            elif (overtaken := overtaken + 1) == OVERTAKEN_POLLS:
-                return None
-            if receipt is not None and (not confirmations or head >= _block_of(receipt) + confirmations):
-                return receipt
+            try:
+                head = self._account.block_number() if confirmations else 0
+                receipt = self._account.receipt(sent.raws)
+                passed = receipt is None and self._account.count_at(head, confirmations) > sent.nonce
+            except LedgerError:  # what was sent may be mined whatever this answer was
+                if self._pace.monotonic() - since >= self._pace.receipt_seconds:
+                    raise
+                self._pace.sleep(LONGEST_POLL_SECONDS)
+                continue
             now = self._pace.monotonic()
+            overtaken = [*overtaken, now] if passed else []
+            if len(overtaken) >= OVERTAKEN_POLLS and now - overtaken[0] >= OVERTAKEN_SECONDS:
+                return None
+            if receipt is not None and (not confirmations or head >= block_of(receipt) + confirmations):
+                return receipt
             if receipt is not None:
                 if seen != (seen := (receipt.get("blockHash"), head)):
                     since = now
             elif seen is not None:
                 seen, since, tried = None, now, now
-                self._repeat(sent)
+                with suppress(LedgerError):
+                    self._repeat(sent)
             elif now - tried >= self._pace.stuck_seconds:
                 tried = now
-                self._hurry(sent)
+                with suppress(LedgerError):  # what was sent before still stands
+                    self._hurry(sent)
             if now - since >= self._pace.receipt_seconds:
                 raise LedgerError(f"nothing heard of 0x{keccak(sent.raws[-1]).hex()} for {now - since:.0f} s")
             self._pace.sleep(pause)
             pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
-
-    def _receipt(self, sent: _Sent) -> Mapping[str, Any] | None:
-        for raw in reversed(sent.raws):
-            with checked_answers("eth_getTransactionReceipt"):
-                try:
-                    receipt: Mapping[str, Any] = self._eth.get_transaction_receipt(Web3.to_hex(keccak(raw)))
-                except TransactionNotFound:
-                    continue
-                if receipt.get("blockNumber") is None:
-                    continue
-                if byte_string(receipt.get("transactionHash")) != keccak(raw):
-                    raise LedgerError("a receipt of another transaction")
-                return receipt
-        return None
 
     def _created(self, sent: _Sent) -> Address:
         """Follows from account and nonce: money may go there, so it is not the node's word."""
@@ -211,7 +199,7 @@ class TransactionSender:
 
     def _hurry(self, sent: _Sent) -> None:
         """Nobody mines it: offers more, or clears away what lies before it, from an earlier life of this process."""
-        first = self._count("latest")
+        first = self._account.count("latest")
         if first < sent.nonce:
             with self._lock:
                 foreign = [nonce for nonce in range(first, sent.nonce) if nonce not in self._in_flight]
@@ -250,38 +238,15 @@ class TransactionSender:
             except RpcRefusedError:
                 pass
 
-    def _known(self, sent: _Sent) -> bool:
-        """Whether the node has this very transaction, though it did not say so when it took it."""
-        with checked_answers("eth_getTransactionByHash"):
-            try:
-                self._eth.get_transaction(Web3.to_hex(keccak(sent.raws[-1])))
-            except TransactionNotFound:
-                return False
-            return True
-
-    def _count(self, block: BlockIdentifier) -> int:
-        with checked_answers("eth_getTransactionCount"):
-            return whole(self._eth.get_transaction_count(self._address, block))
-
-    def _count_at(self, head: int, confirmations: int) -> int:
-        return self._count(BlockNumber(max(0, head - confirmations)) if confirmations else "latest")
-
-    def _block_number(self) -> int:
-        with checked_answers("eth_blockNumber"):
-            return whole(self._eth.block_number)
-
     def _reason(self, call: TxParams, receipt: Mapping[str, Any]) -> TransactionRevertedError:
         """Why a mined transaction failed: the same call on the state after its block, which may since have changed."""
-        try:
-            with checked_answers("eth_call", reverts=True):
-                self._eth.call(call, BlockNumber(_block_of(receipt)))
-        except TransactionRevertedError as error:
-            return error
+        with suppress(LedgerError):  # that it failed is known
+            try:
+                with checked_answers("eth_call", reverts=True):
+                    self._eth.call(call, BlockNumber(block_of(receipt)))
+            except TransactionRevertedError as error:
+                return error
         return TransactionRevertedError("Reverted")
-
-
-def _block_of(receipt: Mapping[str, Any]) -> int:
-    return whole(receipt.get("blockNumber"))
 
 
 def _says(error: RpcRefusedError, phrases: tuple[str, ...]) -> bool:

@@ -1,7 +1,8 @@
-"""A spec that its chain leaves no time for is not prepared."""
+"""A spec that cannot run, here or anywhere, is not prepared."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -10,21 +11,39 @@ from fastapi.testclient import TestClient
 from backend.api.app import edge_app
 from backend.rounds.driver import Driver
 from protocol.canonical import encode
+from protocol.messages.task import TaskSpec
 from storage.content.memory import MemoryStore
 from storage.ledger.signer import Signer
 from tests.ports.reference_chain import DOMAIN, ReferenceChain
 from tests.samples import private_key, sample_spec
 
+SPEC = sample_spec()
+IMPOSSIBLE = {
+    "task.suite": replace(SPEC, suite="FE65"),
+    "privacy.epsilon_budget": replace(SPEC, privacy=replace(SPEC.privacy, epsilon_budget_micro=1)),
+    "reputation.maximum": replace(SPEC, reputation=replace(SPEC.reputation, maximum=6)),
+}
 
-@pytest.mark.parametrize(("seconds", "status"), [(1, 200), (12, 200), (60, 400)])
-def test_phases_too_short_for_the_chain_are_not_prepared(seconds: int, status: int) -> None:
+
+def _prepared(seconds: int, spec: TaskSpec) -> tuple[int, str, int]:
+    """Status, what it says, and how much is stored, on a chain with a block in so many seconds."""
     chain, store = ReferenceChain(), MemoryStore()
     for _ in range(40):
         chain.pass_time(seconds)
     app = edge_app(chain.ledger(DOMAIN.ledger, Signer(private_key("edge"))), store, cast(Driver, None))
     with TestClient(app) as client:
-        answer = client.post("/api/v1/tasks/prepare", content=encode(sample_spec()))
-    assert answer.status_code == status
-    if status != 200:
-        assert "objection_seconds 30: where a block takes 60 s" in answer.json()["detail"]
-        assert not store.objects
+        answer = client.post("/api/v1/tasks/prepare", content=encode(spec))
+    return answer.status_code, answer.json().get("detail", ""), len(store.objects)
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(1, 200), (12, 200), (60, 400)])
+def test_phases_too_short_for_the_chain_are_not_prepared(seconds: int, status: int) -> None:
+    found, said, stored = _prepared(seconds, SPEC)
+    assert (found, stored) == (status, status == 200)
+    assert status == 200 or "objection_seconds: 30: where a block takes 60 s" in said
+
+
+@pytest.mark.parametrize("line", IMPOSSIBLE)
+def test_what_cannot_run_is_refused_by_its_line(line: str) -> None:
+    found, said, stored = _prepared(1, IMPOSSIBLE[line])
+    assert (found, said.split(": ")[0], stored) == (400, line, 0)

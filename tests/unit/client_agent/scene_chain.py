@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from protocol.cohort import verify_place
@@ -10,7 +11,16 @@ from protocol.domain import Domain
 from protocol.errors import Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.incentives.rewards import verify_entitlement
-from protocol.messages.chain import Claimed, Compensated, DirectCommitted, Enrolled, Event, RoundExpired
+from protocol.messages.chain import (
+    Claimed,
+    Compensated,
+    DirectCommitted,
+    Enrolled,
+    EnrolmentView,
+    Event,
+    RoundExpired,
+    Standing,
+)
 from protocol.messages.round import CohortPlace
 from protocol.messages.settlement import ProvenEntitlement
 from protocol.messages.submission import BatchLeaf, InclusionProof, SignedCommitment
@@ -65,6 +75,25 @@ class PlayedChain:
 
     def prepare(self) -> None:
         pass
+
+    def enrolment(self, _: int, client: Address) -> EnrolmentView:
+        envelope = next((e.envelope for e in self.events() if isinstance(e, Enrolled) and e.client == client), None)
+        return EnrolmentView(envelope or ZERO_DIGEST, 0, 0, 2, False, False)
+
+    def task(self, _: int) -> Any:
+        """As much as an account asks that wants to enrol."""
+        state = fold(1, self.events())
+        assert state.posted is not None
+        terms = state.posted.terms
+        return SimpleNamespace(
+            last_round=len(state.rounds), rounds=terms.rounds, stopped=state.stopped, enrolled=len(state.enrolled),
+            min_clients=terms.min_clients, max_clients=terms.max_clients, enrol_until=state.enrol_until,
+            task_until=state.posted.task_until,
+        )  # fmt: skip
+
+    def standing(self, _: Address) -> Standing:
+        """Of an account that never worked."""
+        return Standing(0, 0, 0, 0)
 
     def commit_direct(self, signed: SignedCommitment, place: CohortPlace) -> None:
         commitment = signed.commitment

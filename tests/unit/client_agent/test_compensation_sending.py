@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 
 from client_agent.compensation import RETRY_SECONDS, SENDS
-from storage.ledger.interface import LedgerError, TransactionRevertedError
+from storage.ledger.interface import LedgerError, TransactionRevertedError, UnansweredError
 from tests.unit.client_agent.scene_phone import UNTIL_BATCH, UNTIL_END, KilledError, owed, play_round
 from tests.unit.client_agent.scene_server import COMMIT_SECONDS, ROUNDS, PlayedServer
 from tests.unit.client_agent.scene_unpublished import (
@@ -115,6 +115,17 @@ def test_the_phone_does_not_end_before_it_was_paid(tmp_path: Path) -> None:
         phone.steps(RETRY_SECONDS)
     assert compensated(phone.server) == [(ROUNDS, PARTICIPATION)]
     assert phone.agent.step() is None
+
+
+def test_an_endpoint_that_is_away_for_long_uses_no_attempt_up(tmp_path: Path) -> None:
+    phone = enrolled(tmp_path)
+    commit(phone)
+    away = [UnansweredError("HTTP 503: gone")] * (2 * SENDS) + [mock.DEFAULT]
+    chain = phone.server.chain
+    with mock.patch.object(chain, "compensate", wraps=chain.compensate, side_effect=away):
+        phone.server.expire()
+        phone.steps((len(away) + 1) * RETRY_SECONDS)
+    assert compensated(phone.server) == [(1, PARTICIPATION)]
 
 
 def test_somebody_faster_is_no_fault(tmp_path: Path) -> None:

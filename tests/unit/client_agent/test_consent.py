@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from client_agent.journal import AgentJournal
 from client_agent.privacy.ledger import HOME, DataUse, PrivacyLedger, Spending
 from protocol.canonical import encode
 from protocol.errors import MalformedError
-from protocol.messages.chain import Event, TaskPosted
+from protocol.messages.chain import EnrolmentView, Event, Standing, TaskPosted
 from protocol.messages.task import Layer, ModelSpec, ReputationTerms, RewardTerms, TaskSpec
 from protocol.privacy.spending import spent
 from protocol.round.planning import terms_of
@@ -211,6 +212,18 @@ class _Forbidden:
 
 class _Ledger:
     domain = DOMAIN
+
+    def enrolment(self, _: int, client: bytes) -> EnrolmentView:
+        return EnrolmentView(bytes(32), 0, 0, 0, False, False)
+
+    def task(self, _: int) -> Any:
+        return SimpleNamespace(
+            last_round=0, rounds=1, stopped=False, enrolled=0, min_clients=1, max_clients=2, enrol_until=600,
+            task_until=9_000,
+        )  # fmt: skip
+
+    def standing(self, _: bytes) -> Standing:
+        return Standing(0, 0, 0, 0)
 
     def head(self) -> Head:
         return Head(1, bytes(32), now=10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -31,15 +32,29 @@ def _idx(values: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
     return bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
 
 
-@pytest.fixture
-def mnist(tmp_path: Path) -> Path:
+@cache
+def _packed() -> dict[str, bytes]:
     """The four files, blank, with one image and its label set."""
+    files = dict[str, bytes]()
     for images_name, labels_name, count in MNIST_FILES.values():
         images, labels = np.zeros((count, 28, 28), np.uint8), np.zeros(count, np.uint8)
         images[1, 2, 3], labels[1] = 200, 9
-        (tmp_path / images_name).write_bytes(gzip.compress(_idx(images), 1))
-        (tmp_path / labels_name).write_bytes(gzip.compress(_idx(labels), 1))
+        files |= {
+            f"{images_name}.gz": gzip.compress(_idx(images), 1),
+            f"{labels_name}.gz": gzip.compress(_idx(labels), 1),
+        }
+    return files
+
+
+@pytest.fixture
+def mnist(tmp_path: Path) -> Path:
+    for name, content in _packed().items():
+        (tmp_path / name).write_bytes(content)
     return tmp_path
+
+
+def _labels(folder: Path) -> Path:
+    return folder / f"{TRAIN_LABELS}.gz"
 
 
 def test_mnist(mnist: Path) -> None:
@@ -50,18 +65,42 @@ def test_mnist(mnist: Path) -> None:
         assert (images.sum(), labels.sum()) == (200, 9)
 
 
+@pytest.mark.parametrize(
+    ("place", "name", "packed"),
+    [
+        ("mnist", "train-labels-idx1-ubyte", False),
+        ("mnist", "train-labels.idx1-ubyte", False),
+        ("mnist", "train-labels.idx1-ubyte.gz", True),
+        ("mnist", "train-labels-idx1-ubyte.gz", False),
+        ("mnist/raw", "train-labels-idx1-ubyte", False),
+        ("mnist/MNIST/raw", "train-labels-idx1-ubyte.gz", True),
+        ("MNIST/raw", "train-labels-idx1-ubyte", False),
+    ],
+)
+def test_mnist_is_read_as_mirrors_and_libraries_lay_it_out(mnist: Path, place: str, name: str, packed: bool) -> None:
+    labels = _labels(mnist)
+    content = labels.read_bytes() if packed else gzip.decompress(labels.read_bytes())
+    labels.unlink()
+    folder = mnist / "mnist"
+    for other in (folder, mnist / place):
+        other.mkdir(exist_ok=True, parents=True)
+    for path in mnist.glob("*.gz"):
+        path.rename(folder / path.name)
+    (mnist / place / name).write_bytes(content)
+    assert len(load_mnist(folder)[0].arrays["labels"]) == 60_000
+
+
 def test_mnist_says_what_is_missing_and_where_it_looked(mnist: Path) -> None:
-    (mnist / TRAIN_LABELS).unlink()
+    _labels(mnist).unlink()
     with pytest.raises(DataMissingError) as caught:
         load_mnist(mnist)
-    assert str(mnist / TRAIN_LABELS) in str(caught.value)
+    assert f"{mnist}: no {TRAIN_LABELS}" in str(caught.value)
     assert all(name in str(caught.value) for pair in MNIST_FILES.values() for name in pair[:2])
 
 
 GOOD_LABELS = _idx(np.zeros(60_000, np.uint8))
 HOSTILE_LABELS = {
     "empty": b"",
-    "not compressed": GOOD_LABELS,
     "cut off": gzip.compress(GOOD_LABELS)[:-9],
     "garbled": gzip.compress(GOOD_LABELS)[:12] + b"\xff" * 40,
     "one short": gzip.compress(GOOD_LABELS[:-1]),
@@ -75,6 +114,6 @@ HOSTILE_LABELS = {
 
 @pytest.mark.parametrize("case", HOSTILE_LABELS)
 def test_hostile_mnist_labels(mnist: Path, case: str) -> None:
-    (mnist / TRAIN_LABELS).write_bytes(HOSTILE_LABELS[case])
+    _labels(mnist).write_bytes(HOSTILE_LABELS[case])
     with pytest.raises(MalformedError, match=TRAIN_LABELS):
         load_mnist(mnist)

@@ -193,7 +193,10 @@ def test_an_entitlement_is_asked_of_everybody_and_only_a_proof_believed(useless:
 
 
 def test_nobody_serves() -> None:
-    answers: dict[str, httpx2.Response | None] = {"one": None, "two": httpx2.Response(503)}
+    answers: dict[str, httpx2.Response | None] = {
+        "one": None,
+        "two": httpx2.Response(503, content=b'{"code":"E_STANDBY"}'),
+    }
     client, asked = _two(answers)
     with pytest.raises(EdgeUnavailableError):
         client.submit(1, 1, SUBMISSION)

@@ -94,8 +94,8 @@ class _Scene:
         )  # fmt: skip
         return {"record": self.store.put(encode(record)).digest, "allocation_root": allocation_root(allocation)}
 
-    def bury(self) -> None:
-        for _ in range(CONFIRMATIONS):
+    def bury(self, times: int = 1) -> None:
+        for _ in range(times * CONFIRMATIONS):
             self.chain.mine()
 
     def outcome(self, number: int) -> bool | None:
@@ -170,7 +170,7 @@ def test_what_only_the_lost_branch_said_is_forgotten(scene: _Scene) -> None:
     settled = scene.followed.state.last_settled()
     assert settled is not None and scene.entitlements.after(settled) is not None
     scene.chain.fall_back(2)
-    scene.bury()
+    scene.bury(3)  # the branch that wins is longer
     assert scene.outcome(1) is None
     assert scene.followed.state.rounds == () and scene.followed.state.last_settled() is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,21 @@ def test_a_file_that_grew_too_large_is_refused_and_one_that_shrank_again_is_read
             loader.load()
     _put(path, good)
     assert loader.load().arrays["labels"].tolist() == first.arrays["labels"].tolist()
+
+
+def test_what_is_no_file_is_refused_at_once(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)  # whoever opened it would wait for a writer
+    for place in (path, path.parent, Path("/dev/zero")):
+        with pytest.raises(DataMissingError, match=place.name):
+            FileLoader(place, 10_000).load()
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\x80\x04\x95pickle", encode_examples(_household(1))[:-1]])
+def test_what_is_no_safetensors_file_is_named(path: Path, content: bytes) -> None:
+    _put(path, content)
+    with pytest.raises(MalformedError, match=path.name):
+        FileLoader(path, 10_000).load()
 
 
 def test_a_file_that_is_broken_or_gone_is_one_typed_error_every_time(path: Path) -> None:

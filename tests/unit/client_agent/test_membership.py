@@ -11,7 +11,8 @@ import pytest
 from client_agent.edge_client import EdgeClient, EdgeUnavailableError
 from client_agent.followed_task import FollowedTask
 from client_agent.journal import AgentJournal
-from client_agent.membership import RELAY_SECONDS, VALID_SECONDS, EnrolmentOverError, Membership
+from client_agent.membership import RELAY_SECONDS, VALID_SECONDS, Membership
+from client_agent.place import EnrolmentOverError
 from protocol.canonical import decode
 from protocol.domain import Domain
 from protocol.encryption.envelope import KeyEnvelope

@@ -8,9 +8,10 @@ from unittest import mock
 
 import pytest
 
+from client_agent.payout import SENDS
 from protocol.messages.chain import Claimed, Credited
 from protocol.messages.settlement import ProvenEntitlement
-from storage.ledger.interface import LedgerError
+from storage.ledger.interface import LedgerError, UnansweredError
 from tests.unit.client_agent.scene_phone import UNTIL_BATCH, UNTIL_END, Phone, owed, play_round
 from tests.unit.client_agent.scene_server import COMMIT_SECONDS, PHONE, ROUNDS, PlayedServer
 
@@ -41,6 +42,20 @@ def test_a_claim_without_gas_waits_for_its_owner(tmp_path: Path) -> None:
     assert phone.paid() == owed(server, ROUNDS)
 
 
+def test_an_endpoint_that_is_away_for_long_uses_no_attempt_up(tmp_path: Path) -> None:
+    server = PlayedServer()
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    away = [UnansweredError("HTTP 503: gone")] * (2 * SENDS) + [mock.DEFAULT]
+    with mock.patch.object(server.chain, "claim", wraps=server.chain.claim, side_effect=away) as claim:
+        for _ in range(ROUNDS):
+            play_round(phone)
+        phone.steps(30 * SENDS)
+    assert claim.call_count == len(away)
+    assert phone.paid() == owed(server, ROUNDS)
+    assert not any("not claimed yet" in text for text in phone.told)
+
+
 def test_a_claim_that_fails_once_is_sent_again(tmp_path: Path) -> None:
     server = PlayedServer()
     phone = Phone(server, tmp_path)
@@ -62,14 +77,15 @@ def test_what_could_not_be_paid_is_fetched(tmp_path: Path) -> None:
         type(chain).claim(chain, task, proven)
         chain.mine(Credited, holder=PHONE.address, amount=proven.entitlement.cumulative)
 
-    withdraw = mock.Mock(side_effect=LedgerError("PaymentFailed"))
+    away = UnansweredError("HTTP 429: slow down")
+    withdraw = mock.Mock(side_effect=[away, LedgerError("PaymentFailed")])
     ledger: dict[str, Any] = {"credit": lambda *_: 7, "sender": PHONE.address, "withdraw": withdraw}
     with mock.patch.multiple(chain, create=True, **ledger), mock.patch.object(chain, "claim", owe):
         phone.steps(60)
         for _ in range(ROUNDS):
             play_round(phone)
         assert phone.agent.step() is None
-    withdraw.assert_called_once_with(1, PHONE.address, PHONE.address)
+    assert withdraw.call_args_list == 2 * [mock.call(1, PHONE.address, PHONE.address)], "a bad answer is none"
     assert any("waits in the ledger (hearth withdraw)" in text for text in phone.told)
 
 

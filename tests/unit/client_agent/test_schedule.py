@@ -165,13 +165,13 @@ def test_who_hears_of_a_round_too_late_to_train_in_time_leaves_it_out(tmp_path: 
     phone.server.open()
     phone.server.chain.time += COMMIT_SECONDS - T
     phone.steps(5)
-    assert phone.told[-1] == "round 1: heard of too late"
+    assert phone.told[-1] == "round 1: heard of too late to take part in it; nothing is charged"
     assert not phone.charged()
 
 
 def test_a_phone_that_cannot_keep_the_time_does_not_enrol(tmp_path: Path) -> None:
     phone = Phone(PlayedServer(), tmp_path)
-    phone.agent.measure = lambda _: T / 2 + 0.1
+    phone.agent.examination.measure = lambda _: T / 2 + 0.1
     before = len(phone.server.chain.events())
     with pytest.raises(
         TooSlowError, match=r"needs 10.1 s to train on 50 examples, and may take half of the task's 20 s"
@@ -218,7 +218,7 @@ def test_the_measurement_is_of_as_many_examples_as_the_task_allows() -> None:
 def test_a_task_whose_phones_would_send_in_the_second_half_of_the_commit_phase_is_none() -> None:
     most = (COMMIT_SECONDS // 2 - SPEC.durations.objection_seconds) // 2
     replace(SPEC, schedule=ScheduleTerms(most, 1))
-    with pytest.raises(MalformedError, match=f"training_seconds {most + 1}"):
+    with pytest.raises(MalformedError, match=f"training_seconds: {most + 1}"):
         replace(SPEC, schedule=ScheduleTerms(most + 1, 1))
 
 

@@ -16,7 +16,8 @@ from client_agent.consent import disclose
 from client_agent.consent_text import as_text
 from client_agent.followed_task import FollowedTask
 from client_agent.journal import AgentJournal
-from client_agent.membership import EnrolmentOverError, Membership
+from client_agent.membership import Membership
+from client_agent.place import AccountBoundError, EnrolmentOverError, require_place
 from client_agent.privacy.ledger import HOME, Spending
 from client_agent.stake import fetch_stake
 from protocol.errors import HearthError
@@ -28,7 +29,7 @@ from protocol.round.planning import terms_of
 from storage.content.memory import MemoryStore
 from storage.ledger.deposits import FundsError
 from storage.ledger.ethereum.ledger import EthereumLedger
-from storage.ledger.interface import LedgerError
+from storage.ledger.interface import LedgerError, TransactionRevertedError
 from storage.ledger.signer import Signer
 from storage.records.journal import Journal
 from tests.ports.chain_token import ChainToken, sent_by
@@ -214,6 +215,34 @@ def test_a_task_that_takes_no_more_clients_gets_no_money(scene: Scene) -> None:
     scene.chain.fund(scene.address, scene.phone.address, COIN)
     scene.chain.pass_time(spec.durations.enrolment_seconds + 1)  # and so the task has found too few
     refused(scene, spec, EnrolmentOverError)
+
+
+def test_an_account_that_works_for_another_task_brings_that_one_no_money(scene: Scene) -> None:
+    spec = scene.post()
+    scene.post()
+    scene.chain.fund(scene.address, scene.phone.address, COIN)
+    scene.enrol(spec)
+    second, now = scene.ledger.task(2), scene.ledger.now()
+    assert second.enrolled == 0
+    terms = terms_of(replace(spec, title="another"))
+    with pytest.raises(AccountBoundError, match="works for task 1 until its last reward there is claimed"):
+        require_place(scene.ledger, 2, terms, scene.phone.address, (), now)
+    with pytest.raises(EnrolmentOverError, match="another folder"):
+        require_place(scene.ledger, 1, terms, scene.phone.address, (), now)
+
+
+def test_a_token_that_does_not_bring_the_stake_is_named_and_not_asked_again(scene: Scene) -> None:
+    """It may have blocked the account."""
+    spec = scene.post(scene.token.address)
+    scene.chain.fund(scene.address, scene.phone.address, COIN)
+    scene.token.mint(scene.phone.address, STAKE)
+    wrong = TransactionRevertedError("EscrowWrong", (0, STAKE))
+    with (
+        scene.membership() as phone,
+        mock.patch.object(EthereumLedger, "enrol", side_effect=wrong),
+        pytest.raises(EnrolmentOverError, match=f"EscrowWrong.*{to_hex(scene.token.address)} does not let"),
+    ):
+        step(phone, spec)
 
 
 def test_a_phone_that_leaves_before_anything_was_earned_has_its_stake_at_once(scene: Scene) -> None:

@@ -23,6 +23,7 @@ from protocol.messages.submission import InclusionProof, SignedCommitment, Submi
 from protocol.round.commitments import commitment_of
 from protocol.round.state_table import RoundState
 from protocol.task.documents import Kind
+from storage.ledger.interface import TransactionRevertedError
 from storage.ledger.proof_file import read_proof
 from storage.ledger.signer import Signer
 from storage.records.journal import Journal
@@ -131,6 +132,24 @@ def test_a_receipt_that_is_not_kept_is_proven(
     found = read_proof(file)
     assert (found.kind, found.task, found.round, found.culprit) == ("receiptIgnored", 1, 1, EDGE.address)
     assert len(phone.told) == 2
+
+
+def test_an_accusation_that_the_ledger_would_not_take_is_none(
+    scene: Scene, phone: _Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _leave_out(scene, monkeypatch)
+    scene.announced(1)
+    phone.submit()
+    scene.submit(1, (0, 2))
+    scene.until(lambda: scene.facts(1).batched)
+    monkeypatch.setattr(phone.ledger, "dispute", _refused)
+    phone.check()
+    (line,) = phone.told
+    assert "broke its word" not in line and "does not take the proof (receiptIgnored)" in line
+
+
+def _refused(_: bytes) -> None:
+    raise TransactionRevertedError("NothingProven")
 
 
 def test_a_batch_that_the_chain_took_back_is_not_believed(

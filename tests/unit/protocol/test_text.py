@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from protocol.canonical import decode, encode
 from protocol.errors import MAX_MESSAGE, HearthError, MalformedError
-from protocol.text import MAX_MARKS, is_line, shown
+from protocol.text import MAX_MARKS, is_line, refused_in, shown
 from tests.samples import sample_spec
 
 SPEC = sample_spec()
@@ -41,6 +41,18 @@ def test_controls_and_line_ends_are_refused(code: str) -> None:
     escaped = "".join(f"\\u{ord(one):04x}" for one in code).encode()
     with pytest.raises(MalformedError):
         decode(type(SPEC), encode(SPEC).replace(b'"title":"', b'"title":"' + escaped))
+
+
+@pytest.mark.parametrize("title", ["Küche", "厨房：用电量", "مطبخ", "می‌خواهم", "👩‍👩‍👧", "\u00a0", " "])
+def test_what_people_can_read_is_taken_as_a_name(title: str) -> None:
+    assert refused_in(title) is None
+
+
+@pytest.mark.parametrize("code", ["\n", "\x1b", "\x9b", "\u2028", "\u202e", "\u2066", "\u200f", "\ufeff", "\u200b"])
+def test_what_turns_hides_or_commands_is_no_name(code: str) -> None:
+    said = refused_in(f"a{code}b")
+    assert said is not None and said.startswith(f"character 2, U+{ord(code):04X}, is ")
+    assert said.isprintable()
 
 
 def test_names_in_a_mapping_are_text_too() -> None:

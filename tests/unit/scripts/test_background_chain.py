@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 
 from protocol.domain import Domain
 from protocol.identifiers import from_hex
-from scripts.chain.background import STATE_FILE, TestnetError, down, read_state, up
+from scripts.chain.background import START_SECONDS, STATE_FILE, Testnet, TestnetError, down, read_state, up
+from scripts.demonstration.processes import Stage
 from scripts.launcher import hearth_command
 from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.interface import LedgerError
@@ -64,6 +66,21 @@ def test_up_and_down(chain: str, tmp_path: Path) -> None:
         assert down(tmp_path) is None
     finally:
         down(tmp_path)
+
+
+def test_a_start_that_is_killed_leaves_no_chain_behind(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*hearth_command(), "testnet", "up", "--port", "0", "--folder", str(tmp_path)], stdout=subprocess.DEVNULL
+    ) as starting:
+        Stage().await_until((tmp_path / STATE_FILE).is_file, tick_seconds=0.01)
+        testnet = Testnet(**json.loads((tmp_path / STATE_FILE).read_text()))
+        assert not testnet.ledger, "not ready"
+        watched = os.pidfd_open(testnet.pid)
+        starting.kill()
+    assert select.select([watched], [], [], START_SECONDS)[0], "the chain ends with who started it"
+    os.close(watched)
+    assert read_state(tmp_path) is None
+    assert down(tmp_path) is None
 
 
 def test_a_process_that_only_has_the_number_is_left_alone(tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
 
+from backend.listening import ListenError
 from scripts.chain.development import CHAIN_ID, FUNDED_WEI
-from scripts.chain.server import MAX_REQUEST_BYTES, chain_in_background
+from scripts.chain.server import MAX_REQUEST_BYTES, chain_in_background, serve_chain
 from storage.ledger.public_keys import FUNDED_KEY
 from storage.ledger.signer import Signer
 
@@ -116,3 +118,9 @@ def test_a_snapshot_brings_everything_back(client: Client) -> None:
     client.pay(0, 9)
     assert balance(client) == 9
     assert int(client.ask("eth_getBlockByNumber", "latest", False)["timestamp"], 16) == NOW
+
+
+def test_a_port_that_is_taken_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(ListenError, match="in use"):
+            serve_chain(taken.getsockname()[1])

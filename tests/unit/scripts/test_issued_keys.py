@@ -9,6 +9,7 @@ from protocol.messages.issued import IssuedRecord, IssuedStatement, SignedIssued
 from scripts.commands import issued_keys
 from scripts.commands.issued_keys import ask_authorities
 from tests.unit.scripts.issuing import issuing
+from tests.unit.storage.gateway import gateway
 
 RECORD = IssuedRecord((SignedIssued(IssuedStatement(7, 1, b"\1" * 32, b"\2" * 32, b"\3" * 20), bytes(65)),))
 PATH = "/api/v1/tasks/7/issued"
@@ -34,3 +35,12 @@ def test_an_answer_has_limits(monkeypatch: pytest.MonkeyPatch, limit: str, value
     monkeypatch.setattr(issued_keys, limit, value)
     with issuing({PATH: encode(RECORD)}) as url:
         assert str(ask_authorities([url], 7)[url]).startswith("more than ")
+
+
+def test_an_authority_that_is_busy_is_asked_again_and_not_for_ever() -> None:
+    pauses = list[float]()
+    with gateway() as busy:
+        busy.status, busy.headers, busy.body = 503, {"Retry-After": "2"}, b"<html>"
+        asked = ask_authorities([busy.url], 7, pauses.append)
+    assert asked == {busy.url: "status 503 Service Unavailable: a web page"}
+    assert pauses == [2.0] * 3 and len(busy.asked) == 4

@@ -13,7 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from protocol.domain import parse_domain
+from protocol.identifiers import to_hex
 from protocol.model.dataset import encode_labelled
+from protocol.signing import domain_separator
 from storage.ledger.keystore import write_keystore
 from tests.samples import private_key
 from tests.unit.storage.ledger.node import by_method, node, result
@@ -32,8 +35,9 @@ LEDGER = "31337:0x" + "11" * 20
 
 @pytest.fixture(scope="module")
 def chain() -> Iterator[str]:
-    """A node that says which chain it is, and nothing else."""
-    with node(by_method(eth_chainId=result("0x7a69"))) as url:
+    """A node that says which chain and ledger it has, and nothing else."""
+    separator = result(to_hex(domain_separator(parse_domain(LEDGER))))
+    with node(by_method(eth_chainId=result("0x7a69"), eth_call=separator, eth_getBalance=result("0x0"))) as url:
         yield url
 
 

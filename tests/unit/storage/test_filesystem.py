@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -21,6 +22,7 @@ from storage.content.interface import (
 )
 from storage.content.kubo_client import KuboStore
 from storage.content.open_store import open_store
+from storage.content.patient import PatientStore
 
 DATA = b"a document"
 CID = cid_of(DATA)
@@ -95,6 +97,30 @@ def test_a_path_that_is_a_file_is_unavailable(tmp_path: Path) -> None:
         store.get(CID, 100)
 
 
+def test_one_file_that_cannot_be_opened_is_missing_and_says_nothing_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FilesystemStore(tmp_path).put(DATA)
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(ContentMissingError, match="Permission denied") as caught:
+        FilesystemStore(tmp_path).get(CID, 100)
+    assert "Errno" not in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_entered_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(StoreUnavailableError, match="Permission denied"):
+        FilesystemStore(tmp_path).get(CID, 100)
+
+
 def test_reading_works_without_the_right_to_write(tmp_path: Path) -> None:
     FilesystemStore(tmp_path).put(DATA)
     before = sorted(os.listdir(tmp_path))
@@ -109,8 +135,9 @@ def test_reading_works_without_the_right_to_write(tmp_path: Path) -> None:
 
 def test_open_store_chooses_by_the_text(tmp_path: Path) -> None:
     assert isinstance(open_store(str(tmp_path)), FilesystemStore)
-    assert isinstance(open_store("http://127.0.0.1:5001"), KuboStore)
-    assert isinstance(open_store("/ip4/127.0.0.1/tcp/5001"), KuboStore)
-    for wrong in ("", "ftp://host", "http://host:port", "/ip4/127.0.0.1"):
+    for daemon in ("http://127.0.0.1:5001", "https://host/path", "/ip4/127.0.0.1/tcp/5001", "/unix/run/kubo.sock"):
+        store = open_store(daemon)
+        assert isinstance(store, PatientStore) and isinstance(store.inner, KuboStore)
+    for wrong in ("", "ftp://host", "http://host:port", "/ip4/127.0.0.1", "a\0b"):
         with pytest.raises(MalformedError):
             open_store(wrong)

@@ -25,7 +25,7 @@ from protocol.messages.settlement import CORRUPT, MALFORMED, UNAVAILABLE, Reject
 from protocol.round.scheme import RoundScheme
 from protocol.screening.verdict import Unfit, decide
 from storage.content.filesystem import FilesystemStore
-from storage.content.interface import StoreUnavailableError
+from storage.content.interface import ContentCorruptError, StoreUnavailableError
 from storage.content.memory import MemoryStore
 from tests.unit.backend.rounds.scene_round import CLIENTS, SIGNERS, PlannedRound
 
@@ -118,6 +118,27 @@ def test_a_store_that_is_away_is_no_clients_doing(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailableError):
         verify_updates(FilesystemStore(tmp_path / "nothing"), scene.scheme, scene.committed, pauses.append)
     assert pauses
+
+
+class RottenOnce(MemoryStore):
+    """Gives other bytes the first time that it is asked for an object."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = set[Cid]()
+
+    def get(self, cid: Cid, max_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> bytes:
+        if cid not in self.asked:
+            self.asked.add(cid)
+            raise ContentCorruptError("a proxy's page")
+        return super().get(cid, max_bytes, chunk_bytes)
+
+
+def test_no_client_is_rejected_for_one_wrong_answer_of_the_store() -> None:
+    scene, pauses = PlannedRound(store=(store := RottenOnce())), list[float]()
+    verdict, total = verify_updates(store, scene.scheme, scene.committed, pauses.append)
+    assert not verdict.rejected and total.clients == set(CLIENTS)
+    assert len(pauses) == len(CLIENTS)
 
 
 def test_no_ciphertext_is_kept_while_the_next_is_fetched() -> None:

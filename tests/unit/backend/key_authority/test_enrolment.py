@@ -67,13 +67,14 @@ def test_a_committee_without_this_authority_is_refused(empty: Scene) -> None:
 
 
 def test_an_unknown_suite_or_an_impossible_committee_is_refused(empty: Scene) -> None:
-    for changed in (
-        replace(spec(), suite="PAD/9"),
-        replace(spec(), committee=Committee(4, spec().committee.members, 0)),
-    ):
+    for line, changed in {
+        "task.suite": replace(spec(), suite="PAD/9"),
+        "committee.threshold": replace(spec(), committee=Committee(4, spec().committee.members, 0)),
+    }.items():
         empty.ledger.post(changed)
         error = _refused(empty.authority.accept_task, TASK, encode(changed))
-        assert (error.code, error.fault) == ("E_PARAMS", Party.MANUFACTURER)
+        assert (error.code, error.fault) == ("E_MALFORMED", Party.MANUFACTURER)
+        assert str(error.args[0]).startswith(f"{line}: ")
 
 
 def test_an_acceptance_is_signed_once_the_share_is_on_disk(scene: Scene) -> None:

@@ -14,6 +14,7 @@ from backend.key_authority.endpoints import ChainReader, Endpoints, EndpointsDis
 from backend.key_authority.main import serve_authority
 from backend.key_authority.policy import AuthorityPolicy, ChainLimits, WorkLimits, check_task, parse_policy
 from backend.key_authority.settings import AuthoritySettings
+from backend.listening import Listening
 from backend.problem import status_of
 from protocol.canonical import encode
 from protocol.domain import Domain
@@ -56,7 +57,7 @@ def _large(outputs: int, density_ppm: int) -> TaskSpec:
 
 _LAST = Layer("linear", {"outputs": 10, "bias": 0})
 BEYOND: dict[str, tuple[TaskSpec, str]] = {
-    "cohort.min_clients": (replace(WITHIN, cohort=replace(WITHIN.cohort, min_clients=2)), "at least 5"),
+    "cohort.min_clients": (replace(WITHIN, cohort=replace(WITHIN.cohort, min_clients=4)), "at least 5"),
     "cohort.max_share": (replace(WITHIN, cohort=replace(WITHIN.cohort, max_share_ppm=333_334)), "at most 0.333333"),
     "chain.min_confirmations": (replace(WITHIN, confirmations=2), "at least 3"),
     "work.key_bytes": (_large(19_000, 500_000), "at most 16777216"),
@@ -91,10 +92,10 @@ def test_every_line_has_its_test() -> None:
 
 def test_the_limits_of_its_transactions_are_those_of_its_file(tmp_path: Path) -> None:
     (tmp_path / "policy.toml").write_text("[gas]\nmax_price = 7\n")
-    settings = AuthoritySettings(tmp_path, "http://127.0.0.1:9", DOMAIN)
+    settings = AuthoritySettings(tmp_path, "http://127.0.0.1:9", DOMAIN, Listening(0))
     with mock.patch("backend.key_authority.main.EthereumLedger", side_effect=KeyboardInterrupt) as ledger:
         with pytest.raises(KeyboardInterrupt):
-            serve_authority(settings, Signer(private_key("authority")), seed=None, ready_file=None)
+            serve_authority(settings, Signer(private_key("authority")), seed=None)
     assert ledger.call_args.kwargs["limits"] == GasLimits(max_price=7)
 
 
@@ -120,7 +121,7 @@ def test_a_policy_that_became_stricter_gives_no_key_any_more(scene: Scene, stric
 
 def test_the_sample_is_the_defaults() -> None:
     assert parse_policy((SAMPLES / "authority-policy.toml").read_bytes()) == parse_policy(b"") == AuthorityPolicy()
-    with pytest.raises(MalformedError, match="key_byte "):
+    with pytest.raises(MalformedError, match=r"line 2: work.key_byte: .* did you mean key_bytes"):
         parse_policy(b"[work]\nkey_byte = 3")
 
 

@@ -43,6 +43,7 @@ from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
 from storage.content.interface import get_document
 from storage.content.memory import MemoryStore
+from storage.ledger.polling import Polling
 from storage.ledger.proofs import two_sightings
 from storage.ledger.signer import Signer
 from storage.records.memory import MemoryRecords
@@ -74,7 +75,7 @@ class Server:
 
     def start(self) -> None:
         self.journal, self.inbox = EdgeJournal(self.records[0]), Inbox(self.records[1])
-        self.driver = Driver(self.ledger, self.inbox, self._host, 0.01)
+        self.driver = Driver(self.ledger, self.inbox, self._host, Polling(self.ledger, 0.01))
         self.running = True
         self.step()
 

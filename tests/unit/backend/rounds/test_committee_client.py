@@ -34,6 +34,7 @@ AUTHORITIES = [Signer(private_key("authority", j)) for j in (1, 2, 3)]
 URLS = tuple(f"http://authority-{j}" for j in (1, 2, 3))
 SCENE = PlannedRound()
 REQUEST = PlannedKeyRequest(SCENE.plan, SCENE.request(), ())
+PAUSES = list[float]()
 Answer = Callable[[httpx2.Request, int], httpx2.Response]
 
 
@@ -46,7 +47,7 @@ def _client(answer: Answer, proofs: Path = Path("no-proofs")) -> CommitteeClient
             return httpx2.Response(200, json={"address": to_hex(AUTHORITIES[number - 1].address)})
         return answer(request, number)
 
-    client = CommitteeClient(URLS, DOMAIN, proofs)
+    client = CommitteeClient(URLS, DOMAIN, proofs, pause=PAUSES.append)
     client._http = httpx2.Client(transport=httpx2.MockTransport(handle))
     return client
 
@@ -160,6 +161,20 @@ def test_a_dead_authority_is_asked_again_later() -> None:
     assert len(client.partial_keys(SCENE.spec.committee, REQUEST)) == 2
     dead = False
     assert len(client.partial_keys(SCENE.spec.committee, REQUEST)) == 3
+
+
+def test_an_authority_that_is_busy_is_asked_again_after_its_pause() -> None:
+    asked = dict.fromkeys((1, 2, 3), 0)
+
+    def answer(_: httpx2.Request, number: int) -> httpx2.Response:
+        asked[number] += 1
+        if asked[number] == 1:
+            return httpx2.Response(429 if number == 1 else 503, headers={"retry-after": str(number)})
+        return _ok(_partial(number))
+
+    PAUSES.clear()
+    assert len(_client(answer).partial_keys(SCENE.spec.committee, REQUEST)) == 3
+    assert sorted(PAUSES) == [1, 2, 3]
 
 
 def test_acceptances_are_for_the_very_envelope() -> None:

@@ -89,6 +89,16 @@ def test_each_kind_of_task(scene: Scene) -> None:
     assert scene.driver.desk(4).status().state == "enrolling"
 
 
+def test_a_task_that_cannot_run_is_not_served_and_gets_no_bond(scene: Scene) -> None:
+    with_bond, without = sample_spec(suite="FE65"), replace(_bondless(), suite="FE65")
+    for spec in (with_bond, without, sample_spec()):
+        scene.post(spec)
+    scene.start()
+    scene.steps()
+    assert [scene.code(task) for task in (1, 2, 3)] == ["E_NOT_FOUND", "E_NOT_FOUND", None]
+    assert not scene.poster.bond(1, scene.signer.address).placed
+
+
 def test_before_the_first_look_nobody_is_sent_away(scene: Scene) -> None:
     scene.post(sample_spec())
     with mock.patch.object(scene.ledger, "head", side_effect=LedgerError("away")):
@@ -159,7 +169,7 @@ def test_the_server_takes_its_bond_back_when_the_task_is_over(scene: Scene) -> N
 def test_a_thousand_idle_tasks_cost_no_thread_each(scene: Scene) -> None:
     scene.post(_bondless())
     posted = scene.ledger.events()
-    posts = [replace(event, task=task) for event in posted for task in range(1, 1_001)]  # type: ignore[call-arg]
+    posts = [replace(event, task=task, log_index=task) for event in posted for task in range(1, 1_001)]  # type: ignore[call-arg]
     scene.ledger.events = lambda *_: posts  # type: ignore[method-assign]
     scene.start()
     before = threading.active_count()
@@ -274,9 +284,9 @@ def test_news_that_come_during_a_step_are_not_lost(scene: Scene) -> None:
     hosted = scene.driver._tasks[1]
     step = hosted.step
 
-    def interrupted(now: int, bonds: list[int]) -> int:
+    def interrupted(now: int, bonds: list[int], head: int) -> int:
         scene.driver.wake(1)
-        return step(now, bonds)
+        return step(now, bonds, head)
 
     with mock.patch.object(hosted, "step", interrupted):
         scene.driver.wake(1)

@@ -113,7 +113,7 @@ def test_a_draw_must_be_confirmed_while_the_chain_tells_its_block() -> None:
 
     check_durations(drawing(124), 12)
     check_durations(spec_for(12, 126), 12)
-    with pytest.raises(MalformedError, match="confirmations 126"):
+    with pytest.raises(MalformedError, match="confirmations: 126"):
         check_durations(drawing(126), 12)
 
 

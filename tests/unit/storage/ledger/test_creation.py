@@ -9,7 +9,7 @@ from protocol.identifiers import to_hex
 from storage.ledger.interface import LedgerError
 from storage.ledger.signer import Signer
 from tests.samples import private_key
-from tests.unit.storage.ledger.test_transactions import PlayedNode, sender
+from tests.unit.storage.ledger.scene_sender import PlayedNode, sender
 
 
 @pytest.mark.parametrize("named", ["0x" + "77" * 20, None, 7])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, cast
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from protocol.messages.chain import Event, KeyRequested, RoundExpired
 from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.ethereum.rpc import AnswerTooLargeError, NodeProvider, RpcRefusedError
-from storage.ledger.follower import MAX_CHECKPOINTS, EventFollower
+from storage.ledger.follower import LAG_BLOCKS, LAG_LOOKS, MAX_CHECKPOINTS, EventFollower
 from storage.ledger.interface import Head, LedgerError, LedgerReader
 
 LEDGER = bytes(range(1, 21))
@@ -23,6 +24,7 @@ class _Chain:
     forks: list[str] = field(default_factory=list)
     then: dict[str, Any] = field(default_factory=dict)
     asked: list[int] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
 
     def mine(self, fork: str, count: int = 1) -> None:
         self.forks += [fork] * count
@@ -33,7 +35,8 @@ class _Chain:
 
     def head(self) -> Head:
         number = len(self.forks) - 1
-        answer: Head = self._answered("head", Head(number, self._hash(number), now=10 * number))
+        parent, quiet = self._hash(number - 1) if number else b"", self.forks[number] == "quiet"
+        answer: Head = self._answered("head", Head(number, self._hash(number), 10 * number, parent, quiet))
         return answer
 
     def block_hash(self, block: int) -> bytes | None:
@@ -45,13 +48,34 @@ class _Chain:
 
     def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
         self.asked.append(from_block)
-        found = [_event(block, self.forks[block]) for block in range(from_block, len(self.forks))]
+        found = [event for event in _true(self) if event.block >= from_block]
         answer: list[Event] = self._answered("events", found)
         return answer
 
     def _answered(self, question: str, answer: Any) -> Any:
+        self.questions.append(question)
         self.then.pop(question, lambda: None)()
         return answer
+
+
+@dataclass
+class _Balanced(_Chain):
+    """Every question goes to another node, each some blocks behind."""
+
+    random: Random | None = None
+
+    def _seen(self) -> _Chain:
+        behind = self.random.choice([0, 0, 1, LAG_BLOCKS - 1]) if self.random else 0
+        return _Chain(self.forks[: max(1, len(self.forks) - behind)])
+
+    def head(self) -> Head:
+        return self._seen().head()
+
+    def block_hash(self, block: int) -> bytes | None:
+        return self._seen().block_hash(block)
+
+    def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
+        return self._seen().events(task, from_block)
 
 
 def _event(block: int, fork: str) -> Event:
@@ -66,7 +90,7 @@ def follow(chain: _Chain, kind: type[Event] = Event) -> EventFollower[Event]:
 
 
 def _true(chain: _Chain) -> list[Event]:
-    return [_event(block, fork) for block, fork in enumerate(chain.forks)]
+    return [_event(block, fork) for block, fork in enumerate(chain.forks) if fork != "quiet"]
 
 
 def test_a_reorganisation_forgets_what_it_took_and_no_more() -> None:
@@ -78,7 +102,17 @@ def test_a_reorganisation_forgets_what_it_took_and_no_more() -> None:
     chain.fall_back(4, "b", 3)
     assert follower.refresh() == 4
     assert list(follower.events) == _true(chain)
-    assert chain.asked == [0, 3, 3], "from the last block that still stands"
+
+
+def test_no_more_is_read_again_than_a_node_may_lag() -> None:
+    chain = _Chain(["a"] * 50)
+    follower = follow(chain)
+    follower.refresh()
+    chain.mine("a", 5)
+    assert follower.refresh() == 50
+    chain.fall_back(52, "b", 5)
+    assert follower.refresh() == 52
+    assert chain.asked == [0, 50 - LAG_BLOCKS, 50 - LAG_BLOCKS], "from the last block that still stands"
 
 
 @pytest.mark.parametrize("question", ["head", "block_hash", "events"])
@@ -99,8 +133,52 @@ def test_a_chain_that_got_shorter() -> None:
     follower = follow(chain)
     follower.refresh()
     chain.fall_back(2, "a", 0)
+    for _ in range(LAG_LOOKS - 1):
+        assert follower.refresh() == 9, "it may be a node that is behind"
     assert follower.refresh() == 2
     assert list(follower.events) == _true(chain)
+    chain.mine("a", 20)
+    follower.refresh()
+    chain.fall_back(3, "a", 0)
+    assert follower.refresh() == 3, "no node is so far behind"
+
+
+def test_nodes_of_which_each_lags_at_times_lose_nothing() -> None:
+    """Every question goes to a node that may not have the last blocks yet: no event known vanishes, none is missed."""
+    for seed in range(40):
+        random, chain = Random(seed), _Balanced(["a"] * 3)
+        chain.random = random
+        follower, known = follow(chain), 0
+        for _ in range(60):
+            chain.mine(random.choice(["a", "a", "quiet"]), random.randrange(3))
+            standing = follower.refresh()
+            assert standing <= len(follower.events) >= known, "nothing was taken back"
+            known = len(follower.events)
+        chain.random = None
+        for _ in range(2 + LAG_BLOCKS):
+            chain.mine("quiet")
+            follower.refresh()
+        assert list(follower.events) == _true(chain)
+
+
+def test_what_the_ledger_is_silent_in_costs_one_question_a_block() -> None:
+    chain = _Chain(["a"] * 3)
+    follower = follow(chain)
+    follower.refresh()
+    for _ in range(1 + LAG_BLOCKS):
+        chain.mine("quiet")
+        follower.refresh()
+    chain.asked.clear()
+    chain.questions.clear()
+    for _ in range(100):
+        chain.mine("quiet")
+        follower.refresh()
+        follower.refresh()
+    assert chain.questions == ["head"] * 200 and not chain.asked
+    chain.mine("a")
+    follower.refresh()
+    assert list(follower.events) == _true(chain)
+    assert follower.head == len(chain.forks) - 1
 
 
 def test_a_reorganisation_deeper_than_what_is_remembered() -> None:

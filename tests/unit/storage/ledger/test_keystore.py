@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import threading
 from pathlib import Path
 from typing import Any, Literal
 
@@ -122,3 +123,25 @@ def test_no_keystore_is_written_for_bytes_that_are_no_key(tmp_path: Path, key: b
     with pytest.raises(KeystoreError):
         write_keystore(tmp_path / "keystore.json", key, "secret")
     assert not (tmp_path / "keystore.json").exists()
+
+
+def test_of_two_that_make_one_keystore_at_once_one_does(tmp_path: Path) -> None:
+    """An address that was printed has its key on the disk."""
+    path, ready, results = tmp_path / "keystore.json", threading.Barrier(2), dict[int, str]()
+
+    def make(number: int) -> None:
+        ready.wait()
+        try:
+            write_keystore(path, private_key("twice", number), "secret")
+            results[number] = "made"
+        except KeystoreError as error:
+            results[number] = str(error)
+
+    threads = [threading.Thread(target=make, args=(number,)) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    made = [number for number, told in results.items() if told == "made"]
+    assert len(made) == 1 and "never replaced" in results[1 - made[0]]
+    assert load_keystore(path, "secret") == private_key("twice", made[0])

@@ -18,7 +18,7 @@ from storage.ledger.interface import LedgerError, WrongChainError
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, private_key
 from tests.unit.storage.ledger.node import by_method, node, result
-from tests.unit.storage.ledger.test_transactions import TO, PlayedNode, fields, refuse, sender
+from tests.unit.storage.ledger.scene_sender import TO, PlayedNode, fields, refuse, sender
 
 HALF_A_COIN = 5 * 10**17 // 50_000  # for each unit of gas
 GWEI = 10**9

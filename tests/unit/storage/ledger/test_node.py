@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from eth_bloom.bloom import BloomFilter
 
 from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.ethereum.node import BlockHead, Node, data, quantity
@@ -98,3 +99,28 @@ def test_one_sender_for_all_threads_and_all_depths() -> None:
         senders = set(pool.map(lambda number: (ledger, deep)[number % 2]._sender(), range(16)))
     ledger.close()
     assert len(senders) == 1
+
+
+def test_a_bloom_shows_who_said_nothing_and_an_empty_one_shows_nothing() -> None:
+    """By the filter of another implementation."""
+    speaker, others = bytes([1]) * 20, [bytes([number]) * 20 for number in range(2, 60)]
+    bloom = BloomFilter.from_iterable([speaker, b"a topic"])
+    head = BlockHead(1, bytes(32), 1, bytes(32), int(bloom).to_bytes(256))
+    assert not head.is_without(speaker)
+    assert sum(head.is_without(other) for other in others) >= len(others) - 2
+    for nothing in (b"", bytes(256)):
+        assert not BlockHead(1, bytes(32), 1, bytes(32), nothing).is_without(speaker), "some chains never set a bit"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("anvil/v1.2.3", True),
+        ("Ganache/v7.9.2/EthereumJS TestRPC/v7.9.2/ethereum-js", True),
+        ("HearthDevelopmentChain/py-evm", True),
+        ("Geth/v1.14.0-stable/linux-amd64/go1.22", False),
+        ("erigon/2.60/anvil/", False),
+    ],
+)
+def test_a_chain_for_development_is_known_by_its_program(name: str, expected: bool) -> None:
+    assert Node(_Says(name)).is_for_development() is expected

@@ -33,7 +33,7 @@ def evidence(tmp_path: Path) -> Path:
         assert recorder.make_request(CODE, [address, "latest"])["result"] == {"asked": [address, "latest"]}
     with pytest.raises(RpcRefusedError):
         recorder.make_request(CALL, [{"to": "0x01"}])
-    recorder.save(tmp_path / "evidence.json")
+    (tmp_path / "evidence.json").write_bytes(recorder.content())
     return tmp_path / "evidence.json"
 
 
@@ -51,13 +51,33 @@ def test_other_questions_get_none(evidence: Path, question: tuple[str, list[str]
         ReplayProvider(evidence).make_request(*question)
 
 
+@pytest.mark.parametrize("asked", [["0x11", "0x7"], ["0x7"], []])
+def test_it_is_read_from_where_it_was_recorded(asked: list[str], tmp_path: Path) -> None:
+    """Whoever reads it may not know, or know otherwise, where the ledger begins."""
+    recorder = RecordingProvider(_Answers())
+    for block in asked:
+        with pytest.raises(RpcRefusedError):
+            recorder.make_request("eth_getLogs", [{"fromBlock": block, "toBlock": "0x20"}])
+    (tmp_path / "evidence.json").write_bytes(recorder.content())
+    assert ReplayProvider(tmp_path / "evidence.json").first_block == (7 if asked else 0)
+
+
+def test_a_malformed_question_for_logs_is_said(tmp_path: Path) -> None:
+    recorder = RecordingProvider(_Answers())
+    with pytest.raises(RpcRefusedError):
+        recorder.make_request("eth_getLogs", [7])
+    (tmp_path / "evidence.json").write_bytes(recorder.content())
+    with pytest.raises(LedgerError, match="malformed question"):
+        assert ReplayProvider(tmp_path / "evidence.json").first_block
+
+
 def test_the_file_depends_on_the_answers_alone(evidence: Path, tmp_path: Path) -> None:
     recorder = RecordingProvider(_Answers())
     with pytest.raises(RpcRefusedError):
         recorder.make_request(CALL, [{"to": "0x01"}])
     for address in ("0x01", "0x02", "0x01"):
         recorder.make_request(CODE, [address, "latest"])
-    recorder.save(tmp_path / "again.json")
+    (tmp_path / "again.json").write_bytes(recorder.content())
     assert (tmp_path / "again.json").read_bytes() == evidence.read_bytes()
 
 
@@ -69,7 +89,7 @@ def test_nothing_is_recorded_of_a_node_that_did_not_answer(tmp_path: Path) -> No
     recorder = RecordingProvider(_Away())
     with pytest.raises(LedgerError):
         recorder.make_request(CODE, [])
-    recorder.save(tmp_path / "evidence.json")
+    (tmp_path / "evidence.json").write_bytes(recorder.content())
     with pytest.raises(LedgerError, match="not in the evidence"):
         ReplayProvider(tmp_path / "evidence.json").make_request(CODE, [])
 

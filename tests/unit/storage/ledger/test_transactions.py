@@ -6,92 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_hash.auto import keccak
-from hexbytes import HexBytes
 
-from storage.ledger.ethereum.pace import Pace
-from storage.ledger.ethereum.rpc import NodeProvider, RpcRefusedError
+from storage.ledger.ethereum.account import OVERTAKEN_POLLS
 from storage.ledger.ethereum.transactions import (
     GAS_MARK,
     MAX_ATTEMPTS,
     MAX_REPLACEMENTS,
-    OVERTAKEN_POLLS,
-    TransactionSender,
 )
-from storage.ledger.gas_limits import DEFAULT_GAS_LIMITS, GasLimits
 from storage.ledger.interface import LedgerError, TransactionRevertedError
 from storage.ledger.signer import Signer
-from tests.samples import private_key
-
-TO = b"\x11" * 20
-
-
-class PlayedNode(NodeProvider):
-    """Mines everything it takes at once; a test replaces single answers."""
-
-    def __init__(self, **answers: Callable[..., Any]) -> None:
-        super().__init__()
-        self.count = 5
-        self.asked: list[str] = []
-        self.sent: list[bytes] = []
-        self.answers = answers
-
-    def make_request(self, method: str, params: Any) -> dict[str, Any]:
-        self.asked.append(method)
-        answer = self.answers.get(method) or getattr(self, method)
-        return {"jsonrpc": "2.0", "id": 1, "result": answer(*params)}
-
-    def eth_estimateGas(self, call: Any, *_: Any) -> str:
-        return hex(40_000)
-
-    def eth_getBlockByNumber(self, *_: Any) -> dict[str, Any]:
-        return {"baseFeePerGas": hex(100)}
-
-    def eth_maxPriorityFeePerGas(self) -> str:
-        return hex(7)
-
-    def eth_getTransactionCount(self, *_: Any) -> str:
-        return hex(self.count)
-
-    def eth_sendRawTransaction(self, raw: str) -> str:
-        self.sent.append(bytes.fromhex(raw[2:]))
-        self.count += 1
-        return "0x" + keccak(self.sent[-1]).hex()
-
-    def eth_getTransactionReceipt(self, digest: str) -> dict[str, Any]:
-        return {"transactionHash": digest, "blockNumber": "0x1", "status": "0x1", "gasUsed": "0x5208", "logs": []}
-
-    def eth_getTransactionByHash(self, digest: str) -> None:
-        return None
-
-
-class _Clock:
-    def __init__(self) -> None:
-        self.time = 0.0
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-
-def sender(node: NodeProvider, limits: GasLimits = DEFAULT_GAS_LIMITS) -> TransactionSender:
-    clock = _Clock()
-    signer = Signer(private_key("sender"))
-    pace = Pace(receipt_seconds=60, stuck_seconds=15, monotonic=clock.now, sleep=clock.sleep)
-    return TransactionSender(node, signer, lambda: 31337, pace, limits)
-
-
-def fields(raw: bytes) -> list[int]:
-    """Chain id, nonce, tip, fee and gas of an EIP-1559 transaction."""
-    decoded = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
-    return [int(decoded[name]) for name in ("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas", "gas")]
-
-
-def refuse(message: str, data: object = None) -> Any:
-    raise RpcRefusedError("eth_x", -32000, message, data)
+from tests.unit.storage.ledger.scene_sender import TO, PlayedNode, fields, refuse, sender
 
 
 def test_fees_gas_and_nonces() -> None:
@@ -275,7 +200,7 @@ def test_a_node_that_always_wants_more_does_not_get_it(monkeypatch: pytest.Monke
             signed.append(super().sign_transaction(transaction))
             return signed[-1]
 
-    monkeypatch.setattr(f"{__name__}.Signer", _Watched)
+    monkeypatch.setattr("tests.unit.storage.ledger.scene_sender.Signer", _Watched)
     with pytest.raises(LedgerError, match="nothing heard"):
         sender(node).send(TO, b"")
     assert len(signed) == MAX_REPLACEMENTS + 1
