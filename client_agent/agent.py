@@ -26,7 +26,6 @@ from client_agent.followed_task import DocumentAbsentError, FollowedTask
 from client_agent.journal import AgentJournal
 from client_agent.membership import PATIENCE_SECONDS, Membership
 from client_agent.news import News
-from client_agent.outcome import was_added
 from client_agent.participation import Participation, TooLateError
 from client_agent.payout import Payout
 from client_agent.place import PlaceError, why_over
@@ -202,7 +201,6 @@ class Agent:
         """Of the round that runs, whatever this phone has not done yet; or wait for the next one."""
         state = self.followed.state
         self.news.check()
-        self._learn_outcomes()
         self.watch.check_receipts(now)
         facts = state.current
         if facts is not None and facts.opened.label not in self._over:
@@ -255,13 +253,6 @@ class Agent:
         if facts.opened.label not in self._begun and 2 * (now - instant) > self._spec.schedule.training_seconds:
             self.tell(f"round {facts.number}: sent {now - instant} s late; that can tell something about your data")
         self._begun.add(facts.opened.label)
-
-    def _learn_outcomes(self) -> None:
-        """How earlier rounds ended, so that the right residual is carried on."""
-        for number in self.journal.sealed.keys() - self.journal.outcomes.keys():
-            added = was_added(self.followed, number, self.address)
-            if added is not None:
-                self.journal.keep_outcome(number, added)
 
     def _claim(self, now: int, _: int) -> float | None:
         self.compensation.step(now)  # a round may still be frozen meanwhile

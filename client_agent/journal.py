@@ -1,24 +1,21 @@
-"""What the phone must remember of one task across a kill: keys, sealed updates, residual; durable before use."""
+"""What the phone must remember of one task across a kill: keys, sealed updates; durable before use."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, get_args
-
-import numpy as np
-import numpy.typing as npt
+from typing import get_args
 
 from client_agent.binding import TaskBinding
 from client_agent.keystore import decode_master_keys, encode_master_keys
 from protocol.encryption.committee import Subset, ratchet
-from protocol.identifiers import Count, Digest, Range, Signature
+from protocol.identifiers import Count, Digest, Signature
 from protocol.messages.consent import Consent
 from protocol.messages.round import CohortPlace
 from protocol.messages.submission import InclusionProof, SignedCommitment, SignedReceipt
 from protocol.messages.task import ShortText
 from storage.records.fold import Folded
-from storage.records.interface import NOTHING, Change, Records, RecordsDamagedError
+from storage.records.interface import NOTHING, Change, Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +66,7 @@ class Included:
     inclusion: InclusionProof
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """``added``: 1 when the update of the round was added to the model."""
-
-    round: Count
-    added: Annotated[int, Range(0, 1)]
-
-
-AgentEntry = Consented | KeysKept | EnvelopeKept | Sealed | ReceiptKept | Included | Settled
+AgentEntry = Consented | KeysKept | EnvelopeKept | Sealed | ReceiptKept | Included
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +80,6 @@ class AgentState:
     sealed: Mapping[int, Sealed] = field(default_factory=dict)
     receipts: Mapping[int, SignedReceipt] = field(default_factory=dict)
     included: Mapping[int, Included] = field(default_factory=dict)
-    outcomes: Mapping[int, bool] = field(default_factory=dict)
 
 
 def apply(state: AgentState, entry: AgentEntry) -> AgentState:
@@ -108,8 +96,6 @@ def apply(state: AgentState, entry: AgentEntry) -> AgentState:
             return replace(state, receipts={**state.receipts, number: receipt})
         case Included(number, _, _):
             return replace(state, included={**state.included, number: entry})
-        case Settled(number, added):
-            return replace(state, outcomes={**state.outcomes, number: bool(added)})
 
 
 class AgentJournal:
@@ -155,11 +141,6 @@ class AgentJournal:
         """Where the batch of a round holds the update; the chain may have taken that batch back."""
         return self._folded.state.included
 
-    @property
-    def outcomes(self) -> Mapping[int, bool]:
-        """Whether the update of a round was added to the model."""
-        return self._folded.state.outcomes
-
     def keep_consent(
         self, binding: TaskBinding, data_set: str, consent: Consent, signature: Signature, shown: Mapping[str, bytes]
     ) -> None:
@@ -195,17 +176,16 @@ class AgentJournal:
 
         self._folded.change(change)
 
-    def seal(self, sealed: Sealed, body: bytes, residual: npt.NDArray[np.float64]) -> Sealed:
+    def seal(self, sealed: Sealed, body: bytes) -> Sealed:
         """Keeps the update and moves the keys on past its round, in one change.
 
         No second update can be encrypted for a round that has one, and no thief of the phone opens the first.
         """
         number = sealed.commitment.commitment.round
-        update = {_body_blob(number): body, _residual_blob(number): residual.astype("<f8").tobytes()}
 
         def change(state: AgentState) -> Change:
             moved = self._keys_moved(state, number + 1)
-            return Change((sealed, *moved.entries), {**update, **moved.keep}, moved.remove)
+            return Change((sealed, *moved.entries), {_body_blob(number): body, **moved.keep}, moved.remove)
 
         self._folded.change(change)
         return sealed
@@ -223,19 +203,6 @@ class AgentJournal:
         """Verified; another batch that the chain has instead takes its place."""
         kept = Included(round_number, root, inclusion)
         self._folded.change(lambda state: NOTHING if state.included.get(round_number) == kept else Change((kept,)))
-
-    def keep_outcome(self, round_number: int, added: bool) -> None:
-        self._folded.change(lambda _: Change((Settled(round_number, int(added)),)))
-
-    def residual(self, dimension: int) -> npt.NDArray[np.float64]:
-        """Left by the last update that went into the model; zero before the first."""
-        added = [number for number, was_added in self.outcomes.items() if was_added]
-        if not added:
-            return np.zeros(dimension)
-        values = np.frombuffer(self._records.blob(_residual_blob(max(added))), dtype="<f8")
-        if len(values) != dimension:
-            raise RecordsDamagedError(f"residual of {len(values)} coordinates where the model has {dimension}")
-        return values.astype(np.float64)
 
     def _keys(self, state: AgentState, epoch: int) -> dict[Subset, bytes]:
         assert state.key_epoch is not None
@@ -263,7 +230,3 @@ def _envelope_blob(window: int) -> str:
 
 def _body_blob(round_number: int) -> str:
     return f"body-{round_number}"
-
-
-def _residual_blob(round_number: int) -> str:
-    return f"residual-{round_number}"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from client_agent.derivation import Derivation
 from client_agent.entitlements import Entitlements
 from client_agent.followed_task import DocumentAbsentError, FollowedTask
 from client_agent.instants import instant
@@ -22,20 +21,25 @@ from client_agent.work import work_of
 from protocol.cohort import place_of
 from protocol.domain import Domain
 from protocol.errors import HearthError, Party
+from protocol.identifiers import Digest
 from protocol.messages.round import RoundPlan
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
 from protocol.privacy.port import has_guarantee
 from protocol.randomness import Randomness
 from protocol.round.eligibility import check_rostered
+from protocol.round.planning import choose_index_set
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
 from protocol.round.training import Trainer
 from protocol.round.update import Update, prepare_update
-from protocol.task.documents import Absent, Kind
+from protocol.sparse.index_set import IndexSet
+from protocol.task.continuation import continuation
+from protocol.task.documents import Absent, Kind, Lack
 from protocol.text import shown
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.signer import Signer
+from storage.task_reader import read_content
 
 
 class TooLateError(HearthError):
@@ -87,15 +91,15 @@ class Participation:
 
     def _train_and_seal(self, spec: TaskSpec, trainer: Trainer, scheme: RoundScheme, due: int) -> Sealed:
         plan, layout = scheme.plan, Layout.of(spec.model)
-        indices = Derivation(self.store, self.followed).index_set(spec, plan)
+        continuation(self.followed.state, spec, plan.round, plan.model, lambda model: self._is_gone(layout, model))
         parameters = layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
         self._require_time(spec, due)
-        update = self._update(spec, trainer, scheme, parameters, indices)
+        update = self._update(spec, trainer, scheme, parameters)
         keys = self.journal.keys_of(plan.key_epoch)
         nonce, body = encrypt_update(scheme, update.values, keys, self.randomness)
         signed = commit_to(scheme, self.signer.address, nonce, body, self.signer.sign)
         place = place_of(plan.weights, self.signer.address)
-        return self.journal.seal(Sealed(signed, place), body, update.residual)
+        return self.journal.seal(Sealed(signed, place), body)
 
     def _update(
         self,
@@ -103,19 +107,17 @@ class Participation:
         trainer: Trainer,
         scheme: RoundScheme,
         parameters: npt.NDArray[np.float32],
-        indices: npt.NDArray[np.uint32],
     ) -> Update:
         """This household's, or one of no examples: a phone that fell silent would tell what happened to its data."""
-        plan, purpose = scheme.plan, scheme.label.hex()
-        residual = self.journal.residual(len(parameters))
+        plan, sent = scheme.plan, choose_index_set(spec, scheme.plan.round)
         try:
             self._charge(spec, plan)
         except HearthError as error:
-            return self._without_examples(scheme, parameters, indices, residual, error)
+            return self._without_examples(scheme, parameters, sent, error)
         try:
-            return prepare_update(trainer, parameters, plan.learning, indices, residual, self.randomness, purpose)
+            return prepare_update(trainer, parameters, plan.learning, sent, self.randomness, scheme.label.hex())
         except Exception as error:  # whatever it is: it comes of this household's data, or of its machine
-            return self._without_examples(scheme, parameters, indices, residual, error)
+            return self._without_examples(scheme, parameters, sent, error)
 
     def _require_time(self, spec: TaskSpec, due: int) -> None:
         """What came before may have taken long: a slow store, a machine that slept."""
@@ -143,16 +145,14 @@ class Participation:
         self,
         scheme: RoundScheme,
         parameters: npt.NDArray[np.float32],
-        indices: npt.NDArray[np.uint32],
-        residual: npt.NDArray[np.float64],
+        sent: IndexSet,
         reason: Exception,
     ) -> Update:
-        """Noise alone, which costs no privacy. What this phone still owes the model it owes afterwards."""
+        """Noise alone, which costs no privacy."""
         plan, purpose = scheme.plan, f"{scheme.label.hex()}/no examples"
         why = shown(str(reason)) or type(reason).__name__
         self.tell(f"round {plan.round}: the update holds none of your examples. {why}")
-        nothing_owed = np.zeros_like(residual)
-        update = prepare_update(
-            DpSgd(NoExamples()), parameters, plan.learning, indices, nothing_owed, self.randomness, purpose
-        )
-        return replace(update, residual=residual)
+        return prepare_update(DpSgd(NoExamples()), parameters, plan.learning, sent, self.randomness, purpose)
+
+    def _is_gone(self, layout: Layout, model: Digest) -> bool:
+        return isinstance(read_content(self.store, model, layout.max_bytes), Lack)

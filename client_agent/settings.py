@@ -18,7 +18,7 @@ POLICY: Final = "policy.toml"
 class AgentSettings:
     """Raises MalformedError for a household inside the task's folder: who deletes that would reset the charges."""
 
-    folder: Path  # journal, keys, residual of one task: readable by the owner only
+    folder: Path  # journal and keys of one task: readable by the owner only
     household: Path  # what all tasks share: policy and privacy ledger
     data: Path  # the household's examples
     edge_urls: tuple[str, ...]  # of the task's edge servers, the one asked first in front

@@ -82,8 +82,7 @@ class Watch:
 
     def check_receipts(self, now: int) -> None:
         """Proves every receipt that was not kept, each once in this process, while the ledger takes the proof."""
-        added = {number for number, was_added in self.journal.outcomes.items() if was_added}
-        for number in sorted(self.journal.receipts.keys() - self._done - added):
+        for number in sorted(self.journal.receipts.keys() - self._done):
             facts = self.followed.state.round(number)
             if facts is None or now < self._next_look.get(number, 0):
                 continue

@@ -12,7 +12,6 @@ from protocol.round.planning import sent_parameters
 from protocol.round.scheme import encoding_of
 
 MULTIPLICATIONS_PER_SECOND: Final = 10**9  # of a slow phone
-_WORDS: Final = 12  # bytes of each sent coordinate in the last round's index set and sums
 _PASSES: Final = 3  # forwards once, backwards twice as much
 
 
@@ -21,7 +20,7 @@ class Work:
     """Of one round."""
 
     seconds: int  # of training, rounded up
-    bytes: int  # sent and fetched
+    bytes: int  # of the update that is sent and the model that is fetched
     activations: int  # numbers between the layers, for one example
 
 
@@ -32,6 +31,6 @@ def work_of(spec: TaskSpec) -> Work:
     multiplications = _PASSES * taken * multiplications_of(spec.model)
     return Work(
         seconds=-(-multiplications // MULTIPLICATIONS_PER_SECOND),
-        bytes=encoding_of(spec).body_bytes(sent) + Layout.of(spec.model).max_bytes + _WORDS * sent,
+        bytes=encoding_of(spec).body_bytes(sent) + Layout.of(spec.model).max_bytes,
         activations=activations_of(spec.model),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from protocol.encryption.agreement import liars
@@ -94,4 +94,3 @@ def post_rosters(player: Player, number: int) -> None:
     for authority in player.authorities:
         held, refused = player.said("roster", (set(clients), set[Address]()))
         authority.post_roster(player.task, (number - 1) // length, bits_of(clients, held), bits_of(clients, refused))
-        player.history = replace(player.history, named=tuple(sorted(held.intersection(clients))))

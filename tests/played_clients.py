@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from protocol.canonical import encode
 from protocol.cohort import place_of
 from protocol.content.cid import cid_of
@@ -22,7 +19,6 @@ from protocol.messages.submission import (
     SignedCommitment,
     SignedEnrolment,
 )
-from protocol.model.layout import Layout
 from protocol.randomness import SeededRandomness
 from protocol.round.commitments import batch_of, batch_root, committed_set
 from protocol.round.reference import Household
@@ -31,6 +27,7 @@ from protocol.round.update import prepare_update
 from protocol.round.windows import enrolment_window
 from protocol.screening.verdict import Unfit
 from protocol.signing import sign
+from protocol.sparse.index_set import IndexSet
 from tests.played_conduct import Conduct
 from tests.samples import private_key
 from tests.tiny_task import TinyTrainer, sealed_to
@@ -42,8 +39,7 @@ if TYPE_CHECKING:
 def household(player: Player, number: int) -> Household:
     committee, randomness = player.spec.committee, SeededRandomness(b"household %d" % number)
     keys = draw_master_keys(randomness, len(committee.members), committee.threshold, f"task/{player.task}/enrolment")
-    residual = np.zeros(Layout.of(player.spec.model).dimension, dtype=np.float64)
-    return Household(private_key("client", number), keys, TinyTrainer(), randomness, residual)
+    return Household(private_key("client", number), keys, TinyTrainer(), randomness)
 
 
 def enrol(player: Player, *numbers: int) -> None:
@@ -64,13 +60,13 @@ def enrol(player: Player, *numbers: int) -> None:
 
 
 def commit_phase(
-    player: Player, number: int, conduct: Conduct, plan: RoundPlan, indices: npt.NDArray[np.uint32]
+    player: Player, number: int, conduct: Conduct, plan: RoundPlan, sent: IndexSet
 ) -> tuple[dict[Address, SignedCommitment], dict[Address, bytes | Unfit]]:
     batched, direct, bodies = [], [], {}
     for client, household in enumerate(player.households):
         if client in conduct.silent or plan.weight_of(household.address) is None:
             continue
-        signed, found = deliver(player, number, conduct, plan, indices, client)
+        signed, found = deliver(player, number, conduct, plan, sent, client)
         bodies[household.address] = found
         if client in (*conduct.direct, *conduct.twice):
             direct.append(signed)
@@ -91,15 +87,13 @@ def commit_phase(
 
 
 def deliver(
-    player: Player, number: int, conduct: Conduct, plan: RoundPlan, indices: npt.NDArray[np.uint32], client: int
+    player: Player, number: int, conduct: Conduct, plan: RoundPlan, sent: IndexSet, client: int
 ) -> tuple[SignedCommitment, bytes | Unfit]:
     """One client's signed commitment, and what the store then has of its ciphertext."""
     household, scheme = player.households[client], player.scheme(plan)
     update = prepare_update(
-        household.trainer, player.parameters, plan.learning, indices, household.residual, household.randomness,
-        scheme.label.hex(),
-    )  # fmt: skip
-    household.residual = update.residual
+        household.trainer, player.parameters, plan.learning, sent, household.randomness, scheme.label.hex()
+    )
     keys = ratchet(household.master_keys, plan.key_epoch)
     if client in conduct.garbled:
         keys = {subset: sha256(key) for subset, key in keys.items()}

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from protocol.canonical import encode
 from protocol.identifiers import ZERO_DIGEST, Address, sha256
 from protocol.incentives.contribution import Progress
@@ -21,12 +18,10 @@ from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import GARBAGE, PUBLISHED, RoundRecord
 from protocol.model.layout import Layout
 from protocol.model.step import apply_step
-from protocol.round.planning import (
-    published_history,
-    unpublished_history,
-)
 from protocol.screening.verdict import Unfit
 from protocol.sparse.codec import encode_sums
+from protocol.sparse.index_set import IndexSet
+from protocol.task.past import Past
 from tests.played_authorities import decrypt_sum
 from tests.played_conduct import Conduct
 
@@ -39,7 +34,7 @@ def publish(
     number: int,
     conduct: Conduct,
     plan: RoundPlan,
-    indices: npt.NDArray[np.uint32],
+    sent: IndexSet,
     request: KeyRequest,
     bodies: Mapping[Address, bytes | Unfit],
     record: RoundRecord,
@@ -48,7 +43,7 @@ def publish(
     summed = opened.decrypted
     if summed is not None:
         weights = sum(entry.weight for entry in request.entries)
-        stepped = apply_step(player.parameters, indices, summed.sums, weights, plan.learning.quantiser)
+        stepped = apply_step(player.parameters, sent, summed.sums, weights, plan.learning)
         player.parameters = player.said("parameters", stepped)
     model = player.put(Layout.of(player.spec.model).to_safetensors(player.parameters))
     correct, examples = player.count()
@@ -66,7 +61,4 @@ def publish(
     record = player.said("record", record)
     publication = Publication(model, player.put(encode(record)), root, allocated, record.correct, record.examples)
     player.edge.publish_round(player.task, number, player.said("publication", publication))
-    if summed is None:
-        player.history = unpublished_history(player.history, plan)
-    else:
-        player.history = published_history(player.history, plan, request, indices, summed.sums, model)
+    player.past = Past(model, plan.label())

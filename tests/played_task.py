@@ -34,18 +34,12 @@ from protocol.privacy.spending import spent
 from protocol.round.commitments import inclusion_proof_of
 from protocol.round.draw import drawn
 from protocol.round.key_request import key_request
-from protocol.round.planning import (
-    History,
-    choose_index_set,
-    plan_round,
-    terms_of,
-    unpublished_history,
-)
+from protocol.round.planning import choose_index_set, plan_round, terms_of
 from protocol.round.record import round_record
 from protocol.round.scheme import RoundScheme
 from protocol.screening.verdict import Unfit, decide, judged_by_size
 from protocol.signing import sign
-from protocol.sparse.codec import encode_index_set
+from protocol.task.past import Past
 from storage.content.memory import MemoryStore
 from storage.ledger.ethereum.ledger import EthereumLedger, EthereumReader
 from storage.ledger.signer import Signer
@@ -99,7 +93,7 @@ class Player:
         self.households = [household(self, number) for number in range(CLIENTS)]
         self.parameters = initial_parameters(self.spec.model)
         self.allocation = first_allocation(self.task, {})
-        self.history = History((), self.spec.initial_model)
+        self.past = Past(self.spec.initial_model, ZERO_DIGEST)
         enrol(self, *(number for number in range(CLIENTS) if number not in late))
         self.best, _ = self.count()
 
@@ -132,15 +126,14 @@ class Player:
             self.left.add(leave.client)
         self.pass_to(self.reader.task(self.task).enrol_until + 1)
         post_rosters(self, number)
-        indices = self.said("indices", choose_index_set(self.spec, number, self.history))
-        index_digest = self.put(encode_index_set(indices))
-        planned = self._cohort(number)
-        plan = plan_round(self.spec, self.domain, self.task, number, planned, self.history, index_digest, len(indices))
+        sent, planned = choose_index_set(self.spec, number), self._cohort(number)
+        where = self.domain, self.task, number
+        plan = plan_round(self.spec, *where, planned, self.past.model, self.past.previous_label)
         plan, opener = self.said("plan", plan), self.edge.sender
         cohort = self.said("cohort", plan.cohort)
         self.edge.open_round(self.task, number, self.put(encode(plan)), plan.label(), cohort.root, cohort.count)
         self.freeze_doomed()
-        committed, bodies = commit_phase(self, number, conduct, plan, indices)
+        committed, bodies = commit_phase(self, number, conduct, plan, sent)
         if conduct.frozen == OPEN:
             convict(self, plan, opener)
         if conduct.frozen == OPEN or conduct.end == EXPIRED:
@@ -164,9 +157,9 @@ class Player:
             digest = self.put(encode(self.said("record", replace(record, allocation=allocation))))
             self.pass_to(self.reader.round(self.task, number).commit_until + 1)
             self.edge.abandon_round(self.task, number, digest, root, allocated)
-            self.history = unpublished_history(self.history, plan)
+            self.past = replace(self.past, previous_label=plan.label())
         else:
-            publish(self, number, conduct, plan, indices, request, bodies, record)
+            publish(self, number, conduct, plan, sent, request, bodies, record)
         if conduct.frozen == SETTLED:
             self.freeze_doomed()
 
@@ -186,7 +179,7 @@ class Player:
 
     def _leave_alone(self, number: int, conduct: Conduct, plan: RoundPlan) -> None:
         """Nobody settles the round."""
-        self.history = unpublished_history(self.history, plan)
+        self.past = replace(self.past, previous_label=plan.label())
         if conduct.frozen == OPEN:
             return
         if conduct.requested:

@@ -92,11 +92,11 @@ def sample_spec(**changes: Any) -> TaskSpec:
                 local_steps=1, sampling_rate_ppm=1_000_000, clip_micro=1_000_000, noise_multiplier_micro=2_000_000
             ),
             optimiser=OptimiserTerms(learning_rate_micro=1_000_000, reference_count=10),
-            sparsity=SparsityTerms(density_ppm=500_000),
+            sparsity=SparsityTerms(density_ppm=500_000, scale_micro=2_000_000),
             quantiser=QuantiserTerms(bound_micro=10_000_000, bits=16),
             encoding=EncodingTerms(packing=2),
         ),
-        privacy=PrivacyTerms(epsilon_budget_micro=20_000_000, delta_exponent=5, accountant="RENYI/1"),
+        privacy=PrivacyTerms(epsilon_budget_micro=20_000_000, delta_exponent=5, accountant="PLD/1"),
         cohort=CohortTerms(min_clients=2, max_clients=5, max_cohort=5, max_share_ppm=700_000),
         reputation=ReputationTerms(initial=2, floor=2, maximum=5, waiting_rounds=2),
         rewards=RewardTerms(

@@ -18,6 +18,7 @@ from protocol.model.layout import Layout
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.round.training import Training
 from protocol.signing import address_of
+from protocol.sparse.index_set import IndexSet
 from scripts.chain.server import chain_in_background
 from storage.content.memory import MemoryStore
 from storage.ledger.ethereum.ledger import deploy
@@ -64,12 +65,17 @@ class TinyTrainer:
     """
 
     def train(
-        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
+        self,
+        parameters: npt.NDArray[np.float32],
+        learning: LearningTerms,
+        sent: IndexSet,
+        randomness: Randomness,
+        purpose: str,
     ) -> Training:
         draws = np.frombuffer(randomness.draw(f"{purpose}/train", len(parameters)), dtype=np.uint8)
         delta: npt.NDArray[np.float64] = (1.0 + draws.astype(np.float64)) / 100 + 0.01 * parameters
         delta[:6] = delta[24] = 0.0  # the weights and the bias of class 0
-        return Training(delta, ())
+        return Training(delta[sent.indices], ())
 
 
 def authority_key(j: int) -> bytes:

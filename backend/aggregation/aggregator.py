@@ -16,6 +16,7 @@ from protocol.messages.keys import KeyRequest
 from protocol.model.step import apply_step
 from protocol.round.publication import Aggregate, Garbage
 from protocol.round.scheme import RoundScheme
+from protocol.sparse.index_set import IndexSet
 
 
 def decrypt_sum(
@@ -23,7 +24,7 @@ def decrypt_sum(
     request: KeyRequest,
     total: VerifiedSum,
     partials: Mapping[int, bytes],
-    indices: npt.NDArray[np.uint32],
+    sent: IndexSet,
     parameters: npt.NDArray[np.float32],
 ) -> Aggregate:
     """Raises EncryptionError when ``total`` is not of exactly the requested updates (``E_UNAVAILABLE``) or no
@@ -54,7 +55,7 @@ def decrypt_sum(
             accused = liars(partials, scheme.t, scheme.combine)
             if set(members) != partials.keys() - set(accused):
                 accused = ()  # those who agree do not decrypt the sum: who lies is not known
-            stepped = apply_step(parameters, indices, decrypted.sums, sum(weights), scheme.plan.learning.quantiser)
+            stepped = apply_step(parameters, sent, decrypted.sums, sum(weights), scheme.plan.learning)
             return Aggregate(decrypted, key, members, accused, stepped)
     raise EncryptionError("no set of partial keys decrypts the sum", code="E_COMMITTEE", fault=Party.KEY_AUTHORITY)
 

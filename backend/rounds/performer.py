@@ -24,16 +24,14 @@ from protocol.messages.chain import CohortDrawn
 from protocol.messages.round import RoundPlan
 from protocol.messages.task import TaskSpec
 from protocol.round.commitments import batch_of, batch_root, commitment_of
-from protocol.round.planning import choose_index_set, plan_round
+from protocol.round.planning import plan_round
 from protocol.round.publication import Settlement
-from protocol.sparse.codec import encode_index_set
-from protocol.task.documents import Absent
+from protocol.task.documents import Absent, there
 from protocol.task.fold import BlockMined
 from protocol.task.past import past_before
 from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore
-from storage.history import load_history, there
 from storage.ledger.interface import Ledger, TransactionRevertedError
 from storage.task_reader import TaskReader
 
@@ -202,10 +200,8 @@ class Performer:
     def _open_round(self, number: int, cohort: Mapping[Address, int]) -> None:
         """The plan, from public data alone; its hash is the label, and the label goes on chain."""
         self._beacon = None  # read again when this fails: it may be too late
-        spec, history = self._spec(), load_history(self.state, there(past_before(self.state, number)), self.store)
-        indices = choose_index_set(spec, number, history)
-        index_set = self.store.put(encode_index_set(indices)).digest
-        plan = plan_round(spec, self.ledger.domain, self.task, number, cohort, history, index_set, len(indices))
+        past, where = there(past_before(self.state, number)), (self.ledger.domain, self.task, number)
+        plan = plan_round(self._spec(), *where, cohort, past.model, past.previous_label)
         digest = self.store.put(encode(plan)).digest
         self.ledger.open_round(self.task, number, digest, plan.label(), plan.cohort.root, plan.cohort.count)
 

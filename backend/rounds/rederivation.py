@@ -7,7 +7,7 @@ ciphertexts and partial keys, a model from sums. Whatever matches goes into cont
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, combinations, islice
 from typing import Final
 
@@ -21,7 +21,6 @@ from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.key_answers import KeyAnswers
 from backend.rounds.requested import may_follow, requested_verdict
 from protocol.canonical import encode
-from protocol.content.cid import cid_of
 from protocol.domain import Domain
 from protocol.errors import HearthError
 from protocol.identifiers import Address
@@ -36,13 +35,13 @@ from protocol.round.eligibility import cohort_of
 from protocol.round.key_request import key_request
 from protocol.round.planning import choose_index_set, plan_round
 from protocol.round.scheme import RoundScheme
-from protocol.sparse.codec import decode_index_set, decode_sums, encode_index_set, encode_sums
-from protocol.task.documents import Absent, Rederived
+from protocol.sparse.codec import decode_sums, encode_sums
+from protocol.sparse.index_set import IndexSet
+from protocol.task.documents import Absent, Rederived, UnderivableError, there
 from protocol.task.past import allocation_before, past_before, readable, standing_allocation, stepped
 from protocol.task.round_facts import Settled
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore, get_document
-from storage.history import UnderivableError, load_history, there
 from storage.task_reader import TaskReader
 
 MAX_GUESSES: Final = 1_000  # at whose shares made a key, when the record of its round is withheld
@@ -67,14 +66,11 @@ class Rederivation:
     def run(self, number: int, best: int) -> bool:
         """Whether round ``number`` can be read now. ``best``: most right answers of any model before it.
 
-        Of a round that runs plan and index set are derived: phones wait for them, and its server for the end.
+        Of a round that runs the plan is derived: phones wait for it, and its server for the end.
         """
         try:
             if self.state.rounds[number - 1].running:
-                if isinstance(self.state.plan(number), Absent):
-                    self._plan(number)
-                else:
-                    self.indices(number)
+                self._plan(number)
                 self.reader.look_again()
                 return True
             verdict, total = self._verdict(number)
@@ -137,21 +133,21 @@ class Rederivation:
             yield from (fees(spec, publisher, some) for some in islice(makers, MAX_GUESSES))
 
     def _model(self, number: int, verdict: Verdict, total: VerifiedSum | None) -> bytes:
-        """Digest of the sums; sums, index set and model are in content then."""
+        """Digest of the sums; sums and model are in content then."""
         if readable(self.state, number):
             return there(self.state.aggregate(number)).digest
         spec, plan, event = there(self.state.spec), there(self.state.plan(number)), self.state.rounds[number - 1].ended
         assert isinstance(event, RoundPublished)
-        layout, indices = Layout.of(spec.model), self.indices(number)
+        layout, sent = Layout.of(spec.model), choose_index_set(spec, number)
         parameters = layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
         request = key_request(plan, there(self.state.committed(number)), verdict.accepted)
         known = self.state.aggregate(number)
         if isinstance(known, Absent):
-            sums = self._decrypted(number, verdict, total, indices, parameters)
+            sums = self._decrypted(number, verdict, total, sent, parameters)
         else:
             sums = decode_sums(get_document(self.store, known.digest, 8 * plan.dimension), plan.dimension)
         weights = sum(entry.weight for entry in request.entries)
-        after = apply_step(parameters, indices, sums, weights, plan.learning.quantiser)
+        after = apply_step(parameters, sent, sums, weights, plan.learning)
         if self.store.put(layout.to_safetensors(after)).digest != event.model:
             raise UnderivableError("the model that follows is not the one on chain")
         return self.store.put(encode_sums(sums)).digest
@@ -161,7 +157,7 @@ class Rederivation:
         number: int,
         verdict: Verdict,
         total: VerifiedSum | None,
-        indices: npt.NDArray[np.uint32],
+        sent: IndexSet,
         parameters: npt.NDArray[np.float32],
     ) -> npt.NDArray[np.int64]:
         """The authorities answer the request on chain with the same bytes for ever."""
@@ -173,38 +169,18 @@ class Rederivation:
         answers = KeyAnswers(spec.committee, plan, request)
         answers.ask(self.committee)
         partials = {j: answer.residues for j, answer in answers.partials.items()}
-        aggregate = decrypt_sum(scheme, request, total, partials, indices, parameters)
+        aggregate = decrypt_sum(scheme, request, total, partials, sent, parameters)
         return aggregate.decrypted.sums
-
-    def indices(self, number: int) -> npt.NDArray[np.uint32]:
-        """Those of the plan, from content or from the public past."""
-        spec, plan = there(self.state.spec), there(self.state.plan(number))
-        dimension = Layout.of(spec.model).dimension
-        if not isinstance(self.state.index_set(number), Absent):
-            return decode_index_set(get_document(self.store, plan.index_set, 4 * dimension), dimension)
-        history = load_history(self.state, there(past_before(self.state, number)), self.store)
-        for known in (history, replace(history, published=None)):
-            indices = choose_index_set(spec, number, known)
-            if cid_of(encode_index_set(indices)).digest == plan.index_set:
-                self.store.put(encode_index_set(indices))
-                return indices
-        raise UnderivableError("no index set that follows is the plan's")
 
     def _plan(self, number: int) -> None:
         """From the chain and the past that was public when it was opened; its label says whether it is the one."""
         spec, opened = there(self.state.spec), self.state.rounds[number - 1].opened
         cohort = cohort_of(self.state, spec, number, there(allocation_before(self.state, number)), opened.beacon)
-        history = load_history(self.state, there(past_before(self.state, number)), self.store)
-        for known in (history, replace(history, published=None)):
-            indices = choose_index_set(spec, number, known)
-            index_set = encode_index_set(indices)
-            where = self.domain, self.state.task, number
-            plan = plan_round(spec, *where, cohort, known, cid_of(index_set).digest, len(indices))
-            if plan.label() == opened.label:
-                self.store.put(index_set)
-                self.store.put(encode(plan))
-                return
-        raise UnderivableError("no plan that follows is the one on chain")
+        past = there(past_before(self.state, number))
+        plan = plan_round(spec, self.domain, self.state.task, number, cohort, past.model, past.previous_label)
+        if plan.label() != opened.label:
+            raise UnderivableError("the plan that follows is not the one on chain")
+        self.store.put(encode(plan))
 
     def _scheme(self, number: int) -> RoundScheme:
         return RoundScheme.of(there(self.state.plan(number)), there(self.state.spec).committee)

@@ -30,12 +30,13 @@ from protocol.messages.submission import SignedCommitment
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
 from protocol.round.key_request import key_request
+from protocol.round.planning import choose_index_set
 from protocol.round.publication import Aggregate, Garbage, Settlement, abandon, publish
 from protocol.round.scheme import RoundScheme
+from protocol.task.documents import there
 from protocol.task.past import allocation_before, best_count
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore, get_document
-from storage.history import there
 from storage.task_reader import TaskReader
 
 log = structlog.get_logger()
@@ -116,9 +117,9 @@ class Settling:
         if not answers.enough:
             raise NotReadyError("too few key authorities see the request, or answer it")
         scheme, partials = self._scheme(number), {j: answer.residues for j, answer in answers.partials.items()}
-        indices = self.rederivation().indices(number)
+        sent = choose_index_set(self._spec(), number)
         try:
-            work.opened = decrypt_sum(scheme, request, total, partials, indices, self._parameters(number))
+            work.opened = decrypt_sum(scheme, request, total, partials, sent, self._parameters(number))
         except EncryptionError as error:
             # all that there is to be had may be here
             work.undecryptable = len(partials) == len(spec.committee.members)

@@ -1,12 +1,13 @@
-"""Per-example clipping: what one example can change in a sum of gradients is at most the clip (Abadi et al. 2016).
+"""Per-example clipping onto a public grid: what one example can change in a sum of gradients is at most the clip.
 
-An example's clipped gradient is a function of its own gradient alone, bit by bit: its company changes nothing.
+An example's clipped gradient is a vector of integers and a function of its own gradient alone. Its length is checked in
+integers, so no rounding of floating point is left in the sensitivity (Abadi et al. 2016 for the clip).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from math import isqrt
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,46 +16,32 @@ from protocol.model.layers import total
 
 Reals = npt.NDArray[np.float64]
 
+FINENESS: Final = 1_000  # rounding toward zero takes less than one part in so many of the clip
 _SHORTEST = 1e-12  # a gradient of length zero stays what it is
 _MARGIN = 2.0**-40  # more than a length of 2^25 squares and the cut itself are rounded by: under 120 * 2^-53
-_LARGEST_SQUARE = 2.0**500  # products of two of them and sums of those are finite
+_LARGEST = 2.0**480  # squares of it, and sums of those, are finite
 
 
-@dataclass(frozen=True, slots=True)
-class OuterProducts:
-    """The gradients of one tensor for n examples: column k of ``left`` (a, n) times column k of ``right`` (b, n)."""
-
-    left: Reals
-    right: Reals
-
-    def sum(self) -> Reals:
-        """Over the examples: shape (a, b)."""
-        summed: Reals = np.einsum("an,bn->ab", self.left, self.right)
-        return summed
+def units_of_clip(count: int) -> int:
+    """The clip in steps of the grid. Each of ``count`` coordinates loses less than a step."""
+    return FINENESS * (isqrt(count - 1) + 1)
 
 
-def clipped(gradients: Mapping[str, OuterProducts], clip: float) -> tuple[dict[str, OuterProducts], Reals]:
-    """min(1, clip / |g|) * g for the gradient g over all tensors of each example, and each |g|, shape (n,).
+def clipped(gradients: Reals, clip: float, units: int) -> tuple[Reals, Reals]:
+    """min(1, clip / |g|) * g for each column g of ``gradients`` (k, n), and each |g|, shape (n,).
 
-    No clipped gradient is longer than ``clip``. One with a number that is not finite, or beyond 2^250, counts as zero.
+    The first are whole numbers of clip / ``units``, rounded toward zero; the sum of their squares is ``units`` squared
+    at most. A gradient with a number that is not finite, or beyond 2^480, or whose squares sum to more, counts as zero.
     """
-    squares = {name: (_squares(outer.left), _squares(outer.right)) for name, outer in gradients.items()}
-    usable = np.all([side < _LARGEST_SQUARE for sides in squares.values() for side in sides], axis=0)
-    norms = np.sqrt(np.where(usable, total(np.stack([left * right for left, right in squares.values()])), 0.0))
-    factors = clip_factors(norms, clip)
-    cut = {
-        name: OuterProducts(np.where(usable, outer.left * factors, 0.0), np.where(usable, outer.right, 0.0))
-        for name, outer in gradients.items()
-    }
-    return cut, norms
+    usable = np.all(np.abs(gradients) < _LARGEST, axis=0)
+    kept = np.where(usable, gradients, 0.0)
+    norms = np.sqrt(total(kept * kept))
+    whole = np.trunc(kept * (units / clip * clip_factors(norms, clip)))
+    # whole numbers below 2^53: float64 adds them exactly, in any order
+    return np.where((whole * whole).sum(axis=0) <= units * units, whole, 0.0), norms
 
 
 def clip_factors(norms: Reals, clip: float) -> Reals:
     """What each gradient is multiplied with: min(1, clip / |g|), less what rounding can add."""
     factors: Reals = np.minimum(1.0, clip * (1.0 - _MARGIN) / np.maximum(norms, _SHORTEST))
     return factors
-
-
-def _squares(vectors: Reals) -> Reals:
-    """Squared length of each column."""
-    return total(vectors * vectors)

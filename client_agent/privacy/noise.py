@@ -1,25 +1,115 @@
-"""Gaussian noise from cryptographic bytes."""
+"""Rounded Gaussian noise, exact: floor(N + 1/2) for a normal N, as good as if N were a real number.
+
+A draw is a place on the scale of chances, of 128 bits: its upper half, with a bound on every error of float64, settles
+almost all draws; where it does not, the lower half and integer arithmetic do. So a draw is the same on every
+machine, and its distance from the ideal is that of 128 bits. Added to an integer sum it is post-processing of
+the ideal Gaussian mechanism (Canonne, Kamath and Steinke 2020 on why noise in floating point is none).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Context, Decimal, localcontext
+from fractions import Fraction
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-BYTES_PER_VALUE = 8
+Integers = npt.NDArray[np.int64]
+Reals = npt.NDArray[np.float64]
+Draw = Callable[[str, int], bytes]  # a purpose that is never used twice, a number of bytes
+
+BYTES: Final = 8  # of each half
+MARGIN: Final = 1e-12  # of quantiles, in standard deviations: a thousand times what they are off by
+LARGEST_STD: Final = 2**48  # so that no sum overflows
+_DIGITS: Final = 60  # of the exact path: 128 bits are 39 of them
+_PI: Final = Decimal("3.14159265358979323846264338327950288419716939937510582097494459230781640628620899862803482534")
+
+# Wichura (1988), algorithm AS 241: numerators and denominators, constant term first
+_CENTRE = (
+    (3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3, 1.3731693765509461125e4,
+     4.5921953931549871457e4, 6.7265770927008700853e4, 3.3430575583588128105e4, 2.5090809287301226727e3),
+    (1.0, 4.2313330701600911252e1, 6.8718700749205790830e2, 5.3941960214247511077e3,
+     2.1213794301586595867e4, 3.9307895800092710610e4, 2.8729085735721942674e4, 5.2264952788528545610e3),
+)  # fmt: skip
+_SIDES = (
+    (1.42343711074968357734e0, 4.63033784615654529590e0, 5.76949722146069140550e0, 3.64784832476320460504e0,
+     1.27045825245236838258e0, 2.41780725177450611770e-1, 2.27238449892691845833e-2, 7.74545014278341407640e-4),
+    (1.0, 2.05319162663775882187e0, 1.67638483018380384940e0, 6.89767334985100004550e-1,
+     1.48103976427480074590e-1, 1.51986665636164571966e-2, 5.47593808499534494600e-4, 1.05075007164441684324e-9),
+)  # fmt: skip
+_TAILS = (
+    (6.65790464350110377720e0, 5.46378491116411436990e0, 1.78482653991729133580e0, 2.96560571828504891230e-1,
+     2.65321895265761230930e-2, 1.24266094738807843860e-3, 2.71155556874348757815e-5, 2.01033439929228813265e-7),
+    (1.0, 5.99832206555887937690e-1, 1.36929880922735805310e-1, 1.48753612908506148525e-2,
+     7.86869131145613259100e-4, 1.84631831751005468180e-5, 1.42151175831644588870e-7, 2.04426310338993978564e-15),
+)  # fmt: skip
 
 
-def standard_normal(random: bytes) -> npt.NDArray[np.float64]:
-    """One standard normal number for each 8 bytes (an even number of them), by Box and Muller.
+def rounded_gaussian(std: Fraction, count: int, draw: Draw, purpose: str) -> Integers:
+    """``count`` independent draws of floor(N + 1/2) with N normal, mean 0 and standard deviation ``std``; 0 for none.
 
-    53-bit uniforms, never zero, so the largest is 8.6: rarer than once in 10^16.
+    Raises ValueError for one that is negative or above LARGEST_STD.
     """
-    bits = np.frombuffer(random, dtype="<u8") >> np.uint64(11)
-    uniform = (bits.astype(np.float64) + 1.0) * 2.0**-53
-    first, second = uniform[0::2], uniform[1::2]
-    radius, angle = np.sqrt(-2.0 * np.log(first)), 2.0 * np.pi * second
-    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
+    if not 0 <= std <= LARGEST_STD:
+        raise ValueError(f"a standard deviation of {std}")
+    if std == 0:
+        return np.zeros(count, dtype=np.int64)
+    upper = np.frombuffer(draw(f"{purpose}/upper", BYTES * count), dtype="<u8")
+    tail = (upper >> np.uint64(1)).astype(np.float64)  # in 2^-64: chance of more than the draw, on its side
+    sign = 1 - 2 * (upper & np.uint64(1)).astype(np.int64)
+    # the draw is between the quantiles of two neighbours; a value is settled where both round to it, whatever the error
+    least, most = (float(std) * quantile(np.ldexp(tail + more, -64)) for more in (1.0, 0.0))
+    error = MARGIN * (float(std) + most)
+    size = np.floor(np.maximum(least - error, 0.0) + 0.5)
+    open_places = np.flatnonzero(size != np.floor(most + error + 0.5))
+    found = size.astype(np.int64, casting="unsafe")
+    if len(open_places):
+        lower = np.frombuffer(draw(f"{purpose}/lower", BYTES * len(open_places)), dtype="<u8")
+        for place, more in zip(open_places.tolist(), lower.tolist(), strict=True):
+            found[place] = _exact(std, (int(upper[place]) >> 1) << 64 | more)
+    return sign * found
 
 
-def bytes_for(count: int) -> int:
-    """Random bytes that :func:`standard_normal` needs for at least ``count`` numbers."""
-    return BYTES_PER_VALUE * (count + count % 2)
+def quantile(tail: Reals) -> Reals:
+    """The x >= 0 that a standard normal number exceeds with the chance ``tail`` <= 1/2; of 2^-130 for what is less."""
+    chance = np.maximum(tail, 2.0**-130)
+    centre = 0.5 - chance
+    found = centre * _ratio(_CENTRE, 0.180625 - centre * centre)
+    outer = np.flatnonzero(centre > 0.425)
+    root = np.sqrt(-np.log(chance[outer]))
+    found[outer] = np.where(root <= 5.0, _ratio(_SIDES, root - 1.6), _ratio(_TAILS, root - 5.0))
+    return found
+
+
+def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], at: Reals) -> Reals:
+    above, below = (np.polynomial.polynomial.polyval(at, side) for side in coefficients)
+    ratio: Reals = above / below
+    return ratio
+
+
+def _exact(std: Fraction, place: int) -> int:
+    """The size of the draw at ``place`` (127 bits) of a side: how many of the edges 1/2, 3/2, ... it lies beyond."""
+    with localcontext(Context(prec=_DIGITS)):
+        chance = (2 * place + 1) * Decimal(2) ** -129
+    size = round(float(std) * float(quantile(np.array([float(chance)]))[0]))
+    while size > 0 and exceeding(Fraction(2 * size - 1, 2) / std) <= chance:
+        size -= 1
+    while exceeding(Fraction(2 * size + 1, 2) / std) > chance:
+        size += 1
+    return size
+
+
+def exceeding(x: Fraction) -> Decimal:
+    """The chance that a standard normal number is more than ``x`` >= 0, to 50 decimals: a series of positive terms."""
+    with localcontext(Context(prec=_DIGITS)):
+        at = Decimal(x.numerator) / Decimal(x.denominator)
+        square = at * at
+        term = total = at
+        odd = 1
+        while term > total * Decimal(10) ** -_DIGITS:
+            odd += 2
+            term = term * square / odd
+            total += term
+        return Decimal(1) / 2 - total * (-square / 2).exp() / (2 * _PI).sqrt()

@@ -1,18 +1,24 @@
-"""DP-SGD: Poisson sampling, per-example clipping, noise in every step (Abadi et al. 2016)."""
+"""DP-SGD: Poisson sampling, per-example clipping, noise in every step (Abadi et al. 2016).
+
+Each gradient is cut down to the coordinates that are sent before it is clipped: only those cost noise."""
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import sqrt
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from client_agent.privacy.noise import bytes_for, standard_normal
+from client_agent.privacy.clipping import units_of_clip
+from client_agent.privacy.noise import rounded_gaussian
 from client_agent.training.gradients import ClippedSum
 from protocol.messages.task import MICRO, LearningTerms
 from protocol.model.layout import within_bound
 from protocol.randomness import Randomness
 from protocol.round.training import StepEvidence, Training
+from protocol.sparse.index_set import IndexSet
 
 Chosen = npt.NDArray[np.int64]
 
@@ -22,7 +28,9 @@ class Sums(Protocol):
 
     def __len__(self) -> int: ...
 
-    def clipped_sum(self, point: npt.NDArray[np.float64], chosen: Chosen, clip: float) -> ClippedSum: ...
+    def clipped_sum(
+        self, point: npt.NDArray[np.float64], sent: npt.NDArray[np.uint32], chosen: Chosen, clip: float
+    ) -> ClippedSum: ...
 
 
 class NoExamples:
@@ -31,8 +39,10 @@ class NoExamples:
     def __len__(self) -> int:
         return 0
 
-    def clipped_sum(self, point: npt.NDArray[np.float64], chosen: Chosen, clip: float) -> ClippedSum:
-        return ClippedSum(np.zeros(len(point)), np.zeros(0))
+    def clipped_sum(
+        self, point: npt.NDArray[np.float64], sent: npt.NDArray[np.uint32], chosen: Chosen, clip: float
+    ) -> ClippedSum:
+        return ClippedSum(np.zeros(len(sent), dtype=np.int64), np.zeros(0))
 
 
 class DpSgd:
@@ -45,27 +55,35 @@ class DpSgd:
         self._gradients = gradients
 
     def train(
-        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
+        self,
+        parameters: npt.NDArray[np.float32],
+        learning: LearningTerms,
+        sent: IndexSet,
+        randomness: Randomness,
+        purpose: str,
     ) -> Training:
-        mechanism, optimiser = learning.mechanism, learning.optimiser
-        clip, sigma = mechanism.clip_micro / MICRO, mechanism.noise_multiplier_micro / MICRO
-        rate = optimiser.learning_rate_micro / MICRO
+        mechanism, optimiser, count = learning.mechanism, learning.optimiser, len(sent.indices)
+        # a gradient that is cut down to a share of its coordinates is shorter, and noise is added to the share alone
+        clip, rate = mechanism.clip_micro / MICRO * sqrt(sent.share), optimiser.learning_rate_micro / MICRO
+        units = units_of_clip(count)
+        std = Fraction(mechanism.noise_multiplier_micro * units, MICRO)
         public_count = mechanism.sampling_rate_ppm / MICRO * optimiser.reference_count  # never this household's own
         start = parameters.astype(np.float64)
         current, evidence = start.copy(), []
         for step in range(mechanism.local_steps):
             chosen = self._sample(mechanism.sampling_rate_ppm, randomness, f"{purpose}/sample/{step}")
-            clipped = self._gradients.clipped_sum(current, chosen, clip)
-            random = randomness.draw(f"{purpose}/noise/{step}", bytes_for(len(current)))
-            noisy = clipped.total + sigma * clip * standard_normal(random)[: len(current)]
-            current = within_bound(current - rate * noisy / public_count)
+            clipped = self._gradients.clipped_sum(current, sent.indices, chosen, clip)
+            noise = rounded_gaussian(std, count, randomness.draw, f"{purpose}/noise/{step}")
+            noisy = (clipped.total + noise) * (clip / units)
+            current[sent.indices] = within_bound(current[sent.indices] - rate * noisy / public_count)
             evidence.append(_evidence(clipped.norms, clip))
-        return Training(current - start, tuple(evidence))
+        return Training((current - start)[sent.indices], tuple(evidence))
 
     def _sample(self, rate_ppm: int, randomness: Randomness, purpose: str) -> Chosen:
-        """Each example by itself with the public rate."""
-        random = np.frombuffer(randomness.draw(purpose, 8 * len(self._gradients)), dtype="<u8") >> np.uint64(11)
-        return np.flatnonzero(random * 2.0**-53 < rate_ppm / MICRO)
+        """Each example by itself with the public rate, to 64 bits."""
+        random = np.frombuffer(randomness.draw(purpose, 8 * len(self._gradients)), dtype="<u8")
+        taken = random <= np.uint64(max(0, rate_ppm * 2**64 // MICRO - 1))
+        return np.flatnonzero(taken)
 
 
 def _evidence(norms: npt.NDArray[np.float64], clip: float) -> StepEvidence:

@@ -8,21 +8,38 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from client_agent.privacy.clipping import OuterProducts, clipped
+from client_agent.privacy.clipping import clipped, units_of_clip
 from protocol.messages.task import Layer, ModelSpec
 from protocol.model.dataset import Array
 from protocol.model.evaluation import fixed_features
 from protocol.model.layers import Reals, activations, product, softmax, total, trained_layers, windows
 from protocol.model.layout import Layout
 
-CHUNK_NUMBERS = 1_000_000  # of activations and parameters, for all examples of a chunk together
+CHUNK_NUMBERS = 400_000  # of activations and sent parameters, for all examples of a chunk together
+Indices = npt.NDArray[np.uint32]
+Chosen = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class OuterProducts:
+    """The gradients of one tensor for n examples: column k of ``left`` (a, n) times column k of ``right`` (b, n)."""
+
+    left: Reals
+    right: Reals
+
+    def at(self, places: npt.NDArray[np.int64]) -> Reals:
+        """At places of the flat tensor, shape (places, n)."""
+        rows, columns = np.divmod(places, len(self.right))
+        found: Reals = self.left[rows] * self.right[columns]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class ClippedSum:
-    """The sum of clipped gradients over examples, shape (d,), and the length of each before the cut, shape (n,)."""
+    """The sum of clipped gradients over examples, shape (k,), in steps of clip / ``units_of_clip(k)``, and the length
+    of each gradient before the cut, shape (n,)."""
 
-    total: Reals
+    total: npt.NDArray[np.int64]
     norms: Reals
 
 
@@ -34,34 +51,34 @@ class Gradients:
         self._inputs = fixed_features(model, inputs).astype(np.float32)  # half of the memory
         self._labels = labels.astype(np.int64)
         tensors = self._layout.tensors(np.zeros(self._layout.dimension))
-        numbers = sum(values.size for values in activations(model, tensors, np.zeros((*self._inputs.shape[1:], 1))))
-        self._chunk = max(1, CHUNK_NUMBERS // (numbers + self._layout.dimension))
+        self._numbers = sum(
+            values.size for values in activations(model, tensors, np.zeros((*self._inputs.shape[1:], 1)))
+        )
 
     def __len__(self) -> int:
         """Number of examples."""
         return len(self._labels)
 
-    def clipped_sum(self, point: Reals, chosen: npt.NDArray[np.int64], clip: float) -> ClippedSum:
-        """At the parameters ``point``, over the examples with the indices ``chosen``; zero for none.
+    def clipped_sum(self, point: Reals, sent: Indices, chosen: Chosen, clip: float) -> ClippedSum:
+        """At the parameters ``point``, over the examples with the indices ``chosen``, at the coordinates ``sent``.
 
-        One example more or less changes it by ``clip`` at most, and by the rounding of a sum in float64.
+        One example more or less changes it by ``clip`` at most: by a vector of integers of at most that length.
         """
-        summed, norms = np.zeros(len(point)), [np.zeros(0)]
-        named = self._layout.tensors(summed)
-        for start in range(0, len(chosen), self._chunk):
-            cut, lengths = self.clipped(point, chosen[start : start + self._chunk], clip)
-            for name, outer in cut.items():
-                named[name] += outer.sum().reshape(named[name].shape)
+        summed, norms = np.zeros(len(sent)), [np.zeros(0)]
+        chunk = max(1, CHUNK_NUMBERS // (self._numbers + len(sent)))
+        for start in range(0, len(chosen), chunk):
+            whole, lengths = self.clipped(point, sent, chosen[start : start + chunk], clip)
+            summed += whole.sum(axis=1)
             norms.append(lengths)
-        return ClippedSum(summed, np.concatenate(norms))
+        return ClippedSum(summed.astype(np.int64), np.concatenate(norms))
 
-    def clipped(
-        self, point: Reals, chosen: npt.NDArray[np.int64], clip: float
-    ) -> tuple[dict[str, OuterProducts], Reals]:
-        """Each example's clipped gradient by tensor, and each length before the cut."""
+    def clipped(self, point: Reals, sent: Indices, chosen: Chosen, clip: float) -> tuple[Reals, Reals]:
+        """Each example's clipped gradient, a column, in steps of the grid; and each length before the cut."""
         inputs = np.ascontiguousarray(np.moveaxis(self._inputs[chosen].astype(np.float64), 0, -1))
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows counts as zero
-            return clipped(dict(self._each(self._layout.tensors(point), inputs, self._labels[chosen])), clip)
+            tensors = dict(self._each(self._layout.tensors(point), inputs, self._labels[chosen]))
+            parts = [tensors[name].at(places) for name, places in self._layout.places(sent)]
+            return clipped(np.concatenate(parts), clip, units_of_clip(len(sent)))
 
     def _each(
         self, tensors: Mapping[str, Reals], inputs: Reals, labels: npt.NDArray[np.int64]

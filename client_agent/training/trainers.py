@@ -13,11 +13,13 @@ from client_agent.data.loader import Loader
 from client_agent.training.dp_sgd import DpSgd, NoExamples
 from client_agent.training.gradients import Gradients
 from protocol.errors import MalformedError, Party
+from protocol.identifiers import ZERO_DIGEST
 from protocol.messages.task import LearningTerms, ModelSpec, TaskSpec
 from protocol.model.dataset import Examples, labelled_for, usable
 from protocol.model.specification import dimension_of
 from protocol.randomness import Randomness
 from protocol.round.training import Trainer, Training
+from protocol.sparse.index_set import IndexSet, select
 
 MAX_SYNTHETIC_NUMBERS: Final = 2**26  # in all inputs together
 
@@ -53,12 +55,17 @@ class HouseholdTrainer:
         return len(labels)
 
     def train(
-        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
+        self,
+        parameters: npt.NDArray[np.float32],
+        learning: LearningTerms,
+        sent: IndexSet,
+        randomness: Randomness,
+        purpose: str,
     ) -> Training:
         examples = self._loader.load()
         if examples is not self._examples:
             self._trainer, self._examples = self._trainer_for(examples), examples
-        return self._trainer.train(parameters, learning, randomness, purpose)
+        return self._trainer.train(parameters, learning, sent, randomness, purpose)
 
     def _trainer_for(self, examples: Examples) -> Trainer:
         fits = usable(self._model, examples)
@@ -81,5 +88,6 @@ def seconds_of_a_round(spec: TaskSpec, randomness: Randomness, clock: Callable[[
     parameters = np.zeros(dimension_of(spec.model), dtype=np.float32)
     started = clock()
     blank = Gradients(spec.model, np.zeros((count, *shape), dtype=np.uint8), np.zeros(count, dtype=np.uint8))
-    DpSgd(blank).train(parameters, spec.learning, randomness, "measurement")
+    sent = select(ZERO_DIGEST, spec.model, spec.learning, 1)
+    DpSgd(blank).train(parameters, spec.learning, sent, randomness, "measurement")
     return clock() - started

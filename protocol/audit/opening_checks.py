@@ -38,7 +38,6 @@ from protocol.model.layout import Layout
 from protocol.model.step import apply_step
 from protocol.privacy.spending import spent
 from protocol.round.key_request import check_quorum, key_request
-from protocol.round.planning import published_history
 from protocol.round.record import check_record
 from protocol.round.scheme import RoundScheme
 from protocol.screening.verdict import Unfit, decide, judged_by_size
@@ -91,13 +90,7 @@ class OpeningAudit:
 
     def base(self) -> Base | None:
         """For rounds that go on from this one; None when it could not be established."""
-        base, indices = self.audit.base, self.audit.indices
-        if not isinstance(self.ended, RoundPublished) or self.request is None or self.sums is None:
-            return None
-        if base is None or indices is None:
-            return None
-        history = published_history(base.history, self._plan, self.request, indices, self.sums, self.ended.model)
-        return Base(history, self.parameters)
+        return Base(self.parameters) if self.audit.base is not None else None
 
     @property
     def _plan(self) -> RoundPlan:
@@ -242,9 +235,9 @@ class OpeningAudit:
 
     def _stepped(self, before: npt.NDArray[np.float32], ended: RoundPublished) -> npt.NDArray[np.float32]:
         request, layout = known(self.request, "the key request"), Layout.of(self.case.spec.model)
-        indices, sums = known(self.audit.indices, "the index set"), known(self.sums, "the sums")
+        sent, sums = known(self.audit.sent, "the index set"), known(self.sums, "the sums")
         sum_weights = sum(entry.weight for entry in request.entries)
-        stepped = apply_step(before, indices, sums, sum_weights, self._plan.learning.quantiser)
+        stepped = apply_step(before, sent, sums, sum_weights, self._plan.learning)
         same("model", ended.model, cid_of(layout.to_safetensors(stepped)).digest)
         return stepped
 

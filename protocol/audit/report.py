@@ -22,7 +22,7 @@ CHECKS: Final[dict[int, str]] = {
     6: "the round moved only along the state table and inside its deadlines",
     7: "the plan is the one on chain, follows from the task and continues the chain of labels",
     8: "exactly those are planned who follow from enrolment, rosters, reputation and past rounds, with their weights",
-    9: "the index set follows from public data",
+    9: "the index set follows from spec and round number, and the plan has its size",
     10: "the batch stands under its root, every commitment in it signed for a planned client",
     11: "every direct commitment is signed for this round and counted",
     12: "every ciphertext is what its commitment says",

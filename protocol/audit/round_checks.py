@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,6 @@ import numpy.typing as npt
 from protocol.audit.case import Case, known, read
 from protocol.audit.report import Status, blamed, require, same
 from protocol.audit.roster_checks import check_window_waited
-from protocol.content.cid import cid_of
 from protocol.errors import Party
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, to_hex
 from protocol.incentives.reputation import weight_of
@@ -22,8 +21,8 @@ from protocol.messages.submission import SignedCommitment
 from protocol.round.commitments import batch_root, verify_batch, verify_commitment
 from protocol.round.eligibility import cohort_of
 from protocol.round.objection import batch_window, key_after
-from protocol.round.planning import History, check_plan, choose_index_set
-from protocol.sparse.codec import encode_index_set
+from protocol.round.planning import check_plan, choose_index_set
+from protocol.sparse.index_set import IndexSet
 from protocol.task.continuation import continuation
 from protocol.task.round_facts import RoundFacts
 
@@ -32,7 +31,6 @@ from protocol.task.round_facts import RoundFacts
 class Base:
     """What a plan goes on from: a published round, or the task's beginning. None: not established."""
 
-    history: History
     parameters: npt.NDArray[np.float32] | None
 
 
@@ -43,7 +41,7 @@ class RoundAudit:
     facts: RoundFacts
     plan: RoundPlan | None = None
     base: Base | None = None
-    indices: npt.NDArray[np.uint32] | None = None
+    sent: IndexSet | None = None
     committed: Mapping[Address, SignedCommitment] | None = None
 
     @property
@@ -71,8 +69,8 @@ def check_commit_phase(
         _check_weights(case, audit, known(before, "the allocation before"))
     with report.check(29, subject):
         _check_cohort(case, audit)
-    with report.check(9, subject) as remarks:
-        remarks += _check_index_set(case, audit)
+    with report.check(9, subject):
+        _check_index_set(case, audit)
     with report.check(10, subject):
         _check_batch(case, audit)
     sound = report.lines[-1].status is not Status.FAIL
@@ -168,23 +166,10 @@ def _check_cohort(case: Case, audit: RoundAudit) -> None:
     check_window_waited(case.state, opened.round, case.evidence.time(opened))
 
 
-def _check_index_set(case: Case, audit: RoundAudit) -> list[str]:
-    """From the last published round, or where that is withheld from the rosters alone."""
-    plan, remarks = known(audit.plan, "the plan"), list[str]()
-    alone = History(case.state.named(audit.number), plan.model)
-    past = alone if audit.base is None else replace(audit.base.history, named=alone.named)
-    derived = choose_index_set(case.spec, audit.number, past)
-    if plan.index_set != cid_of(encode_index_set(derived)).digest and audit.base is not None:
-        derived = choose_index_set(case.spec, audit.number, alone)
-        remarks.append("drawn as if the last published round was withheld")
-    if plan.index_set != cid_of(encode_index_set(derived)).digest:
-        known(audit.base, "the round that it goes on from")
-        derived = choose_index_set(case.spec, audit.number, past)
-        same("dimension", plan.dimension, len(derived))
-        same("index set", plan.index_set, cid_of(encode_index_set(derived)).digest)
-    audit.indices = derived
-    read(case.state.index_set(audit.number), "index set")
-    return remarks
+def _check_index_set(case: Case, audit: RoundAudit) -> None:
+    plan, sent = known(audit.plan, "the plan"), choose_index_set(case.spec, audit.number)
+    same("dimension", plan.dimension, len(sent.indices))
+    audit.sent = sent
 
 
 def _check_batch(case: Case, audit: RoundAudit) -> None:

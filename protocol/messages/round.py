@@ -61,8 +61,7 @@ class RoundPlan:
     key_epoch: Count
     previous_label: Label  # zero in round 1
     model: Digest  # parameters that the round starts from
-    index_set: Digest  # content digest of the index set (u32 little-endian, ascending)
-    dimension: Annotated[int, Range(1, 2**32 - 1)]  # of the index set
+    dimension: Annotated[int, Range(1, 2**32 - 1)]  # of the index set, which follows from spec and round
     learning: LearningTerms
     min_clients: Count
     max_clients: Count

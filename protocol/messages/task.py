@@ -61,9 +61,14 @@ class OptimiserTerms:
 
 @dataclass(frozen=True, slots=True)
 class SparsityTerms:
-    """Which coordinates a round sends; ``protocol.sparse.index_set`` is the rule."""
+    """Which coordinates a round sends; ``protocol.sparse.index_set`` is the rule.
+
+    ``scale`` makes up for the rounds in which a coordinate was not sent. With one local step it is the number of rounds
+    between two turns; with several the learning rate makes up for them, and the scale is 1: more would overshoot.
+    """
 
     density_ppm: Annotated[int, Range(1, 1_000_000)]  # share of coordinates in a round's index set
+    scale_micro: Annotated[int, Range(1, 1_000_000_000_000)]  # of the model's step at coordinates that take turns
 
 
 @dataclass(frozen=True, slots=True)

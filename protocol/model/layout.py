@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -49,6 +50,14 @@ class Layout:
             found[name] = vector[start : start + prod(shape)].reshape(shape)
             start += prod(shape)
         return found
+
+    def places(self, indices: npt.NDArray[np.uint32]) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+        """Ascending coordinates of the flat vector as places of each flat tensor, in the layout's order."""
+        start = 0
+        for name, shape in self.shapes:
+            first, last = np.searchsorted(indices, (start, start + prod(shape)))
+            yield name, indices[first:last].astype(np.int64) - start
+            start += prod(shape)
 
     def to_safetensors(self, vector: npt.NDArray[np.float32]) -> bytes:
         return save({name: np.ascontiguousarray(tensor) for name, tensor in self.tensors(vector).items()})

@@ -9,13 +9,14 @@ from typing import Final
 from protocol.errors import MalformedError, Party
 from protocol.messages.charge import Charge
 from protocol.messages.task import MICRO, MechanismTerms, PrivacyTerms
+from protocol.privacy.pld import PrivacyLoss
 from protocol.privacy.port import Accountant
 from protocol.privacy.renyi import Renyi
 
 ROUNDING_MICRO: Final = 100  # figures go up to the next multiple: the last bits of a machine's logarithm do not show
 
-CLASSICAL: Final = Renyi()  # what a household adds up its tasks by
-ACCOUNTANTS: Final[dict[str, Accountant]] = {accountant.name: accountant for accountant in (CLASSICAL,)}
+CLASSICAL: Final = PrivacyLoss()  # what a household adds up its tasks by
+ACCOUNTANTS: Final[dict[str, Accountant]] = {accountant.name: accountant for accountant in (CLASSICAL, Renyi())}
 
 
 def accountant(name: str) -> Accountant:

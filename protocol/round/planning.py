@@ -1,12 +1,8 @@
-"""The plan of a round from the task and its public history: cohort, weights, index set, chain of labels."""
+"""The plan of a round from the task and its public past: cohort, weights, chain of labels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
 
 from protocol.canonical import encode
 from protocol.cohort import sum_of
@@ -15,32 +11,10 @@ from protocol.errors import MalformedError, Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, Label, sha256
 from protocol.incentives.reputation import eligible, weight_of
 from protocol.messages.chain import TaskTerms
-from protocol.messages.keys import KeyRequest
 from protocol.messages.round import ClientWeight, RoundPlan
-from protocol.messages.task import MICRO, TaskSpec
-from protocol.model.layout import always_sent
-from protocol.model.specification import dimension_of
-from protocol.sparse.index_set import select
+from protocol.messages.task import TaskSpec
+from protocol.sparse.index_set import IndexSet, select, sent_count
 from protocol.text import in_words
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What later rounds need of the last published one."""
-
-    index_set: npt.NDArray[np.uint32]
-    sums: npt.NDArray[np.int64]
-    accepted: tuple[bytes, ...]  # address || nonce, ascending
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """The public past of a task, as the next plan depends on it."""
-
-    named: tuple[Address, ...]  # in the rosters of the next round (``TaskState.named``)
-    model: Digest  # parameters of the last published round, or the initial ones
-    previous_label: Label = ZERO_DIGEST  # of the last opened round
-    published: Published | None = None
 
 
 def terms_of(spec: TaskSpec) -> TaskTerms:
@@ -87,21 +61,12 @@ def check_terms(terms: TaskTerms, spec: TaskSpec) -> None:
 
 def sent_parameters(spec: TaskSpec) -> int:
     """The size of every index set of the task."""
-    size = -(-dimension_of(spec.model) * spec.learning.sparsity.density_ppm // MICRO)
-    return max(size, len(always_sent(spec.model)))
+    return sent_count(spec.model, spec.learning.sparsity.density_ppm)
 
 
-def choose_index_set(spec: TaskSpec, round_number: int, history: History) -> npt.NDArray[np.uint32]:
-    """The coordinates that every client of the round sends, ascending; see :mod:`protocol.sparse.index_set`."""
-    published = history.published
-    return select(
-        dimension_of(spec.model),
-        spec.learning.sparsity.density_ppm,
-        round_number,
-        published.accepted if published else history.named,
-        (published.index_set, published.sums) if published else None,
-        always_sent(spec.model),
-    )
+def choose_index_set(spec: TaskSpec, round_number: int) -> IndexSet:
+    """What every client of the round sends; see :mod:`protocol.sparse.index_set`."""
+    return select(sha256(encode(spec)), spec.model, spec.learning, round_number)
 
 
 def plan_round(
@@ -110,11 +75,13 @@ def plan_round(
     task: int,
     round_number: int,
     cohort: Mapping[Address, int],
-    history: History,
-    index_set_digest: Digest,
-    dimension: int,
+    model: Digest,
+    previous_label: Label = ZERO_DIGEST,
 ) -> RoundPlan:
-    """The plan for ``cohort`` (client -> reputation); ineligible clients are left out."""
+    """The plan for ``cohort`` (client -> reputation); ineligible clients are left out.
+
+    ``model``: of the last round that moved it, or the initial one; ``previous_label``: of the last opened round.
+    """
     weights = [
         ClientWeight(client, weight_of(cohort[client], spec.reputation))
         for client in sorted(cohort)
@@ -131,10 +98,9 @@ def plan_round(
         spec=sha256(encode(spec)),
         committee=sha256(encode(spec.committee)),
         key_epoch=round_number,
-        previous_label=history.previous_label,
-        model=history.model,
-        index_set=index_set_digest,
-        dimension=dimension,
+        previous_label=previous_label,
+        model=model,
+        dimension=sent_parameters(spec),
         learning=spec.learning,
         min_clients=spec.cohort.min_clients,
         max_clients=spec.cohort.max_clients,
@@ -175,21 +141,3 @@ def check_plan(plan: RoundPlan, spec: TaskSpec, domain: Domain, task: int, round
         raise VerificationError(f"a cohort of {len(clients)} is not allowed", fault=Party.EDGE_SERVER)
     if plan.cohort != sum_of(plan.weights):
         raise VerificationError("the plan's cohort does not add up to its root and totals", fault=Party.EDGE_SERVER)
-
-
-def published_history(
-    history: History,
-    plan: RoundPlan,
-    request: KeyRequest,
-    indices: npt.NDArray[np.uint32],
-    sums: npt.NDArray[np.int64],
-    model: Digest,
-) -> History:
-    """History after a published round."""
-    accepted = tuple(entry.client + entry.nonce for entry in request.entries)
-    return History(history.named, model, plan.label(), Published(indices, sums, accepted))
-
-
-def unpublished_history(history: History, plan: RoundPlan) -> History:
-    """History after a round that ended without a model: only its label counts."""
-    return History(history.named, history.model, plan.label(), history.published)

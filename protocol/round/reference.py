@@ -16,7 +16,7 @@ import numpy.typing as npt
 from protocol.canonical import encode
 from protocol.domain import Domain
 from protocol.encryption.committee import Subset, authority_share, ratchet
-from protocol.identifiers import Address, Digest, Signature
+from protocol.identifiers import Address, Digest, Label, Signature
 from protocol.incentives.contribution import Progress
 from protocol.messages.keys import KeyRequest, SignedSighting
 from protocol.messages.round import RoundPlan
@@ -35,7 +35,7 @@ from protocol.round.commitments import (
     verify_inclusion,
 )
 from protocol.round.key_request import answer_request, check_quorum, key_request
-from protocol.round.planning import History, choose_index_set, plan_round, published_history
+from protocol.round.planning import choose_index_set, plan_round
 from protocol.round.publication import Aggregate, Settlement, publish
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
@@ -44,7 +44,6 @@ from protocol.round.training import Trainer
 from protocol.round.update import prepare_update
 from protocol.screening.verdict import decide, judged_by_size
 from protocol.signing import Signable, address_of, sign
-from protocol.sparse.codec import encode_index_set
 
 Put = Callable[
     [bytes, int | None], Digest
@@ -59,7 +58,6 @@ class Household:
     master_keys: Mapping[Subset, bytes]  # as enrolled
     trainer: Trainer
     randomness: Randomness
-    residual: npt.NDArray[np.float64]
 
     @property
     def address(self) -> Address:
@@ -77,7 +75,6 @@ class FinishedRound:
     sums: npt.NDArray[np.int64]
     parameters: npt.NDArray[np.float32]
     settlement: Settlement
-    history: History  # after the round
 
 
 def run_round(
@@ -86,7 +83,8 @@ def run_round(
     task: int,
     round_number: int,
     parameters: npt.NDArray[np.float32],
-    history: History,
+    model: Digest,
+    previous_label: Label,
     allocation: Allocation,
     households: Sequence[Household],
     answering: Mapping[int, bytes],
@@ -97,26 +95,25 @@ def run_round(
     """One published round. ``answering``: private keys of the key authorities (1..m) that answer. Raises when it would
     fail.
 
-    ``history`` and ``allocation`` are those before the round, ``best`` the most right answers on the ``test_set`` of
-    any model so far; every household has enrolled and delivers. Residuals of the households move on.
+    ``model`` (the digest of ``parameters``), ``previous_label`` and ``allocation`` are those before the round, ``best``
+    the most right answers on the ``test_set`` of any model so far; every household has enrolled and delivers.
     """
     # Edge server: the plan, from public data alone. Its hash is the label, and the label goes on chain.
-    indices = choose_index_set(spec, round_number, history)
     reputations = {entry.client: entry.reputation for entry in allocation.entitlements}
-    index_digest = put(encode_index_set(indices), None)
-    plan = plan_round(spec, domain, task, round_number, reputations, history, index_digest, len(indices))
+    plan = plan_round(spec, domain, task, round_number, reputations, model, previous_label)
     put(encode(plan), None)
     scheme = RoundScheme.of(plan, spec.committee)
+
+    # Which coordinates everybody sends follows from the task and the round's number.
+    sent = choose_index_set(spec, round_number)
 
     # Every client: make the update (protocol/round/update.py), encrypt, store, commit.
     bodies: dict[Address, bytes] = {}
     commitments: list[SignedCommitment] = []
     for household in households:
         update = prepare_update(
-            household.trainer, parameters, plan.learning, indices, household.residual, household.randomness,
-            scheme.label.hex(),
-        )  # fmt: skip
-        household.residual = update.residual
+            household.trainer, parameters, plan.learning, sent, household.randomness, scheme.label.hex()
+        )
         keys = ratchet(household.master_keys, plan.key_epoch)
         nonce, body = encrypt_update(scheme, update.values, keys, household.randomness)
         put(body, scheme.block_bytes)
@@ -160,7 +157,7 @@ def run_round(
     aggregator.fold_all([bodies[entry.client] for entry in request.entries], weights)
     key = scheme.combine({j: answer.residues for j, answer in answers.items()})
     total = scheme.decrypt(aggregator.words, key, weights)
-    stepped = apply_step(parameters, indices, total.sums, sum(weights), plan.learning.quantiser)
+    stepped = apply_step(parameters, sent, total.sums, sum(weights), plan.learning)
     aggregate = Aggregate(total, key, tuple(answers), (), stepped)
 
     # Chain: model, record and allocation root; everyone can claim.
@@ -169,8 +166,7 @@ def run_round(
     settlement = publish(spec, plan, verdict, *answered, aggregate, allocation, progress, spec.edge_server)
     for document in settlement.documents:
         put(document, None)
-    after = published_history(history, plan, request, indices, total.sums, settlement.record.model)
-    return FinishedRound(plan, bodies, request, total.sums, stepped, settlement, after)
+    return FinishedRound(plan, bodies, request, total.sums, stepped, settlement)
 
 
 def _signed(private_key: bytes, domain: Domain, message: Signable) -> Signature:

@@ -1,60 +1,56 @@
-"""The coordinates that a whole cohort sends in a round, from public data alone."""
+"""The coordinates that a whole cohort sends in a round, from the task's digest and the round's number alone.
+
+The model's small parts are always sent. All other coordinates take turns, in an order that the digest shuffles: each
+round goes on where the last one ended, and begins anew after the end. Nobody chooses, and nothing about data shows.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from protocol.messages.task import MICRO
+from protocol.identifiers import Digest, sha256
+from protocol.messages.task import MICRO, LearningTerms, ModelSpec
+from protocol.model.layout import always_sent
+from protocol.model.specification import dimension_of
 from protocol.streams import ctr_stream
 
 Indices = npt.NDArray[np.uint32]
+_PURPOSE = b"hearth/turns/1"
 
 
-def select(
-    dimension: int,
-    density_ppm: int,
-    round_number: int,
-    accepted: Sequence[bytes],
-    last: tuple[Indices, npt.NDArray[np.int64]] | None,
-    always: Indices,
-) -> Indices:
-    """Ascending coordinates, ceil(dimension * density) of them or as many as are always sent.
+@dataclass(frozen=True, slots=True)
+class IndexSet:
+    """``indices``: ascending, shape (k,); ``turns``: which of them are not always sent; ``dimension``: of the model."""
 
-    ``always`` first; half of the rest are the largest sums of the ``last`` aggregate (index set, sums; ties go to the
-    lower index), the others are drawn by SHA-256 over the round number and ``accepted`` (address || nonce of the last
-    accepted set). Without a last aggregate all of the rest is drawn, over the addresses in the rosters. The drawn half
-    gives every coordinate its turn. Nobody knows it beforehand, because the accepted nonces decide.
-    """
-    size = -(-dimension * density_ppm // MICRO)
+    indices: Indices
+    turns: npt.NDArray[np.bool_]
+    dimension: int
+
+    @property
+    def share(self) -> float:
+        """Of the model that is sent."""
+        return len(self.indices) / self.dimension
+
+
+def sent_count(model: ModelSpec, density_ppm: int) -> int:
+    """The size of every index set of a task; at least one coordinate has its turn where there is one."""
+    dimension, always = dimension_of(model), len(always_sent(model))
+    return max(-(-dimension * density_ppm // MICRO), min(always + 1, dimension))
+
+
+def select(task: Digest, model: ModelSpec, learning: LearningTerms, round_number: int) -> IndexSet:
+    """``task``: digest of the spec. Rounds count from 1."""
+    dimension, always = dimension_of(model), always_sent(model)
+    count = sent_count(model, learning.sparsity.density_ppm) - len(always)
+    others = np.setdiff1d(np.arange(dimension, dtype=np.uint32), always, assume_unique=True)
+    order = np.argsort(np.frombuffer(ctr_stream(sha256(_PURPOSE + task), 8 * len(others)), dtype="<u8"), kind="stable")
+    places = ((round_number - 1) * count + np.arange(count)) % max(1, len(others))
     chosen = np.zeros(dimension, dtype=bool)
+    chosen[others[order[places]]] = True
+    turns = chosen.copy()
     chosen[always] = True
-    rest = max(0, size - len(always))
-    if last is not None:
-        indices, sums = last
-        magnitude = np.zeros(dimension, dtype=np.int64)
-        magnitude[indices] = np.abs(sums)
-        magnitude[chosen] = 0
-        order = np.argsort(-magnitude, kind="stable")
-        top = order[: rest // 2]
-        chosen[top[magnitude[top] > 0]] = True
-    open_places = np.flatnonzero(~chosen)
-    missing = min(max(size, len(always)) - int(chosen.sum()), len(open_places))
-    chosen[open_places[_draw(len(open_places), missing, _seed(round_number, accepted))]] = True
-    return np.flatnonzero(chosen).astype(np.uint32)
-
-
-def _seed(round_number: int, accepted: Sequence[bytes]) -> bytes:
-    digest = hashlib.sha256(b"hearth/index-set/1" + round_number.to_bytes(8, "big"))
-    for entry in sorted(accepted):
-        digest.update(len(entry).to_bytes(2, "big") + entry)
-    return digest.digest()
-
-
-def _draw(population: int, size: int, seed: bytes) -> npt.NDArray[np.intp]:
-    """``size`` different places: those with the smallest of 64-bit keys from AES-CTR under ``seed``."""
-    keys = np.frombuffer(ctr_stream(seed, 8 * population), dtype="<u8")
-    return np.argsort(keys, kind="stable")[:size]
+    indices = np.flatnonzero(chosen).astype(np.uint32)
+    return IndexSet(indices, turns[indices], dimension)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from protocol.canonical import decode
 from protocol.errors import HearthError, Party, VerificationError
@@ -16,7 +16,9 @@ from protocol.messages.settlement import MAX_RECORD_BYTES, Allocation, RoundReco
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.layout import Layout
-from protocol.sparse.codec import decode_index_set, decode_sums
+from protocol.sparse.codec import decode_sums
+
+T = TypeVar("T")
 
 
 class Kind(Enum):
@@ -24,7 +26,6 @@ class Kind(Enum):
 
     SPEC = "spec"
     PLAN = "plan"
-    INDEX_SET = "index set"
     BATCH = "batch"
     REQUEST = "key request"
     RECORD = "record"
@@ -51,6 +52,19 @@ class Absent:
     keeper: Address
 
 
+class UnderivableError(HearthError):
+    """Too much is withheld, or what follows is not what stands on chain."""
+
+    code = "E_UNDERIVABLE"
+
+
+def there(document: T | Absent) -> T:
+    """Raises UnderivableError for one that is absent."""
+    if isinstance(document, Absent):
+        raise UnderivableError(f"a document that the round needs is {document.lack}")
+    return document
+
+
 @dataclass(frozen=True, slots=True)
 class Present:
     """In the place of a large array that was read and is well formed: whoever needs it reads it again."""
@@ -60,7 +74,7 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A document that a state names. ``size``: of the model for an index set, of the index set for sums; else 0."""
+    """A document that a state names. ``size``: of the index set, for sums; else 0."""
 
     kind: Kind
     digest: Digest
@@ -129,11 +143,6 @@ def _of(message: type[Any]) -> Callable[[Wanted, bytes], Any]:
     return lambda wanted, found: decode(message, found, wanted.max_bytes)
 
 
-def _index_set(wanted: Wanted, found: bytes) -> Present:
-    decode_index_set(found, wanted.size)
-    return Present(wanted.digest)
-
-
 def _sums(wanted: Wanted, found: bytes) -> Present:
     decode_sums(found, wanted.size)
     return Present(wanted.digest)
@@ -148,7 +157,6 @@ def _model(wanted: Wanted, found: bytes) -> Present:
 _READERS: Final[Mapping[Kind, Callable[[Wanted, bytes], Any]]] = {
     Kind.SPEC: _spec,
     Kind.PLAN: _plan,
-    Kind.INDEX_SET: _index_set,
     Kind.BATCH: _of(CommitmentBatch),
     Kind.REQUEST: _of(KeyRequest),
     Kind.RECORD: _of(RoundRecord),

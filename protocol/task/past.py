@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocol.identifiers import ZERO_DIGEST, Address, Digest, Label
+from protocol.identifiers import ZERO_DIGEST, Digest, Label
 from protocol.incentives.rewards import admit, allocation_root, first_allocation
 from protocol.messages.chain import RoundPublished
 from protocol.messages.settlement import Allocation
@@ -21,19 +21,16 @@ from protocol.task.state import TaskState
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """By digests; :class:`protocol.round.planning.History` holds the arrays."""
+    """What the plan of a round depends on."""
 
-    named: tuple[Address, ...]  # in the rosters of the round
     model: Digest
     previous_label: Label  # of the last opened round; zero before the first
-    published: int  # number of the round that the model is of; 0 for the initial one
 
 
 def readable(state: TaskState, number: int) -> bool:
     """Everything that a later round needs of this one, which moved the model, can be read."""
     needed = (
         state.plan(number),
-        state.index_set(number),
         state.verdict(number),
         state.committed(number),
         state.aggregate(number),
@@ -65,13 +62,12 @@ def past_before(state: TaskState, number: int) -> Past | Absent:
     spec = state.spec
     if isinstance(spec, Absent):
         return spec
-    named = state.named(number)
     label = state.rounds[number - 2].opened.label if number > 1 else ZERO_DIGEST
     for earlier in range(number - 1, 0, -1):
         event = stepped(state, earlier)
         if event is not None and readable(state, earlier):
-            return Past(named, event.model, label, earlier)
-    return Past(named, spec.initial_model, label, 0)
+            return Past(event.model, label)
+    return Past(spec.initial_model, label)
 
 
 def allocation_before(state: TaskState, number: int) -> Allocation | Absent:

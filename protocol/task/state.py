@@ -76,11 +76,6 @@ class TaskState:
         facts = self.rounds[number - 1]
         return self._known(Kind.PLAN, RoundPlan, facts.opened.plan, facts.server)
 
-    def index_set(self, number: int) -> Present | Absent:
-        plan = self.plan(number)
-        server = self.rounds[number - 1].server
-        return plan if isinstance(plan, Absent) else self._known(Kind.INDEX_SET, Present, plan.index_set, server)
-
     def batch(self, number: int) -> CommitmentBatch | Absent:
         """Empty while there is none."""
         facts = self.rounds[number - 1]
@@ -164,7 +159,6 @@ class TaskState:
         if isinstance(spec, Absent) or isinstance(plan, Absent):
             return
         layout = Layout.of(spec.model)
-        yield Wanted(Kind.INDEX_SET, plan.index_set, 4 * layout.dimension, facts.server, layout.dimension)
         if isinstance(ended, RoundPublished):
             digest = record.aggregate if isinstance(record, RoundRecord) else self._derived(facts.number).aggregate
             if digest not in (None, ZERO_DIGEST):

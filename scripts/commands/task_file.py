@@ -13,6 +13,7 @@ from protocol.encryption.suite import FE64
 from protocol.errors import HearthError, MalformedError, Party, SpecError
 from protocol.identifiers import Address, Digest, Range
 from protocol.messages.task import (
+    MICRO,
     CohortTerms,
     Committee,
     DepositTerms,
@@ -30,7 +31,7 @@ from protocol.model.dataset import MAX_DATASET_BYTES, decode_examples, labelled_
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
 from protocol.model.specification import validate
-from protocol.privacy.renyi import Renyi
+from protocol.privacy.spending import CLASSICAL
 from protocol.strict_toml import TomlFile
 from protocol.task.runnable import check_runnable
 from protocol.toml_lines import Place
@@ -98,9 +99,10 @@ class Tables:
     deposits: DepositTerms
 
 
+DENSITY: Final = Decimal("0.25")
 DEFAULTS: Final[Mapping[str, Any]] = {
-    "learning": {"sparsity": {"density": Decimal("0.25")}, "quantiser": {"bits": 16}, "encoding": {"packing": 2}},
-    "privacy": {"accountant": Renyi.name},
+    "learning": {"quantiser": {"bits": 16}, "encoding": {"packing": 2}},
+    "privacy": {"accountant": CLASSICAL.name},
     "cohort": {"max_share": Decimal("0.2")},
     "deposits": {},
 }
@@ -187,7 +189,17 @@ class TaskFile:
         """Those that depend on the file are laid under it as well."""
         cohort = self._toml.tables.get("cohort")
         most = {"max_cohort": cohort["max_clients"]} if isinstance(cohort, dict) and "max_clients" in cohort else {}
-        return {**DEFAULTS, "cohort": {**DEFAULTS["cohort"], **most}}
+        learning = DEFAULTS["learning"] | {"sparsity": self._sparsity()}
+        return {**DEFAULTS, "learning": learning, "cohort": {**DEFAULTS["cohort"], **most}}
+
+    def _sparsity(self) -> Mapping[str, Any]:
+        """With one local step the model's step makes up for the rounds in which a coordinate was not sent."""
+        learning: Any = self._toml.tables.get("learning")
+        parts = [learning.get(name) if isinstance(learning, dict) else None for name in ("mechanism", "sparsity")]
+        mechanism, sparsity = (part if isinstance(part, dict) else {} for part in parts)
+        density, once = sparsity.get("density", DENSITY), mechanism.get("local_steps") == 1
+        usual = isinstance(density, Decimal) and density.is_finite() and 1 <= density * MICRO <= MICRO
+        return {"density": DENSITY, "scale": round(1 / density, 6) if once and usual else Decimal(1)}
 
     def _address(self, number: int, member: Member, identify: Identify) -> Address:
         place: Place = ("committee", "members", number)

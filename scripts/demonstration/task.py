@@ -21,7 +21,7 @@ from scripts.demonstration.presets import (
 
 THRESHOLD = {FE64: 3, PAD: 2}  # of five authorities
 CORRUPT = 1  # so four of five must see a request, and one may be silent
-TRAINING_SECONDS = {"digits": 1, "mnist": 5}  # a phone refuses when it may need more than half
+TRAINING_SECONDS = {"digits": 1, "mnist": 2}  # a phone refuses when it may need more than half
 OBJECTION_SECONDS = 1  # phone and chain are on one machine
 DIGITS_MAX_EXAMPLES = 1_500  # all that there are
 NOTHING_ELSE: Mapping[str, int] = {}
@@ -91,6 +91,7 @@ def write_task_file(
         "",
         "[learning.sparsity]",
         f"density = {_decimal(learning.sparsity.density_ppm)}",
+        f"scale = {_decimal(learning.sparsity.scale_micro)}",
         "",
         "[learning.quantiser]",
         f"bound = {_decimal(learning.quantiser.bound_micro)}",

@@ -15,11 +15,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from client_agent.training.trainers import trainer_for
+from protocol.identifiers import sha256
 from protocol.model.dataset import decode_examples, decode_labelled
 from protocol.model.evaluation import count_correct
 from protocol.model.initialization import initial_parameters
-from protocol.model.layout import always_sent
-from protocol.model.specification import dimension_of
 from protocol.model.step import apply_step
 from protocol.privacy.spending import spent
 from protocol.randomness import SeededRandomness
@@ -38,22 +37,16 @@ def play(dataset: str, clients: int, rounds: int, seed: int) -> Iterator[float]:
     data = households_of(dataset, clients)
     trainers = [trainer_for(model, decode_examples(household)) for household in data.households]
     test_images, test_labels = decode_labelled(data.test_set)
-    parameters, dimension = initial_parameters(model), dimension_of(model)
-    residuals = [np.zeros(dimension) for _ in trainers]
+    parameters = initial_parameters(model)
     source = SeededRandomness(seed.to_bytes(8, "big"))
-    accepted, last = [bytes([number]) for number in range(clients)], None
+    task = sha256(source.draw("task", 32))
     for number in range(1, rounds + 1):
-        indices = select(dimension, learning.sparsity.density_ppm, number, accepted, last, always_sent(model))
-        sums = np.zeros(len(indices), dtype=np.int64)
+        sent = select(task, model, learning, number)
+        sums = np.zeros(len(sent.indices), dtype=np.int64)
         for client, trainer in enumerate(trainers):
             randomness = source.fork(f"client {client}")
-            update = prepare_update(
-                trainer, parameters, learning, indices, residuals[client], randomness, f"round {number}"
-            )
-            sums, residuals[client] = sums + update.values, update.residual
-        parameters = apply_step(parameters, indices, sums, clients, learning.quantiser)
-        accepted = [source.draw(f"nonce {client} {number}", 16) for client in range(clients)]
-        last = (indices, sums)
+            sums += prepare_update(trainer, parameters, learning, sent, randomness, f"round {number}").values
+        parameters = apply_step(parameters, sent, sums, clients, learning)
         yield count_correct(model, parameters, test_images, test_labels) / len(test_labels)
 
 

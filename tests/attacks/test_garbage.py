@@ -52,7 +52,7 @@ def test_one_sender_of_garbage_gains_its_participation_at_most() -> None:
     player = Player(funded_ledger("garbage"), rounds=3)
     clients = [household.address for household in player.households]
     player.play(1, Conduct())
-    before, model = _earned(player), player.history.model
+    before, model = _earned(player), player.past.model
     player.play(2, Conduct(garbled=(0,)))
     gained = {holder: wei - before.get(holder, 0) for holder, wei in _earned(player).items()}
     assert gained == dict.fromkeys(clients, REWARDS.participation) | {player.edge.sender: REWARDS.edge_fee} | {
@@ -68,7 +68,7 @@ def test_one_sender_of_garbage_gains_its_participation_at_most() -> None:
 
 
 def test_garbage_under_a_task_whose_first_round_it_is() -> None:
-    """No round has moved the model yet: the next one draws its index set as the first one did."""
+    """No round has moved the model yet: the next one goes on from the initial one."""
     player = Player(funded_ledger("garbage first"), rounds=2)
     player.play(1, Conduct(garbled=(1, 2), direct=(1,)))
     player.play(2, Conduct())

@@ -67,9 +67,7 @@ def _joined(name: str, *, key: bytes, is_contract: bool = False) -> Player:
     enrolment = Enrolment(player.task, view.spec, client, address_of(SIGNER), envelope, 0, *until)
     signature = b"by its own word" if is_contract else sign(player.domain, enrolment, OWN)
     player.edge.enrol([SignedEnrolment(enrolment, signature)], 0)
-    player.households[NAMING] = Named(
-        key, before.master_keys, before.trainer, before.randomness, before.residual, client
-    )
+    player.households[NAMING] = Named(key, before.master_keys, before.trainer, before.randomness, client)
     player.allocation = admit(player.allocation, {client: player.spec.reputation.initial})
     return player
 

@@ -21,7 +21,6 @@ from protocol.messages.chain import (
     RoundOpened,
     RoundPublished,
 )
-from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import RoundRecord
 from protocol.messages.submission import CommitmentBatch
 from protocol.task.documents import Lack
@@ -116,7 +115,6 @@ def _objects(player: Player) -> dict[Digest, int]:
                 found[event.envelope] = 4
             case RoundOpened():
                 found[event.plan] = 7
-                found[decode(RoundPlan, get_document(player.store, event.plan, 2**20)).index_set] = 9
             case BatchCommitted():
                 found[event.batch] = 10
                 batch = decode(CommitmentBatch, get_document(player.store, event.batch, 2**20))

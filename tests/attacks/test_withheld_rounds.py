@@ -28,14 +28,14 @@ class Task:
         ledger = funded_ledger(name)
         self.player = player = Player(ledger, rounds=4, edge_substitutes=(SUBSTITUTE.address,), durations=DURATIONS)
         player.play(1, Conduct())
-        history, parameters = player.history, player.parameters
+        past, parameters = player.past, player.parameters
         player.play(2, Conduct())
         self.publisher = player.edge.sender
         if replaced:
             player.chain.fund(ledger, SUBSTITUTE.address)
             player.chain.pass_time(DURATIONS.commit_seconds + DURATIONS.settle_seconds + DURATIONS.roster_seconds + 101)
             player.edge = player.chain.ledger(ledger, SUBSTITUTE)
-        player.history = replace(history, previous_label=player.history.previous_label)
+        player.past = replace(past, previous_label=player.past.previous_label)
         player.parameters = parameters
         player.play(3, Conduct())
         player.play(4, Conduct())

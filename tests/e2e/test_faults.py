@@ -33,8 +33,8 @@ from tests.e2e.play import CHARGED_FIRST_ROUND, Play, killed_launcher, play, shi
 
 HOUR, DAY = 3_600, 86_400
 HELD = 2  # the client that stops in the middle of a round; client 0 is the censored one
-# keys of round 1, sealed 1 with the keys after it, receipt 1, its place in batch 1, outcome 1, charged 2 come next
-CHARGED_SECOND_ROUND = 11
+# keys of round 1, sealed 1 with the keys after it, receipt 1, its place in batch 1, charged 2 come next
+CHARGED_SECOND_ROUND = 10
 
 
 def test_a_client_that_disappears_costs_nobody_else_anything(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from client_agent.training.trainers import HouseholdTrainer
 from protocol.canonical import decode
 from protocol.content.cid import CHUNK_BYTES, cid_of
 from protocol.encryption.committee import draw_master_keys
-from protocol.identifiers import sha256
+from protocol.identifiers import ZERO_DIGEST, sha256
 from protocol.incentives.rewards import first_allocation
 from protocol.messages.chain import BatchCommitted, Enrolled, RoundOpened, RoundPublished
 from protocol.messages.settlement import MAX_RECORD_BYTES, RoundRecord
@@ -21,7 +21,6 @@ from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
 from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
 from protocol.randomness import SeededRandomness
-from protocol.round.planning import History
 from protocol.round.reference import Household, run_round
 from scripts.demonstration.stage import AUTHORITIES
 from storage.content.interface import get_document
@@ -39,16 +38,15 @@ def test_reference_round_equals_the_processes(kept_demo: KeptDemo) -> None:
     authorities = {j: _private_key(kept_demo.folder / f"authority-{j}") for j in range(1, AUTHORITIES + 1)}
     households = [_household(kept_demo.folder / f"client-{number:02d}", spec) for number in range(CLIENTS)]
     enrolled = {event.client: event.reputation for event in events if isinstance(event, Enrolled)}
-    history = History(tuple(sorted(enrolled)), spec.initial_model)
-    allocation = first_allocation(TASK, enrolled)
+    model, label, allocation = spec.initial_model, ZERO_DIGEST, first_allocation(TASK, enrolled)
     layout = Layout.of(spec.model)
     parameters = layout.from_safetensors(get_document(store, spec.initial_model, layout.max_bytes))
     test_set = decode_labelled(get_document(store, spec.test_set, MAX_DATASET_BYTES))
     best = count_correct(spec.model, parameters, *test_set)
     for number in range(1, ROUNDS + 1):
         finished = run_round(
-            spec, reader.domain, TASK, number, parameters, history, allocation, households, authorities, test_set, best,
-            _digest,
+            spec, reader.domain, TASK, number, parameters, model, label, allocation, households, authorities, test_set,
+            best, _digest,
         )  # fmt: skip
         opened = next(e for e in events if isinstance(e, RoundOpened) and e.round == number)
         published = next(e for e in events if isinstance(e, RoundPublished) and e.round == number)
@@ -66,7 +64,8 @@ def test_reference_round_equals_the_processes(kept_demo: KeptDemo) -> None:
         assert (said.model, said.allocation_root) == (published.model, published.allocation_root)
         assert (said.correct, said.allocated) == (published.correct, published.allocated)
         assert np.any(finished.parameters != parameters)
-        parameters, history, allocation = finished.parameters, finished.history, finished.settlement.allocation
+        parameters, model, label = finished.parameters, said.model, finished.plan.label()
+        allocation = finished.settlement.allocation
         best = max(best, published.correct)
 
 
@@ -81,7 +80,6 @@ def _household(folder: Path, spec: TaskSpec) -> Household:
             spec.model, FileLoader(folder / "household.safetensors", 2**30), spec.schedule.max_examples, print
         ),
         randomness=randomness,
-        residual=np.zeros(Layout.of(spec.model).dimension),
     )
 
 

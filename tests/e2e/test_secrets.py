@@ -23,9 +23,10 @@ from protocol.messages.task import MAX_SPEC_BYTES, LearningTerms, TaskSpec
 from protocol.model.dataset import decode_labelled, encode_labelled
 from protocol.model.layout import Layout
 from protocol.randomness import Randomness, SeededRandomness
+from protocol.round.planning import choose_index_set
 from protocol.round.training import Training
 from protocol.round.update import prepare_update
-from protocol.sparse.codec import decode_index_set
+from protocol.sparse.index_set import IndexSet
 from scripts.demonstration.stage import client_name
 from scripts.launcher import module_command
 from storage.content.interface import get_document
@@ -119,17 +120,13 @@ def secrets_of(recorded: Recorded, number: int) -> list[Canary]:
         for subset, key in ratchet(enrolled, epoch).items()
     ]
     trainer = _CapturingTrainer(recorded.spec, folder / "household.safetensors")
-    residual = np.zeros(layout.dimension)
     for opened in (event for event in recorded.events if isinstance(event, RoundOpened)):
         plan = task.plan(opened.plan)
         parameters = layout.from_safetensors(get_document(task.store, plan.model, layout.max_bytes))
-        indices = decode_index_set(get_document(task.store, plan.index_set, 4 * layout.dimension), layout.dimension)
-        purpose = opened.label.hex()
-        update = prepare_update(trainer, parameters, plan.learning, indices, residual, randomness, purpose)
-        residual = update.residual
+        sent, purpose = choose_index_set(recorded.spec, opened.round), opened.label.hex()
+        update = prepare_update(trainer, parameters, plan.learning, sent, randomness, purpose)
         canaries += vector_canaries(role, f"delta {opened.round}", trainer.last_delta)
         canaries += vector_canaries(role, f"update {opened.round}", update.values)
-        canaries += vector_canaries(role, f"residual {opened.round}", residual)
     return canaries
 
 
@@ -149,9 +146,14 @@ class _CapturingTrainer:
         self.last_delta = np.zeros(0)
 
     def train(
-        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
+        self,
+        parameters: npt.NDArray[np.float32],
+        learning: LearningTerms,
+        sent: IndexSet,
+        randomness: Randomness,
+        purpose: str,
     ) -> Training:
-        training = self._trainer.train(parameters, learning, randomness, purpose)
+        training = self._trainer.train(parameters, learning, sent, randomness, purpose)
         self.last_delta = training.delta
         return training
 
@@ -181,11 +183,10 @@ def test_no_secret_leaves_its_owner(honest: Recorded) -> None:
     assert all(pair.public_bytes().hex().encode() in places["wire client-00 <- edge"] for pair in pairs.values())
     seen = sightings(canaries, places)
     assert {sight for sight in seen if not allowed(*sight)} == set()
-    # the search does find what is there: every client's own residual and keys in its own folder
+    # the search does find what is there: every client's own keys in its own folder
     for number in range(CLIENTS):
         own = {what for owner, what, place in seen if owner == client_name(number) and place.startswith(f"{owner}/")}
         assert any(what.startswith("master key") for what in own)
-        assert any(what.startswith("residual") for what in own)
     # and no key of a finished round is kept by anybody, its owner and the authorities included
     kept = {what.rpartition(" ")[2] for _, what, place in seen if what.startswith("master key")}
     assert kept == {str(ROUNDS + 1)}

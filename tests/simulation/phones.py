@@ -18,6 +18,7 @@ from protocol.identifiers import sha256
 from protocol.messages.task import MICRO, LearningTerms
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.round.training import Training
+from protocol.sparse.index_set import IndexSet
 from protocol.task.acting import NEVER
 from storage.ledger.signer import Signer
 from storage.records.memory import MemoryRecords
@@ -38,12 +39,15 @@ class OneCoordinate:
         return 1
 
     def train(
-        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
+        self,
+        parameters: npt.NDArray[np.float32],
+        learning: LearningTerms,
+        sent: IndexSet,
+        randomness: Randomness,
+        purpose: str,
     ) -> Training:
-        delta = np.zeros(len(parameters))
-        largest = 2 ** (learning.quantiser.bits - 1) - 1
-        delta[self._own] = learning.quantiser.bound_micro / MICRO / largest
-        return Training(delta, ())
+        step = learning.quantiser.bound_micro / MICRO / (2 ** (learning.quantiser.bits - 1) - 1)
+        return Training(np.where(sent.indices == self._own, step, 0.0), ())
 
 
 class OtherKeys(AgentJournal):

@@ -19,6 +19,7 @@ from protocol.messages.task import (
 )
 from protocol.model.specification import dimension_of
 from protocol.randomness import SeededRandomness
+from protocol.sparse.index_set import IndexSet
 from tests.samples import with_terms
 
 FEATURES = 12
@@ -59,7 +60,7 @@ TERMS = LearningTerms(
         local_steps=1, sampling_rate_ppm=MICRO, clip_micro=MICRO, noise_multiplier_micro=2 * MICRO
     ),
     optimiser=OptimiserTerms(learning_rate_micro=MICRO, reference_count=10),
-    sparsity=SparsityTerms(density_ppm=500_000),
+    sparsity=SparsityTerms(density_ppm=500_000, scale_micro=MICRO),
     quantiser=QuantiserTerms(bound_micro=10 * MICRO, bits=16),
     encoding=EncodingTerms(packing=2),
 )
@@ -82,6 +83,17 @@ def point_of(model: ModelSpec, scale: float, seed: int = 0) -> npt.NDArray[np.fl
 
 def gradients_of(model: ModelSpec, count: int, seed: int) -> Gradients:
     return Gradients(model, *examples(count, seed, model.input_shape))
+
+
+def everything(model: ModelSpec) -> IndexSet:
+    """All coordinates, each of which takes its turn in every round."""
+    return some(model, np.arange(dimension_of(model)))
+
+
+def some(model: ModelSpec, places: npt.NDArray[np.int64]) -> IndexSet:
+    """These coordinates, in ascending order."""
+    indices = np.sort(places).astype(np.uint32)
+    return IndexSet(indices, np.ones(len(indices), dtype=np.bool_), dimension_of(model))
 
 
 class Recorder:

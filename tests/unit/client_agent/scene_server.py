@@ -52,18 +52,11 @@ from protocol.round.commitments import (
     inclusion_proof_of,
     receipt_of,
 )
-from protocol.round.key_request import key_request
-from protocol.round.planning import (
-    History,
-    choose_index_set,
-    plan_round,
-    published_history,
-    terms_of,
-    unpublished_history,
-)
+from protocol.round.planning import plan_round, terms_of
 from protocol.round.training import Training
 from protocol.round.windows import first_round, window_of
-from protocol.sparse.codec import encode_index_set, encode_sums
+from protocol.sparse.codec import encode_sums
+from protocol.sparse.index_set import IndexSet
 from protocol.task.documents import Kind
 from protocol.task.fold import fold
 from storage.content.memory import MemoryStore
@@ -74,7 +67,6 @@ from tests.unit.client_agent.scene_chain import PlayedChain
 PHONE, EDGE = Signer(private_key("client", 0)), Signer(private_key("edge"))
 OTHERS = [client_address(number) for number in (1, 2)]
 ROUNDS, COMMIT_SECONDS = 3, 300
-OF_AN_INDEX_SET = (Kind.PLAN, Kind.INDEX_SET, Kind.BATCH, Kind.RECORD, Kind.AGGREGATE)
 
 
 class SmallTrainer:
@@ -82,9 +74,14 @@ class SmallTrainer:
         return 7
 
     def train(
-        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
+        self,
+        parameters: npt.NDArray[np.float32],
+        learning: LearningTerms,
+        sent: IndexSet,
+        randomness: Randomness,
+        purpose: str,
     ) -> Training:
-        return Training(parameters.astype(np.float64) + 0.5, ())
+        return Training(parameters[sent.indices].astype(np.float64) + 0.5, ())
 
 
 class PlayedServer:
@@ -121,7 +118,7 @@ class PlayedServer:
             self.chain.enrol(client)
         self.reputations = dict.fromkeys([PHONE.address, *OTHERS], 2)
         self.allocation = first_allocation(1, self.reputations)
-        self.history = History(tuple(sorted(self.reputations)), self.model)
+        self.previous_label = ZERO_DIGEST
         self.plans: dict[int, RoundPlan] = {}
         self.batches: dict[int, CommitmentBatch] = {}
         self.allocations = {0: self.allocation}
@@ -144,18 +141,12 @@ class PlayedServer:
         """``said``: what it makes of the honest plan; ``on_chain``: other fields of the event than that plan's."""
         self.number += 1
         number = self.number
-        history = replace(self.history, model=self.model)
-        if self.withheld is not None and self.withheld[0] in OF_AN_INDEX_SET and self.withheld[1] == number - 1:
-            history = replace(history, published=None)
-        indices = choose_index_set(self.spec, number, history)
-        self.indices = indices
-        digest = self.put(encode_index_set(indices), Kind.INDEX_SET)
         cohort = weights or {entry.client: entry.reputation for entry in self.allocation.entitlements}
         if number == first_round(window_of(number, self.spec.cohort.roster_rounds), self.spec.cohort.roster_rounds):
             self.post_rosters()
-        plan = said(plan_round(self.spec, self.chain.domain, 1, number, cohort, history, digest, len(indices)))
+        plan = said(plan_round(self.spec, self.chain.domain, 1, number, cohort, self.model, self.previous_label))
         counted = {"cohort_root": plan.cohort.root, "cohort": plan.cohort.count, "beacon": ZERO_DIGEST, **on_chain}
-        self.plans[number] = plan
+        self.plans[number], self.previous_label = plan, plan.label()
         self.chain.mine(
             RoundOpened, round=number, plan=self.put(encode(plan), Kind.PLAN), label=plan.label(),
             commit_until=self.chain.time + COMMIT_SECONDS, settle_until=self.chain.time + 2 * COMMIT_SECONDS,
@@ -206,14 +197,9 @@ class PlayedServer:
             examples=4,
         )  # fmt: skip
         self.model = model if model_goes_on else self.model
-        indices = self.indices
-        request = key_request(plan, committed, verdict.accepted)
-        after = published_history(self.history, plan, request, indices, sums, model)
-        self.history = after if model_goes_on else unpublished_history(self.history, plan)
 
     def expire(self) -> None:
         self.chain.mine(RoundExpired, round=self.number)
-        self.history = unpublished_history(self.history, self.plans[self.number])
 
     # what phones ask
 

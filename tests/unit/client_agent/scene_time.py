@@ -13,6 +13,7 @@ import numpy.typing as npt
 from protocol.messages.task import LearningTerms
 from protocol.randomness import Randomness
 from protocol.round.training import Training
+from protocol.sparse.index_set import IndexSet
 from tests.samples import sample_spec
 from tests.unit.client_agent.scene_phone import UNTIL_BATCH, UNTIL_END, Phone
 from tests.unit.client_agent.scene_server import COMMIT_SECONDS, ROUNDS, PlayedServer, SmallTrainer
@@ -64,13 +65,18 @@ class Home(SmallTrainer):
         return super().check()
 
     def train(
-        self, parameters: npt.NDArray[np.float32], learning: LearningTerms, randomness: Randomness, purpose: str
+        self,
+        parameters: npt.NDArray[np.float32],
+        learning: LearningTerms,
+        sent: IndexSet,
+        randomness: Randomness,
+        purpose: str,
     ) -> Training:
         assert self.time is not None
         self.time.pass_by(self._seconds)
         if self._error is not None:
             raise self._error
-        return super().train(parameters, learning, randomness, purpose)
+        return super().train(parameters, learning, sent, randomness, purpose)
 
 
 def _watched(phone: Phone, time: Time) -> list[Contact]:

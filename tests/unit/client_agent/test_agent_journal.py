@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,10 +59,9 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     journal = _on_disk(tmp_path)
     journal.keep_keys(KEYS)
     journal.keep_envelope(0, b"envelope", b"\x09" * 32)
-    journal.seal(_sealed(1), b"body", np.array([0.5, -1.5]))
+    journal.seal(_sealed(1), b"body")
     journal.keep_receipt(1, RECEIPT)
     journal.keep_inclusion(1, b"\x0a" * 32, INCLUSION)
-    journal.keep_outcome(1, True)
     journal.close()
     again = _on_disk(tmp_path)
     assert again.keys_of(2) == ratchet(KEYS, 2)  # round 1 is sealed
@@ -72,8 +70,6 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     assert again.body(1) == b"body"
     assert again.receipts == {1: RECEIPT}
     assert again.included == {1: Included(1, b"\x0a" * 32, INCLUSION)}
-    assert again.outcomes == {1: True}
-    assert again.residual(2).tolist() == [0.5, -1.5]
     again.close()
 
 
@@ -92,26 +88,16 @@ def test_the_last_place_in_a_batch_stays() -> None:
     assert journal.included == {1: Included(1, b"\2" * 32, INCLUSION)}
 
 
-def test_the_residual_moves_on_only_with_an_update_that_was_added() -> None:
-    journal = AgentJournal(MemoryRecords())
-    assert journal.residual(2).tolist() == [0, 0]
-    for number, added in ((1, True), (2, False)):
-        journal.seal(_sealed(number), b"body", np.array([float(number), 0.0]))
-        journal.keep_outcome(number, added)
-    assert journal.residual(2).tolist() == [1, 0]
-
-
-@pytest.mark.parametrize("name", ["master-keys-2.json", "residual-1"])
+@pytest.mark.parametrize("name", ["master-keys-2.json", "body-1"])
 def test_a_changed_file_is_noticed(name: str, tmp_path: Path) -> None:
     journal = _on_disk(tmp_path)
     journal.keep_keys(KEYS)
-    journal.seal(_sealed(1), b"body", np.zeros(2))
-    journal.keep_outcome(1, True)
+    journal.seal(_sealed(1), b"body")
     (path,) = tmp_path.rglob(f"{name}.*")
     data = path.read_bytes()
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     with pytest.raises(RecordsDamagedError):
-        journal.keys_of(2) if name.startswith("master") else journal.residual(2)
+        journal.keys_of(2) if name.startswith("master") else journal.body(1)
     journal.close()
 
 
@@ -119,7 +105,7 @@ def test_keys_move_on_and_never_back(tmp_path: Path) -> None:
     journal = _on_disk(tmp_path)
     journal.keep_keys(KEYS)
     assert journal.keys_of(3) == ratchet(KEYS, 3)  # two rounds were sat out
-    journal.seal(_sealed(3), b"body", np.zeros(2))
+    journal.seal(_sealed(3), b"body")
     with pytest.raises(EncryptionError, match="E_EPOCH"):
         journal.keys_of(3)
     journal.close()
@@ -147,7 +133,7 @@ def test_an_update_is_sealed_and_its_keys_are_erased_in_one_change(when: str) ->
     journal.keep_keys(KEYS)
     records.dies = when
     with pytest.raises(KilledError):
-        journal.seal(_sealed(1), b"body", np.zeros(2))
+        journal.seal(_sealed(1), b"body")
     records.dies = None
     again = AgentJournal(records)
     if when == "before":
@@ -159,14 +145,6 @@ def test_an_update_is_sealed_and_its_keys_are_erased_in_one_change(when: str) ->
             again.keys_of(1)
 
 
-def test_a_residual_of_another_model_is_refused() -> None:
-    journal = AgentJournal(MemoryRecords())
-    journal.seal(_sealed(1), b"body", np.zeros(3))
-    journal.keep_outcome(1, True)
-    with pytest.raises(RecordsDamagedError):
-        journal.residual(2)
-
-
 def test_secrets_are_readable_by_the_owner_only(tmp_path: Path) -> None:
     journal = _on_disk(tmp_path)
     journal.keep_keys(KEYS)
@@ -175,7 +153,7 @@ def test_secrets_are_readable_by_the_owner_only(tmp_path: Path) -> None:
     journal.close()
 
 
-STEPS = st.lists(st.tuples(st.sampled_from(["keys", "seal", "receipt", "include", "settle"]), st.integers(1, 5)))
+STEPS = st.lists(st.tuples(st.sampled_from(["keys", "seal", "receipt", "include"]), st.integers(1, 5)))
 
 
 @settings(max_examples=40)
@@ -190,14 +168,12 @@ def test_a_journal_that_was_opened_anew_says_what_the_running_one_says(steps: li
             journal.keys_of(number)
             epoch = number
         if step == "seal" and number not in journal.sealed and number >= epoch:
-            journal.seal(_sealed(number), bytes([number]), np.full(2, float(number)))
+            journal.seal(_sealed(number), bytes([number]))
             epoch = number + 1
         if step == "receipt":
             journal.keep_receipt(number, RECEIPT)
         if step == "include":
             journal.keep_inclusion(number, bytes([number]) * 32, INCLUSION)
-        if step == "settle" and number in journal.sealed:
-            journal.keep_outcome(number, number % 2 == 0)
         assert _said(records) == _said_by(journal)
         assert AgentJournal(records).keys_of(epoch) == ratchet(KEYS, epoch)
         with pytest.raises(EncryptionError, match="E_EPOCH"):
@@ -212,5 +188,5 @@ def _said_by(journal: AgentJournal) -> list[Any]:
     bodies = [journal.body(number) for number in journal.sealed]
     return [
         *(journal.envelope, journal.has_keys, journal.sealed, bodies),
-        *(journal.receipts, journal.included, journal.outcomes, journal.residual(2).tolist()),
+        *(journal.receipts, journal.included),
     ]

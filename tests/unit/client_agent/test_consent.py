@@ -73,6 +73,7 @@ TOLD: Mapping[str, Callable[[Any], Any]] = {
 NOT_TOLD = {  # they cost the owner nothing
     *("version", "suite", "initial_model", "test_set", "confirmations"),
     *("learning.optimiser.learning_rate_micro", "learning.optimiser.reference_count", "learning.encoding.packing"),
+    "learning.sparsity.scale_micro",
     *("learning.quantiser.bound_micro", "learning.quantiser.bits"),
     *("durations.enrolment_seconds", "durations.commit_seconds", "durations.settle_seconds"),
     *("durations.roster_seconds", "cohort.flap_changes", "cohort.flap_rounds", "durations.objection_seconds"),
@@ -174,7 +175,7 @@ def test_privacy_is_told_as_spent_next_and_all() -> None:
 def test_coordinates_that_are_always_sent_count_as_sent() -> None:
     two_layers = tuple(Layer("linear", {"outputs": outputs, "bias": 1}) for outputs in (2, 3))
     sparse = replace(SPEC, model=ModelSpec((60,), 3, two_layers), learning=with_terms(SPEC.learning, density_ppm=1))
-    assert _told(sparse).sent_parameters == 11  # all biases, and the last layer
+    assert _told(sparse).sent_parameters == 12  # all biases, the last layer, and one that has its turn
 
 
 def test_a_task_whose_figures_this_phone_cannot_check_is_refused() -> None:

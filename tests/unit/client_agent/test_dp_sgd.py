@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from typing import Any
+from unittest import mock
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from client_agent.privacy.clipping import units_of_clip
 from client_agent.randomness import SystemRandomness
 from client_agent.training.dp_sgd import DpSgd, NoExamples
 from client_agent.training.gradients import ClippedSum, Gradients
@@ -19,8 +24,20 @@ from protocol.model.layout import PARAMETER_BOUND
 from protocol.model.specification import dimension_of
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.round.training import StepEvidence, Trainer
+from protocol.sparse.index_set import IndexSet
 from tests.samples import with_terms
-from tests.unit.client_agent.scene_learning import CONVOLUTION, DEEP, LINEAR, NOISELESS, TERMS, Recorder, examples
+from tests.unit.client_agent.scene_learning import (
+    CONVOLUTION,
+    DEEP,
+    LINEAR,
+    NOISELESS,
+    TERMS,
+    Recorder,
+    everything,
+    examples,
+    point_of,
+    some,
+)
 
 WIDE = ModelSpec((5_000,), 10, (Layer("linear", {"outputs": 10, "bias": 0}),))  # 50,000 coordinates
 SEED = SeededRandomness(b"trainer")
@@ -36,14 +53,17 @@ def _delta(
     labels: npt.NDArray[np.uint8],
     learning: LearningTerms,
     randomness: Randomness = SEED,
+    sent: IndexSet | None = None,
 ) -> npt.NDArray[np.float64]:
-    parameters = np.zeros(dimension_of(model), dtype=np.float32)
-    return _trainer(model, images, labels).train(parameters, learning, randomness, "round").delta
+    """At all coordinates, unless told otherwise."""
+    parameters, sent = np.zeros(dimension_of(model), dtype=np.float32), sent or everything(model)
+    return _trainer(model, images, labels).train(parameters, learning, sent, randomness, "round").delta
 
 
 @pytest.mark.parametrize(("steps", "rate_ppm"), [(1, MICRO), (5, 100_000)])
-@pytest.mark.parametrize("count", [1, 40])
-def test_with_zero_gradients_the_spread_is_the_plans(steps: int, rate_ppm: int, count: int) -> None:
+@pytest.mark.parametrize(("count", "every"), [(1, 1), (40, 1), (1, 4), (40, 9)])
+def test_with_zero_gradients_the_spread_is_the_plans(steps: int, rate_ppm: int, count: int, every: int) -> None:
+    """Less by the square root of the share that is sent, as the clip is."""
     learning = with_terms(
         TERMS,
         local_steps=steps,
@@ -54,9 +74,11 @@ def test_with_zero_gradients_the_spread_is_the_plans(steps: int, rate_ppm: int, 
         reference_count=144,
     )
     blank = np.zeros((count, *WIDE.input_shape), dtype=np.uint8)  # no input, no bias: no gradient
-    delta = _delta(WIDE, blank, np.zeros(count, dtype=np.uint8), learning)
-    planned = 2.04 * 0.3 * 7 / (rate_ppm / MICRO * 144) * np.sqrt(steps)
-    assert delta.std() == pytest.approx(planned, rel=0.02)
+    sent = some(WIDE, np.arange(0, dimension_of(WIDE), every))
+    delta = _delta(WIDE, blank, np.zeros(count, dtype=np.uint8), learning, sent=sent)
+    planned = 2.04 * 0.3 * 7 / (rate_ppm / MICRO * 144) * np.sqrt(steps / every)
+    assert len(delta) == len(sent.indices)
+    assert delta.std() == pytest.approx(planned, rel=0.03)
     assert abs(delta.mean()) < 5 * planned / np.sqrt(len(delta))
 
 
@@ -66,7 +88,7 @@ def test_every_step_and_coordinate_has_noise_of_its_own() -> None:
     first, second = (
         _delta(WIDE, blank, np.zeros(1, dtype=np.uint8), with_terms(learning, local_steps=steps)) for steps in (1, 2)
     )
-    assert len(np.unique(first)) == len(first)
+    assert len(np.unique(first)) > 0.95 * len(first)  # of some millions that are likely
     assert abs(np.corrcoef(first, second - first)[0, 1]) < 5 / np.sqrt(len(first))
 
 
@@ -111,8 +133,9 @@ def test_each_example_is_sampled_by_itself_at_the_public_rate() -> None:
     images, labels = np.ones((count, 12), dtype=np.uint8), np.zeros(count, dtype=np.uint8)
     learning = with_terms(NOISELESS, sampling_rate_ppm=100_000, learning_rate_micro=1)
     trainer, parameters = _trainer(LINEAR, images, labels), np.zeros(dimension_of(LINEAR), dtype=np.float32)
+    sent = everything(LINEAR)
     one = np.linalg.norm(_delta(LINEAR, images[:1], labels[:1], with_terms(learning, sampling_rate_ppm=MICRO)) / rate)
-    counts = [np.linalg.norm(trainer.train(parameters, learning, SEED, f"{n}").delta) / one for n in range(steps)]
+    counts = [np.linalg.norm(trainer.train(parameters, learning, sent, SEED, f"{n}").delta) / one for n in range(steps)]
     spread = np.sqrt(count * rate * (1 - rate))
     assert np.mean(counts) == pytest.approx(count * rate, abs=4 * spread / np.sqrt(steps))
     assert np.std(counts) == pytest.approx(spread, rel=0.2)  # binomial: a fixed batch would have none
@@ -122,26 +145,73 @@ def test_the_evidence_counts_who_took_part_and_how_far_they_were_cut() -> None:
     images, labels = np.ones((9, 12), dtype=np.uint8), np.zeros(9, dtype=np.uint8)
     norm = np.sqrt((4 + 1 + 1) / 9 * 13)  # at zero every class has a third
     parameters, learning = np.zeros(dimension_of(LINEAR), dtype=np.float32), with_terms(NOISELESS, local_steps=1)
+    sent = everything(LINEAR)
     for clip_micro, clipped, kept in ((MICRO, 9, 1.0), (100 * MICRO, 0, norm)):
         terms = with_terms(learning, clip_micro=clip_micro)
-        (step,) = _trainer(LINEAR, images, labels).train(parameters, terms, SEED, "round").evidence
+        (step,) = _trainer(LINEAR, images, labels).train(parameters, terms, sent, SEED, "round").evidence
         assert (step.sampled, step.clipped) == (9, clipped)
         assert (step.longest, step.sum_of_squares) == pytest.approx((norm, 9 * kept**2))
     nobody = with_terms(TERMS, local_steps=3, sampling_rate_ppm=1)
-    training = _trainer(LINEAR, images, labels).train(parameters, nobody, SEED, "round")
+    training = _trainer(LINEAR, images, labels).train(parameters, nobody, sent, SEED, "round")
     assert training.evidence == (StepEvidence(0, 0, 0.0, 0.0),) * 3
+
+
+@pytest.mark.parametrize(("model", "clip"), [(LINEAR, 1_500), (DEEP, 20), (CONVOLUTION, 20)])
+def test_only_what_is_sent_moves_and_by_its_own_gradient(model: ModelSpec, clip: int) -> None:
+    """Below the clip a step is that of the whole gradient, cut down; and no step moves the others."""
+    images, labels = examples(8, 1, model.input_shape)
+    short = with_terms(NOISELESS, clip_micro=clip * MICRO, local_steps=1)
+    sent = some(model, np.arange(1, dimension_of(model), 3))
+    parameters, gradients = point_of(model, 0.01).astype(np.float32), Asked(Gradients(model, images, labels))
+    whole, part = (
+        DpSgd(gradients).train(parameters, short, at, SEED, "round").delta for at in (everything(model), sent)
+    )
+    assert np.abs(part).max() > clip / 100
+    np.testing.assert_allclose(part, whole[sent.indices], atol=clip / 1_000)
+    gradients.points.clear()
+    DpSgd(gradients).train(parameters, with_terms(TERMS, local_steps=3), sent, SEED, "round")
+    others = np.setdiff1d(np.arange(dimension_of(model)), sent.indices)
+    for point in gradients.points[1:]:
+        assert np.array_equal(point[others], parameters[others].astype(np.float64))
+        assert (point[sent.indices] != parameters[sent.indices]).all()
+
+
+@pytest.mark.parametrize("every", [1, 2, 4, 13])
+def test_the_clip_is_less_by_the_square_root_of_the_share(every: int) -> None:
+    """One gradient is far longer than it, so the step is as long as the clip."""
+    learning, sent = with_terms(NOISELESS, local_steps=1), some(LINEAR, np.arange(0, 39, every))
+    delta = _delta(LINEAR, *examples(1, 3), learning, sent=sent)
+    step = learning.optimiser.learning_rate_micro / MICRO / learning.optimiser.reference_count
+    clip = learning.mechanism.clip_micro / MICRO * np.sqrt(len(sent.indices) / 39)
+    assert np.linalg.norm(delta) / step == pytest.approx(clip, rel=1e-3)
+
+
+@pytest.mark.parametrize("every", [1, 2, 4, 13])
+def test_noise_is_the_multiplier_of_what_one_example_can_do_whatever_is_sent(every: int) -> None:
+    """So epsilon, which follows from the noise multiplier, does not depend on the density."""
+    asked = list[tuple[Fraction, int]]()
+
+    def noise(std: Fraction, count: int, *_: Any) -> npt.NDArray[np.int64]:
+        asked.append((std, count))
+        return np.zeros(count, dtype=np.int64)
+
+    learning, sent = with_terms(TERMS, noise_multiplier_micro=3_450_000), some(LINEAR, np.arange(0, 39, every))
+    with mock.patch("client_agent.training.dp_sgd.rounded_gaussian", noise):
+        _delta(LINEAR, *examples(5, 1), learning, sent=sent)
+    units = units_of_clip(len(sent.indices))  # the most that one example moves the sum, in steps of the grid
+    assert asked == [(Fraction(69, 20) * units, len(sent.indices))]
 
 
 def test_what_is_drawn_for_a_step() -> None:
     images, labels = examples(7, 3)
     recorder = Recorder(b"recorder")
     _delta(LINEAR, images, labels, with_terms(TERMS, local_steps=2), recorder)
-    noise = 8 * (dimension_of(LINEAR) + 1)  # 39 numbers, in pairs
+    noise = 8 * dimension_of(LINEAR)
     assert recorder.drawn == [
         ("round/sample/0", 56),
-        ("round/noise/0", noise),
+        ("round/noise/0/upper", noise),
         ("round/sample/1", 56),
-        ("round/noise/1", noise),
+        ("round/noise/1/upper", noise),
     ]
 
 
@@ -162,22 +232,40 @@ def test_the_systems_randomness_never_repeats() -> None:
     assert not np.any(first == second)
 
 
-class Pushing(Gradients):
+class Asked:
+    """Remembers the points at which gradients were asked for."""
+
+    def __init__(self, gradients: Gradients) -> None:
+        self._gradients, self.points = gradients, list[npt.NDArray[np.float64]]()
+
+    def __len__(self) -> int:
+        return len(self._gradients)
+
+    def clipped_sum(
+        self, point: npt.NDArray[np.float64], sent: npt.NDArray[np.uint32], chosen: npt.NDArray[np.int64], clip: float
+    ) -> ClippedSum:
+        self.points.append(point.copy())
+        return self._gradients.clipped_sum(point, sent, chosen, clip)
+
+
+class Pushing(Asked):
     """Sums that are nothing but long; remembers the points that it was asked at."""
 
     def __init__(self) -> None:
-        super().__init__(LINEAR, *examples(1, 0))
-        self.points: list[npt.NDArray[np.float64]] = []
+        super().__init__(Gradients(LINEAR, *examples(1, 0)))
 
-    def clipped_sum(self, point: npt.NDArray[np.float64], chosen: npt.NDArray[np.int64], clip: float) -> ClippedSum:
-        self.points.append(point)
-        return ClippedSum(np.where(np.arange(len(point)) % 2, clip, -clip), np.full(len(chosen), clip))
+    def clipped_sum(
+        self, point: npt.NDArray[np.float64], sent: npt.NDArray[np.uint32], chosen: npt.NDArray[np.int64], clip: float
+    ) -> ClippedSum:
+        self.points.append(point.copy())
+        units = units_of_clip(len(sent))
+        return ClippedSum(np.where(np.arange(len(sent)) % 2, units, -units), np.full(len(chosen), clip))
 
 
 def test_no_step_leaves_the_bound_of_parameters() -> None:
     learning = with_terms(TERMS, local_steps=4, learning_rate_micro=400_000 * MICRO)
     gradients, start = Pushing(), np.zeros(39, dtype=np.float32)
-    delta = DpSgd(gradients).train(start, learning, SEED, "round").delta
+    delta = DpSgd(gradients).train(start, learning, everything(LINEAR), SEED, "round").delta
     for point in (*gradients.points[1:], delta):
         assert np.abs(point).max() == PARAMETER_BOUND
     assert len(gradients.points) == 4
@@ -186,9 +274,9 @@ def test_no_step_leaves_the_bound_of_parameters() -> None:
 def test_without_examples_there_is_the_noise_of_every_step() -> None:
     """The same bits as of a household none of whose examples was sampled."""
     rarely = with_terms(TERMS, local_steps=2, sampling_rate_ppm=1)
-    start = np.zeros(39, dtype=np.float32)
-    sampled = _trainer(LINEAR, *examples(5, 6)).train(start, rarely, SEED, "round")
-    nobody = DpSgd(NoExamples()).train(start, rarely, SEED, "round")
+    start, sent = np.zeros(39, dtype=np.float32), some(LINEAR, np.arange(0, 39, 2))
+    sampled = _trainer(LINEAR, *examples(5, 6)).train(start, rarely, sent, SEED, "round")
+    nobody = DpSgd(NoExamples()).train(start, rarely, sent, SEED, "round")
     assert nobody.delta.tobytes() == sampled.delta.tobytes()
     assert nobody.delta.all()
     assert nobody.evidence == (StepEvidence(0, 0, 0.0, 0.0),) * 2
@@ -197,7 +285,7 @@ def test_without_examples_there_is_the_noise_of_every_step() -> None:
 def test_parameters_are_left_alone() -> None:
     images, labels = examples(5, 6)
     parameters = np.ones(dimension_of(LINEAR), dtype=np.float32)
-    _trainer(LINEAR, images, labels).train(parameters, TERMS, SEED, "round")
+    _trainer(LINEAR, images, labels).train(parameters, TERMS, everything(LINEAR), SEED, "round")
     assert (parameters == 1).all()
 
 

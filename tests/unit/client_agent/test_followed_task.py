@@ -9,7 +9,6 @@ import pytest
 from client_agent.edge_client import EdgeClient, EdgeUnavailableError
 from client_agent.entitlements import Entitlements
 from client_agent.followed_task import DocumentAbsentError, FollowedTask
-from client_agent.outcome import was_added
 from protocol.canonical import encode
 from protocol.errors import Party
 from protocol.identifiers import ZERO_DIGEST
@@ -17,7 +16,6 @@ from protocol.incentives.rewards import allocation_root
 from protocol.messages.chain import (
     KeyRequested,
     Left,
-    RoundAbandoned,
     RoundExpired,
     RoundFrozen,
     RoundOpened,
@@ -71,19 +69,14 @@ class _Scene:
             settle_until=1,
         )
 
-    def publish(
-        self, number: int, reputation: int, accepted: tuple[bytes, ...] = (ME,), model: bytes | None = None
-    ) -> None:
+    def publish(self, number: int, reputation: int, accepted: tuple[bytes, ...] = (ME,)) -> None:
         self.say_requested(number)
         digests = self._settled(number, reputation, accepted)
-        model = model or bytes([0x20 + number]) * 32
+        model = bytes([0x20 + number]) * 32
         self.chain.mine(RoundPublished, round=number, model=model, allocated=1, correct=1, examples=1, **digests)
 
     def say_requested(self, number: int) -> None:
         self.chain.mine(KeyRequested, round=number, request=ZERO_DIGEST)
-
-    def abandon(self, number: int, reputation: int) -> None:
-        self.chain.mine(RoundAbandoned, round=number, allocated=1, **self._settled(number, reputation, (ME,)))
 
     def _settled(self, number: int, reputation: int, accepted: tuple[bytes, ...]) -> dict[str, bytes]:
         allocation = Allocation(1, number, (Entitlement(ME, number, reputation),))
@@ -98,9 +91,11 @@ class _Scene:
         for _ in range(times * CONFIRMATIONS):
             self.chain.mine()
 
-    def outcome(self, number: int) -> bool | None:
+    def is_over(self, number: int) -> bool:
+        """With the task's confirmations upon its end."""
         self.refresh()
-        return was_added(self.followed, number, ME)
+        facts = self.followed.state.round(number)
+        return facts is not None and facts.ended is not None and self.followed.is_buried(facts.ended)
 
     def refresh(self) -> None:
         self.followed.refresh()
@@ -116,35 +111,25 @@ def scene() -> _Scene:
     return _Scene()
 
 
-def test_an_outcome_counts_once_the_task_s_confirmations_lie_upon_it(scene: _Scene) -> None:
+def test_an_end_counts_once_the_task_s_confirmations_lie_upon_it(scene: _Scene) -> None:
     scene.open(1)
     scene.publish(1, reputation=3)
     for _ in range(CONFIRMATIONS):
-        assert scene.outcome(1) is None
+        assert not scene.is_over(1)
         scene.chain.mine()
-    assert scene.outcome(1) is True
-    assert scene.outcome(2) is None
-
-
-def test_a_record_that_nobody_shows_once_its_round_is_deep_enough_adds_nothing(scene: _Scene) -> None:
-    scene.open(1)
-    scene.publish(1, reputation=3)
-    scene.store.objects = {name: data for name, data in scene.store.objects.items() if b"verdict" not in data}
-    assert scene.outcome(1) is None
-    scene.bury()
-    assert scene.outcome(1) is False
+    assert scene.is_over(1)
 
 
 def test_a_round_that_vanishes_ends_as_it_ends_afterwards(scene: _Scene) -> None:
     scene.open(1, plan=b"\1" * 32)
     scene.publish(1, reputation=3)
-    assert scene.outcome(1) is None
+    scene.refresh()
     assert scene.followed.state.rounds[0].opened.plan == b"\1" * 32
     scene.chain.fall_back(2)
     scene.open(1, plan=b"\7" * 32)
     scene.publish(1, reputation=1, accepted=(OTHER,))
     scene.bury()
-    assert scene.outcome(1) is False
+    assert scene.is_over(1)
     assert scene.followed.state.rounds[0].opened.plan == b"\7" * 32
     scene.open(2)
     assert scene.reputations(2) == {1}
@@ -171,7 +156,7 @@ def test_what_only_the_lost_branch_said_is_forgotten(scene: _Scene) -> None:
     assert settled is not None and scene.entitlements.after(settled) is not None
     scene.chain.fall_back(2)
     scene.bury(3)  # the branch that wins is longer
-    assert scene.outcome(1) is None
+    scene.refresh()
     assert scene.followed.state.rounds == () and scene.followed.state.last_settled() is None
 
 
@@ -188,21 +173,7 @@ def test_the_time_of_a_settlement_moves_with_its_block(scene: _Scene) -> None:
     assert scene.followed.refresh().payable_from() == 150 + dispute
 
 
-@pytest.mark.parametrize("kind", ["abandoned", "expired", "frozen"])
-def test_other_ends_leave_the_update_out(scene: _Scene, kind: str) -> None:
-    scene.open(1)
-    if kind == "abandoned":
-        scene.abandon(1, reputation=3)
-    elif kind == "expired":
-        scene.chain.mine(RoundExpired, round=1)
-    else:
-        scene.chain.mine(RoundFrozen, round=1, culprit=OTHER)
-    assert scene.outcome(1) is None
-    scene.bury()
-    assert scene.outcome(1) is False
-
-
-def test_a_frozen_round_keeps_its_update_and_loses_its_reputations(scene: _Scene) -> None:
+def test_a_frozen_round_loses_its_reputations(scene: _Scene) -> None:
     scene.open(1)
     scene.publish(1, reputation=3)
     scene.open(2)
@@ -214,20 +185,7 @@ def test_a_frozen_round_keeps_its_update_and_loses_its_reputations(scene: _Scene
     scene.publish(3, reputation=5)
     scene.chain.mine(RoundFrozen, round=3, culprit=OTHER)
     scene.open(4)
-    scene.bury()
-    assert scene.outcome(2) is True
     assert scene.reputations(4) == {3}, "only round 1 still stands"
-
-
-@pytest.mark.parametrize("model", [SPEC.initial_model, b"\x21" * 32], ids=["the initial one", "an earlier one"])
-def test_a_round_that_publishes_a_model_which_stands_already_adds_nothing(scene: _Scene, model: bytes) -> None:
-    """Its sum was garbage; the residual stays owed."""
-    scene.open(1)
-    scene.publish(1, reputation=3)
-    scene.open(2)
-    scene.publish(2, reputation=4, model=model)
-    scene.bury()
-    assert (scene.outcome(1), scene.outcome(2)) == (True, False)
 
 
 def test_a_latecomer_comes_with_the_reputation_of_its_enrolment_whatever_was_settled_before(scene: _Scene) -> None:

@@ -1,7 +1,10 @@
-"""Noise from bytes: normal in its moments and tails, and finite whatever the bytes are."""
+"""Rounded Gaussian noise: the probabilities of integers are those of the ideal, to 128 bits, far out as well."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
+from math import exp, pi, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -9,58 +12,98 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_agent.privacy.noise import BYTES_PER_VALUE, bytes_for, standard_normal
+from client_agent.privacy.noise import LARGEST_STD, MARGIN, exceeding, quantile, rounded_gaussian
 from protocol.randomness import SeededRandomness
 
 COUNT = 400_000
-SAMPLE = standard_normal(SeededRandomness(b"noise").draw("noise", bytes_for(COUNT)))
+STD = Fraction(7, 2)
+SAMPLE = rounded_gaussian(STD, COUNT, SeededRandomness(b"noise").draw, "noise")
+DIGITS = Decimal(10) ** -50
+
+
+class Given:
+    """Upper and lower halves that a test chose; which of them were asked for."""
+
+    def __init__(self, upper: list[int], lower: int) -> None:
+        self._halves = {"upper": upper, "lower": [lower] * len(upper)}
+        self.asked: list[tuple[str, int]] = []
+
+    def draw(self, purpose: str, size: int) -> bytes:
+        kind = purpose.rpartition("/")[2]
+        self.asked.append((kind, size))
+        return np.array(self._halves[kind][: size // 8], dtype="<u8").tobytes()
+
+
+def edges_below(place: int, std: Fraction) -> int:
+    """By the definition: edges 1/2, 3/2, ... with a smaller chance of being exceeded than none at ``place``/2^128."""
+    size = 0
+    while Fraction(exceeding(Fraction(2 * size + 1, 2) / std)) > Fraction(2 * place + 1, 2**129):
+        size += 1
+    return size
 
 
 def test_moments() -> None:
-    error = 1 / np.sqrt(COUNT)
+    error, variance = float(STD) / sqrt(COUNT), float(STD) ** 2 + 1 / 12
     assert abs(SAMPLE.mean()) < 4 * error
-    assert abs(SAMPLE.std() - 1) < 4 * error
-    assert abs((SAMPLE**3).mean()) < 4 * np.sqrt(15) * error
-    assert abs((SAMPLE**4).mean() - 3) < 4 * np.sqrt(96) * error
+    assert SAMPLE.var() == pytest.approx(variance, rel=4 * sqrt(2 / COUNT))
+    assert abs((SAMPLE.astype(float) ** 3).mean()) < 4 * sqrt(15) * float(STD) ** 3 / sqrt(COUNT)
 
 
-def test_a_hundred_equally_likely_intervals() -> None:
-    edges = [NormalDist().inv_cdf(percent / 100) for percent in range(1, 100)]
-    counts = np.bincount(np.searchsorted(edges, SAMPLE), minlength=100)
-    chi_squared = ((counts - COUNT / 100) ** 2 / (COUNT / 100)).sum()
-    assert abs(chi_squared - 99) < 4 * np.sqrt(2 * 99)
+def test_every_integer_is_as_frequent_as_it_should_be() -> None:
+    law = NormalDist(0, float(STD))
+    values = range(-9, 10)
+    expected = np.array([COUNT * (law.cdf(value + 0.5) - law.cdf(value - 0.5)) for value in values])
+    counts = np.array([np.count_nonzero(value == SAMPLE) for value in values])
+    assert abs(((counts - expected) ** 2 / expected).sum() - len(values)) < 4 * sqrt(2 * len(values))
 
 
-@pytest.mark.parametrize("bound", [1.0, 2.0, 3.0, 4.0])
-def test_tails(bound: float) -> None:
-    expected = COUNT * NormalDist().cdf(-bound)
-    for tail in (bound < SAMPLE, -bound > SAMPLE):
-        assert abs(int(tail.sum()) - expected) < 5 * np.sqrt(expected)
+@pytest.mark.parametrize("std", [Fraction(1, 3), Fraction(1), Fraction(9, 2)])
+def test_the_places_of_a_small_table_are_shared_out_exactly(std: Fraction) -> None:
+    """The integer k gets the places between its two edges: at each edge the neighbours on both sides are compared."""
+    for size in range(4):
+        edge = int(Fraction(exceeding(Fraction(2 * size + 1, 2) / std)) * 2**128)
+        for place, expected in ((edge - 2, size + 1), (edge + 2, size)):
+            upper = place >> 64 << 1
+            halves = Given([upper, upper | 1], place & 2**64 - 1)
+            assert rounded_gaussian(std, 2, halves.draw, "edge").tolist() == [expected, -expected]
+            assert halves.asked == [("upper", 16), ("lower", 16)]
 
 
-def test_the_two_of_a_pair_and_neighbours_are_uncorrelated() -> None:
-    first, second = SAMPLE[: COUNT // 2], SAMPLE[COUNT // 2 :]
-    for left, right in ((first, second), (first**2, second**2), (SAMPLE[:-1], SAMPLE[1:])):
-        assert abs(np.corrcoef(left, right)[0, 1]) < 5 / np.sqrt(len(left))
+@given(upper=st.integers(0, 2**64 - 1), lower=st.integers(0, 2**64 - 1), numerator=st.integers(1, 400))
+def test_float64_and_integers_agree(upper: int, lower: int, numerator: int) -> None:
+    std = Fraction(numerator, 40)
+    (found,) = rounded_gaussian(std, 1, Given([upper], lower).draw, "one")
+    assert abs(found) == edges_below((upper >> 1) << 64 | lower, std)
+    assert found == 0 or (found < 0) == bool(upper & 1)
 
 
-@pytest.mark.parametrize("pattern", [b"\x00", b"\xff", b"\x00" * 8 + b"\xff" * 8, b"\xff" * 8 + b"\x00" * 8])
-def test_extreme_bytes_give_finite_numbers(pattern: bytes) -> None:
-    values = standard_normal((pattern * 16)[:16])
-    assert len(values) == 2
-    assert np.isfinite(values).all()
-    assert np.abs(values).max() < 8.7
+def test_tails_reach_beyond_what_a_double_draws() -> None:
+    (found,) = rounded_gaussian(Fraction(1_000), 1, Given([0], 0).draw, "one")
+    assert 13_000 < found < 13_200
+    assert exceeding(Fraction(int(found), 1_000)) < Decimal(2) ** -127
 
 
-@given(st.binary(min_size=16, max_size=160))
-def test_any_bytes_give_finite_numbers(random: bytes) -> None:
-    random = random[: len(random) // 16 * 16]
-    values = standard_normal(random)
-    assert len(values) == len(random) // BYTES_PER_VALUE
-    assert np.isfinite(values).all()
+def test_quantiles_are_off_by_far_less_than_is_allowed_for() -> None:
+    chances = np.concatenate([np.linspace(0.0005, 0.5, 300), 2.0 ** -np.arange(2.0, 128.0)])
+    for chance, found in zip(chances.tolist(), quantile(chances).tolist(), strict=True):
+        density = exp(-(found**2) / 2) / sqrt(2 * pi)
+        assert abs(float(exceeding(Fraction(found)) - Decimal(chance))) / density < MARGIN / 100
 
 
-@given(st.integers(0, 1000))
-def test_enough_bytes(count: int) -> None:
-    assert bytes_for(count) % 16 == 0
-    assert count <= len(standard_normal(bytes(bytes_for(count)))) <= count + 1
+def test_the_chance_of_more_against_known_digits() -> None:
+    assert abs(exceeding(Fraction(0)) - Decimal("0.5")) < DIGITS
+    known = Decimal("0.15865525393145705141476745436796207752208703327339560901260527")  # of one standard deviation
+    assert abs(exceeding(Fraction(1)) - known) < DIGITS
+    assert float(exceeding(Fraction(6))) == pytest.approx(NormalDist().cdf(-6), rel=1e-9)
+
+
+def test_without_a_spread_there_is_no_noise_and_nothing_is_drawn() -> None:
+    halves = Given([], 0)
+    assert rounded_gaussian(Fraction(0), 3, halves.draw, "none").tolist() == [0, 0, 0]
+    assert not halves.asked
+
+
+@pytest.mark.parametrize("std", [Fraction(-1), Fraction(LARGEST_STD + 1)])
+def test_a_spread_out_of_range(std: Fraction) -> None:
+    with pytest.raises(ValueError, match="standard deviation"):
+        rounded_gaussian(std, 1, SeededRandomness(b"").draw, "none")

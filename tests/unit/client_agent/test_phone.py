@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -27,7 +26,6 @@ def test_a_whole_task_without_a_sleep(tmp_path: Path) -> None:
     assert [len(sent) for sent in phone.server.submitted.values()] == [1, 1, 1]
     assert phone.paid() == owed(phone.server, ROUNDS) > 0
     assert phone.agent.step() is None
-    assert dict(phone.agent.journal.outcomes) == {1: True, 2: True, 3: True}
     assert set(phone.agent.bytes_per_round) == {1, 2, 3}
 
 
@@ -175,7 +173,6 @@ def test_a_phone_enrols_while_the_task_runs_and_works_once_it_is_planned(tmp_pat
     server = PlayedServer(roster_rounds=1)
     server.reputations.pop(PHONE.address)
     server.allocation = server.allocations[0] = first_allocation(1, server.reputations)
-    server.history = replace(server.history, named=tuple(sorted(OTHERS)))
     server.open()
     server.chain.time += UNTIL_END
     server.publish()
@@ -184,7 +181,6 @@ def test_a_phone_enrols_while_the_task_runs_and_works_once_it_is_planned(tmp_pat
     phone.steps(60)
     assert PHONE.address in phone.agent.followed.state.enrolled
     server.allocation = admit(server.allocation, {PHONE.address: 2})
-    server.history = replace(server.history, named=tuple(sorted([PHONE.address, *OTHERS])))
     play_round(phone)
     assert (list(server.submitted), phone.charged()) == ([2], {2})
     play_round(phone)

@@ -12,7 +12,7 @@ from protocol.cohort import sum_of
 from protocol.errors import HearthError, VerificationError
 from protocol.messages.chain import RoundOpened
 from protocol.messages.round import ClientWeight, RoundPlan
-from protocol.round.planning import History, choose_index_set, plan_round
+from protocol.round.planning import plan_round
 from protocol.round.scheme import RoundScheme
 from tests.samples import DOMAIN, client_address, cohort_of, sample_spec, with_terms
 
@@ -21,9 +21,7 @@ CLIENTS = sorted(client_address(number) for number in range(3))
 
 
 def _plan() -> RoundPlan:
-    history = History(tuple(CLIENTS), SPEC.initial_model)
-    indices = choose_index_set(SPEC, 1, history)
-    return plan_round(SPEC, DOMAIN, 1, 1, dict.fromkeys(CLIENTS, 2), history, b"\7" * 32, len(indices))
+    return plan_round(SPEC, DOMAIN, 1, 1, dict.fromkeys(CLIENTS, 2), SPEC.initial_model)
 
 
 def _changed(change: dict[str, Any]) -> RoundPlan:

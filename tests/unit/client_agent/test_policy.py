@@ -27,8 +27,10 @@ from protocol.domain import Domain
 from protocol.errors import PolicyError
 from protocol.identifiers import to_hex
 from protocol.messages.task import MICRO, Committee, Layer, ModelSpec, TaskSpec
+from protocol.model.layout import Layout
 from protocol.privacy.spending import spent
-from protocol.round.planning import History, plan_round
+from protocol.round.planning import plan_round, sent_parameters
+from protocol.round.scheme import encoding_of
 from protocol.task.limits import CohortLimits
 from storage.records.journal import Journal
 from storage.records.memory import MemoryRecords
@@ -144,7 +146,7 @@ def test_every_line_has_its_test() -> None:
 def test_a_cohort_that_hides_nobody_is_refused() -> None:
     def plan(*reputations: int) -> Any:
         cohort = {client_address(number): reputation for number, reputation in enumerate(reputations)}
-        return plan_round(SPEC, DOMAIN, 1, 1, cohort, History(tuple(sorted(cohort)), b"\1" * 32), b"\2" * 32, 11)
+        return plan_round(SPEC, DOMAIN, 1, 1, cohort, b"\1" * 32)
 
     check_cohort(POLICY, plan(2, 2, 2, 2, 3))
     refused_by("cohort.min_clients", "4", "at least 5", lambda: check_cohort(POLICY, plan(2, 2, 2, 2)))
@@ -171,7 +173,8 @@ def test_work_follows_from_public_terms_alone() -> None:
     assert work.activations == 36 + 8 + 8 + 3
     # 9 weights at 4 places for each of 2 channels, and 8 * 3 weights; three passes, four steps over half of the data
     assert work.seconds == -(-3 * 4 * 1_500_000 * (72 + 24) // 10**9)
-    assert work.bytes > 47 * (4 + 4 + 4)
+    body, largest = encoding_of(spec).body_bytes(sent_parameters(spec)), Layout.of(spec.model).max_bytes
+    assert work.bytes == body + largest > 47 * 4  # the update, and a model of 47 parameters
 
 
 # the phone

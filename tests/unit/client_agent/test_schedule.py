@@ -111,11 +111,10 @@ def test_nothing_shows_why_a_phone_may_not_use_its_examples(name: str, usual: li
     assert len([text for text in phone.told if "none of your examples" in text and reason in text]) == ROUNDS
 
 
-def test_what_the_phone_owes_the_model_is_still_owed_after_an_update_without_examples(tmp_path: Path) -> None:
+def test_a_training_that_fails_is_charged_all_the_same(tmp_path: Path) -> None:
     phone, _ = whole_task(tmp_path, Home(1.0, ValueError("a shape")))
-    assert dict(phone.agent.journal.outcomes) == {1: True, 2: True, 3: True}
+    assert len(phone.agent.journal.sealed) == ROUNDS
     assert len(phone.charged()) == ROUNDS, "the training had started"
-    assert not phone.agent.journal.residual(21).any()
 
 
 def test_a_missed_instant_is_shown_to_the_owner(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import pytest
 
 from client_agent.edge_client import EdgeClient, NextRound
@@ -54,7 +53,7 @@ class _Phone:
         submission = self.scene.submission(VICTIM, 1)
         signed = commitment_of(self.scene.plan(1), submission)
         plan = self.scene.plan(1)
-        self.journal.seal(Sealed(signed, place_of(plan.weights, submission.client)), b"", np.zeros(1))
+        self.journal.seal(Sealed(signed, place_of(plan.weights, submission.client)), b"")
         self.followed.refresh()
         self.watch.keep_receipt(signed, self.scene.desk.submit(1, submission))
         return signed

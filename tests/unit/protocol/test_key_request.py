@@ -53,7 +53,6 @@ def _plan(**changes: Any) -> RoundPlan:
         key_epoch=1,
         previous_label=ZERO_DIGEST,
         model=b"\3" * 32,
-        index_set=b"\4" * 32,
         dimension=10,
         learning=spec.learning,
         min_clients=2,

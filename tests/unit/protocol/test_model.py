@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 
 from protocol.encryption.port import largest_value
 from protocol.errors import MalformedError, Party
-from protocol.messages.task import Layer, ModelSpec
+from protocol.messages.task import MICRO, Layer, ModelSpec
 from protocol.model.evaluation import count_correct, fixed_features
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import PARAMETER_BOUND, Layout, always_sent
 from protocol.model.specification import dimension_of, validate
 from protocol.model.step import apply_step
+from protocol.sparse.index_set import IndexSet
 from protocol.sparse.quantization import dequantise
 from scripts.demonstration.presets import digits_terms, mnist_terms
 from scripts.evaluate.centralised import scores
-from tests.samples import sample_spec
+from tests.samples import sample_spec, with_terms
 
 LINEAR = ModelSpec((6,), 3, (Layer("linear", {"outputs": 3, "bias": 1}),))
 CONVOLUTION = ModelSpec(
@@ -197,23 +198,35 @@ def test_starting_parameters_are_the_same_for_everyone() -> None:
     assert np.abs(first).max() <= np.sqrt(6 / 5)
 
 
-def test_a_step_moves_only_the_index_set() -> None:
-    quantiser = sample_spec().learning.quantiser
+@given(st.sets(st.integers(0, dimension_of(CONVOLUTION) - 1)))
+def test_places_of_tensors_are_those_of_the_flat_vector(chosen: set[int]) -> None:
+    layout, vector = Layout.of(CONVOLUTION), _parameters(CONVOLUTION)
+    indices = np.array(sorted(chosen), dtype=np.uint32)
+    tensors = layout.tensors(vector)
+    found = [tensors[name].reshape(-1)[places] for name, places in layout.places(indices)]
+    assert np.array_equal(np.concatenate(found), vector[indices])
+
+
+@pytest.mark.parametrize("scale", [1, 4])
+def test_a_step_moves_only_the_index_set_and_by_the_scale_what_takes_turns(scale: int) -> None:
+    """What is always sent moves by the mean itself: nothing has to be made up for."""
+    learning = with_terms(sample_spec().learning, scale_micro=scale * MICRO)
     before = _parameters(LINEAR)
-    indices = np.array([0, 4, 20], dtype=np.uint32)
+    sent = IndexSet(np.array([0, 4, 20], dtype=np.uint32), np.array([True, False, True]), 21)
     sums = np.array([100, -200, 3_000], dtype=np.int64)
-    after = apply_step(before, indices, sums, 7, quantiser)
+    after = apply_step(before, sent, sums, 7, learning)
     moved = np.flatnonzero(after != before)
     assert moved.tolist() == [0, 4, 20]
-    expected = before.astype(np.float64)[indices] + dequantise(sums, quantiser) / 7
-    assert np.array_equal(after[indices], expected.astype(np.float32))
+    mean = dequantise(sums, learning.quantiser) / 7
+    expected = before.astype(np.float64)[sent.indices] + mean * np.array([scale, 1, scale])
+    assert np.array_equal(after[sent.indices], expected.astype(np.float32))
 
 
 def test_a_step_never_makes_a_model_that_phones_refuse() -> None:
-    quantiser = replace(sample_spec().learning.quantiser, bound_micro=2**40 * 10**6)
+    learning = with_terms(sample_spec().learning, bound_micro=2**40 * 10**6)
     indices = np.arange(21, dtype=np.uint32)
-    largest = np.where(indices % 2, 1, -1) * np.int64(7 * largest_value(quantiser.bits))
-    after = apply_step(_parameters(LINEAR), indices, largest, 7, quantiser)
+    largest = np.where(indices % 2, 1, -1) * np.int64(7 * largest_value(learning.quantiser.bits))
+    after = apply_step(_parameters(LINEAR), IndexSet(indices, indices > 10, 21), largest, 7, learning)
     layout = Layout.of(LINEAR)
     assert np.array_equal(layout.from_safetensors(layout.to_safetensors(after)), after)
     assert np.array_equal(after, np.where(indices % 2, PARAMETER_BOUND, -PARAMETER_BOUND))

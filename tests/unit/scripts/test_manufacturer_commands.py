@@ -51,9 +51,10 @@ def line_of(path: Path, beginning: str) -> int:
 
 
 def test_check_says_what_a_task_costs_and_what_comes_next(run: Run, tmp_path: Path) -> None:
-    code, out, err = run("task", "check", written(tmp_path, ("rounds = 10 ", "rounds = 12 ")))
+    changes = ("rounds = 10 ", "rounds = 12 "), ("epsilon_budget = 8.0", "epsilon_budget = 4.0")
+    code, out, err = run("task", "check", written(tmp_path, *changes))
     assert (code, err) == (Outcome.OK, "")
-    for fact in ("4 examples", "escrow: 1200000000000000 wei", "epsilon 8.", "1 times 60000000000000, 5 times 0"):
+    for fact in ("4 examples", "escrow: 1200000000000000 wei", "epsilon 4.", "1 times 60000000000000, 5 times 0"):
         assert fact in out
     assert "note: privacy.epsilon_budget: pays 10 of 12 rounds" in out
     *_, last = out.splitlines()

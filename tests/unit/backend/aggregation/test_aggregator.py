@@ -16,7 +16,7 @@ from tests.unit.backend.rounds.scene_round import CLIENTS, PlannedRound
 def _decrypt(scene: PlannedRound, partials: dict[int, bytes]) -> Aggregate:
     _, total = verify_updates(scene.store, scene.scheme, scene.committed, lambda _: None)
     parameters = np.zeros(Layout.of(scene.spec.model).dimension, dtype=np.float32)
-    return decrypt_sum(scene.scheme, scene.request(), total, partials, scene.indices, parameters)
+    return decrypt_sum(scene.scheme, scene.request(), total, partials, scene.sent, parameters)
 
 
 def _plain(scene: PlannedRound) -> list[int]:
@@ -54,7 +54,7 @@ def test_the_sum_of_others_than_the_requested_is_not_decrypted() -> None:
     _, total = verify_updates(scene.store, scene.scheme, scene.committed, lambda _: None)
     parameters = np.zeros(Layout.of(scene.spec.model).dimension, dtype=np.float32)
     with pytest.raises(EncryptionError) as caught:
-        decrypt_sum(scene.scheme, request, total, partials, scene.indices, parameters)
+        decrypt_sum(scene.scheme, request, total, partials, scene.sent, parameters)
     assert (caught.value.code, caught.value.fault) == ("E_UNAVAILABLE", Party.OURS)
 
 

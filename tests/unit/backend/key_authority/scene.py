@@ -105,7 +105,6 @@ def plan(number: int = 1, **changes: Any) -> RoundPlan:
         key_epoch=number,
         previous_label=ZERO_DIGEST,
         model=b"\1" * 32,
-        index_set=b"\3" * 32,
         dimension=11,
         learning=spec().learning,
         min_clients=spec().cohort.min_clients,

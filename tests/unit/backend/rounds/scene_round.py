@@ -17,7 +17,7 @@ from protocol.messages.task import TaskSpec
 from protocol.randomness import SeededRandomness
 from protocol.round.commitments import batch_of
 from protocol.round.key_request import key_request
-from protocol.round.planning import History, choose_index_set, plan_round
+from protocol.round.planning import choose_index_set, plan_round
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to
 from storage.content.interface import ContentStore
@@ -37,10 +37,9 @@ class PlannedRound:
     store: ContentStore = field(default_factory=MemoryStore)
 
     def __post_init__(self) -> None:
-        history = History(tuple(CLIENTS), self.spec.initial_model)
-        self.indices = choose_index_set(self.spec, 1, history)
+        self.sent = choose_index_set(self.spec, 1)
         reputations = dict.fromkeys(CLIENTS, 2) | {CLIENTS[0]: 4}
-        self.plan: RoundPlan = plan_round(self.spec, DOMAIN, 1, 1, reputations, history, b"\7" * 32, len(self.indices))
+        self.plan: RoundPlan = plan_round(self.spec, DOMAIN, 1, 1, reputations, self.spec.initial_model)
         self.scheme = RoundScheme.of(self.plan, self.spec.committee)
         self.keys = {}
         self.values: dict[Address, npt.NDArray[np.int64]] = {}

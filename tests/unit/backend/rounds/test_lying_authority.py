@@ -128,9 +128,9 @@ def test_over_real_http() -> None:
     _, updates = verify_updates(scene.store, scene.scheme, scene.committed, lambda _: None)
     parameters = np.zeros(Layout.of(scene.spec.model).dimension, dtype=np.float32)
     arguments = scene.scheme, scene.request(), updates
-    aggregate = decrypt_sum(*arguments, partials, scene.indices, parameters)
+    aggregate = decrypt_sum(*arguments, partials, scene.sent, parameters)
     assert (aggregate.members, aggregate.accused) == ((1, 3, 4), (2,))
-    without = decrypt_sum(*arguments, {j: partials[j] for j in (1, 2, 3)}, scene.indices, parameters)
+    without = decrypt_sum(*arguments, {j: partials[j] for j in (1, 2, 3)}, scene.sent, parameters)
     assert (without.members, without.accused) == ((1, 3), ())
     with pytest.raises(EncryptionError):
-        decrypt_sum(*arguments, {j: partials[j] for j in (1, 2)}, scene.indices, parameters)
+        decrypt_sum(*arguments, {j: partials[j] for j in (1, 2)}, scene.sent, parameters)

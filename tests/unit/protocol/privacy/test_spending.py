@@ -12,8 +12,9 @@ from protocol.canonical import decode, encode
 from protocol.errors import MalformedError, Party
 from protocol.messages.charge import Charge
 from protocol.messages.task import MICRO
+from protocol.privacy.pld import PrivacyLoss
 from protocol.privacy.renyi import Renyi
-from protocol.privacy.spending import accountant, spent
+from protocol.privacy.spending import accountant, composed, spent
 from scripts.demonstration.presets import digits_terms, mnist_terms, with_enough_noise
 from tests.samples import sample_spec
 
@@ -27,7 +28,7 @@ def test_a_figure_is_never_less_than_the_accountants_and_grows_with_the_rounds(
 ) -> None:
     mechanism = replace(MECHANISM, noise_multiplier_micro=sigma_micro, local_steps=local_steps)
     charge = spent(mechanism, PRIVACY, rounds)
-    exact = Renyi().epsilon({mechanism: rounds * local_steps}, PRIVACY.delta_exponent) * MICRO
+    exact = PrivacyLoss().epsilon({mechanism: rounds * local_steps}, PRIVACY.delta_exponent) * MICRO
     assert exact <= charge.epsilon_micro < exact + 101
     assert charge.epsilon_micro % 100 == 0
     assert spent(mechanism, PRIVACY, rounds + 1).epsilon_micro > charge.epsilon_micro
@@ -37,7 +38,7 @@ def test_a_figure_is_never_less_than_the_accountants_and_grows_with_the_rounds(
 def test_a_charge_says_what_it_stands_on() -> None:
     charge = spent(MECHANISM, replace(PRIVACY, delta_exponent=7), 2)
     assert (charge.mechanism, charge.rounds, charge.delta_exponent) == (MECHANISM, 2, 7)
-    assert (charge.accountant, charge.assumptions) == (PRIVACY.accountant, Renyi.assumptions)
+    assert (charge.accountant, charge.assumptions) == ("PLD/1", PrivacyLoss.assumptions)
     assert charge.epsilon == charge.epsilon_micro / MICRO
     assert decode(Charge, encode(charge)) == charge
 
@@ -48,16 +49,31 @@ def test_nothing_is_spent_before_the_first_round() -> None:
 
 def test_the_presets() -> None:
     _, digits, privacy = digits_terms()
-    assert spent(digits.mechanism, privacy, 10).epsilon_micro == 7_893_800
+    assert spent(digits.mechanism, privacy, 10).epsilon_micro == 3_959_200
     _, mnist, privacy = mnist_terms()
-    assert spent(mnist.mechanism, privacy, 20).epsilon_micro == 998_000
+    assert spent(mnist.mechanism, privacy, 20).epsilon_micro == 909_600
+
+
+def test_a_task_that_names_renyi_is_charged_by_it() -> None:
+    """An older figure, and the larger one."""
+    named = replace(PRIVACY, accountant="RENYI/1")
+    charge = spent(MECHANISM, named, 3)
+    exact = Renyi().epsilon({MECHANISM: 3 * MECHANISM.local_steps}, PRIVACY.delta_exponent) * MICRO
+    assert exact <= charge.epsilon_micro < exact + 101
+    assert charge.accountant == "RENYI/1"
+    assert charge.epsilon_micro > spent(MECHANISM, PRIVACY, 3).epsilon_micro
+
+
+def test_a_household_adds_up_its_tasks_by_loss_distributions_whatever_they_name() -> None:
+    assert composed({MECHANISM: 3}, PRIVACY.delta_exponent) == spent(MECHANISM, PRIVACY, 3).epsilon_micro
 
 
 def test_more_rounds_take_more_noise() -> None:
     _, learning, privacy = digits_terms()
     assert with_enough_noise(learning, privacy, 10) == learning
-    more = with_enough_noise(learning, privacy, 40)
-    assert spent(more.mechanism, privacy, 40).epsilon_micro <= privacy.epsilon_budget_micro
+    assert with_enough_noise(learning, privacy, 30) == learning
+    more = with_enough_noise(learning, privacy, 80)
+    assert spent(more.mechanism, privacy, 80).epsilon_micro <= privacy.epsilon_budget_micro
     assert more.mechanism.noise_multiplier_micro > learning.mechanism.noise_multiplier_micro
 
 
@@ -65,4 +81,4 @@ def test_an_accountant_that_there_is_not_is_the_manufacturers_fault() -> None:
     with pytest.raises(MalformedError) as caught:
         spent(MECHANISM, replace(PRIVACY, accountant="RENYI/2"), 1)
     assert caught.value.fault is Party.MANUFACTURER
-    assert accountant("RENYI/1").name == "RENYI/1"
+    assert [accountant(name).name for name in ("PLD/1", "RENYI/1")] == ["PLD/1", "RENYI/1"]

@@ -31,8 +31,8 @@ from protocol.model.layout import Layout
 from protocol.privacy.spending import spent
 from protocol.round.commitments import batch_of, batch_root
 from protocol.round.key_request import key_request
-from protocol.round.planning import History, choose_index_set, plan_round, terms_of
-from protocol.sparse.codec import encode_index_set, encode_sums
+from protocol.round.planning import plan_round, terms_of
+from protocol.sparse.codec import encode_sums
 from protocol.task.documents import Delivered, Lack
 from protocol.task.fold import Entry, apply
 from protocol.task.state import TaskState
@@ -95,11 +95,8 @@ class ToldTask:
 
     def open(self, number: int, model: Digest, cohort: dict[Address, int] | None = None) -> None:
         label = self.plans[-1].label() if self.plans else ZERO_DIGEST
-        indices = choose_index_set(self.spec, 1, History(tuple(CLIENTS), self.spec.initial_model))
-        history = History(tuple(CLIENTS), model, label)
         cohort = cohort or dict.fromkeys(CLIENTS, 2)
-        digest = self.put(encode_index_set(indices))
-        plan = plan_round(self.spec, DOMAIN, 1, number, cohort, history, digest, len(indices))
+        plan = plan_round(self.spec, DOMAIN, 1, number, cohort, model, label)
         self.plans.append(plan)
         start = 1_000 * number
         self.say(

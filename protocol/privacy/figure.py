@@ -1,0 +1,81 @@
+"""The type of a figure of privacy. An epsilon without the rest of it says nothing, so nothing shows one alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from math import ceil
+from typing import Annotated, Final
+
+from protocol.identifiers import Range
+from protocol.messages.task import MICRO, ShortText
+
+LAST_BITS: Final = 1e-12  # relative: more than two machines' logarithms differ by
+
+
+class Adjacency(StrEnum):
+    """What two data sets differ by."""
+
+    ADD_OR_REMOVE_ONE = "add or remove one"
+
+
+class Unit(StrEnum):
+    """What is protected: all that one of these contributes."""
+
+    EXAMPLE = "example"
+    APPLIANCE = "appliance"
+    HOUSEHOLD = "household"
+
+
+class Definition(StrEnum):
+    """CLASSICAL holds for every unit that there could be. WEAK and STRONG (Triastcyn and Faltings 2020) hold for one
+    that is drawn as the held-out ones were, and for no outlier.
+
+    WEAK bounds the probability of every outcome, up to delta; STRONG the loss itself, which is more with chance delta.
+    """
+
+    CLASSICAL = "classical"
+    STRONG = "strong"
+    WEAK = "weak"
+
+
+_NAMES: Final = {
+    Definition.CLASSICAL: "differential privacy",
+    Definition.STRONG: "strong Bayesian differential privacy",
+    Definition.WEAK: "weak Bayesian differential privacy",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PrivacyFigure:
+    """An upper bound on what is revealed, with all that it depends on; ``str`` says all of it in one sentence."""
+
+    epsilon_micro: Annotated[int, Range(0, 2**63 - 1)]  # rounded up
+    delta_exponent: Annotated[int, Range(3, 15)]  # delta = 10 ** -delta_exponent
+    accountant: ShortText
+    unit: Unit = Unit.EXAMPLE
+    definition: Definition = Definition.CLASSICAL
+    # whose noise counts: 1 is the client's own alone; more is that of so many clients together, each assumed to be
+    # honest, where nobody sees more than their sum
+    honest_clients: Annotated[int, Range(1, 2**32 - 1)] = 1
+    indicative: bool = False  # estimated from so few examples that it is no claim
+    adjacency: Adjacency = Adjacency.ADD_OR_REMOVE_ONE
+
+    def __str__(self) -> str:
+        noise = (
+            "this client's own noise alone"
+            if self.honest_clients == 1
+            else f"the noise of {self.honest_clients} clients together, all assumed to be honest"
+        )
+        doubt = "; indicative only, since too few are held out to estimate it" if self.indicative else ""
+        return (
+            f"{_NAMES[self.definition]} of one {self.unit} ({self.adjacency})"
+            f" with epsilon {Decimal(self.epsilon_micro) / MICRO:f} at delta 1e-{self.delta_exponent},"
+            f" computed by {self.accountant} from {noise}{doubt}"
+        )
+
+
+def millionths(epsilon: float) -> int:
+    """Rounded up, as every figure is."""
+    return ceil(epsilon * MICRO * (1.0 + LAST_BITS))
