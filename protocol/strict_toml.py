@@ -197,7 +197,9 @@ def _unreadable(text: str, error: Exception) -> str:
         return ": brackets within brackets within brackets"
     long = re.search(r"(?:\d_?){1000}", text)
     if isinstance(error, tomllib.TOMLDecodeError) or long is None:
-        return f": {error!s:.200}"
+        what, _, place = str(error).partition(" (at line ")
+        names = re.sub(r"\(('[^)]*)\)", lambda found: ".".join(re.findall(r"'([^']*)'", found[1])), what)
+        return f"{f', line {place[:-1]}' if place else ''}: {names:.200}"
     return f", line {1 + text.count(chr(10), 0, long.start())}: a number of more than 1000 digits"
 
 

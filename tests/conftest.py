@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from functools import cache
 from pathlib import Path
 
@@ -27,6 +28,12 @@ OUTSIDE = re.compile(
 def _compiled() -> None:
     """This process encrypts with the compiled loops, however little; the demonstrations' processes do with numpy."""
     prepare()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interruptible() -> None:
+    """A shell makes what it starts in the background deaf to Ctrl-C, and every process below it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

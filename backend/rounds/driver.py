@@ -135,7 +135,10 @@ class Driver:
             if any(self._is_hurried(other) for other in list(self._tasks)):
                 return
             if hosted is not None and hosted.served:
+                waiting = self._inbox.waiting(task)
                 self._relay.send(hosted.state, self.now)
+                if self._inbox.waiting(task) != waiting:
+                    self._try_to_look()  # at what was sent
 
     def _is_hurried(self, task: int) -> bool:
         """False as well for a task that the chain has just taken back, or whose records cannot be read now."""

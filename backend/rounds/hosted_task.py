@@ -21,9 +21,10 @@ from protocol.task.margins import check_durations
 from protocol.task.runnable import check_runnable
 from protocol.task.state import TaskState
 from storage.ledger.block_times import measured_block_seconds
-from storage.ledger.interface import Ledger, LedgerError
+from storage.ledger.interface import Ledger, LedgerError, TransactionReceipt
 
 JOIN_SECONDS = 60  # between two attempts at a bond that nothing has happened for: its account may have been funded
+SHOWN_SECONDS = 8  # after which a transaction that the chain does not show counts as vanished
 BOND_SECONDS = 5  # between two attempts to get back, at the end, what is this server's
 
 log = structlog.get_logger()
@@ -45,6 +46,8 @@ class HostedTask:
     asked: bool = False  # for the fees, at the end
     _tried: tuple[Event, ...] | None = None  # of the last attempt to join: its events
     _again: int = 0  # seconds of block time: the next one, unless something happens before
+    _sent: TransactionReceipt | None = None  # of the last move, until the chain shows it
+    _sent_until: int = 0  # seconds of block time
 
     @property
     def state(self) -> TaskState:
@@ -73,7 +76,11 @@ class HostedTask:
         try:
             if not self.bonded and not self._join(now, bonds_of, head):
                 return NEVER if self.refused else now + 1
+            if not self._last_is_shown(now):
+                self.desk.publish(self.state, now)
+                return now + 1
             move = self.performer.step(now)
+            self._sent, self._sent_until = self.performer.sent, now + SHOWN_SECONDS
             self.desk.publish(self.state, now)
             if not isinstance(move, Wait | End):
                 return 0
@@ -84,6 +91,14 @@ class HostedTask:
             self._again = 0 if isinstance(error, LedgerError) else self._again
             log.warning("will try again", task=self.posted.task, error=str(error))
             return now + 1
+
+    def _last_is_shown(self, now: int) -> bool:
+        """Whether the events are those after the last move: what is decided on older ones is that very move again."""
+        if self._sent is not None and (
+            now >= self._sent_until or any(event.transaction == self._sent.transaction for event in self.events)
+        ):
+            self._sent = None
+        return self._sent is None
 
     def _fees_are_asked_for(self, now: int) -> bool:
         """True as well while it is not time for it, or there are none."""

@@ -32,7 +32,7 @@ from protocol.task.past import past_before
 from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore
-from storage.ledger.interface import Ledger, TransactionRevertedError
+from storage.ledger.interface import Ledger, TransactionReceipt, TransactionRevertedError
 from storage.task_reader import TaskReader
 
 PATIENCE_SECONDS = 1  # before a move that failed is tried again; twice as long each time that it fails again
@@ -55,7 +55,8 @@ log = structlog.get_logger()
 
 @dataclass
 class Performer:
-    """One task's. ``seconds``: how long the moves of each round took, by number and kind. Not for threads."""
+    """One task's. ``seconds``: how long the moves of each round took, by number and kind; ``sent``: the transaction of
+    the last step, where it was one. Not for threads."""
 
     ledger: Ledger
     store: ContentStore
@@ -69,6 +70,7 @@ class Performer:
     def __post_init__(self) -> None:
         self.task = self.reader.state.task
         self.seconds: dict[int, dict[str, float]] = {}
+        self.sent: TransactionReceipt | None = None
         self._work = Work()
         self._admission = Admission(self.store, self.journal, self.committee)
         domain = self.ledger.domain
@@ -84,6 +86,7 @@ class Performer:
 
     def step(self, now: int) -> Move:
         """Decides and carries out one move; ``now`` in seconds of block time. A failure is told and tried again."""
+        self.sent = None
         move = next_move(self.state, self.knowledge(now), now)
         if isinstance(move, moves.Wait | moves.End):
             return move
@@ -149,7 +152,7 @@ class Performer:
                 if not self._admission.show_envelopes(self.state, self._spec(), clients):
                     raise NotReadyError("an authority or an envelope is away")
             case moves.DrawCohort():
-                self.ledger.draw_cohort(self.task)
+                self.sent = self.ledger.draw_cohort(self.task)
             case moves.ReadBeacon(block):
                 self._read_beacon(block, now)
             case moves.OpenRound(number, cohort):
@@ -169,14 +172,14 @@ class Performer:
                 settlement = self._settling.publication(self._work, self.ledger.sender)
                 self._put(settlement)
                 assert settlement.publication is not None  # of a round that is published
-                self.ledger.publish_round(self.task, number, settlement.publication)
+                self.sent = self.ledger.publish_round(self.task, number, settlement.publication)
             case moves.Abandon(number):
                 settlement = self._settling.abandonment(self._work)
                 self._put(settlement)
                 record, root, allocated = settlement.record_digest, settlement.root, settlement.allocated
-                self.ledger.abandon_round(self.task, number, record, root, allocated)
+                self.sent = self.ledger.abandon_round(self.task, number, record, root, allocated)
             case moves.Expire(number):
-                self.ledger.expire_round(self.task, number)
+                self.sent = self.ledger.expire_round(self.task, number)
             case moves.Rederive(number):
                 if not self._settling.rederivation().run(number, self._settling.best(number)):
                     self._underivable[number] = now + REDERIVATION_SECONDS
@@ -203,7 +206,7 @@ class Performer:
         past, where = there(past_before(self.state, number)), (self.ledger.domain, self.task, number)
         plan = plan_round(self._spec(), *where, cohort, past.model, past.previous_label)
         digest = self.store.put(encode(plan)).digest
-        self.ledger.open_round(self.task, number, digest, plan.label(), plan.cohort.root, plan.cohort.count)
+        self.sent = self.ledger.open_round(self.task, number, digest, plan.label(), plan.cohort.root, plan.cohort.count)
 
     def _commit_batch(self, facts: RoundFacts, now: int) -> None:
         """One Merkle root for all commitments that were taken; inclusion proofs follow from it."""
@@ -215,7 +218,7 @@ class Performer:
         plan = there(self.state.plan(facts.number))
         batch = batch_of(commitment_of(plan, submission) for submission in submissions.values())
         digest, count = self.store.put(encode(batch)).digest, len(batch.commitments)
-        self.ledger.commit_batch(self.task, facts.number, batch_root(batch), digest, count)
+        self.sent = self.ledger.commit_batch(self.task, facts.number, batch_root(batch), digest, count)
 
     def _put_batch_again(self) -> None:
         """Should the content store have lost it: this server's bond depends on what is in it."""
@@ -234,7 +237,7 @@ class Performer:
         request = self._settling.request(self._work)
         self.store.put(encode(request))
         try:
-            self.ledger.request_key(self.task, number, request.digest())
+            self.sent = self.ledger.request_key(self.task, number, request.digest())
         except TransactionRevertedError as error:
             # the authorities' bonds, and not this server's own
             self._work.keyless = error.name == "BondMissing" and error.arguments[1:] == (NOBODY,)

@@ -1,6 +1,7 @@
 """Sends what phones asked for: enrolments, leaves, claims. A worker of its own, and slow, so that it delays no round.
 
-Fees of this server and of the authorities go along with claims: each is one leaf more under the same proof.
+Fees of this server and of the authorities go along with claims: each is one leaf more under the same proof. From the
+claim of this server's own on they are sent until they are paid, or claims end.
 
 A relayed transaction takes a nonce of the account that sends batches as well, and its estimate the node's time. So each
 pass sends at most one of a kind, and what comes too late is dropped without a call.
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from backend.rounds.fees import Fees
 from backend.rounds.inbox import Inbox
 from protocol.errors import HearthError
 from protocol.identifiers import Address, to_hex
@@ -26,17 +28,21 @@ from storage.ledger.interface import Ledger, TransactionRevertedError
 
 ENROLMENTS_AT_ONCE = 50
 CLAIMS_AT_ONCE = 100
+REPLACED_SECONDS = 30  # before another allocation replaces the payable one: a claim may be mined after that, and fail
 
 log = structlog.get_logger()
 
 
 @dataclass
 class Relay:
-    """Of one server. What is sent, or refused for good, leaves the inbox; what fails otherwise waits."""
+    """Of one server. What is sent, or refused for good, leaves the inbox; what fails otherwise waits. A phone that was
+    refused may ask again; for fees nobody else asks, so each is tried again."""
 
     ledger: Ledger
     inbox: Inbox
     _alone: set[tuple[int, Address]] = field(default_factory=set)  # task and client, who goes in nobody's company
+    _fees: Fees = field(default_factory=Fees)
+    _not_payable: dict[int, int] = field(default_factory=dict)  # by task, until when: seconds of block time
 
     def send(self, state: TaskState, now: int) -> None:
         """At most one transaction of each kind, of what waits in one task at ``now``, in seconds of block time."""
@@ -68,9 +74,14 @@ class Relay:
         Those without money due go alone: whether their leaf is the last one is for the ledger to say, which refuses
         before anything is sent, while in a batch it would skip them and charge for it.
         """
-        task = state.task
-        clients = self._next(task, list(self.inbox.waiting(task).claims), CLAIMS_AT_ONCE)
-        allocation = payable_allocation(state, self.ledger.task(task).payable(now)[0]) if clients else None
+        task, own = state.task, self.ledger.sender
+        waiting = list(self.inbox.waiting(task).claims)
+        if state.posted is not None and now > state.posted.claim_until:
+            self.inbox.done(task, claims=waiting)
+            return
+        clients = self._next(task, [client for client in waiting if client != own], CLAIMS_AT_ONCE)
+        fees_wait = own in waiting and not self._fees.rest(task, now)
+        allocation = self._payable(state, now) if clients or fees_wait else None
         if allocation is None:
             return
         owed = {entry.client: entry.cumulative for entry in allocation.entitlements if entry.client in clients}
@@ -80,23 +91,38 @@ class Relay:
         if len(clients) > 1:
             self._alone.update((task, client) for client in unpaid)
         sending = paid if len(clients) > 1 else [*paid, *unpaid]
-        if (paid or self.ledger.sender in clients) and (task, clients[0]) not in self._alone:
-            sending += [holder for holder in self._earners(state, allocation) if holder not in sending]
-        if self._sent(task, sending, lambda: self._send_claims(task, allocation, sending)):
+        fees = list[Address]()
+        if not clients or (paid and (task, clients[0]) not in self._alone):
+            earned = self._earned(state, allocation)
+            fees = [holder for holder in self._fees.due(task, earned, bool(clients), now) if holder not in sending]
+            self._fees.tried(task, earned, fees, now)
+            if not earned:
+                self.inbox.done(task, claims=[own])
+        everybody = [*sending, *fees]
+        if self._sent(task, everybody, lambda: self._send_claims(task, allocation, everybody)):
             self.inbox.done(task, claims=sending)
+        self._alone.difference_update((task, holder) for holder in fees)
 
-    def _earners(self, state: TaskState, allocation: Allocation) -> list[Address]:
-        """This server and the authorities, as far as their fees are not paid yet; the ledger pays none without its
-        role."""
+    def _payable(self, state: TaskState, now: int) -> Allocation | None:
+        """What a claim of this moment is paid from when it is mined; None while that is not known."""
+        if now < self._not_payable.get(state.task, 0):
+            return None
+        view, allocation = self.ledger.task(state.task), None
+        replaced = view.pending_round > 0 and now < view.payable_from <= now + REPLACED_SECONDS
+        if not replaced:
+            allocation = payable_allocation(state, view.payable(now)[0])
+        if allocation is None:
+            self._not_payable[state.task] = view.payable_from if replaced else now + 1
+        return allocation
+
+    def _earned(self, state: TaskState, allocation: Allocation) -> dict[Address, int]:
+        """What this server and the authorities are owed in all, as far as it is not paid yet; the ledger pays none
+        without its role."""
         if state.posted is None:
-            return []
+            return {}
         serving = {self.ledger.sender, *state.posted.terms.authorities} - state.dismissed
         owed = {entry.client: entry.cumulative for entry in allocation.entitlements if entry.client in serving}
-        return [
-            holder
-            for holder, cumulative in owed.items()
-            if (state.task, holder) not in self._alone and cumulative > self.ledger.claimed(state.task, holder)
-        ]
+        return {holder: owed[holder] for holder in owed if owed[holder] > self.ledger.claimed(state.task, holder)}
 
     def _send_claims(self, task: int, allocation: Allocation, clients: Sequence[Address]) -> None:
         if len(clients) == 1:
@@ -117,10 +143,10 @@ class Relay:
         try:
             send()
         except TransactionRevertedError as error:
+            log.warning("refused", task=task, clients=[to_hex(client) for client in clients], error=str(error))
             if len(clients) > 1:
                 self._alone.update((task, client) for client in clients)
                 return False
-            log.warning("refused", task=task, client=to_hex(clients[0]), error=str(error))
         self._alone.difference_update((task, client) for client in clients)
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import struct
 import zlib
 from importlib.util import find_spec
@@ -66,7 +67,7 @@ def _found(folder: Path, name: str) -> Path:
     dotted = ".idx".join(name.rsplit("-idx", 1))
     names = [f"{stem}{end}" for stem, end in product((name, dotted), ("", ".gz"))]
     for place, file in product(_MNIST_PLACES, names):
-        path = folder / place / file
+        path = Path(os.path.normpath(folder / place)) / file  # the folder itself may be missing
         if path.is_file():
             return path
     needed = ", ".join(stem for pair in MNIST_FILES.values() for stem in pair[:2])

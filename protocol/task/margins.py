@@ -9,15 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
-from statistics import median_low
 from typing import Final
 
 from protocol.errors import SpecError
 from protocol.messages.chain import RoundOpened
 from protocol.messages.task import TaskSpec
 
-STRETCHES: Final = 3  # of which the middle one counts: a chain that makes blocks on demand may have idled in another
-STRETCH_BLOCKS: Final = 16
+STRETCHES: Final = 6  # of which the shortest counts: a chain that makes blocks on demand may have idled in any other
+STRETCH_BLOCKS: Final = 8
 INCLUSION_BLOCKS: Final = 3  # until a transaction stands in one, when two do not take it
 DRAW_BLOCKS: Final = 256  # after that the chain does not tell any more which cohort a block drew
 WORK_SECONDS: Final = 5  # to store what a transaction names, and to look at the chain
@@ -32,10 +31,10 @@ def pace_blocks(block: int) -> tuple[int, ...]:
 
 def block_seconds(times: Mapping[int, int], block: int) -> int:
     """Seconds between two blocks before ``block``, rounded up; 1 while the times of some stretch are not known: a chain
-    that young may have idled in any."""
+    that young may have idled in all."""
     known = [number for number in pace_blocks(block) if number in times]
     paces = [ceil((times[last] - times[first]) / (last - first)) for first, last in pairwise(known)]
-    return max(1, median_low(paces)) if len(paces) == STRETCHES else 1
+    return max(1, min(paces)) if len(paces) == STRETCHES else 1
 
 
 def landing_seconds(spec: TaskSpec, seconds: int) -> int:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -104,8 +106,14 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started and self._ready_file is not None:
-            write_file_atomically(self._ready_file, self.url.encode(), 0o644)
+        if self.started:
+            if self._ready_file is not None:
+                write_file_atomically(self._ready_file, self.url.encode(), 0o644)
+            print(f"listening at {self.url}", file=sys.stderr)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stopping is the normal end: the signal is not raised again afterwards."""
+        self.should_exit = True
 
 
 def answer_of(methods: ChainMethods, question: object) -> dict[str, Any]:

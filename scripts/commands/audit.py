@@ -33,7 +33,9 @@ from scripts.commands.options import (
 from scripts.commands.output_file import OutputFile, provable_folder
 
 if TYPE_CHECKING:
+    from protocol.domain import Domain
     from storage.ledger.ethereum.replay import RecordingProvider
+    from storage.ledger.ethereum.rpc import NodeProvider
     from storage.ledger.proof_file import ProofFile
 
 
@@ -76,7 +78,7 @@ def audit(
     from scripts.commands.progress import Progress
     from storage.content.open_store import open_store
     from storage.ledger.ethereum.replay import RecordingProvider, ReplayProvider
-    from storage.ledger.ethereum.rpc import JsonRpcProvider, NodeProvider
+    from storage.ledger.ethereum.rpc import JsonRpcProvider
     from storage.ledger.interface import LedgerError
     from storage.ledger.proof_file import ProofFile
 
@@ -86,6 +88,8 @@ def audit(
     named = _hash(block) if block is not None else None
     others = tuple(JsonRpcProvider(url) for url in other_rpc_url or ())
     node: NodeProvider | None = JsonRpcProvider(rpc_url) if rpc_url is not None else None
+    if node is not None:
+        _check_start(node, ledger)
     recorder = None
     try:
         if node is None:
@@ -110,6 +114,24 @@ def audit(
     if proofs is not None:
         _write_proofs(proofs, found)
     raise typer.Exit(EXIT_CODES[report.status])
+
+
+def _check_start(node: NodeProvider, ledger: Domain) -> None:
+    """Whoever reads from too late a block would find fault with an honest task.
+
+    An endpoint that does not answer, or has no such ledger, is the audit's own matter.
+    """
+    from storage.ledger.ethereum.reader import EthereumReader
+    from storage.ledger.interface import LedgerError, WrongContractError
+
+    reader = EthereumReader(node, ledger.ledger, chain_id=ledger.chain_id, first_block=ledger.first_block)
+    try:
+        reader.verify_contract()
+    except WrongContractError as error:
+        if ledger.first_block:
+            raise typer.BadParameter(f"--ledger: {error.args[0]}") from error
+    except LedgerError:
+        return
 
 
 def _save(recorder: RecordingProvider, file: OutputFile) -> None:

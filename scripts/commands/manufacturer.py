@@ -51,7 +51,7 @@ def init(file: Annotated[Path, typer.Argument(dir_okay=False, help="task file to
     except OSError as error:
         raise OutputError(f"{file}: {reason(error)}") from error
     typer.echo(f"{file}: fill in the accounts and URLs, the files and the amounts, then:")
-    typer.echo(command_line("task", "check", str(file)))
+    typer.echo(command_line("task", "check", path_word(file)))
 
 
 @task.command()
@@ -63,7 +63,7 @@ def check(task_file: Annotated[Path, typer.Argument(help="the task as TOML")]) -
     for line in lines_of(ReadyTask.read(task_file, stand_in)):
         typer.echo(line)
     typer.echo(f"{task_file}: nothing is wrong with it. Next:")
-    typer.echo(command_line("task", "post", str(task_file), "--edge", "URL"))
+    typer.echo(command_line("task", "post", path_word(task_file), "--edge", "URL"))
 
 
 @task.command()
@@ -209,6 +209,11 @@ def chain_words(rpc_url: str, ledger: Domain, store: str) -> list[str]:
         ("--store", "HEARTH_STORE", store),
     )
     return [word for option, variable, text in given if os.environ.get(variable) != text for word in (option, text)]
+
+
+def path_word(path: Path) -> str:
+    """A path in place of an argument; none is taken for an option."""
+    return f"./{path}" if str(path).startswith("-") else str(path)
 
 
 def command_line(*words: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -156,6 +157,11 @@ def _listening(
     from backend.connections import DEFAULT_LIMITS
     from backend.listening import LOOPBACK, Listening
 
+    for text in trusted_proxy or ():
+        try:
+            ipaddress.ip_network(text)
+        except ValueError as error:
+            raise typer.BadParameter(f"--trusted-proxy {text}: neither an IP address nor a network") from error
     most = requests_of_one or DEFAULT_LIMITS.requests_of_one
     limits = replace(DEFAULT_LIMITS, requests_of_one=most, requests=max(most, DEFAULT_LIMITS.requests))
     return Listening(port, host, uds, tuple(trusted_proxy or LOOPBACK), limits, ready_file)

@@ -171,7 +171,8 @@ def published(contact: Contact) -> Verdict:
 
 def _reader(contact: Contact) -> EthereumReader:
     assert contact.domain is not None  # else nothing of a ledger is asked
-    return EthereumReader(contact.provider, contact.domain.ledger, chain_id=contact.domain.chain_id)
+    domain = contact.domain
+    return EthereumReader(contact.provider, domain.ledger, chain_id=domain.chain_id, first_block=domain.first_block)
 
 
 _OF_CHAIN: Final[tuple[Row, ...]] = (

@@ -84,15 +84,15 @@ def ask(url: str) -> Answer:
 
 
 def clock(now: float, blocks: list[int], answers: list[Answer]) -> Verdict:
-    """This machine's, beside those that were seen. A last block is in the past: it shows only a clock that is late."""
+    """This machine's, beside those that were seen. A last block is in the past, so an older one shows nothing."""
     told = [(now - answer.date, shown_url(answer.url)) for answer in answers if answer.date is not None]
-    told += [(min(0.0, now - block), "the chain's last block") for block in blocks]
+    told += [(now - block, "the chain's last block") for block in blocks if now - block <= OFF_SECONDS]
     for off, whose in told:
         if abs(off) > OFF_SECONDS:
             said = f"{abs(off):,.0f} s {'ahead of' if off > 0 else 'behind'} {whose}"
             return warn(said, "set it (NTP): block time decides, so no money is at stake, but logs are wrong")
     if not told:
-        return skipped("nobody to compare it with: name --rpc-url or a server")
+        return skipped("nobody to compare it with: name a server, or an endpoint whose last block is new")
     return ok(f"no more than {OFF_SECONDS} s off {', '.join(whose for _, whose in told)}")
 
 

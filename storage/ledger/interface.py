@@ -93,6 +93,7 @@ class Head:
     now: int
     parent: Digest = b""  # hash of the block before; empty where it is not told
     is_quiet: bool = False  # the ledger said nothing in the block itself
+    timestamp: int = 0  # seconds: of the block itself
 
 
 class LedgerReader(Protocol):
@@ -108,7 +109,7 @@ class LedgerReader(Protocol):
     def head(self) -> Head: ...
 
     def makes_blocks_on_demand(self) -> bool:
-        """A chain for development, whose blocks keep no pace."""
+        """A chain for development, by its program's name: as a rule its blocks keep no pace."""
         ...
 
     def block_timestamp(self, block: int) -> int: ...

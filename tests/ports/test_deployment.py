@@ -20,6 +20,7 @@ from storage.evidence import deployed_codes, published_codes
 from storage.ledger.ethereum import ledger as adapter
 from storage.ledger.ethereum.ledger import deploy
 from storage.ledger.ethereum.reader import EthereumReader
+from storage.ledger.interface import WrongContractError
 from storage.ledger.keystore import write_keystore
 from storage.ledger.public_keys import FUNDED_KEY
 from storage.ledger.signer import PublicKeyError, Signer
@@ -157,6 +158,20 @@ def test_a_crash_after_the_transactions_finds_what_they_created(chain: RunningCh
     ledger = chain.ledger(done.address, chain.faucet, first_block=done.block)
     ledger.verify_contract()
     ledger.close()
+
+
+def test_reading_does_not_begin_after_the_deployment(chain: RunningChain, file: Path) -> None:
+    """Whoever does not see the first events takes an honest ledger for a dishonest one."""
+    done, _ = deploy_once(chain.rpc_url, chain.chain_id(), chain.faucet, file)
+    bank = chain.ledger(done.address, chain.faucet)
+    for _ in range(2):
+        bank.transfer(Signer(private_key("somebody")).address, 1)
+    bank.close()
+    for first_block, said in ((done.block + 1, "was there before"), (10**6, "no such block yet")):
+        late = chain.ledger(done.address, chain.faucet, first_block=first_block)
+        with pytest.raises(WrongContractError, match=said):
+            late.verify_contract()
+        late.close()
 
 
 def test_a_deployment_that_cannot_be_completed_is_said(chain: RunningChain, file: Path) -> None:

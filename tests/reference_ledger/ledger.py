@@ -58,7 +58,8 @@ class MemoryLedger(LedgerWriter):
 
     def head(self) -> Head:
         *before, last = self._chain.blocks[-2:]
-        return Head(self.block_number(), last.hash, self.now(), before[0].hash if before else b"", not last.events)
+        parent = before[0].hash if before else b""
+        return Head(self.block_number(), last.hash, self.now(), parent, not last.events, last.timestamp)
 
     def makes_blocks_on_demand(self) -> bool:
         return True

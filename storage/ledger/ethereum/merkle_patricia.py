@@ -54,4 +54,4 @@ def _proven(root: Digest, key: bytes, nodes: Sequence[bytes]) -> bytes:
     try:
         return bytes(HexaryTrie({keccak(node): node for node in nodes}, root_hash=root).get(keccak(key)))
     except (MissingTrieNode, InvalidNode, ValidationError, rlp.DecodingError, ValueError, TypeError) as error:
-        raise FalseProofError(f"no proof of what is at {key.hex()}") from error
+        raise FalseProofError(f"the endpoint's proof of what is at 0x{key.hex()} does not hold") from error

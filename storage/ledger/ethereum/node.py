@@ -35,14 +35,14 @@ class BlockHead:
     parent: Digest = b""
     bloom: bytes = b""  # of who said something in it, and what; empty where the node gives none
 
-    def is_without(self, contract: Address) -> bool:
+    def is_without(self, contract: Address, sets_blooms: bool = False) -> bool:
         """Whether the bloom (Yellow Paper, 4.3.1) shows that the contract said nothing in it.
 
-        One without any bit shows nothing: there are chains that never set one.
+        One without any bit shows nothing unless the chain is known to set them: there are some that never do.
         """
         bits, digest = int.from_bytes(self.bloom), keccak(contract)
         places = (int.from_bytes(digest[at : at + 2]) % 2048 for at in (0, 2, 4))
-        return bits > 0 and not all(bits >> place & 1 for place in places)
+        return (bits > 0 or (sets_blooms and bool(self.bloom))) and not all(bits >> place & 1 for place in places)
 
 
 class Node:

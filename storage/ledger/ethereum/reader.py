@@ -54,7 +54,8 @@ class EthereumReader:
         self._chain_id = chain_id
         self._node = Node(node)
         self._clock = clock or BlockClock()
-        self._at = at
+        self._at, self._first_block = at, first_block
+        self._sets_blooms = False  # some block was seen whose bloom has the ledger
         self._logs = EventLogs(
             self._node, ledger, at, first_block, LogRanges(log_range_blocks), self._word, self.block_timestamp
         )
@@ -83,10 +84,26 @@ class EthereumReader:
             raise WrongContractError(f"there is no contract at {where}")
         if answer != domain_separator(self.domain):
             raise WrongContractError(f"{where} is no HearthLedger of protocol version {PROTOCOL_VERSION}")
+        self._check_first_block(where)
         return True
 
+    def _check_first_block(self, where: str) -> None:
+        """What happened before it would be missing for good."""
+        first = self._first_block
+        if not first:
+            return
+        if first > self.block_number():
+            raise WrongContractError(f"@{first}: the chain has no such block yet; name that of the ledger's deployment")
+        try:
+            stood_before = self._node.code(self.ledger, first - 1)
+        except LedgerError:  # the node keeps no state that old
+            return
+        if stood_before:
+            raise WrongContractError(f"@{first}: {where} was there before; name the block of its deployment, or none")
+
     def verify_contract(self) -> None:
-        """Asks once. Raises WrongContractError unless a ledger of this protocol version and chain is at the address."""
+        """Asks once. Raises WrongContractError unless a ledger of this protocol version and chain is at the address,
+        and was not before ``first_block``."""
         assert self._verified
 
     def now(self) -> int:
@@ -101,8 +118,9 @@ class EthereumReader:
         if self._clock.wants_node_time():
             self._clock.hear(self._node_time(latest.number))
         self._logs.saw(latest.number)
-        quiet = latest.is_without(self.ledger)
-        return Head(latest.number, latest.hash, self._clock.now(), latest.parent, quiet)
+        quiet = latest.is_without(self.ledger, self._sets_blooms)
+        self._sets_blooms |= any(latest.bloom) and not quiet
+        return Head(latest.number, latest.hash, self._clock.now(), latest.parent, quiet, latest.timestamp)
 
     def _node_time(self, latest: int) -> int | None:
         try:

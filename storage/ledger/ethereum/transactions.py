@@ -47,6 +47,7 @@ class _Sent:
     fields: dict[str, Any]
     fees: Fees
     raws: list[bytes] = field(default_factory=list)
+    unanswered: UnansweredError | None = None  # as long as no node is known to have it
 
     @property
     def nonce(self) -> int:
@@ -82,7 +83,7 @@ class TransactionSender:
 
         A transaction that falls out of the chain before that is sent again under its own nonce, so it counts once.
         Raises TransactionRevertedError (nothing was sent, or it was mined and failed) or LedgerError (the outcome is
-        unknown when nothing was heard of it in time).
+        unknown when nothing was heard of it in time; UnansweredError where no node ever said that it has it).
         """
         call: TxParams = {"from": self._address, "data": Web3.to_hex(data)}
         if to is not None:
@@ -131,8 +132,8 @@ class TransactionSender:
                     continue
                 else:
                     raise
-            except UnansweredError:
-                pass  # it may have been taken: it is awaited, and repeated if nobody mines it
+            except UnansweredError as error:
+                sent.unanswered = error  # it may have been taken: it is awaited, and repeated once
             self._in_flight.add(nonce)
             return sent
         raise LedgerError(f"no free nonce, or no price that the node takes, in {MAX_ATTEMPTS} attempts")
@@ -184,6 +185,8 @@ class TransactionSender:
                 seen, since, tried = None, now, now
                 with suppress(LedgerError):
                     self._repeat(sent)
+            elif sent.unanswered is not None and not passed and now - since >= self._pace.untaken_seconds:
+                self._send_untaken(sent)
             elif now - tried >= self._pace.stuck_seconds:
                 tried = now
                 with suppress(LedgerError):  # what was sent before still stands
@@ -192,6 +195,21 @@ class TransactionSender:
                 raise LedgerError(f"nothing heard of 0x{keccak(sent.raws[-1]).hex()} for {now - since:.0f} s")
             self._pace.sleep(pause)
             pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
+
+    def _send_untaken(self, sent: _Sent) -> None:
+        """Once more, where no answer came. Raises UnansweredError when there is none now, and no node knows it."""
+        raw, unanswered = sent.raws[-1], sent.unanswered
+        sent.unanswered = None
+        try:
+            self._repeat(sent)
+        except UnansweredError as error:
+            with suppress(LedgerError):
+                if self._account.has(raw, repeated=False) or self._account.receipt(sent.raws) is not None:
+                    return
+            raise UnansweredError(
+                f"nobody knows whether transaction 0x{keccak(raw).hex()} was taken: the endpoint gave no answer to it,"
+                f" twice; it may still be mined, so look for it before sending again ({error.args[0]})"
+            ) from unanswered
 
     def _created(self, sent: _Sent) -> Address:
         """Follows from account and nonce: money may go there, so it is not the node's word."""

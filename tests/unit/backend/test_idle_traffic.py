@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
 
+import pytest
+
 from backend.key_authority.bonds import BondWatch
 from backend.key_authority.followed import FollowedTasks
 from backend.key_authority.records import AuthorityRecords
@@ -60,14 +62,16 @@ class _Time:
                 look()
 
 
-def test_an_edge_server_with_a_waiting_task() -> None:
+@pytest.mark.parametrize("seconds", [float(BLOCK_SECONDS), None])
+def test_an_edge_server_with_a_waiting_task(seconds: float | None) -> None:
+    """``seconds`` between two looks; None: it finds the pace of this chain, which is one for development, by itself."""
     scene, time = Scene(), _Time()
     scene.post(sample_spec())
     scene.post(sample_spec(deposits=DepositTerms(edge_server=10**9)))  # waits for its operator's bond
     counted = _Counted(scene.ledger)
     scene.ledger = cast(Any, counted)
     scene.start()
-    scene.driver._polling._running, scene.driver._polling._seconds = lambda: time.running, float(BLOCK_SECONDS)
+    scene.driver._polling._running, scene.driver._polling._seconds = lambda: time.running, seconds
     scene.steps(20)
     assert (scene.code(1), scene.code(2)) == (None, "E_STARTING")
 

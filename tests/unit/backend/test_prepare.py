@@ -28,7 +28,7 @@ IMPOSSIBLE = {
 def _prepared(seconds: int, spec: TaskSpec) -> tuple[int, str, int]:
     """Status, what it says, and how much is stored, on a chain with a block in so many seconds."""
     chain, store = ReferenceChain(), MemoryStore()
-    for _ in range(40):
+    for _ in range(60):
         chain.pass_time(seconds)
     app = edge_app(chain.ledger(DOMAIN.ledger, Signer(private_key("edge"))), store, cast(Driver, None))
     with TestClient(app) as client:

@@ -90,6 +90,15 @@ def test_mnist_is_read_as_mirrors_and_libraries_lay_it_out(mnist: Path, place: s
     assert len(load_mnist(folder)[0].arrays["labels"]) == 60_000
 
 
+def test_mnist_is_read_where_torchvision_puts_it(mnist: Path) -> None:
+    """In the data folder itself, which then has no folder of our name."""
+    raw = mnist / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for path in mnist.glob("*.gz"):
+        path.rename(raw / path.name)
+    assert len(load_mnist(mnist / "mnist")[0].arrays["labels"]) == 60_000
+
+
 def test_mnist_says_what_is_missing_and_where_it_looked(mnist: Path) -> None:
     _labels(mnist).unlink()
     with pytest.raises(DataMissingError) as caught:

@@ -86,7 +86,7 @@ def test_amounts_keep_every_digit(amount: int) -> None:
         ('name = "a"\nshapes = [\n{ kind = "b", x = true }]\n[inner]', "line 3: shapes[0].x: true where"),
         ('name = "a"\nshapes = [1, 2, 3]\n[inner]', "line 2: shapes: 3 entries where 0 to 2 belong"),
         ('name = "a"\nwanted = 1\n[inner]', "line 2: wanted: 1 where true or false belongs"),
-        ('name = "a"\nname = "b"', "at line 2"),
+        ('name = "a"\nname = "b"', "line 2, column 11"),
         ("x = " + "[" * 100 + "]" * 100, "file: brackets within brackets"),
         ('name = "a"\n[inner]\namount = 1' + "0" * 5000, "file, line 3: a number of more than 1000 digits"),
         ("#" * (MAX_TOML_BYTES + 1), "larger than"),
@@ -110,3 +110,17 @@ def test_capitals_of_an_address_are_checked_and_the_right_ones_named() -> None:
 def test_other_encodings_are_refused_with_the_line() -> None:
     with pytest.raises(MalformedError, match="file, line 2: not a text in UTF-8"):
         TomlFile('# one\nname = "Küche"'.encode("latin-1"), "file")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[task]\na = 1\n[task]\n", "line 3, column 6: Cannot declare task twice"),
+        ("[a.b]\n[a.b]\n", "Cannot declare a.b twice"),
+        ("a = \n", "line 1, column 5: Invalid value"),
+    ],
+)
+def test_what_is_no_toml_is_said_in_plain_words(text: str, said: str) -> None:
+    with pytest.raises(MalformedError) as refused:
+        TomlFile(text.encode(), "task.toml")
+    assert said in str(refused.value) and "(" not in str(refused.value).partition("): ")[2]

@@ -67,7 +67,7 @@ def test_check_says_what_a_task_costs_and_what_comes_next(run: Run, tmp_path: Pa
         (lambda path: None, "No such file or directory"),
         (lambda path: path.mkdir(), "Is a directory"),
         (lambda path: path.write_text(""), "nothing is in it; `hearth task init` writes"),
-        (lambda path: path.write_text("[task"), "at line 1"),
+        (lambda path: path.write_text("[task"), "line 1, column 6"),
     ],
 )
 def test_a_file_that_is_none_is_one_line(made: Callable[[Path], Any], said: str, run: Run, tmp_path: Path) -> None:

@@ -39,3 +39,7 @@ def test_where_a_server_listens(tmp_path: Path, role: str, server: str, port: in
             ended = CliRunner().invoke(serve, [role, *chain, *own, *content, *options])
         assert ended.exit_code == 0, ended.output
         assert serving.call_args.args[0].listening == listening
+    for wrong in ("300.1.1.1", "proxy", ""):
+        with mock.patch(server) as serving:
+            ended = CliRunner().invoke(serve, [role, *chain, *own, *content, "--trusted-proxy", wrong])
+        assert (ended.exit_code, serving.called) == (2, False)

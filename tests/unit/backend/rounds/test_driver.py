@@ -219,6 +219,7 @@ def test_a_round_without_a_receipt_keeps_no_relay_waiting() -> None:
     scene.inbox.leave(SignedLeave(leave, CLIENTS[2].sign(DOMAIN, leave)))
     scene.driver.relay()
     assert not scene.inbox.waiting(1).leaves
+    assert any(isinstance(event, Left) for event in scene.driver._tasks[1].events), "it is looked for at once"
 
 
 @pytest.mark.outside  # it starts threads

@@ -84,12 +84,13 @@ DECIDED = replace(CLOSED, verdict=ACCEPTED, summed=True)
 NOBODY = replace(ACCEPTED, accepted=(), rejected=tuple(Rejection(client, UNAVAILABLE) for client in CLIENTS))
 TWO = replace(ACCEPTED, accepted=ACCEPTED.accepted[:2], rejected=NOBODY.rejected[2:])
 REJECTED = replace(CLOSED, verdict=NOBODY, summed=True)
-PACE = [BlockMined(block, SETTLED_AT) for block in (1, 13)]
+PACE = [BlockMined(block, SETTLED_AT) for block in (1, 5, 13)]
 PAYABLE_FROM = SETTLED_AT + TOLD.spec.durations.dispute_seconds
 
 TABLE: list[tuple[str, TaskState, Knowledge, int, Move]] = [
     ("not posted", TaskState(1), _knows(), 0, Wait(NEVER)),
-    ("the pace of the chain comes first", fold(1, TOLD.events), _knows(missing=True), 2_010, moves.ReadTimes((1, 13))),
+    ("the pace of the chain comes first", fold(1, TOLD.events), _knows(missing=True),
+     2_010, moves.ReadTimes((1, 5, 13))),
     ("then documents to look for", _state(OPENED), _knows(missing=True), 1_010, moves.Fetch()),
     ("then other times of blocks", fold(1, [*TOLD.events, _event(TakenOver, edge_server=SUBSTITUTE), *PACE]), _knows(),
      2_010, moves.ReadTimes((12, 99))),

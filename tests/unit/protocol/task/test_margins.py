@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import accumulate
 
 import pytest
 
@@ -11,7 +12,7 @@ from protocol.messages.task import TaskSpec
 from protocol.task.margins import STRETCH_BLOCKS, block_seconds, check_durations, landing_seconds, pace_blocks
 from tests.samples import sample_spec
 
-STRETCHES = 3
+STRETCHES = 6
 
 
 def times(*paces: int) -> dict[int, int]:
@@ -24,29 +25,45 @@ def times(*paces: int) -> dict[int, int]:
 
 
 def test_the_pace_is_that_of_the_blocks_before() -> None:
-    known = times(12, 12, 12)
-    assert pace_blocks(49) == (1, 17, 33, 49)
+    known = times(*[12] * STRETCHES)
+    assert pace_blocks(49) == (1, 9, 17, 25, 33, 41, 49)
     assert block_seconds(known, 49) == 12
     assert block_seconds({**known, 49: known[49] + 1}, 49) == 12, "of the whole stretch, not of its last block"
-    assert block_seconds(times(12, 12, 12, 2), 49) == 12, "what comes later does not count"
+    assert block_seconds(times(*[12] * STRETCHES, 2), 49) == 12, "what comes later does not count"
 
 
 def test_it_is_rounded_up_and_never_nothing() -> None:
-    assert block_seconds({1: 0, 17: 17, 33: 34, 49: 51}, 49) == 2
+    assert block_seconds({block: block + block // 8 for block in pace_blocks(49)}, 49) == 2
     assert block_seconds(dict.fromkeys(range(50), 7), 49) == 1
     assert block_seconds({}, 49) == block_seconds({49: 100}, 49) == 1
 
 
-@pytest.mark.parametrize("idle", range(STRETCHES))
-def test_a_chain_that_makes_blocks_on_demand_may_have_idled(idle: int) -> None:
-    paces = [3600 if stretch == idle else 1 for stretch in range(STRETCHES)]
+@pytest.mark.parametrize("dense", range(STRETCHES))
+def test_a_chain_that_makes_blocks_on_demand_may_have_idled(dense: int) -> None:
+    """In all stretches but one."""
+    paces = [1 if stretch == dense else 3600 for stretch in range(STRETCHES)]
     assert block_seconds(times(*paces), 49) == 1
+
+
+def test_a_task_on_such_a_chain_does_not_make_it_slow() -> None:
+    """Blocks as the transactions of one task come: a burst at once, then twenty seconds of training."""
+    rounds = [*[0] * 9, 20] * 5
+    known = dict(enumerate(accumulate([0, *rounds], initial=0)))
+    for head in range(42, 50):
+        assert block_seconds(known, head) == 1
+        idle = {block: time + (60 if block == head else 0) for block, time in known.items()}
+        assert block_seconds(idle, head) == 1, "a minute before the next transaction"
+
+
+def test_missed_blocks_do_not_make_a_regular_chain_slower_or_faster() -> None:
+    known = times(12, 13, 12, 12, 15, 12)
+    assert block_seconds(known, 49) == 12
 
 
 def test_a_chain_that_is_too_young_has_no_pace() -> None:
     every = {block: 3 * block for block in range(60)}
-    assert [block for block in range(60) if block_seconds(every, block) == 3] == list(range(34, 60))
-    assert {block_seconds(every, block) for block in range(34)} == {1}
+    assert [block for block in range(60) if block_seconds(every, block) == 3] == list(range(42, 60))
+    assert {block_seconds(every, block) for block in range(42)} == {1}
 
 
 @pytest.mark.parametrize("block", range(60))

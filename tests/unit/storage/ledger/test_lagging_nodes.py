@@ -117,3 +117,33 @@ def test_a_failure_whose_reason_nobody_tells_is_known_as_one() -> None:
 
     with pytest.raises(TransactionRevertedError):
         sender(PlayedNode(eth_getTransactionReceipt=failed, eth_call=_unanswered)).send(TO, b"")
+
+
+def test_an_endpoint_that_takes_no_transactions_is_said_in_time() -> None:
+    """It answers everything else, so nothing was mined of it, and nobody has heard of it."""
+    node = PlayedNode(eth_sendRawTransaction=_unanswered, eth_getTransactionReceipt=lambda _: None)
+    one = sender(node)
+    with pytest.raises(UnansweredError) as caught:
+        one.send(TO, b"", 3)
+    said = str(caught.value)
+    assert "nobody knows whether" in said and "look for it before sending again" in said and "HTTP 503" in said
+    assert "0x" in said and one._pace.monotonic() < 15
+    assert node.asked.count("eth_sendRawTransaction") == 2
+
+
+@pytest.mark.parametrize("how", ["at the second attempt", "at the first, unsaid"])
+def test_what_a_node_has_after_all_is_awaited_as_long_as_any_other(how: str) -> None:
+    answers = iter([True] if how == "at the second attempt" else [True, True])
+
+    def send(raw: str) -> str:
+        return str(_unanswered()) if next(answers, False) else node.eth_sendRawTransaction(raw)
+
+    def late(digest: str) -> dict[str, Any] | None:
+        return PlayedNode.eth_getTransactionReceipt(node, digest) if clock() > 40 else None
+
+    node = PlayedNode(eth_sendRawTransaction=send, eth_getTransactionReceipt=late)
+    node.answers["eth_getTransactionCount"] = lambda *_: hex(5)
+    node.answers["eth_getTransactionByHash"] = lambda digest: {"hash": digest}
+    one = sender(node)
+    clock = one._pace.monotonic
+    assert one.send(TO, b"", 3)["status"] == 1

@@ -10,6 +10,7 @@ from eth_bloom.bloom import BloomFilter
 
 from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.ethereum.node import BlockHead, Node, data, quantity
+from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.ethereum.rpc import NodeProvider
 from storage.ledger.interface import LedgerError
 from storage.ledger.signer import Signer
@@ -110,6 +111,19 @@ def test_a_bloom_shows_who_said_nothing_and_an_empty_one_shows_nothing() -> None
     assert sum(head.is_without(other) for other in others) >= len(others) - 2
     for nothing in (b"", bytes(256)):
         assert not BlockHead(1, bytes(32), 1, bytes(32), nothing).is_without(speaker), "some chains never set a bit"
+    assert BlockHead(1, bytes(32), 1, bytes(32), bytes(256)).is_without(speaker, sets_blooms=True)
+    assert not BlockHead(1, bytes(32), 1, bytes(32), b"").is_without(speaker, sets_blooms=True), "it gave none"
+    assert not head.is_without(speaker, sets_blooms=True)
+
+
+def test_blocks_without_any_bit_are_quiet_once_the_ledger_was_seen_in_a_bloom() -> None:
+    node, says = _Says(None), BloomFilter.from_iterable([DOMAIN.ledger])
+    others = BloomFilter.from_iterable([bytes([7]) * 20])
+    reader, quiet = EthereumReader(node, DOMAIN.ledger), list[bool]()
+    for bloom in (bytes(256), int(others).to_bytes(256), bytes(256), int(says).to_bytes(256), bytes(256), b""):
+        node.value = HEAD | {"logsBloom": "0x" + bloom.hex()}
+        quiet.append(reader.head().is_quiet)
+    assert quiet == [False, True, False, False, True, False]
 
 
 @pytest.mark.parametrize(
