@@ -11,11 +11,14 @@ import argparse
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 
 from client_agent.training.trainers import trainer_for
 from protocol.identifiers import sha256
+from protocol.messages.task import MICRO, LearningTerms
 from protocol.model.dataset import decode_examples, decode_labelled
 from protocol.model.evaluation import count_correct
 from protocol.model.initialization import initial_parameters
@@ -31,9 +34,10 @@ from scripts.evaluate.centralised import train_together
 DEFAULT_ROUNDS = {"digits": 10, "mnist": 20}
 
 
-def play(dataset: str, clients: int, rounds: int, seed: int) -> Iterator[float]:
-    """Accuracy after each round."""
-    model, learning, _ = terms_for(dataset, rounds)
+def play(dataset: str, clients: int, rounds: int, seed: int, changed: LearningTerms | None = None) -> Iterator[float]:
+    """Accuracy after each round; ``changed``: terms in place of the preset's."""
+    model, preset, _ = terms_for(dataset, rounds)
+    learning = changed or preset
     data = households_of(dataset, clients)
     trainers = [trainer_for(model, decode_examples(household)) for household in data.households]
     test_images, test_labels = decode_labelled(data.test_set)
@@ -60,17 +64,42 @@ def centralised(dataset: str, clients: int, seed: int) -> float:
     return count_correct(model, parameters, test_inputs, test_labels) / len(test_labels)
 
 
+def _changed(terms: LearningTerms, asked: argparse.Namespace) -> LearningTerms:
+    def scaled(name: str, before: int) -> int:
+        value: Decimal | None = getattr(asked, name)
+        return before if value is None else int(value * MICRO)
+
+    sparsity, mechanism, optimiser = terms.sparsity, terms.mechanism, terms.optimiser
+    return replace(
+        terms,
+        sparsity=replace(
+            sparsity,
+            density_ppm=scaled("density", sparsity.density_ppm),
+            scale_micro=scaled("scale", sparsity.scale_micro),
+        ),
+        mechanism=replace(
+            mechanism,
+            clip_micro=scaled("clip", mechanism.clip_micro),
+            noise_multiplier_micro=scaled("noise_multiplier", mechanism.noise_multiplier_micro),
+        ),
+        optimiser=replace(optimiser, learning_rate_micro=scaled("learning_rate", optimiser.learning_rate_micro)),
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", choices=sorted(DEFAULT_ROUNDS), default="digits")
     parser.add_argument("--clients", type=int, default=10)
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seeds", type=int, default=5)
+    for name in ("density", "scale", "clip", "noise-multiplier", "learning-rate"):
+        parser.add_argument(f"--{name}", type=Decimal, help="in place of the preset's")
     arguments = parser.parse_args()
     rounds = arguments.rounds or DEFAULT_ROUNDS[arguments.dataset]
-    _, learning, privacy = terms_for(arguments.dataset, rounds)
+    _, preset, privacy = terms_for(arguments.dataset, rounds)
+    learning = _changed(preset, arguments)
     started = time.monotonic()
-    runs = [list(play(arguments.dataset, arguments.clients, rounds, seed)) for seed in range(arguments.seeds)]
+    runs = [list(play(arguments.dataset, arguments.clients, rounds, seed, learning)) for seed in range(arguments.seeds)]
     last = [run[-1] for run in runs]
     result = {
         "dataset": arguments.dataset,

@@ -21,6 +21,17 @@ from scripts.evaluate.centralised import train_together
 from tests.unit.client_agent.scene_learning import CLASSES, CONVOLUTION, DEEP, LINEAR
 
 
+def test_terms_in_place_of_the_presets(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = []
+    for more in ([], ["--density", "1", "--scale", "1", "--noise-multiplier", "9", "--clip", "0.1"]):
+        usual = ["learning", "--clients", "3", "--rounds", "1", "--seeds", "1", *more]
+        monkeypatch.setattr(sys, "argv", usual)
+        learning.main()
+        runs.append(json.loads(capsys.readouterr().out))
+    assert runs[1]["epsilon"] < runs[0]["epsilon"] / 2
+    assert runs[1]["accuracy"] != runs[0]["accuracy"]
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_digits_preset_reaches_its_accuracy(seed: int) -> None:
     accuracies = list(learning.play("digits", 10, 10, seed))
