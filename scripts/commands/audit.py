@@ -27,7 +27,9 @@ from scripts.commands.options import (
     RpcUrl,
     Store,
     TaskNumber,
+    look_at_time,
     open_ledger,
+    telling_clock,
     url_option,
 )
 from scripts.commands.output_file import OutputFile, provable_folder
@@ -117,14 +119,17 @@ def audit(
 
 
 def _check_start(node: NodeProvider, ledger: Domain) -> None:
-    """Whoever reads from too late a block would find fault with an honest task.
+    """Whoever reads from too late a block would find fault with an honest task. A clock that is off finds none, and is
+    said.
 
     An endpoint that does not answer, or has no such ledger, is the audit's own matter.
     """
     from storage.ledger.ethereum.reader import EthereumReader
     from storage.ledger.interface import LedgerError, WrongContractError
 
-    reader = EthereumReader(node, ledger.ledger, chain_id=ledger.chain_id, first_block=ledger.first_block)
+    reader = EthereumReader(
+        node, ledger.ledger, chain_id=ledger.chain_id, clock=telling_clock(), first_block=ledger.first_block
+    )
     try:
         reader.verify_contract()
     except WrongContractError as error:
@@ -132,6 +137,7 @@ def _check_start(node: NodeProvider, ledger: Domain) -> None:
             raise typer.BadParameter(f"--ledger: {error.args[0]}") from error
     except LedgerError:
         return
+    look_at_time(reader)
 
 
 def _save(recorder: RecordingProvider, file: OutputFile) -> None:

@@ -23,7 +23,9 @@ from scripts.commands.options import (
     RpcUrl,
     Store,
     TaskNumber,
+    look_at_time,
     open_ledger,
+    telling_clock,
     url_option,
 )
 from scripts.commands.output_file import OutputFile
@@ -92,6 +94,7 @@ def post(
         typer.echo(line)
     chain = open_ledger(rpc_url, ledger, keystore, password_file, max_gas_price)
     posted = post_task(ready, edge, open_store(store), chain, say, again=again)
+    look_at_time(chain)  # once more: of a block that came meanwhile the time is known
     if posted.gas_used:
         typer.echo(f"task {posted.task}, gas {posted.gas_used}")
     else:
@@ -124,11 +127,10 @@ def status(
     from scripts.commands.published_model import require_task
     from scripts.commands.task_status import lines_of, read_status
     from storage.content.open_store import open_store
-    from storage.ledger.ethereum.block_clock import BlockClock
     from storage.ledger.ethereum.reader import EthereumReader
     from storage.ledger.ethereum.rpc import JsonRpcProvider
 
-    clock = BlockClock(tell=partial(typer.echo, err=True))
+    clock = telling_clock()
     with Progress() as progress:
         node, first = progress.of_node(JsonRpcProvider(rpc_url)), ledger.first_block
         reader = EthereumReader(node, ledger.ledger, chain_id=ledger.chain_id, clock=clock, first_block=first)

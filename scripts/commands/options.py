@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -18,7 +20,9 @@ from storage.ledger.gas_limits import DEFAULT_GAS_LIMITS, GasLimits
 from storage.web_url import no_url
 
 if TYPE_CHECKING:
+    from storage.ledger.ethereum.block_clock import BlockClock
     from storage.ledger.ethereum.ledger import EthereumLedger
+    from storage.ledger.ethereum.reader import EthereumReader
 
 RpcUrl = Annotated[
     str,
@@ -91,12 +95,29 @@ def address_option(what: str) -> Any:
 def open_ledger(
     rpc_url: str, ledger: Domain, keystore: Path, password_file: Path, max_gas_price: int
 ) -> EthereumLedger:
-    """For a command that sends a transaction."""
+    """For a command that sends a transaction; it says so when this machine's clock is off."""
     from storage.ledger.ethereum.ledger import EthereumLedger
     from storage.ledger.signer import Signer
 
     signer = Signer.from_keystore(keystore, password_file)
-    return EthereumLedger(rpc_url, ledger, signer, limits=GasLimits(max_gas_price))
+    chain = EthereumLedger(rpc_url, ledger, signer, clock=telling_clock(), limits=GasLimits(max_gas_price))
+    look_at_time(chain)
+    return chain
+
+
+def telling_clock() -> BlockClock:
+    """Of a command: what it has to say goes to standard error, since it is no part of the answer."""
+    from storage.ledger.ethereum.block_clock import BlockClock
+
+    return BlockClock(tell=partial(typer.echo, err=True))
+
+
+def look_at_time(chain: EthereumReader) -> None:
+    """So that its clock knows whether this machine's is off. Nothing depends on it, so an endpoint may refuse."""
+    from storage.ledger.interface import LedgerError
+
+    with suppress(LedgerError):
+        chain.now()
 
 
 def _at_home(path: str | Path) -> Path:

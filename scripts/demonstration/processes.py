@@ -125,9 +125,9 @@ class Stage:
         self.roles.append(role)
         return role
 
-    def run(self, name: str, arguments: Sequence[str], folder: Path) -> None:
+    def run(self, name: str, arguments: Sequence[str], folder: Path, launcher: Sequence[str] = ()) -> None:
         """Runs a role to its end."""
-        self.await_end([self.start(name, arguments, folder)], lambda: None)
+        self.await_end([self.start(name, arguments, folder, launcher)], lambda: None)
 
     def await_until(
         self, condition: Callable[[], bool], patience_seconds: float = 120.0, tick_seconds: float = 0.1

@@ -180,6 +180,7 @@ def run_auditor(stage: DemoStage) -> dict[str, Any]:
             "--block", to_hex(stage.block), *(part for url in stage.authority_urls for part in ("--authority", url)),
         ],
         folder,
+        stage.launchers.get("auditor", ()),
     )  # fmt: skip
     auditor.process.wait()
     if not verdict.is_file():

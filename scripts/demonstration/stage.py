@@ -107,7 +107,8 @@ class DemoStage:
 
     def run(self, name: str, role: str, *command: str) -> None:
         """One of a role's commands, to its end."""
-        self.processes.run(name, [*command, *self._account(role)], self.folder(role))
+        command = (*command, *self._account(role))
+        self.processes.run(name, command, self.folder(role), self.launchers.get(role, ()))
 
     def _start(self, role: str, *arguments: str) -> RoleProcess:
         launcher = self.launchers.get(role, ())

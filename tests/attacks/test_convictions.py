@@ -138,7 +138,7 @@ def test_from_a_breach_to_a_lost_bond(tmp_path: Path) -> None:
     owed = CLIENTS * (REWARDS.participation + REWARDS.contribution)
     assert f"its bond of {EDGE_BOND}: {(EDGE_BOND - owed) // 2} of it are yours" in done.output
     again = reporter.dispute(proofs["disorder"])
-    assert (again.exit_code, again.output) == (1, f"refused: NotAccused({to_hex(edge)})\n")
+    assert (again.exit_code, again.stdout) == (1, f"refused: NotAccused({to_hex(edge)})\n")
     assert player.reader.round(player.task, 3).state is RoundState.FROZEN
     forfeits = [event for event in player.reader.events(player.task) if isinstance(event, BondForfeited)]
     assert [(event.holder, event.reporter, event.amount, event.share) for event in forfeits] == [

@@ -39,7 +39,8 @@ CHARGED_SECOND_ROUND = 10
 
 def test_a_client_that_disappears_costs_nobody_else_anything(tmp_path: Path) -> None:
     """Nor does the clock of a machine, at whichever party, that is an hour or a day off."""
-    off = {"edge": DAY, "authority-1": -DAY, "authority-2": HOUR, client_name(1): HOUR, client_name(3): -DAY}
+    authorities, clients = {"authority-1": -DAY, "authority-2": HOUR}, {client_name(1): HOUR, client_name(3): -DAY}
+    off = {"edge": DAY, **authorities, **clients, "manufacturer": -HOUR, "auditor": DAY}
     with play(tmp_path / "play", rounds=1, phase_seconds=60) as task:
         task.stage.launchers |= {role: shifted_launcher(seconds) for role, seconds in off.items()}
         task.prepare()
@@ -52,16 +53,16 @@ def test_a_client_that_disappears_costs_nobody_else_anything(tmp_path: Path) -> 
         assert [event.round for event in published] == [1]
         assert published[0].block and task.reader.block_timestamp(published[0].block) <= task.opened(1).settle_until
         paid = {event.client for event in task.events(Claimed)}
-        clients = {task.address(number) for number in range(task.clients)}
-        assert paid & clients == clients - {task.address(HELD)}
+        enrolled = {task.address(number) for number in range(task.clients)}
+        assert paid & enrolled == enrolled - {task.address(HELD)}
         # nobody but the censored one lost patience with the server, and nobody accused it
         assert [event.client for event in task.events(DirectCommitted)] == [task.address(0)]
         proofs = [task.stage.folder(client_name(number)) / "state" / "proofs" for number in task.agents]
         assert not any(folder.is_dir() and [*folder.iterdir()] for folder in proofs)
+        assert task.audit()["verdict"] == "PASS"
         for role, seconds in off.items():
             side = f"{abs(seconds):,} s {'ahead of' if seconds > 0 else 'behind'} the chain's"
             assert _said(task, role).count(side) == 1
-        assert task.audit()["verdict"] == "PASS"
 
 
 def test_corrupt_ciphertext_wrong_round_replay_and_a_client_that_leaves(tmp_path: Path) -> None:
