@@ -38,12 +38,14 @@ from client_agent.watch import Watch
 from client_agent.work import work_of
 from protocol.errors import HearthError, PolicyError
 from protocol.identifiers import Label
+from protocol.messages.submission import Leave, SignedLeave
 from protocol.messages.task import TaskSpec
 from protocol.randomness import Randomness
 from protocol.round.scheme import prepare
 from protocol.task.documents import Absent, Kind
 from protocol.task.ending import is_over
 from protocol.task.round_facts import RoundFacts
+from protocol.task.stopping import stopped_after
 from protocol.text import shown
 from storage.content.interface import ContentStore
 from storage.ledger.deposits import FundsError
@@ -211,7 +213,15 @@ class Agent:
         if left or (is_over(state, now) and (facts is None or now > self._claim_until())):
             self.tell(why_over(self.ledger.task(self.task), self.task, left, now))
             return None
+        if facts is None and stopped_after(state) is not None:
+            return self._leave_stopped(now)
         return self.news.wait(state, now, wait_seconds)
+
+    def _leave_stopped(self, now: int) -> float:
+        """No round comes any more, which the ledger does not know: it pays the whole of who has left, and frees it."""
+        leave = Leave(self.task, self.address)
+        self.edge.leave(SignedLeave(leave, self.signer.sign(self.ledger.domain, leave)))
+        return now + PATIENCE_SECONDS
 
     def _take_part(self, facts: RoundFacts, now: int, wait_seconds: int) -> float:
         number, sealed = facts.number, self.journal.sealed.get(facts.number)

@@ -9,10 +9,11 @@ from client_agent.policy import PrivacyLimits
 from client_agent.privacy.ledger import Spending
 from protocol.identifiers import Address
 from protocol.messages.charge import Charge
+from protocol.messages.learning import BayesianTerms, MechanismTerms
 from protocol.messages.task import ReputationTerms, RewardTerms, TaskSpec
 from protocol.model.specification import dimension_of
-from protocol.privacy.port import has_guarantee
-from protocol.privacy.spending import spent
+from protocol.privacy.figure import PrivacyFigure
+from protocol.privacy.spending import planned, spent
 from protocol.round.planning import sent_parameters
 
 
@@ -45,13 +46,15 @@ class Disclosure:
     min_clients: int  # in a sum that is opened
     max_share_ppm: int  # of one client in it
 
+    mechanism: MechanismTerms
+    most_local_steps: int  # of a round
+    bayesian: BayesianTerms
     budget_micro: int  # epsilon
-    charges: tuple[Charge, ...]  # of this task: so far, with one round more, of all rounds; none without a guarantee
+    charges: tuple[Charge, ...]  # of this task: so far, with one round more, of all rounds; none without noise
     data_set: str
-    data_set_micro: int  # epsilon of all tasks on it so far
-    data_set_after_micro: int  # with all rounds of this task
+    data_set_figure: PrivacyFigure  # of all tasks on it so far
+    data_set_after: PrivacyFigure  # with all rounds of this task
     data_set_limit_micro: int  # by the owner's policy
-    data_set_delta_exponent: int
     rounds_without_guarantee: int  # on it so far
 
     sent_every_round: tuple[str, ...] = ("one encrypted update", "a signed commitment to it")
@@ -75,10 +78,11 @@ def disclose(
     spec: TaskSpec, binding: TaskBinding, examples: int, data_set: str, spending: Spending, limits: PrivacyLimits
 ) -> Disclosure:
     """``spending``: of the household so far. Raises MalformedError for a task whose accountant this phone lacks."""
-    mechanism, privacy, durations = spec.learning.mechanism, spec.privacy, spec.durations
-    charged, guaranteed = spending.rounds_of(data_set, binding), has_guarantee(mechanism)
-    counts, delta_exponent = (charged, charged + 1, spec.rounds) if guaranteed else (), limits.total_delta_exponent
-    afterwards = spending.with_task(data_set, binding, mechanism, spec.rounds)
+    privacy, durations, delta_exponent = spec.privacy, spec.durations, limits.total_delta_exponent
+    ((mechanism, _),) = planned(spec, spec.rounds).items()
+    charged = spending.rounds_of(data_set, binding)
+    counts = (charged, charged + 1, spec.rounds) if mechanism.noise_multiplier_micro else ()
+    afterwards = spending.with_task(data_set, binding, spec)
     return Disclosure(
         chain_id=binding.chain_id,
         ledger=binding.ledger,
@@ -102,12 +106,14 @@ def disclose(
         max_cohort=spec.cohort.max_cohort,
         min_clients=spec.cohort.min_clients,
         max_share_ppm=spec.cohort.max_share_ppm,
+        mechanism=spec.learning.mechanism,
+        most_local_steps=mechanism.local_steps,
+        bayesian=spec.learning.bayesian,
         budget_micro=privacy.epsilon_budget_micro,
-        charges=tuple(spent(mechanism, privacy, rounds) for rounds in counts),
+        charges=tuple(spent({mechanism: rounds}, spec.learning, privacy) for rounds in counts),
         data_set=data_set,
-        data_set_micro=spending.epsilon_micro(data_set, delta_exponent),
-        data_set_after_micro=afterwards.epsilon_micro(data_set, delta_exponent),
+        data_set_figure=spending.figure(data_set, delta_exponent),
+        data_set_after=afterwards.figure(data_set, delta_exponent),
         data_set_limit_micro=limits.total_epsilon,
-        data_set_delta_exponent=delta_exponent,
         rounds_without_guarantee=spending.without_guarantee(data_set),
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from client_agent.consent import Disclosure
+from client_agent.privacy_text import privacy_of
 from protocol.identifiers import NATIVE_COIN, to_hex
-from protocol.messages.task import MICRO
 from protocol.text import shown
 from storage.ledger.deposits import money
 
@@ -21,7 +21,7 @@ def as_text(told: Disclosure) -> str:
         "What is sent once, at enrolment": iter(told.sent_once),
         "What is never sent": iter(told.never_sent),
         "What becomes public, for ever": _public(told),
-        "Privacy": _privacy(told),
+        "Privacy": privacy_of(told),
         "You can leave at any time": iter(("no later round will plan you; what is on chain stays there",)),
     }
     parts = []
@@ -102,40 +102,6 @@ def _public(told: Disclosure) -> Iterator[str]:
     yield (
         f"if {told.threshold} key authorities and the edge server collude, they can read your updates"
         + (", which then still carry your own noise" if told.charges else "")
-    )
-
-
-def _privacy(told: Disclosure) -> Iterator[str]:
-    if not told.charges:
-        yield "this task adds no noise: NOTHING limits what it can reveal of single examples, and no figure covers it"
-    else:
-        yield from _figures(told)
-    yield (
-        f"all tasks together have cost the data set {told.data_set} {told.data_set_micro / MICRO:.3f} so far, and"
-        f" {told.data_set_after_micro / MICRO:.3f} once this one is over; your policy allows"
-        f" {told.data_set_limit_micro / MICRO:.3f} (epsilon at delta = 1e-{told.data_set_delta_exponent})"
-    )
-    if told.rounds_without_guarantee:
-        yield f"and {told.rounds_without_guarantee} rounds without a guarantee, which no figure covers"
-
-
-def _figures(told: Disclosure) -> Iterator[str]:
-    so_far, charge, all_rounds = told.charges
-    budget, mechanism = told.budget_micro / MICRO, charge.mechanism
-    yield f"differential privacy: epsilon at delta = 1e-{charge.delta_exponent}, by the accountant {charge.accountant}"
-    yield f"budget {budget:.3f}, spent so far {so_far.epsilon:.3f}, left {budget - so_far.epsilon:.3f}"
-    yield f"one more round makes it {charge.epsilon:.3f}, the whole task costs at most {all_rounds.epsilon:.3f}"
-    if all_rounds.epsilon_micro > told.budget_micro:
-        yield "that is more than the budget: in every round that would exceed it your update holds no examples"
-    yield "a round counts as soon as its training starts, even if its update is lost"
-    yield from (f"the figure {assumption}" for assumption in charge.assumptions)
-    yield (
-        f"training steps in a round: {mechanism.local_steps}; each takes every example with a chance of"
-        f" {_percent(mechanism.sampling_rate_ppm)}"
-    )
-    yield (
-        f"one example can change a step by {mechanism.clip_micro / MICRO:g} at most; the noise on every number is"
-        f" {mechanism.noise_multiplier_micro / MICRO:g} times as large"
     )
 
 

@@ -71,6 +71,6 @@ class Examination:
     def check_policy(self, spec: TaskSpec) -> None:
         """Raises PolicyError for a task that this phone may not enrol for, whatever its owner says now."""
         check_task(self.policy, spec, self.ledger.domain, work_of(spec))
-        limits, mechanism = self.policy.privacy, spec.learning.mechanism
-        afterwards = self.privacy.spending().with_task(self.data_set, self.binding(), mechanism, spec.rounds)
-        check_total(limits, afterwards.epsilon_micro(self.data_set, limits.total_delta_exponent))
+        limits = self.policy.privacy
+        afterwards = self.privacy.spending().with_task(self.data_set, self.binding(), spec)
+        check_total(limits, afterwards.figure(self.data_set, limits.total_delta_exponent))

@@ -3,99 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import get_args
+from typing import Final, get_args
 
 from client_agent.binding import TaskBinding
 from client_agent.keystore import decode_master_keys, encode_master_keys
+from client_agent.privacy.followed import FollowedRound, decode_followed, encode_followed
+from client_agent.remembered import (
+    AgentEntry,
+    AgentState,
+    Consented,
+    EnvelopeKept,
+    Included,
+    KeysKept,
+    ReceiptKept,
+    RoundFollowed,
+    RungChosen,
+    Sealed,
+    SecretDrawn,
+    apply,
+)
 from protocol.encryption.committee import Subset, ratchet
-from protocol.identifiers import Count, Digest, Signature
+from protocol.identifiers import Digest, Signature
 from protocol.messages.consent import Consent
-from protocol.messages.round import CohortPlace
-from protocol.messages.submission import InclusionProof, SignedCommitment, SignedReceipt
-from protocol.messages.task import ShortText
+from protocol.messages.submission import InclusionProof, SignedReceipt
 from storage.records.fold import Folded
 from storage.records.interface import NOTHING, Change, Records
 
+__all__ = ["AgentJournal", "Consented", "Included", "Sealed"]
 
-@dataclass(frozen=True, slots=True)
-class Consented:
-    """The folder is this task's from here on, by its owner's word; what was shown is in blobs."""
-
-    binding: TaskBinding
-    data_set: ShortText  # that its rounds are charged to, for good
-    consent: Consent
-    signature: Signature
-
-
-@dataclass(frozen=True, slots=True)
-class KeysKept:
-    """The master keys as of ``epoch``; those of earlier ones are erased."""
-
-    epoch: Count
-
-
-@dataclass(frozen=True, slots=True)
-class EnvelopeKept:
-    """The master keys, sealed to the authorities' keys of a window; or the one of these that the chain knows."""
-
-    window: Count
-    digest: Digest
-
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """One encrypted update, ready to be sent and sent again; with ``place`` also directly, whoever keeps the plan."""
-
-    commitment: SignedCommitment
-    place: CohortPlace
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptKept:
-    round: Count
-    receipt: SignedReceipt
-
-
-@dataclass(frozen=True, slots=True)
-class Included:
-    """Where the batch of this root holds the update: who shows it to the ledger is paid without any server."""
-
-    round: Count
-    root: Digest
-    inclusion: InclusionProof
-
-
-AgentEntry = Consented | KeysKept | EnvelopeKept | Sealed | ReceiptKept | Included
-
-
-@dataclass(frozen=True, slots=True)
-class AgentState:
-    """By round where it is a mapping."""
-
-    consented: Consented | None = None
-    key_epoch: int | None = None
-    envelope: Digest | None = None  # the last one
-    envelopes: Mapping[int, Digest] = field(default_factory=dict)  # by window
-    sealed: Mapping[int, Sealed] = field(default_factory=dict)
-    receipts: Mapping[int, SignedReceipt] = field(default_factory=dict)
-    included: Mapping[int, Included] = field(default_factory=dict)
-
-
-def apply(state: AgentState, entry: AgentEntry) -> AgentState:
-    match entry:
-        case Consented():
-            return replace(state, consented=entry)
-        case KeysKept(epoch):
-            return replace(state, key_epoch=epoch)
-        case EnvelopeKept(window, digest):
-            return replace(state, envelope=digest, envelopes={**state.envelopes, window: digest})
-        case Sealed(signed, _):
-            return replace(state, sealed={**state.sealed, signed.commitment.round: entry})
-        case ReceiptKept(number, receipt):
-            return replace(state, receipts={**state.receipts, number: receipt})
-        case Included(number, _, _):
-            return replace(state, included={**state.included, number: entry})
+SECRET_BLOB: Final = "enrolment-secret"
 
 
 class AgentJournal:
@@ -176,16 +112,44 @@ class AgentJournal:
 
         self._folded.change(change)
 
-    def seal(self, sealed: Sealed, body: bytes) -> Sealed:
+    def secret(self, drawn: bytes) -> bytes:
+        """Of this enrolment, for noise that spans several rounds: the first one that was ``drawn`` stays."""
+        kept = Change((SecretDrawn(),), {SECRET_BLOB: drawn})
+        self._folded.change(lambda state: NOTHING if state.has_secret else kept)
+        return self._records.blob(SECRET_BLOB)
+
+    @property
+    def rung(self) -> int | None:
+        """The phone's choice, once it is made."""
+        return self._folded.state.rung
+
+    def keep_rung(self, rung: int) -> int:
+        """For good: the first one stays, and is returned."""
+        state = self._folded.change(lambda state: NOTHING if state.rung is not None else Change((RungChosen(rung),)))
+        assert state.rung is not None
+        return state.rung
+
+    @property
+    def followed(self) -> list[FollowedRound]:
+        """What was kept of the rounds whose updates hold examples of this household, in their order."""
+        found = list[FollowedRound]()
+        for number, kept in sorted(self._folded.state.followed.items()):
+            found.append(FollowedRound(kept.terms, *decode_followed(self._records.blob(_followed_blob(number)))))
+        return found
+
+    def seal(self, sealed: Sealed, body: bytes, followed: FollowedRound | None = None) -> Sealed:
         """Keeps the update and moves the keys on past its round, in one change.
 
-        No second update can be encrypted for a round that has one, and no thief of the phone opens the first.
+        No second update can be encrypted for a round that has one, and no thief of the phone opens the first. With
+        the update stands what it took of single examples: neither is there without the other.
         """
         number = sealed.commitment.commitment.round
+        kept = NOTHING if followed is None else _followed(number, followed)
 
         def change(state: AgentState) -> Change:
             moved = self._keys_moved(state, number + 1)
-            return Change((sealed, *moved.entries), {_body_blob(number): body, **moved.keep}, moved.remove)
+            keep = {_body_blob(number): body, **moved.keep, **kept.keep}
+            return Change((sealed, *kept.entries, *moved.entries), keep, moved.remove)
 
         self._folded.change(change)
         return sealed
@@ -220,6 +184,11 @@ def _keys_kept(state: AgentState, keys: Mapping[Subset, bytes], epoch: int) -> C
     return Change((KeysKept(epoch),), {_keys_blob(epoch): encode_master_keys(keys)}, before)
 
 
+def _followed(number: int, one: FollowedRound) -> Change:
+    blob = encode_followed(one.held_out, one.trained)
+    return Change((RoundFollowed(number, one.terms),), {_followed_blob(number): blob})
+
+
 def _keys_blob(epoch: int) -> str:
     return f"master-keys-{epoch}.json"
 
@@ -230,3 +199,7 @@ def _envelope_blob(window: int) -> str:
 
 def _body_blob(round_number: int) -> str:
     return f"body-{round_number}"
+
+
+def _followed_blob(round_number: int) -> str:
+    return f"followed-{round_number}.safetensors"

@@ -18,11 +18,16 @@ from client_agent.edge_client import EdgeClient
 from client_agent.footprint import peak_megabytes
 from client_agent.journal import AgentJournal
 from client_agent.policy import parse_policy
+from client_agent.privacy.example_budgets import ExampleBudgets
+from client_agent.privacy.held_out import SECRET_BYTES, Coins, HouseholdSecret
 from client_agent.privacy.ledger import DataSet, PrivacyLedger
+from client_agent.privacy.own_figures import own_figures
 from client_agent.randomness import SystemRandomness
-from client_agent.settings import POLICY, PRIVACY_LEDGER, AgentSettings
+from client_agent.settings import COINS, POLICY, PRIVACY_LEDGER, AgentSettings
 from client_agent.stake import fetch_stake
 from client_agent.training.trainers import HouseholdTrainer, seconds_of_a_round
+from protocol.messages.task import TaskSpec
+from protocol.privacy.figure import Unit
 from protocol.randomness import Randomness, SeededRandomness
 from storage.content.open_store import open_store
 from storage.credentials import check_credentials
@@ -71,6 +76,22 @@ def run_agent(
         if data_set.name is None:
             loader.load()
         assert data_set.name is not None  # the loaded content has one
+        coins = Coins(HouseholdSecret(lambda: Journal(settings.household / COINS, wait=True), randomness))
+        budget, budgets = settings.example_budget_micro, list[ExampleBudgets]()
+
+        def make_trainer(spec: TaskSpec) -> HouseholdTrainer:
+            budgets[:] = [] if budget is None else [ExampleBudgets(budget, spec, lambda: journal.followed)]
+            return HouseholdTrainer(
+                spec.model,
+                loader,
+                spec.schedule.max_examples,
+                tell,
+                coins,
+                next(iter(budgets), None),
+                lambda: journal.secret(randomness.draw("enrolment/secret", SECRET_BYTES)),
+                spec.learning.mechanism.unit == Unit.APPLIANCE,
+            )
+
         agent = Agent(
             task=settings.task,
             signer=signer,
@@ -82,8 +103,8 @@ def run_agent(
             data_set=data_set.name,
             policy=policy,
             proofs=settings.folder / "proofs",
-            make_trainer=lambda spec: HouseholdTrainer(spec.model, loader, spec.schedule.max_examples, tell),
-            measure=lambda spec: seconds_of_a_round(spec, randomness, time.process_time),
+            make_trainer=make_trainer,
+            measure=lambda spec: seconds_of_a_round(spec, randomness, time.process_time, budget is not None),
             randomness=randomness,
             tell=tell,
             agree=agree,
@@ -92,12 +113,16 @@ def run_agent(
         )
         start_seconds = time.process_time()  # of the processor: what else runs on the machine does not count
         agreed = agent.run()
+        own = own_figures(journal.followed, *budgets)
+        for line in own.lines() if own is not None else ():
+            tell(line)
         if report is not None:
             figures = {
                 "bytes_per_round": agent.bytes_per_round,
                 "ciphertext_bytes_per_round": agent.delivery.stored,
                 "start_seconds": round(start_seconds, 2),
                 "peak_megabytes": peak_megabytes(),
+                "own_privacy": None if own is None else own.report(),  # as secret as the data
             }
             report.write_text(json.dumps(figures, sort_keys=True))
         return agreed

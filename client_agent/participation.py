@@ -15,23 +15,25 @@ from client_agent.journal import AgentJournal, Sealed
 from client_agent.plan_check import accept_plan, check_cohort_on_chain
 from client_agent.policy import Policy, check_cohort, check_task
 from client_agent.privacy.budget import charge_next
+from client_agent.privacy.followed import FollowedRound, followed_in
 from client_agent.privacy.ledger import DataUse, PrivacyLedger
-from client_agent.training.dp_sgd import DpSgd, NoExamples
+from client_agent.rung import Rung
+from client_agent.training.trainers import Household
 from client_agent.work import work_of
 from protocol.cohort import place_of
 from protocol.domain import Domain
 from protocol.errors import HearthError, Party
 from protocol.identifiers import Digest
+from protocol.messages.learning import LearningTerms
 from protocol.messages.round import RoundPlan
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
-from protocol.privacy.port import has_guarantee
 from protocol.randomness import Randomness
+from protocol.round.adaptation import check_steps
 from protocol.round.eligibility import check_rostered
 from protocol.round.planning import choose_index_set
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
-from protocol.round.training import Trainer
 from protocol.round.update import Update, prepare_update
 from protocol.sparse.index_set import IndexSet
 from protocol.task.continuation import continuation
@@ -63,14 +65,17 @@ class Participation:
     policy: Policy
     tell: Callable[[str], None]
 
+    def __post_init__(self) -> None:
+        self.rung = Rung(self.store, self.journal, self.randomness, self.tell)
+
     def is_charged(self, spec: TaskSpec, number: int) -> bool:
         """By an earlier life of this phone, which was not done with it; False where that cannot be read."""
         try:
-            return number in self.privacy.spending().rounds(self._use(spec))
+            return number in self.privacy.spending().rounds(self._use(spec.learning))
         except HearthError:
             return False  # the charge fails as well, and then the update has no examples
 
-    def seal(self, spec: TaskSpec, trainer: Trainer, number: int, due: int) -> Sealed | None:
+    def seal(self, spec: TaskSpec, household: Household, number: int, due: int) -> Sealed | None:
         """The update of round ``number``, in the journal; None when this phone is not planned.
 
         ``due``: block time until which it is good for anything. Raises TooLateError, DocumentAbsentError, ContentError;
@@ -87,37 +92,43 @@ class Participation:
         )
         check_cohort_on_chain(plan, self.followed.state.rounds[number - 1].opened)
         check_rostered(self.followed.state, spec, plan)
-        return None if scheme is None else self._train_and_seal(spec, trainer, scheme, due)
+        return None if scheme is None else self._train_and_seal(spec, household, scheme, due)
 
-    def _train_and_seal(self, spec: TaskSpec, trainer: Trainer, scheme: RoundScheme, due: int) -> Sealed:
-        plan, layout = scheme.plan, Layout.of(spec.model)
+    def _train_and_seal(self, spec: TaskSpec, household: Household, scheme: RoundScheme, due: int) -> Sealed:
+        plan, layout = scheme.plan, Layout.published(spec)
         continuation(self.followed.state, spec, plan.round, plan.model, lambda model: self._is_gone(layout, model))
-        parameters = layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
+        trained = layout.decode(get_document(self.store, plan.model, layout.max_bytes))
+        check_steps(plan, spec, trained)
         self._require_time(spec, due)
-        update = self._update(spec, trainer, scheme, parameters)
+        update, followed = self._update(spec, household, scheme, trained.parameters)
         keys = self.journal.keys_of(plan.key_epoch)
         nonce, body = encrypt_update(scheme, update.values, keys, self.randomness)
         signed = commit_to(scheme, self.signer.address, nonce, body, self.signer.sign)
         place = place_of(plan.weights, self.signer.address)
-        return self.journal.seal(Sealed(signed, place), body)
+        return self.journal.seal(Sealed(signed, place), body, followed)
 
     def _update(
         self,
         spec: TaskSpec,
-        trainer: Trainer,
+        household: Household,
         scheme: RoundScheme,
         parameters: npt.NDArray[np.float32],
-    ) -> Update:
-        """This household's, or one of no examples: a phone that fell silent would tell what happened to its data."""
+    ) -> tuple[Update, FollowedRound | None]:
+        """This household's, or one of no examples: a phone that fell silent would tell what happened to its data.
+
+        With it what it took of single examples, where somebody wants to know."""
         plan, sent = scheme.plan, choose_index_set(spec, scheme.plan.round)
         try:
             self._charge(spec, plan)
         except HearthError as error:
-            return self._without_examples(scheme, parameters, sent, error)
+            learning = self.rung.terms(spec, plan, None)
+            return self._without_examples(household, scheme, parameters, learning, sent, error), None
+        learning = self.rung.terms(spec, plan, household)
         try:
-            return prepare_update(trainer, parameters, plan.learning, sent, self.randomness, scheme.label.hex())
+            update = prepare_update(household, parameters, learning, sent, self.randomness, scheme.label.hex())
         except Exception as error:  # whatever it is: it comes of this household's data, or of its machine
-            return self._without_examples(scheme, parameters, sent, error)
+            return self._without_examples(household, scheme, parameters, learning, sent, error), None
+        return update, followed_in(update, learning, spec.privacy)
 
     def _require_time(self, spec: TaskSpec, due: int) -> None:
         """What came before may have taken long: a slow store, a machine that slept."""
@@ -129,22 +140,27 @@ class Participation:
         """Before an example is read. Raises PolicyError, BudgetSpentError or RecordsError; then none is."""
         check_task(self.policy, spec, self.domain, work_of(spec))
         check_cohort(self.policy, plan)
-        use, spending = self._use(spec), self.privacy.spending()
-        if has_guarantee(use.mechanism) and plan.round not in spending.rounds(use):
-            charge_next(use.mechanism, spec.privacy, spending.rounds_of(use.data_set, use.task))
+        use, spending = self._use(plan.learning), self.privacy.spending()
+        if use.mechanism.noise_multiplier_micro and plan.round not in spending.rounds(use):
+            before, after = (
+                known.mechanisms(use.data_set, use.task) for known in (spending, spending.with_round(use, plan.round))
+            )
+            charge_next(before, after, plan.learning, spec.privacy)
         self.privacy.charge(use, plan.round, self.policy.privacy)
 
-    def _use(self, spec: TaskSpec) -> DataUse:
+    def _use(self, learning: LearningTerms) -> DataUse:
         """What the rounds of this phone are charged to."""
         consented, envelope = self.journal.consented, self.journal.envelope
         assert consented is not None  # nothing is trained before
         assert envelope is not None
-        return DataUse(consented.data_set, consented.binding, envelope, spec.learning.mechanism)
+        return DataUse(consented.data_set, consented.binding, envelope, learning.mechanism, learning.bayesian)
 
     def _without_examples(
         self,
+        household: Household,
         scheme: RoundScheme,
         parameters: npt.NDArray[np.float32],
+        learning: LearningTerms,
         sent: IndexSet,
         reason: Exception,
     ) -> Update:
@@ -152,7 +168,8 @@ class Participation:
         plan, purpose = scheme.plan, f"{scheme.label.hex()}/no examples"
         why = shown(str(reason)) or type(reason).__name__
         self.tell(f"round {plan.round}: the update holds none of your examples. {why}")
-        return prepare_update(DpSgd(NoExamples()), parameters, plan.learning, sent, self.randomness, purpose)
+        alone = household.noise_alone(learning)
+        return prepare_update(alone, parameters, learning, sent, self.randomness, purpose)
 
     def _is_gone(self, layout: Layout, model: Digest) -> bool:
         return isinstance(read_content(self.store, model, layout.max_bytes), Lack)

@@ -13,15 +13,18 @@ from client_agent.work import Work
 from protocol.domain import Domain
 from protocol.errors import PolicyError
 from protocol.identifiers import NATIVE_COIN, Address, Amount, Range, Seconds, Word, to_hex
+from protocol.messages.learning import MICRO
 from protocol.messages.round import RoundPlan
-from protocol.messages.task import MICRO, Committee, TaskSpec
-from protocol.privacy.port import has_guarantee
+from protocol.messages.task import Committee, TaskSpec
+from protocol.privacy.figure import PrivacyFigure
+from protocol.privacy.mechanisms import has_guarantee
 from protocol.strict_toml import Decimals, parse_toml
 from protocol.task.limits import CohortLimits, Confirmations, Most, at_least, at_most, check_cohort_limits
 from storage.ledger.gas_limits import DEFAULT_GAS_LIMITS, GasLimits
 
 Epsilon = Annotated[int, Decimals(6), Range(0, 2**40)]  # in millionths
 DeltaExponent = Annotated[int, Range(3, 15)]  # delta = 10^-exponent
+HonestClients = Annotated[int, Range(1, 10_000)]  # whose noise may count, this phone among them
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class PrivacyLimits:
     total_epsilon: Epsilon = 16 * MICRO
     total_delta_exponent: DeltaExponent = 5
     without_guarantee: bool = False
+    honest_clients: HonestClients = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,28 +114,35 @@ def check_cohort(policy: Policy, plan: RoundPlan) -> None:
     check_cohort_limits(policy.cohort, cohort.count, -(-cohort.largest * MICRO // cohort.total))
 
 
-def check_spending(limits: PrivacyLimits, in_task_micro: int, in_all_micro: int) -> None:
-    """Epsilon of one data set with what is about to be charged, in this task and in all. Raises PolicyError."""
-    what = "the epsilon of this task on the data set"
-    at_most("privacy.task_epsilon", what, in_task_micro, limits.task_epsilon, MICRO)
-    check_total(limits, in_all_micro)
+def check_spending(limits: PrivacyLimits, in_task: PrivacyFigure, in_all: PrivacyFigure) -> None:
+    """What one data set has cost with what is about to be charged, in this task and in all. Raises PolicyError."""
+    what = f"the epsilon of this task on the data set ({_meaning(in_task)})"
+    at_most("privacy.task_epsilon", what, in_task.epsilon_micro, limits.task_epsilon, MICRO)
+    check_total(limits, in_all)
 
 
-def check_total(limits: PrivacyLimits, in_all_micro: int) -> None:
+def check_total(limits: PrivacyLimits, in_all: PrivacyFigure) -> None:
     """The second half of :func:`check_spending`."""
-    what = "the epsilon of all tasks on the data set"
-    at_most("privacy.total_epsilon", what, in_all_micro, limits.total_epsilon, MICRO)
+    what = f"the epsilon of all tasks on the data set ({_meaning(in_all)})"
+    at_most("privacy.total_epsilon", what, in_all.epsilon_micro, limits.total_epsilon, MICRO)
+
+
+def _meaning(figure: PrivacyFigure) -> str:
+    return f"of one {figure.unit}, at delta 1e-{figure.delta_exponent}, by {figure.accountant}"
 
 
 def _check_privacy(limits: PrivacyLimits, spec: TaskSpec) -> None:
     if not has_guarantee(spec.learning.mechanism):
         if not limits.without_guarantee:
-            raise PolicyError("privacy.without_guarantee", "the task's noise", "none", "false")
+            asked = spec.learning.mechanism.kind if spec.learning.mechanism.noise_multiplier_micro else "none"
+            raise PolicyError("privacy.without_guarantee", "the task's noise", asked, "false")
         return
     budget = spec.privacy.epsilon_budget_micro
-    at_most("privacy.task_epsilon", "the task's epsilon", budget, limits.task_epsilon, MICRO)
+    at_most("privacy.task_epsilon", "the task's epsilon, its budget,", budget, limits.task_epsilon, MICRO)
     what, exponent = "the exponent of the task's delta, 10^-n,", spec.privacy.delta_exponent
     at_least("privacy.task_delta_exponent", what, exponent, limits.task_delta_exponent)
+    what, clients = "the number of clients that have to be honest", spec.learning.mechanism.honest_clients
+    at_most("privacy.honest_clients", what, clients, limits.honest_clients)
 
 
 def _check_trust(limits: TrustLimits, spec: TaskSpec, domain: Domain) -> None:

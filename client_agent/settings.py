@@ -12,6 +12,7 @@ from protocol.errors import MalformedError
 
 PRIVACY_LEDGER: Final = "privacy"  # files in the folder of the household
 POLICY: Final = "policy.toml"
+COINS: Final = "coins"  # which examples are never trained on
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,9 @@ class AgentSettings:
     chain_seconds: float | None = None  # between two looks at the chain; None: as long as a block takes
     data_set: str | None = None  # that ``data`` belongs to; None: the one it has, or home
     max_data_bytes: int = 512 * 1024 * 1024
+    example_budget_micro: int | None = (
+        None  # epsilon of every single example in this task; None: no budgets of their own
+    )
 
     def __post_init__(self) -> None:
         if _real(self.household).is_relative_to(_real(self.folder)):

@@ -1,8 +1,9 @@
 """Randomness as an argument: every random choice names its purpose.
 
 :class:`SeededRandomness` makes a run repeatable (same seed, same bytes, whatever the order of the
-draws); it is for tests and demonstrations, never for a household's own data. The system source lives with
-the phone, because this package touches no global randomness.
+draws); it is for tests and demonstrations, and on a phone for noise that must come back after a restart, under a
+secret of 32 bytes from the system source alone. That one lives with the phone, because this package touches no global
+randomness.
 """
 
 from __future__ import annotations

@@ -126,7 +126,8 @@ class TomlFile:
             return self._table(base, plain, place)
         if get_origin(base) is tuple and isinstance(plain, list):
             self._check_length(len(plain), "entries", constraints, place)
-            return tuple(self._typed(get_args(base)[0], one, (*place, number)) for number, one in enumerate(plain))
+            item = _in_decimals(get_args(base)[0], decimals)  # the list's name has the unit
+            return tuple(self._typed(item, one, (*place, number)) for number, one in enumerate(plain))
         if base is bytes and isinstance(plain, str):
             return self._bytes(plain, constraints, place)
         if base is str and isinstance(plain, str):
@@ -180,7 +181,11 @@ def _has_default(field: Field[Any]) -> bool:
 
 
 def _with_unit(name: str, hint: Any) -> Any:
-    return Annotated[hint, Decimals(_UNIT_PLACES)] if _UNITS.search(name) else hint
+    return _in_decimals(hint, _UNIT_PLACES if _UNITS.search(name) else 0)
+
+
+def _in_decimals(hint: Any, places: int) -> Any:
+    return Annotated[hint, Decimals(places)] if places else hint
 
 
 def _laid_over(below: Mapping[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from scripts.commands import (
     budget,
     deposits,
     doctor,
+    evaluate,
     manufacturer,
     policy,
     roles,
@@ -48,6 +49,7 @@ app.command(name="doctor")(doctor.doctor)
 app.add_typer(accounts.key, name="key")
 app.add_typer(testnet.testnet, name="testnet")
 app.add_typer(bench.bench, name="bench")
+app.command(name="evaluate")(evaluate.evaluate)
 app.add_typer(simulate.simulate, name="simulate")
 
 
@@ -73,19 +75,26 @@ def before_every_command(
 
 @app.command()
 def prepare() -> None:
-    """Compile the loops of encryption for this processor, which the first use of them would do otherwise."""
+    """Compile the loops of encryption and training for this processor, which their first use would do otherwise."""
+    from client_agent.training.gradients import prepare as prepare_training
     from protocol.encryption.suite import prepare
 
     prepare()
+    prepare_training()
 
 
 @app.command()
 def demo(
-    dataset: Annotated[str, typer.Option(help="digits (bundled) or mnist (from HEARTH_DATA_DIR/mnist)")] = "digits",
+    dataset: Annotated[
+        str, typer.Option(help="digits (bundled), or mnist, appliances, traffic (from HEARTH_DATA_DIR)")
+    ] = "digits",
     clients: Annotated[int, typer.Option(min=3, max=100, help="households")] = 10,
     rounds: Annotated[int, typer.Option(min=1, max=1000)] = 10,
     chain: Annotated[str, typer.Option(help="memory, anvil, or the RPC URL of a chain")] = "memory",
     chain_id: Annotated[int | None, typer.Option(min=1, help="of the chain at that URL")] = None,
+    mechanism: Annotated[
+        str, typer.Option(help="privacy: example, client, distributed, correlated, features (no guarantee)")
+    ] = "example",
     suite: Annotated[str, typer.Option(help="encryption: fe64 (constant-size key) or pad (one-time pad)")] = "fe64",
     seed: Annotated[int | None, typer.Option(min=0, help="repeats a run; without it the system's randomness")] = None,
     json_file: JsonFile = None,
@@ -96,16 +105,19 @@ def demo(
     """One whole task on this machine, every role a process of its own: posted, trained, paid, audited."""
     from rich.console import Console
 
+    from scripts.demonstration.mechanisms import MECHANISMS
     from scripts.demonstration.run import DemoOptions, run_demo
 
-    if dataset not in ("digits", "mnist"):
-        raise typer.BadParameter(f"{dataset}: digits or mnist")
+    if mechanism not in MECHANISMS:
+        raise typer.BadParameter(f"{mechanism}: {', '.join(MECHANISMS)}")
+    if dataset not in ("digits", "mnist", "appliances", "traffic"):
+        raise typer.BadParameter(f"{dataset}: digits, mnist, appliances or traffic")
     if suite not in ("fe64", "pad"):
         raise typer.BadParameter(f"{suite}: fe64 or pad")
     if chain not in ("memory", "anvil") and chain_id is None:
         raise typer.BadParameter("a chain by URL needs its --chain-id")
     options = DemoOptions(
-        dataset, clients, rounds, chain, seed, json_file, keep, keystore, password_file, suite, chain_id
+        dataset, clients, rounds, chain, seed, json_file, keep, keystore, password_file, suite, chain_id, mechanism
     )
     raise typer.Exit(run_demo(options, Console()))
 

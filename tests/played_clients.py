@@ -92,7 +92,7 @@ def deliver(
     """One client's signed commitment, and what the store then has of its ciphertext."""
     household, scheme = player.households[client], player.scheme(plan)
     update = prepare_update(
-        household.trainer, player.parameters, plan.learning, sent, household.randomness, scheme.label.hex()
+        household.trainer, player.trained.parameters, plan.learning, sent, household.randomness, scheme.label.hex()
     )
     keys = ratchet(household.master_keys, plan.key_epoch)
     if client in conduct.garbled:

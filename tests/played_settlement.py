@@ -17,13 +17,14 @@ from protocol.messages.keys import KeyRequest
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import GARBAGE, PUBLISHED, RoundRecord
 from protocol.model.layout import Layout
-from protocol.model.step import apply_step
+from protocol.round.averaging import Average, average_of
+from protocol.round.stepping import Stepping
 from protocol.screening.verdict import Unfit
 from protocol.sparse.codec import encode_sums
-from protocol.sparse.index_set import IndexSet
 from protocol.task.past import Past
 from tests.played_authorities import decrypt_sum
 from tests.played_conduct import Conduct
+from tests.tiny_task import tiny_test_set
 
 if TYPE_CHECKING:
     from tests.played_task import Player
@@ -34,7 +35,6 @@ def publish(
     number: int,
     conduct: Conduct,
     plan: RoundPlan,
-    sent: IndexSet,
     request: KeyRequest,
     bodies: Mapping[Address, bytes | Unfit],
     record: RoundRecord,
@@ -42,21 +42,26 @@ def publish(
     opened = decrypt_sum(player, plan, request, bodies, conduct)
     summed = opened.decrypted
     if summed is not None:
-        weights = sum(entry.weight for entry in request.entries)
-        stepped = apply_step(player.parameters, sent, summed.sums, weights, plan.learning)
-        player.parameters = player.said("parameters", stepped)
-    model = player.put(Layout.of(player.spec.model).to_safetensors(player.parameters))
+        weights = [entry.weight for entry in request.entries]
+        stepped = Stepping(player.spec, plan, player.trained, weights, tiny_test_set).after(summed.sums)
+        player.trained = player.said("model", stepped)
+        player.models.insert(0, player.trained.parameters)
+    model = player.put(Layout.published(player.spec).encode(player.trained))
     correct, examples = player.count()
     progress = Progress(player.best, correct, examples) if summed else None
     served = fees(player.spec, player.edge.sender, [key.statement.authority for key in opened.keys])
     allocation, root, allocated = player.settle(number, record.verdict, progress, served)
     player.best = max(player.best, correct)
+    most = player.spec.control.averaged_rounds if summed else 0
+    average = player.said("average", average_of(player.spec.model, player.models[:most]) if most else Average())
+    if average.rounds:
+        player.put(average.document)
     record = replace(
         record, outcome=PUBLISHED if summed else GARBAGE, sightings=opened.sightings, keys=opened.keys,
         accused=opened.accused, functional_key=sha256(opened.key), model=model,
         max_residual=summed.max_residual if summed else 0,
         aggregate=player.put(encode_sums(summed.sums)) if summed else ZERO_DIGEST, correct=correct,
-        examples=examples, allocation=allocation,
+        examples=examples, allocation=allocation, averaged=average.digest, averaged_rounds=average.rounds,
     )  # fmt: skip
     record = player.said("record", record)
     publication = Publication(model, player.put(encode(record)), root, allocated, record.correct, record.examples)

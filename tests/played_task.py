@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from protocol.canonical import encode
 from protocol.cohort import place_of
@@ -20,6 +24,7 @@ from protocol.incentives.rewards import (
     settle,
     total_owed,
 )
+from protocol.messages.learning import MechanismTerms, ServerTerms
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import ABANDONED, Allocation, Verdict
 from protocol.messages.submission import (
@@ -30,7 +35,9 @@ from protocol.messages.submission import (
 )
 from protocol.model.evaluation import count_correct
 from protocol.model.initialization import initial_parameters
+from protocol.model.trained import TrainedModel
 from protocol.privacy.spending import spent
+from protocol.round.adaptation import learning_of
 from protocol.round.commitments import inclusion_proof_of
 from protocol.round.draw import drawn
 from protocol.round.key_request import key_request
@@ -65,6 +72,8 @@ class Player:
         authorities: int = 3,
         substitutes: int = 0,
         late: tuple[int, ...] = (),
+        server: ServerTerms | None = None,
+        local_steps: int = 1,
         **changes: Any,
     ) -> None:
         """``scheme``: the encryption suite and its packing; ``late``: clients that join later; ``changes``: other
@@ -76,7 +85,10 @@ class Player:
         self.reader = EthereumReader(self.chain.rpc_url, ledger)
         self.domain = self.reader.domain
         spec, (name, packing) = with_substitutes(tiny_spec(self.store, rounds, authorities), substitutes), scheme
-        self.spec = replace(spec, suite=name, learning=with_terms(spec.learning, packing=packing), **changes)
+        learning = replace(
+            with_terms(spec.learning, packing=packing, local_steps=local_steps), server=server or ServerTerms()
+        )
+        self.spec = replace(spec, suite=name, learning=learning, **changes)
         self.put(encode(self.spec))
         terms = terms_of(self.spec)
         self.pay(self.manufacturer, self.spec.budget())
@@ -91,7 +103,9 @@ class Player:
         self.authorities = [self.chain.ledger(ledger, Signer(private_key("authority", j))) for j in members]
         self.doomed: tuple[RoundPlan, Allocation, Address] | None = None
         self.households = [household(self, number) for number in range(CLIENTS)]
-        self.parameters = initial_parameters(self.spec.model)
+        self.trained = TrainedModel(initial_parameters(self.spec.model))
+        self.models: list[npt.NDArray[np.float32]] = []  # of all rounds, the last one first
+        self.planned = Counter[MechanismTerms]()
         self.allocation = first_allocation(self.task, {})
         self.past = Past(self.spec.initial_model, ZERO_DIGEST)
         enrol(self, *(number for number in range(CLIENTS) if number not in late))
@@ -128,7 +142,9 @@ class Player:
         post_rosters(self, number)
         sent, planned = choose_index_set(self.spec, number), self._cohort(number)
         where = self.domain, self.task, number
-        plan = plan_round(self.spec, *where, planned, self.past.model, self.past.previous_label)
+        learning = learning_of(self.spec, self.trained)
+        self.planned[learning.mechanism] += 1
+        plan = plan_round(self.spec, *where, planned, self.past.model, self.past.previous_label, learning)
         plan, opener = self.said("plan", plan), self.edge.sender
         cohort = self.said("cohort", plan.cohort)
         self.edge.open_round(self.task, number, self.put(encode(plan)), plan.label(), cohort.root, cohort.count)
@@ -147,7 +163,7 @@ class Player:
         if conduct.end != ABANDONED:
             request = self.said("request", key_request(plan, committed, verdict.accepted))
             self.edge.request_key(self.task, number, self.put(encode(request)))
-        charge = spent(plan.learning.mechanism, self.spec.privacy, number)
+        charge = spent(dict(self.planned), plan.learning, self.spec.privacy)
         requested = request.digest() if request else ZERO_DIGEST
         record = round_record(plan.label(), verdict, requested, None, charge, ZERO_DIGEST)
         self.pass_dispute_window()
@@ -159,7 +175,7 @@ class Player:
             self.edge.abandon_round(self.task, number, digest, root, allocated)
             self.past = replace(self.past, previous_label=plan.label())
         else:
-            publish(self, number, conduct, plan, sent, request, bodies, record)
+            publish(self, number, conduct, plan, request, bodies, record)
         if conduct.frozen == SETTLED:
             self.freeze_doomed()
 
@@ -206,7 +222,7 @@ class Player:
 
     def count(self) -> tuple[int, int]:
         """Right answers of the present model on the public test set, of how many."""
-        return count_correct(self.spec.model, self.parameters, *tiny_test_set()), EXAMPLES
+        return count_correct(self.spec.model, self.trained.parameters, *tiny_test_set()), EXAMPLES
 
     def pass_dispute_window(self) -> None:
         """From then on the last settled round can be claimed, and another one settled."""

@@ -10,25 +10,27 @@ from typing import Any
 from client_agent.policy import AcceptedChain, MoneyLimits, Policy, PrivacyLimits, TrustLimits
 from protocol.domain import Domain
 from protocol.identifiers import Address
-from protocol.messages.round import ClientWeight
-from protocol.messages.task import (
+from protocol.messages.learning import (
     MICRO,
-    CohortTerms,
-    Committee,
-    DepositTerms,
-    Durations,
     EncodingTerms,
     Layer,
     LearningTerms,
     MechanismTerms,
     ModelSpec,
     OptimiserTerms,
-    PrivacyTerms,
     QuantiserTerms,
+    SparsityTerms,
+)
+from protocol.messages.round import ClientWeight
+from protocol.messages.task import (
+    CohortTerms,
+    Committee,
+    DepositTerms,
+    Durations,
+    PrivacyTerms,
     ReputationTerms,
     RewardTerms,
     ScheduleTerms,
-    SparsityTerms,
     TaskSpec,
 )
 from protocol.signing import address_of
@@ -52,7 +54,7 @@ def cohort_of(clients: Iterable[Address], weight: int = 2) -> tuple[ClientWeight
     return tuple(ClientWeight(client, weight) for client in sorted(clients))
 
 
-def with_terms(learning: LearningTerms, **changes: int) -> LearningTerms:
+def with_terms(learning: LearningTerms, **changes: Any) -> LearningTerms:
     """``learning`` with some fields of its parts changed, each of which stands in one part only."""
     parts = {}
     for part in fields(learning):

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from protocol.encryption.envelope import EncryptionKeyPair
 from protocol.identifiers import Address
-from protocol.messages.task import CohortTerms, Committee, Layer, LearningTerms, ModelSpec, TaskSpec
+from protocol.messages.learning import Layer, LearningTerms, ModelSpec
+from protocol.messages.task import CohortTerms, Committee, TaskSpec
 from protocol.model.dataset import encode_labelled
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations
 
 import numpy as np
@@ -13,10 +13,9 @@ from protocol.encryption.agreement import liars
 from protocol.encryption.port import DecryptedSum
 from protocol.errors import EncryptionError, MalformedError, Party
 from protocol.messages.keys import KeyRequest
-from protocol.model.step import apply_step
+from protocol.model.trained import TrainedModel
 from protocol.round.publication import Aggregate, Garbage
 from protocol.round.scheme import RoundScheme
-from protocol.sparse.index_set import IndexSet
 
 
 def decrypt_sum(
@@ -24,10 +23,11 @@ def decrypt_sum(
     request: KeyRequest,
     total: VerifiedSum,
     partials: Mapping[int, bytes],
-    sent: IndexSet,
-    parameters: npt.NDArray[np.float32],
+    step: Callable[[npt.NDArray[np.int64]], TrainedModel],
 ) -> Aggregate:
-    """Raises EncryptionError when ``total`` is not of exactly the requested updates (``E_UNAVAILABLE``) or no
+    """``step`` makes of the sums the model after the round; what it raises is raised.
+
+    Raises EncryptionError when ``total`` is not of exactly the requested updates (``E_UNAVAILABLE``) or no
     ``threshold`` of ``partials`` decrypts it.
 
     With a wrong share among them, the largest set of shares that agree and decrypt the sum is taken. When sets of that
@@ -55,8 +55,7 @@ def decrypt_sum(
             accused = liars(partials, scheme.t, scheme.combine)
             if set(members) != partials.keys() - set(accused):
                 accused = ()  # those who agree do not decrypt the sum: who lies is not known
-            stepped = apply_step(parameters, sent, decrypted.sums, sum(weights), scheme.plan.learning)
-            return Aggregate(decrypted, key, members, accused, stepped)
+            return Aggregate(decrypted, key, members, accused, step(decrypted.sums))
     raise EncryptionError("no set of partial keys decrypts the sum", code="E_COMMITTEE", fault=Party.KEY_AUTHORITY)
 
 

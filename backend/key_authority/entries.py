@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from protocol.identifiers import Address, Count, Digest, Label, Word
-from protocol.messages.task import ShortText
+from protocol.messages.learning import ShortText
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.messages.task import TaskSpec
-from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
+from protocol.model.dataset import MAX_DATASET_BYTES, Array, decode_labelled
 from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
 from storage.content.interface import ContentStore, get_document
+
+
+def test_set_of(store: ContentStore, spec: TaskSpec) -> tuple[Array, Array]:
+    """Inputs and labels. Raises ContentError or MalformedError."""
+    return decode_labelled(get_document(store, spec.test_set, MAX_DATASET_BYTES))
 
 
 @dataclass
@@ -23,7 +28,7 @@ class Accuracy:
 
     def count(self, spec: TaskSpec, parameters: npt.NDArray[np.float32]) -> tuple[int, int]:
         """Right answers, and of how many."""
-        test_set = decode_labelled(get_document(self.store, spec.test_set, MAX_DATASET_BYTES))
+        test_set = test_set_of(self.store, spec)
         return count_correct(spec.model, parameters, *test_set), len(test_set[1])
 
     def initial(self, spec: TaskSpec) -> int:

@@ -24,6 +24,7 @@ from protocol.task.ending import is_over
 from protocol.task.round_facts import RoundFacts, Settled
 from protocol.task.state import TaskState
 from protocol.task.status import RoundStatus, TaskStatus, status_of
+from protocol.task.stopping import stopped_after
 from storage.ledger.signer import Signer
 
 
@@ -126,7 +127,7 @@ class Desk:
         agreed = said == (terms.spec, terms.stake, self._posted().claim_until) and any(enrolment.signer)
         if not agreed or enrolment.deadline < self._now:
             raise VerificationError("the enrolment is for other terms, or too old", fault=Party.CLIENT)
-        if len(state.enrolled) >= terms.max_clients or is_over(state, self._now):
+        if len(state.enrolled) >= terms.max_clients or self._opens_none(state):
             raise DeskError("the task takes no more clients", fault=Party.CLIENT, code="E_FULL")
         self._inbox.enrol(signed)
 
@@ -174,7 +175,7 @@ class Desk:
         """None while there is none that phones can read."""
         state, facts = self._state, self._state.current
         if facts is None:
-            return Announced(0, b"", None) if state.posted is not None and is_over(state, self._now) else None
+            return Announced(0, b"", None) if state.posted is not None and self._opens_none(state) else None
         readable = isinstance(state.plan(facts.number), RoundPlan) and self._stands(facts.opened)
         if facts.number <= after or not readable:
             return None
@@ -220,6 +221,10 @@ class Desk:
     def _timed(self, status: RoundStatus) -> RoundStatus:
         measured = dict(self._seconds.get(status.round, {}))
         return replace(status, milliseconds={phase: round(seconds * 1_000) for phase, seconds in measured.items()})
+
+    def _opens_none(self, state: TaskState) -> bool:
+        """No round will be opened any more."""
+        return is_over(state, self._now) or stopped_after(state) is not None
 
     def _round(self, number: int) -> RoundFacts:
         """One that this server has not seen yet may be on the phone's chain already."""

@@ -20,6 +20,7 @@ from protocol.task.ending import is_over
 from protocol.task.margins import check_durations
 from protocol.task.runnable import check_runnable
 from protocol.task.state import TaskState
+from protocol.task.stopping import stopped_after
 from storage.ledger.block_times import measured_block_seconds
 from storage.ledger.interface import Ledger, LedgerError, TransactionReceipt
 
@@ -103,7 +104,8 @@ class HostedTask:
     def _fees_are_asked_for(self, now: int) -> bool:
         """True as well while it is not time for it, or there are none."""
         terms, state = self.posted.terms, self.state
-        if not terms.edge_fee + terms.authority_fee or state.current is not None or not is_over(state, now):
+        ended = is_over(state, now) or stopped_after(state) is not None
+        if not terms.edge_fee + terms.authority_fee or state.current is not None or not ended:
             return True
         payable_from = state.payable_from()
         if not self.asked and payable_from is not None and now >= payable_from:

@@ -49,6 +49,7 @@ from protocol.task.margins import Margins, margins, pace_blocks
 from protocol.task.past import allocation_before
 from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
+from protocol.task.stopping import stopped_after
 
 ASK_SECONDS: Final = 15  # that authorities may take to give their keys
 
@@ -91,6 +92,8 @@ def _next(state: TaskState, known: Knowledge, now: int) -> Move:
         return _in_round(state, spec, known, state.current, now)
     if is_over(state, now):
         return End() if now > posted.claim_until else Wait(posted.claim_until + 1)
+    if stopped_after(state) is not None:
+        return Wait(posted.task_until + 1)
     return between_rounds(state, posted, spec, known, now)
 
 
@@ -98,7 +101,8 @@ def _meanwhile(state: TaskState, known: Knowledge, wait: Wait, now: int) -> Move
     """While nothing else is to be done: the keys to which phones seal now and later; then shares for every authority,
     before it erases what opens them."""
     spec = state.spec
-    if isinstance(spec, Absent) or not known.told or is_over(state, now) or wait.until - now <= ASK_SECONDS:
+    over = is_over(state, now) or stopped_after(state) is not None
+    if isinstance(spec, Absent) or not known.told or over or wait.until - now <= ASK_SECONDS:
         return wait
     length = spec.cohort.roster_rounds
     window, last = enrolment_window(len(state.rounds), length), window_of(state.total_rounds, length)

@@ -204,7 +204,8 @@ class Performer:
         """The plan, from public data alone; its hash is the label, and the label goes on chain."""
         self._beacon = None  # read again when this fails: it may be too late
         past, where = there(past_before(self.state, number)), (self.ledger.domain, self.task, number)
-        plan = plan_round(self._spec(), *where, cohort, past.model, past.previous_label)
+        learning = self._settling.learning(past.model)
+        plan = plan_round(self._spec(), *where, cohort, past.model, past.previous_label, learning)
         digest = self.store.put(encode(plan)).digest
         self.sent = self.ledger.open_round(self.task, number, digest, plan.label(), plan.cohort.root, plan.cohort.count)
 

@@ -17,26 +17,29 @@ import structlog
 
 from backend.aggregation.aggregator import decrypt_sum
 from backend.aggregation.verifier import VerifiedSum, verify_updates
+from backend.rounds.accuracy import test_set_of
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.key_answers import KeyAnswers
 from backend.rounds.requested import may_follow, requested_verdict
 from protocol.canonical import encode
 from protocol.domain import Domain
 from protocol.errors import HearthError
-from protocol.identifiers import Address
+from protocol.identifiers import Address, Digest
 from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, fees, settle, total_owed
 from protocol.messages.chain import RoundPublished
 from protocol.messages.settlement import Allocation, RoundRecord, Verdict
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
-from protocol.model.step import apply_step
+from protocol.model.trained import TrainedModel
+from protocol.round.adaptation import learning_of
 from protocol.round.eligibility import cohort_of
 from protocol.round.key_request import key_request
-from protocol.round.planning import choose_index_set, plan_round
+from protocol.round.planning import plan_round
+from protocol.round.publication import Aggregate
 from protocol.round.scheme import RoundScheme
+from protocol.round.stepping import Stepping
 from protocol.sparse.codec import decode_sums, encode_sums
-from protocol.sparse.index_set import IndexSet
 from protocol.task.documents import Absent, Rederived, UnderivableError, there
 from protocol.task.past import allocation_before, past_before, readable, standing_allocation, stepped
 from protocol.task.round_facts import Settled
@@ -138,17 +141,17 @@ class Rederivation:
             return there(self.state.aggregate(number)).digest
         spec, plan, event = there(self.state.spec), there(self.state.plan(number)), self.state.rounds[number - 1].ended
         assert isinstance(event, RoundPublished)
-        layout, sent = Layout.of(spec.model), choose_index_set(spec, number)
-        parameters = layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
         request = key_request(plan, there(self.state.committed(number)), verdict.accepted)
+        weights, layout = [entry.weight for entry in request.entries], Layout.published(spec)
+        stepping = Stepping(spec, plan, self._read(plan.model), weights, lambda: test_set_of(self.store, spec))
         known = self.state.aggregate(number)
         if isinstance(known, Absent):
-            sums = self._decrypted(number, verdict, total, sent, parameters)
+            aggregate = self._decrypted(number, verdict, total, stepping.after)
+            sums, after = aggregate.decrypted.sums, aggregate.model
         else:
             sums = decode_sums(get_document(self.store, known.digest, 8 * plan.dimension), plan.dimension)
-        weights = sum(entry.weight for entry in request.entries)
-        after = apply_step(parameters, sent, sums, weights, plan.learning)
-        if self.store.put(layout.to_safetensors(after)).digest != event.model:
+            after = stepping.after(sums)
+        if self.store.put(layout.encode(after)).digest != event.model:
             raise UnderivableError("the model that follows is not the one on chain")
         return self.store.put(encode_sums(sums)).digest
 
@@ -157,9 +160,8 @@ class Rederivation:
         number: int,
         verdict: Verdict,
         total: VerifiedSum | None,
-        sent: IndexSet,
-        parameters: npt.NDArray[np.float32],
-    ) -> npt.NDArray[np.int64]:
+        step: Callable[[npt.NDArray[np.int64]], TrainedModel],
+    ) -> Aggregate:
         """The authorities answer the request on chain with the same bytes for ever."""
         spec, plan, scheme = there(self.state.spec), there(self.state.plan(number)), self._scheme(number)
         committed = there(self.state.committed(number))
@@ -169,15 +171,21 @@ class Rederivation:
         answers = KeyAnswers(spec.committee, plan, request)
         answers.ask(self.committee)
         partials = {j: answer.residues for j, answer in answers.partials.items()}
-        aggregate = decrypt_sum(scheme, request, total, partials, sent, parameters)
-        return aggregate.decrypted.sums
+        return decrypt_sum(scheme, request, total, partials, step)
+
+    def _read(self, model: Digest) -> TrainedModel:
+        """A model that a round published, or the initial one."""
+        layout = Layout.published(there(self.state.spec))
+        return layout.decode(get_document(self.store, model, layout.max_bytes))
 
     def _plan(self, number: int) -> None:
         """From the chain and the past that was public when it was opened; its label says whether it is the one."""
         spec, opened = there(self.state.spec), self.state.rounds[number - 1].opened
         cohort = cohort_of(self.state, spec, number, there(allocation_before(self.state, number)), opened.beacon)
         past = there(past_before(self.state, number))
-        plan = plan_round(spec, self.domain, self.state.task, number, cohort, past.model, past.previous_label)
+        learning = learning_of(spec, self._read(past.model)) if spec.control.max_local_steps else spec.learning
+        where = self.domain, self.state.task, number
+        plan = plan_round(spec, *where, cohort, past.model, past.previous_label, learning)
         if plan.label() != opened.label:
             raise UnderivableError("the plan that follows is not the one on chain")
         self.store.put(encode(plan))

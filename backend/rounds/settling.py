@@ -5,8 +5,10 @@ Nothing is sent to the chain here. What is kept in memory can all be made again 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,7 @@ import structlog
 
 from backend.aggregation.aggregator import decrypt_sum, garbage
 from backend.aggregation.verifier import VerifiedSum, verify_updates
-from backend.rounds.accuracy import Accuracy
+from backend.rounds.accuracy import Accuracy, test_set_of
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.key_answers import KeyAnswers, answers_to
@@ -22,19 +24,23 @@ from backend.rounds.rederivation import Rederivation
 from backend.rounds.requested import requested_verdict
 from protocol.domain import Domain
 from protocol.errors import EncryptionError, HearthError
-from protocol.identifiers import Address, to_hex
+from protocol.identifiers import Address, Digest, to_hex
 from protocol.incentives.contribution import Progress
 from protocol.messages.keys import KeyRequest
+from protocol.messages.learning import LearningTerms
 from protocol.messages.settlement import Allocation, Verdict
 from protocol.messages.submission import SignedCommitment
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
+from protocol.model.trained import TrainedModel
+from protocol.round.adaptation import learning_of
+from protocol.round.averaging import Average, average_of
 from protocol.round.key_request import key_request
-from protocol.round.planning import choose_index_set
 from protocol.round.publication import Aggregate, Garbage, Settlement, abandon, publish
 from protocol.round.scheme import RoundScheme
+from protocol.round.stepping import Stepping
 from protocol.task.documents import there
-from protocol.task.past import allocation_before, best_count
+from protocol.task.past import allocation_before, best_count, lineage, rounds_planned
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore, get_document
 from storage.task_reader import TaskReader
@@ -117,9 +123,10 @@ class Settling:
         if not answers.enough:
             raise NotReadyError("too few key authorities see the request, or answer it")
         scheme, partials = self._scheme(number), {j: answer.residues for j, answer in answers.partials.items()}
-        sent = choose_index_set(self._spec(), number)
+        weights = [entry.weight for entry in request.entries]
+        stepping = Stepping(spec, plan, self._before(number), weights, lambda: test_set_of(self.store, spec))
         try:
-            work.opened = decrypt_sum(scheme, request, total, partials, sent, self._parameters(number))
+            work.opened = decrypt_sum(scheme, request, total, partials, stepping.after)
         except EncryptionError as error:
             # all that there is to be had may be here
             work.undecryptable = len(partials) == len(spec.committee.members)
@@ -135,7 +142,7 @@ class Settling:
         assert answers is not None
         for j in opened.accused:
             log.warning("a key authority lied", authority=to_hex(spec.committee.members[j - 1]))
-        parameters = opened.parameters if isinstance(opened, Aggregate) else self._parameters(number)
+        trained = opened.model if isinstance(opened, Aggregate) else self._before(number)
         return publish(
             spec,
             there(self.state.plan(number)),
@@ -145,14 +152,17 @@ class Settling:
             answers.partials,
             opened,
             self._allocation_before(number),
-            Progress(self.best(number), *self._accuracy.count(spec, parameters)),
+            Progress(self.best(number), *self._accuracy.count(spec, trained.parameters)),
             publisher,
+            rounds_planned(self.state, spec, number),
+            self._average(number, opened),
         )
 
     def abandonment(self, work: Work) -> Settlement:
         """Of a round whose key nobody requested."""
         plan, before = there(self.state.plan(work.number)), self._allocation_before(work.number)
-        return abandon(self._spec(), plan, work.decided(), before)
+        rounds = rounds_planned(self.state, self._spec(), work.number)
+        return abandon(self._spec(), plan, work.decided(), before, rounds)
 
     def best(self, number: int) -> int:
         """Most right answers of any model before the round, the initial one included."""
@@ -161,10 +171,33 @@ class Settling:
     def rederivation(self) -> Rederivation:
         return Rederivation(self.domain, self.store, self.committee, self.reader, self.pause)
 
-    def _parameters(self, number: int) -> npt.NDArray[np.float32]:
-        """That the round starts from."""
-        layout, plan = Layout.of(self._spec().model), there(self.state.plan(number))
-        return layout.from_safetensors(get_document(self.store, plan.model, layout.max_bytes))
+    def learning(self, model: Digest) -> LearningTerms:
+        """Of the plan of a round that goes on from this model."""
+        spec = self._spec()
+        return learning_of(spec, self._read(model)) if spec.control.max_local_steps else spec.learning
+
+    def _before(self, number: int) -> TrainedModel:
+        """The model that the round starts from."""
+        return self._read(there(self.state.plan(number)).model)
+
+    def _read(self, model: Digest) -> TrainedModel:
+        layout = Layout.published(self._spec())
+        return layout.decode(get_document(self.store, model, layout.max_bytes))
+
+    def _average(self, number: int, opened: Aggregate | Garbage) -> Average:
+        """Of the round's model and of those before it, as far back as the content store has them."""
+        spec, most = self._spec(), self._spec().control.averaged_rounds
+        if isinstance(opened, Garbage) or not most:
+            return Average()
+        earlier = islice(lineage(self.state, spec, there(self.state.plan(number)).model), most - 1)
+        return average_of(spec.model, chain([opened.model.parameters], self._readable(spec, earlier)))
+
+    def _readable(self, spec: TaskSpec, models: Iterable[Digest]) -> Iterator[npt.NDArray[np.float32]]:
+        """Parameters of these models, up to the first that is not there."""
+        layout = Layout.published(spec)
+        with suppress(HearthError):
+            for model in models:
+                yield layout.from_safetensors(get_document(self.store, model, layout.max_bytes))
 
     def _scheme(self, number: int) -> RoundScheme:
         return RoundScheme.of(there(self.state.plan(number)), self._spec().committee)

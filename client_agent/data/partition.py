@@ -37,3 +37,22 @@ def equal_partition(count: int, parts: int, size: int, seed: int) -> list[Indice
         raise ValueError(f"{count} examples cannot give {parts} households {size} each")
     order = np.random.Generator(np.random.PCG64(seed)).permutation(count)
     return [np.sort(order[part * size : (part + 1) * size]) for part in range(parts)]
+
+
+def one_class_partition(labels: npt.NDArray[Any], parts: int, seed: int) -> list[Indices]:
+    """Each part has examples of one class alone: part i of the i-th class, and from the start again after the last one.
+
+    Parts of one class share its examples out evenly. Classes beyond the number of parts are in none. Raises ValueError
+    where a class has fewer examples than parts.
+    """
+    generator = np.random.Generator(np.random.PCG64(seed))
+    kinds = np.unique(labels)
+    dealt: list[Indices] = [np.zeros(0, dtype=np.int64)] * parts
+    for number, kind in enumerate(kinds):
+        owners = range(number, parts, len(kinds))
+        members = generator.permutation(np.flatnonzero(labels == kind))
+        if len(members) < len(owners):
+            raise ValueError(f"{len(members)} examples of class {kind} cannot give {len(owners)} households one each")
+        for owner, piece in zip(owners, np.array_split(members, max(1, len(owners))), strict=False):
+            dealt[owner] = np.sort(piece).astype(np.int64)
+    return dealt

@@ -29,6 +29,7 @@ from client_agent.privacy.moments import (
     table,
 )
 from protocol.privacy.figure import Definition, PrivacyFigure, Unit, millionths
+from protocol.privacy.port import RESERVE
 from protocol.privacy.student_t import upper_quantile
 
 LEAST_HELD: Final = 3
@@ -82,11 +83,12 @@ class Trajectory:
     table is an upper bound, so every sum is one.
     """
 
-    def __init__(self, held: int) -> None:
-        """``held``: examples. Raises ValueError for fewer than LEAST_HELD."""
+    def __init__(self, held: int, choices: int = 1) -> None:
+        """``held``: examples. ``choices``: mechanisms of which the held-out examples themselves decided for one: none
+        of their estimates may fail. Raises ValueError for fewer than LEAST_HELD."""
         if held < LEAST_HELD:
             raise ValueError(f"{held} examples are held out, and no estimate comes from fewer than {LEAST_HELD}")
-        self._held = held
+        self.held, self._choices = held, choices
         self._weights: dict[Release, Reals] = {}
         self._counts: dict[Release, int] = {}
 
@@ -95,11 +97,11 @@ class Trajectory:
 
         Raises ValueError for another number of them, or for one beyond the bound.
         """
-        if len(lengths) != self._held:
-            raise ValueError(f"{len(lengths)} lengths of {self._held} held-out examples")
+        if len(lengths) != self.held:
+            raise ValueError(f"{len(lengths)} lengths of {self.held} held-out examples")
         release.squared(lengths)
-        weights = self._weights.setdefault(release, np.zeros((self._held, KNOTS + 1)))
-        (lower, upper_share), every = between_knots(lengths, release.bound), np.arange(self._held)
+        weights = self._weights.setdefault(release, np.zeros((self.held, KNOTS + 1)))
+        (lower, upper_share), every = between_knots(lengths, release.bound), np.arange(self.held)
         weights[every, lower] += 1.0 - upper_share
         weights[every, lower + 1] += upper_share
         self._counts[release] = self._counts.get(release, 0) + 1
@@ -108,19 +110,19 @@ class Trajectory:
         """Of all releases together; 0.0 for none.
 
         FAILURE_SHARE of delta is for the estimates at all orders together, since the best order is chosen after they
-        are seen. None of them is above what is certain: everybody at the bound.
+        are seen; RESERVE is left, as in every figure. None of them is above what is certain: everybody at the bound.
         """
         if not self._weights:
             return 0.0
-        logs, largest = np.zeros((self._held, len(LAMBDAS))), np.zeros(len(LAMBDAS))
+        logs, largest = np.zeros((self.held, len(LAMBDAS))), np.zeros(len(LAMBDAS))
         for release, weights in self._weights.items():
             costs = table(column.cost, release.rate, release.largest)
             logs += weights @ costs
             largest += self._counts[release] * costs[-1]
         delta = 10.0**-delta_exponent
         failure = delta * FAILURE_SHARE
-        bound = np.minimum(column.estimate(logs, largest, failure / len(LAMBDAS)), largest)
-        return float(epsilons(bound, LAMBDAS, log(delta - failure), definition).min())
+        bound = np.minimum(column.estimate(logs, largest, failure / len(LAMBDAS) / self._choices), largest)
+        return float(epsilons(bound, LAMBDAS, log(delta * (1.0 - RESERVE) - failure), definition).min())
 
     def figure(
         self,
@@ -137,7 +139,8 @@ class Trajectory:
             unit,
             definition,
             honest_clients=max((len(release.weights) for release in self._weights), default=1),
-            indicative=self._held < FEW,
+            indicative=int(self.held < FEW),
+            adjacency=unit.adjacency,
         )
 
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from protocol.errors import BudgetSpentError, Party
 from protocol.messages.charge import Charge
-from protocol.messages.task import MICRO, MechanismTerms, PrivacyTerms
+from protocol.messages.learning import MICRO, LearningTerms, MechanismTerms
+from protocol.messages.task import PrivacyTerms
 from protocol.privacy.spending import spent
 
+Rounds = Mapping[MechanismTerms, int]
 
-def charge_next(mechanism: MechanismTerms, privacy: PrivacyTerms, rounds_charged: int) -> Charge:
-    """What all rounds have spent once one more than ``rounds_charged`` counts.
+
+def charge_next(before: Rounds, after: Rounds, learning: LearningTerms, privacy: PrivacyTerms) -> Charge:
+    """What all rounds have spent once one more than ``before`` is charged, which makes them those of ``after``.
 
     Raises BudgetSpentError when that is more than the budget.
     """
-    after = spent(mechanism, privacy, rounds_charged + 1)
-    if after.epsilon_micro > privacy.epsilon_budget_micro:
-        before = spent(mechanism, privacy, rounds_charged)
+    then = spent(after, learning, privacy)
+    if then.epsilon_micro > privacy.epsilon_budget_micro:
+        so_far = spent(before, learning, privacy).figure.decimal if before else "0"
         raise BudgetSpentError(
-            f"{rounds_charged} rounds have spent epsilon {before.epsilon:.4f} of"
-            f" {privacy.epsilon_budget_micro / MICRO:.4f}; one more would make it {after.epsilon:.4f}",
+            f"{sum(before.values())} rounds have spent epsilon {so_far} of {privacy.epsilon_budget_micro / MICRO:.4f};"
+            f" one more would make it {then.figure}",
             fault=Party.EDGE_SERVER,
         )
-    return after
+    return then

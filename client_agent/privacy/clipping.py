@@ -6,25 +6,19 @@ integers, so no rounding of floating point is left in the sensitivity (Abadi et 
 
 from __future__ import annotations
 
-from math import isqrt
-from typing import Final
-
 import numpy as np
 import numpy.typing as npt
 
-from protocol.model.layers import total
+from protocol.model.arithmetic import total
+from protocol.sparse.grid import FINENESS, units_of_clip
+
+__all__ = ["FINENESS", "clip_factors", "clipped", "units_of_clip"]
 
 Reals = npt.NDArray[np.float64]
 
-FINENESS: Final = 1_000  # rounding toward zero takes less than one part in so many of the clip
-_SHORTEST = 1e-12  # a gradient of length zero stays what it is
-_MARGIN = 2.0**-40  # more than a length of 2^25 squares and the cut itself are rounded by: under 120 * 2^-53
-_LARGEST = 2.0**480  # squares of it, and sums of those, are finite
-
-
-def units_of_clip(count: int) -> int:
-    """The clip in steps of the grid. Each of ``count`` coordinates loses less than a step."""
-    return FINENESS * (isqrt(count - 1) + 1)
+SHORTEST = 1e-12  # a gradient of length zero stays what it is
+MARGIN = 2.0**-40  # more than a length of 2^25 squares and the cut itself are rounded by: under 120 * 2^-53
+LARGEST = 2.0**480  # squares of it, and sums of those, are finite
 
 
 def clipped(gradients: Reals, clip: float, units: int) -> tuple[Reals, Reals]:
@@ -33,7 +27,7 @@ def clipped(gradients: Reals, clip: float, units: int) -> tuple[Reals, Reals]:
     The first are whole numbers of clip / ``units``, rounded toward zero; the sum of their squares is ``units`` squared
     at most. A gradient with a number that is not finite, or beyond 2^480, or whose squares sum to more, counts as zero.
     """
-    usable = np.all(np.abs(gradients) < _LARGEST, axis=0)
+    usable = np.all(np.abs(gradients) < LARGEST, axis=0)
     kept = np.where(usable, gradients, 0.0)
     norms = np.sqrt(total(kept * kept))
     whole = np.trunc(kept * (units / clip * clip_factors(norms, clip)))
@@ -43,5 +37,5 @@ def clipped(gradients: Reals, clip: float, units: int) -> tuple[Reals, Reals]:
 
 def clip_factors(norms: Reals, clip: float) -> Reals:
     """What each gradient is multiplied with: min(1, clip / |g|), less what rounding can add."""
-    factors: Reals = np.minimum(1.0, clip * (1.0 - _MARGIN) / np.maximum(norms, _SHORTEST))
+    factors: Reals = np.minimum(1.0, clip * (1.0 - MARGIN) / np.maximum(norms, SHORTEST))
     return factors

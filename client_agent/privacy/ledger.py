@@ -16,9 +16,11 @@ from client_agent.binding import TaskBinding
 from client_agent.policy import PrivacyLimits, check_spending
 from protocol.errors import HearthError
 from protocol.identifiers import ZERO_DIGEST, Count, Digest
-from protocol.messages.task import MechanismTerms, ShortText
-from protocol.privacy.port import has_guarantee
-from protocol.privacy.spending import composed
+from protocol.messages.learning import BayesianTerms, MechanismTerms, ShortText
+from protocol.messages.task import TaskSpec
+from protocol.privacy.figure import PrivacyFigure
+from protocol.privacy.mechanisms import counted, has_guarantee
+from protocol.privacy.spending import NO_RUNGS, Enrolled, planned, together
 from storage.records.fold import Folded
 from storage.records.interface import NOTHING, Change, Records
 
@@ -50,6 +52,7 @@ class DataUse:
     task: TaskBinding
     envelope: Digest
     mechanism: MechanismTerms
+    bayesian: BayesianTerms = NO_RUNGS  # of which a choice of rung is charged
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +74,39 @@ class Spending:
     charged: Mapping[DataUse, frozenset[int]] = field(default_factory=dict)  # rounds
 
     def with_round(self, use: DataUse, number: int) -> Spending:
-        return replace(self, charged={**self.charged, use: self.rounds(use) | {number}})
+        return replace(self, charged={**self.charged, use: self.charged.get(use, frozenset()) | {number}})
 
-    def with_task(self, data_set: str, task: TaskBinding, mechanism: MechanismTerms, rounds: int) -> Spending:
-        """As it will be once all ``rounds`` of a task are charged."""
-        rest = frozenset(range(rounds - self.rounds_of(data_set, task)))
-        return replace(self, charged={**self.charged, DataUse(data_set, task, ZERO_DIGEST, mechanism): rest})
+    def with_task(self, data_set: str, task: TaskBinding, spec: TaskSpec) -> Spending:
+        """As it will be once all rounds of a task are charged, with as many local steps as it may ever plan."""
+        ((mechanism, rounds),) = planned(spec, spec.rounds - self.rounds_of(data_set, task)).items()
+        use = DataUse(data_set, task, ZERO_DIGEST, mechanism, spec.learning.bayesian)
+        return replace(self, charged={**self.charged, use: frozenset(range(1, rounds + 1))})
 
     def rounds(self, use: DataUse) -> frozenset[int]:
-        return self.charged.get(use, frozenset())
+        """Charged to this enrolment, whatever the mechanism of each."""
+        return frozenset().union(*(numbers for one, numbers in self.charged.items() if _enrolment(one, use)))
 
     def rounds_of(self, data_set: str, task: TaskBinding) -> int:
         """In all enrolments."""
         return sum(len(found) for use, found in self.charged.items() if (use.data_set, use.task) == (data_set, task))
 
-    def epsilon_micro(self, data_set: str, delta_exponent: int, task: TaskBinding | None = None) -> int:
-        """Of all rounds with a guarantee together, whoever's task they were, or of one task's."""
+    def mechanisms(self, data_set: str, task: TaskBinding) -> Mapping[MechanismTerms, int]:
+        """Rounds of a task in all enrolments, by mechanism, as an accountant counts them."""
         together = Counter[MechanismTerms]()
         for use, numbers in self.charged.items():
+            if (use.data_set, use.task) == (data_set, task):
+                together[use.mechanism] += counted(use.mechanism, numbers)
+        return together
+
+    def figure(self, data_set: str, delta_exponent: int, task: TaskBinding | None = None) -> PrivacyFigure:
+        """Of all rounds with a guarantee together, whoever's task they were, or of one task's."""
+        enrolments: dict[tuple[TaskBinding, Digest], Enrolled] = {}
+        for use, numbers in self.charged.items():
             if use.data_set == data_set and task in (None, use.task) and has_guarantee(use.mechanism):
-                together[use.mechanism] += len(numbers)
-        return composed(together, delta_exponent)
+                known = enrolments.get((use.task, use.envelope), Enrolled({}, use.bayesian))
+                rounds = {**known.rounds, use.mechanism: counted(use.mechanism, numbers)}
+                enrolments[use.task, use.envelope] = replace(known, rounds=rounds)
+        return together(list(enrolments.values()), delta_exponent)
 
     def without_guarantee(self, data_set: str) -> int:
         """Rounds that no figure covers."""
@@ -100,6 +115,10 @@ class Spending:
             for use, numbers in self.charged.items()
             if use.data_set == data_set and not has_guarantee(use.mechanism)
         )
+
+
+def _enrolment(one: DataUse, other: DataUse) -> bool:
+    return (one.data_set, one.task, one.envelope) == (other.data_set, other.task, other.envelope)
 
 
 def apply(state: Spending, entry: LedgerEntry) -> Spending:
@@ -145,8 +164,8 @@ class PrivacyLedger:
             if number in state.rounds(use):
                 return NOTHING
             after = state.with_round(use, number)
-            in_task = after.epsilon_micro(use.data_set, limits.task_delta_exponent, use.task)
-            check_spending(limits, in_task, after.epsilon_micro(use.data_set, limits.total_delta_exponent))
+            in_task = after.figure(use.data_set, limits.task_delta_exponent, use.task)
+            check_spending(limits, in_task, after.figure(use.data_set, limits.total_delta_exponent))
             return Change((RoundCharged(use, number),))
 
         self._change(decide)

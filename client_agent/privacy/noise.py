@@ -1,20 +1,23 @@
-"""Rounded Gaussian noise, exact: floor(N + 1/2) for a normal N, as good as if N were a real number.
+"""Rounded noise, exact: floor(N + 1/2) for a normal or Laplace N, as good as if N were a real number.
 
 A draw is a place on the scale of chances, of 128 bits: its upper half, with a bound on every error of float64, settles
 almost all draws; where it does not, the lower half and integer arithmetic do. So a draw is the same on every
 machine, and its distance from the ideal is that of 128 bits. Added to an integer sum it is post-processing of
-the ideal Gaussian mechanism (Canonne, Kamath and Steinke 2020 on why noise in floating point is none).
+the ideal mechanism (Canonne, Kamath and Steinke 2020 on why noise in floating point is none).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
 from fractions import Fraction
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from protocol.messages.learning import MICRO
 
 Integers = npt.NDArray[np.int64]
 Reals = npt.NDArray[np.float64]
@@ -47,29 +50,59 @@ _TAILS = (
 )  # fmt: skip
 
 
-def rounded_gaussian(std: Fraction, count: int, draw: Draw, purpose: str) -> Integers:
+@dataclass(frozen=True, slots=True)
+class Law:
+    """A symmetric law of scale one. ``quantile``: the x >= 0 that a number exceeds with the chance of a tail <= 1/2,
+    and ``exceeding`` that chance of an x >= 0, to 50 decimals."""
+
+    quantile: Callable[[Reals], Reals]
+    exceeding: Callable[[Fraction], Decimal]
+
+
+def rounded_gaussian(
+    std: Fraction, count: int, draw: Draw, purpose: str, shifts_micro: Integers | None = None
+) -> Integers:
     """``count`` independent draws of floor(N + 1/2) with N normal, mean 0 and standard deviation ``std``; 0 for none.
 
-    Raises ValueError for one that is negative or above LARGEST_STD.
+    ``shifts_micro``: millionths, shape (count,), that each N is less by before it is rounded. Raises ValueError for a
+    standard deviation that is negative or above LARGEST_STD.
     """
-    if not 0 <= std <= LARGEST_STD:
-        raise ValueError(f"a standard deviation of {std}")
-    if std == 0:
-        return np.zeros(count, dtype=np.int64)
+    return _rounded(NORMAL, std, count, draw, purpose, shifts_micro)
+
+
+def rounded_laplace(scale: Fraction, count: int, draw: Draw, purpose: str) -> Integers:
+    """``count`` independent draws of floor(L + 1/2) with L of density exp(-abs(x) / ``scale``) / (2 ``scale``).
+
+    Raises ValueError for a scale that is negative or above LARGEST_STD.
+    """
+    return _rounded(LAPLACE, scale, count, draw, purpose, None)
+
+
+def _rounded(
+    law: Law, scale: Fraction, count: int, draw: Draw, purpose: str, shifts_micro: Integers | None
+) -> Integers:
+    if not 0 <= scale <= LARGEST_STD:
+        raise ValueError(f"a standard deviation of {scale}")
+    whole, rest = np.divmod(np.zeros(count, dtype=np.int64) if shifts_micro is None else shifts_micro, MICRO)
+    if scale == 0:
+        return -whole - (rest > MICRO // 2)
     upper = np.frombuffer(draw(f"{purpose}/upper", BYTES * count), dtype="<u8")
     tail = (upper >> np.uint64(1)).astype(np.float64)  # in 2^-64: chance of more than the draw, on its side
-    sign = 1 - 2 * (upper & np.uint64(1)).astype(np.int64)
+    negative = (upper & np.uint64(1)).astype(np.bool_)
     # the draw is between the quantiles of two neighbours; a value is settled where both round to it, whatever the error
-    least, most = (float(std) * quantile(np.ldexp(tail + more, -64)) for more in (1.0, 0.0))
-    error = MARGIN * (float(std) + most)
-    size = np.floor(np.maximum(least - error, 0.0) + 0.5)
-    open_places = np.flatnonzero(size != np.floor(most + error + 0.5))
-    found = size.astype(np.int64, casting="unsafe")
+    least, most = (float(scale) * law.quantile(np.ldexp(tail + more, -64)) for more in (1.0, 0.0))
+    error = MARGIN * (float(scale) + most)
+    inner, outer = np.maximum(least - error, 0.0), most + error
+    edge = 0.5 - rest / MICRO
+    found = np.floor(np.where(negative, -outer, inner) + edge)
+    open_places = np.flatnonzero(found != np.floor(np.where(negative, -inner, outer) + edge))
+    drawn = found.astype(np.int64, casting="unsafe")
     if len(open_places):
         lower = np.frombuffer(draw(f"{purpose}/lower", BYTES * len(open_places)), dtype="<u8")
-        for place, more in zip(open_places.tolist(), lower.tolist(), strict=True):
-            found[place] = _exact(std, (int(upper[place]) >> 1) << 64 | more)
-    return sign * found
+        for one, more in zip(open_places.tolist(), lower.tolist(), strict=True):
+            place = (int(upper[one]) >> 1) << 64 | more
+            drawn[one] = _exact(law, scale, place, bool(negative[one]), Fraction(int(rest[one]), MICRO))
+    return drawn - whole
 
 
 def quantile(tail: Reals) -> Reals:
@@ -89,16 +122,25 @@ def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], at: Reals)
     return ratio
 
 
-def _exact(std: Fraction, place: int) -> int:
-    """The size of the draw at ``place`` (127 bits) of a side: how many of the edges 1/2, 3/2, ... it lies beyond."""
+def _exact(law: Law, scale: Fraction, place: int, negative: bool, shift: Fraction) -> int:
+    """The draw at ``place`` (127 bits) of a side: the last of the integers whose edge, ``shift`` - 1/2 higher, it
+    reaches."""
     with localcontext(Context(prec=_DIGITS)):
         chance = (2 * place + 1) * Decimal(2) ** -129
-    size = round(float(std) * float(quantile(np.array([float(chance)]))[0]))
-    while size > 0 and exceeding(Fraction(2 * size - 1, 2) / std) <= chance:
-        size -= 1
-    while exceeding(Fraction(2 * size + 1, 2) / std) > chance:
-        size += 1
-    return size
+
+    def reaches(edge: Fraction) -> bool:
+        """An edge on the other side of zero tells by its sign; on the own side its chance is compared."""
+        if (edge > 0) == negative or edge == 0:
+            return not negative
+        return (law.exceeding(abs(edge) / scale) > chance) != negative
+
+    size = float(scale) * float(law.quantile(np.array([float(chance)]))[0])
+    found = round(-size if negative else size)
+    while not reaches(found - Fraction(1, 2) + shift):
+        found -= 1
+    while reaches(found + Fraction(1, 2) + shift):
+        found += 1
+    return found
 
 
 def exceeding(x: Fraction) -> Decimal:
@@ -113,3 +155,19 @@ def exceeding(x: Fraction) -> Decimal:
             term = term * square / odd
             total += term
         return Decimal(1) / 2 - total * (-square / 2).exp() / (2 * _PI).sqrt()
+
+
+def laplace_quantile(tail: Reals) -> Reals:
+    """The same of a Laplace number of scale one; of 2^-130 for what is less."""
+    found: Reals = -np.log(2.0 * np.maximum(tail, 2.0**-130))
+    return np.maximum(found, 0.0)
+
+
+def laplace_exceeding(x: Fraction) -> Decimal:
+    """The same of a Laplace number of scale one."""
+    with localcontext(Context(prec=_DIGITS)):
+        return (-Decimal(x.numerator) / Decimal(x.denominator)).exp() / 2
+
+
+NORMAL: Final = Law(quantile, exceeding)
+LAPLACE: Final = Law(laplace_quantile, laplace_exceeding)

@@ -23,6 +23,7 @@ from protocol.messages.chain import RoundAbandoned, RoundOpened, RoundPublished
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation
 from protocol.messages.task import TaskSpec
+from protocol.model.trained import TrainedModel
 from protocol.task.past import stepped
 from protocol.task.round_facts import Settled
 from protocol.task.state import TaskState
@@ -107,7 +108,7 @@ def _beginning(case: Case, task: TaskFacts) -> dict[Digest, Base]:
     spec = case.state.spec
     if not isinstance(spec, TaskSpec):
         return {}
-    return {spec.initial_model: Base(task.parameters)}
+    return {spec.initial_model: Base(TrainedModel(task.parameters) if task.parameters is not None else None)}
 
 
 def _settled_before(evidence: ChainEvidence) -> tuple[dict[int, int], dict[int, int]]:

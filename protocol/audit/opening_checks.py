@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields
 from functools import cached_property
+from itertools import chain, islice
 
 import numpy as np
 import numpy.typing as npt
@@ -33,16 +34,20 @@ from protocol.messages.settlement import (
     RoundRecord,
     Verdict,
 )
+from protocol.model.dataset import Array
 from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
-from protocol.model.step import apply_step
+from protocol.model.trained import TrainedModel
 from protocol.privacy.spending import spent
+from protocol.round.averaging import average_of
 from protocol.round.key_request import check_quorum, key_request
 from protocol.round.record import check_record
 from protocol.round.scheme import RoundScheme
+from protocol.round.stepping import Stepping
 from protocol.screening.verdict import Unfit, decide, judged_by_size
 from protocol.sparse.codec import encode_sums
 from protocol.task.documents import Lack
+from protocol.task.past import lineage, rounds_planned
 from protocol.task.round_facts import Settled
 from protocol.text import in_words
 
@@ -63,7 +68,7 @@ class OpeningAudit:
         self.functional_key: bytes | None = None
         self.folded: Aggregator | None = None
         self.sums: npt.NDArray[np.int64] | None = None
-        self.parameters: npt.NDArray[np.float32] | None = None
+        self.model: TrainedModel | None = None
         self.allocation: Allocation | None = None  # the one whose root is on chain
 
     def run(self) -> None:
@@ -79,7 +84,9 @@ class OpeningAudit:
         if isinstance(ended, RoundPublished):
             self._check_published(ended, sizes)
         with check(20, subject):
-            charge = spent(self._plan.learning.mechanism, self.case.spec.privacy, self.audit.number)
+            learning = self._plan.learning
+            rounds = rounds_planned(self.case.state, self.case.spec, self.audit.number)
+            charge = spent(rounds, learning, self.case.spec.privacy)
             for name in (part.name for part in fields(charge)):
                 same(f"{in_words(name)} of the charge", getattr(self._record.charge, name), getattr(charge, name))
         settlement = Settlement(self.case, self.audit, ended, self.before, self.task.initial_correct, self.record)
@@ -90,7 +97,7 @@ class OpeningAudit:
 
     def base(self) -> Base | None:
         """For rounds that go on from this one; None when it could not be established."""
-        return Base(self.parameters) if self.audit.base is not None else None
+        return Base(self.model) if self.audit.base is not None else None
 
     @property
     def _plan(self) -> RoundPlan:
@@ -188,10 +195,12 @@ class OpeningAudit:
                 self._check_aggregate(words, weights)
         with check(18, subject):
             self._check_model(ended, garbage)
+        with check(18, f"{subject} average") as remarks:
+            remarks += self._check_average()
         with check(19, subject):
-            parameters = known(self.parameters, "the model")
-            images, labels = known(self.task.test_images, "the test set"), known(self.task.test_labels, "the test set")
-            correct = count_correct(self.case.spec.model, parameters, images, labels)
+            trained = known(self.model, "the model")
+            images, labels = self._test_set()
+            correct = count_correct(self.case.spec.model, trained.parameters, images, labels)
             same("on chain", (ended.correct, ended.examples), (correct, len(labels)))
             same("in the record", (self._record.correct, self._record.examples), (correct, len(labels)))
 
@@ -225,21 +234,40 @@ class OpeningAudit:
 
     def _check_model(self, ended: RoundPublished, garbage: bool) -> None:
         same("model in record and event", self._record.model, ended.model)
-        before = known(known(self.audit.base, "the round that it goes on from").parameters, "the model before")
+        before = known(known(self.audit.base, "the round that it goes on from").model, "the model before")
         if garbage:
             same("model", ended.model, self._plan.model)
-            self.parameters = before
+            self.model = before
         else:
-            self.parameters = self._stepped(before, ended)
+            self.model = self._stepped(before, ended)
         read(self.case.state.model(self.audit.number), "model")
 
-    def _stepped(self, before: npt.NDArray[np.float32], ended: RoundPublished) -> npt.NDArray[np.float32]:
-        request, layout = known(self.request, "the key request"), Layout.of(self.case.spec.model)
-        sent, sums = known(self.audit.sent, "the index set"), known(self.sums, "the sums")
-        sum_weights = sum(entry.weight for entry in request.entries)
-        stepped = apply_step(before, sent, sums, sum_weights, self._plan.learning)
-        same("model", ended.model, cid_of(layout.to_safetensors(stepped)).digest)
+    def _stepped(self, before: TrainedModel, ended: RoundPublished) -> TrainedModel:
+        request, spec = known(self.request, "the key request"), self.case.spec
+        known(self.audit.sent, "the index set")
+        sums, weights = known(self.sums, "the sums"), [entry.weight for entry in request.entries]
+        stepped = Stepping(spec, self._plan, before, weights, self._test_set).after(sums)
+        same("model", ended.model, cid_of(Layout.published(spec).encode(stepped)).digest)
         return stepped
+
+    def _test_set(self) -> tuple[Array, Array]:
+        return known(self.task.test_images, "the test set"), known(self.task.test_labels, "the test set")
+
+    def _check_average(self) -> list[str]:
+        """Of as many models as the record says: a server that could not read one stops there. Remarks."""
+        record, spec, most = self._record, self.case.spec, self.case.spec.control.averaged_rounds
+        if record.outcome == GARBAGE or not most:
+            same("average", (record.averaged, record.averaged_rounds), (ZERO_DIGEST, 0))
+            return []
+        earlier = [*islice(lineage(self.case.state, spec, self._plan.model), most - 1)]
+        count = record.averaged_rounds
+        require(1 <= count <= len(earlier) + 1, f"an average of {count} models")
+        layout = Layout.published(spec)
+        documents = (self.case.content(digest, layout.max_bytes, "model") for digest in earlier[: count - 1])
+        models = chain([known(self.model, "the model").parameters], map(layout.from_safetensors, documents))
+        same("average", record.averaged, average_of(spec.model, models).digest)
+        self.case.content(record.averaged, Layout.of(spec.model).max_bytes, "average")
+        return [f"an average of {count} models, of {len(earlier) + 1}"] if count <= len(earlier) else []
 
     def _decided(self, sizes: Sizes) -> Verdict:
         """From the record or, where nobody can read it, from the ciphertexts as they are now."""

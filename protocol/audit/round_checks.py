@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from protocol.audit.case import Case, known, read
 from protocol.audit.report import Status, blamed, require, same
 from protocol.audit.roster_checks import check_window_waited
@@ -18,6 +15,9 @@ from protocol.messages.chain import RoundExpired
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation
 from protocol.messages.submission import SignedCommitment
+from protocol.messages.task import TaskSpec
+from protocol.model.trained import TrainedModel
+from protocol.round.adaptation import check_steps
 from protocol.round.commitments import batch_root, verify_batch, verify_commitment
 from protocol.round.eligibility import cohort_of
 from protocol.round.objection import batch_window, key_after
@@ -31,7 +31,7 @@ from protocol.task.round_facts import RoundFacts
 class Base:
     """What a plan goes on from: a published round, or the task's beginning. None: not established."""
 
-    parameters: npt.NDArray[np.float32] | None
+    model: TrainedModel | None
 
 
 @dataclass
@@ -65,6 +65,11 @@ def check_commit_phase(
         _check_plan(case, audit)
         remarks += _check_model(case, audit)
     audit.base = bases.get(audit.plan.model) if audit.plan else None
+    spec = case.state.spec
+    if isinstance(spec, TaskSpec) and spec.control.max_local_steps:
+        with report.check(7, f"{subject} local steps"):
+            base = known(audit.base, "the round that it goes on from")
+            check_steps(known(audit.plan, "the plan"), spec, known(base.model, "the model before"))
     with report.check(8, subject):
         _check_weights(case, audit, known(before, "the allocation before"))
     with report.check(29, subject):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocol.messages.task import MICRO, RewardTerms
+from protocol.messages.learning import MICRO
+from protocol.messages.task import RewardTerms
 
 
 @dataclass(frozen=True, slots=True)

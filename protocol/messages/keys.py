@@ -8,8 +8,8 @@ from typing import Annotated, Final
 from protocol.canonical import encode
 from protocol.content.cid import cid_of
 from protocol.identifiers import Address, Digest, Label, Nonce, Range, Signature, Size, Word
+from protocol.messages.learning import ShortText
 from protocol.messages.round import RoundPlan
-from protocol.messages.task import ShortText
 
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 SUM: Final = "sum"  # kind of a request: the weighted sum of the accepted updates

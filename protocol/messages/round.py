@@ -8,7 +8,7 @@ from typing import Annotated
 
 from protocol.canonical import encode
 from protocol.identifiers import Address, Count, Digest, Label, Range, Seconds, Signature, Word
-from protocol.messages.task import LearningTerms, ShortText
+from protocol.messages.learning import LearningTerms, ShortText
 
 MAX_PLAN_BYTES = 2 * 1024 * 1024
 

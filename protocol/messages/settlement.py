@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from protocol.identifiers import Address, Amount, Count, Digest, Label, Range, Word
+from protocol.identifiers import ZERO_DIGEST, Address, Amount, Count, Digest, Label, Range, Word
 from protocol.messages.charge import Charge
 from protocol.messages.keys import Sightings, SignedPartialKey
-from protocol.messages.task import ShortText
+from protocol.messages.learning import ShortText
 
 MAX_RECORD_BYTES = 8 * 1024 * 1024
 
@@ -91,3 +91,5 @@ class RoundRecord:
     examples: Count
     charge: Charge  # spent so far by a client that trained in every round
     allocation: Digest  # content digest of the canonical Allocation
+    averaged: Digest = ZERO_DIGEST  # content digest of the mean parameters of the last models, of ...
+    averaged_rounds: Count = 0  # zero where the task asks for none, and where the round made no model

@@ -6,96 +6,22 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.errors import SpecError
-from protocol.identifiers import NATIVE_COIN, Address, Amount, Count, Digest, PartsPerMillion, Range, Seconds
+from protocol.identifiers import NATIVE_COIN, Address, Amount, Digest, PartsPerMillion, Range, Seconds
+from protocol.messages.learning import LearningTerms, Micro, ModelSpec, ShortText
 from protocol.version import SPEC_VERSION
 
 MAX_SPEC_BYTES = 128 * 1024
-MICRO = 1_000_000  # fixed-point denominator of every field that ends in ``_micro``
-
-ShortText = Annotated[str, Range(1, 120)]
-Micro = Annotated[int, Range(1, 2**40)]
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
-    """One layer by name with integer arguments; ``protocol.model.specification`` lists what is allowed."""
+class ControlTerms:
+    """What follows from public numbers as the task goes on; 0 switches each of them off."""
 
-    kind: ShortText
-    arguments: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSpec:
-    """A feed-forward model as data: no code, nothing to unpickle."""
-
-    input_shape: Annotated[tuple[Count, ...], Range(1, 4)]
-    classes: Annotated[int, Range(2, 10_000)]
-    layers: Annotated[tuple[Layer, ...], Range(1, 64)]
-
-
-@dataclass(frozen=True, slots=True)
-class MechanismTerms:
-    """The releases of one round, all that an accountant reads: Gaussian noise on sums over Poisson samples.
-
-    Each local step samples every example with rate q, clips each gradient to the L2 norm ``clip`` and adds noise of
-    standard deviation ``noise_multiplier * clip`` to every coordinate of their sum (Abadi et al. 2016).
-    """
-
-    local_steps: Annotated[int, Range(1, 10_000)]
-    sampling_rate_ppm: Annotated[int, Range(1, 1_000_000)]  # q
-    clip_micro: Micro
-    noise_multiplier_micro: Annotated[int, Range(0, 2**40)]  # 0 only in tests: the accountant then refuses a figure
-
-
-@dataclass(frozen=True, slots=True)
-class OptimiserTerms:
-    """How a local step moves the model: minus ``learning_rate`` times the noisy sum, divided by q * reference_count.
-
-    The divisor is public, never the client's own count: so a delta is in proportion to its client's data, and that
-    weight is released by nobody.
-    """
-
-    learning_rate_micro: Micro
-    reference_count: Annotated[int, Range(1, 2**32 - 1)]  # n_ref: typical examples per client
-
-
-@dataclass(frozen=True, slots=True)
-class SparsityTerms:
-    """Which coordinates a round sends; ``protocol.sparse.index_set`` is the rule.
-
-    ``scale`` makes up for the rounds in which a coordinate was not sent. With one local step it is the number of rounds
-    between two turns; with several the learning rate makes up for them, and the scale is 1: more would overshoot.
-    """
-
-    density_ppm: Annotated[int, Range(1, 1_000_000)]  # share of coordinates in a round's index set
-    scale_micro: Annotated[int, Range(1, 1_000_000_000_000)]  # of the model's step at coordinates that take turns
-
-
-@dataclass(frozen=True, slots=True)
-class QuantiserTerms:
-    """Real coordinates to integers in +-(2^(bits-1) - 1), which stand for [-bound, bound]."""
-
-    bound_micro: Micro
-    bits: Annotated[int, Range(2, 30)]
-
-
-@dataclass(frozen=True, slots=True)
-class EncodingTerms:
-    """How the encryption suite packs the quantiser's integers."""
-
-    # FE64-A/1: coordinates per 64-bit ciphertext word (k), 1 to 4. PAD/1: bytes per coordinate (w), 4 or 6
-    packing: Annotated[int, Range(1, 6)]
-
-
-@dataclass(frozen=True, slots=True)
-class LearningTerms:
-    """One client's work in one round; each step of it reads its own part alone."""
-
-    mechanism: MechanismTerms
-    optimiser: OptimiserTerms
-    sparsity: SparsityTerms
-    quantiser: QuantiserTerms
-    encoding: EncodingTerms
+    max_local_steps: Annotated[int, Range(0, 10_000)] = 0  # adapted between 1 and so many (Wang et al. 2019)
+    phi_micro: Micro = 10_000  # of that rule: theirs were 25,000 and 50
+    step_cost_ppm: Annotated[int, Range(0, 2**40)] = 98_896  # of a local step there, against that of a round without
+    patience: Annotated[int, Range(0, 100_000)] = 0  # rounds without a better model after which none is opened
+    averaged_rounds: Annotated[int, Range(0, 1_000)] = 0  # last ones, whose mean model is a document of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +180,7 @@ class TaskSpec:
     schedule: ScheduleTerms
     edge_substitutes: Annotated[tuple[Address, ...], Range(0, 15)] = ()  # may take over when the edge server is late
     deposits: DepositTerms = DepositTerms()
+    control: ControlTerms = ControlTerms()
 
     def __post_init__(self) -> None:
         if self.edge_substitutes and 2 * self.durations.takeover_seconds > self.durations.settle_seconds:

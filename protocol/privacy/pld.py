@@ -18,8 +18,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from protocol.messages.task import MICRO
-from protocol.privacy.port import Releases, require_guarantee
+from protocol.privacy.port import RESERVE, Releases, require_noise
 from protocol.privacy.renyi import Renyi
 
 Reals = npt.NDArray[np.float64]
@@ -28,7 +27,6 @@ REACH: Final = 13.0  # standard deviations of noise: what lies beyond has less t
 STEP: Final = 0.04  # of the grid, in standard deviations of a step's loss: its variance looks 0.04 % larger at most
 MOST_CELLS: Final = 2**19  # of one step: a grid that would be finer is not, which makes figures larger
 LEFT_OUT: Final = 40.0  # the window of a tilted sum leaves out less than exp(-LEFT_OUT)
-SLACK: Final = 1e-6  # of delta, for all rounding together
 LEAST_SIGMA: Final = 0.05  # with less noise epsilon is in the hundreds, and no loss distribution is needed to say so
 TILTS: Final = (1e-3, 1e6)
 TILT_STEPS: Final = 40  # of a golden section over the logarithm
@@ -40,19 +38,15 @@ class PrivacyLoss:
     """An :class:`~protocol.privacy.port.Accountant`."""
 
     name = "PLD/1"
-    assumptions = Renyi.assumptions
 
     def epsilon(self, releases: Releases, delta_exponent: int) -> float:
-        for mechanism in releases:
-            require_guarantee(mechanism)
-        steps = [
-            Step(m.sampling_rate_ppm / MICRO, m.noise_multiplier_micro / MICRO, n) for m, n in releases.items() if n
-        ]
+        require_noise(releases)
+        steps = [Step(one.rate, one.noise_multiplier, count) for one, count in releases.items() if count]
         if not steps:
             return 0.0
         if min(step.sigma for step in steps) < LEAST_SIGMA:
             return Renyi().epsilon(releases, delta_exponent)
-        width, delta = _grid_width(steps), 10.0**-delta_exponent * (1.0 - SLACK)
+        width, delta = _grid_width(steps), 10.0**-delta_exponent * (1.0 - RESERVE)
         return max(Composition.of(steps, width, added).epsilon(delta) for added in (False, True))
 
 

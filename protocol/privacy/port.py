@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from protocol.errors import HearthError, Party
-from protocol.messages.task import MechanismTerms
+from protocol.messages.learning import MICRO
 
-Releases = Mapping[MechanismTerms, int]  # how often each mechanism ran on the same data: every local step is once
+RESERVE: Final = 1e-6  # of delta, which figures leave for all that is not ideal in arithmetic and in draws of noise
 
 
 class NoPrivacyError(HearthError):
@@ -17,32 +18,39 @@ class NoPrivacyError(HearthError):
     code = "E_NO_PRIVACY"
 
 
+@dataclass(frozen=True, slots=True)
+class SampledGaussian:
+    """One noisy sum. Each contribution is in it by itself with chance ``rate_ppm``; none is longer than one, and every
+    coordinate carries normal noise of standard deviation ``noise_multiplier``."""
+
+    rate_ppm: int
+    noise_multiplier: float
+
+    @property
+    def rate(self) -> float:
+        return self.rate_ppm / MICRO
+
+
+Releases = Mapping[SampledGaussian, int]  # how often each happened on the same data
+
+
 class Accountant(Protocol):
-    """An upper bound on what releases of a mechanism reveal. The auditor computes the same bits: no state, no draws."""
+    """An upper bound on what noisy sums reveal. The auditor computes the same bits: no state, no draws."""
 
     @property
     def name(self) -> str:
         """As a task names it; another way to compute or to round is another name."""
         ...
 
-    @property
-    def assumptions(self) -> tuple[str, ...]:
-        """What the figure stands on, for people; each completes "the figure ..."."""
-        ...
-
     def epsilon(self, releases: Releases, delta_exponent: int) -> float:
-        """Of all ``releases`` together at delta = 10^-``delta_exponent``; 0.0 for none.
+        """Of all ``releases`` together at delta = 10^-``delta_exponent``, RESERVE of it left; 0.0 for none.
 
-        Raises NoPrivacyError for a mechanism without noise.
+        Raises NoPrivacyError for one without noise.
         """
         ...
 
 
-def has_guarantee(mechanism: MechanismTerms) -> bool:
-    return mechanism.noise_multiplier_micro > 0
-
-
-def require_guarantee(mechanism: MechanismTerms) -> None:
+def require_noise(releases: Releases) -> None:
     """Raises NoPrivacyError."""
-    if not has_guarantee(mechanism):
+    if any(release.noise_multiplier <= 0.0 for release in releases):
         raise NoPrivacyError("the task adds no noise", fault=Party.MANUFACTURER)

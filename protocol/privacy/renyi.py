@@ -9,8 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from math import exp, inf, lgamma, log, log1p
 
-from protocol.messages.task import MICRO
-from protocol.privacy.port import Releases, require_guarantee
+from protocol.privacy.port import RESERVE, Releases, require_noise
 
 ORDERS = (*range(2, 64), *range(64, 513, 8))
 
@@ -19,19 +18,13 @@ class Renyi:
     """An :class:`~protocol.privacy.port.Accountant`."""
 
     name = "RENYI/1"
-    assumptions = (
-        "protects each single example (add or remove one)",
-        "counts this phone's own noise alone, whatever the others do",
-        "expects that every step samples each example by itself at the public rate",
-    )
 
     def epsilon(self, releases: Releases, delta_exponent: int) -> float:
-        for mechanism in releases:
-            require_guarantee(mechanism)
+        require_noise(releases)
         if not any(releases.values()):
             return 0.0
-        released = [(m.sampling_rate_ppm / MICRO, m.noise_multiplier_micro / MICRO, n) for m, n in releases.items()]
-        log_delta, best = -delta_exponent * log(10.0), inf
+        released = [(one.rate, one.noise_multiplier, count) for one, count in releases.items()]
+        log_delta, best = -delta_exponent * log(10.0) + log1p(-RESERVE), inf
         for order in ORDERS:
             cost = sum(compositions * step_cost(rate, sigma, order) for rate, sigma, compositions in released)
             best = min(best, cost + log1p(-1.0 / order) - (log_delta + log(order)) / (order - 1))

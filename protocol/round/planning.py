@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from protocol.canonical import encode
 from protocol.cohort import sum_of
@@ -11,6 +12,7 @@ from protocol.errors import MalformedError, Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, Label, sha256
 from protocol.incentives.reputation import eligible, weight_of
 from protocol.messages.chain import TaskTerms
+from protocol.messages.learning import LearningTerms
 from protocol.messages.round import ClientWeight, RoundPlan
 from protocol.messages.task import TaskSpec
 from protocol.sparse.index_set import IndexSet, select, sent_count
@@ -77,10 +79,12 @@ def plan_round(
     cohort: Mapping[Address, int],
     model: Digest,
     previous_label: Label = ZERO_DIGEST,
+    learning: LearningTerms | None = None,
 ) -> RoundPlan:
     """The plan for ``cohort`` (client -> reputation); ineligible clients are left out.
 
-    ``model``: of the last round that moved it, or the initial one; ``previous_label``: of the last opened round.
+    ``model``: of the last round that moved it, or the initial one; ``previous_label``: of the last opened round;
+    ``learning``: what :func:`~protocol.round.adaptation.learning_of` finds for ``model``, the task's if left out.
     """
     weights = [
         ClientWeight(client, weight_of(cohort[client], spec.reputation))
@@ -101,7 +105,7 @@ def plan_round(
         previous_label=previous_label,
         model=model,
         dimension=sent_parameters(spec),
-        learning=spec.learning,
+        learning=learning or spec.learning,
         min_clients=spec.cohort.min_clients,
         max_clients=spec.cohort.max_clients,
         max_share_ppm=spec.cohort.max_share_ppm,
@@ -124,7 +128,7 @@ def check_plan(plan: RoundPlan, spec: TaskSpec, domain: Domain, task: int, round
         "spec": sha256(encode(spec)),
         "committee": sha256(encode(spec.committee)),
         "key_epoch": round_number,
-        "learning": spec.learning,
+        "learning": _allowed(spec, plan.learning),
         "dimension": sent_parameters(spec),
         "min_clients": spec.cohort.min_clients,
         "max_clients": spec.cohort.max_clients,
@@ -141,3 +145,11 @@ def check_plan(plan: RoundPlan, spec: TaskSpec, domain: Domain, task: int, round
         raise VerificationError(f"a cohort of {len(clients)} is not allowed", fault=Party.EDGE_SERVER)
     if plan.cohort != sum_of(plan.weights):
         raise VerificationError("the plan's cohort does not add up to its root and totals", fault=Party.EDGE_SERVER)
+
+
+def _allowed(spec: TaskSpec, planned: LearningTerms) -> LearningTerms:
+    """The task's learning: where it adapts its local steps with those that are planned, if the task allows them."""
+    steps = planned.mechanism.local_steps
+    if not 1 <= steps <= spec.control.max_local_steps:
+        return spec.learning
+    return replace(spec.learning, mechanism=replace(spec.learning.mechanism, local_steps=steps))

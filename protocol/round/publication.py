@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from protocol.canonical import encode
 from protocol.content.cid import cid_of
 from protocol.encryption.port import DecryptedSum
@@ -20,7 +17,9 @@ from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation, RoundRecord, Verdict
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
-from protocol.privacy.spending import spent
+from protocol.model.trained import TrainedModel
+from protocol.privacy.spending import Rounds, spent
+from protocol.round.averaging import Average
 from protocol.round.record import Outcome, round_record
 from protocol.sparse.codec import encode_sums
 
@@ -33,7 +32,7 @@ class Aggregate:
     key: bytes
     members: tuple[int, ...]  # whose shares made the key
     accused: tuple[int, ...]  # who signed something else, provably
-    parameters: npt.NDArray[np.float32]  # after the round
+    model: TrainedModel  # after the round
 
     @property
     def max_residual(self) -> int:
@@ -41,7 +40,7 @@ class Aggregate:
 
     def arrays(self, layout: Layout) -> tuple[bytes, ...]:
         """Sums and model, as they are in content."""
-        return encode_sums(self.decrypted.sums), layout.to_safetensors(self.parameters)
+        return encode_sums(self.decrypted.sums), layout.encode(self.model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +90,17 @@ def publish(
     before: Allocation,
     progress: Progress,
     publisher: Address,
+    rounds: Rounds,
+    average: Average,
 ) -> Settlement:
     """``answers`` of authorities by position; those that made the key and those that lied go on record.
 
     ``sightings``: of the request; ``before``: the allocation that stands, with those who enrolled since; ``progress``:
-    counts of right answers, of garbage those of the model that stays; ``publisher``: the edge server that sends it.
+    counts of right answers, of garbage those of the model that stays; ``publisher``: the edge server that sends it;
+    ``rounds``: how often each mechanism was planned, this round included; ``average``: of this model and earlier ones.
     """
     used, accused = ([answers[j] for j in positions] for positions in (reached.members, reached.accused))
-    arrays = reached.arrays(Layout.of(spec.model))
+    arrays = reached.arrays(Layout.published(spec))
     aggregate, model = (cid_of(array).digest for array in arrays) if arrays else (ZERO_DIGEST, plan.model)
     served = fees(spec, publisher, [answer.signed.statement.authority for answer in used])
     allocation = settle(spec, before, plan.round, verdict, progress if arrays else None, served)
@@ -112,8 +114,9 @@ def publish(
         model=model,
         correct=progress.correct,
         examples=progress.examples,
+        average=average,
     )
-    record = _record(spec, plan, verdict, request.digest(), outcome, allocation)
+    record = _record(spec, plan, verdict, request.digest(), outcome, allocation, rounds)
     residues = (answer.residues for answer in (*used, *accused))
     publication = Publication(
         outcome.model,
@@ -123,19 +126,26 @@ def publish(
         outcome.correct,
         outcome.examples,
     )
-    documents = (encode(request), *residues, *arrays, encode(allocation), encode(record))
+    averaged = (average.document,) if average.rounds else ()
+    documents = (encode(request), *residues, *arrays, *averaged, encode(allocation), encode(record))
     return Settlement(documents, record, allocation, publication)
 
 
-def abandon(spec: TaskSpec, plan: RoundPlan, verdict: Verdict, before: Allocation) -> Settlement:
+def abandon(spec: TaskSpec, plan: RoundPlan, verdict: Verdict, before: Allocation, rounds: Rounds) -> Settlement:
     """No key was requested, and there is no model: those who delivered are paid their participation all the same."""
     allocation = settle(spec, before, plan.round, verdict, None, {})
-    record = _record(spec, plan, verdict, ZERO_DIGEST, None, allocation)
+    record = _record(spec, plan, verdict, ZERO_DIGEST, None, allocation, rounds)
     return Settlement((encode(allocation), encode(record)), record, allocation, None)
 
 
 def _record(
-    spec: TaskSpec, plan: RoundPlan, verdict: Verdict, request: Digest, outcome: Outcome | None, allocation: Allocation
+    spec: TaskSpec,
+    plan: RoundPlan,
+    verdict: Verdict,
+    request: Digest,
+    outcome: Outcome | None,
+    allocation: Allocation,
+    rounds: Rounds,
 ) -> RoundRecord:
-    charge = spent(plan.learning.mechanism, spec.privacy, plan.round)
+    charge = spent(rounds, plan.learning, spec.privacy)
     return round_record(plan.label(), verdict, request, outcome, charge, cid_of(encode(allocation)).digest)

@@ -9,6 +9,7 @@ from protocol.identifiers import ZERO_DIGEST, Digest, Label
 from protocol.messages.charge import Charge
 from protocol.messages.keys import Sightings, SignedPartialKey
 from protocol.messages.settlement import ABANDONED, GARBAGE, PUBLISHED, RoundRecord, Verdict
+from protocol.round.averaging import Average
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,10 @@ class Outcome:
     model: Digest
     correct: int
     examples: int
+    average: Average
 
 
-_NONE = Outcome((), (), (), ZERO_DIGEST, ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0)
+_NONE = Outcome((), (), (), ZERO_DIGEST, ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0, Average())
 
 
 def round_record(
@@ -55,6 +57,8 @@ def round_record(
         examples=reached.examples,
         charge=charge,
         allocation=allocation,
+        averaged=reached.average.digest,
+        averaged_rounds=reached.average.rounds,
     )
 
 
@@ -65,6 +69,8 @@ def check_record(record: RoundRecord, label: Label, published: bool) -> None:
     _same("outcome", record.outcome, (GARBAGE if garbage else PUBLISHED) if published else ABANDONED)
     if garbage:
         _same("sum of garbage", (record.aggregate, record.max_residual), (ZERO_DIGEST, 0))
+    if garbage or not published:
+        _same("average where no model was made", (record.averaged, record.averaged_rounds), (ZERO_DIGEST, 0))
     if not published:
         _same("keys", (record.sightings, record.keys, record.accused), ((), (), ()))
         digests = (record.functional_key, record.aggregate, record.model)

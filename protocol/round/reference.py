@@ -6,6 +6,7 @@ trainer and randomness are arguments; nothing here is secret from the caller, an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,8 +25,10 @@ from protocol.messages.settlement import Allocation
 from protocol.messages.submission import Commitment, SignedCommitment
 from protocol.messages.task import TaskSpec
 from protocol.model.evaluation import count_correct
-from protocol.model.step import apply_step
+from protocol.model.trained import TrainedModel
 from protocol.randomness import Randomness
+from protocol.round.adaptation import learning_of
+from protocol.round.averaging import Average, average_of
 from protocol.round.commitments import (
     batch_of,
     batch_root,
@@ -40,6 +43,7 @@ from protocol.round.publication import Aggregate, Settlement, publish
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
 from protocol.round.sightings import check_sightings, sighting
+from protocol.round.stepping import Stepping
 from protocol.round.training import Trainer
 from protocol.round.update import prepare_update
 from protocol.screening.verdict import decide, judged_by_size
@@ -73,7 +77,7 @@ class FinishedRound:
     bodies: Mapping[Address, bytes]
     request: KeyRequest
     sums: npt.NDArray[np.int64]
-    parameters: npt.NDArray[np.float32]
+    trained: TrainedModel
     settlement: Settlement
 
 
@@ -82,7 +86,7 @@ def run_round(
     domain: Domain,
     task: int,
     round_number: int,
-    parameters: npt.NDArray[np.float32],
+    before: TrainedModel,
     model: Digest,
     previous_label: Label,
     allocation: Allocation,
@@ -90,17 +94,20 @@ def run_round(
     answering: Mapping[int, bytes],
     test_set: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]],
     best: int,
+    earlier: Sequence[FinishedRound],
     put: Put,
 ) -> FinishedRound:
     """One published round. ``answering``: private keys of the key authorities (1..m) that answer. Raises when it would
     fail.
 
-    ``model`` (the digest of ``parameters``), ``previous_label`` and ``allocation`` are those before the round, ``best``
-    the most right answers on the ``test_set`` of any model so far; every household has enrolled and delivers.
+    ``model`` (the digest of ``before``), ``previous_label`` and ``allocation`` are those before the round, ``best``
+    the most right answers on the ``test_set`` of any model so far, ``earlier`` all rounds before it, which moved the
+    model; every household has enrolled and delivers.
     """
     # Edge server: the plan, from public data alone. Its hash is the label, and the label goes on chain.
     reputations = {entry.client: entry.reputation for entry in allocation.entitlements}
-    plan = plan_round(spec, domain, task, round_number, reputations, model, previous_label)
+    learning = learning_of(spec, before)
+    plan = plan_round(spec, domain, task, round_number, reputations, model, previous_label, learning)
     put(encode(plan), None)
     scheme = RoundScheme.of(plan, spec.committee)
 
@@ -112,7 +119,7 @@ def run_round(
     commitments: list[SignedCommitment] = []
     for household in households:
         update = prepare_update(
-            household.trainer, parameters, plan.learning, sent, household.randomness, scheme.label.hex()
+            household.trainer, before.parameters, plan.learning, sent, household.randomness, scheme.label.hex()
         )
         keys = ratchet(household.master_keys, plan.key_epoch)
         nonce, body = encrypt_update(scheme, update.values, keys, household.randomness)
@@ -157,16 +164,26 @@ def run_round(
     aggregator.fold_all([bodies[entry.client] for entry in request.entries], weights)
     key = scheme.combine({j: answer.residues for j, answer in answers.items()})
     total = scheme.decrypt(aggregator.words, key, weights)
-    stepped = apply_step(parameters, sent, total.sums, sum(weights), plan.learning)
+    stepped = Stepping(spec, plan, before, weights, lambda: test_set).after(total.sums)
     aggregate = Aggregate(total, key, tuple(answers), (), stepped)
 
     # Chain: model, record and allocation root; everyone can claim.
-    progress = Progress(best, count_correct(spec.model, stepped, *test_set), len(test_set[1]))
+    progress = Progress(best, count_correct(spec.model, stepped.parameters, *test_set), len(test_set[1]))
     answered = (request, tuple(sightings), answers)
-    settlement = publish(spec, plan, verdict, *answered, aggregate, allocation, progress, spec.edge_server)
+    rounds = Counter(one.learning.mechanism for one in (*(finished.plan for finished in earlier), plan))
+    settlement = publish(
+        spec, plan, verdict, *answered, aggregate, allocation, progress, spec.edge_server, rounds,
+        _average(spec, stepped, earlier),
+    )  # fmt: skip
     for document in settlement.documents:
         put(document, None)
     return FinishedRound(plan, bodies, request, total.sums, stepped, settlement)
+
+
+def _average(spec: TaskSpec, stepped: TrainedModel, earlier: Sequence[FinishedRound]) -> Average:
+    most = spec.control.averaged_rounds
+    models = [stepped.parameters, *(finished.trained.parameters for finished in reversed(earlier))]
+    return average_of(spec.model, models[:most]) if most else Average()
 
 
 def _signed(private_key: bytes, domain: Domain, message: Signable) -> Signature:

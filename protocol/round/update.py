@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from protocol.messages.task import LearningTerms
+from protocol.messages.learning import LearningTerms
 from protocol.randomness import Randomness
-from protocol.round.training import StepEvidence, Trainer
+from protocol.round.training import NOBODY, Followed, StepEvidence, Trainer
 from protocol.sparse.index_set import IndexSet
-from protocol.sparse.quantization import bound, quantise
+from protocol.sparse.quantization import bound, fitting, quantise
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Update:
 
     values: npt.NDArray[np.int64]  # one for each coordinate of the index set
     evidence: tuple[StepEvidence, ...]  # of the training
+    held_out: Followed = NOBODY
+    trained: Followed = NOBODY
 
 
 def prepare_update(
@@ -36,9 +38,14 @@ def prepare_update(
 ) -> Update:
     """Train on the coordinates that are sent (sample, clip, noise per step), bound, quantise.
 
-    ``parameters`` have shape (d,). ``purpose`` is never used twice with one source of randomness. Raises MalformedError
-    for a delta that is not finite.
+    Integers of the public grid are sent as they are: nothing that depends on them cuts or rounds them. ``parameters``
+    have shape (d,). ``purpose`` is never used twice with one source of randomness. Raises MalformedError for a delta
+    that is not finite, and for integers that the terms have too few bits for.
     """
     training = trainer.train(parameters, learning, sent, randomness, purpose)
-    random = randomness.draw(f"{purpose}/quantise", 8 * len(sent.indices))
-    return Update(quantise(bound(training.delta, learning.quantiser), learning.quantiser, random), training.evidence)
+    if training.whole is not None:
+        values = fitting(training.whole, learning.quantiser)
+    else:
+        random = randomness.draw(f"{purpose}/quantise", 8 * len(sent.indices))
+        values = quantise(bound(training.delta, learning.quantiser), learning.quantiser, random)
+    return Update(values, training.evidence, training.held_out, training.trained)

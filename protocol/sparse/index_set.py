@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.identifiers import Digest, sha256
-from protocol.messages.task import MICRO, LearningTerms, ModelSpec
+from protocol.messages.learning import MICRO, LearningTerms, ModelSpec
 from protocol.model.layout import always_sent
 from protocol.model.specification import dimension_of
 from protocol.streams import ctr_stream
@@ -23,16 +23,23 @@ _PURPOSE = b"hearth/turns/1"
 
 @dataclass(frozen=True, slots=True)
 class IndexSet:
-    """``indices``: ascending, shape (k,); ``turns``: which of them are not always sent; ``dimension``: of the model."""
+    """``indices``: ascending, shape (k,); ``turns``: which of them are not always sent; ``dimension``: of the model;
+    ``round_number``: whose they are, from 1."""
 
     indices: Indices
     turns: npt.NDArray[np.bool_]
     dimension: int
+    round_number: int = 1
 
     @property
     def share(self) -> float:
         """Of the model that is sent."""
         return len(self.indices) / self.dimension
+
+
+def everything(dimension: int, round_number: int = 1) -> IndexSet:
+    """All coordinates of a model, each of which takes its turn."""
+    return IndexSet(np.arange(dimension, dtype=np.uint32), np.ones(dimension, dtype=np.bool_), dimension, round_number)
 
 
 def sent_count(model: ModelSpec, density_ppm: int) -> int:
@@ -53,4 +60,4 @@ def select(task: Digest, model: ModelSpec, learning: LearningTerms, round_number
     turns = chosen.copy()
     chosen[always] = True
     indices = np.flatnonzero(chosen).astype(np.uint32)
-    return IndexSet(indices, turns[indices], dimension)
+    return IndexSet(indices, turns[indices], dimension, round_number)

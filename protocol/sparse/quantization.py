@@ -1,4 +1,6 @@
-"""Real coordinates to small integers and back: bounded, and rounded at random so that nothing is lost on average."""
+"""Real coordinates to small integers and back: bounded, and rounded at random so that nothing is lost on average.
+
+Integers of the public grid (:mod:`protocol.sparse.grid`) are sent as they are, and mean what the grid says."""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ import numpy.typing as npt
 
 from protocol.encryption.port import largest_value
 from protocol.errors import MalformedError
-from protocol.messages.task import MICRO, QuantiserTerms
+from protocol.messages.learning import MICRO, LearningTerms, QuantiserTerms
+from protocol.sparse.grid import DISTRIBUTED, step_of
+from protocol.sparse.index_set import IndexSet
 
 _UNIT = 2.0**-53
 
@@ -33,7 +37,22 @@ def quantise(bounded: npt.NDArray[np.float64], quantiser: QuantiserTerms, unifor
     return np.clip(rounded, -largest, largest).astype(np.int64)
 
 
+def fitting(values: npt.NDArray[np.int64], quantiser: QuantiserTerms) -> npt.NDArray[np.int64]:
+    """The same integers. Raises MalformedError where one is too large: of a task that can run none is
+    (:func:`~protocol.sparse.grid.largest_sum`)."""
+    if np.abs(values).max(initial=0) > largest_value(quantiser.bits):
+        raise MalformedError(f"an integer of the grid does not fit into {quantiser.bits} bits")
+    return values
+
+
 def dequantise(values: npt.NDArray[np.int64], quantiser: QuantiserTerms) -> npt.NDArray[np.float64]:
     """The real numbers that the integers (or a sum of them) stand for."""
     largest = largest_value(quantiser.bits)
     return values.astype(np.float64) * (quantiser.bound_micro / MICRO / largest)
+
+
+def meaning(sums: npt.NDArray[np.int64], learning: LearningTerms, sent: IndexSet) -> npt.NDArray[np.float64]:
+    """The real numbers that sums of updates stand for, at the coordinates ``sent``, shape (k,)."""
+    if learning.mechanism.kind == DISTRIBUTED:
+        return sums.astype(np.float64) * step_of(learning, sent)
+    return dequantise(sums, learning.quantiser)

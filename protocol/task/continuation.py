@@ -10,6 +10,7 @@ from protocol.identifiers import Address, Digest
 from protocol.messages.task import TaskSpec
 from protocol.task.past import stepped
 from protocol.task.state import TaskState
+from protocol.task.stopping import stopped_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,12 @@ def continuation(
     """Of the plan of round ``number``, which starts from ``model``.
 
     Nobody can tell later what a server withheld from another one, so a plan may skip rounds that others published;
-    and one whose model is gone now. Raises VerificationError for a model that nobody published, and for skipping any
-    other round of the plan's own server.
+    and one whose model is gone now. Raises VerificationError for a model that nobody published, for skipping any other
+    round of the plan's own server, and for going on after the task's early stop.
     """
+    last = stopped_after(state)
+    if last is not None and number > last:
+        raise VerificationError(f"the task stopped early, after round {last}", fault=Party.EDGE_SERVER)
     server, skipped = state.rounds[number - 1].server, list[Skipped]()
     for earlier in range(number - 1, 0, -1):
         event, publisher = stepped(state, earlier), state.rounds[earlier - 1].ended_by

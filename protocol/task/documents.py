@@ -128,7 +128,7 @@ def read(delivered: Delivered) -> Document | Absent:
 
 def _spec(wanted: Wanted, found: bytes) -> TaskSpec:
     spec = decode(TaskSpec, found, wanted.max_bytes)
-    Layout.of(spec.model)  # refuses a model that is not allowed
+    Layout.published(spec)  # refuses a model, or a server, that is not allowed
     return spec
 
 

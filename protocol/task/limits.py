@@ -7,7 +7,7 @@ from typing import Annotated
 
 from protocol.errors import PolicyError
 from protocol.identifiers import Range
-from protocol.messages.task import MICRO
+from protocol.messages.learning import MICRO
 from protocol.strict_toml import Decimals
 
 Share = Annotated[int, Decimals(6), Range(1, MICRO)]  # parts per million

@@ -7,6 +7,8 @@ round move the model that came to garbage: it publishes one that stands already.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from protocol.identifiers import ZERO_DIGEST, Digest, Label
@@ -14,6 +16,7 @@ from protocol.incentives.rewards import admit, allocation_root, first_allocation
 from protocol.messages.chain import RoundPublished
 from protocol.messages.settlement import Allocation
 from protocol.messages.task import TaskSpec
+from protocol.privacy.spending import Rounds, planned
 from protocol.task.documents import Absent, Lack
 from protocol.task.round_facts import RoundFacts, Settled
 from protocol.task.state import TaskState
@@ -103,6 +106,28 @@ def standing_allocation(state: TaskState, number: int) -> Allocation | Absent:
     if isinstance(allocation, Allocation) and allocation_root(allocation) != settled.allocation_root:
         return Absent(allocation_root(allocation), Lack.MALFORMED, state.rounds[number - 1].server)
     return allocation
+
+
+def lineage(state: TaskState, spec: TaskSpec, model: Digest) -> Iterator[Digest]:
+    """This model, if a round published it, the one from which that round went on, and so on back to the initial one or
+    to a plan that cannot be read."""
+    makers = {event.model: n for n in range(len(state.rounds), 0, -1) if (event := published(state, n)) is not None}
+    while model in makers and model != spec.initial_model:
+        yield model
+        plan = state.plan(makers[model])
+        if isinstance(plan, Absent):
+            return
+        model = plan.model
+
+
+def rounds_planned(state: TaskState, spec: TaskSpec, number: int) -> Rounds:
+    """How often each mechanism was planned up to round ``number``; a plan that cannot be read counts with the most
+    steps that the task allows."""
+    if not spec.control.max_local_steps:
+        return planned(spec, number)
+    (most,) = planned(spec, 1)
+    plans = (state.plan(earlier) for earlier in range(1, number + 1))
+    return Counter(most if isinstance(plan, Absent) else plan.learning.mechanism for plan in plans)
 
 
 def best_count(state: TaskState, number: int) -> int:

@@ -16,11 +16,14 @@ from protocol.encryption.committee import subsets
 from protocol.errors import EncryptionError, SpecError
 from protocol.identifiers import Address, to_hex
 from protocol.messages.chain import LedgerRules
-from protocol.messages.task import MICRO, TaskSpec
+from protocol.messages.learning import MICRO
+from protocol.messages.task import TaskSpec
 from protocol.model.specification import validate
-from protocol.privacy.spending import ACCOUNTANTS, spent
+from protocol.model.trained import check_server
+from protocol.privacy.spending import planned, spent
 from protocol.round.scheme import encoding_of
 from protocol.strict_toml import nearest
+from protocol.task.private_terms import check_private_terms, private_doubts
 from protocol.text import refused_in
 
 MAX_MONEY: Final = 2**128  # what the ledger counts with
@@ -31,7 +34,8 @@ _MAY_BE_ZERO: Final = ("durations.dispute_seconds", "durations.takeover_seconds"
 def check_runnable(spec: TaskSpec) -> None:
     """Raises SpecError for the first line with which no round could ever be published, or no ledger takes the task."""
     for check in (
-        _check_names, _check_parties, _check_encryption, _check_privacy, _check_cohort, _check_money, _check_durations
+        _check_names, _check_parties, _check_encryption, _check_learning, check_private_terms, _check_cohort,
+        _check_money, _check_durations,
     ):  # fmt: skip
         check(spec)
 
@@ -57,7 +61,7 @@ def affordable_rounds(spec: TaskSpec) -> int:
     """Of the task's rounds those that one client's privacy budget pays. Raises like ``spent``."""
 
     def epsilon(rounds: int) -> int:
-        return spent(spec.learning.mechanism, spec.privacy, rounds).epsilon_micro
+        return spent(planned(spec, rounds), spec.learning, spec.privacy).epsilon_micro
 
     return bisect_right(range(1, spec.rounds + 1), spec.privacy.epsilon_budget_micro, key=epsilon)
 
@@ -76,6 +80,7 @@ def doubts(spec: TaskSpec) -> Iterator[str]:
             "reputation.initial: below the floor, so addresses that the ledger does not know wait until others have"
             " settled rounds"
         )
+    yield from private_doubts(spec)
 
 
 def _check_names(spec: TaskSpec) -> None:
@@ -85,9 +90,6 @@ def _check_names(spec: TaskSpec) -> None:
         raise SpecError("task.title", "is blank")
     if spec.suite not in suites.NAMES:
         raise SpecError("task.suite", f'there is no suite "{spec.suite}"; {nearest(spec.suite, suites.NAMES)}')
-    if spec.privacy.accountant not in ACCOUNTANTS:
-        asked = spec.privacy.accountant
-        raise SpecError("privacy.accountant", f'there is no accountant "{asked}"; {nearest(asked, ACCOUNTANTS)}')
 
 
 def _check_parties(spec: TaskSpec) -> None:
@@ -149,17 +151,17 @@ def _check_encryption(spec: TaskSpec) -> None:
         )
 
 
-def _check_privacy(spec: TaskSpec) -> None:
-    mechanism, privacy = spec.learning.mechanism, spec.privacy
-    if not mechanism.noise_multiplier_micro:
-        raise SpecError("learning.mechanism.noise_multiplier", "0 adds no noise, so no round could state its epsilon")
-    cost = spent(mechanism, privacy, 1).epsilon_micro
-    if cost > privacy.epsilon_budget_micro:
-        raise SpecError(
-            "privacy.epsilon_budget",
-            f"{privacy.epsilon_budget_micro / MICRO:.10g} is less than the {cost / MICRO:.10g} that one round costs;"
-            " raise it, or learning.mechanism.noise_multiplier",
-        )
+def _check_learning(spec: TaskSpec) -> None:
+    learning, control, weights = spec.learning, spec.control, len(spec.learning.optimiser.class_weights_micro)
+    check_server(learning.server)
+    if weights and (spec.model.predicts_number or weights != spec.model.classes):
+        wanted = "none" if spec.model.predicts_number else f"none, or {spec.model.classes}"
+        raise SpecError("learning.optimiser.class_weights", f"{weights} where the model's classes need {wanted}")
+    if 0 < control.max_local_steps < learning.mechanism.local_steps:
+        why = f"{control.max_local_steps} is less than the {learning.mechanism.local_steps} local_steps of round 1"
+        raise SpecError("control.max_local_steps", why)
+    if control.averaged_rounds > spec.rounds:
+        raise SpecError("control.averaged_rounds", f"{control.averaged_rounds} is more than the {spec.rounds} rounds")
 
 
 def _check_cohort(spec: TaskSpec) -> None:

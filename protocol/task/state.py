@@ -158,7 +158,7 @@ class TaskState:
         plan = self.plan(facts.number)
         if isinstance(spec, Absent) or isinstance(plan, Absent):
             return
-        layout = Layout.of(spec.model)
+        layout = Layout.published(spec)
         if isinstance(ended, RoundPublished):
             digest = record.aggregate if isinstance(record, RoundRecord) else self._derived(facts.number).aggregate
             if digest not in (None, ZERO_DIGEST):

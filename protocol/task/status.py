@@ -12,12 +12,14 @@ from typing import Annotated
 from protocol.identifiers import ZERO_DIGEST, Address, Count, Digest, Range, Word
 from protocol.messages.chain import RoundPublished
 from protocol.messages.charge import Charge
+from protocol.messages.learning import ShortText
 from protocol.messages.settlement import Rejection, RoundRecord
-from protocol.messages.task import ShortText, TaskSpec
+from protocol.messages.task import TaskSpec
 from protocol.task.documents import Absent
 from protocol.task.ending import is_over
 from protocol.task.round_facts import RoundFacts
 from protocol.task.state import TaskState
+from protocol.task.stopping import stopped_after
 
 MAX_STATUS_BYTES = 64 * 1024 * 1024
 
@@ -106,7 +108,7 @@ def status_of(state: TaskState, now: int) -> TaskStatus:
     if posted is None:
         return TaskStatus(state.task, "unknown", now=now)
     stage = "running" if state.rounds else "enrolling"
-    if state.current is None and is_over(state, now):
+    if state.current is None and (is_over(state, now) or stopped_after(state) is not None):
         stage = "stopped" if state.stopped else "ended"
     charges = [record.charge for facts in state.rounds if (record := _record(state, facts)) is not None]
     settled = [facts.settled for facts in state.rounds if facts.settled is not None]

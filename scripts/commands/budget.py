@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from protocol.identifiers import to_hex
-from protocol.messages.task import MICRO
+from protocol.messages.learning import MICRO
 from protocol.text import shown
 from scripts.commands.options import HOUSEHOLD, Household
 
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
 def budget(
     household: Household = HOUSEHOLD,
+    folder: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="folder of one task's phone, while it does not run: also what that task has cost your own examples,"
+            " for your eyes only; repeat for each"
+        ),
+    ] = None,
 ) -> None:
     """Shows what every data set of the household has spent, of how much its policy allows, and in which tasks."""
     from client_agent.policy import parse_policy
@@ -32,6 +40,32 @@ def budget(
     policy = parse_policy(read_policy_file(household.expanduser() / POLICY))
     for line in lines_of(spending, policy.privacy):
         typer.echo(shown(line))
+    for task in folder or ():
+        for line in own_lines(task):
+            typer.echo(shown(line))
+
+
+def own_lines(folder: Path) -> Iterator[str]:
+    """From what the phone of one task kept, which nobody else has. Raises DataMissingError where there is no phone's
+    folder, RecordsBusyError while it runs."""
+    from client_agent.data.loader import DataMissingError
+    from client_agent.journal import AgentJournal
+    from client_agent.privacy.own_figures import own_figures
+    from storage.records.journal import Journal
+
+    path = folder / "journal"
+    if not path.exists():
+        raise DataMissingError(f"{folder}: no phone of a task keeps its state here")
+    journal = AgentJournal(Journal(path))
+    try:
+        found = own_figures(journal.followed)
+    finally:
+        journal.close()
+    yield f"{folder}:"
+    if found is None:
+        yield "  nothing was kept of your own examples: the task holds none out"
+    else:
+        yield from (f"  {line}" for line in found.lines())
 
 
 def lines_of(spending: Spending, limits: PrivacyLimits) -> Iterator[str]:
@@ -41,14 +75,13 @@ def lines_of(spending: Spending, limits: PrivacyLimits) -> Iterator[str]:
     if not names:
         yield "no data set was used yet"
     for name in names:
-        total, most = spending.epsilon_micro(name, delta_exponent) / MICRO, limits.total_epsilon / MICRO
-        together = f"epsilon {total:.3f} of {most:.3f} at delta 1e-{delta_exponent}, all tasks together"
-        yield f"{name}: {together}{_uncovered(spending, name)}"
+        most = f"of epsilon {limits.total_epsilon / MICRO:.3f} that all tasks together may cost"
+        yield f"{name}: {spending.figure(name, delta_exponent)}; {most}{_uncovered(spending, name)}"
         tasks = sorted({use.task for use in spending.charged if use.data_set == name}, key=repr)
         for task in tasks:
-            epsilon = spending.epsilon_micro(name, delta_exponent, task) / MICRO
+            figure = spending.figure(name, delta_exponent, task)
             where = f"task {task.task} of ledger {to_hex(task.ledger)} on chain {task.chain_id}"
-            yield f"  {where}: {spending.rounds_of(name, task)} rounds, epsilon {epsilon:.3f}"
+            yield f"  {where}: {spending.rounds_of(name, task)} rounds, {figure}"
 
 
 def _uncovered(spending: Spending, name: str) -> str:

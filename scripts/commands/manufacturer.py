@@ -181,11 +181,14 @@ def fetch(
         OutputFile | None, typer.Option(metavar="FILE", parser=OutputFile, help="gets the model's layers, as JSON")
     ] = None,
     round_number: Annotated[int, typer.Option("--round", min=0, help="0: the last published round")] = 0,
+    averaged: Annotated[
+        bool, typer.Option("--averaged", help="the mean of the last rounds' models, where the task asks for it")
+    ] = False,
 ) -> None:
     """Fetches published parameters, checked against the digest on chain and the task's layers."""
     from protocol.canonical import encode
     from scripts.commands.progress import Progress
-    from scripts.commands.published_model import fetch_model, published_model, require_task
+    from scripts.commands.published_model import fetch_average, fetch_model, published_model, require_task
     from storage.content.open_store import open_store
     from storage.ledger.ethereum.reader import EthereumReader
     from storage.ledger.ethereum.rpc import JsonRpcProvider
@@ -194,13 +197,36 @@ def fetch(
         node, first = progress.of_node(JsonRpcProvider(rpc_url)), ledger.first_block
         reader = EthereumReader(node, ledger.ledger, chain_id=ledger.chain_id, first_block=first)
         spec = require_task(reader, task)
-        digest = published_model(reader, task, round_number)
-        data, described = fetch_model(progress.of_store(open_store(store)), spec, digest)
+        event, source = published_model(reader, task, round_number), progress.of_store(open_store(store))
+        if averaged:
+            data, described, models = fetch_average(source, spec, event)
+            what = f"the mean of {models} models, as the record says that digest {to_hex(event.record)} names"
+        else:
+            (data, described), what = fetch_model(source, spec, event.model), f"digest {to_hex(event.model)}"
     out.write(data)
-    typer.echo(f"{out}: {len(data)} bytes, digest {to_hex(digest)}")
+    typer.echo(f"{out}: {len(data)} bytes, {what}")
     if layers is not None:
         layers.write(encode(described))
         typer.echo(f"{layers}: its layers")
+
+
+@model.command(name="check")
+def check_model(
+    task_file: Annotated[Path, typer.Argument(help="a task, or its table [model] alone, as TOML; or layers as JSON")],
+    json_file: JsonFile = None,
+) -> None:
+    """Says what a model asks of a phone: size, memory, time, bytes, and how long its noise is. Measures here, and
+    compiles what training needs."""
+    from time import perf_counter
+
+    from scripts.commands.model_check import facts_of, lines_of, measured, read_model
+
+    declared, spec = read_model(task_file)
+    facts = facts_of(declared, spec, measured(declared, perf_counter))
+    for line in lines_of(facts):
+        typer.echo(line)
+    if json_file is not None:
+        json_file.write((json.dumps(facts, sort_keys=True) + "\n").encode())
 
 
 def chain_words(rpc_url: str, ledger: Domain, store: str) -> list[str]:

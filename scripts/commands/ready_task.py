@@ -12,7 +12,7 @@ from protocol.identifiers import Address, sha256
 from protocol.messages.chain import LedgerRules
 from protocol.messages.task import TaskSpec
 from protocol.model.specification import dimension_of
-from protocol.privacy.spending import spent
+from protocol.privacy.spending import planned, spent
 from protocol.round.planning import sent_parameters
 from protocol.round.scheme import encoding_of
 from protocol.task.margins import check_durations
@@ -62,16 +62,17 @@ def lines_of(task: ReadyTask) -> Iterator[str]:
     """What it asks for and what it costs, one line a fact; then what gives to think."""
     spec, token = task.spec, task.spec.rewards.token
     servers, members, cohort = len(spec.edge_servers), len(spec.committee.members), spec.cohort
-    mechanism, sent = spec.learning.mechanism, sent_parameters(spec)
+    sent = sent_parameters(spec)
     rewards, fees = spec.rewards, spec.rewards.edge_fee + members * spec.rewards.authority_fee
-    charge, update_bytes = spent(mechanism, spec.privacy, spec.rounds), encoding_of(spec).body_bytes(sent)
+    charge = spent(planned(spec, spec.rounds), spec.learning, spec.privacy)
+    update_bytes = encoding_of(spec).body_bytes(sent)
     facts = {
         "title": shown(spec.title),
         "model": f"{dimension_of(spec.model)} parameters, {len(task.initial_model)} bytes",
         "test set": f"{task.examples} examples, {len(task.test_set)} bytes",
         "clients": f"{cohort.min_clients} to {cohort.max_cohort} in a round, {cohort.max_clients} in all",
         "update": f"{sent} numbers in {update_bytes} bytes",
-        "privacy": f"epsilon {charge.epsilon:.4g} after {spec.rounds} rounds at delta 1e-{charge.delta_exponent}",
+        "privacy": f"after {spec.rounds} rounds " + "; ".join(map(str, charge.figures)),
         "escrow": money(spec.budget(), token),
         "of a round": f"{cohort.max_cohort} times {rewards.update_reward}, and {fees} of fees",
         "bonds": f"{servers} times {spec.deposits.edge_server}, {members} times {spec.deposits.authority}",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from protocol.identifiers import parse_address
+from protocol.messages.learning import MICRO
 from scripts.commands.options import (
     HOUSEHOLD,
     MAX_GAS_PRICE,
@@ -186,6 +187,14 @@ def agent(
     ] = False,
     leave: Annotated[bool, typer.Option("--leave", help="leave the task instead of taking part")] = False,
     report: ReportFile = None,
+    example_budget: Annotated[
+        float | None,
+        typer.Option(
+            min=0.000001,
+            max=1000,
+            help="epsilon that each single example may cost in this task; one that has spent it sits the rest out",
+        ),
+    ] = None,
     seed_file: SeedFile = None,
     poll_seconds: PollSeconds = None,
 ) -> None:
@@ -205,6 +214,7 @@ def agent(
         store=store,
         task=task,
         chain_seconds=poll_seconds,
+        example_budget_micro=None if example_budget is None else round(example_budget * MICRO),
     )
     agreed = run_agent(
         settings,

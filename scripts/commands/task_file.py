@@ -12,19 +12,17 @@ from protocol.canonical import decode, encode
 from protocol.encryption.suite import FE64
 from protocol.errors import HearthError, MalformedError, Party, SpecError
 from protocol.identifiers import Address, Digest, Range
+from protocol.messages.learning import MICRO, LearningTerms, ModelSpec, ShortText
 from protocol.messages.task import (
-    MICRO,
     CohortTerms,
     Committee,
+    ControlTerms,
     DepositTerms,
     Durations,
-    LearningTerms,
-    ModelSpec,
     PrivacyTerms,
     ReputationTerms,
     RewardTerms,
     ScheduleTerms,
-    ShortText,
     TaskSpec,
 )
 from protocol.model.dataset import MAX_DATASET_BYTES, decode_examples, labelled_for
@@ -97,6 +95,7 @@ class Tables:
     schedule: ScheduleTerms
     committee: CommitteeTable
     deposits: DepositTerms
+    control: ControlTerms
 
 
 DENSITY: Final = Decimal("0.25")
@@ -105,6 +104,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "privacy": {"accountant": CLASSICAL.name},
     "cohort": {"max_share": Decimal("0.2")},
     "deposits": {},
+    "control": {},
 }
 
 
@@ -175,6 +175,7 @@ class TaskFile:
                 schedule=given.schedule,
                 edge_substitutes=table.edge_substitutes,
                 deposits=deposits,
+                control=given.control,
             )
             check_runnable(spec)
         except SpecError as error:

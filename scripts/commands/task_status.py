@@ -41,7 +41,7 @@ def lines_of(status: TaskStatus) -> Iterator[str]:
     for field in fields(status):
         value = getattr(status, field.name)
         if field.name == "charge":
-            yield f"{'epsilon':>16}: {status.epsilon:.4f}"
+            yield from (f"{'privacy':>16}: {figure}" for charge in value for figure in charge.figures)
         elif field.name not in ("rounds", "lacking"):
             yield f"{field.name:>16}: {to_hex(value) if isinstance(value, bytes) else shown(str(value))}"
     for lacking in status.lacking:

@@ -13,8 +13,8 @@ def data_folder() -> Path:
     value = os.environ.get("HEARTH_DATA_DIR")
     if not value:
         raise DataMissingError(
-            "HEARTH_DATA_DIR is not set: it names the folder with mnist/ in it, where the four files of MNIST are;"
-            " the digits of --dataset digits need no file"
+            "HEARTH_DATA_DIR is not set: it names the folder with mnist/ in it, where the four files of MNIST are, or"
+            " tracebase/complete/ or traffic/; the digits of --dataset digits need no file"
         )
     folder = Path(os.path.realpath(os.path.expanduser(value)))
     if not folder.is_dir():

@@ -6,14 +6,26 @@ from collections.abc import Sequence
 
 from protocol.domain import Domain
 from protocol.identifiers import Address, to_hex
+from protocol.messages.learning import MechanismTerms
+from protocol.privacy.mechanisms import has_guarantee
 
 
-def phone_policy(domain: Domain, authorities: Sequence[Address], min_clients: int, max_stake: int) -> str:
-    """Of a phone that accepts the demonstration's ledger and knows its authorities; the privacy lines are the usual."""
+def phone_policy(
+    domain: Domain,
+    authorities: Sequence[Address],
+    min_clients: int,
+    max_stake: int,
+    mechanism: MechanismTerms | None = None,
+) -> str:
+    """Of a phone that accepts the demonstration's ledger and knows its authorities; its limits of epsilon are usual.
+
+    ``mechanism``: of a task that counts others' noise, or guarantees nothing; its owner allows that.
+    """
     known = ", ".join(f'"{to_hex(address)}"' for address in authorities)
     return "\n".join(
         [
             *_cohort(min_clients),
+            *(_allowing(mechanism) if mechanism is not None else ()),
             "[trust]",
             "min_confirmations = 0",
             f'chains = [{{ chain_id = {domain.chain_id}, ledgers = ["{to_hex(domain.ledger)}"] }}]',
@@ -28,6 +40,11 @@ def phone_policy(domain: Domain, authorities: Sequence[Address], min_clients: in
 
 def authority_policy(min_clients: int) -> str:
     return "\n".join([*_cohort(min_clients), "[chain]", "min_confirmations = 0", ""])
+
+
+def _allowing(mechanism: MechanismTerms) -> list[str]:
+    anything = str(not has_guarantee(mechanism)).lower()
+    return ["[privacy]", f"honest_clients = {mechanism.honest_clients}", f"without_guarantee = {anything}"]
 
 
 def _cohort(min_clients: int) -> list[str]:

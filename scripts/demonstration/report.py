@@ -24,8 +24,9 @@ from protocol.messages.chain import (
     RoundOpened,
     RoundPublished,
 )
+from protocol.messages.learning import MICRO
 from protocol.messages.settlement import Allocation, Verdict
-from protocol.messages.task import MICRO, TaskSpec
+from protocol.messages.task import TaskSpec
 from protocol.model.specification import dimension_of
 from protocol.task.documents import Kind
 from protocol.task.state import TaskState
@@ -77,6 +78,7 @@ class DemoReport:
             "epsilon": self.status.epsilon,
             "delta": float(f"1e-{self.spec.privacy.delta_exponent}"),
             "accountant": self.spec.privacy.accountant,
+            "privacy": [str(figure) for charge in self.status.charge for figure in charge.figures],
             "bytes_per_update": round(_mean(self.bytes_by_round), 1),
             "ciphertext_bytes_per_update": round(_mean(self.ciphertext_bytes_by_round), 1),
             "dense_bytes_per_update": self.dense_bytes,
@@ -200,8 +202,7 @@ def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console)
     )
     for charge in status.charge:
         console.print(
-            f"privacy: epsilon {charge.epsilon:.3f} at delta 1e-{charge.delta_exponent} ({charge.accountant});"
-            f" the figure {'; it '.join(charge.assumptions)}",
+            f"privacy: {'; '.join(map(str, charge.figures))}; the figure {'; it '.join(charge.assumptions)}",
             soft_wrap=True,
         )
     verdict = audit["verdict"]

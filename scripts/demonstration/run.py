@@ -34,6 +34,7 @@ from scripts.demonstration.task import (
     SUITES,
     TEST_SET,
     least_cohort,
+    terms_for,
     usual_deposits,
     write_task_file,
 )
@@ -58,6 +59,7 @@ class DemoOptions:
     password_file: Path | None = None
     suite: str = "fe64"  # a key of SUITES
     chain_id: int | None = None  # of the chain at an RPC URL; our own are asked
+    mechanism: str = "example"  # a key of MECHANISMS
 
 
 def run_demo(options: DemoOptions, console: Console) -> int:
@@ -136,7 +138,10 @@ def post_task(
         SUITES[options.suite],
         deposits,
         cohort,
+        options.mechanism,
     )
+    _, learning, _ = terms_for(options.dataset, options.rounds, options.mechanism, options.clients)
+    stage.mechanism = learning.mechanism
     stage.run(
         "post", "manufacturer", "task", "post", str(folder / "task.toml"),
         *("--edge", stage.route("manufacturer", stage.edge_url), "--store", str(stage.store)),
@@ -251,6 +256,7 @@ def _as_json(
 ) -> dict[str, Any]:
     return {
         "dataset": options.dataset,
+        "mechanism": options.mechanism,
         "clients": options.clients,
         "rounds": options.rounds,
         "seed": options.seed,

@@ -8,6 +8,7 @@ from pathlib import Path
 from client_agent.randomness import SystemRandomness
 from protocol.domain import Domain
 from protocol.identifiers import NATIVE_COIN, Address, to_hex
+from protocol.messages.learning import MechanismTerms
 from protocol.randomness import Randomness, SeededRandomness
 from scripts.demonstration.policies import authority_policy, phone_policy
 from scripts.demonstration.processes import RoleProcess, Stage
@@ -37,6 +38,7 @@ class DemoStage:
         self.task = 0
         self.block = b""  # hash of the one as of which the task was audited
         self.min_clients, self.max_stake = 2, 0  # in the policies
+        self.mechanism: MechanismTerms | None = None  # that owners allow besides those of their usual policies
         self.max_bond = 0  # of an edge server
         self.route: Callable[[str, str], str] = lambda _role, url: url  # (role, URL) -> the URL that it is given
         self.launchers: dict[str, list[str]] = {}  # of a role that shall not start as ``hearth``
@@ -86,7 +88,7 @@ class DemoStage:
         household = self._household(role)
         household.mkdir(mode=0o700, exist_ok=True)
         authorities = [address for name, address in self.addresses.items() if name.startswith("authority-")]
-        policy = phone_policy(self.domain, authorities, self.min_clients, self.max_stake)
+        policy = phone_policy(self.domain, authorities, self.min_clients, self.max_stake, self.mechanism)
         (household / "policy.toml").write_text(policy)
         report = ("--report", str(self.folder(role) / "report.json"))
         return self._start(role, *self.agent_command(role), "--yes", *report, *self._seed_file(role))

@@ -22,7 +22,11 @@ OLDEST_PYTHON: Final = (3, 11)
 LEAST_BYTES: Final = 100_000_000  # a task's state and content
 FEW_BYTES: Final = 1_000_000_000
 _LOCKED: Final = re.compile(r"^([a-z0-9][a-z0-9._-]*)==([^ ;\\]+)( ;)?", re.MULTILINE)
-_KERNELS: Final = ("fe64/kernels.py", "pad/kernels.py", "weighted_kernels.py")
+_KERNELS: Final = (
+    *(f"protocol/encryption/{name}" for name in ("fe64/kernels.py", "pad/kernels.py", "weighted_kernels.py")),
+    *(f"protocol/model/{name}" for name in ("kernels.py", "gradient_kernels.py")),
+    "client_agent/training/clipping_kernels.py",
+)
 _TOOLS: Final = {
     "node": "the tests of the contracts and --chain anvil",
     "anvil": "--chain anvil and hearth testnet",
@@ -79,7 +83,7 @@ def torch() -> Verdict:
     return ok(f"{found} with its CUDA libraries, 4 GB that Hearth does not use: docs/network.md says how without")
 
 
-def compiled(folder: Path = Path(ROOT) / "protocol" / "encryption") -> Verdict:
+def compiled(folder: Path = Path(ROOT)) -> Verdict:
     """Whether numba has kept machine code of every file of loops, beside it or where it may write."""
     xdg = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     elsewhere = [Path(place) for place in (os.environ.get("NUMBA_CACHE_DIR"), f"{xdg}/numba") if place]
@@ -89,7 +93,7 @@ def compiled(folder: Path = Path(ROOT) / "protocol" / "encryption") -> Verdict:
         kept += [index for place in elsewhere for index in place.rglob(f"{source.stem}.*.nbi")]
         if not any(index.stat().st_mtime >= source.stat().st_mtime for index in kept):
             return warn(f"the loops of {name} are not compiled", "run hearth prepare; else the first role takes longer")
-    return ok("the loops of encryption")
+    return ok("the loops of encryption and training")
 
 
 def room(folder: Path) -> Verdict:

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from protocol.canonical import decode, encode
 from protocol.errors import HearthError, MalformedError
 from protocol.identifiers import Address, Range, Word, sha256, to_hex
-from protocol.messages.task import ShortText
+from protocol.messages.learning import ShortText
 from storage.bounded_file import read_bounded
 from storage.durable_file import write_file_atomically
 from storage.ledger.ethereum import abi

@@ -56,11 +56,13 @@ def test_nothing_is_unpickled() -> None:
 
 
 def test_text_leaves_as_lines_or_as_ascii_json_alone() -> None:
-    """A table for a spreadsheet, or a page, would need an escape of its own: ``=`` begins a formula, ``<`` a tag."""
+    """A table for a spreadsheet, or a page, would need an escape of its own: ``=`` begins a formula, ``<`` a tag. An
+    evaluation's page has it."""
     writers = r"^\s*(import|from) (csv|html|jinja2|openpyxl|pandas)\b|to_csv\(|HTMLResponse|text/(html|csv)"
     pattern = re.compile(writers + "|ensure_ascii=False", re.MULTILINE)
     product = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in PACKAGES]
     assert [_relative(path) for path in product if pattern.search(path.read_text())] == []
+    assert [_relative(path) for path in product if "<!doctype" in path.read_text()] == ["scripts/evaluate/written.py"]
 
 
 def test_the_agreement_is_pure() -> None:

@@ -121,7 +121,7 @@ def test_garbage_passes_though_an_authority_lies() -> None:
 
 def test_a_false_cry_of_garbage_fails() -> None:
     player = Player(funded_ledger("false cry"), rounds=1, authorities=4, committee=_with_a_corrupt_one(4))
-    model, parameters = player.spec.initial_model, player.parameters
+    model, before = player.spec.initial_model, player.trained
 
     def cry(record: RoundRecord) -> RoundRecord:
         return replace(record, outcome=GARBAGE, aggregate=ZERO_DIGEST, max_residual=0, model=model)
@@ -135,7 +135,7 @@ def test_a_false_cry_of_garbage_fails() -> None:
         return replace(allocation, entitlements=tuple(leaves))
 
     lies: dict[str, Callable[[Any], Any]] = {
-        "parameters": lambda _: parameters,
+        "model": lambda _: before,
         "record": cry,
         "allocation": unpaid,
     }

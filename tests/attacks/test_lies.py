@@ -69,9 +69,13 @@ def _forged_key(record: RoundRecord) -> RoundRecord:
     return replace(record, keys=(one, two, three))
 
 
+def _charged(record: RoundRecord, changes: Any) -> RoundRecord:
+    return replace(record, charge=replace(record.charge, figure=replace(record.charge.figure, **changes)))
+
+
 def _charging(**changes: Any) -> Conduct:
     """A round whose record tells another charge."""
-    return Conduct(lies={"record": lambda record: replace(record, charge=replace(record.charge, **changes))})
+    return Conduct(lies={"record": lambda record: _charged(record, changes)})
 
 
 # of the clients, the one with the first address
@@ -82,6 +86,8 @@ LIES: Mapping[str, tuple[int, Conduct]] = {
     "a better accuracy": (19, Conduct(lies={"record": lambda record: replace(record, correct=record.correct + 1)})),
     "less privacy spent": (20, _charging(epsilon_micro=1)),
     "privacy by another accountant": (20, _charging(accountant="RENYI/1")),
+    "privacy of a whole household": (20, _charging(unit="household")),
+    "privacy from the noise of others": (20, _charging(honest_clients=5)),
     "a smaller residual": (17, Conduct(lies={"record": lambda record: replace(record, max_residual=0)})),
     "a client robbed of its place": (
         13,
@@ -129,7 +135,10 @@ LIES: Mapping[str, tuple[int, Conduct]] = {
         ),
     ),
     "a root over other commitments": (10, Conduct(lies={"root": lambda root: bytes([root[0] ^ 1]) + root[1:]})),
-    "a model of its own": (18, Conduct(lies={"parameters": lambda parameters: parameters + np.float32(0.5)})),
+    "a model of its own": (
+        18,
+        Conduct(lies={"model": lambda model: replace(model, parameters=model.parameters + np.float32(0.5))}),
+    ),
     "a request that too few saw": (
         15,
         Conduct(lies={"record": lambda record: replace(record, sightings=record.sightings[2:])}),

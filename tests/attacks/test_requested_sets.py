@@ -18,8 +18,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pytest
 from typer.testing import CliRunner
 
@@ -31,6 +29,7 @@ from protocol.messages.chain import KeyRequested, RoundOpened
 from protocol.messages.issued import IssuedRecord, IssuedStatement, SignedIssued
 from protocol.messages.keys import KeyRequest
 from protocol.messages.settlement import UNAVAILABLE, Rejection, Verdict
+from protocol.model.trained import TrainedModel
 from protocol.signing import address_of, sign
 from scripts.cli import app
 from scripts.commands.auditor import run_audit
@@ -47,9 +46,9 @@ def test_a_substitute_goes_on_with_the_requested_set_or_fails(goes_on: bool) -> 
     """The server before it left a client out of its request: nobody can tell later whether it could read its update."""
     player = Player(funded_ledger(f"goes on {goes_on}"), rounds=1, substitutes=1)
 
-    def replaced(parameters: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def replaced(model: TrainedModel) -> TrainedModel:
         take_over(player)
-        return parameters
+        return model
 
     def fewer(verdict: Verdict) -> Verdict:
         first, *others = verdict.accepted
@@ -59,7 +58,7 @@ def test_a_substitute_goes_on_with_the_requested_set_or_fails(goes_on: bool) -> 
         return replace(request, entries=request.entries[1:])
 
     lie = {"verdict": fewer} if goes_on else {"request": without}
-    player.play(1, Conduct(lies={"parameters": replaced, **lie}))
+    player.play(1, Conduct(lies={"model": replaced, **lie}))
     assert player.reader.task(player.task).edge_server == address_of(SUBSTITUTE_KEYS[0])
     report = run_audit(player.reader, player.store, player.task)
     failed = {line.number for line in report.lines if line.status is Status.FAIL}

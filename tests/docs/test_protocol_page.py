@@ -9,7 +9,7 @@ from typing import get_type_hints
 
 from backend.problem import status_of
 from protocol.errors import HearthError
-from protocol.messages.task import LearningTerms
+from protocol.messages.learning import LearningTerms
 from protocol.round.state_table import TRANSITIONS
 from protocol.task.status import RoundStatus, TaskStatus
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION

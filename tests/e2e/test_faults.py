@@ -20,9 +20,9 @@ from protocol.messages.chain import (
     RoundPublished,
 )
 from protocol.messages.keys import SUM, KeyRequest, KeyRequestEntry, PlannedKeyRequest
+from protocol.messages.learning import ModelSpec
 from protocol.messages.settlement import CORRUPT, Rejection
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch, SignedCommitment, Submission
-from protocol.messages.task import ModelSpec
 from protocol.task.status import TaskStatus
 from scripts.demonstration.presets import DEMO_REWARDS, digits_terms
 from scripts.demonstration.processes import RoleProcess
@@ -33,8 +33,9 @@ from tests.e2e.play import CHARGED_FIRST_ROUND, Play, killed_launcher, play, shi
 
 HOUR, DAY = 3_600, 86_400
 HELD = 2  # the client that stops in the middle of a round; client 0 is the censored one
-# keys of round 1, sealed 1 with the keys after it, receipt 1, its place in batch 1, charged 2 come next
-CHARGED_SECOND_ROUND = 10
+# the household's secret, keys of round 1, sealed 1 with the keys after it, receipt 1, its place in batch 1, charged 2
+# come next
+CHARGED_SECOND_ROUND = 11
 
 
 def test_a_client_that_disappears_costs_nobody_else_anything(tmp_path: Path) -> None:

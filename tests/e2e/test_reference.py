@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from client_agent.data.loader import FileLoader
+from client_agent.privacy.held_out import HOUSEHOLD_SECRET, Coins
 from client_agent.training.trainers import HouseholdTrainer
 from protocol.canonical import decode
 from protocol.content.cid import CHUNK_BYTES, cid_of
@@ -21,7 +23,7 @@ from protocol.model.dataset import MAX_DATASET_BYTES, decode_labelled
 from protocol.model.evaluation import count_correct
 from protocol.model.layout import Layout
 from protocol.randomness import SeededRandomness
-from protocol.round.reference import Household, run_round
+from protocol.round.reference import FinishedRound, Household, run_round
 from scripts.demonstration.stage import AUTHORITIES
 from storage.content.interface import get_document
 from storage.ledger.keystore import load_keystore, read_password
@@ -40,13 +42,14 @@ def test_reference_round_equals_the_processes(kept_demo: KeptDemo) -> None:
     enrolled = {event.client: event.reputation for event in events if isinstance(event, Enrolled)}
     model, label, allocation = spec.initial_model, ZERO_DIGEST, first_allocation(TASK, enrolled)
     layout = Layout.of(spec.model)
-    parameters = layout.from_safetensors(get_document(store, spec.initial_model, layout.max_bytes))
+    trained = layout.decode(get_document(store, spec.initial_model, layout.max_bytes))
     test_set = decode_labelled(get_document(store, spec.test_set, MAX_DATASET_BYTES))
-    best = count_correct(spec.model, parameters, *test_set)
+    best = count_correct(spec.model, trained.parameters, *test_set)
+    rounds = list[FinishedRound]()
     for number in range(1, ROUNDS + 1):
         finished = run_round(
-            spec, reader.domain, TASK, number, parameters, model, label, allocation, households, authorities, test_set,
-            best, _digest,
+            spec, reader.domain, TASK, number, trained, model, label, allocation, households, authorities, test_set,
+            best, rounds, _digest,
         )  # fmt: skip
         opened = next(e for e in events if isinstance(e, RoundOpened) and e.round == number)
         published = next(e for e in events if isinstance(e, RoundPublished) and e.round == number)
@@ -63,8 +66,9 @@ def test_reference_round_equals_the_processes(kept_demo: KeptDemo) -> None:
         assert said is not None and said.record == published.record
         assert (said.model, said.allocation_root) == (published.model, published.allocation_root)
         assert (said.correct, said.allocated) == (published.correct, published.allocated)
-        assert np.any(finished.parameters != parameters)
-        parameters, model, label = finished.parameters, said.model, finished.plan.label()
+        assert np.any(finished.trained.parameters != trained.parameters)
+        rounds.append(finished)
+        trained, model, label = finished.trained, said.model, finished.plan.label()
         allocation = finished.settlement.allocation
         best = max(best, published.correct)
 
@@ -77,7 +81,11 @@ def _household(folder: Path, spec: TaskSpec) -> Household:
         private_key=_private_key(folder),
         master_keys=draw_master_keys(randomness, m, t, f"task/{TASK}/enrolment"),
         trainer=HouseholdTrainer(
-            spec.model, FileLoader(folder / "household.safetensors", 2**30), spec.schedule.max_examples, print
+            spec.model,
+            FileLoader(folder / "household.safetensors", 2**30),
+            spec.schedule.max_examples,
+            print,
+            Coins(partial(randomness.draw, *HOUSEHOLD_SECRET)),
         ),
         randomness=randomness,
     )

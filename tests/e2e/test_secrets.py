@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,15 @@ import pytest
 
 from backend.key_authority.windows import seeded
 from client_agent.data.loader import FileLoader
+from client_agent.privacy.held_out import HOUSEHOLD_SECRET, Coins
 from client_agent.training.trainers import HouseholdTrainer
 from protocol.canonical import decode
 from protocol.encryption.committee import draw_master_keys, ratchet
 from protocol.encryption.envelope import EncryptionKeyPair
 from protocol.messages.chain import BatchCommitted, Event, RoundOpened
+from protocol.messages.learning import LearningTerms
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch, SignedCommitment
-from protocol.messages.task import MAX_SPEC_BYTES, LearningTerms, TaskSpec
+from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.dataset import decode_labelled, encode_labelled
 from protocol.model.layout import Layout
 from protocol.randomness import Randomness, SeededRandomness
@@ -119,7 +122,7 @@ def secrets_of(recorded: Recorded, number: int) -> list[Canary]:
         for epoch in range(ROUNDS + 2)
         for subset, key in ratchet(enrolled, epoch).items()
     ]
-    trainer = _CapturingTrainer(recorded.spec, folder / "household.safetensors")
+    trainer = _CapturingTrainer(recorded.spec, folder / "household.safetensors", randomness)
     for opened in (event for event in recorded.events if isinstance(event, RoundOpened)):
         plan = task.plan(opened.plan)
         parameters = layout.from_safetensors(get_document(task.store, plan.model, layout.max_bytes))
@@ -141,8 +144,9 @@ def keys_of_authorities(recorded: Recorded) -> dict[str, EncryptionKeyPair]:
 
 
 class _CapturingTrainer:
-    def __init__(self, spec: TaskSpec, household: Path) -> None:
-        self._trainer = HouseholdTrainer(spec.model, FileLoader(household, 2**30), spec.schedule.max_examples, print)
+    def __init__(self, spec: TaskSpec, household: Path, randomness: Randomness) -> None:
+        loader, coins = FileLoader(household, 2**30), Coins(partial(randomness.draw, *HOUSEHOLD_SECRET))
+        self._trainer = HouseholdTrainer(spec.model, loader, spec.schedule.max_examples, print, coins)
         self.last_delta = np.zeros(0)
 
     def train(

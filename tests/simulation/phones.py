@@ -13,11 +13,12 @@ from client_agent.agent import Agent
 from client_agent.edge_client import EdgeClient
 from client_agent.journal import AgentJournal
 from client_agent.privacy.ledger import HOME, PrivacyLedger
+from client_agent.training.dp_sgd import DpSgd, NoExamples
 from protocol.encryption.committee import Subset
 from protocol.identifiers import sha256
-from protocol.messages.task import MICRO, LearningTerms
+from protocol.messages.learning import MICRO, LearningTerms
 from protocol.randomness import Randomness, SeededRandomness
-from protocol.round.training import Training
+from protocol.round.training import Trainer, Training
 from protocol.sparse.index_set import IndexSet
 from protocol.task.acting import NEVER
 from storage.ledger.signer import Signer
@@ -37,6 +38,12 @@ class OneCoordinate:
 
     def check(self) -> int:
         return 1
+
+    def noise_alone(self, learning: LearningTerms) -> Trainer:
+        return DpSgd(NoExamples())
+
+    def held_out_lengths(self, parameters: npt.NDArray[np.float32], learning: LearningTerms) -> npt.NDArray[np.uint16]:
+        return np.zeros(0, dtype=np.uint16)
 
     def train(
         self,

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from client_agent.training.gradients import Gradients
-from protocol.messages.task import (
+from protocol.messages.learning import (
     MICRO,
     EncodingTerms,
     Layer,
@@ -18,6 +18,7 @@ from protocol.messages.task import (
     SparsityTerms,
 )
 from protocol.model.specification import dimension_of
+from protocol.model.speed import PROCESS, Gradual
 from protocol.randomness import SeededRandomness
 from protocol.sparse.index_set import IndexSet
 from tests.samples import with_terms
@@ -53,7 +54,41 @@ DEEP_CONVOLUTION = ModelSpec(
         Layer("linear", {"outputs": CLASSES, "bias": 0}),
     ),
 )
-SMALL = [LINEAR, NO_BIAS, DEEP, CONVOLUTION, DEEP_CONVOLUTION]
+POOLED = ModelSpec(
+    (2, 3, 11),
+    CLASSES,
+    (
+        Layer("rectangular_convolution", {"channels": 4, "rows": 2, "columns": 3, "row_stride": 1, "column_stride": 2}),
+        Layer("sigmoid", {}),
+        Layer("max_pool", {"rows": 1, "columns": 2}),
+        Layer("tanh", {}),
+        Layer("global_pool", {"mean": 1, "maximum": 1}),
+        Layer("linear", {"outputs": CLASSES, "bias": 1}),
+    ),
+)
+AVERAGED = ModelSpec(
+    (1, 7, 9),
+    CLASSES,
+    (
+        Layer("mean_pool", {"rows": 2, "columns": 3}),
+        Layer("convolution", {"channels": 3, "kernel": 2, "stride": 1}),
+        Layer("relu", {}),
+        Layer("global_pool", {"mean": 0, "maximum": 1}),
+        Layer("linear", {"outputs": CLASSES, "bias": 1}),
+    ),
+)
+RECURRENT = ModelSpec(
+    (4, 3),
+    CLASSES,
+    (Layer("tanh", {}), Layer("gru", {"units": 5}), Layer("linear", {"outputs": CLASSES, "bias": 1})),
+)
+SMALL = [LINEAR, NO_BIAS, DEEP, CONVOLUTION, DEEP_CONVOLUTION, POOLED, AVERAGED, RECURRENT]
+NUMBER = ModelSpec(
+    (5, 2),
+    1,
+    (Layer("gru", {"units": 3}), Layer("linear", {"outputs": 1, "bias": 1})),
+    tolerance_micro=MICRO // 2,
+)
 
 TERMS = LearningTerms(
     mechanism=MechanismTerms(
@@ -81,8 +116,8 @@ def point_of(model: ModelSpec, scale: float, seed: int = 0) -> npt.NDArray[np.fl
     return np.random.default_rng(seed).normal(0.0, 1.0, dimension_of(model)) * scale
 
 
-def gradients_of(model: ModelSpec, count: int, seed: int) -> Gradients:
-    return Gradients(model, *examples(count, seed, model.input_shape))
+def gradients_of(model: ModelSpec, count: int, seed: int, work: Gradual = PROCESS) -> Gradients:
+    return Gradients(model, *examples(count, seed, model.input_shape), work=work)
 
 
 def everything(model: ModelSpec) -> IndexSet:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from client_agent.edge_client import EdgeRefusedError, EdgeUnavailableError, NextRound, TaskEnded
+from client_agent.training.dp_sgd import DpSgd, NoExamples
 from protocol.canonical import encode
 from protocol.content.cid import Cid
 from protocol.domain import Domain
@@ -29,6 +30,7 @@ from protocol.messages.chain import (
     RoundPublished,
     TaskPosted,
 )
+from protocol.messages.learning import LearningTerms
 from protocol.messages.rosters import RosterPosted, bits_of
 from protocol.messages.round import RoundPlan, RoundStatement, SignedRoundStatement
 from protocol.messages.settlement import PUBLISHED, ProvenEntitlement, RoundRecord, Verdict
@@ -39,9 +41,10 @@ from protocol.messages.submission import (
     SignedReceipt,
     Submission,
 )
-from protocol.messages.task import LearningTerms
+from protocol.messages.task import ControlTerms
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
+from protocol.model.trained import Control, TrainedModel
 from protocol.privacy.spending import spent
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.round.commitments import (
@@ -53,7 +56,7 @@ from protocol.round.commitments import (
     receipt_of,
 )
 from protocol.round.planning import plan_round, terms_of
-from protocol.round.training import Training
+from protocol.round.training import Trainer, Training
 from protocol.round.windows import first_round, window_of
 from protocol.sparse.codec import encode_sums
 from protocol.sparse.index_set import IndexSet
@@ -72,6 +75,12 @@ ROUNDS, COMMIT_SECONDS = 3, 300
 class SmallTrainer:
     def check(self) -> int:
         return 7
+
+    def noise_alone(self, learning: LearningTerms) -> Trainer:
+        return DpSgd(NoExamples())
+
+    def held_out_lengths(self, parameters: npt.NDArray[np.float32], learning: LearningTerms) -> npt.NDArray[np.uint16]:
+        return np.zeros(0, dtype=np.uint16)
 
     def train(
         self,
@@ -98,13 +107,15 @@ class PlayedServer:
         proves: bool = True,
         confirmations: int = 0,
         roster_rounds: int = 10,
+        control: ControlTerms | None = None,
     ) -> None:
         self.chain, self.store = PlayedChain(), MemoryStore()
         self.withheld, self.proves, self.away, self.relays = withheld, proves, False, False
         self.rosters: tuple[bytes, bytes] | None = None  # what the authorities say, if not that everybody is fine
         self.number, self.submitted = 0, dict[int, list[Submission]]()
         self.windows = list[int]()  # whose keys were asked for
-        spec = sample_spec(rounds=ROUNDS, confirmations=confirmations)
+        spec = sample_spec(rounds=ROUNDS, confirmations=confirmations, control=control or ControlTerms())
+        self.control: Control | None = None  # of the models that are published from now on
         spec = replace(spec, cohort=replace(spec.cohort, roster_rounds=roster_rounds))
         self.layout, self.parameters = Layout.of(spec.model), initial_parameters(spec.model)
         self.model = self.put(self.layout.to_safetensors(self.parameters))
@@ -183,12 +194,12 @@ class PlayedServer:
         self.allocations[number] = self.allocation
         self.chain.mine(KeyRequested, round=number, request=ZERO_DIGEST)
         self.parameters = self.parameters + np.float32(1)
-        model = self.put(self.layout.to_safetensors(self.parameters), Kind.MODEL)
+        model = self.put(self.layout.encode(TrainedModel(self.parameters, control=self.control)), Kind.MODEL)
         sums = np.arange(plan.dimension, dtype=np.int64)
         aggregate = self.put(encode_sums(sums), Kind.AGGREGATE)
         record = RoundRecord(
             plan.label(), PUBLISHED, verdict, ZERO_DIGEST, (), (), (), ZERO_DIGEST, aggregate, 0, model, 1, 4,
-            spent(plan.learning.mechanism, self.spec.privacy, number),
+            spent({plan.learning.mechanism: number}, plan.learning, self.spec.privacy),
             self.put(encode(self.allocation), Kind.ALLOCATION),
         )  # fmt: skip
         self.chain.mine(

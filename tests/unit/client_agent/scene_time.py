@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from protocol.messages.task import LearningTerms
+from protocol.messages.learning import LearningTerms
 from protocol.randomness import Randomness
 from protocol.round.training import Training
 from protocol.sparse.index_set import IndexSet

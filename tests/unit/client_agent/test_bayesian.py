@@ -23,8 +23,9 @@ from client_agent.privacy.bayesian import (
     student_t,
 )
 from client_agent.privacy.moments import LAMBDAS, Release, epsilons, left
-from protocol.messages.task import MICRO, MechanismTerms
+from protocol.messages.learning import MICRO
 from protocol.privacy.figure import Definition, PrivacyFigure, Unit, millionths
+from protocol.privacy.port import SampledGaussian
 from protocol.privacy.renyi import Renyi
 
 Reals = npt.NDArray[np.float64]
@@ -151,8 +152,7 @@ def test_a_trajectory_is_one_mean_over_the_whole_loss_of_each(column: Column, de
 @pytest.mark.parametrize("exponent", [5, 10])
 def test_where_everybody_is_at_the_bound_it_is_the_classical_figure(column: Column, exponent: int) -> None:
     """Of a delta that is one percent less; fewer orders are tried there."""
-    mechanism = MechanismTerms(1, MICRO // 10, MICRO, 5 * MICRO)
-    classical = Renyi().epsilon({mechanism: 40}, exponent)
+    classical = Renyi().epsilon({SampledGaussian(MICRO // 10, 5.0): 40}, exponent)
     found = _followed([np.full(50, 0.2)] * 40, RELEASE).epsilon(column, exponent)
     assert 0.999 * classical < found < 1.003 * classical
 
@@ -230,7 +230,9 @@ def test_with_few_held_out_a_figure_says_so(held: int, indicative: bool) -> None
     trajectory = _followed(_lengths(held, 2, 0.2), replace(RELEASE, weights=(3,) * 9))
     figure = trajectory.figure(HEADLINE, 10, Unit.HOUSEHOLD)
     epsilon = millionths(trajectory.epsilon(HEADLINE, 10))
-    assert figure == PrivacyFigure(epsilon, 10, HEADLINE.name, Unit.HOUSEHOLD, Definition.WEAK, 9, indicative)
+    unit = Unit.HOUSEHOLD
+    expected = PrivacyFigure(epsilon, 10, HEADLINE.name, unit, Definition.WEAK, 9, int(indicative), unit.adjacency)
+    assert figure == expected
     assert ("indicative" in str(figure)) == indicative
 
 

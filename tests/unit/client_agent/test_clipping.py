@@ -13,8 +13,9 @@ from hypothesis import given, settings, target
 from hypothesis import strategies as st
 
 from client_agent.privacy.clipping import clip_factors, clipped, units_of_clip
-from client_agent.training.gradients import Gradients, OuterProducts
-from protocol.messages.task import Layer, ModelSpec
+from client_agent.training.backpropagation import OuterProducts
+from client_agent.training.gradients import Gradients
+from protocol.messages.learning import Layer, ModelSpec
 from protocol.model.evaluation import fixed_features
 from protocol.model.layout import PARAMETER_BOUND, Layout, within_bound
 from protocol.model.specification import dimension_of

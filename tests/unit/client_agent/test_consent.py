@@ -11,26 +11,25 @@ from typing import Any
 import pytest
 
 from client_agent.agent import Agent
-from client_agent.binding import TaskBinding
-from client_agent.consent import Disclosure, disclose
+from client_agent.consent import Disclosure
 from client_agent.consent_text import as_text
 from client_agent.journal import AgentJournal
-from client_agent.privacy.ledger import HOME, DataUse, PrivacyLedger, Spending
+from client_agent.privacy.ledger import HOME, PrivacyLedger
 from protocol.canonical import encode
-from protocol.errors import MalformedError
 from protocol.messages.chain import EnrolmentView, Event, Standing, TaskPosted
-from protocol.messages.task import Layer, ModelSpec, ReputationTerms, RewardTerms, TaskSpec
-from protocol.privacy.spending import spent
+from protocol.messages.learning import BayesianTerms, Layer, MechanismTerms, ModelSpec
+from protocol.messages.task import ReputationTerms, RewardTerms
+from protocol.privacy.figure import PrivacyFigure
 from protocol.round.planning import terms_of
 from storage.content.memory import MemoryStore
 from storage.ledger.interface import Head
 from storage.ledger.signer import Signer
 from storage.records.journal import Journal
 from storage.records.memory import MemoryRecords
-from tests.samples import DOMAIN, private_key, sample_policy, sample_spec, with_terms
+from tests.samples import DOMAIN, private_key, sample_policy, with_terms
+from tests.unit.client_agent.scene_consent import SPEC, told_of
 from tests.unit.client_agent.scene_server import SmallTrainer
 
-SPEC = sample_spec(durations=replace(sample_spec().durations, takeover_seconds=100))
 # Field of the spec -> a change of it that the owner must be told of: it costs money, data or privacy.
 TOLD: Mapping[str, Callable[[Any], Any]] = {
     "title": lambda title: title + "?",
@@ -44,7 +43,21 @@ TOLD: Mapping[str, Callable[[Any], Any]] = {
     "learning.mechanism.local_steps": lambda steps: steps + 1,
     "learning.mechanism.sampling_rate_ppm": lambda rate: rate // 2,
     "learning.mechanism.clip_micro": lambda clip: 2 * clip,
-    "learning.mechanism.noise_multiplier_micro": lambda noise: 2 * noise,
+    "learning.mechanism.noise_multiplier_micro": lambda noise: noise // 2,
+    "learning.mechanism.kind": lambda kind: "distributed",
+    "learning.mechanism.unit": lambda unit: "appliance",
+    "learning.mechanism.unit_examples": lambda examples: examples + 1,
+    "learning.mechanism.honest_clients": lambda clients: clients + 1,
+    "learning.mechanism.least_weight_ppm": lambda share: share,  # of "distributed": another test
+    "learning.mechanism.separation": lambda rounds: rounds,  # of "correlated": another test
+    "learning.mechanism.band_micro": lambda band: (-500_000,),
+    "learning.bayesian.epsilon_micro": lambda epsilon: epsilon + 1,
+    "learning.bayesian.delta_exponent": lambda exponent: exponent + 1,
+    "learning.bayesian.held_out_ppm": lambda share: 2 * share,
+    "learning.bayesian.rungs_micro": lambda rungs: rungs[:2],
+    "learning.bayesian.default_rung": lambda rung: rung - 1,
+    "learning.bayesian.selection_epsilon_micro": lambda epsilon: epsilon + 1,
+    "control.max_local_steps": lambda steps: steps + 5,
     "learning.sparsity.density_ppm": lambda density: density // 2,
     "privacy.epsilon_budget_micro": lambda budget: 2 * budget,
     "privacy.delta_exponent": lambda exponent: exponent + 1,
@@ -75,25 +88,17 @@ NOT_TOLD = {  # they cost the owner nothing
     *("learning.optimiser.learning_rate_micro", "learning.optimiser.reference_count", "learning.encoding.packing"),
     "learning.sparsity.scale_micro",
     *("learning.quantiser.bound_micro", "learning.quantiser.bits"),
+    *(f"control.{name}" for name in ("phi_micro", "patience", "averaged_rounds", "step_cost_ppm")),
+    "learning.optimiser.class_weights_micro",
+    *(f"learning.server.{name}_micro" for name in ("rate", "momentum", "second_moment", "stability")),
+    "learning.server.kind",
     *("durations.enrolment_seconds", "durations.commit_seconds", "durations.settle_seconds"),
     *("durations.roster_seconds", "cohort.flap_changes", "cohort.flap_rounds", "durations.objection_seconds"),
     *("durations.takeover_seconds", "deposits.edge_server", "deposits.authority"),
     *("rewards.edge_fee", "rewards.authority_fee"),
     *("schedule.training_seconds", "schedule.max_examples"),
 }
-LIMITS = sample_policy().privacy
 WHOLE = (ModelSpec,)  # told as one
-BINDING = TaskBinding.of(DOMAIN, 7, b"\5" * 32)
-
-
-def _charged(spec: TaskSpec, rounds: int) -> Spending:
-    use = DataUse(HOME, BINDING, b"\6" * 32, spec.learning.mechanism)
-    return Spending(charged={use: frozenset(range(1, rounds + 1))})
-
-
-def _told(spec: TaskSpec) -> Disclosure:
-    """After one round of 42 examples."""
-    return disclose(spec, BINDING, 42, HOME, _charged(spec, 1), LIMITS)
 
 
 def _names(value: Any, prefix: str = "") -> Iterator[str]:
@@ -115,17 +120,20 @@ def test_every_field_of_the_spec_is_either_told_or_costs_nothing() -> None:
     assert not TOLD.keys() & NOT_TOLD
 
 
-@pytest.mark.parametrize("name", [name for name in TOLD if name != "privacy.accountant"])
+UNCHANGED = {"privacy.accountant", "learning.mechanism.least_weight_ppm", "learning.mechanism.separation"}
+
+
+@pytest.mark.parametrize("name", sorted(TOLD.keys() - UNCHANGED))
 def test_what_costs_money_data_or_privacy_is_a_fact_and_in_the_text(name: str) -> None:
     spec = _changed(SPEC, name.split("."), TOLD[name])
-    told, usual = _told(spec), _told(SPEC)
+    told, usual = told_of(spec), told_of(SPEC)
     assert told != usual
     assert as_text(told) != as_text(usual)
 
 
 @pytest.mark.parametrize("field", fields(Disclosure), ids=lambda field: field.name)
 def test_the_text_leaves_no_fact_out(field: Any) -> None:
-    usual = _told(SPEC)
+    usual = told_of(SPEC)
     value = getattr(usual, field.name)
     match value:
         case int():
@@ -135,7 +143,16 @@ def test_the_text_leaves_no_fact_out(field: Any) -> None:
         case bytes():
             other = bytes(len(value))
         case tuple() if field.name == "charges":
-            other = tuple(replace(charge, epsilon_micro=charge.epsilon_micro + 10_000) for charge in value)
+            other = tuple(
+                replace(charge, figure=replace(charge.figure, epsilon_micro=charge.epsilon_micro + 10_000))
+                for charge in value
+            )
+        case MechanismTerms():
+            other = replace(value, clip_micro=value.clip_micro + 1)
+        case BayesianTerms():
+            other = replace(value, epsilon_micro=value.epsilon_micro + 1)
+        case PrivacyFigure():
+            other = replace(value, epsilon_micro=value.epsilon_micro + 10_000)
         case tuple():
             other = (*value, value[0])
         case RewardTerms():
@@ -146,7 +163,7 @@ def test_the_text_leaves_no_fact_out(field: Any) -> None:
 
 
 def test_says_what_is_sent_kept_public_and_left() -> None:
-    told = _told(SPEC)
+    told = told_of(SPEC)
     text = as_text(told)
     for part in ("sent in every round", "never sent", "becomes public, for ever", "budget 20.000", "leave at any time"):
         assert part in text
@@ -154,54 +171,13 @@ def test_says_what_is_sent_kept_public_and_left() -> None:
         assert f"\n  - {fact}\n" in text
     assert "42 examples" in text
     assert "11 of the model's 21 numbers" in text  # half of the coordinates
-    assert max(len(line) for line in text.splitlines()) <= 160
-
-
-def test_privacy_is_told_as_spent_next_and_all() -> None:
-    told = _told(SPEC)
-    mechanism, privacy = SPEC.learning.mechanism, SPEC.privacy
-    so_far, next_round, all_rounds = told.charges
-    assert told.charges == tuple(spent(mechanism, privacy, rounds) for rounds in (1, 2, SPEC.rounds))
-    text, left = as_text(told), 20 - so_far.epsilon
-    assert f"spent so far {so_far.epsilon:.3f}, left {left:.3f}" in text
-    assert f"one more round makes it {next_round.epsilon:.3f}" in text
-    for assumption in so_far.assumptions:
-        assert assumption in text
-    assert "more than the budget" not in text
-    small = replace(privacy, epsilon_budget_micro=all_rounds.epsilon_micro - 1)
-    assert "more than the budget" in as_text(_told(replace(SPEC, privacy=small)))
+    assert max(len(line) for line in text.splitlines()) <= 220
 
 
 def test_coordinates_that_are_always_sent_count_as_sent() -> None:
     two_layers = tuple(Layer("linear", {"outputs": outputs, "bias": 1}) for outputs in (2, 3))
     sparse = replace(SPEC, model=ModelSpec((60,), 3, two_layers), learning=with_terms(SPEC.learning, density_ppm=1))
-    assert _told(sparse).sent_parameters == 12  # all biases, the last layer, and one that has its turn
-
-
-def test_a_task_whose_figures_this_phone_cannot_check_is_refused() -> None:
-    with pytest.raises(MalformedError):
-        _told(replace(SPEC, privacy=replace(SPEC.privacy, accountant="UNKNOWN/1")))
-
-
-def test_a_task_without_noise_is_told_as_one_without_a_guarantee() -> None:
-    told = _told(replace(SPEC, learning=with_terms(SPEC.learning, noise_multiplier_micro=0)))
-    text = as_text(told)
-    assert told.charges == ()
-    assert "NOTHING limits what it can reveal" in text
-    for word in ("differential privacy", "budget", "your own noise", "noised"):
-        assert word not in text
-
-
-def test_what_all_tasks_have_cost_is_told() -> None:
-    spending = _charged(SPEC, 2)
-    other = DataUse(HOME, replace(BINDING, task=8), b"\7" * 32, SPEC.learning.mechanism)
-    for number in (1, 2, 3):
-        spending = spending.with_round(other, number)
-    told = disclose(SPEC, BINDING, 42, HOME, spending, LIMITS)
-    mechanism, privacy = SPEC.learning.mechanism, SPEC.privacy
-    assert told.data_set_micro == spent(mechanism, privacy, 2 + 3).epsilon_micro
-    assert told.data_set_after_micro == spent(mechanism, privacy, SPEC.rounds + 3).epsilon_micro
-    assert told.charges[0] == spent(mechanism, privacy, 2)
+    assert told_of(sparse).sent_parameters == 12  # all biases, the last layer, and one that has its turn
 
 
 class _Forbidden:

@@ -18,7 +18,7 @@ from client_agent.training.dp_sgd import DpSgd, NoExamples
 from client_agent.training.gradients import ClippedSum, Gradients
 from client_agent.training.trainers import trainer_for
 from protocol.errors import MalformedError
-from protocol.messages.task import MICRO, Layer, LearningTerms, ModelSpec
+from protocol.messages.learning import MICRO, Layer, LearningTerms, ModelSpec
 from protocol.model.dataset import Examples
 from protocol.model.layout import PARAMETER_BOUND
 from protocol.model.specification import dimension_of

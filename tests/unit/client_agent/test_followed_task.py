@@ -80,7 +80,7 @@ class _Scene:
 
     def _settled(self, number: int, reputation: int, accepted: tuple[bytes, ...]) -> dict[str, bytes]:
         allocation = Allocation(1, number, (Entitlement(ME, number, reputation),))
-        charge = spent(SPEC.learning.mechanism, SPEC.privacy, number)
+        charge = spent({SPEC.learning.mechanism: number}, SPEC.learning, SPEC.privacy)
         record = RoundRecord(
             ZERO_DIGEST, PUBLISHED, Verdict(ZERO_DIGEST, accepted, ()), ZERO_DIGEST, (), (), (), ZERO_DIGEST,
             ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0, charge, self.store.put(encode(allocation)).digest,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -10,13 +13,15 @@ from torch.nn import functional
 
 from client_agent.privacy.clipping import units_of_clip
 from client_agent.training import gradients as module
-from protocol.messages.task import ModelSpec
+from client_agent.training.gradients import Gradients
+from protocol.messages.learning import MICRO, ModelSpec
 from protocol.model.evaluation import fixed_features
 from protocol.model.specification import dimension_of
 from scripts.evaluate.centralised import scores
 from tests.unit.client_agent.scene_learning import (
     CONVOLUTION,
     LINEAR,
+    NUMBER,
     SMALL,
     everything,
     examples,
@@ -28,14 +33,24 @@ Reals = npt.NDArray[np.float64]
 
 
 def _one_by_one(
-    model: ModelSpec, point: Reals, sent: npt.NDArray[np.uint32], count: int, seed: int, clip: float
+    model: ModelSpec,
+    point: Reals,
+    sent: npt.NDArray[np.uint32],
+    images: npt.NDArray[np.uint8],
+    labels: npt.NDArray[Any],
+    clip: float,
+    weights: Sequence[float] = (),
 ) -> tuple[Reals, list[float]]:
     """Sum and norms by the definition, with torch's autograd in double precision."""
-    images, labels = examples(count, seed, model.input_shape)
     total, norms = np.zeros(len(sent)), []
     for one, label in zip(torch.from_numpy(fixed_features(model, images)), labels, strict=True):
         parameters = torch.from_numpy(point).requires_grad_()
-        loss = functional.cross_entropy(scores(model, parameters, one[None]), torch.tensor([int(label)]))
+        found = scores(model, parameters, one[None])
+        if model.predicts_number:
+            loss = 0.5 * functional.mse_loss(found[0], torch.tensor([float(label)], dtype=torch.float64))
+        else:
+            loss = functional.cross_entropy(found, torch.tensor([int(label)]))
+        loss = loss * weights[int(label)] if weights else loss
         gradient = torch.autograd.grad(loss, parameters)[0].numpy()[sent]
         norms.append(float(np.linalg.norm(gradient)))
         steps = units_of_clip(len(sent)) / clip
@@ -49,10 +64,32 @@ def test_the_sum_by_its_definition(model: ModelSpec, clip: float, every: int) ->
     """At all coordinates, or at every second or third one."""
     point, gradients = point_of(model, 0.01), gradients_of(model, 20, 1)
     sent = np.arange(0, len(point), every, dtype=np.uint32)
-    expected, norms = _one_by_one(model, point, sent, 20, 1, clip)
+    expected, norms = _one_by_one(model, point, sent, *examples(20, 1, model.input_shape), clip)
     found = gradients.clipped_sum(point, sent, np.arange(20), clip)
     assert np.abs(found.total - expected).max() <= 2  # steps: at an edge torch may round to the other side
     np.testing.assert_allclose(found.norms, norms, rtol=1e-9)
+
+
+def test_of_a_number_the_loss_is_half_the_squared_error() -> None:
+    (images, _), labels = examples(20, 6, NUMBER.input_shape), np.random.default_rng(6).normal(size=20) * 5.0
+    point, sent = point_of(NUMBER, 0.1), everything(NUMBER).indices
+    expected, norms = _one_by_one(NUMBER, point, sent, images, labels, 2.0)
+    found = Gradients(NUMBER, images, labels).clipped_sum(point, sent, np.arange(20), 2.0)
+    assert np.abs(found.total - expected).max() <= 2
+    np.testing.assert_allclose(found.norms, norms, rtol=1e-9)
+    assert 0 < (found.norms > 2.0).sum() < 20
+
+
+def test_a_class_weight_multiplies_the_loss_before_the_cut() -> None:
+    weights, (images, labels) = (0.25, 3.0, 1.0), examples(20, 7, LINEAR.input_shape)
+    point, sent = point_of(LINEAR, 0.01), everything(LINEAR).indices
+    expected, norms = _one_by_one(LINEAR, point, sent, images, labels, 100.0, weights)
+    micro = tuple(int(weight * MICRO) for weight in weights)
+    found = Gradients(LINEAR, images, labels, micro).clipped_sum(point, sent, np.arange(20), 100.0)
+    assert np.abs(found.total - expected).max() <= 2
+    np.testing.assert_allclose(found.norms, norms, rtol=1e-9)
+    plain = gradients_of(LINEAR, 20, 7).clipped_sum(point, sent, np.arange(20), 100.0)
+    np.testing.assert_allclose(found.norms, plain.norms * np.array(weights)[labels], rtol=1e-12)
 
 
 @pytest.mark.parametrize("model", SMALL)

@@ -21,9 +21,9 @@ from client_agent.privacy.moments import (
     left,
     right,
 )
-from protocol.messages.task import MICRO, MechanismTerms
+from protocol.messages.learning import MICRO
 from protocol.privacy.figure import Definition
-from protocol.privacy.port import NoPrivacyError
+from protocol.privacy.port import NoPrivacyError, SampledGaussian
 from protocol.privacy.renyi import ORDERS, Renyi, step_cost
 
 Reals = npt.NDArray[np.float64]
@@ -118,11 +118,10 @@ def test_the_weights_of_two_knots_make_the_square(drawn: list[float]) -> None:
 
 @pytest.mark.parametrize("steps", [1, 200])
 def test_conversion_is_that_of_the_classical_accountant(steps: int) -> None:
-    mechanism = MechanismTerms(1, MICRO // 10, MICRO, 8 * MICRO)
     lambdas = np.array(ORDERS) - 1
     costs = steps * left(0.1, np.array([1 / 64]), lambdas)[0]
     tight, plain = (epsilons(costs, lambdas, log(1e-5), how).min() for how in (Definition.CLASSICAL, Definition.STRONG))
-    assert tight == pytest.approx(Renyi().epsilon({mechanism: steps}, 5), rel=1e-9)
+    assert tight == pytest.approx(Renyi().epsilon({SampledGaussian(MICRO // 10, 8.0): steps}, 5), abs=2e-6)
     assert plain == pytest.approx(np.min((costs - log(1e-5)) / lambdas), rel=1e-12)
     assert plain > 1.1 * tight
     assert epsilons(costs, lambdas, log(1e-5), Definition.WEAK).min() == tight

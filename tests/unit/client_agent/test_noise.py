@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_agent.privacy.noise import LARGEST_STD, MARGIN, exceeding, quantile, rounded_gaussian
+from client_agent.privacy.noise import LARGEST_STD, MARGIN, NORMAL, _exact, exceeding, quantile, rounded_gaussian
+from protocol.messages.learning import MICRO
 from protocol.randomness import SeededRandomness
 
 COUNT = 400_000
@@ -75,6 +76,41 @@ def test_float64_and_integers_agree(upper: int, lower: int, numerator: int) -> N
     (found,) = rounded_gaussian(std, 1, Given([upper], lower).draw, "one")
     assert abs(found) == edges_below((upper >> 1) << 64 | lower, std)
     assert found == 0 or (found < 0) == bool(upper & 1)
+
+
+@given(
+    upper=st.integers(0, 2**64 - 1),
+    lower=st.integers(0, 2**64 - 1),
+    numerator=st.integers(1, 400),
+    shift=st.integers(-3 * MICRO, 3 * MICRO),
+)
+def test_a_shift_moves_the_edges_and_nothing_else(upper: int, lower: int, numerator: int, shift: int) -> None:
+    std, places = Fraction(numerator, 40), np.array([shift, shift % MICRO, shift - 7 * MICRO])
+    halves = Given([upper] * 3, lower)
+    found, rest, further = rounded_gaussian(std, 3, halves.draw, "one", places).tolist()
+    assert (rest, further) == (found + shift // MICRO, found + 7)
+    exact = _exact(NORMAL, std, (upper >> 1) << 64 | lower, bool(upper & 1), Fraction(shift, MICRO))
+    assert found == exact
+
+
+@pytest.mark.parametrize("std", [Fraction(1, 3), Fraction(9, 2)])
+@pytest.mark.parametrize("shift_micro", [1, 250_000, 500_000, 999_999, -300_000])
+def test_the_places_of_a_shifted_table_are_shared_out_exactly(std: Fraction, shift_micro: int) -> None:
+    """k gets what is between k - 1/2 + shift and k + 1/2 + shift: on both sides of zero, at neighbours of each edge."""
+    for size in range(-4, 5):
+        edge = size + Fraction(1, 2) + Fraction(shift_micro, MICRO)
+        place = int(Fraction(exceeding(abs(edge) / std)) * 2**128)
+        if edge == 0 or place < 2:
+            continue  # no draw is so near, or so far out
+        for beside, beyond in ((place - 2, True), (place + 2, False)):
+            halves = Given([beside >> 64 << 1 | (edge < 0)], beside & 2**64 - 1)
+            (found,) = rounded_gaussian(std, 1, halves.draw, "edge", np.array([shift_micro])).tolist()
+            assert found == size + (beyond == (edge > 0))
+
+
+def test_a_shift_of_no_noise_is_rounded() -> None:
+    shifts = np.array([0, 499_999, 500_000, 500_001, MICRO, -500_001])
+    assert rounded_gaussian(Fraction(0), 6, Given([], 0).draw, "none", shifts).tolist() == [0, 0, 0, -1, -1, 1]
 
 
 def test_tails_reach_beyond_what_a_double_draws() -> None:

@@ -15,9 +15,9 @@ import pytest
 from client_agent.journal import AgentJournal
 from protocol.cohort import place_of, sum_of, verify_place
 from protocol.messages.chain import Left, TakenOver, TaskPosted
+from protocol.messages.learning import LearningTerms
 from protocol.messages.rosters import bits_of
 from protocol.messages.round import RoundPlan
-from protocol.messages.task import LearningTerms
 from protocol.randomness import Randomness
 from protocol.round.planning import choose_index_set
 from protocol.round.scheme import RoundScheme

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client_agent.data.partition import dirichlet_partition, equal_partition
+from client_agent.data.partition import dirichlet_partition, equal_partition, one_class_partition
 
 
 @settings(deadline=None)
@@ -56,7 +56,24 @@ def test_equal(parts: int, size: int, extra: int, seed: int) -> None:
     assert [part.tolist() for part in equal_partition(count, parts, size, seed)] == [part.tolist() for part in dealt]
 
 
+@pytest.mark.parametrize("parts", [3, 5, 12])
+def test_one_class_for_each(parts: int) -> None:
+    labels = np.repeat(np.arange(5, dtype=np.uint8), 40)
+    dealt = one_class_partition(labels, parts, 1)
+    assert [set(labels[part].tolist()) for part in dealt] == [{part % 5} for part in range(parts)]
+    together = np.concatenate(dealt)
+    assert len(np.unique(together)) == len(together) == 40 * min(parts, 5), (
+        "nothing twice, all of a class that is dealt"
+    )
+    assert {len(part) for part in one_class_partition(labels, 10, 1)} == {20}, "even"
+    assert [part.tolist() for part in one_class_partition(labels, parts, 1)] == [part.tolist() for part in dealt]
+    other = [part.tolist() for part in one_class_partition(labels, parts, 2)]
+    assert (other == [part.tolist() for part in dealt]) is (parts <= 5), "the seed deals where classes are shared"
+
+
 def test_too_few() -> None:
+    with pytest.raises(ValueError, match="class 1 cannot give"):
+        one_class_partition(np.array([0, 0, 0, 1]), 4, 1)
     with pytest.raises(ValueError, match="cannot give"):
         dirichlet_partition(np.zeros(9, dtype=np.uint8), 5, 0.5, 1, 2)
     with pytest.raises(ValueError, match="cannot give"):

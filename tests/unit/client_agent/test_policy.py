@@ -26,11 +26,11 @@ from client_agent.work import Work, work_of
 from protocol.domain import Domain
 from protocol.errors import PolicyError
 from protocol.identifiers import to_hex
-from protocol.messages.task import MICRO, Committee, Layer, ModelSpec, TaskSpec
-from protocol.model.layout import Layout
-from protocol.privacy.spending import spent
-from protocol.round.planning import plan_round, sent_parameters
-from protocol.round.scheme import encoding_of
+from protocol.messages.learning import MICRO
+from protocol.messages.task import Committee, TaskSpec
+from protocol.privacy.figure import PrivacyFigure
+from protocol.privacy.spending import planned, spent
+from protocol.round.planning import plan_round
 from protocol.task.limits import CohortLimits
 from storage.records.journal import Journal
 from storage.records.memory import MemoryRecords
@@ -56,6 +56,10 @@ WITHIN = replace(
 )
 Change = Callable[[TaskSpec], TaskSpec]
 BEYOND: dict[str, tuple[Change, str, str]] = {  # line -> a task beyond it, what it asks for, what is allowed
+    "privacy.honest_clients": (
+        lambda spec: replace(spec, learning=with_terms(spec.learning, kind="distributed", honest_clients=2)),
+        "2", "at most 1",
+    ),
     "privacy.task_epsilon": (
         lambda spec: replace(spec, privacy=replace(spec.privacy, epsilon_budget_micro=1_000_000 * MICRO)),
         "1000000", "at most 8",
@@ -155,26 +159,11 @@ def test_a_cohort_that_hides_nobody_is_refused() -> None:
 
 def test_what_is_charged_is_within_task_and_total() -> None:
     limits = PrivacyLimits()
-    check_spending(limits, 8 * MICRO, 16 * MICRO)
-    refused_by("privacy.task_epsilon", "8.000001", "at most 8", lambda: check_spending(limits, 8 * MICRO + 1, 0))
-    refused_by("privacy.total_epsilon", "16.000001", "at most 16", lambda: check_spending(limits, 0, 16 * MICRO + 1))
-
-
-def test_work_follows_from_public_terms_alone() -> None:
-    layers = (
-        Layer("convolution", {"channels": 2, "kernel": 3, "stride": 3}),
-        Layer("flatten", {}),
-        Layer("linear", {"outputs": 3, "bias": 1}),
-    )
-    learning = with_terms(SPEC.learning, local_steps=4, sampling_rate_ppm=500_000, density_ppm=1_000_000)
-    schedule = replace(SPEC.schedule, max_examples=3_000_000)
-    spec = replace(SPEC, model=ModelSpec((1, 6, 6), 3, layers), learning=learning, schedule=schedule)
-    work = work_of(spec)
-    assert work.activations == 36 + 8 + 8 + 3
-    # 9 weights at 4 places for each of 2 channels, and 8 * 3 weights; three passes, four steps over half of the data
-    assert work.seconds == -(-3 * 4 * 1_500_000 * (72 + 24) // 10**9)
-    body, largest = encoding_of(spec).body_bytes(sent_parameters(spec)), Layout.of(spec.model).max_bytes
-    assert work.bytes == body + largest > 47 * 4  # the update, and a model of 47 parameters
+    most, whole = (PrivacyFigure(epsilon * MICRO, 5, "PLD/1") for epsilon in (8, 16))
+    more, too_much = (replace(figure, epsilon_micro=figure.epsilon_micro + 1) for figure in (most, whole))
+    check_spending(limits, most, whole)
+    refused_by("privacy.task_epsilon", "8.000001", "at most 8", lambda: check_spending(limits, more, whole))
+    refused_by("privacy.total_epsilon", "16.000001", "at most 16", lambda: check_spending(limits, most, too_much))
 
 
 # the phone
@@ -242,7 +231,7 @@ def test_a_round_whose_cohort_is_beyond_the_policy_is_not_trained_for(tmp_path: 
 def test_three_tasks_on_the_same_data_stop_at_the_total(tmp_path: Path) -> None:
     """The third is refused before it enrols: all of it would not fit any more."""
     ledger, spec = MemoryRecords(), PlayedServer().spec
-    two_tasks = spent(spec.learning.mechanism, spec.privacy, 2 * spec.rounds).epsilon_micro
+    two_tasks = spent(planned(spec, 2 * spec.rounds), spec.learning, spec.privacy).epsilon_micro
     policy = replace(sample_policy(), privacy=replace(sample_policy().privacy, total_epsilon=two_tasks))
     for _ in range(2):
         phone = _phone(tmp_path, policy, ledger=ledger)
@@ -269,7 +258,11 @@ def _renamed(records: MemoryRecords, task: TaskBinding) -> None:
 def test_phones_at_once_do_not_pass_the_total_together(tmp_path: Path) -> None:
     mechanism = SPEC.learning.mechanism
     limits = replace(PrivacyLimits(), task_epsilon=2**40)
-    fitting = max(n for n in range(1, 100) if spent(mechanism, SPEC.privacy, n).epsilon_micro <= limits.total_epsilon)
+
+    def fits(rounds: int) -> bool:
+        return spent({mechanism: rounds}, SPEC.learning, SPEC.privacy).epsilon_micro <= limits.total_epsilon
+
+    fitting = max(filter(fits, range(1, 100)))
 
     def charge(phone: int) -> int:
         ledger = PrivacyLedger(lambda: Journal(tmp_path / "privacy", wait=True))

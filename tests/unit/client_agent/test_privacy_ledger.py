@@ -16,7 +16,9 @@ from client_agent.policy import PrivacyLimits
 from client_agent.privacy.ledger import HOME, DataSetError, DataUse, PrivacyLedger
 from client_agent.settings import AgentSettings
 from protocol.errors import MalformedError
-from protocol.privacy.spending import spent
+from protocol.messages.charge import Charge
+from protocol.messages.learning import MICRO, BayesianTerms
+from protocol.privacy.spending import planned, spent
 from scripts.cli import app
 from scripts.commands.budget import lines_of
 from storage.records.journal import Journal
@@ -25,12 +27,17 @@ from tests.samples import DOMAIN, sample_policy, sample_spec
 from tests.unit.client_agent.scene_phone import FatalRecords, KilledError, Phone, play_round
 from tests.unit.client_agent.scene_server import ROUNDS, PlayedServer
 
-MECHANISM, PRIVACY = sample_spec().learning.mechanism, sample_spec().privacy
+LEARNING, PRIVACY = sample_spec().learning, sample_spec().privacy
+MECHANISM = LEARNING.mechanism
 BINDING = TaskBinding.of(DOMAIN, 1, b"\5" * 32)
 USE = DataUse(HOME, BINDING, b"\6" * 32, MECHANISM)
 LIMITS = sample_policy().privacy
 NO_LIMITS = PrivacyLimits(2**40, 5, 2**40)
 NO_NOISE = replace(MECHANISM, noise_multiplier_micro=0)
+
+
+def charge_of(rounds: int) -> Charge:
+    return spent({MECHANISM: rounds}, LEARNING, PRIVACY)
 
 
 def in_memory() -> PrivacyLedger:
@@ -48,11 +55,9 @@ def test_three_tasks_on_the_same_data_add_up() -> None:
         for number in (1, 2):
             ledger.charge(replace(USE, task=TaskBinding.of(DOMAIN, task, spec)), number, LIMITS)
     spending = ledger.spending()
-    assert spending.epsilon_micro(HOME, 5) == spent(MECHANISM, PRIVACY, 6).epsilon_micro
-    assert (
-        spending.epsilon_micro(HOME, 5, replace(BINDING, spec=b"\1" * 32)) == spent(MECHANISM, PRIVACY, 2).epsilon_micro
-    )
-    assert spending.epsilon_micro("another", 5) == 0
+    assert spending.figure(HOME, 5) == charge_of(6).figure
+    assert spending.figure(HOME, 5, replace(BINDING, spec=b"\1" * 32)) == charge_of(2).figure
+    assert spending.figure("another", 5).epsilon_micro == 0
 
 
 def test_mechanisms_add_up_too() -> None:
@@ -60,8 +65,8 @@ def test_mechanisms_add_up_too() -> None:
     noisier = replace(MECHANISM, noise_multiplier_micro=2 * MECHANISM.noise_multiplier_micro)
     ledger.charge(USE, 1, LIMITS)
     ledger.charge(replace(USE, task=replace(BINDING, task=2), mechanism=noisier), 1, LIMITS)
-    found = ledger.spending().epsilon_micro(HOME, 5)
-    assert spent(MECHANISM, PRIVACY, 1).epsilon_micro < found < spent(MECHANISM, PRIVACY, 2).epsilon_micro
+    found = ledger.spending().figure(HOME, 5).epsilon_micro
+    assert charge_of(1).epsilon_micro < found < charge_of(2).epsilon_micro
 
 
 def test_a_round_is_charged_once_however_often_it_is_begun() -> None:
@@ -85,8 +90,42 @@ def test_a_mechanism_without_a_guarantee_is_recorded_as_such() -> None:
     ledger.charge(USE, 2, LIMITS)
     spending = ledger.spending()
     assert spending.without_guarantee(HOME) == 1
-    assert spending.epsilon_micro(HOME, 5) == spent(MECHANISM, PRIVACY, 1).epsilon_micro
+    assert spending.figure(HOME, 5) == charge_of(1).figure
     assert "1 rounds without a guarantee are not in it" in next(iter(lines_of(spending, LIMITS)))
+
+
+def test_rounds_of_one_enrolment_may_differ_in_steps_and_pay_one_choice() -> None:
+    """Steps are adapted from round to round; a rung is chosen once."""
+    ledger, rungs = in_memory(), BayesianTerms(8 * MICRO, 5, 100_000, (2_000_000, 3_000_000), 1, 250_000)
+    longer = replace(MECHANISM, local_steps=3)
+    one = replace(USE, bayesian=rungs)
+    ledger.charge(one, 1, LIMITS)
+    ledger.charge(replace(one, mechanism=longer), 2, LIMITS)
+    ledger.charge(replace(one, mechanism=longer), 1, LIMITS)  # begun again after its plan was read anew
+    spending = ledger.spending()
+    assert spending.rounds(one) == {1, 2} and spending.rounds_of(HOME, BINDING) == 2
+    assert spending.mechanisms(HOME, BINDING) == {MECHANISM: 1, longer: 1}
+    assert spending.figure(HOME, 5).epsilon_micro == charge_of(4).epsilon_micro + 250_000
+    ledger.charge(replace(one, envelope=b"\7" * 32), 1, LIMITS)
+    assert ledger.spending().figure(HOME, 5).epsilon_micro == charge_of(5).epsilon_micro + 2 * 250_000
+
+
+def test_uses_of_an_example_are_counted_along_the_task() -> None:
+    """A phone that was planned in rounds 1 and 5 alone may have used the same example in both."""
+    correlated = replace(MECHANISM, kind="correlated", separation=4, band_micro=(-500_000,))
+    ledger, use = in_memory(), replace(USE, mechanism=correlated)
+    for number in (1, 5):
+        ledger.charge(use, number, NO_LIMITS)
+    spending = ledger.spending()
+    assert spending.mechanisms(HOME, BINDING) == {correlated: 5}
+    assert spending.figure(HOME, 5) == spent({correlated: 5}, LEARNING, PRIVACY).figure
+    assert spending.figure(HOME, 5).epsilon_micro > spent({correlated: 4}, LEARNING, PRIVACY).epsilon_micro
+
+
+def test_a_reproduction_is_counted_apart() -> None:
+    ledger = in_memory()
+    ledger.charge(replace(USE, mechanism=replace(MECHANISM, kind="features")), 1, LIMITS)
+    assert (ledger.spending().without_guarantee(HOME), ledger.spending().figure(HOME, 5).epsilon_micro) == (1, 0)
 
 
 def test_the_budget_is_shown_by_data_set_and_task() -> None:
@@ -95,9 +134,9 @@ def test_the_budget_is_shown_by_data_set_and_task() -> None:
     ledger.charge(USE, 1, LIMITS)
     ledger.charge(replace(USE, task=replace(BINDING, task=2)), 1, LIMITS)
     total, first, second = lines_of(ledger.spending(), LIMITS)
-    one, two = (spent(MECHANISM, PRIVACY, rounds).epsilon for rounds in (1, 2))
-    assert total == f"home: epsilon {two:.3f} of 40.000 at delta 1e-5, all tasks together"
-    assert first.startswith("  task 1 of ledger 0x") and first.endswith(f": 1 rounds, epsilon {one:.3f}")
+    one, two = (charge_of(rounds).figure for rounds in (1, 2))
+    assert total == f"home: {two}; of epsilon 40.000 that all tasks together may cost"
+    assert first.startswith("  task 1 of ledger 0x") and first.endswith(f": 1 rounds, {one}")
     assert second.startswith("  task 2 of ledger 0x")
 
 
@@ -105,8 +144,8 @@ def test_the_command_reads_ledger_and_policy_of_a_household(tmp_path: Path) -> N
     on_disk(tmp_path).charge(USE, 1, LIMITS)
     (tmp_path / "policy.toml").write_text("[privacy]\ntotal_epsilon = 9.0\ntotal_delta_exponent = 6\n")
     answer = CliRunner().invoke(app, ["budget", "--household", str(tmp_path)])
-    epsilon = spent(MECHANISM, replace(PRIVACY, delta_exponent=6), 1).epsilon
-    assert answer.output.startswith(f"home: epsilon {epsilon:.3f} of 9.000 at delta 1e-6, all tasks together\n")
+    figure = spent({MECHANISM: 1}, LEARNING, replace(PRIVACY, delta_exponent=6)).figure
+    assert answer.output.startswith(f"home: {figure}; of epsilon 9.000 that all tasks together may cost\n")
     empty = CliRunner().invoke(app, ["budget", "--household", str(tmp_path / "none")])
     assert (empty.exit_code, empty.output) == (0, "no data set was used yet\n")
     assert not (tmp_path / "none").exists()
@@ -182,7 +221,7 @@ def test_deleting_a_folder_resets_nothing(tmp_path: Path) -> None:
             play_round(phone)
     spending, spec = phone.privacy.spending(), phone.server.spec
     charged = 2 * ROUNDS
-    assert spending.epsilon_micro(HOME, 5) == spent(spec.learning.mechanism, spec.privacy, charged).epsilon_micro
+    assert spending.figure(HOME, 5) == spent(planned(spec, charged), spec.learning, spec.privacy).figure
 
 
 def test_nothing_is_trained_before_it_is_charged(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 from safetensors.numpy import save
 
 from protocol.errors import HearthError, MalformedError
-from protocol.messages.task import Layer, ModelSpec
+from protocol.messages.learning import Layer, ModelSpec
 from protocol.model.dataset import (
     Examples,
     decode_examples,
@@ -85,7 +85,7 @@ def test_files_that_hold_no_examples(data: bytes) -> None:
     [
         save({"inputs": INPUTS}),
         save({"inputs": INPUTS, "labels": LABELS, "more": LABELS}),
-        save({"inputs": INPUTS, "labels": LABELS.astype(np.float32)}),
+        save({"inputs": INPUTS, "labels": np.array([0.0, 1.0, np.nan, 1.0], dtype=np.float32)}),
         save({"inputs": INPUTS, "labels": LABELS[:, None]}),
         save({"inputs": INPUTS[:, 0, 0, 0].copy(), "labels": LABELS}),
         save({"inputs": np.array([[1.0], [2.0], [np.nan], [3.0]]), "labels": LABELS}),

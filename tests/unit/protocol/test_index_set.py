@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from protocol.canonical import encode
 from protocol.identifiers import sha256
-from protocol.messages.task import MICRO, Layer, LearningTerms, ModelSpec
+from protocol.messages.learning import MICRO, Layer, LearningTerms, ModelSpec
 from protocol.model.layout import always_sent
 from protocol.model.specification import dimension_of
 from protocol.round.planning import choose_index_set, sent_parameters

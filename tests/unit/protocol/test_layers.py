@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.errors import MalformedError
-from protocol.messages.task import Layer, ModelSpec
-from protocol.model.layers import activations, product, softmax, total
+from protocol.messages.learning import Layer, ModelSpec
+from protocol.model.arithmetic import product, softmax, total
+from protocol.model.layers import activations
 
 Reals = npt.NDArray[np.float64]
 TANH = ["-0x1.fe76795d353a0p-1", "0x1.983d7795f413cp-4", "0x1.fbd509ae7ae3fp-1"]

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from protocol.encryption.port import largest_value
 from protocol.errors import MalformedError, Party
-from protocol.messages.task import MICRO, Layer, ModelSpec
+from protocol.messages.learning import MICRO, Layer, ModelSpec
 from protocol.model.evaluation import count_correct, fixed_features
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import PARAMETER_BOUND, Layout, always_sent
 from protocol.model.specification import dimension_of, validate
 from protocol.model.step import apply_step
+from protocol.model.trained import TrainedModel
 from protocol.sparse.index_set import IndexSet
 from protocol.sparse.quantization import dequantise
 from scripts.demonstration.presets import digits_terms, mnist_terms
@@ -214,7 +215,7 @@ def test_a_step_moves_only_the_index_set_and_by_the_scale_what_takes_turns(scale
     before = _parameters(LINEAR)
     sent = IndexSet(np.array([0, 4, 20], dtype=np.uint32), np.array([True, False, True]), 21)
     sums = np.array([100, -200, 3_000], dtype=np.int64)
-    after = apply_step(before, sent, sums, 7, learning)
+    after = apply_step(TrainedModel(before), sent, sums, 7, learning).parameters
     moved = np.flatnonzero(after != before)
     assert moved.tolist() == [0, 4, 20]
     mean = dequantise(sums, learning.quantiser) / 7
@@ -226,7 +227,8 @@ def test_a_step_never_makes_a_model_that_phones_refuse() -> None:
     learning = with_terms(sample_spec().learning, bound_micro=2**40 * 10**6)
     indices = np.arange(21, dtype=np.uint32)
     largest = np.where(indices % 2, 1, -1) * np.int64(7 * largest_value(learning.quantiser.bits))
-    after = apply_step(_parameters(LINEAR), IndexSet(indices, indices > 10, 21), largest, 7, learning)
+    before = TrainedModel(_parameters(LINEAR))
+    after = apply_step(before, IndexSet(indices, indices > 10, 21), largest, 7, learning).parameters
     layout = Layout.of(LINEAR)
     assert np.array_equal(layout.from_safetensors(layout.to_safetensors(after)), after)
     assert np.array_equal(after, np.where(indices % 2, PARAMETER_BOUND, -PARAMETER_BOUND))

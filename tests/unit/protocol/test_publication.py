@@ -15,6 +15,8 @@ from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import first_allocation
 from protocol.messages.keys import KeyRequest, PartialKeyAnswer
 from protocol.messages.settlement import ABANDONED, GARBAGE, PUBLISHED, Allocation, Verdict
+from protocol.model.trained import TrainedModel
+from protocol.round.averaging import Average
 from protocol.round.key_request import answer_request, key_request
 from protocol.round.publication import Aggregate, Garbage, Settlement, abandon, publish
 from protocol.round.record import check_record
@@ -28,13 +30,13 @@ ANSWERS: dict[int, PartialKeyAnswer] = {
     j: answer_request(PLAN, REQUEST, MEMBERS[j - 1], b"share %d" % j, lambda *_: SIGNATURE) for j in (1, 2, 3)
 }
 BEFORE = first_allocation(1, dict.fromkeys(CLIENTS, 2))
-PROGRESS = Progress(1, 3, 4)
+PROGRESS, ROUNDS = Progress(1, 3, 4), {SPEC.learning.mechanism: 1}
 SUMS = DecryptedSum(np.arange(PLAN.dimension, dtype=np.int64), 7)
-STEPPED = Aggregate(SUMS, b"key", (1, 3), (2,), TOLD.parameters + np.float32(2))
+STEPPED = Aggregate(SUMS, b"key", (1, 3), (2,), TrainedModel(TOLD.parameters + np.float32(2)))
 
 
 def _ended(opened: Aggregate | Garbage) -> Settlement:
-    return publish(SPEC, PLAN, VERDICT, REQUEST, (), ANSWERS, opened, BEFORE, PROGRESS, SUBSTITUTE)
+    return publish(SPEC, PLAN, VERDICT, REQUEST, (), ANSWERS, opened, BEFORE, PROGRESS, SUBSTITUTE, ROUNDS, Average())
 
 
 def _earned(allocation: Allocation) -> dict[Address, int]:
@@ -75,7 +77,7 @@ def test_what_is_named_is_in_content(opened: Aggregate | Garbage) -> None:
 
 
 def test_without_a_request_there_are_no_fees_and_no_contribution() -> None:
-    settlement = abandon(SPEC, PLAN, VERDICT, BEFORE)
+    settlement = abandon(SPEC, PLAN, VERDICT, BEFORE, ROUNDS)
     assert (settlement.publication, settlement.record.outcome) == (None, ABANDONED)
     assert settlement.record.request == ZERO_DIGEST
     assert _earned(settlement.allocation) == dict.fromkeys(CLIENTS[:2], SPEC.rewards.participation)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.errors import MalformedError
-from protocol.messages.task import MICRO
+from protocol.messages.learning import MICRO
 from protocol.randomness import SeededRandomness
 from protocol.sparse.codec import decode_sums, encode_sums
 from protocol.sparse.quantization import bound, dequantise, quantise

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client_agent.training.trainers import trainer_for
-from protocol.messages.task import MICRO, LearningTerms
+from protocol.messages.learning import MICRO, LearningTerms
 from protocol.model.dataset import Examples
 from protocol.model.specification import dimension_of
 from protocol.randomness import Randomness, SeededRandomness
@@ -62,7 +62,7 @@ def test_an_update_is_the_delta_at_what_is_sent_to_less_than_a_step(seed: int, s
 
 def test_an_update_holds_nothing_for_a_later_round() -> None:
     """What is cut off at the bound, or rounded off, is gone: a phone that skips rounds has no state to miss."""
-    assert {field.name for field in fields(Update)} == {"values", "evidence"}
+    assert {field.name for field in fields(Update)} == {"values", "evidence", "held_out", "trained"}
     sent = some(LINEAR, np.arange(DIMENSION))
     first = prepare_update(Given(np.full(DIMENSION, 14.0)), NOTHING, TERMS, sent, SeededRandomness(b"r"), "1")
     assert (first.values == LARGEST).all()

@@ -27,7 +27,7 @@ def test_a_machine_that_will_not_do(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert machine.room(tmp_path).grade is Grade.FAIL
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     for name in machine._KERNELS:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert machine.compiled(tmp_path).remedy.startswith("run hearth prepare")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from client_agent.data.loader import DataMissingError
-from protocol.messages.task import ModelSpec
+from protocol.messages.learning import ModelSpec
 from protocol.model.dataset import decode_labelled
 from protocol.model.evaluation import count_correct
 from scripts.demonstration.data import MINIMUM_EXAMPLES, households_of

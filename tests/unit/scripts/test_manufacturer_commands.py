@@ -13,7 +13,7 @@ import typer
 
 from protocol.canonical import decode
 from protocol.messages.chain import RoundPublished
-from protocol.messages.task import ModelSpec
+from protocol.messages.learning import ModelSpec
 from protocol.round.planning import terms_of
 from scripts import outermost
 from scripts.cli import app

@@ -15,8 +15,9 @@ from client_agent.policy import AcceptedChain, Policy, TrustLimits, check_task
 from client_agent.work import work_of
 from protocol.identifiers import Address
 from protocol.messages.chain import DEFAULT_RULES
-from protocol.messages.task import DepositTerms, Durations, LearningTerms, ReputationTerms, TaskSpec
-from protocol.privacy.spending import spent
+from protocol.messages.learning import LearningTerms, ModelSpec
+from protocol.messages.task import DepositTerms, Durations, ReputationTerms, TaskSpec
+from protocol.privacy.spending import planned, spent
 from protocol.round.key_request import check_quorum
 from protocol.round.scheme import encoding_of
 from scripts.cli import app
@@ -42,7 +43,8 @@ def without_units(names: list[str]) -> list[str]:
 def test_the_sample_is_a_task() -> None:
     spec = spec_of(SAMPLE)
     for rounds in range(1, spec.rounds + 1):
-        assert spent(spec.learning.mechanism, spec.privacy, rounds).epsilon_micro <= spec.privacy.epsilon_budget_micro
+        charge = spent(planned(spec, rounds), spec.learning, spec.privacy)
+        assert charge.epsilon_micro <= spec.privacy.epsilon_budget_micro
     for count in (spec.cohort.min_clients, spec.cohort.max_cohort):
         weights = [spec.reputation.maximum] * count
         encoding_of(spec).check_budget(weights)
@@ -69,10 +71,11 @@ def test_every_field_is_there() -> None:
     for name, part in parts.items():
         assert sorted(tables["learning"][name]) == sorted(without_units([field.name for field in fields(part)]))
     spec = spec_of(SAMPLE)
-    for name in ("privacy", "cohort", "rewards"):
+    for name in ("privacy", "cohort", "rewards", "control"):
         assert sorted(tables[name]) == sorted(without_units([field.name for field in fields(getattr(spec, name))]))
     named = {name for table in ("task", "model", "committee") for name in tables[table]} | {*tables, "initial_model"}
-    of_the_file = {"files", "task", "input_shape", "classes", "layers", "threshold", "corrupt", "members"}
+    of_the_file = {"files", "task", *without_units([field.name for field in fields(ModelSpec)])}
+    of_the_file |= {"threshold", "corrupt", "members"}
     assert named == {field.name for field in fields(TaskSpec)} - {"version", "test_set"} | of_the_file
 
 

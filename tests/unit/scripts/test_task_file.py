@@ -83,6 +83,7 @@ def test_a_substitute_has_half_of_the_settle_phase(takeover_seconds: int, accept
 def test_every_client_is_planned_and_a_cohort_is_covered_unless_the_file_says_otherwise(tmp_path: Path) -> None:
     path = _written(tmp_path)
     arguments = b"\1" * 32, b"\2" * 32, MEMBERS.__getitem__
+    path.write_text(path.read_text().replace("max_cohort = 10\n", ""))
     spec = TaskFile(path).spec(*arguments)
     assert (spec.cohort.max_cohort, spec.cohort.draws) == (spec.cohort.max_clients, False)
     bond = f"edge_server = {spec.deposits.edge_server}"

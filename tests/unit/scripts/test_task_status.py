@@ -8,7 +8,7 @@ from protocol.content.cid import cid_of
 from protocol.identifiers import to_hex
 from protocol.messages.chain import RoundPublished
 from protocol.messages.settlement import GARBAGE
-from protocol.privacy.spending import spent
+from protocol.privacy.spending import planned, spent
 from protocol.task.status import RoundStatus, TaskStatus
 from scripts.commands.task_status import lines_of, read_status
 from tests.played_conduct import Conduct
@@ -28,11 +28,11 @@ def test_a_task_with_and_without_its_documents() -> None:
     assert not any("accepted" in line for line in lines_of(alone))
 
     status = read_status(player.reader, player.store, player.task)
-    assert status.charge == (spent(player.spec.learning.mechanism, player.spec.privacy, 1),)
+    assert status.charge == (spent(planned(player.spec, 1), player.spec.learning, player.spec.privacy),)
     assert (status.title, status.rounds[0].accepted, status.rounds[0].lacking) == ("played", 5, ())
     lines = [line.strip() for line in lines_of(status)]
     assert f"escrow: {player.spec.budget()}" in lines
-    assert f"epsilon: {status.epsilon:.4f}" in lines
+    assert f"privacy: {status.charge[0].figure}" in lines
     assert f"edge_server: {to_hex(player.spec.edge_server)}" in lines
     (of_the_round,) = (line for line in lines if line.startswith("round 1:"))
     for fact in ("published", "5 of 5 committed", "5 accepted", f"accuracy {published.correct}/{published.examples}"):

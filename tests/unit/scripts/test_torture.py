@@ -36,6 +36,7 @@ STARTING: Final = {
     "bench encryption": ["--json=absent/file"],
     "bench gas": ["--clients=0"],
     "simulate faults": ["--json=absent/file"],
+    "evaluate": ["--profile=none"],
 }
 # Without a parameter of its own there is nothing to torture it with, and it would compile for a minute.
 UNTOUCHED: Final = {"prepare"}
@@ -82,7 +83,7 @@ def usual(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dic
         "rpc_url": endpoint, "ledger": str(DOMAIN), "chain_id": str(DOMAIN.chain_id), "store": "folder",
         "keystore": "keystore", "password_file": "password", "folder": "folder", "data": "empty", "task": "1",
         "edge": "http://127.0.0.1:9", "authority": "http://127.0.0.1:9", "holder": address, "client": address,
-        "out": "model", "task_file": "text", "proof_file": "text", "file": "new",
+        "out": "model", "task_file": "text", "proof_file": "text", "file": "new", "what": "bdp",
     }  # fmt: skip
 
 

@@ -8,15 +8,14 @@ import pytest
 from backend.aggregation.aggregator import decrypt_sum
 from backend.aggregation.verifier import verify_updates
 from protocol.errors import EncryptionError, Party
-from protocol.model.layout import Layout
 from protocol.round.publication import Aggregate
 from tests.unit.backend.rounds.scene_round import CLIENTS, PlannedRound
 
 
 def _decrypt(scene: PlannedRound, partials: dict[int, bytes]) -> Aggregate:
     _, total = verify_updates(scene.store, scene.scheme, scene.committed, lambda _: None)
-    parameters = np.zeros(Layout.of(scene.spec.model).dimension, dtype=np.float32)
-    return decrypt_sum(scene.scheme, scene.request(), total, partials, scene.sent, parameters)
+    step = scene.step
+    return decrypt_sum(scene.scheme, scene.request(), total, partials, step)
 
 
 def _plain(scene: PlannedRound) -> list[int]:
@@ -32,7 +31,7 @@ def test_any_quorum_decrypts_the_weighted_sum(members: tuple[int, ...]) -> None:
     aggregate = _decrypt(scene, {j: scene.partial(j) for j in members})
     assert list(aggregate.decrypted.sums) == _plain(scene)
     assert aggregate.members == members
-    assert np.count_nonzero(aggregate.parameters) <= scene.plan.dimension
+    assert np.count_nonzero(aggregate.model.parameters) <= scene.plan.dimension
 
 
 def test_one_lying_authority_is_left_out() -> None:
@@ -52,9 +51,9 @@ def test_the_sum_of_others_than_the_requested_is_not_decrypted() -> None:
     request, partials = scene.request(), {j: scene.partial(j) for j in (1, 2, 3)}
     del scene.committed[CLIENTS[0]]
     _, total = verify_updates(scene.store, scene.scheme, scene.committed, lambda _: None)
-    parameters = np.zeros(Layout.of(scene.spec.model).dimension, dtype=np.float32)
+    step = scene.step
     with pytest.raises(EncryptionError) as caught:
-        decrypt_sum(scene.scheme, request, total, partials, scene.sent, parameters)
+        decrypt_sum(scene.scheme, request, total, partials, step)
     assert (caught.value.code, caught.value.fault) == ("E_UNAVAILABLE", Party.OURS)
 
 

@@ -21,7 +21,8 @@ from protocol.domain import Domain
 from protocol.encryption.suite import PAD
 from protocol.errors import MalformedError, PolicyError
 from protocol.messages.chain import BondView
-from protocol.messages.task import EncodingTerms, Layer, ModelSpec, TaskSpec
+from protocol.messages.learning import EncodingTerms, Layer, ModelSpec
+from protocol.messages.task import TaskSpec
 from protocol.round.state_table import RoundState
 from protocol.task.limits import CohortLimits
 from scripts.commands.policy import SAMPLES

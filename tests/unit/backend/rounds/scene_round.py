@@ -14,16 +14,20 @@ from protocol.messages.keys import KeyRequest
 from protocol.messages.round import RoundPlan
 from protocol.messages.submission import CommitmentBatch, SignedCommitment, Submission
 from protocol.messages.task import TaskSpec
+from protocol.model.layout import Layout
+from protocol.model.trained import TrainedModel
 from protocol.randomness import SeededRandomness
 from protocol.round.commitments import batch_of
 from protocol.round.key_request import key_request
 from protocol.round.planning import choose_index_set, plan_round
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to
+from protocol.round.stepping import Stepping
 from storage.content.interface import ContentStore
 from storage.content.memory import MemoryStore
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, private_key, sample_spec
+from tests.tiny_task import tiny_test_set
 
 SIGNERS = sorted((Signer(private_key("client", number)) for number in range(3)), key=lambda signer: signer.address)
 CLIENTS = [signer.address for signer in SIGNERS]
@@ -74,6 +78,12 @@ class PlannedRound:
     def partial(self, j: int) -> bytes:
         entries = [(authority_share(self.keys[e.client], j), e.nonce, e.weight) for e in self.request().entries]
         return self.scheme.partial_key(j, entries)
+
+    def step(self, sums: npt.NDArray[np.int64]) -> TrainedModel:
+        """From a model of zeros."""
+        before = TrainedModel(np.zeros(Layout.of(self.spec.model).dimension, dtype=np.float32))
+        weights = [entry.weight for entry in self.plan.weights]
+        return Stepping(self.spec, self.plan, before, weights, tiny_test_set).after(sums)
 
     def opened(self) -> RoundOpened:
         return RoundOpened(

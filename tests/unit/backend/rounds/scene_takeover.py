@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from protocol.cohort import place_of
 from protocol.content.cid import cid_of
 from protocol.messages.chain import Event, TakenOver
@@ -19,8 +21,9 @@ SUBSTITUTE = Signer(private_key("substitute"))
 class Pair:
     """Both started, nobody enrolled. Chain, content and authorities are the same, records and desk each one's own."""
 
-    def __init__(self) -> None:
-        self.first = Scene(substitutes=(SUBSTITUTE.address,))
+    def __init__(self, **changes: Any) -> None:
+        """``changes``: of the scene's spec."""
+        self.first = Scene(substitutes=(SUBSTITUTE.address,), **changes)
         self.second = Server(self.first.chain, SUBSTITUTE, self.first.store, self.first.committee)
         self.second.scene = self.first
         self.first.others.append(self.second)

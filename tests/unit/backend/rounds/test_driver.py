@@ -13,8 +13,9 @@ from backend.problem import RequestError
 from backend.rounds.driver import WORKERS
 from protocol.canonical import encode
 from protocol.messages.chain import BatchCommitted, BondPlaced, Left
+from protocol.messages.learning import Layer
 from protocol.messages.submission import Leave, SignedLeave
-from protocol.messages.task import DepositTerms, Layer, TaskSpec
+from protocol.messages.task import DepositTerms, TaskSpec
 from protocol.round.planning import terms_of
 from protocol.task.acting import NEVER
 from protocol.task.margins import margins

@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from backend.aggregation.aggregator import decrypt_sum
@@ -22,7 +21,6 @@ from protocol.identifiers import to_hex
 from protocol.messages.chain import RoundPublished
 from protocol.messages.keys import PartialKeyAnswer, PartialKeyStatement, PlannedKeyRequest, SignedPartialKey
 from protocol.messages.task import Committee
-from protocol.model.layout import Layout
 from storage.content.interface import get_document
 from storage.ledger.signer import Signer
 from tests.samples import DOMAIN, private_key, sample_spec
@@ -126,11 +124,10 @@ def test_over_real_http() -> None:
         found = client.partial_keys(scene.spec.committee, PlannedKeyRequest(scene.plan, scene.request(), ()))
     partials = {j: found[signer.address].residues for j, signer in enumerate(AUTHORITIES, start=1)}
     _, updates = verify_updates(scene.store, scene.scheme, scene.committed, lambda _: None)
-    parameters = np.zeros(Layout.of(scene.spec.model).dimension, dtype=np.float32)
     arguments = scene.scheme, scene.request(), updates
-    aggregate = decrypt_sum(*arguments, partials, scene.sent, parameters)
+    aggregate = decrypt_sum(*arguments, partials, scene.step)
     assert (aggregate.members, aggregate.accused) == ((1, 3, 4), (2,))
-    without = decrypt_sum(*arguments, {j: partials[j] for j in (1, 2, 3)}, scene.sent, parameters)
+    without = decrypt_sum(*arguments, {j: partials[j] for j in (1, 2, 3)}, scene.step)
     assert (without.members, without.accused) == ((1, 3), ())
     with pytest.raises(EncryptionError):
-        decrypt_sum(*arguments, {j: partials[j] for j in (1, 2)}, scene.sent, parameters)
+        decrypt_sum(*arguments, {j: partials[j] for j in (1, 2)}, scene.step)

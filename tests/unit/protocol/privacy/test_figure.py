@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.messages.task import MICRO
+from protocol.canonical import decode, encode
+from protocol.errors import MalformedError
+from protocol.messages.learning import MICRO
 from protocol.privacy.figure import Adjacency, Definition, PrivacyFigure, Unit, millionths
 
 FIGURE = PrivacyFigure(943_000, 10, "PLD/1")
@@ -23,7 +25,7 @@ def test_a_classical_figure_in_words() -> None:
 
 
 def test_an_indicative_bayesian_figure_in_words() -> None:
-    figure = PrivacyFigure(8_000_001, 5, "BAYES-STUDENT/1", Unit.HOUSEHOLD, Definition.WEAK, 9, indicative=True)
+    figure = PrivacyFigure(8_000_001, 5, "BAYES-STUDENT/1", Unit.HOUSEHOLD, Definition.WEAK, 9, indicative=1)
     assert str(figure) == (
         "weak Bayesian differential privacy of one household (add or remove one) with epsilon 8.000001 at delta 1e-5,"
         " computed by BAYES-STUDENT/1 from the noise of 9 clients together, all assumed to be honest;"
@@ -40,7 +42,8 @@ def test_an_indicative_bayesian_figure_in_words() -> None:
         {"unit": Unit.APPLIANCE},
         {"definition": Definition.STRONG},
         {"honest_clients": 2},
-        {"indicative": True},
+        {"indicative": 1},
+        {"adjacency": Adjacency.DATA_OR_NONE},
     ],
 )
 def test_whatever_differs_is_read(changed: dict[str, Any]) -> None:
@@ -54,6 +57,15 @@ def test_every_kind_has_a_name(definition: Definition, unit: Unit) -> None:
     sentence = str(replace(FIGURE, definition=definition, unit=unit))
     assert f" of one {unit} ({Adjacency.ADD_OR_REMOVE_ONE}) " in sentence
     assert definition is Definition.CLASSICAL or definition in sentence
+    assert decode(PrivacyFigure, encode(replace(FIGURE, definition=definition, unit=unit))).unit == unit
+
+
+@pytest.mark.parametrize("field", ["unit", "definition", "adjacency"])
+def test_no_other_words_make_a_figure(field: str) -> None:
+    with pytest.raises(MalformedError, match="'anything', which is no"):
+        replace(FIGURE, **{field: "anything"})  # type: ignore[arg-type]
+    with pytest.raises(MalformedError):
+        decode(PrivacyFigure, encode(FIGURE).replace(b'"example"', b'"anything"'))
 
 
 @given(st.floats(0.0, 1e6))

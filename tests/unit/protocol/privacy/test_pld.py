@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import inf, log
 from typing import Final
 
@@ -10,12 +9,11 @@ import numpy as np
 import pytest
 from dp_accounting.pld import privacy_loss_distribution as pld
 
-from protocol.messages.task import MICRO, MechanismTerms
+from protocol.messages.learning import MICRO
 from protocol.privacy.pld import LEAST_SIGMA, PrivacyLoss, _solved
+from protocol.privacy.port import SampledGaussian
 from protocol.privacy.renyi import Renyi
-from tests.samples import sample_spec
 
-MECHANISM = sample_spec().learning.mechanism
 CASES: Final = [  # rate, sigma, steps, exponent of delta, and a grid of theirs that is fine enough for 0.1 %
     (1.0, 2.04, 10, 5, 1e-4),
     (1.0, 6.0, 100, 10, 1e-4),
@@ -28,8 +26,8 @@ CASES: Final = [  # rate, sigma, steps, exponent of delta, and a grid of theirs 
 ]
 
 
-def mechanism(rate: float, sigma: float) -> MechanismTerms:
-    return replace(MECHANISM, sampling_rate_ppm=round(rate * MICRO), noise_multiplier_micro=round(sigma * MICRO))
+def mechanism(rate: float, sigma: float) -> SampledGaussian:
+    return SampledGaussian(round(rate * MICRO), sigma)
 
 
 @pytest.mark.parametrize(("rate", "sigma", "steps", "exponent", "width"), CASES)

@@ -11,8 +11,9 @@ import pytest
 from protocol.encryption.suite import PAD
 from protocol.errors import EncryptionError, Party, SpecError
 from protocol.messages.chain import DEFAULT_RULES
-from protocol.messages.task import Committee, DepositTerms, Layer, ModelSpec, RewardTerms, TaskSpec
-from protocol.privacy.spending import spent
+from protocol.messages.learning import Layer, ModelSpec, ServerTerms
+from protocol.messages.task import Committee, ControlTerms, DepositTerms, RewardTerms, TaskSpec
+from protocol.privacy.spending import planned, spent
 from protocol.round.scheme import encoding_of
 from protocol.task.runnable import affordable_rounds, check_ledger, check_runnable, doubts
 from tests.samples import sample_spec, with_terms
@@ -27,7 +28,7 @@ def of(part: str, **changes: Any) -> TaskSpec:
     return replace(SPEC, **{part: replace(getattr(SPEC, part), **changes)})
 
 
-def learning(**changes: int) -> TaskSpec:
+def learning(**changes: Any) -> TaskSpec:
     return replace(SPEC, learning=with_terms(SPEC.learning, **changes))
 
 
@@ -41,7 +42,7 @@ EARLY = of("durations", takeover_seconds=150)
 MISSPELT = Layer("liner", {"outputs": 3, "bias": 1})
 CONVOLUTION = Layer("convolution", {"channels": 1, "kernel": 1, "stride": 1})
 LARGE = ModelSpec((10_000,), 3_000, (Layer("linear", {"outputs": 3_000, "bias": 0}),))
-COST = spent(SPEC.learning.mechanism, SPEC.privacy, 1).epsilon_micro
+COST = spent(planned(SPEC, 1), SPEC.learning, SPEC.privacy).epsilon_micro
 IMPOSSIBLE: dict[str, tuple[str, Callable[[], TaskSpec]]] = {
     "escape code": ("task.title", lambda: replace(SPEC, title="\x1b[2J")),
     "turned title": ("task.title", lambda: replace(SPEC, title="a\u202eb")),
@@ -70,6 +71,16 @@ IMPOSSIBLE: dict[str, tuple[str, Callable[[], TaskSpec]]] = {
     "too many bits": ("learning.quantiser.bits", lambda: learning(bits=30)),
     "a sum that overflows": ("cohort.max_cohort", lambda: crowd(500)),
     "no noise": ("learning.mechanism.noise_multiplier", lambda: learning(noise_multiplier_micro=0)),
+    "a server that there is not": (
+        "learning.server.kind", lambda: replace(SPEC, learning=replace(SPEC.learning, server=ServerTerms("avrage")))
+    ),
+    "weights of other classes": (
+        "learning.optimiser.class_weights", lambda: learning(class_weights_micro=(1_000_000, 2_000_000))
+    ),
+    "fewer steps than it begins with": ("control.max_local_steps", lambda: replace(
+        learning(local_steps=3), control=ControlTerms(max_local_steps=2)
+    )),
+    "a mean of more than all": ("control.averaged_rounds", lambda: of("control", averaged_rounds=4)),
     "no round within the budget": ("privacy.epsilon_budget", lambda: of("privacy", epsilon_budget_micro=COST - 1)),
     "no share": ("cohort.max_share", lambda: of("cohort", max_share_ppm=0)),
     "less than an equal share": ("cohort.max_share", lambda: of("cohort", min_clients=3, max_share_ppm=333_333)),
@@ -125,7 +136,7 @@ def test_as_many_clients_fit_as_the_refusal_says() -> None:
 
 def test_rounds_beyond_the_budget_or_the_time_are_said() -> None:
     assert (affordable_rounds(SPEC), list(doubts(SPEC))) == (SPEC.rounds, [])
-    two = spent(SPEC.learning.mechanism, SPEC.privacy, 2).epsilon_micro
+    two = spent(planned(SPEC, 2), SPEC.learning, SPEC.privacy).epsilon_micro
     short = of("privacy", epsilon_budget_micro=two)
     assert affordable_rounds(short) == 2
     assert affordable_rounds(of("privacy", epsilon_budget_micro=two - 1)) == 1

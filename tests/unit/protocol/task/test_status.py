@@ -46,7 +46,7 @@ def test_what_is_told_of_a_task(told: ToldTask) -> None:
     assert (status.enrolled, status.left, status.max_clients, status.max_rounds) == (3, 0, 5, told.spec.rounds)
     assert (status.enrol_until, status.task_until, status.claim_until) == (600, 86_400, 172_800)
     assert (status.escrow, status.claimed, status.refunded) == (told.spec.budget(), 0, 0)
-    assert status.charge == (spent(told.spec.learning.mechanism, told.spec.privacy, 1),)
+    assert status.charge == (spent({told.spec.learning.mechanism: 1}, told.spec.learning, told.spec.privacy),)
     assert status.epsilon == status.charge[0].epsilon
     assert status.lacking == ()
 
@@ -56,7 +56,10 @@ def test_what_is_told_of_its_rounds(told: ToldTask) -> None:
     assert (first.round, first.state, first.over) == (1, "published", True)
     assert (first.cohort, first.committed, first.accepted, first.rejected) == (3, 3, 3, ())
     assert (first.correct, first.examples, first.accuracy, first.model) == (1, 4, 0.25, told.model)
-    assert first.epsilon_micro == spent(told.spec.learning.mechanism, told.spec.privacy, 1).epsilon_micro
+    assert (
+        first.epsilon_micro
+        == spent({told.spec.learning.mechanism: 1}, told.spec.learning, told.spec.privacy).epsilon_micro
+    )
     assert (second.round, second.state, second.over, second.accuracy) == (2, "open", False, None)
     assert (second.commit_until, second.settle_until, second.committed) == (2_300, 2_600, 0)
     assert second.model == ZERO_DIGEST

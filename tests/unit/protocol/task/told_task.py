@@ -132,7 +132,7 @@ class ToldTask:
         self.model = self.put(self.layout.to_safetensors(self.parameters + np.float32(1)))
         record = RoundRecord(
             plan.label(), PUBLISHED, verdict, request.digest(), (), (), (), ZERO_DIGEST, aggregate, 0, self.model, 1, 4,
-            spent(plan.learning.mechanism, self.spec.privacy, number), self.put(encode(allocation)),
+            spent({plan.learning.mechanism: number}, plan.learning, self.spec.privacy), self.put(encode(allocation)),
         )  # fmt: skip
         self.say(
             RoundPublished, round=number, model=self.model, record=self.put(encode(record)),

@@ -1,0 +1,125 @@
+"""What stands in a phone's journal of one task: its entries, and the state that they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from client_agent.binding import TaskBinding
+from client_agent.privacy.followed import FollowedTerms
+from protocol.identifiers import Count, Digest, Signature
+from protocol.messages.consent import Consent
+from protocol.messages.learning import ShortText
+from protocol.messages.round import CohortPlace
+from protocol.messages.submission import InclusionProof, SignedCommitment, SignedReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class Consented:
+    """The folder is this task's from here on, by its owner's word; what was shown is in blobs."""
+
+    binding: TaskBinding
+    data_set: ShortText  # that its rounds are charged to, for good
+    consent: Consent
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class KeysKept:
+    """The master keys as of ``epoch``; those of earlier ones are erased."""
+
+    epoch: Count
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeKept:
+    """The master keys, sealed to the authorities' keys of a window; or the one of these that the chain knows."""
+
+    window: Count
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """One encrypted update, ready to be sent and sent again; with ``place`` also directly, whoever keeps the plan."""
+
+    commitment: SignedCommitment
+    place: CohortPlace
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptKept:
+    round: Count
+    receipt: SignedReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class Included:
+    """Where the batch of this root holds the update: who shows it to the ledger is paid without any server."""
+
+    round: Count
+    root: Digest
+    inclusion: InclusionProof
+
+
+@dataclass(frozen=True, slots=True)
+class SecretDrawn:
+    """Of this enrolment, from which noise that spans several rounds follows; it is in a blob."""
+
+
+@dataclass(frozen=True, slots=True)
+class RungChosen:
+    """Of the task's rungs of noise, counted from 0; for the whole task."""
+
+    rung: Count
+
+
+@dataclass(frozen=True, slots=True)
+class RoundFollowed:
+    """Lengths of single examples' gradients in its steps are in a blob."""
+
+    round: Count
+    terms: FollowedTerms
+
+
+AgentEntry = (
+    Consented | KeysKept | EnvelopeKept | Sealed | ReceiptKept | Included | RungChosen | RoundFollowed | SecretDrawn
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentState:
+    """By round where it is a mapping."""
+
+    consented: Consented | None = None
+    key_epoch: int | None = None
+    envelope: Digest | None = None  # the last one
+    envelopes: Mapping[int, Digest] = field(default_factory=dict)  # by window
+    sealed: Mapping[int, Sealed] = field(default_factory=dict)
+    receipts: Mapping[int, SignedReceipt] = field(default_factory=dict)
+    included: Mapping[int, Included] = field(default_factory=dict)
+    has_secret: bool = False
+    rung: int | None = None
+    followed: Mapping[int, RoundFollowed] = field(default_factory=dict)
+
+
+def apply(state: AgentState, entry: AgentEntry) -> AgentState:
+    match entry:
+        case Consented():
+            return replace(state, consented=entry)
+        case KeysKept(epoch):
+            return replace(state, key_epoch=epoch)
+        case EnvelopeKept(window, digest):
+            return replace(state, envelope=digest, envelopes={**state.envelopes, window: digest})
+        case Sealed(signed, _):
+            return replace(state, sealed={**state.sealed, signed.commitment.round: entry})
+        case ReceiptKept(number, receipt):
+            return replace(state, receipts={**state.receipts, number: receipt})
+        case Included(number, _, _):
+            return replace(state, included={**state.included, number: entry})
+        case SecretDrawn():
+            return replace(state, has_secret=True)
+        case RungChosen(rung):
+            return replace(state, rung=rung)
+        case RoundFollowed(number, _):
+            return replace(state, followed={**state.followed, number: entry})

@@ -1,0 +1,127 @@
+"""docs/learning.md from docs/evaluations/*.json and the notes beside them: ``python -m scripts.evaluate.page``.
+
+``--take FOLDER`` first copies the report of a full profile from the folder of ``hearth evaluate --report``. ``--check``
+writes nothing and fails when the page is not what reports and notes give, when a missed target has no note, and when a
+note explains what is not missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from scripts.evaluate.registry import EVALUATIONS
+from scripts.evaluate.written import TARGET_HEADINGS, provenance, target_cells
+from storage.durable_file import write_file_atomically
+
+DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
+REPORTS: Final = DOCS / "evaluations"
+NOTES: Final = REPORTS / "notes.toml"
+PAGE: Final = DOCS / "learning.md"
+
+READING: Final = """\
+What the product's own training, accounting and updates reach on real data; encryption is replaced by the plain sum, to
+which it is equal. A figure is the mean over seeds unless it says otherwise, and every epsilon names its delta and
+whose noise it counts. [privacy.md](privacy.md) says what an epsilon means and what it does not."""
+
+Told = Mapping[str, Any]
+
+
+def page(reports: Mapping[str, Told], notes: Mapping[str, str]) -> str:
+    """``reports``: by name of the evaluation; ``notes``: what of a missed target -> why it is missed."""
+    lines = [
+        "# What learning reaches",
+        "",
+        "Written by `python -m scripts.evaluate.page` from the reports in `docs/evaluations/`.",
+        "",
+        READING,
+        "",
+        "## Targets",
+        "",
+        *_table(("evaluation", *TARGET_HEADINGS), [(name, *cells) for name, cells in _targets(reports)]),
+        "",
+    ]
+    for name, told in _ordered(reports):
+        for what in _missed(told):
+            reason = " ".join(notes.get(what, "No reason is written down yet.").split())
+            lines += [f"**Missed, {name}: {what}.** {reason}", ""]
+    for name, told in _ordered(reports):
+        lines += _section(name, told)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def faults(reports: Mapping[str, Told], notes: Mapping[str, str], written: str | None) -> list[str]:
+    """Of the page as it is, None if it is not there."""
+    missed = {what for told in reports.values() for what in _missed(told)}
+    found = [f"no note on the missed target: {what}" for what in sorted(missed - notes.keys())]
+    found += [f"a note on a target that is not missed: {what}" for what in sorted(notes.keys() - missed)]
+    found += [f"{name} is of a small profile" for name, told in reports.items() if told["profile"] != "full"]
+    if written != page(reports, notes):
+        found.append("docs/learning.md is stale: python -m scripts.evaluate.page")
+    return found
+
+
+def _ordered(reports: Mapping[str, Told]) -> Iterator[tuple[str, Told]]:
+    return ((name, reports[name]) for name in EVALUATIONS if name in reports)
+
+
+def _targets(reports: Mapping[str, Told]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    return ((name, target_cells(row)) for name, told in _ordered(reports) for row in told["report"]["rows"])
+
+
+def _missed(told: Told) -> list[str]:
+    return [row["what"] for row in told["report"]["rows"] if not row["met"]]
+
+
+def _section(name: str, told: Told) -> list[str]:
+    report = told["report"]
+    lines = [f"## {name}: {report['title']}", "", f"```\n{told['command']}\n```", "", provenance(told), ""]
+    lines += [f"* {note}" for note in report["notes"]]
+    for table in report["tables"]:
+        lines += ["", f"### {table['title']}", "", *_table(table["headings"], table["rows"])]
+    return [*lines, ""]
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    ruler = ["---", *["---:"] * (len(headings) - 1)]
+    return [f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |" for cells in (headings, ruler, *rows)]
+
+
+def read_reports() -> dict[str, Told]:
+    return {path.stem: json.loads(path.read_text()) for path in sorted(REPORTS.glob("*.json"))}
+
+
+def take(folder: Path) -> None:
+    """Raises OSError, and ValueError for what is no report of a full profile."""
+    data = (folder / "report.json").read_bytes()
+    told = json.loads(data)
+    if told["profile"] != "full" or told["evaluation"] not in EVALUATIONS:
+        raise ValueError(f"{folder}: no report of a full profile")
+    REPORTS.mkdir(exist_ok=True)
+    write_file_atomically(REPORTS / f"{told['evaluation']}.json", data, 0o644)
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--take", type=Path, action="append", default=[], metavar="FOLDER")
+    asked = parser.parse_args(arguments)
+    for folder in asked.take:
+        take(folder)
+    reports, notes = read_reports(), tomllib.loads(NOTES.read_text())
+    if not asked.check:
+        PAGE.write_text(page(reports, notes))
+        return 0
+    wrong = faults(reports, notes, PAGE.read_text() if PAGE.exists() else None)
+    for fault in wrong:
+        print(fault, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
