@@ -106,6 +106,8 @@ NOTES: Final = (
     ("Coordinates take turns in a public order, and each example's gradient is cut down to what is sent before it is"
     " clipped: the epsilon is that of the dense steps, and a phone keeps nothing."
     " Learning rates and scales were picked on the test accuracy of one seed."),
+    ("Runs without noise are of the mechanism client with a clip that nothing reaches: local steps move all"
+     " coordinates, and of the update those are sent whose turn it is."),
     ("half: half of the sent coordinates are those with the largest last sums, the others are drawn, with a residual on"
     " the phone. fading: turns, noise on all coordinates, a residual of which 0.8 is left after a round. Both were"
     " rejected (ADR 53)."),
