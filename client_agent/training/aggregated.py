@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from client_agent.privacy.noise import rounded_gaussian
-from client_agent.training.dp_sgd import NONE_HELD_OUT, Admission, Named, Sums, lengths_of
+from client_agent.training.dp_sgd import NONE_HELD_OUT, Admission, Named, Sums, charge, lengths_of
 from client_agent.training.evidence import evidence_of
 from client_agent.training.sampling import sampled
 from protocol.errors import MalformedError, Party
@@ -47,11 +47,9 @@ class Aggregated:
         held_out = Followed(self._held_out.names, lengths_of(self._held_out.gradients, point, sent, clip)[None])
         trained = NOBODY
         if self._admission is not None:
-            lengths = lengths_of(self._gradients, point, sent, clip)
-            admitted = self._admission.admit(lengths)
-            charged = np.where(admitted, np.maximum(lengths, 1), 0).astype(np.uint16)
+            charged = charge(self._admission, lengths_of(self._gradients, point, sent, clip))
             trained = Followed(self._admission.names, charged[None])
-            chosen = chosen[admitted[chosen]]
+            chosen = chosen[charged[chosen] > 0]
         found = self._gradients.clipped_sum(point, sent.indices, chosen, clip)
         noise = rounded_gaussian(noise_of(learning, count), count, randomness.draw, f"{purpose}/noise/0")
         whole, evidence = -(found.total + noise), (evidence_of(found.norms, clip),)

@@ -107,10 +107,9 @@ class DpSgd:
             chosen = sampled(len(self._gradients), rate_ppm, randomness, f"{purpose}/sample/{step}")
             held_out.append(lengths_of(self._held_out.gradients, current, sent, clip))
             if self._admission is not None:
-                lengths = np.maximum(lengths_of(self._gradients, current, sent, clip), np.uint16(1))
-                admitted = self._admission.admit(lengths)
-                trained.append(np.where(admitted, lengths, np.uint16(0)))
-                chosen = chosen[admitted[chosen]]
+                charged = charge(self._admission, lengths_of(self._gradients, current, sent, clip))
+                trained.append(charged)
+                chosen = chosen[charged[chosen] > 0]
             clipped = self._gradients.clipped_sum(current, sent.indices, chosen, clip)
             noise = rounded_gaussian(std, count, randomness.draw, f"{purpose}/noise/{step}")
             noisy = (clipped.total + noise) * (clip / units)
@@ -122,6 +121,12 @@ class DpSgd:
             Followed(self._held_out.names, np.stack(held_out)),
             NOBODY if self._admission is None else Followed(self._admission.names, np.stack(trained)),
         )
+
+
+def charge(admission: Admission, lengths: Lengths) -> Lengths:
+    """What each example pays for one step, shape (n,): its length, one part at least; 0 where it may not be in it."""
+    paid = np.maximum(lengths, np.uint16(1))
+    return np.where(admission.admit(paid), paid, np.uint16(0))
 
 
 def lengths_of(gradients: Sums, point: npt.NDArray[np.float64], sent: IndexSet, clip: float) -> Lengths:

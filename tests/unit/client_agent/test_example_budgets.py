@@ -12,7 +12,7 @@ import pytest
 from client_agent.privacy.example_budgets import ExampleBudgets
 from client_agent.privacy.followed import FollowedRound, followed_in
 from client_agent.privacy.own_figures import own_figures
-from client_agent.training.dp_sgd import NONE_HELD_OUT, DpSgd, NoExamples
+from client_agent.training.dp_sgd import NONE_HELD_OUT, DpSgd, Lengths, NoExamples, charge
 from client_agent.training.gradients import Gradients
 from protocol.errors import PolicyError
 from protocol.messages.learning import MICRO, LearningTerms
@@ -158,3 +158,17 @@ def test_the_owner_sees_how_many_dropped_out_and_the_dearest() -> None:
     assert 0 < found.dearest.epsilon_micro <= round(1.6 * MICRO)
     assert f"{found.dropped_out} examples have spent their own budgets" in list(found.lines())[-1]
     assert found.report()["dearest"]["accountant"] == "INDIVIDUAL/1"
+
+
+class _Strict:
+    """Admits nobody who would pay nothing."""
+
+    names = np.arange(3, dtype=np.uint64)
+
+    def admit(self, lengths: Lengths) -> npt.NDArray[np.bool_]:
+        found: npt.NDArray[np.bool_] = (lengths > 0) & (lengths < 9)
+        return found
+
+
+def test_who_is_in_a_step_pays_for_it_however_short_its_gradient() -> None:
+    assert charge(_Strict(), np.array([0, 5, 9], dtype=np.uint16)).tolist() == [1, 5, 0]
