@@ -26,6 +26,23 @@ PROOF_SECONDS: Final = 30  # between two searches for somebody who proves the en
 
 
 @dataclass
+class _Attempts:
+    """For one entitlement: requests to edge servers, those that one answered, and transactions of this account."""
+
+    asked: int = 0
+    answered: int = 0
+    sent: int = 0
+
+    def asks(self) -> bool:
+        """An edge server is next: before this account pays, and again when it cannot and none has answered yet."""
+        return self.asked < RELAYS or (self.sent >= SENDS and self.answered < RELAYS)
+
+    def are_over(self) -> bool:
+        """The edge servers had their requests, whoever was away when they came, and this account its own tries."""
+        return self.answered >= RELAYS and self.sent >= SENDS
+
+
+@dataclass
 class Payout:
     """Of one account in one task, once no later round concerns it."""
 
@@ -34,7 +51,7 @@ class Payout:
     followed: FollowedTask
     entitlements: Entitlements
     tell: Callable[[str], None]
-    _made: dict[int, int] = field(default_factory=dict)  # requests and claims of its own, by round
+    _made: dict[int, _Attempts] = field(default_factory=dict)  # by round
     _next: int = 0  # seconds of block time: not before
     _told: set[str] = field(default_factory=set)
 
@@ -65,7 +82,7 @@ class Payout:
 
     def _claim(self, proven: ProvenEntitlement, now: int, final: bool) -> float | None:
         """None when it is paid, or this account cannot have it."""
-        made, owed = self._made.get(proven.round, 0), proven.entitlement
+        made, owed = self._made.setdefault(proven.round, _Attempts()), proven.entitlement
         if self._is_paid(proven, final):
             if self._may_vanish():
                 self._made.pop(proven.round, None)
@@ -75,13 +92,13 @@ class Payout:
             return None
         if now < self._next:
             return now + PATIENCE_SECONDS
-        if made == RELAYS + SENDS:
+        if made.are_over():
             return None
-        self._made[proven.round], self._next = made + 1, now + RELAY_SECONDS
-        if made < RELAYS:
-            self._ask()
+        self._next = now + (RELAY_SECONDS if made.sent < SENDS else PROOF_SECONDS)
+        if made.asks():
+            self._ask(made)
         else:
-            self._send(proven)
+            self._send(proven, made)
         return now + PATIENCE_SECONDS
 
     def _is_paid(self, proven: ProvenEntitlement, final: bool) -> bool:
@@ -97,17 +114,25 @@ class Payout:
         claim = state.claims.get(self.entitlements.client)
         return claim is not None and not isinstance(state.spec, Absent) and not self.followed.is_buried(claim)
 
-    def _ask(self) -> None:
+    def _ask(self, made: _Attempts) -> None:
+        made.asked += 1
         try:
             self.edge.request_claim(self.followed.state.task, self.entitlements.client)
-        except (EdgeUnavailableError, EdgeRefusedError) as error:
+        except EdgeUnavailableError as error:
+            log.info("no edge server answered the request for the claim", error=str(error))
+            if made.sent >= SENDS:
+                self._tell_once("no edge server answers; this account goes on asking until one claims for it")
+            return
+        except EdgeRefusedError as error:
             log.info("edge server did not take the claim", error=str(error))
+        made.answered += 1
 
-    def _send(self, proven: ProvenEntitlement) -> None:
+    def _send(self, proven: ProvenEntitlement, made: _Attempts) -> None:
+        made.sent += 1
         try:
             self.ledger.claim(self.followed.state.task, proven)
         except UnansweredError as error:  # no attempt: the endpoint may answer the next one
-            self._made[proven.round] -= 1
+            made.sent -= 1
             log.info("the claim is not known to be sent", error=str(error))
         except HearthError as error:  # no gas, most likely; the reward waits until claimUntil
             self._tell_once(f"{self.followed.money(proven.entitlement.cumulative)} earned but not claimed yet: {error}")

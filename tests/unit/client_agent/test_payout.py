@@ -8,7 +8,8 @@ from unittest import mock
 
 import pytest
 
-from client_agent.payout import SENDS
+from client_agent.edge_client import EdgeRefusedError, EdgeUnavailableError
+from client_agent.payout import PROOF_SECONDS, RELAYS, SENDS
 from protocol.messages.chain import Claimed, Credited
 from protocol.messages.settlement import ProvenEntitlement
 from storage.ledger.interface import LedgerError, UnansweredError
@@ -40,6 +41,26 @@ def test_a_claim_without_gas_waits_for_its_owner(tmp_path: Path) -> None:
     phone.start()
     phone.steps(COMMIT_SECONDS)
     assert phone.paid() == owed(server, ROUNDS)
+
+
+def test_a_claim_without_gas_outlasts_servers_that_are_away(tmp_path: Path) -> None:
+    """Requests that no server answered are none of those after which the claim is left to the owner."""
+    server = PlayedServer()
+    server.relays = True
+    phone = Phone(server, tmp_path)
+    phone.steps(60)
+    gone, poor = EdgeUnavailableError("refused"), LedgerError("no gas")
+    asked = [gone] * (2 * (RELAYS + SENDS)) + [EdgeRefusedError("starting")] * (RELAYS - 1) + [mock.DEFAULT]
+    with (
+        mock.patch.object(phone.agent.edge, "request_claim", wraps=server.request_claim, side_effect=asked) as request,
+        mock.patch.object(server.chain, "claim", side_effect=[poor] * SENDS + [mock.DEFAULT]),
+    ):
+        for _ in range(ROUNDS):
+            play_round(phone)
+        phone.steps(len(asked) * PROOF_SECONDS)
+    assert request.call_count == len(asked)
+    assert phone.agent.step() is None
+    assert [text for text in phone.told if "goes on asking" in text]
 
 
 def test_an_endpoint_that_is_away_for_long_uses_no_attempt_up(tmp_path: Path) -> None:
