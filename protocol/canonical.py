@@ -1,6 +1,6 @@
-"""One strict encoding per value: sorted-key JSON of integers and strings in ASCII, no floats.
+"""One strict encoding per value: sorted-key JSON of integers, truth values and strings in ASCII, no floats.
 
-Messages are frozen dataclasses. Fields may be ``int``, ``str`` of one line, ``bytes`` (as ``0x`` hex), other
+Messages are frozen dataclasses. Fields may be ``int``, ``bool``, ``str`` of one line, ``bytes`` (as ``0x`` hex), other
 message dataclasses, ``tuple[X, ...]`` of these and ``dict[str, int]``; sizes and ranges are carried
 by :class:`~protocol.identifiers.Size` and :class:`~protocol.identifiers.Range` in ``Annotated``.
 ``decode`` accepts exactly the bytes that ``encode`` produces and nothing else.
@@ -93,6 +93,8 @@ def _plain(hint: Any, value: Any, where: str) -> Any:
     if base is int and type(value) is int:
         _check(value, constraints, where)
         return value
+    if base is bool and type(value) is bool:
+        return value
     if base is str and isinstance(value, str):
         _check(value, constraints, where)
         return _line(value, where)
@@ -120,7 +122,7 @@ def _typed(hint: Any, plain: Any, where: str) -> Any:
     value: Any
     if base is bytes and isinstance(plain, str):
         value = from_hex(plain)
-    elif (base is int and type(plain) is int) or (base is str and isinstance(plain, str)):
+    elif (base in (int, bool) and type(plain) is base) or (base is str and isinstance(plain, str)):
         value = plain
     elif origin is tuple and isinstance(plain, list):
         item = get_args(base)[0]

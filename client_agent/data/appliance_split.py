@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from client_agent.data.partition import TooFewError
 from client_agent.data.tracebase import Appliance
 
 FOLDS: Final = 3  # as many as the type with the fewest appliances has
@@ -27,11 +28,11 @@ def unseen_folds(appliances: Sequence[Appliance], seed: int) -> list[tuple[Appli
 
 
 def households_of_plugs(appliances: Sequence[Appliance], households: int, seed: int) -> list[tuple[Appliance, ...]]:
-    """A household owns whole plugs, and all that these ever measured. Raises ValueError for fewer plugs than
+    """A household owns whole plugs, and all that these ever measured. Raises TooFewError for fewer plugs than
     households."""
     plugs = sorted({appliance.plug for appliance in appliances})
     if len(plugs) < households:
-        raise ValueError(f"{len(plugs)} plugs cannot give {households} households one each")
+        raise TooFewError(f"{len(plugs)} plugs cannot give {households} households one each")
     order = np.random.Generator(np.random.PCG64(seed)).permutation(len(plugs))
     owner = {plugs[place]: number % households for number, place in enumerate(order)}
     return [

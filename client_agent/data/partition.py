@@ -10,14 +10,18 @@ import numpy.typing as npt
 Indices = npt.NDArray[np.int64]
 
 
+class TooFewError(ValueError):
+    """More households than a data set can give to."""
+
+
 def dirichlet_partition(labels: npt.NDArray[Any], parts: int, alpha: float, seed: int, minimum: int) -> list[Indices]:
     """Each class is shared out by proportions from Dirichlet(``alpha``): households differ in size and in kind.
 
-    Whoever has fewer than ``minimum`` examples then gets some from the largest household. Raises ValueError when there
+    Whoever has fewer than ``minimum`` examples then gets some from the largest household. Raises TooFewError when there
     are too few for that.
     """
     if parts * minimum > len(labels):
-        raise ValueError(f"{len(labels)} examples cannot give {parts} households {minimum} each")
+        raise TooFewError(f"{len(labels)} examples cannot give {parts} households {minimum} each")
     generator = np.random.Generator(np.random.PCG64(seed))
     dealt: list[list[int]] = [[] for _ in range(parts)]
     for kind in np.unique(labels):
@@ -34,7 +38,7 @@ def dirichlet_partition(labels: npt.NDArray[Any], parts: int, alpha: float, seed
 def equal_partition(count: int, parts: int, size: int, seed: int) -> list[Indices]:
     """``size`` different examples of ``count`` for each part, at random."""
     if parts * size > count:
-        raise ValueError(f"{count} examples cannot give {parts} households {size} each")
+        raise TooFewError(f"{count} examples cannot give {parts} households {size} each")
     order = np.random.Generator(np.random.PCG64(seed)).permutation(count)
     return [np.sort(order[part * size : (part + 1) * size]) for part in range(parts)]
 
@@ -42,7 +46,7 @@ def equal_partition(count: int, parts: int, size: int, seed: int) -> list[Indice
 def one_class_partition(labels: npt.NDArray[Any], parts: int, seed: int) -> list[Indices]:
     """Each part has examples of one class alone: part i of the i-th class, and from the start again after the last one.
 
-    Parts of one class share its examples out evenly. Classes beyond the number of parts are in none. Raises ValueError
+    Parts of one class share its examples out evenly. Classes beyond the number of parts are in none. Raises TooFewError
     where a class has fewer examples than parts.
     """
     generator = np.random.Generator(np.random.PCG64(seed))
@@ -52,7 +56,7 @@ def one_class_partition(labels: npt.NDArray[Any], parts: int, seed: int) -> list
         owners = range(number, parts, len(kinds))
         members = generator.permutation(np.flatnonzero(labels == kind))
         if len(members) < len(owners):
-            raise ValueError(f"{len(members)} examples of class {kind} cannot give {len(owners)} households one each")
+            raise TooFewError(f"{len(members)} examples of class {kind} cannot give {len(owners)} households one each")
         for owner, piece in zip(owners, np.array_split(members, max(1, len(owners))), strict=False):
             dealt[owner] = np.sort(piece).astype(np.int64)
     return dealt

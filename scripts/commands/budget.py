@@ -46,16 +46,15 @@ def budget(
 
 
 def own_lines(folder: Path) -> Iterator[str]:
-    """From what the phone of one task kept, which nobody else has. Raises DataMissingError where there is no phone's
+    """From what the phone of one task kept, which nobody else has. Raises BadParameter where there is no phone's
     folder, RecordsBusyError while it runs."""
-    from client_agent.data.loader import DataMissingError
     from client_agent.journal import AgentJournal
     from client_agent.privacy.own_figures import own_figures
     from storage.records.journal import Journal
 
     path = folder / "journal"
     if not path.exists():
-        raise DataMissingError(f"{folder}: no phone of a task keeps its state here")
+        raise typer.BadParameter(f"{folder}: no phone of a task keeps its state here")
     journal = AgentJournal(Journal(path))
     try:
         found = own_figures(journal.followed)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from protocol.strict_toml import nearest
 from scripts.commands.options import JsonFile
-from scripts.commands.output_file import provable_folder
+from scripts.commands.output_file import provable, provable_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
     from scripts.evaluate.evaluation import Profile
 
 _FORMS = ("bdp", "normalisation", "sparsity", "appliances", "traffic", "adaptive", "attack")
+
+
+def _provable_report(path: str | Path) -> Path:
+    """What is there already can be written over, before hours of work. Raises OutputError."""
+    from scripts.evaluate.runner import CELLS
+
+    folder = provable_folder(path)
+    provable_folder(folder / CELLS)
+    for name in ("report.json", "report.html"):
+        if (folder / name).exists():
+            provable(folder / name)
+    return folder
 
 
 def evaluate(
@@ -28,7 +41,7 @@ def evaluate(
     report: Annotated[
         Path | None,
         typer.Option(
-            parser=provable_folder,
+            parser=_provable_report,
             metavar="FOLDER",
             help="gets report.json, a page, plots, and each run's result: what was ended goes on from there",
         ),
@@ -74,6 +87,9 @@ def _run(
     from scripts.evaluate.told import tell
 
     chosen = evaluation(what, seeds)
+    keys = [cell.key for cell in chosen.cells(profile)]
+    if not any(key.startswith(only) for key in keys):
+        raise typer.BadParameter(f"--only: no key begins with {only}; {nearest(only, keys)}")
     with Bars(console) as bars:
         kept = run_cells(chosen, profile, folder, bars.watch, only)
     return None if only else tell(chosen, profile, seeds, kept)

@@ -65,10 +65,8 @@ def read_model(path: Path) -> tuple[ModelSpec, TaskSpec | None]:
         data = read_bounded(path, MAX_TASK_FILE_BYTES)
     except OSError as error:
         raise MalformedError(f"{path}: {error.strerror}", fault=Party.OURS) from error
-    if data.lstrip().startswith(b"{"):
-        model = decode(ModelSpec, data.strip())
-        validate(model)
-        return model, None
+    if path.suffix == ".json" or data.lstrip().startswith(b"{"):
+        return _of_json(data, path), None
     toml = TomlFile(data, str(path), max_bytes=MAX_TASK_FILE_BYTES)
     if "task" in toml.tables:
         file = TaskFile(path)
@@ -79,6 +77,15 @@ def read_model(path: Path) -> tuple[ModelSpec, TaskSpec | None]:
     except SpecError as error:
         raise toml.refused(error) from error
     return model, None
+
+
+def _of_json(data: bytes, path: Path) -> ModelSpec:
+    try:
+        model = decode(ModelSpec, data.strip())
+        validate(model)
+    except MalformedError as error:
+        raise MalformedError(f"{path}: {error.args[0]}", fault=Party.OURS) from error
+    return model
 
 
 def measured(model: ModelSpec, clock: Callable[[], float]) -> Cost:

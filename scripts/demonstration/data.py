@@ -10,7 +10,8 @@ import numpy as np
 
 from client_agent.data.appliance_split import households_of_plugs, unseen_folds
 from client_agent.data.datasets import load_digits, load_mnist
-from client_agent.data.partition import dirichlet_partition, equal_partition
+from client_agent.data.loader import DataMissingError
+from client_agent.data.partition import TooFewError, dirichlet_partition, equal_partition
 from client_agent.data.power_windows import HOUR_MINUTES, type_windows
 from client_agent.data.tracebase import load_tracebase
 from client_agent.data.traffic import load_traffic
@@ -35,8 +36,11 @@ class Households:
 
 
 def households_of(dataset: str, clients: int) -> Households:
-    """The same every time. Raises DataMissingError, and ValueError for more clients than the data can give to."""
-    households, test = _DEALERS[dataset](clients)
+    """The same every time. Raises DataMissingError, also where there is not enough for so many clients."""
+    try:
+        households, test = _DEALERS[dataset](clients)
+    except TooFewError as error:
+        raise DataMissingError(f"{dataset}: {error}; --clients can be fewer") from error
     return Households([encode_examples(household) for household in households], encode_examples(test))
 
 
@@ -68,7 +72,7 @@ def _traffic(clients: int) -> Dealt:
     """Sensors in the order of the file, an equal number for each; all of them are tested, on days that nobody has."""
     week = load_traffic(data_folder() / "traffic")
     if clients > len(week.sensors):
-        raise ValueError(f"{len(week.sensors)} sensors cannot give {clients} households one each")
+        raise TooFewError(f"{len(week.sensors)} sensors cannot give {clients} households one each")
     parts = np.array_split(np.arange(len(week.sensors)), clients)
     households = [_joined([week.train(sensor) for sensor in part]) for part in parts]
     test = _joined([week.test(sensor) for sensor in range(len(week.sensors))])

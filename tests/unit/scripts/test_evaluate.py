@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from scripts.cli import app
+from scripts.commands.outcome import OutputError
 from scripts.evaluate import page, plots, registry
 from scripts.evaluate.evaluation import (
     Cell,
@@ -170,6 +171,22 @@ def test_without_matplotlib_nothing_is_begun(
 @pytest.mark.parametrize("words", [["none"], ["bdp", "--profile", "huge"], ["bdp", "--only", "a"], []])
 def test_what_is_not_understood(counting: Counting, words: list[str]) -> None:
     assert CliRunner().invoke(app, ["evaluate", *words]).exit_code == 2
+    assert counting.ran == []
+
+
+def test_a_part_that_nothing_belongs_to_is_said(counting: Counting, tmp_path: Path) -> None:
+    ended = CliRunner().invoke(app, ["evaluate", "bdp", "--only", "secnod", "--report", str(tmp_path), "--no-plots"])
+    assert ended.exit_code == 2
+    assert "did you mean second-0" in " ".join(ended.output.split())
+    assert counting.ran == []
+
+
+@pytest.mark.parametrize("name", ["cells", "report.json", "report.html"])
+def test_what_cannot_be_written_over_is_said_before_the_work(counting: Counting, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("") if name == CELLS else (tmp_path / name).mkdir()
+    ended = CliRunner().invoke(app, ["evaluate", "bdp", "--report", str(tmp_path), "--no-plots"])
+    assert isinstance(ended.exception, OutputError)
+    assert name in str(ended.exception)
     assert counting.ran == []
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from protocol.canonical import encode
-from protocol.errors import MalformedError
+from protocol.errors import MalformedError, Party
 from protocol.messages.learning import MICRO, Layer, ModelSpec
 from protocol.model.specification import dimension_of
 from scripts.cli import app
@@ -72,6 +72,19 @@ def test_what_no_model_is(tmp_path: Path) -> None:
             read_model(_file(tmp_path, text))
     with pytest.raises(MalformedError):
         read_model(tmp_path / "absent")
+
+
+def test_json_that_is_no_model_is_named_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.json"
+    for text, said in (("{}", "fields"), ("[]", "list"), ("null", "NoneType"), ('{"x": 1', "not canonical JSON")):
+        path.write_text(text)
+        with pytest.raises(MalformedError, match=f"model.json: ModelSpec: .*{said}") as caught:
+            read_model(path)
+        assert caught.value.fault == Party.OURS
+    path.write_text(encode(replace(MODEL, layers=(Layer("lineer", {}),))).decode())
+    with pytest.raises(MalformedError, match=r"model\.json: .*lineer") as caught:
+        read_model(path)
+    assert caught.value.fault == Party.OURS
 
 
 def test_size_and_work_of_a_model() -> None:

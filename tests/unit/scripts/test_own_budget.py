@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
-from client_agent.data.loader import DataMissingError
 from client_agent.journal import AgentJournal
 from scripts.cli import app
 from scripts.commands.budget import own_lines
@@ -41,7 +41,7 @@ def test_a_task_that_holds_nobody_out_has_none(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_phones_is_not_made_one(tmp_path: Path) -> None:
-    with pytest.raises(DataMissingError, match="no phone"):
+    with pytest.raises(typer.BadParameter, match="no phone"):
         list(own_lines(tmp_path / "other"))
     assert not (tmp_path / "other").exists()
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
 
+from protocol.identifiers import Size
 from protocol.messages.chain import Event, KeyRequested
+from storage.ledger.ethereum.decoding import EVENT_TYPES
 from storage.ledger.event_file import EventFile
 from storage.ledger.follower import LAG_BLOCKS, MAX_CHECKPOINTS, SAVED_BLOCKS, EventFollower
 from storage.ledger.signer import Signer
@@ -63,6 +66,24 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     file.save(9, b"\7" * 32, (EVENT, replace(EVENT, log_index=1)))
     assert file.load() == (9, b"\7" * 32, (EVENT, replace(EVENT, log_index=1)))
     assert EventFile(file.path, replace(DOMAIN, chain_id=5)).load() is None
+
+
+@pytest.mark.parametrize("kind", EVENT_TYPES.values(), ids=lambda kind: kind.__name__)
+def test_an_event_of_any_kind_is_loaded_as_it_was(kind: type[Event], tmp_path: Path) -> None:
+    event = _value(kind)
+    file = EventFile(tmp_path / "events", DOMAIN)
+    file.save(9, b"\7" * 32, (event,))
+    assert file.load() == (9, b"\7" * 32, (event,))
+
+
+def _value(hint: Any) -> Any:
+    """One that a field may have."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        return hint(**{name: _value(inner) for name, inner in get_type_hints(hint, include_extras=True).items()})
+    base, *limits = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    if base is bytes:
+        return b"\1" * next((limit.length for limit in limits if isinstance(limit, Size)), 1)
+    return () if get_origin(base) is tuple else base(1)
 
 
 @pytest.mark.parametrize(
