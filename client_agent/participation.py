@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +34,8 @@ from protocol.round.eligibility import check_rostered
 from protocol.round.planning import choose_index_set
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
+from protocol.round.training import Assignment
 from protocol.round.update import Update, prepare_update
-from protocol.sparse.index_set import IndexSet
 from protocol.task.continuation import continuation
 from protocol.task.documents import Absent, Kind, Lack
 from protocol.text import shown
@@ -118,16 +118,20 @@ class Participation:
 
         With it what it took of single examples, where somebody wants to know."""
         plan, sent = scheme.plan, choose_index_set(spec, scheme.plan.round)
+
+        def assigned(learning: LearningTerms) -> Assignment:
+            return Assignment(parameters, learning, sent, self.randomness, scheme.label.hex())
+
         try:
             self._charge(spec, plan)
         except HearthError as error:
             learning = self.rung.terms(spec, plan, None)
-            return self._without_examples(household, scheme, parameters, learning, sent, error), None
+            return self._without_examples(household, plan, assigned(learning), error), None
         learning = self.rung.terms(spec, plan, household)
         try:
-            update = prepare_update(household, parameters, learning, sent, self.randomness, scheme.label.hex())
+            update = prepare_update(household, assigned(learning))
         except Exception as error:  # whatever it is: it comes of this household's data, or of its machine
-            return self._without_examples(household, scheme, parameters, learning, sent, error), None
+            return self._without_examples(household, plan, assigned(learning), error), None
         return update, followed_in(update, learning, spec.privacy)
 
     def _require_time(self, spec: TaskSpec, due: int) -> None:
@@ -156,20 +160,13 @@ class Participation:
         return DataUse(consented.data_set, consented.binding, envelope, learning.mechanism, learning.bayesian)
 
     def _without_examples(
-        self,
-        household: Household,
-        scheme: RoundScheme,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        reason: Exception,
+        self, household: Household, plan: RoundPlan, assignment: Assignment, reason: Exception
     ) -> Update:
         """Noise alone, which costs no privacy."""
-        plan, purpose = scheme.plan, f"{scheme.label.hex()}/no examples"
         why = shown(str(reason)) or type(reason).__name__
         self.tell(f"round {plan.round}: the update holds none of your examples. {why}")
-        alone = household.noise_alone(learning)
-        return prepare_update(alone, parameters, learning, sent, self.randomness, purpose)
+        alone = household.noise_alone(assignment.learning)
+        return prepare_update(alone, replace(assignment, purpose=f"{assignment.purpose}/no examples"))
 
     def _is_gone(self, layout: Layout, model: Digest) -> bool:
         return isinstance(read_content(self.store, model, layout.max_bytes), Lack)

@@ -86,8 +86,11 @@ def prepare() -> None:
 @app.command()
 def demo(
     dataset: Annotated[
-        str, typer.Option(help="digits (bundled), or mnist, appliances, traffic (from HEARTH_DATA_DIR)")
+        str, typer.Option(help="digits (bundled), or mnist, appliances, next-hour, traffic (from HEARTH_DATA_DIR)")
     ] = "digits",
+    partition: Annotated[
+        str | None, typer.Option(help="who gets what: iid, dirichlet or one-class (digits, mnist), household (others)")
+    ] = None,
     clients: Annotated[int, typer.Option(min=3, max=100, help="households")] = 10,
     rounds: Annotated[int, typer.Option(min=1, max=1000)] = 10,
     chain: Annotated[str, typer.Option(help="memory, anvil, or the RPC URL of a chain")] = "memory",
@@ -105,19 +108,34 @@ def demo(
     """One whole task on this machine, every role a process of its own: posted, trained, paid, audited."""
     from rich.console import Console
 
+    from scripts.demonstration.data import PARTITIONS
     from scripts.demonstration.mechanisms import MECHANISMS
     from scripts.demonstration.run import DemoOptions, run_demo
 
     if mechanism not in MECHANISMS:
         raise typer.BadParameter(f"{mechanism}: {', '.join(MECHANISMS)}")
-    if dataset not in ("digits", "mnist", "appliances", "traffic"):
-        raise typer.BadParameter(f"{dataset}: digits, mnist, appliances or traffic")
+    if dataset not in PARTITIONS:
+        raise typer.BadParameter(f"{dataset}: {', '.join(PARTITIONS)}")
+    if partition not in (None, *PARTITIONS[dataset]):
+        raise typer.BadParameter(f"--partition {partition}: {dataset} is dealt out by {', '.join(PARTITIONS[dataset])}")
     if suite not in ("fe64", "pad"):
         raise typer.BadParameter(f"{suite}: fe64 or pad")
     if chain not in ("memory", "anvil") and chain_id is None:
         raise typer.BadParameter("a chain by URL needs its --chain-id")
     options = DemoOptions(
-        dataset, clients, rounds, chain, seed, json_file, keep, keystore, password_file, suite, chain_id, mechanism
+        dataset=dataset,
+        clients=clients,
+        rounds=rounds,
+        chain=chain,
+        seed=seed,
+        json_file=json_file,
+        keep=keep,
+        keystore=keystore,
+        password_file=password_file,
+        suite=suite,
+        chain_id=chain_id,
+        mechanism=mechanism,
+        partition=partition or PARTITIONS[dataset][0],
     )
     raise typer.Exit(run_demo(options, Console()))
 

@@ -18,7 +18,7 @@ settings.load_profile("hearth")
 ROOT = Path(__file__).parent
 # what starts processes or chains, or uses what does
 OUTSIDE = re.compile(
-    r"^(import|from) (subprocess|http\.server|multiprocessing|tests\.ports\.(chains|kubo_\w+)|tests\.tiny_task"
+    r"^(import|from) (subprocess|multiprocessing|tests\.ports\.(chains|kubo_\w+)|tests\.tiny_task"
     r"|tests\.played_task|tests\.ports\.ledger_scene|scripts\.chain\.\w+|scripts\.launcher|tests\.contracts\.\w+|web3)\b",
     re.MULTILINE,
 )

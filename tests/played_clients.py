@@ -23,6 +23,7 @@ from protocol.randomness import SeededRandomness
 from protocol.round.commitments import batch_of, batch_root, committed_set
 from protocol.round.reference import Household
 from protocol.round.sealing import commit_to, encrypt_update
+from protocol.round.training import Assignment
 from protocol.round.update import prepare_update
 from protocol.round.windows import enrolment_window
 from protocol.screening.verdict import Unfit
@@ -92,7 +93,8 @@ def deliver(
     """One client's signed commitment, and what the store then has of its ciphertext."""
     household, scheme = player.households[client], player.scheme(plan)
     update = prepare_update(
-        household.trainer, player.trained.parameters, plan.learning, sent, household.randomness, scheme.label.hex()
+        household.trainer,
+        Assignment(player.trained.parameters, plan.learning, sent, household.randomness, scheme.label.hex()),
     )
     keys = ratchet(household.master_keys, plan.key_epoch)
     if client in conduct.garbled:

@@ -11,15 +11,14 @@ import numpy.typing as npt
 
 from protocol.encryption.envelope import EncryptionKeyPair
 from protocol.identifiers import Address
-from protocol.messages.learning import Layer, LearningTerms, ModelSpec
+from protocol.messages.learning import Layer, ModelSpec
 from protocol.messages.task import CohortTerms, Committee, TaskSpec
 from protocol.model.dataset import encode_labelled
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
-from protocol.randomness import Randomness, SeededRandomness
-from protocol.round.training import Training
+from protocol.randomness import SeededRandomness
+from protocol.round.training import Assignment, Training
 from protocol.signing import address_of
-from protocol.sparse.index_set import IndexSet
 from scripts.chain.server import chain_in_background
 from storage.content.memory import MemoryStore
 from storage.ledger.ethereum.ledger import deploy
@@ -65,18 +64,13 @@ class TinyTrainer:
     Inputs are not negative, so after the first round no example is of class 0 any more, whatever was drawn.
     """
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
-        draws = np.frombuffer(randomness.draw(f"{purpose}/train", len(parameters)), dtype=np.uint8)
+    def train(self, assignment: Assignment) -> Training:
+        parameters = assignment.parameters
+        drawn = assignment.randomness.draw(f"{assignment.purpose}/train", len(parameters))
+        draws = np.frombuffer(drawn, dtype=np.uint8)
         delta: npt.NDArray[np.float64] = (1.0 + draws.astype(np.float64)) / 100 + 0.01 * parameters
         delta[:6] = delta[24] = 0.0  # the weights and the bias of class 0
-        return Training(delta[sent.indices], ())
+        return Training(delta[assignment.sent.indices], ())
 
 
 def authority_key(j: int) -> bytes:

@@ -19,6 +19,7 @@ LEAST_WATTS: Final = 5.0  # a window that never has more is of an appliance that
 WINDOW_MINUTES: Final = 240
 HOUR_MINUTES: Final = 60
 LAGS: Final = 12  # hours
+TWICE_MICRO: Final = 173_287  # between two :func:`scaled` powers one of which is twice the other: ln(2) / 4
 
 Reals32 = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.int64]

@@ -8,7 +8,6 @@ figure may count that of an assumed number of them. A model's bound is for the s
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from client_agent.privacy.noise import rounded_gaussian
 from client_agent.training.dp_sgd import NONE_HELD_OUT, Admission, Named, Sums, charge, lengths_of
@@ -16,10 +15,8 @@ from client_agent.training.evidence import evidence_of
 from client_agent.training.sampling import sampled
 from protocol.errors import MalformedError, Party
 from protocol.messages.learning import LearningTerms
-from protocol.randomness import Randomness
-from protocol.round.training import NOBODY, Followed, Training
+from protocol.round.training import NOBODY, Assignment, Followed, Training
 from protocol.sparse.grid import clip_of, noise_of, step_of
-from protocol.sparse.index_set import IndexSet
 
 
 class Aggregated:
@@ -31,19 +28,13 @@ class Aggregated:
     def __init__(self, gradients: Sums, held_out: Named = NONE_HELD_OUT, admission: Admission | None = None) -> None:
         self._gradients, self._held_out, self._admission = gradients, held_out, admission
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
+    def train(self, assignment: Assignment) -> Training:
         """Raises MalformedError for terms with several local steps: the later ones would not be linear in the first."""
+        learning, sent, randomness = assignment.learning, assignment.sent, assignment.randomness
         require_one_step(learning)
-        point, count = parameters.astype(np.float64), len(sent.indices)
+        point, count = assignment.parameters.astype(np.float64), len(sent.indices)
         rate, clip = learning.mechanism.sampling_rate_ppm, clip_of(learning.mechanism, sent)
-        chosen = sampled(len(self._gradients), rate, randomness, f"{purpose}/sample/0")
+        chosen = sampled(len(self._gradients), rate, randomness, f"{assignment.purpose}/sample/0")
         held_out = Followed(self._held_out.names, lengths_of(self._held_out.gradients, point, sent, clip)[None])
         trained = NOBODY
         if self._admission is not None:
@@ -51,7 +42,7 @@ class Aggregated:
             trained = Followed(self._admission.names, charged[None])
             chosen = chosen[charged[chosen] > 0]
         found = self._gradients.clipped_sum(point, sent.indices, chosen, clip)
-        noise = rounded_gaussian(noise_of(learning, count), count, randomness.draw, f"{purpose}/noise/0")
+        noise = rounded_gaussian(noise_of(learning, count), count, randomness.draw, f"{assignment.purpose}/noise/0")
         whole, evidence = -(found.total + noise), (evidence_of(found.norms, clip),)
         return Training(whole.astype(np.float64) * step_of(learning, sent), evidence, held_out, trained, whole)
 

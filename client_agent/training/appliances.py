@@ -14,11 +14,9 @@ from client_agent.training.dp_sgd import DpSgd
 from client_agent.training.gradients import ClippedSum
 from client_agent.training.plain_sums import PlainSums, plain_sum
 from client_agent.training.sampling import Chosen, subset
-from protocol.messages.learning import LearningTerms
 from protocol.randomness import Randomness
-from protocol.round.training import Training
+from protocol.round.training import Assignment, Training
 from protocol.sparse.grid import units_of_clip
-from protocol.sparse.index_set import IndexSet
 
 Reals = npt.NDArray[np.float64]
 
@@ -61,14 +59,7 @@ class ByAppliance:
     def __init__(self, gradients: PlainSums, owners: npt.NDArray[np.int64]) -> None:
         self._gradients, self._owners = gradients, owners
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
-        most = learning.mechanism.unit_examples
-        sums = ApplianceSums(self._gradients, self._owners, most, randomness, purpose)
-        return DpSgd(sums).train(parameters, learning, sent, randomness, purpose)
+    def train(self, assignment: Assignment) -> Training:
+        most = assignment.learning.mechanism.unit_examples
+        sums = ApplianceSums(self._gradients, self._owners, most, assignment.randomness, assignment.purpose)
+        return DpSgd(sums).train(assignment)

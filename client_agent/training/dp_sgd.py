@@ -19,10 +19,9 @@ from client_agent.privacy.noise import rounded_gaussian
 from client_agent.training.evidence import evidence_of
 from client_agent.training.gradients import ClippedSum
 from client_agent.training.sampling import Chosen, sampled
-from protocol.messages.learning import MICRO, LearningTerms
+from protocol.messages.learning import MICRO
 from protocol.model.layout import within_bound
-from protocol.randomness import Randomness
-from protocol.round.training import LENGTH_PARTS, NOBODY, Followed, StepEvidence, Training
+from protocol.round.training import LENGTH_PARTS, NOBODY, Assignment, Followed, StepEvidence, Training
 from protocol.sparse.index_set import IndexSet
 
 Lengths = npt.NDArray[np.uint16]
@@ -85,14 +84,8 @@ class DpSgd:
         """``admission``: for the steps of one training; None where no example has a budget of its own."""
         self._gradients, self._held_out, self._admission = gradients, held_out, admission
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
+    def train(self, assignment: Assignment) -> Training:
+        learning, sent, randomness = assignment.learning, assignment.sent, assignment.randomness
         mechanism, optimiser, count = learning.mechanism, learning.optimiser, len(sent.indices)
         # a gradient that is cut down to a share of its coordinates is shorter, and noise is added to the share alone
         clip, rate = mechanism.clip_micro / MICRO * sqrt(sent.share), optimiser.learning_rate_micro / MICRO
@@ -100,18 +93,18 @@ class DpSgd:
         std = Fraction(learning.noise_multiplier_micro * units, MICRO)
         rate_ppm = mechanism.sampling_rate_ppm
         public_count = rate_ppm / MICRO * optimiser.reference_count  # never this household's own
-        start = parameters.astype(np.float64)
+        start = assignment.parameters.astype(np.float64)
         current, evidence = start.copy(), list[StepEvidence]()
         held_out, trained = list[Lengths](), list[Lengths]()
         for step in range(mechanism.local_steps):
-            chosen = sampled(len(self._gradients), rate_ppm, randomness, f"{purpose}/sample/{step}")
+            chosen = sampled(len(self._gradients), rate_ppm, randomness, f"{assignment.purpose}/sample/{step}")
             held_out.append(lengths_of(self._held_out.gradients, current, sent, clip))
             if self._admission is not None:
                 charged = charge(self._admission, lengths_of(self._gradients, current, sent, clip))
                 trained.append(charged)
                 chosen = chosen[charged[chosen] > 0]
             clipped = self._gradients.clipped_sum(current, sent.indices, chosen, clip)
-            noise = rounded_gaussian(std, count, randomness.draw, f"{purpose}/noise/{step}")
+            noise = rounded_gaussian(std, count, randomness.draw, f"{assignment.purpose}/noise/{step}")
             noisy = (clipped.total + noise) * (clip / units)
             current[sent.indices] = within_bound(current[sent.indices] - rate * noisy / public_count)
             evidence.append(evidence_of(clipped.norms, clip))

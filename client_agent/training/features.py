@@ -31,8 +31,7 @@ from protocol.model.evaluation import fixed_features
 from protocol.model.layout import within_bound
 from protocol.model.specification import fixed_layers
 from protocol.randomness import Randomness
-from protocol.round.training import StepEvidence, Training
-from protocol.sparse.index_set import IndexSet
+from protocol.round.training import Assignment, StepEvidence, Training
 
 Reals = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -69,20 +68,14 @@ class NoisyFeatures:
         shape = tuple(self._features.shape[1:])
         self._head = replace(model, input_shape=shape, layers=model.layers[len(fixed_layers(model)) :])
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
+    def train(self, assignment: Assignment) -> Training:
+        learning, sent, randomness = assignment.learning, assignment.sent, assignment.randomness
         rate, clip = learning.optimiser.learning_rate_micro / MICRO, learning.mechanism.clip_micro / MICRO
-        start, everybody = parameters.astype(np.float64), np.arange(len(self._labels))
+        start, everybody = assignment.parameters.astype(np.float64), np.arange(len(self._labels))
         current, evidence = start.copy(), list[StepEvidence]()
         for step in range(learning.mechanism.local_steps):
-            chosen = subset(everybody, batch_of(learning), randomness, f"{purpose}/batch/{step}")
-            noisy = self._noisy(self._features[chosen], learning, randomness, f"{purpose}/features/{step}")
+            chosen = subset(everybody, batch_of(learning), randomness, f"{assignment.purpose}/batch/{step}")
+            noisy = self._noisy(self._features[chosen], learning, randomness, f"{assignment.purpose}/features/{step}")
             gradients = Gradients(self._head, noisy, self._labels[chosen], self._weights)
             gradient = plain_sum(gradients, current, sent.indices, np.arange(len(chosen))) / batch_of(learning)
             length = sqrt(float(total(gradient * gradient)))
@@ -103,12 +96,5 @@ class NoisyFeatures:
 class NothingLearnt:
     """Of a household that has no examples, or may not use them: the noise was theirs, so nothing is left."""
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
-        return Training(np.zeros(len(sent.indices)), ())
+    def train(self, assignment: Assignment) -> Training:
+        return Training(np.zeros(len(assignment.sent.indices)), ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 import numpy.typing as npt
@@ -118,6 +119,5 @@ def _padded(chosen: Chosen, arithmetic: Arithmetic) -> Chosen:
 
 def prepare() -> None:
     """Compiles, or loads, the loops of training and evaluation: a process with much work does it by itself."""
-    from client_agent.training import compiled_sums  # noqa: F401
-
+    import_module("client_agent.training.compiled_sums")  # which compiles its loops
     PROCESS.load()

@@ -25,8 +25,8 @@ from protocol.model.specification import dimension_of
 from protocol.privacy.figure import Unit
 from protocol.privacy.mechanisms import kind_of
 from protocol.randomness import Randomness, SeededRandomness
-from protocol.round.training import Trainer, Training
-from protocol.sparse.index_set import IndexSet, everything, select
+from protocol.round.training import Assignment, Trainer, Training
+from protocol.sparse.index_set import everything, select
 
 MAX_SYNTHETIC_NUMBERS: Final = 2**26  # in all inputs together
 
@@ -73,16 +73,9 @@ class FixedTrainer:
         self._material, self._held_out, self._admission = material, held_out, admission
         self._noise = None if secret is None else correlated_noise(secret)
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
-        trainer = trainer_of(Ask(learning, self._material, self._noise, self._held_out, self._admission))
-        return trainer.train(parameters, learning, sent, randomness, purpose)
+    def train(self, assignment: Assignment) -> Training:
+        trainer = trainer_of(Ask(assignment.learning, self._material, self._noise, self._held_out, self._admission))
+        return trainer.train(assignment)
 
 
 def trainer_for(
@@ -140,21 +133,15 @@ class HouseholdTrainer:
             owners_of(examples)
         return len(labels)
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
+    def train(self, assignment: Assignment) -> Training:
+        learning = assignment.learning
         split = self._examples(learning)
         held_out = _named(split.held_out, learning)
         budgets = self._budgets if learning.mechanism.unit == Unit.EXAMPLE else None
         names = _named(split.trained, learning).names
         admission = None if budgets is None else budgets.admission(learning, names)
         trainer = trainer_of(Ask(learning, split.trained, self._noise_for(learning), held_out, admission))
-        return trainer.train(parameters, learning, sent, randomness, purpose)
+        return trainer.train(assignment)
 
     def noise_alone(self, learning: LearningTerms) -> Trainer:
         return trainer_of(Ask(learning, None, self._noise_for(learning)))
@@ -238,7 +225,7 @@ def seconds_of_a_round(
     noise = correlated_noise(randomness.draw("measurement/secret", 32))
     admission = _AdmitAll() if with_budgets else None
     trainer = trainer_of(Ask(spec.learning, material, noise, _named(held_out, spec.learning), admission))
-    trainer.train(parameters, spec.learning, sent, randomness, "measurement")
+    trainer.train(Assignment(parameters, spec.learning, sent, randomness, "measurement"))
     if spec.learning.bayesian.selection_epsilon_micro:
         kept_within(np.zeros(len(some_held_out), dtype=np.uint16), spec.learning, 1)
     return clock() - started

@@ -16,12 +16,10 @@ from client_agent.privacy.noise import rounded_gaussian
 from client_agent.training.evidence import evidence_of
 from client_agent.training.plain_sums import PlainSums, plain_sum
 from client_agent.training.sampling import sampled
-from protocol.messages.learning import MICRO, LearningTerms
+from protocol.messages.learning import MICRO
 from protocol.model.layout import within_bound
-from protocol.randomness import Randomness
-from protocol.round.training import Training
+from protocol.round.training import Assignment, Training
 from protocol.sparse.grid import clip_of, divisor_of, noise_of, units_of_clip
-from protocol.sparse.index_set import IndexSet
 
 Reals = npt.NDArray[np.float64]
 
@@ -32,37 +30,28 @@ class WholeUpdate:
     def __init__(self, gradients: PlainSums) -> None:
         self._gradients = gradients
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
+    def train(self, assignment: Assignment) -> Training:
+        learning, sent = assignment.learning, assignment.sent
         clip, count = clip_of(learning.mechanism, sent), len(sent.indices)
-        learnt = self._learnt(parameters, learning, sent, randomness, purpose)
+        learnt = self._learnt(assignment)
         whole, norms = clipped(learnt, clip, units_of_clip(count))
-        noise = rounded_gaussian(noise_of(learning, count), count, randomness.draw, f"{purpose}/noise")
+        std, draw = noise_of(learning, count), assignment.randomness.draw
+        noise = rounded_gaussian(std, count, draw, f"{assignment.purpose}/noise")
         delta = (whole[:, 0].astype(np.int64) + noise).astype(np.float64) * (clip / units_of_clip(count))
         return Training(delta, (evidence_of(norms, clip),))
 
-    def _learnt(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Reals:
+    def _learnt(self, assignment: Assignment) -> Reals:
         """What the local steps come to, one column, before clip and noise; not finite where a step overflowed."""
+        learning, randomness = assignment.learning, assignment.randomness
         mechanism, rate = learning.mechanism, learning.optimiser.learning_rate_micro / MICRO
-        start, every = parameters.astype(np.float64), np.arange(len(parameters), dtype=np.uint32)
+        start = assignment.parameters.astype(np.float64)
+        every = np.arange(len(start), dtype=np.uint32)
         current = start
         for step in range(mechanism.local_steps):
-            chosen = sampled(len(self._gradients), mechanism.sampling_rate_ppm, randomness, f"{purpose}/sample/{step}")
+            purpose = f"{assignment.purpose}/sample/{step}"
+            chosen = sampled(len(self._gradients), mechanism.sampling_rate_ppm, randomness, purpose)
             gradient = plain_sum(self._gradients, current, every, chosen)
             with np.errstate(over="ignore", invalid="ignore"):
                 current = within_bound(current - rate * gradient / divisor_of(learning))
-        moved: Reals = (current - start)[sent.indices, None]
+        moved: Reals = (current - start)[assignment.sent.indices, None]
         return moved

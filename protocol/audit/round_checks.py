@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from protocol.audit.case import Case, known, read
 from protocol.audit.report import Status, blamed, require, same
@@ -21,7 +21,7 @@ from protocol.round.adaptation import check_steps
 from protocol.round.commitments import batch_root, verify_batch, verify_commitment
 from protocol.round.eligibility import cohort_of
 from protocol.round.objection import batch_window, key_after
-from protocol.round.planning import check_plan, choose_index_set
+from protocol.round.planning import check_plan, choose_index_set, sent_parameters
 from protocol.sparse.index_set import IndexSet
 from protocol.task.continuation import continuation
 from protocol.task.round_facts import RoundFacts
@@ -136,7 +136,8 @@ def _check_batch_time(case: Case, facts: RoundFacts) -> int:
 def _check_plan(case: Case, audit: RoundAudit) -> None:
     opened, number = audit.facts.opened, audit.number
     plan = read(case.state.plan(number), "plan")
-    check_plan(plan, case.spec, case.evidence.domain, case.evidence.task, number)
+    of_its_size = replace(plan, dimension=sent_parameters(case.spec))  # which is for check 9
+    check_plan(of_its_size, case.spec, case.evidence.domain, case.evidence.task, number)
     commit_until = case.evidence.time(opened) + plan.commit_seconds
     deadlines = (commit_until, commit_until + plan.settle_seconds)
     same("deadlines", (opened.commit_until, opened.settle_until), deadlines)
@@ -173,8 +174,9 @@ def _check_cohort(case: Case, audit: RoundAudit) -> None:
 
 def _check_index_set(case: Case, audit: RoundAudit) -> None:
     plan, sent = known(audit.plan, "the plan"), choose_index_set(case.spec, audit.number)
+    audit.plan = None  # nothing more follows from a plan of another size
     same("dimension", plan.dimension, len(sent.indices))
-    audit.sent = sent
+    audit.plan, audit.sent = plan, sent
 
 
 def _check_batch(case: Case, audit: RoundAudit) -> None:

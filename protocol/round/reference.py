@@ -44,7 +44,7 @@ from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
 from protocol.round.sightings import check_sightings, sighting
 from protocol.round.stepping import Stepping
-from protocol.round.training import Trainer
+from protocol.round.training import Assignment, Trainer
 from protocol.round.update import prepare_update
 from protocol.screening.verdict import decide, judged_by_size
 from protocol.signing import Signable, address_of, sign
@@ -119,7 +119,8 @@ def run_round(
     commitments: list[SignedCommitment] = []
     for household in households:
         update = prepare_update(
-            household.trainer, before.parameters, plan.learning, sent, household.randomness, scheme.label.hex()
+            household.trainer,
+            Assignment(before.parameters, plan.learning, sent, household.randomness, scheme.label.hex()),
         )
         keys = ratchet(household.master_keys, plan.key_epoch)
         nonce, body = encrypt_update(scheme, update.values, keys, household.randomness)

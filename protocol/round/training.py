@@ -63,17 +63,23 @@ class Training:
     whole: npt.NDArray[np.int64] | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Assignment:
+    """One training: from ``parameters``, shape (d,), by the terms ``learning``, at the coordinates ``sent`` alone.
+
+    ``purpose`` names this one training and is never used twice with one source of ``randomness``.
+    """
+
+    parameters: npt.NDArray[np.float32]
+    learning: LearningTerms
+    sent: IndexSet
+    randomness: Randomness
+    purpose: str
+
+
 class Trainer(Protocol):
     """Private training on one household's examples."""
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
-        """With the noise of ``learning.noise_multiplier_micro`` in every local step; no other coordinate moves.
-        ``purpose`` names this one training and is never used twice with one source of randomness."""
+    def train(self, assignment: Assignment) -> Training:
+        """With the noise of ``learning.noise_multiplier_micro`` in every local step; no other coordinate moves."""
         ...

@@ -11,10 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from protocol.messages.learning import LearningTerms
-from protocol.randomness import Randomness
-from protocol.round.training import NOBODY, Followed, StepEvidence, Trainer
-from protocol.sparse.index_set import IndexSet
+from protocol.round.training import NOBODY, Assignment, Followed, StepEvidence, Trainer
 from protocol.sparse.quantization import bound, fitting, quantise
 
 
@@ -28,24 +25,18 @@ class Update:
     trained: Followed = NOBODY
 
 
-def prepare_update(
-    trainer: Trainer,
-    parameters: npt.NDArray[np.float32],
-    learning: LearningTerms,
-    sent: IndexSet,
-    randomness: Randomness,
-    purpose: str,
-) -> Update:
+def prepare_update(trainer: Trainer, assignment: Assignment) -> Update:
     """Train on the coordinates that are sent (sample, clip, noise per step), bound, quantise.
 
-    Integers of the public grid are sent as they are: nothing that depends on them cuts or rounds them. ``parameters``
-    have shape (d,). ``purpose`` is never used twice with one source of randomness. Raises MalformedError for a delta
-    that is not finite, and for integers that the terms have too few bits for.
+    Integers of the public grid are sent as they are: nothing that depends on them cuts or rounds them. Raises
+    MalformedError for a delta that is not finite, and for integers that the terms have too few bits for.
     """
-    training = trainer.train(parameters, learning, sent, randomness, purpose)
+    quantiser = assignment.learning.quantiser
+    training = trainer.train(assignment)
     if training.whole is not None:
-        values = fitting(training.whole, learning.quantiser)
+        values = fitting(training.whole, quantiser)
     else:
-        random = randomness.draw(f"{purpose}/quantise", 8 * len(sent.indices))
-        values = quantise(bound(training.delta, learning.quantiser), learning.quantiser, random)
+        drawn = 8 * len(assignment.sent.indices)
+        random = assignment.randomness.draw(f"{assignment.purpose}/quantise", drawn)
+        values = quantise(bound(training.delta, quantiser), quantiser, random)
     return Update(values, training.evidence, training.held_out, training.trained)

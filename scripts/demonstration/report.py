@@ -60,6 +60,7 @@ class DemoReport:
     all_claimed: bool = False
     phone_megabytes: float = 0.0  # the most that any phone needed
     phone_start_seconds: float = 0.0  # of one processor, until the slowest phone asked its first question
+    persistence: float | None = None  # accuracy of the guess that nothing changes, where numbers are predicted
 
     @property
     def accuracy(self) -> list[float]:
@@ -75,6 +76,7 @@ class DemoReport:
         updates = max(1, sum(entry.accepted for entry in self.status.rounds))
         return {
             "accuracy": self.accuracy,
+            "persistence": self.persistence,
             "epsilon": self.status.epsilon,
             "delta": float(f"1e-{self.spec.privacy.delta_exponent}"),
             "accountant": self.spec.privacy.accountant,
@@ -179,6 +181,8 @@ def print_tables(report: DemoReport, audit: Mapping[str, Any], console: Console)
             f"{gas:,}",
         )
     show(console, rounds)
+    if report.persistence is not None:
+        console.print(f"that the last number goes on is right as often as {report.persistence:.4f} (persistence)")
     moves = sorted({name for measured in report.milliseconds_by_move for name in measured})
     seconds = table("Seconds of the edge server's moves", "round", *map(_words, moves))
     for number, measured in enumerate(report.milliseconds_by_move, start=1):

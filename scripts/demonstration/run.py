@@ -24,7 +24,7 @@ from protocol.task.status import MAX_STATUS_BYTES, TaskStatus
 from scripts.chain.testnet import chain_id_of, last_block_of, start_chain
 from scripts.commands.outcome import OutputError, reason
 from scripts.commands.output_file import OutputFile
-from scripts.demonstration.data import Households, households_of
+from scripts.demonstration.data import Households, households_of, persistence_of
 from scripts.demonstration.processes import RoleProcess, Stage
 from scripts.demonstration.report import DemoReport, collect, print_tables
 from scripts.demonstration.screen import doing, progress_of
@@ -60,6 +60,7 @@ class DemoOptions:
     suite: str = "fe64"  # a key of SUITES
     chain_id: int | None = None  # of the chain at an RPC URL; our own are asked
     mechanism: str = "example"  # a key of MECHANISMS
+    partition: str | None = None  # one of the data set's PARTITIONS; None for the usual one
 
 
 def run_demo(options: DemoOptions, console: Console) -> int:
@@ -68,7 +69,7 @@ def run_demo(options: DemoOptions, console: Console) -> int:
     with Stage() as processes:
         stage = DemoStage(_folder(options, processes), processes, options.seed)
         with doing(console, "households, chain, key authorities, edge server"):
-            data = households_of(options.dataset, options.clients)
+            data = households_of(options.dataset, options.clients, options.partition)
             start_infrastructure(stage, options)
         with doing(console, "the manufacturer posts the task with its escrow"):
             post_task(stage, options, data)
@@ -80,7 +81,7 @@ def run_demo(options: DemoOptions, console: Console) -> int:
             stage.run("refund", "manufacturer", "task", "refund", "--task", str(stage.task))
             await_servers(stage)
             verdict = run_auditor(stage)
-            report = _collect(stage, options)
+            report = _collect(stage, options, data)
         print_tables(report, verdict, console)
         result = _as_json(options, report, verdict, stage, time.monotonic() - started)
         written = (json.dumps(result, indent=2, sort_keys=True) + "\n").encode()
@@ -243,12 +244,14 @@ def _edge_status(stage: DemoStage) -> TaskStatus | None:
         return None
 
 
-def _collect(stage: DemoStage, options: DemoOptions) -> DemoReport:
+def _collect(stage: DemoStage, options: DemoOptions, data: Households) -> DemoReport:
     reports = [
         json.loads((stage.folder(client_name(number)) / "report.json").read_text()) for number in range(options.clients)
     ]
     reader = EthereumReader(stage.rpc_url, stage.domain.ledger)
-    return collect(reader, open_store(str(stage.store)), stage.task, _edge_status(stage), reports)
+    report = collect(reader, open_store(str(stage.store)), stage.task, _edge_status(stage), reports)
+    report.persistence = persistence_of(report.spec.model, data.test_set)
+    return report
 
 
 def _as_json(
@@ -256,6 +259,7 @@ def _as_json(
 ) -> dict[str, Any]:
     return {
         "dataset": options.dataset,
+        "partition": options.partition,
         "mechanism": options.mechanism,
         "clients": options.clients,
         "rounds": options.rounds,

@@ -20,7 +20,7 @@ from protocol.messages.task import PrivacyTerms
 from protocol.model.initialization import initial_parameters
 from protocol.privacy.spending import CLASSICAL, spent
 from protocol.randomness import SeededRandomness
-from protocol.round.training import Trainer
+from protocol.round.training import Assignment, Trainer
 from protocol.sparse.index_set import select
 from scripts.evaluate.appliance_run import Fold, figures_of, fold_of, learning_of, model_of
 from scripts.evaluate.evaluation import Progress
@@ -80,5 +80,5 @@ def _gradient(
     """The one appliance's clipped gradient: its noiseless update over minus the learning rate and the divisor."""
     source = SeededRandomness(seed.to_bytes(8, "big")).fork(f"appliance {place}")
     sent = select(ZERO_DIGEST, model, learning, number)
-    delta = trainer.train(parameters, learning, sent, source, f"round {number}").delta
+    delta = trainer.train(Assignment(parameters, learning, sent, source, f"round {number}")).delta
     return -delta * learning.optimiser.reference_count / (learning.optimiser.learning_rate_micro / MICRO)

@@ -45,6 +45,7 @@ SIZES: Final[Mapping[Profile, Sizes]] = {
         audit=Size(400, 100, 3),
         audits={
             "client": Size(400, 100, 1),
+            "example, own rung": Size(400, 100, 1),
             "correlated": Size(400, 100, 4),
             "features, as the paper argues": _ONE_BATCH,
             "features, against its claim": _ONE_BATCH,
@@ -59,6 +60,7 @@ SIZES: Final[Mapping[Profile, Sizes]] = {
         audit=Size(2_000, 100, 5),
         audits={
             "client": Size(2_000, 100, 3),
+            "example, own rung": Size(2_000, 100, 1),
             "correlated": Size(2_000, 100, 8),
             "distributed": Size(1_000, 100, 5),
             "features, as the paper argues": _ONE_BATCH,

@@ -22,7 +22,7 @@ from protocol.model.step import apply_step
 from protocol.model.trained import TrainedModel
 from protocol.randomness import SeededRandomness
 from protocol.round.averaging import average_of
-from protocol.round.training import Trainer
+from protocol.round.training import Assignment, Trainer
 from protocol.round.update import Update, prepare_update
 from protocol.sparse.index_set import IndexSet, select
 
@@ -70,9 +70,9 @@ class Course:
 
     def update(self, number: int, client: int, parameters: Parameters) -> Update:
         """What one client sends in a round."""
-        randomness = self.source.fork(f"client {client}")
-        trainer = self.trainers[client]
-        return prepare_update(trainer, parameters, self.learning, self.sent(number), randomness, f"round {number}")
+        randomness, purpose = self.source.fork(f"client {client}"), f"round {number}"
+        assignment = Assignment(parameters, self.learning, self.sent(number), randomness, purpose)
+        return prepare_update(self.trainers[client], assignment)
 
     def round(self, number: int, model: TrainedModel, cohort: Sequence[int]) -> Played:
         """Rounds count from 1. ``cohort``: the clients whose updates are summed, at least one."""

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import within_bound
 from protocol.model.specification import dimension_of
+from protocol.round.training import Assignment
 from protocol.sparse.index_set import everything, sent_count
 from protocol.sparse.quantization import bound, dequantise, quantise
 from scripts.evaluate.rounds import Cohort, Course, Parameters
@@ -81,7 +82,7 @@ class _State:
     ) -> npt.NDArray[np.int64]:
         course, randomness = self.course, self.course.source.fork(f"client {client}")
         training = course.trainers[client].train(
-            parameters, course.learning, everything(len(parameters)), randomness, f"round {number}"
+            Assignment(parameters, course.learning, everything(len(parameters)), randomness, f"round {number}")
         )
         owed = training.delta + kept * self.residuals.get(client, np.zeros(len(parameters)))
         random = randomness.draw(f"round {number}/quantise", 8 * len(indices))

@@ -36,20 +36,23 @@ Reals = npt.NDArray[np.float64]
 
 EXAMPLES: Final = 1_428  # of a sensor's five days
 BATCH: Final = 32
-CLUSTER_RATE: Final = 0.2  # of learning, where a cluster goes on from the model of all
+RATE: Final = 0.03  # of the first task
+GENTLE_RATE: Final = 0.01  # of the second one, which goes on from the first one's mean
+CLUSTER_RATE: Final = 0.003  # where a cluster goes on from the second one's
 
 
 @dataclass(frozen=True)
 class Size:
-    """``sensors``: the first so many; ``cohort``: of a round; ``rounds``: of all sensors, then of each cluster."""
+    """``sensors``: the first so many; ``cohort``: of a round; ``rounds``: of all sensors, then at the gentle rate, then
+    of each cluster; ``epochs``: of the centralised model."""
 
     sensors: int
     units: int
     cohort: int
     rounds: int
+    gentle_rounds: int
     clusters: int
     cluster_rounds: int
-    local_steps: int
     epochs: int
 
 
@@ -63,51 +66,51 @@ def model_of(size: Size) -> ModelSpec:
     return ModelSpec((LAGS, 1), 1, layers, tolerance_micro=50_000)
 
 
-def learning_of(size: Size, rate: float = 0.5, momentum: float = 0.5) -> LearningTerms:
-    """Without noise: steps of plain descent on the phone, momentum on the server."""
+def learning_of(rate: float) -> LearningTerms:
+    """One step a round without noise, and Adam on the server.
+
+    The clip is no longer than it has to be: gradients of single examples are rounded to parts of it.
+    """
     return LearningTerms(
         mechanism=MechanismTerms(
-            local_steps=size.local_steps,
+            local_steps=1,
             sampling_rate_ppm=BATCH * MICRO // EXAMPLES,
-            clip_micro=20 * MICRO,
+            clip_micro=MICRO,
             noise_multiplier_micro=0,
         ),
-        optimiser=OptimiserTerms(round(rate * MICRO), EXAMPLES),
+        optimiser=OptimiserTerms(MICRO, EXAMPLES),
         sparsity=SparsityTerms(density_ppm=MICRO, scale_micro=MICRO),
-        quantiser=QuantiserTerms(bound_micro=16 * MICRO, bits=26),
+        quantiser=QuantiserTerms(bound_micro=2 * MICRO, bits=26),
         encoding=EncodingTerms(packing=1),
-        server=ServerTerms("momentum", MICRO, round(momentum * MICRO)),
+        server=ServerTerms("adam", round(rate * MICRO), 900_000, 990_000, 10),
     )
 
 
 def federated(size: Size, seed: int, progress: Progress) -> Mapping[str, Any]:
     """Errors of the model of all sensors, of the clusters' models, and of the means of both predictions."""
-    model, learning, data = model_of(size), learning_of(size), week()
-    trainers = [trainer_for(model, data.train(sensor)) for sensor in range(size.sensors)]
-    total = size.rounds + size.clusters * size.cluster_rounds
-    course, rounds = Course(model, learning, trainers, seed), list[tuple[int, float]]()
-    everyone = range(size.sensors)
+    model, data, everyone = model_of(size), week(), range(size.sensors)
+    trainers = [trainer_for(model, data.train(sensor)) for sensor in everyone]
+    of_everyone = size.rounds + size.gentle_rounds
+    total, rounds = of_everyone + size.clusters * size.cluster_rounds, list[tuple[int, float]]()
 
-    def watch(number: int, parameters: Parameters) -> None:
-        if number % max(1, size.rounds // 6) == 0:
-            rounds.append((number, errors(_predictions(model, dict.fromkeys(everyone, parameters)))["MAE"]))
-        progress.advance(number, total)
+    def watch(before: int, number: int, parameters: Parameters) -> None:
+        done = before + number
+        if done % (of_everyone // 5) == 0:
+            rounds.append((done, errors(_predictions(model, dict.fromkeys(everyone, parameters)))["MAE"]))
+        progress.advance(done, total)
 
-    of_all = _averaged(course, size.rounds, drawn(seed, size.sensors, size.cohort), None, watch)
+    cohort = drawn(seed, size.sensors, size.cohort)
+    first = Course(model, learning_of(RATE), trainers, seed)
+    of_all = _averaged(first, size.rounds, cohort, None, partial(watch, 0))
+    second = Course(model, learning_of(GENTLE_RATE), trainers, seed + 1)
+    of_all = _averaged(second, size.gentle_rounds, cohort, of_all, partial(watch, size.rounds))
     clusters = consensus(data.scaled[:ROWS_OF_A_DAY, : size.sensors], size.clusters, seed)
-    own, gently = dict[int, Parameters](), learning_of(size, CLUSTER_RATE, 0.0)
+    own = dict[int, Parameters]()
     for place, members in enumerate(clusters):
-        part = Course(model, gently, [trainers[sensor] for sensor in members], seed + 1)
+        part = Course(model, learning_of(CLUSTER_RATE), [trainers[sensor] for sensor in members], seed + 2)
         cohort = drawn(seed, len(members), min(size.cohort, len(members)))
-        before = size.rounds + place * size.cluster_rounds
-        of_cluster = _averaged(
-            part,
-            size.cluster_rounds,
-            cohort,
-            of_all,
-            partial(_advance, progress, before, total),
-        )
-        own |= dict.fromkeys(members, of_cluster)
+        advance = partial(_advance, progress, of_everyone + place * size.cluster_rounds, total)
+        own |= dict.fromkeys(members, _averaged(part, size.cluster_rounds, cohort, of_all, advance))
     alone, clustered = (_predictions(model, of) for of in (dict.fromkeys(everyone, of_all), own))
     return {
         "all": errors(alone),

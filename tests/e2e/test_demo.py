@@ -32,7 +32,8 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "demonstration.md").read_
 WHAT = re.findall(r"^\| (`[^|]*) \|", PAGE, re.MULTILINE)  # first column, where it begins with a figure's name
 MAY_DIFFER = {name for cell in WHAT for name in re.findall(r"`(\w+)`", cell)}
 KEYS = {
-    *("dataset", "clients", "rounds", "seed", "seconds", "accuracy", "epsilon", "delta", "accountant"),
+    *("dataset", "partition", "persistence"),
+    *("clients", "rounds", "seed", "seconds", "accuracy", "epsilon", "delta", "accountant"),
     *(
         "bytes_per_update",
         "ciphertext_bytes_per_update",

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from backend.key_authority.windows import seeded
@@ -20,16 +19,14 @@ from protocol.canonical import decode
 from protocol.encryption.committee import draw_master_keys, ratchet
 from protocol.encryption.envelope import EncryptionKeyPair
 from protocol.messages.chain import BatchCommitted, Event, RoundOpened
-from protocol.messages.learning import LearningTerms
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch, SignedCommitment
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.model.dataset import decode_labelled, encode_labelled
 from protocol.model.layout import Layout
 from protocol.randomness import Randomness, SeededRandomness
 from protocol.round.planning import choose_index_set
-from protocol.round.training import Training
+from protocol.round.training import Assignment, Training
 from protocol.round.update import prepare_update
-from protocol.sparse.index_set import IndexSet
 from scripts.demonstration.stage import client_name
 from scripts.launcher import module_command
 from storage.content.interface import get_document
@@ -127,7 +124,7 @@ def secrets_of(recorded: Recorded, number: int) -> list[Canary]:
         plan = task.plan(opened.plan)
         parameters = layout.from_safetensors(get_document(task.store, plan.model, layout.max_bytes))
         sent, purpose = choose_index_set(recorded.spec, opened.round), opened.label.hex()
-        update = prepare_update(trainer, parameters, plan.learning, sent, randomness, purpose)
+        update = prepare_update(trainer, Assignment(parameters, plan.learning, sent, randomness, purpose))
         canaries += vector_canaries(role, f"delta {opened.round}", trainer.last_delta)
         canaries += vector_canaries(role, f"update {opened.round}", update.values)
     return canaries
@@ -149,15 +146,8 @@ class _CapturingTrainer:
         self._trainer = HouseholdTrainer(spec.model, loader, spec.schedule.max_examples, print, coins)
         self.last_delta = np.zeros(0)
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
-        training = self._trainer.train(parameters, learning, sent, randomness, purpose)
+    def train(self, assignment: Assignment) -> Training:
+        training = self._trainer.train(assignment)
         self.last_delta = training.delta
         return training
 

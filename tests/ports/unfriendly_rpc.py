@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ from scripts.chain.development import DevelopmentChain
 from scripts.chain.methods import ChainMethods
 from scripts.chain.server import answer_of
 from storage.ledger.ethereum.rpc import NodeProvider
+from tests.answering_server import Answer, answering
 
 SLOW_SECONDS: Final = 0.05
 LAG_BLOCKS: Final = 3  # that the other node is behind, at most
@@ -37,7 +37,6 @@ RESULT_WORDINGS: Final[tuple[tuple[int, str], ...]] = (
     (-32602, "Query timeout exceeded. Consider reducing your block range"),
 )
 
-Send = Callable[[int, dict[str, str], bytes], None]
 Chain = Callable[[bytes], bytes]
 
 
@@ -90,7 +89,7 @@ class UnfriendlyRpc:
         self.told: dict[str, int] = {}
         self.calls: dict[str, int] = {}
 
-    def answer(self, body: bytes, send: Send) -> None:
+    def answer(self, body: bytes) -> Answer:
         """One request: what a node says to it, or what is said in its place."""
         question = json.loads(body)
         with self._lock:
@@ -105,13 +104,12 @@ class UnfriendlyRpc:
                 self.told[what] = self.told.get(what, 0) + 1
         limited = self._limit(question)
         if limited is not None:
-            send(200, {}, json.dumps({"jsonrpc": "2.0", "id": question["id"], "error": limited}).encode())
-        elif what == "lag":
-            send(200, {}, self._lagging(question, lag))
-        elif what:
-            _ANSWERS[what](self, question, body, send)
-        else:
-            send(200, {}, self._bounded(question, self.forward(self._within(question))))
+            return Answer(json.dumps({"jsonrpc": "2.0", "id": question["id"], "error": limited}).encode())
+        if what == "lag":
+            return Answer(self._lagging(question, lag))
+        if what:
+            return _ANSWERS[what](self, question, body)
+        return Answer(self._bounded(question, self.forward(self._within(question))))
 
     def _within(self, question: dict[str, Any]) -> bytes:
         """The chain's own question: a block that is only pretended is its last one."""
@@ -200,39 +198,37 @@ class UnfriendlyRpc:
             found = [log for log in found if int(log["blockNumber"], 16) <= head]
         return json.dumps({**answer, "result": found}).encode()
 
-    def _refuse(self, question: dict[str, Any], send: Send, code: int, message: str, status: int = 200) -> None:
+    def _refuse(self, question: dict[str, Any], code: int, message: str, status: int = 200) -> Answer:
         error = {"code": code, "message": message}
-        send(status, {}, json.dumps({"jsonrpc": "2.0", "id": question["id"], "error": error}).encode())
+        return Answer(json.dumps({"jsonrpc": "2.0", "id": question["id"], "error": error}).encode(), status)
 
-    def _swallow(self, question: dict[str, Any], body: bytes, send: Send) -> None:
+    def _swallow(self, question: dict[str, Any], body: bytes) -> Answer:
         """It is done, and only its answer is lost."""
         self.forward(body)
-        send(502, {}, HTML)
+        return Answer(HTML, 502)
 
-    def _truncate(self, question: dict[str, Any], body: bytes, send: Send) -> None:
+    def _truncate(self, question: dict[str, Any], body: bytes) -> Answer:
         content = self.forward(body)
-        send(200, {"content-length": str(len(content))}, content[: len(content) // 2])
+        return Answer(content[: len(content) // 2], headers={"content-length": str(len(content))})
 
-    def _slow(self, question: dict[str, Any], body: bytes, send: Send) -> None:
+    def _slow(self, question: dict[str, Any], body: bytes) -> Answer:
         threading.Event().wait(SLOW_SECONDS)
-        send(200, {}, self._bounded(question, self.forward(body)))
+        return Answer(self._bounded(question, self.forward(body)))
 
 
-_ANSWERS: Final[dict[str, Callable[[UnfriendlyRpc, dict[str, Any], bytes, Send], None]]] = {
-    "429": lambda _, __, ___, send: send(429, {}, b"Too Many Requests"),
-    "429 with Retry-After": lambda _, __, ___, send: send(429, {"retry-after": "0"}, b""),
-    "busy": lambda rpc, question, _, send: rpc._refuse(question, send, -32005, "request rate limited"),
-    "busy with status": lambda rpc, question, _, send: rpc._refuse(
-        question, send, 429, "compute units per second", 429
-    ),
-    "5xx": lambda _, __, ___, send: send(503, {}, HTML),
-    "page": lambda _, __, ___, send: send(200, {}, HTML),
-    "empty": lambda _, __, ___, send: send(200, {}, b""),
-    "internal": lambda rpc, question, _, send: rpc._refuse(question, send, -32603, "Internal error"),
+_ANSWERS: Final[dict[str, Callable[[UnfriendlyRpc, dict[str, Any], bytes], Answer]]] = {
+    "429": lambda *_: Answer(b"Too Many Requests", 429),
+    "429 with Retry-After": lambda *_: Answer(b"", 429, {"retry-after": "0"}),
+    "busy": lambda rpc, question, _: rpc._refuse(question, -32005, "request rate limited"),
+    "busy with status": lambda rpc, question, _: rpc._refuse(question, 429, "compute units per second", 429),
+    "5xx": lambda *_: Answer(HTML, 503),
+    "page": lambda *_: Answer(HTML),
+    "empty": lambda *_: Answer(),
+    "internal": lambda rpc, question, _: rpc._refuse(question, -32603, "Internal error"),
     "swallowed": UnfriendlyRpc._swallow,
     "truncated": UnfriendlyRpc._truncate,
     "slow": UnfriendlyRpc._slow,
-    "lag": lambda *_: None,  # see answer
+    "lag": lambda *_: Answer(),  # see answer
 }
 
 
@@ -250,33 +246,5 @@ class Private(NodeProvider):
 def unfriendly(rpc: UnfriendlyRpc) -> Iterator[str]:
     """Gives the URL under which it answers."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body in one packet: else each waits for the acknowledgement of the other
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-
-            def send(status: int, headers: dict[str, str], content: bytes) -> None:
-                self.send_response(status)
-                for name, value in ({"content-length": str(len(content))} | headers).items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(content)
-                self.close_connection = "content-length" in headers
-
-            rpc.answer(body, send)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(lambda asked: rpc.answer(asked.body)) as url:
+        yield url

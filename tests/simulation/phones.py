@@ -17,9 +17,8 @@ from client_agent.training.dp_sgd import DpSgd, NoExamples
 from protocol.encryption.committee import Subset
 from protocol.identifiers import sha256
 from protocol.messages.learning import MICRO, LearningTerms
-from protocol.randomness import Randomness, SeededRandomness
-from protocol.round.training import Trainer, Training
-from protocol.sparse.index_set import IndexSet
+from protocol.randomness import SeededRandomness
+from protocol.round.training import Assignment, Trainer, Training
 from protocol.task.acting import NEVER
 from storage.ledger.signer import Signer
 from storage.records.memory import MemoryRecords
@@ -45,16 +44,10 @@ class OneCoordinate:
     def held_out_lengths(self, parameters: npt.NDArray[np.float32], learning: LearningTerms) -> npt.NDArray[np.uint16]:
         return np.zeros(0, dtype=np.uint16)
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
-        step = learning.quantiser.bound_micro / MICRO / (2 ** (learning.quantiser.bits - 1) - 1)
-        return Training(np.where(sent.indices == self._own, step, 0.0), ())
+    def train(self, assignment: Assignment) -> Training:
+        quantiser = assignment.learning.quantiser
+        step = quantiser.bound_micro / MICRO / (2 ** (quantiser.bits - 1) - 1)
+        return Training(np.where(assignment.sent.indices == self._own, step, 0.0), ())
 
 
 class OtherKeys(AgentJournal):

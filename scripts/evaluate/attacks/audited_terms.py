@@ -8,6 +8,7 @@ from typing import Final
 from protocol.messages.charge import Charge
 from protocol.messages.learning import (
     MICRO,
+    BayesianTerms,
     EncodingTerms,
     LearningTerms,
     MechanismTerms,
@@ -36,7 +37,7 @@ def claimed(learning: LearningTerms, rounds: int, most: float = CLAIM) -> Learni
     """With the least noise, in steps of 0.02, that claims ``most`` or less."""
 
     def with_noise(steps: int) -> LearningTerms:
-        return replace(learning, mechanism=replace(learning.mechanism, noise_multiplier_micro=steps * _STEP))
+        return scaled(learning, steps * _STEP)
 
     low, high = 5, 50_000
     while high - low > 1:
@@ -45,8 +46,20 @@ def claimed(learning: LearningTerms, rounds: int, most: float = CLAIM) -> Learni
     return with_noise(high)
 
 
+def scaled(learning: LearningTerms, noise_micro: int) -> LearningTerms:
+    """With this noise multiplier, and rungs as far above it as they were."""
+    before, bayesian = learning.mechanism.noise_multiplier_micro, learning.bayesian
+    return replace(
+        learning,
+        mechanism=replace(learning.mechanism, noise_multiplier_micro=noise_micro),
+        bayesian=replace(bayesian, rungs_micro=tuple(rung * noise_micro // before for rung in bayesian.rungs_micro)),
+    )
+
+
 def without_noise(learning: LearningTerms) -> LearningTerms:
-    return replace(learning, mechanism=replace(learning.mechanism, noise_multiplier_micro=0))
+    """Nor rungs of it, for which examples would be held out."""
+    mechanism = replace(learning.mechanism, noise_multiplier_micro=0)
+    return replace(learning, mechanism=mechanism, bayesian=BayesianTerms())
 
 
 def dense(mechanism: MechanismTerms) -> LearningTerms:

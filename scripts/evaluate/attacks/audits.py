@@ -11,7 +11,14 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from protocol.messages.learning import MICRO, LearningTerms, MechanismTerms, OptimiserTerms, QuantiserTerms
+from protocol.messages.learning import (
+    MICRO,
+    BayesianTerms,
+    LearningTerms,
+    MechanismTerms,
+    OptimiserTerms,
+    QuantiserTerms,
+)
 from protocol.privacy.mechanisms import releases_of
 from protocol.privacy.spending import CLASSICAL
 from scripts.evaluate.attacks import f_dp, one_run
@@ -20,6 +27,7 @@ from scripts.evaluate.attacks.canaries import scene, scores
 from scripts.evaluate.attacks.feature_numbers import BATCH, number_scores
 from scripts.evaluate.attacks.household_canaries import household_scores
 from scripts.evaluate.attacks.one_run import Guesses, guess
+from scripts.evaluate.attacks.rung_canaries import rung_scores
 
 Reals = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -80,6 +88,11 @@ def _gaussian(guesses: Guesses, learning: LearningTerms, rounds: int) -> float:
     return f_dp.epsilon_below(guesses, DELTA)
 
 
+def _at_delta(guesses: Guesses, learning: LearningTerms, rounds: int) -> float:
+    """Of whatever keeps an epsilon at DELTA."""
+    return one_run.largest(lambda epsilon: f_dp.refuted(f_dp.approximate(((epsilon, DELTA),)), guesses))
+
+
 def _pure(guesses: Guesses, learning: LearningTerms, rounds: int) -> float:
     return f_dp.pure_below(guesses)
 
@@ -116,6 +129,10 @@ def _by_households(learning: LearningTerms, size: Size, seed: int) -> Scored:
     return household_scores(learning, size.canaries, size.rounds, seed)
 
 
+def _by_rungs(learning: LearningTerms, size: Size, seed: int) -> Scored:
+    return rung_scores(learning, size.canaries, seed)
+
+
 def _by_numbers(there: bool) -> Callable[[LearningTerms, Size, int], Scored]:
     def score(learning: LearningTerms, size: Size, seed: int) -> Scored:
         return number_scores(learning, size.canaries, seed, there)
@@ -136,6 +153,13 @@ _CLIENT: Final = replace(
     optimiser=OptimiserTerms(learning_rate_micro=5 * MICRO, reference_count=20),
 )
 
+_RUNGS: Final = BayesianTerms(
+    epsilon_micro=3 * MICRO // 2,  # the first rung keeps no example within it that is at the clip, the second every one
+    held_out_ppm=200_000,
+    rungs_micro=(FIRST_NOISE, 2 * FIRST_NOISE),
+    selection_epsilon_micro=MICRO // 2,
+)
+
 AUDITS: Final = (
     Audit("example", dense(ONE_STEP), _by_canaries(1), _gaussian),
     Audit("example, a quarter sent", sparse(dense(ONE_STEP)), _by_canaries(1), _gaussian),
@@ -151,6 +175,7 @@ AUDITS: Final = (
         _by_canaries(1, windows=3),
         _gaussian,
     ),
+    Audit("example, own rung", replace(dense(ONE_STEP), bayesian=_RUNGS), _by_rungs, _at_delta),
     Audit("client", _CLIENT, _by_households, _gaussian),
     Audit(
         "distributed",

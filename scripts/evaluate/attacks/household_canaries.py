@@ -15,6 +15,7 @@ from client_agent.data.datasets import load_digits
 from protocol.messages.learning import Layer, LearningTerms, ModelSpec
 from protocol.model.dataset import Examples
 from protocol.randomness import SeededRandomness
+from protocol.round.training import Assignment
 from protocol.round.update import prepare_update
 from protocol.sparse.quantization import meaning
 from scripts.evaluate.attacks.audited_terms import without_noise
@@ -47,9 +48,9 @@ def household_scores(learning: LearningTerms, households: int, rounds: int, seed
         sent = course.sent(number)
         for one in range(households):
             own = source.fork(f"household {one}")
-            update = prepare_update(noisy[one], start, learning, sent, own, f"round {number}")
-            expected = exact[one].train(start, without_noise(learning), sent, own, f"expected {number}").delta
-            found[one] += expected @ meaning(update.values, learning, sent)
+            update = prepare_update(noisy[one], Assignment(start, learning, sent, own, f"round {number}"))
+            quiet = Assignment(start, without_noise(learning), sent, own, f"expected {number}")
+            found[one] += exact[one].train(quiet).delta @ meaning(update.values, learning, sent)
     return found, included
 
 

@@ -9,7 +9,7 @@ product's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -23,9 +23,7 @@ from protocol.messages.learning import Layer, LearningTerms, ModelSpec
 from protocol.model.dataset import Array, Examples
 from protocol.model.initialization import initial_parameters
 from protocol.model.trained import TrainedModel
-from protocol.randomness import Randomness
-from protocol.round.training import Training
-from protocol.sparse.index_set import IndexSet
+from protocol.round.training import Assignment, Training
 from scripts.evaluate.attacks.audited_terms import without_noise
 from scripts.evaluate.attacks.training import trainers_for
 from scripts.evaluate.centralised import scores
@@ -103,10 +101,8 @@ class _Dishonest:
         self._terms = without_noise(learning)
         (self._trainer,) = trainers_for(MODEL, [examples], self._terms, 0)
 
-    def train(
-        self, parameters: Parameters, learning: LearningTerms, sent: IndexSet, randomness: Randomness, purpose: str
-    ) -> Training:
-        return self._trainer.train(parameters, self._terms, sent, randomness, purpose)
+    def train(self, assignment: Assignment) -> Training:
+        return self._trainer.train(replace(assignment, learning=self._terms))
 
 
 def _shares(images: Array, labels: Array, seed: int) -> list[Examples]:

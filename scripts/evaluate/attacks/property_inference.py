@@ -20,6 +20,7 @@ from client_agent.data.datasets import load_digits
 from protocol.messages.learning import LearningTerms, ModelSpec
 from protocol.model.dataset import Array, Examples
 from protocol.randomness import SeededRandomness
+from protocol.round.training import Assignment
 from protocol.round.update import prepare_update
 from protocol.sparse.index_set import IndexSet
 from protocol.sparse.quantization import meaning
@@ -151,7 +152,7 @@ class _Group:
         rows = []
         for household, trainer in enumerate(self._trainers):
             own = self._source.fork(f"household {household}")
-            update = prepare_update(trainer, before, self._learning, sent, own, f"round {number}")
+            update = prepare_update(trainer, Assignment(before, self._learning, sent, own, f"round {number}"))
             rows.append(meaning(update.values, self._learning, sent))
         return np.array(rows)
 

@@ -46,7 +46,7 @@ from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
 from protocol.model.trained import Control, TrainedModel
 from protocol.privacy.spending import spent
-from protocol.randomness import Randomness, SeededRandomness
+from protocol.randomness import SeededRandomness
 from protocol.round.commitments import (
     batch_of,
     batch_root,
@@ -56,10 +56,9 @@ from protocol.round.commitments import (
     receipt_of,
 )
 from protocol.round.planning import plan_round, terms_of
-from protocol.round.training import Trainer, Training
+from protocol.round.training import Assignment, Trainer, Training
 from protocol.round.windows import first_round, window_of
 from protocol.sparse.codec import encode_sums
-from protocol.sparse.index_set import IndexSet
 from protocol.task.documents import Kind
 from protocol.task.fold import fold
 from storage.content.memory import MemoryStore
@@ -82,15 +81,8 @@ class SmallTrainer:
     def held_out_lengths(self, parameters: npt.NDArray[np.float32], learning: LearningTerms) -> npt.NDArray[np.uint16]:
         return np.zeros(0, dtype=np.uint16)
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
-        return Training(parameters[sent.indices].astype(np.float64) + 0.5, ())
+    def train(self, assignment: Assignment) -> Training:
+        return Training(assignment.parameters[assignment.sent.indices].astype(np.float64) + 0.5, ())
 
 
 class PlayedServer:

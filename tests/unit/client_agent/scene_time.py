@@ -7,13 +7,7 @@ from math import floor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from protocol.messages.learning import LearningTerms
-from protocol.randomness import Randomness
-from protocol.round.training import Training
-from protocol.sparse.index_set import IndexSet
+from protocol.round.training import Assignment, Training
 from tests.samples import sample_spec
 from tests.unit.client_agent.scene_phone import UNTIL_BATCH, UNTIL_END, Phone
 from tests.unit.client_agent.scene_server import COMMIT_SECONDS, ROUNDS, PlayedServer, SmallTrainer
@@ -64,19 +58,12 @@ class Home(SmallTrainer):
         self.time.pass_by(self._seconds / 4)
         return super().check()
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
+    def train(self, assignment: Assignment) -> Training:
         assert self.time is not None
         self.time.pass_by(self._seconds)
         if self._error is not None:
             raise self._error
-        return super().train(parameters, learning, sent, randomness, purpose)
+        return super().train(assignment)
 
 
 def _watched(phone: Phone, time: Time) -> list[Contact]:

@@ -13,7 +13,7 @@ from client_agent.training.trainers import trainer_for
 from protocol.messages.learning import MICRO, Layer, LearningTerms, ModelSpec
 from protocol.model.dataset import OWNERS, Examples
 from protocol.randomness import SeededRandomness
-from protocol.round.training import Training
+from protocol.round.training import Assignment, Training
 from protocol.sparse.grid import clip_of, units_of_clip
 from protocol.sparse.index_set import IndexSet, everything
 from tests.samples import with_terms
@@ -49,7 +49,7 @@ def trained(
     seed: bytes = b"tiny",
 ) -> Training:
     trainer = trainer_for(TINY, examples, secret=SECRET)
-    return trainer.train(point, learning, sent, SeededRandomness(seed), f"round {sent.round_number}")
+    return trainer.train(Assignment(point, learning, sent, SeededRandomness(seed), f"round {sent.round_number}"))
 
 
 def steps_of(delta: npt.NDArray[np.float64], learning: LearningTerms, moved: float = 1.0) -> list[int]:

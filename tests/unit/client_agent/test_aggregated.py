@@ -17,6 +17,7 @@ from protocol.model.layout import PARAMETER_BOUND
 from protocol.model.step import apply_step
 from protocol.model.trained import TrainedModel
 from protocol.randomness import SeededRandomness
+from protocol.round.training import Assignment
 from protocol.round.update import prepare_update
 from protocol.sparse.grid import step_of, units_of_clip
 from tests.samples import with_terms
@@ -57,7 +58,7 @@ def test_what_is_sent_is_sum_plus_noise_to_the_last_integer(seed: int, std: int,
     learning, sent = with_terms(DISTRIBUTED, noise_multiplier_micro=std), some(LINEAR, np.arange(0, 39, 2))
     start, gradients = np.full(39, at * PARAMETER_BOUND, dtype=np.float32), gradients_of(LINEAR, 9, seed)
     values = {
-        name: prepare_update(Aggregated(sums), start, terms, sent, SeededRandomness(b"n"), f"{seed}").values
+        name: prepare_update(Aggregated(sums), Assignment(start, terms, sent, SeededRandomness(b"n"), f"{seed}")).values
         for name, sums, terms in (
             ("both", gradients, learning),
             ("noise", NoExamples(), learning),
@@ -70,7 +71,9 @@ def test_what_is_sent_is_sum_plus_noise_to_the_last_integer(seed: int, std: int,
 
 def test_nothing_is_drawn_but_the_sample_and_the_noise() -> None:
     recorder = Recorder(b"recorder")
-    prepare_update(Aggregated(gradients_of(LINEAR, 5, 1)), START, DISTRIBUTED, everything(LINEAR), recorder, "r")
+    prepare_update(
+        Aggregated(gradients_of(LINEAR, 5, 1)), Assignment(START, DISTRIBUTED, everything(LINEAR), recorder, "r")
+    )
     assert recorder.drawn == [("r/sample/0", 40), ("r/noise/0/upper", 8 * 39)]
 
 
@@ -80,9 +83,15 @@ def test_the_model_moves_as_by_one_step_of_all_households_together() -> None:
     phones = [gradients_of(LINEAR, 7, seed) for seed in (1, 2)]
     sums = np.zeros(len(sent.indices), dtype=np.int64)
     for weight, gradients in zip(weights, phones, strict=True):
-        sums += weight * prepare_update(Aggregated(gradients), point, QUIET, sent, SeededRandomness(b"x"), "r").values
+        sums += (
+            weight
+            * prepare_update(Aggregated(gradients), Assignment(point, QUIET, sent, SeededRandomness(b"x"), "r")).values
+        )
     after = apply_step(TrainedModel(point), sent, sums, sum(weights), QUIET).parameters
-    alone = [DpSgd(gradients).train(point, QUIET, sent, SeededRandomness(b"x"), "r").delta for gradients in phones]
+    alone = [
+        DpSgd(gradients).train(Assignment(point, QUIET, sent, SeededRandomness(b"x"), "r")).delta
+        for gradients in phones
+    ]
     mean = sum(weight * delta for weight, delta in zip(weights, alone, strict=True)) / sum(weights)
     np.testing.assert_allclose(after[sent.indices] - point[sent.indices], mean, atol=1e-6)
     assert np.abs(mean).max() > 1e-3
@@ -94,7 +103,7 @@ def test_the_noise_of_many_phones_adds_up_in_the_sum() -> None:
     phones, sums = 400, np.zeros(39)
     for phone in range(phones):
         randomness = SeededRandomness(b"phones").fork(f"{phone}")
-        sums += prepare_update(NOBODY, START, learning, wide, randomness, "r").values
+        sums += prepare_update(NOBODY, Assignment(START, learning, wide, randomness, "r")).values
     expected = 0.5 * units_of_clip(39) * phones**0.5
     assert np.sqrt((sums**2).mean()) == pytest.approx(expected, rel=4 / np.sqrt(2 * 39))
 
@@ -102,8 +111,8 @@ def test_the_noise_of_many_phones_adds_up_in_the_sum() -> None:
 def test_delta_and_evidence_are_those_of_one_step() -> None:
     sent, point = some(LINEAR, np.arange(0, 39, 2)), START
     gradients = gradients_of(LINEAR, 9, 1)
-    one = Aggregated(gradients).train(point, QUIET, sent, SeededRandomness(b"x"), "r")
-    other = DpSgd(gradients).train(point, QUIET, sent, SeededRandomness(b"x"), "r")
+    one = Aggregated(gradients).train(Assignment(point, QUIET, sent, SeededRandomness(b"x"), "r"))
+    other = DpSgd(gradients).train(Assignment(point, QUIET, sent, SeededRandomness(b"x"), "r"))
     np.testing.assert_allclose(one.delta, other.delta, rtol=1e-9, atol=1e-12)
     assert one.evidence == other.evidence
     assert one.whole is not None
@@ -114,10 +123,10 @@ def test_delta_and_evidence_are_those_of_one_step() -> None:
 def test_several_local_steps_are_refused() -> None:
     twice = with_terms(DISTRIBUTED, local_steps=2)
     with pytest.raises(MalformedError, match="2 local steps"):
-        NOBODY.train(START, twice, everything(LINEAR), SeededRandomness(b""), "r")
+        NOBODY.train(Assignment(START, twice, everything(LINEAR), SeededRandomness(b""), "r"))
 
 
 def test_integers_that_do_not_fit_are_never_cut() -> None:
     few = with_terms(DISTRIBUTED, bits=8)
     with pytest.raises(MalformedError, match="8 bits"):
-        prepare_update(NOBODY, START, few, everything(LINEAR), SeededRandomness(b""), "r")
+        prepare_update(NOBODY, Assignment(START, few, everything(LINEAR), SeededRandomness(b""), "r"))

@@ -18,6 +18,7 @@ from protocol.messages.learning import MICRO, LearningTerms
 from protocol.model.dataset import OWNERS, Examples, decode_labelled, encode_examples
 from protocol.privacy.mechanisms import KINDS
 from protocol.randomness import SeededRandomness
+from protocol.round.training import Assignment
 from protocol.sparse.grid import step_of, units_of_clip
 from tests.samples import with_terms
 from tests.unit.client_agent.scene_learning import LINEAR, Recorder, everything, gradients_of, point_of
@@ -96,7 +97,7 @@ def test_a_step_takes_no_more_windows_than_the_task_allows_and_others_every_time
 def test_appliances_are_sampled_and_not_their_windows() -> None:
     recorder = Recorder(b"recorder")
     trainer = trainer_for(TINY, examples_of((0, 1, 2, 3), [5, 5, 5, 8]))
-    trainer.train(POINTS[0], with_terms(APPLIANCE, unit_examples=2), EVERYTHING, recorder, "r")
+    trainer.train(Assignment(POINTS[0], with_terms(APPLIANCE, unit_examples=2), EVERYTHING, recorder, "r"))
     assert recorder.drawn == [("r/sample/0", 16), ("r/windows/0/0", 24)]  # two appliances; two windows of three
 
 
@@ -123,7 +124,7 @@ def test_every_mechanism_of_the_agreement_has_a_trainer_with_and_without_example
     assert len(trained(examples_of((0, 1, 3), [1, 1, 2]), learning, POINTS[1]).delta) == 4
     noise = trainer_for(TINY, examples_of((0,)), secret=SECRET)
     alone = trainer_of(Ask(learning, None, noise._noise))  # type: ignore[attr-defined]
-    delta = alone.train(POINTS[1], learning, EVERYTHING, SEED, "r").delta
+    delta = alone.train(Assignment(POINTS[1], learning, EVERYTHING, SEED, "r")).delta
     assert delta.all() == (kind != "features")
 
 

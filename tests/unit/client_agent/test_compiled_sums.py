@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from client_agent import training
 from client_agent.privacy.clipping import LARGEST, clipped, units_of_clip
+from client_agent.training import compiled_sums
 from client_agent.training import gradients as module
 from client_agent.training.compiled_sums import CompiledSum
 from client_agent.training.gradients import Gradients
@@ -109,3 +113,13 @@ def test_a_vector_that_is_too_long_in_whole_steps_counts_as_zero() -> None:
 def test_a_process_loads_the_loops_when_it_has_worked_as_long_as_that_takes() -> None:
     work = Gradual(1000)
     assert [work.arithmetic_for(400).lanes for _ in range(4)] == [1, 1, 8, 8]
+
+
+def test_to_prepare_loads_the_loops_of_training_and_of_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = Gradual(NEVER)
+    monkeypatch.setattr(module, "PROCESS", work)
+    monkeypatch.setattr(training, "compiled_sums", compiled_sums)  # both are put back
+    monkeypatch.delitem(sys.modules, compiled_sums.__name__)
+    module.prepare()
+    assert compiled_sums.__name__ in sys.modules
+    assert work.arithmetic_for(1).lanes == 8

@@ -22,6 +22,7 @@ from protocol.errors import MalformedError
 from protocol.messages.learning import MICRO, LearningTerms
 from protocol.privacy.mechanisms import squared_sensitivity
 from protocol.randomness import SeededRandomness
+from protocol.round.training import Assignment
 from protocol.sparse.grid import step_of, units_of_clip
 from protocol.sparse.index_set import everything
 from tests.samples import with_terms
@@ -174,22 +175,24 @@ def test_a_turn_follows_from_the_example_and_not_from_its_company() -> None:
 def test_an_update_is_minus_sum_and_noise_by_the_public_divisor() -> None:
     trainer = trainer_for(TINY, examples_of((0, 1, 3)), secret=SECRET)
     sent = everything(4, 5)
-    found, quiet = (trainer.train(POINTS[1], terms, sent, SeededRandomness(b""), "r").delta for terms in (NOISY, QUIET))
+    found, quiet = (
+        trainer.train(Assignment(POINTS[1], terms, sent, SeededRandomness(b""), "r")).delta for terms in (NOISY, QUIET)
+    )
     noise = _noise().at(5, BAND, Fraction(2 * units_of_clip(4)), 4)
     np.testing.assert_allclose(found - quiet, -noise * step_of(NOISY, sent), rtol=1e-9)
     alone = Correlated(NoExamples(), np.zeros(0, dtype=np.uint64), _noise())
-    delta = alone.train(POINTS[1], NOISY, sent, SeededRandomness(b"other"), "r").delta
+    delta = alone.train(Assignment(POINTS[1], NOISY, sent, SeededRandomness(b"other"), "r")).delta
     np.testing.assert_allclose(delta, found - quiet, rtol=1e-9)  # it has the same noise with no examples
 
 
 def test_what_it_cannot_do_is_refused() -> None:
     nobody = Correlated(NoExamples(), np.zeros(0, dtype=np.uint64), _noise())
     with pytest.raises(MalformedError, match="2 local steps"):
-        nobody.train(POINTS[0], with_terms(NOISY, local_steps=2), EVERYTHING, SeededRandomness(b""), "r")
+        nobody.train(Assignment(POINTS[0], with_terms(NOISY, local_steps=2), EVERYTHING, SeededRandomness(b""), "r"))
     part = type(EVERYTHING)(EVERYTHING.indices[:3], EVERYTHING.turns[:3], 4)
     with pytest.raises(MalformedError, match="every coordinate"):
-        nobody.train(POINTS[0], NOISY, part, SeededRandomness(b""), "r")
+        nobody.train(Assignment(POINTS[0], NOISY, part, SeededRandomness(b""), "r"))
     with pytest.raises(MalformedError, match="does not fit by round 90"):  # this band's noise grows by 1.6 a round
         _noise().at(90, (1_000_000, -1_000_000), STD, 4)
     with pytest.raises(MalformedError, match="secret"):
-        trainer_for(TINY, examples_of((0,))).train(POINTS[0], NOISY, EVERYTHING, SeededRandomness(b""), "r")
+        trainer_for(TINY, examples_of((0,))).train(Assignment(POINTS[0], NOISY, EVERYTHING, SeededRandomness(b""), "r"))

@@ -23,7 +23,7 @@ from protocol.model.dataset import Examples
 from protocol.model.layout import PARAMETER_BOUND
 from protocol.model.specification import dimension_of
 from protocol.randomness import Randomness, SeededRandomness
-from protocol.round.training import StepEvidence, Trainer
+from protocol.round.training import Assignment, StepEvidence, Trainer
 from protocol.sparse.index_set import IndexSet
 from tests.samples import with_terms
 from tests.unit.client_agent.scene_learning import (
@@ -57,7 +57,7 @@ def _delta(
 ) -> npt.NDArray[np.float64]:
     """At all coordinates, unless told otherwise."""
     parameters, sent = np.zeros(dimension_of(model), dtype=np.float32), sent or everything(model)
-    return _trainer(model, images, labels).train(parameters, learning, sent, randomness, "round").delta
+    return _trainer(model, images, labels).train(Assignment(parameters, learning, sent, randomness, "round")).delta
 
 
 @pytest.mark.parametrize(("steps", "rate_ppm"), [(1, MICRO), (5, 100_000)])
@@ -135,7 +135,8 @@ def test_each_example_is_sampled_by_itself_at_the_public_rate() -> None:
     trainer, parameters = _trainer(LINEAR, images, labels), np.zeros(dimension_of(LINEAR), dtype=np.float32)
     sent = everything(LINEAR)
     one = np.linalg.norm(_delta(LINEAR, images[:1], labels[:1], with_terms(learning, sampling_rate_ppm=MICRO)) / rate)
-    counts = [np.linalg.norm(trainer.train(parameters, learning, sent, SEED, f"{n}").delta) / one for n in range(steps)]
+    asked = [Assignment(parameters, learning, sent, SEED, f"{n}") for n in range(steps)]
+    counts = [np.linalg.norm(trainer.train(each).delta) / one for each in asked]
     spread = np.sqrt(count * rate * (1 - rate))
     assert np.mean(counts) == pytest.approx(count * rate, abs=4 * spread / np.sqrt(steps))
     assert np.std(counts) == pytest.approx(spread, rel=0.2)  # binomial: a fixed batch would have none
@@ -148,11 +149,11 @@ def test_the_evidence_counts_who_took_part_and_how_far_they_were_cut() -> None:
     sent = everything(LINEAR)
     for clip_micro, clipped, kept in ((MICRO, 9, 1.0), (100 * MICRO, 0, norm)):
         terms = with_terms(learning, clip_micro=clip_micro)
-        (step,) = _trainer(LINEAR, images, labels).train(parameters, terms, sent, SEED, "round").evidence
+        (step,) = _trainer(LINEAR, images, labels).train(Assignment(parameters, terms, sent, SEED, "round")).evidence
         assert (step.sampled, step.clipped) == (9, clipped)
         assert (step.longest, step.sum_of_squares) == pytest.approx((norm, 9 * kept**2))
     nobody = with_terms(TERMS, local_steps=3, sampling_rate_ppm=1)
-    training = _trainer(LINEAR, images, labels).train(parameters, nobody, sent, SEED, "round")
+    training = _trainer(LINEAR, images, labels).train(Assignment(parameters, nobody, sent, SEED, "round"))
     assert training.evidence == (StepEvidence(0, 0, 0.0, 0.0),) * 3
 
 
@@ -164,12 +165,13 @@ def test_only_what_is_sent_moves_and_by_its_own_gradient(model: ModelSpec, clip:
     sent = some(model, np.arange(1, dimension_of(model), 3))
     parameters, gradients = point_of(model, 0.01).astype(np.float32), Asked(Gradients(model, images, labels))
     whole, part = (
-        DpSgd(gradients).train(parameters, short, at, SEED, "round").delta for at in (everything(model), sent)
+        DpSgd(gradients).train(Assignment(parameters, short, at, SEED, "round")).delta
+        for at in (everything(model), sent)
     )
     assert np.abs(part).max() > clip / 100
     np.testing.assert_allclose(part, whole[sent.indices], atol=clip / 1_000)
     gradients.points.clear()
-    DpSgd(gradients).train(parameters, with_terms(TERMS, local_steps=3), sent, SEED, "round")
+    DpSgd(gradients).train(Assignment(parameters, with_terms(TERMS, local_steps=3), sent, SEED, "round"))
     others = np.setdiff1d(np.arange(dimension_of(model)), sent.indices)
     for point in gradients.points[1:]:
         assert np.array_equal(point[others], parameters[others].astype(np.float64))
@@ -265,7 +267,7 @@ class Pushing(Asked):
 def test_no_step_leaves_the_bound_of_parameters() -> None:
     learning = with_terms(TERMS, local_steps=4, learning_rate_micro=400_000 * MICRO)
     gradients, start = Pushing(), np.zeros(39, dtype=np.float32)
-    delta = DpSgd(gradients).train(start, learning, everything(LINEAR), SEED, "round").delta
+    delta = DpSgd(gradients).train(Assignment(start, learning, everything(LINEAR), SEED, "round")).delta
     for point in (*gradients.points[1:], delta):
         assert np.abs(point).max() == PARAMETER_BOUND
     assert len(gradients.points) == 4
@@ -275,8 +277,8 @@ def test_without_examples_there_is_the_noise_of_every_step() -> None:
     """The same bits as of a household none of whose examples was sampled."""
     rarely = with_terms(TERMS, local_steps=2, sampling_rate_ppm=1)
     start, sent = np.zeros(39, dtype=np.float32), some(LINEAR, np.arange(0, 39, 2))
-    sampled = _trainer(LINEAR, *examples(5, 6)).train(start, rarely, sent, SEED, "round")
-    nobody = DpSgd(NoExamples()).train(start, rarely, sent, SEED, "round")
+    sampled = _trainer(LINEAR, *examples(5, 6)).train(Assignment(start, rarely, sent, SEED, "round"))
+    nobody = DpSgd(NoExamples()).train(Assignment(start, rarely, sent, SEED, "round"))
     assert nobody.delta.tobytes() == sampled.delta.tobytes()
     assert nobody.delta.all()
     assert nobody.evidence == (StepEvidence(0, 0, 0.0, 0.0),) * 2
@@ -285,7 +287,7 @@ def test_without_examples_there_is_the_noise_of_every_step() -> None:
 def test_parameters_are_left_alone() -> None:
     images, labels = examples(5, 6)
     parameters = np.ones(dimension_of(LINEAR), dtype=np.float32)
-    _trainer(LINEAR, images, labels).train(parameters, TERMS, everything(LINEAR), SEED, "round")
+    _trainer(LINEAR, images, labels).train(Assignment(parameters, TERMS, everything(LINEAR), SEED, "round"))
     assert (parameters == 1).all()
 
 

@@ -18,7 +18,7 @@ from protocol.errors import PolicyError
 from protocol.messages.learning import MICRO, LearningTerms
 from protocol.model.specification import dimension_of
 from protocol.randomness import SeededRandomness
-from protocol.round.training import LENGTH_PARTS, NOBODY, Training
+from protocol.round.training import LENGTH_PARTS, NOBODY, Assignment, Training
 from protocol.round.update import Update
 from tests.samples import sample_spec, with_terms
 from tests.unit.client_agent.scene_learning import LINEAR, TERMS, Recorder, everything, examples
@@ -38,7 +38,7 @@ def _train(
     parameters = np.full(dimension_of(LINEAR), point, dtype=np.float32)
     admission = budgets.admission(learning, NAMES)
     trainer = DpSgd(GRADIENTS, NONE_HELD_OUT, admission)
-    return trainer.train(parameters, learning, everything(LINEAR), SeededRandomness(seed), "round")
+    return trainer.train(Assignment(parameters, learning, everything(LINEAR), SeededRandomness(seed), "round"))
 
 
 def _round(training: Training) -> FollowedRound:
@@ -78,7 +78,7 @@ def test_what_a_restart_reads_back_is_what_was_charged() -> None:
     running = _budgets(4.0, rounds).admission(LEARNING, NAMES)
     parameters = np.zeros(dimension_of(LINEAR), dtype=np.float32)
     trainer = DpSgd(GRADIENTS, NONE_HELD_OUT, running)
-    training = trainer.train(parameters, LEARNING, everything(LINEAR), SeededRandomness(b"r"), "round")
+    training = trainer.train(Assignment(parameters, LEARNING, everything(LINEAR), SeededRandomness(b"r"), "round"))
     rounds.append(_round(training))
     again = _budgets(4.0, rounds).admission(LEARNING, NAMES[::-1])  # the file was written anew
     assert np.array_equal(again.budgets.spent[::-1], running.budgets.spent)
@@ -112,13 +112,16 @@ def test_nothing_that_is_sent_shows_whether_anybody_dropped_out() -> None:
     parameters = np.zeros(dimension_of(LINEAR), dtype=np.float32)
     spent, rich = (_budgets(epsilon, []).admission(LEARNING, NAMES) for epsilon in (1e-6, 100.0))
     deltas = [
-        DpSgd(GRADIENTS, NONE_HELD_OUT, admission).train(parameters, LEARNING, everything(LINEAR), recorder, "r").delta
+        DpSgd(GRADIENTS, NONE_HELD_OUT, admission)
+        .train(Assignment(parameters, LEARNING, everything(LINEAR), recorder, "r"))
+        .delta
         for admission, recorder in zip((spent, rich), recorders, strict=True)
     ]
-    alone = DpSgd(NoExamples()).train(parameters, LEARNING, everything(LINEAR), SeededRandomness(b"same"), "r").delta
+    same = Assignment(parameters, LEARNING, everything(LINEAR), SeededRandomness(b"same"), "r")
+    alone = DpSgd(NoExamples()).train(same).delta
     assert np.array_equal(deltas[0], alone) and not np.array_equal(deltas[0], deltas[1])
     assert recorders[0].drawn == recorders[1].drawn
-    without = DpSgd(GRADIENTS).train(parameters, LEARNING, everything(LINEAR), SeededRandomness(b"same"), "r")
+    without = DpSgd(GRADIENTS).train(same)
     assert np.array_equal(without.delta, deltas[1]) and without.trained is NOBODY
 
 
@@ -130,7 +133,7 @@ def test_a_gradient_of_no_length_took_part_all_the_same() -> None:
     parameters[-3:] = 1e9, -1e9, -1e9  # the biases: certain of the right class
     trainer = DpSgd(still, NONE_HELD_OUT, admission)
     quiet = with_terms(LEARNING, noise_multiplier_micro=1)
-    training = trainer.train(parameters, quiet, everything(LINEAR), SeededRandomness(b"z"), "r")
+    training = trainer.train(Assignment(parameters, quiet, everything(LINEAR), SeededRandomness(b"z"), "r"))
     assert training.trained.lengths.tolist() == [[1, 1]] * 3 and LENGTH_PARTS > 1
 
 

@@ -22,7 +22,7 @@ from protocol.messages.learning import MICRO, BayesianTerms, LearningTerms, Mode
 from protocol.model.dataset import Examples
 from protocol.model.specification import dimension_of
 from protocol.randomness import SeededRandomness
-from protocol.round.training import LENGTH_PARTS, Training
+from protocol.round.training import LENGTH_PARTS, Assignment, Training
 from storage.records.journal import Journal
 from storage.records.memory import MemoryRecords
 from tests.samples import sample_spec, with_terms
@@ -58,7 +58,7 @@ def _household(found: Examples, told: Callable[[str], None] = lambda _: None) ->
 
 def _train(trainer: HouseholdTrainer | DpSgd, learning: LearningTerms) -> Training:
     parameters = np.zeros(dimension_of(LINEAR), dtype=np.float32)
-    return trainer.train(parameters, learning, everything(LINEAR), SeededRandomness(b"held"), "round")
+    return trainer.train(Assignment(parameters, learning, everything(LINEAR), SeededRandomness(b"held"), "round"))
 
 
 def test_an_example_is_on_the_same_side_wherever_it_stands_and_whatever_it_is_called() -> None:
@@ -158,7 +158,7 @@ def test_lengths_are_those_of_the_clipped_integers_at_every_steps_parameters(mod
     sent = some(model, np.arange(0, dimension_of(model), every))
     start = point_of(model, 0.2).astype(np.float32)
     training = DpSgd(Asked(), Named(np.arange(20, dtype=np.uint64), held)).train(
-        start, learning, sent, SeededRandomness(b"h"), "round"
+        Assignment(start, learning, sent, SeededRandomness(b"h"), "round")
     )
     assert training.held_out.lengths.shape == (4, 20) and len(asked) == 4
     clip = 2.0 * np.sqrt(sent.share)
@@ -206,7 +206,7 @@ def test_the_noise_is_the_default_rungs() -> None:
     parameters = np.zeros(dimension_of(LINEAR), dtype=np.float32)
     learning = replace(TERMS, bayesian=BayesianTerms(MICRO, 5, HALF, (2 * MICRO, 4 * MICRO, 8 * MICRO), 1))
     spread = [
-        DpSgd(NoExamples()).train(parameters, terms, everything(LINEAR), SeededRandomness(b"n"), "r").delta
+        DpSgd(NoExamples()).train(Assignment(parameters, terms, everything(LINEAR), SeededRandomness(b"n"), "r")).delta
         for terms in (TERMS, learning, learning.on_rung(2))
     ]
     assert spread[1] == pytest.approx(2 * spread[0], abs=1e-3) and spread[2] == pytest.approx(4 * spread[0], abs=1e-3)

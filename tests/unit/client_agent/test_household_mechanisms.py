@@ -15,6 +15,7 @@ from protocol.errors import MalformedError
 from protocol.messages.learning import MICRO, LearningTerms
 from protocol.model.dataset import encode_examples
 from protocol.randomness import SeededRandomness
+from protocol.round.training import Assignment
 from protocol.sparse.index_set import everything
 from storage.records.journal import Journal
 from tests.samples import sample_spec, with_terms
@@ -46,7 +47,7 @@ def test_it_trains_as_a_trainer_of_the_same_examples(path: Path, learning: Learn
     household, known = _household(path), trainer_for(TINY, examples_of((0, 1, 3)), secret=SECRET)
     for number in (1, 2, 3):
         found, same = (
-            one.train(POINTS[1], learning, everything(4, number), SeededRandomness(b"same"), f"{number}")
+            one.train(Assignment(POINTS[1], learning, everything(4, number), SeededRandomness(b"same"), f"{number}"))
             for one in (household, known)
         )
         assert found.delta.tobytes() == same.delta.tobytes()
@@ -64,7 +65,9 @@ def test_noise_that_spans_rounds_is_the_same_in_another_life_of_the_phone(path: 
                 lambda: journal.secret(drawn.draw("enrolment/secret", 32)),
             )  # fmt: skip
             return {
-                number: household.train(POINTS[1], BAND, everything(4, number), drawn, f"{number}").delta.tobytes()
+                number: household.train(
+                    Assignment(POINTS[1], BAND, everything(4, number), drawn, f"{number}")
+                ).delta.tobytes()
                 for number in rounds
             }
         finally:
@@ -81,20 +84,21 @@ def test_noise_that_spans_rounds_is_the_same_in_another_life_of_the_phone(path: 
 def test_noise_alone_needs_no_examples_and_is_the_noise_of_the_round(path: Path, learning: LearningTerms) -> None:
     household, sent = _household(path), everything(4, 2)
     path.unlink()  # whatever happened to them
-    alone = household.noise_alone(learning).train(POINTS[1], learning, sent, SeededRandomness(b"r"), "r").delta
+    asked = Assignment(POINTS[1], learning, sent, SeededRandomness(b"r"), "r")
+    alone = household.noise_alone(learning).train(asked).delta
     assert alone.any() == (learning.mechanism.kind != "features")
     if learning is BAND:
         path.write_bytes(encode_examples(examples_of((0, 1, 3))))
-        with_examples = household.train(POINTS[1], learning, sent, SeededRandomness(b"r"), "r").delta
+        with_examples = household.train(Assignment(POINTS[1], learning, sent, SeededRandomness(b"r"), "r")).delta
         quiet = with_terms(learning, noise_multiplier_micro=0)
-        sums = household.train(POINTS[1], quiet, sent, SeededRandomness(b"r"), "r").delta
+        sums = household.train(Assignment(POINTS[1], quiet, sent, SeededRandomness(b"r"), "r")).delta
         np.testing.assert_allclose(with_examples - sums, alone, rtol=1e-9, atol=1e-12)
 
 
 def test_without_a_secret_no_noise_spans_rounds(path: Path) -> None:
     household = HouseholdTrainer(TINY, FileLoader(path, 10_000), 10, print)
     with pytest.raises(MalformedError, match="no secret is kept"):
-        household.train(POINTS[1], BAND, EVERYTHING, SeededRandomness(b"r"), "r")
+        household.train(Assignment(POINTS[1], BAND, EVERYTHING, SeededRandomness(b"r"), "r"))
     with pytest.raises(MalformedError, match="no secret is kept"):
         household.noise_alone(BAND)
 

@@ -16,6 +16,7 @@ from protocol.errors import MalformedError
 from protocol.model.dataset import Examples, encode_examples
 from protocol.model.specification import dimension_of
 from protocol.randomness import SeededRandomness
+from protocol.round.training import Assignment
 from storage.records.memory import MemoryRecords
 from tests.unit.client_agent.scene_learning import LINEAR, NOISELESS, everything, examples
 
@@ -97,7 +98,7 @@ def test_a_household_trains_on_what_it_has_now(path: Path) -> None:
     for number in (1, 2):
         _put(path, encode_examples(_household(number)))
         given, known = (
-            way.train(PARAMETERS, NOISELESS, SENT, SeededRandomness(b"same"), "round").delta
+            way.train(Assignment(PARAMETERS, NOISELESS, SENT, SeededRandomness(b"same"), "round")).delta
             for way in (trainer, trainer_for(LINEAR, _household(number)))
         )
         assert given.tobytes() == known.tobytes()
@@ -109,7 +110,7 @@ def test_a_household_that_no_longer_fits_the_model_does_not_train(path: Path) ->
     _put(path, encode_examples(Examples({"inputs": inputs[:, :5], "labels": labels})))
     for _ in range(2):
         with pytest.raises(MalformedError, match="shape"):
-            trainer.train(PARAMETERS, NOISELESS, SENT, SeededRandomness(b"same"), "round")
+            trainer.train(Assignment(PARAMETERS, NOISELESS, SENT, SeededRandomness(b"same"), "round"))
 
 
 def test_a_content_of_another_data_set_is_not_used(path: Path, tmp_path: Path) -> None:
@@ -144,14 +145,14 @@ def test_what_became_unusable_is_left_out_and_counted_for_its_owner(path: Path) 
     fitting = trainer_for(LINEAR, Examples({"inputs": broken[kept], "labels": wrong[kept]}))
     for _ in range(2):
         given, known = (
-            way.train(PARAMETERS, NOISELESS, SENT, SeededRandomness(b"same"), "round").delta
+            way.train(Assignment(PARAMETERS, NOISELESS, SENT, SeededRandomness(b"same"), "round")).delta
             for way in (trainer, fitting)
         )
         assert given.tobytes() == known.tobytes()
     assert told == ["5 of 8 examples cannot be used and are left out"]
     wrong[:] = -1
     _put(path, encode_examples(Examples({"inputs": broken, "labels": wrong})))
-    assert not trainer.train(PARAMETERS, NOISELESS, SENT, SeededRandomness(b"same"), "round").delta.any()
+    assert not trainer.train(Assignment(PARAMETERS, NOISELESS, SENT, SeededRandomness(b"same"), "round")).delta.any()
     assert told[1:] == ["8 of 8 examples cannot be used and are left out"]
 
 

@@ -21,6 +21,7 @@ from protocol.messages.learning import MICRO, Layer, ModelSpec
 from protocol.model.evaluation import fixed_features
 from protocol.model.specification import dimension_of
 from protocol.randomness import SeededRandomness
+from protocol.round.training import Assignment
 from tests.samples import with_terms
 from tests.unit.client_agent.scene_learning import LINEAR, NOISELESS, Recorder, everything, examples
 
@@ -79,7 +80,7 @@ def test_scale_is_two_roots_of_n_less_one_by_epsilon() -> None:
     learning = with_terms(FEATURES, noise_multiplier_micro=MICRO // 10, reference_count=64)  # epsilon 10
     images, labels = examples(100, 1, IMAGES.input_shape)
     with mock.patch("client_agent.training.features.rounded_laplace", noise):
-        NoisyFeatures(IMAGES, images, labels, ()).train(_start(), learning, everything(IMAGES), SEED, "r")
+        NoisyFeatures(IMAGES, images, labels, ()).train(Assignment(_start(), learning, everything(IMAGES), SEED, "r"))
     ((scale, count),) = asked
     assert scale == Fraction(SENSITIVITY, 10)
     assert count == 64 * fixed_features(IMAGES, images).shape[1]
@@ -96,7 +97,7 @@ def test_without_noise_it_is_gradient_descent_on_plain_features(model: ModelSpec
     images, labels = examples(8, 2, model.input_shape)
     start = np.random.default_rng(1).normal(0.0, 0.01, dimension_of(model)).astype(np.float32)
     learning = with_terms(FEATURES, learning_rate_micro=MICRO // 100, clip_micro=10**6 * MICRO)
-    found = NoisyFeatures(model, images, labels, ()).train(start, learning, everything(model), SEED, "r")
+    found = NoisyFeatures(model, images, labels, ()).train(Assignment(start, learning, everything(model), SEED, "r"))
     gradients, point = Gradients(model, images, labels), start.astype(np.float64)
     plain = -0.01 * plain_sum(gradients, point, everything(model).indices, np.arange(8)) / 8
     np.testing.assert_allclose(found.delta, plain, atol=2e-3 * np.abs(plain).max())
@@ -108,7 +109,9 @@ def test_the_noise_reaches_the_head_and_the_update_gets_none() -> None:
     quiet, loud = FEATURES, with_terms(FEATURES, noise_multiplier_micro=MICRO)
     recorder = Recorder(b"r")
     trainer = NoisyFeatures(IMAGES, images, labels, ())
-    deltas = [trainer.train(_start(), terms, everything(IMAGES), recorder, "r").delta for terms in (quiet, loud)]
+    deltas = [
+        trainer.train(Assignment(_start(), terms, everything(IMAGES), recorder, "r")).delta for terms in (quiet, loud)
+    ]
     assert not np.allclose(deltas[0], deltas[1])
     numbers = 8 * fixed_features(IMAGES, images).shape[1]
     assert ("r/features/0/upper", 8 * numbers) in recorder.drawn
@@ -125,5 +128,6 @@ def test_the_clip_cuts_a_long_step() -> None:
     images, labels = examples(8, 2, LINEAR.input_shape)
     learning = with_terms(FEATURES, clip_micro=MICRO // 2, learning_rate_micro=3 * MICRO)
     start = np.zeros(dimension_of(LINEAR), np.float32)
-    delta = NoisyFeatures(LINEAR, images, labels, ()).train(start, learning, everything(LINEAR), SEED, "r").delta
+    asked = Assignment(start, learning, everything(LINEAR), SEED, "r")
+    delta = NoisyFeatures(LINEAR, images, labels, ()).train(asked).delta
     assert np.linalg.norm(delta) == pytest.approx(1.5)

@@ -15,15 +15,12 @@ import pytest
 from client_agent.journal import AgentJournal
 from protocol.cohort import place_of, sum_of, verify_place
 from protocol.messages.chain import Left, TakenOver, TaskPosted
-from protocol.messages.learning import LearningTerms
 from protocol.messages.rosters import bits_of
 from protocol.messages.round import RoundPlan
-from protocol.randomness import Randomness
 from protocol.round.planning import choose_index_set
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import encrypt_update
-from protocol.round.training import Training
-from protocol.sparse.index_set import IndexSet
+from protocol.round.training import Assignment, Training
 from protocol.sparse.quantization import dequantise
 from protocol.task.documents import Kind
 from tests.samples import client_address, sample_spec
@@ -131,15 +128,9 @@ def test_a_plan_may_skip_what_another_server_published(model: str, tmp_path: Pat
 class Places(SmallTrainer):
     """Moves each coordinate by its parameter and a tenth of its place."""
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
-        return Training(parameters[sent.indices].astype(np.float64) + sent.indices / 10, ())
+    def train(self, assignment: Assignment) -> Training:
+        sent = assignment.sent.indices
+        return Training(assignment.parameters[sent].astype(np.float64) + sent / 10, ())
 
 
 def test_a_round_that_was_missed_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -22,9 +22,7 @@ from protocol.messages.round import RoundPlan
 from protocol.messages.task import TaskSpec
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
-from protocol.randomness import Randomness
-from protocol.round.training import LENGTH_PARTS, Training
-from protocol.sparse.index_set import IndexSet
+from protocol.round.training import LENGTH_PARTS, Assignment, Training
 from storage.content.memory import MemoryStore
 from storage.records.memory import MemoryRecords
 from tests.samples import sample_spec
@@ -57,16 +55,9 @@ class Watched(SmallTrainer):
             raise self.lengths
         return self.lengths
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
-        self.trained.append(learning)
-        return super().train(parameters, learning, sent, randomness, purpose)
+    def train(self, assignment: Assignment) -> Training:
+        self.trained.append(assignment.learning)
+        return super().train(assignment)
 
 
 class Scene:

@@ -17,6 +17,7 @@ from protocol.messages.learning import MICRO
 from protocol.model.layout import PARAMETER_BOUND
 from protocol.model.specification import dimension_of
 from protocol.randomness import SeededRandomness
+from protocol.round.training import Assignment
 from protocol.sparse.grid import units_of_clip
 from tests.samples import with_terms
 from tests.unit.client_agent.scene_learning import (
@@ -55,7 +56,7 @@ def test_below_the_clip_it_is_plain_gradient_descent() -> None:
     expected = point.copy()
     for _ in range(2):
         expected -= 0.1 * plain_sum(gradients, expected, sent.indices, np.arange(9))
-    found = WholeUpdate(gradients).train(point.astype(np.float32), learning, sent, SEED, "round").delta
+    found = WholeUpdate(gradients).train(Assignment(point.astype(np.float32), learning, sent, SEED, "round")).delta
     step = 100 / units_of_clip(len(point))
     assert np.abs(found - (expected - point)).max() < 1.01 * step
     assert np.abs(found).max() > 100 * step
@@ -71,7 +72,9 @@ def test_noise_comes_once_however_many_steps_there_are(every: int) -> None:
 
     learning, sent = with_terms(CLIENT, noise_multiplier_micro=3_450_000), some(LINEAR, np.arange(0, 39, every))
     with mock.patch("client_agent.training.whole_update.rounded_gaussian", noise):
-        WholeUpdate(gradients_of(LINEAR, 5, 1)).train(np.zeros(39, np.float32), learning, sent, SEED, "round")
+        WholeUpdate(gradients_of(LINEAR, 5, 1)).train(
+            Assignment(np.zeros(39, np.float32), learning, sent, SEED, "round")
+        )
     assert asked == [(Fraction(69, 20) * units_of_clip(len(sent.indices)), len(sent.indices))]
 
 
@@ -80,7 +83,7 @@ def test_the_clip_is_of_the_update_and_less_by_the_square_root_of_the_share() ->
     for every in (1, 4):
         sent = some(LINEAR, np.arange(0, 39, every))
         trainer = WholeUpdate(gradients_of(LINEAR, 5, 1))
-        training = trainer.train(np.zeros(39, np.float32), learning, sent, SEED, "round")
+        training = trainer.train(Assignment(np.zeros(39, np.float32), learning, sent, SEED, "round"))
         clip = 0.5 * (len(sent.indices) / 39) ** 0.5
         assert np.linalg.norm(training.delta) == pytest.approx(clip, rel=1e-3)
         (step,) = training.evidence
@@ -91,10 +94,12 @@ def test_a_household_without_examples_sends_the_same_noise() -> None:
     learning = with_terms(CLIENT, noise_multiplier_micro=2 * MICRO)
     start, sent = np.zeros(39, np.float32), everything(LINEAR)
     with_noise, without = (
-        WholeUpdate(gradients_of(LINEAR, 5, 1)).train(start, terms, sent, SeededRandomness(b"s"), "round").delta
+        WholeUpdate(gradients_of(LINEAR, 5, 1))
+        .train(Assignment(start, terms, sent, SeededRandomness(b"s"), "round"))
+        .delta
         for terms in (learning, with_terms(learning, noise_multiplier_micro=0))
     )
-    alone = WholeUpdate(NoGradients()).train(start, learning, sent, SeededRandomness(b"s"), "round").delta
+    alone = WholeUpdate(NoGradients()).train(Assignment(start, learning, sent, SeededRandomness(b"s"), "round")).delta
     assert alone.all()
     np.testing.assert_allclose(with_noise - without, alone, atol=1e-9)
 
@@ -104,17 +109,19 @@ def test_what_overflows_counts_as_zero() -> None:
     gradients = Gradients(CONVOLUTION, *examples(3, 1, CONVOLUTION.input_shape))
     point = np.full(dimension_of(CONVOLUTION), PARAMETER_BOUND, dtype=np.float32)
     with mock.patch.object(Gradients, "each", return_value=np.full((len(point), 3), np.inf)):
-        delta = WholeUpdate(gradients).train(point, learning, everything(CONVOLUTION), SEED, "round").delta
+        delta = WholeUpdate(gradients).train(Assignment(point, learning, everything(CONVOLUTION), SEED, "round")).delta
     assert np.linalg.norm(delta) <= 0.5
     with mock.patch.object(Gradients, "each", return_value=np.full((len(point), 3), np.nan)):
-        delta = WholeUpdate(gradients).train(point, learning, everything(CONVOLUTION), SEED, "round").delta
+        delta = WholeUpdate(gradients).train(Assignment(point, learning, everything(CONVOLUTION), SEED, "round")).delta
     assert not delta.any()
 
 
 def test_what_is_drawn() -> None:
     recorder = Recorder(b"recorder")
     learning = with_terms(CLIENT, noise_multiplier_micro=MICRO)
-    WholeUpdate(gradients_of(LINEAR, 5, 1)).train(np.zeros(39, np.float32), learning, everything(LINEAR), recorder, "r")
+    WholeUpdate(gradients_of(LINEAR, 5, 1)).train(
+        Assignment(np.zeros(39, np.float32), learning, everything(LINEAR), recorder, "r")
+    )
     samples = [(f"r/sample/{step}", 40) for step in range(3)]
     assert recorder.drawn == [*samples, ("r/noise/upper", 8 * 39)]
 

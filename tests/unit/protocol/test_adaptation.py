@@ -22,6 +22,7 @@ from protocol.randomness import SeededRandomness
 from protocol.round.adaptation import Adaptation, check_steps, learning_of, with_steps
 from protocol.round.planning import plan_round
 from protocol.round.stepping import Stepping
+from protocol.round.training import Assignment
 from protocol.round.update import prepare_update
 from protocol.sparse.index_set import everything
 from tests.samples import DOMAIN, client_address, sample_spec, with_terms
@@ -65,7 +66,9 @@ def _played(spec: TaskSpec, alike: bool, rounds: int) -> list[TrainedModel]:
         learning, sums = learning_of(spec, model), np.zeros(21, dtype=np.int64)
         for client, trainer in enumerate(trainers):
             source = SeededRandomness(bytes([client]))
-            update = prepare_update(trainer, model.parameters, learning, everything(21), source, f"{number}")
+            update = prepare_update(
+                trainer, Assignment(model.parameters, learning, everything(21), source, f"{number}")
+            )
             sums += update.values
         plan = _plan(spec, number, learning)
         model = Stepping(spec, plan, model, [1, 1, 1], _examples).after(sums)

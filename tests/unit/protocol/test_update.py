@@ -10,13 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client_agent.training.trainers import trainer_for
-from protocol.messages.learning import MICRO, LearningTerms
+from protocol.messages.learning import MICRO
 from protocol.model.dataset import Examples
 from protocol.model.specification import dimension_of
-from protocol.randomness import Randomness, SeededRandomness
-from protocol.round.training import Training
+from protocol.randomness import SeededRandomness
+from protocol.round.training import Assignment, Training
 from protocol.round.update import Update, prepare_update
-from protocol.sparse.index_set import IndexSet
 from protocol.sparse.quantization import dequantise
 from tests.samples import with_terms
 from tests.unit.client_agent.scene_learning import LINEAR, TERMS, Recorder, examples, some
@@ -34,15 +33,8 @@ class Given:
 
     known: npt.NDArray[np.float64]
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
-        return Training(self.known[sent.indices], ())
+    def train(self, assignment: Assignment) -> Training:
+        return Training(self.known[assignment.sent.indices], ())
 
 
 @settings(deadline=None)
@@ -51,7 +43,7 @@ def test_an_update_is_the_delta_at_what_is_sent_to_less_than_a_step(seed: int, s
     generator = np.random.default_rng(seed)
     delta, sent = generator.normal(0, 1, DIMENSION) * scale, some(LINEAR, generator.permutation(DIMENSION)[:size])
     before = delta.copy()
-    update = prepare_update(Given(delta), NOTHING, TERMS, sent, SeededRandomness(b"p"), "round")
+    update = prepare_update(Given(delta), Assignment(NOTHING, TERMS, sent, SeededRandomness(b"p"), "round"))
     assert update.values.dtype == np.int64
     assert len(update.values) == size
     assert np.abs(update.values).max(initial=0) <= LARGEST
@@ -64,9 +56,11 @@ def test_an_update_holds_nothing_for_a_later_round() -> None:
     """What is cut off at the bound, or rounded off, is gone: a phone that skips rounds has no state to miss."""
     assert {field.name for field in fields(Update)} == {"values", "evidence", "held_out", "trained"}
     sent = some(LINEAR, np.arange(DIMENSION))
-    first = prepare_update(Given(np.full(DIMENSION, 14.0)), NOTHING, TERMS, sent, SeededRandomness(b"r"), "1")
+    first = prepare_update(
+        Given(np.full(DIMENSION, 14.0)), Assignment(NOTHING, TERMS, sent, SeededRandomness(b"r"), "1")
+    )
     assert (first.values == LARGEST).all()
-    second = prepare_update(Given(np.zeros(DIMENSION)), NOTHING, TERMS, sent, SeededRandomness(b"r"), "2")
+    second = prepare_update(Given(np.zeros(DIMENSION)), Assignment(NOTHING, TERMS, sent, SeededRandomness(b"r"), "2"))
     assert not second.values.any()
 
 
@@ -75,7 +69,7 @@ def test_one_label_draws_nothing_twice_and_the_evidence_stays_beside_the_update(
     trainer = trainer_for(LINEAR, Examples({"inputs": images, "labels": labels}))
     learning = with_terms(TERMS, local_steps=2, sampling_rate_ppm=500_000)
     sent, recorder = some(LINEAR, np.arange(0, DIMENSION, 3)), Recorder(b"round")
-    update = prepare_update(trainer, NOTHING, learning, sent, recorder, "label")
-    assert update.evidence == trainer.train(NOTHING, learning, sent, Recorder(b"round"), "label").evidence
+    update = prepare_update(trainer, Assignment(NOTHING, learning, sent, recorder, "label"))
+    assert update.evidence == trainer.train(Assignment(NOTHING, learning, sent, Recorder(b"round"), "label")).evidence
     assert len({purpose for purpose, _ in recorder.drawn}) == len(recorder.drawn)
     assert ("label/quantise", 8 * len(sent.indices)) in recorder.drawn

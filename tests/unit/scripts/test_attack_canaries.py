@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
+from math import log
 
 import numpy as np
 import pytest
@@ -10,13 +12,15 @@ import pytest
 from client_agent.training.gradients import Gradients
 from protocol.messages.learning import MICRO, LearningTerms
 from protocol.model.specification import dimension_of
+from protocol.round.training import LENGTH_PARTS
 from scripts.evaluate.attacks import audits, f_dp
-from scripts.evaluate.attacks.audited_terms import CLAIM, charge, claimed, without_noise
+from scripts.evaluate.attacks.audited_terms import CLAIM, charge, claimed, scaled, without_noise
 from scripts.evaluate.attacks.audits import AUDITS, Audit, Size, area_allowed
 from scripts.evaluate.attacks.canaries import CLASSES, PIXELS, STRENGTH, _unmixed, scene
 from scripts.evaluate.attacks.feature_numbers import number_scores
 from scripts.evaluate.attacks.household_canaries import household_scores
 from scripts.evaluate.attacks.one_run import guess
+from scripts.evaluate.attacks.rung_canaries import _odds_of, rung_scores
 
 BY_NAME = {audit.name: audit for audit in AUDITS}
 
@@ -83,6 +87,24 @@ def test_a_household_that_is_not_there_leaves_nothing() -> None:
     scores, included = household_scores(learning, 30, 1, seed=1)
     assert not scores[~included].any()
     assert (scores[included] > 0.0).all()
+
+
+def test_a_canary_shows_in_the_update_or_else_in_the_choice_of_a_rung() -> None:
+    """Without noise and rungs every one is told; the choice of a rung tells of one example no more than it costs."""
+    terms = BY_NAME["example, own rung"].terms
+    scores, included = rung_scores(without_noise(terms), 12, seed=1)
+    assert (scores > 0.0).tolist() == included.tolist() and 0 < included.sum() < 12
+    terms = claimed(terms, 1)
+    at_clip = [_odds_of((LENGTH_PARTS,) * count, terms) for count in range(4)]
+    for with_it, without in pairwise(reversed(at_clip)):
+        moved = [abs(log(one / other)) for one, other in zip(with_it, without, strict=True)]
+        assert 0.1 < max(moved) <= terms.bayesian.selection_epsilon_micro / MICRO
+
+
+def test_rungs_go_with_the_noise() -> None:
+    terms = scaled(BY_NAME["example, own rung"].terms, 3 * MICRO)
+    assert (terms.mechanism.noise_multiplier_micro, terms.bayesian.rungs_micro) == (3 * MICRO, (3 * MICRO, 6 * MICRO))
+    assert without_noise(terms).noise_multiplier_micro == 0
 
 
 def test_every_noisy_number_can_be_read_off_an_update() -> None:

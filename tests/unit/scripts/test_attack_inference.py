@@ -11,6 +11,7 @@ from client_agent.data.datasets import load_digits
 from protocol.messages.learning import MICRO, BayesianTerms
 from protocol.model.initialization import initial_parameters
 from protocol.randomness import SeededRandomness
+from protocol.round.training import Assignment
 from protocol.sparse.index_set import everything
 from scripts.demonstration.presets import digits_terms
 from scripts.evaluate.attacks import impostor, property_inference, shadow_models
@@ -100,7 +101,9 @@ def test_the_impostor_adds_no_noise_and_the_others_do() -> None:
     sources = [SeededRandomness(bytes([number])) for number in range(2)]
     (honest,) = trainers_for(impostor.MODEL, [share], learning, 0)
     for trainer, alike in ((impostor._Dishonest(learning, share), True), (honest, False)):
-        first, second = (trainer.train(point, learning, sent, source, "round 1").delta for source in sources)
+        first, second = (
+            trainer.train(Assignment(point, learning, sent, source, "round 1")).delta for source in sources
+        )
         assert np.array_equal(first, second) == alike
 
 

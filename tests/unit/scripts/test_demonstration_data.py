@@ -14,8 +14,9 @@ from client_agent.data.power_windows import scaled
 from client_agent.data.tracebase import TYPES
 from client_agent.data.traffic import DAYS, ROWS_OF_A_DAY
 from protocol.errors import MalformedError
-from protocol.model.dataset import OWNERS, decode_examples, decode_labelled
-from scripts.demonstration.data import TRAFFIC_TEST_STRIDE, households_of
+from protocol.model.dataset import OWNERS, decode_examples, decode_labelled, encode_labelled
+from scripts.demonstration.data import TRAFFIC_TEST_STRIDE, households_of, persistence_of
+from scripts.demonstration.presets import PRESETS
 
 PLUGS = 6
 DAY = date(2012, 1, 2)
@@ -67,6 +68,30 @@ def test_appliances_are_tested_that_nobody_has_and_plugs_are_never_shared() -> N
     assert dealt == households_of("appliances", 4)
     with pytest.raises(DataMissingError, match="appliances: 6 plugs cannot give 7 households one each; --clients"):
         households_of("appliances", 7)
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_next_hour_is_asked_of_appliances_that_nobody_has() -> None:
+    """Five hours are on, so an appliance has five windows that something is on in."""
+    dealt = households_of("next-hour", 4)
+    inputs, labels = decode_labelled(dealt.test_set)
+    on = {float(scaled(np.array(_watts(kind, plug)))) for kind in range(10) for plug in range(PLUGS)}
+    known = [one for household in map(decode_examples, dealt.households) for one in household.arrays["inputs"]]
+    assert inputs.shape[1:] == (12, 1) and len(inputs) + len(known) == 5 * 10 * PLUGS
+    tested, owned = ({float(one[0, 0]) for one in some} for some in (inputs, known))
+    assert not tested & owned and tested | owned == on
+    assert set(labels.tolist()) == {-1.0}, "twelve hours after the first one all are off"
+    assert dealt == households_of("next-hour", 4)
+    with pytest.raises(ValueError, match="cannot give"):
+        households_of("next-hour", 7)
+
+
+def test_that_nothing_changes_is_right_within_the_tolerance() -> None:
+    inputs = np.array([[9, 0.5], [9, 0.5], [9, 0.5], [0.5, 9]], dtype=np.float32)[:, :, None]
+    labels = np.array([0.5, 0.5 + 0.17, 0.5 - 0.18, 0.5], dtype=np.float32)
+    test_set = encode_labelled(inputs, labels)
+    assert persistence_of(PRESETS["next-hour"].terms()[0], test_set) == 0.5
+    assert persistence_of(PRESETS["digits"].terms()[0], test_set) is None
 
 
 @pytest.mark.usefixtures("folder")

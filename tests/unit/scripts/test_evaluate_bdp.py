@@ -91,6 +91,16 @@ def test_an_epsilon_of_inaccurate_runs_meets_no_target() -> None:
         assert {row.met for row in Bdp().report("full", results).rows} == {met}
 
 
+@pytest.mark.parametrize("indicative", [True, False])
+def test_the_classical_figure_of_convolutions_leads_and_a_doubtful_one_says_so(indicative: bool) -> None:
+    figures = {"headline": 0.5, "bernstein": 0.6, "right": 0.7, "paper": 0.8, "pld": 0.4, "renyi": 0.9}
+    privacy = {"indicative": indicative, **{which: {"5": figures, "10": figures} for which in ("aggregated", "own")}}
+    one = {"curve": [[1, 0.97]], "last": 0.97, "averaged": 0.97, "parameters": 1, "privacy": privacy}
+    told = Bdp().report("full", {cell.key: one for cell in Bdp().cells("full")}).rows[-1].value
+    doubt = ", indicative" if indicative else ""
+    assert told == f"PLD 0.400 aggregated, 0.400 own; BDP 0.500, 0.500{doubt}; at 97.00 %"
+
+
 def test_the_full_profile_is_the_papers_setting() -> None:
     assert (FEATURES.clients * FEATURES.held, FEATURES.rounds, FEATURES.rate) == (5_000, 200, 0.1)
     assert len([cell for cell in Bdp().cells("full") if cell.key.startswith("features")]) == 5

@@ -6,14 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from protocol.messages.learning import LearningTerms
 from protocol.model.specification import dimension_of
-from protocol.randomness import Randomness
-from protocol.round.training import Training
-from protocol.sparse.index_set import IndexSet
+from protocol.round.training import Assignment, Training
 from scripts.evaluate.evaluation import Silent
 from scripts.evaluate.rounds import Course, drawn, dropping, play
 from scripts.evaluate.runner import run_cells
@@ -32,15 +28,8 @@ class Constant:
     def __init__(self, delta: float) -> None:
         self._delta = delta
 
-    def train(
-        self,
-        parameters: npt.NDArray[np.float32],
-        learning: LearningTerms,
-        sent: IndexSet,
-        randomness: Randomness,
-        purpose: str,
-    ) -> Training:
-        return Training(np.full(len(sent.indices), self._delta), ())
+    def train(self, assignment: Assignment) -> Training:
+        return Training(np.full(len(assignment.sent.indices), self._delta), ())
 
 
 def _course(deltas: Sequence[float], setting: Setting = SETTING) -> Course:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from protocol.errors import Party, VerificationError
 from protocol.identifiers import sha256, to_hex
 from scripts.commands.servers import MAX_ANSWER_BYTES, ApiError, identify_authority, prepare_call
 from storage.ledger.interface import PreparedTransaction
+from tests.answering_server import Answer, answering
 from tests.samples import sample_spec
 
 ADDRESS = b"\x0a" * 20
@@ -22,44 +22,27 @@ SPEC = sample_spec()
 PREPARED = {"spec": to_hex(sha256(encode(SPEC))), "to": to_hex(ADDRESS), "data": "0x01", "value_wei": 7}
 
 
-class Server(ThreadingHTTPServer):
-    status, body = 200, b""
-
-
-class _Answer(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.rfile.read(int(self.headers.get("content-length", 0)))
-        assert isinstance(self.server, Server)
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(self.server.body)))
-        self.end_headers()
-        self.wfile.write(self.server.body)
-
-    def do_POST(self) -> None:
-        self.do_GET()
-
-    def log_message(self, *_: Any) -> None:
-        pass
+@dataclass
+class Server:
+    url: str = ""
+    answer: Answer = field(default_factory=Answer)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with Server(("127.0.0.1", 0), _Answer) as made:
-        thread = threading.Thread(target=made.serve_forever, args=(0.01,))
-        thread.start()
+    made = Server()
+    with answering(lambda _: made.answer) as made.url:
         yield made
-        made.shutdown()
-        thread.join()
 
 
-def answering(server: Server, body: Any, status: int = 200) -> str:
-    server.status, server.body = status, body if isinstance(body, bytes) else json.dumps(body).encode()
-    return f"http://127.0.0.1:{server.server_port}/"
+def saying(server: Server, body: Any, status: int = 200) -> str:
+    server.answer = Answer(body if isinstance(body, bytes) else json.dumps(body).encode(), status)
+    return f"{server.url}/"
 
 
 def test_who_answers_rightly_is_believed(server: Server) -> None:
-    assert identify_authority(answering(server, {"address": to_hex(ADDRESS)})) == ADDRESS
-    assert prepare_call(answering(server, PREPARED), SPEC) == PreparedTransaction(ADDRESS, b"\1", 7)
+    assert identify_authority(saying(server, {"address": to_hex(ADDRESS)})) == ADDRESS
+    assert prepare_call(saying(server, PREPARED), SPEC) == PreparedTransaction(ADDRESS, b"\1", 7)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +71,7 @@ def test_whatever_else_they_answer_is_one_error_of_theirs(body: Any, status: int
     )
     for ask, fault in asked:
         with pytest.raises(ApiError) as caught:
-            ask(answering(server, body, status))
+            ask(saying(server, body, status))
         message = str(caught.value.args[0])
         assert said in message and message.isprintable() and "127.0.0.1" in message
         assert caught.value.fault is fault
@@ -96,7 +79,7 @@ def test_whatever_else_they_answer_is_one_error_of_theirs(body: Any, status: int
 
 def test_another_spec_than_the_manufacturers_is_not_signed(server: Server) -> None:
     with pytest.raises(VerificationError, match="another spec"):
-        prepare_call(answering(server, {**PREPARED, "spec": to_hex(b"\2" * 32)}), SPEC)
+        prepare_call(saying(server, {**PREPARED, "spec": to_hex(b"\2" * 32)}), SPEC)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from protocol.content.cid import cid_of
 from protocol.identifiers import Digest
 from protocol.messages.chain import RoundOpened, RoundPublished
@@ -11,12 +13,16 @@ from protocol.messages.learning import ServerTerms
 from protocol.messages.submission import Leave, SignedLeave
 from protocol.messages.task import ControlTerms
 from protocol.model.layout import Layout
+from protocol.model.step import apply_step
 from protocol.model.trained import TrainedModel
 from protocol.round.adaptation import learning_of
 from protocol.round.averaging import average_of
+from protocol.round.planning import choose_index_set
+from storage.content.interface import get_document
 from tests.ports.reference_chain import DOMAIN
 from tests.samples import sample_spec, with_terms
 from tests.unit.backend.rounds.scene_committee import CLIENTS
+from tests.unit.backend.rounds.scene_server import Scene
 from tests.unit.backend.rounds.scene_takeover import SUBSTITUTE, Pair
 
 ADAM = ServerTerms("adam", rate_micro=50_000, momentum_micro=900_000, second_moment_micro=990_000)
@@ -71,6 +77,27 @@ def test_a_substitute_goes_on_with_memory_steps_and_averages() -> None:
     assert steps[0] < steps[1], "else the charge could count one kind of round alone"
     parts = [part.mechanism.local_steps for part in record.charge.parts for _ in range(part.rounds)]
     assert sorted(parts) == steps
+
+
+def test_a_server_that_starts_again_has_lost_nothing_of_its_optimiser() -> None:
+    """Its models are those of one that never read a model and kept all that it remembers."""
+    scene = Scene(learning=replace(sample_spec().learning, server=ADAM))
+    scene.start()
+    scene.enrol()
+    layout, parameters = Layout.published(scene.spec), get_document(scene.store, scene.spec.initial_model, 2**20)
+    model = TrainedModel(layout.from_safetensors(parameters))
+    for number in (1, 2):
+        scene.submit(number)
+        scene.ended(RoundPublished, number)
+        plan, sums = scene.plan(number), np.array(scene.sums(number))
+        sent, weights = choose_index_set(scene.spec, number), sum(entry.weight for entry in plan.weights)
+        model = apply_step(model, sent, sums, weights, plan.learning)
+        published = scene.ended_as(number)
+        assert isinstance(published, RoundPublished)
+        assert get_document(scene.store, published.model, layout.max_bytes) == layout.encode(model)
+        assert all(memory.any() for memory in model.memory)
+        scene.crash()
+        scene.start()
 
 
 def test_what_a_server_withholds_of_such_a_round_is_derived_again() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -23,6 +21,7 @@ from protocol.messages.keys import PartialKeyAnswer, PartialKeyStatement, Planne
 from protocol.messages.task import Committee
 from storage.content.interface import get_document
 from storage.ledger.signer import Signer
+from tests.answering_server import Answer, Asked, answering
 from tests.samples import DOMAIN, private_key, sample_spec
 from tests.unit.backend.rounds.scene_committee import CLIENTS
 from tests.unit.backend.rounds.scene_round import PlannedRound
@@ -73,45 +72,27 @@ def test_a_client_whose_envelope_an_authority_refuses_is_never_planned() -> None
 def authority_over_http(scene: PlannedRound, number: int, lies: bool) -> Iterator[str]:
     signer = AUTHORITIES[number - 1]
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer(json.dumps({"address": to_hex(signer.address)}).encode())
+    def answer(asked: Asked) -> Answer:
+        if not asked.body:
+            return Answer(json.dumps({"address": to_hex(signer.address)}).encode())
+        shown = decode(PlannedKeyRequest, asked.body)
+        plan, residues = shown.plan, scene.partial(number)
+        if lies:
+            residues = residues[:-1] + bytes([residues[-1] ^ 1])
+        statement = PartialKeyStatement(
+            plan.task,
+            plan.round,
+            plan.label(),
+            shown.request.digest(),
+            signer.address,
+            plan.key_epoch,
+            cid_of(residues).digest,
+        )
+        signed = SignedPartialKey(statement, signer.sign(DOMAIN, statement))
+        return Answer(encode(PartialKeyAnswer(signed, residues)))
 
-        def do_POST(self) -> None:
-            shown = decode(PlannedKeyRequest, self.rfile.read(int(self.headers["content-length"])))
-            plan, residues = shown.plan, scene.partial(number)
-            if lies:
-                residues = residues[:-1] + bytes([residues[-1] ^ 1])
-            statement = PartialKeyStatement(
-                plan.task,
-                plan.round,
-                plan.label(),
-                shown.request.digest(),
-                signer.address,
-                plan.key_epoch,
-                cid_of(residues).digest,
-            )
-            signed = SignedPartialKey(statement, signer.sign(DOMAIN, statement))
-            self._answer(encode(PartialKeyAnswer(signed, residues)))
-
-        def _answer(self, body: bytes) -> None:
-            self.send_response(200)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(answer) as url:
+        yield url
 
 
 def test_over_real_http() -> None:
