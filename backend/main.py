@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from backend.api.app import edge_app
+from backend.api.app import ApiOptions, edge_app
+from backend.api.audit_runs import AuditRuns
+from backend.api.sites import Sites
 from backend.bonds import BondKeeper
+from backend.dashboard.app import add_dashboard
+from backend.dashboard.frame import SystemRandomness, names_of, pages_of
 from backend.process import configure_log, serve, warn
+from backend.rounds.authority_health import AuthorityHealth
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.desk import Desk
 from backend.rounds.driver import Driver
@@ -36,7 +41,8 @@ def serve_edge(settings: EdgeSettings, signer: Signer) -> None:
     clock = BlockClock(tell=warn)
     ledger = EthereumLedger(settings.rpc_url, settings.domain, signer, limits=settings.gas, clock=clock)
     store = open_store(settings.store)
-    committee = CommitteeClient(settings.authorities, settings.domain, settings.folder / "proofs")
+    health = AuthorityHealth(lambda: driver.now)
+    committee = CommitteeClient(settings.authorities, settings.domain, settings.folder / "proofs", heard=health.heard)
     bonds = BondKeeper(ledger, settings.max_bond_wei)
 
     def host(posted: TaskPosted) -> HostedTask:
@@ -48,6 +54,8 @@ def serve_edge(settings: EdgeSettings, signer: Signer) -> None:
 
     polling, read = Polling(ledger, settings.poll_seconds), EventFile(settings.folder / "events", settings.domain)
     driver = Driver(ledger, inbox, host, polling, read)
+    audits = AuditRuns(settings.folder / "audits", settings.audit, lambda: driver.now) if settings.audit else None
+    options = ApiOptions(audits, health.all, Sites(settings.public_urls, settings.allowed_origins))
     try:
         check_chain(ledger, settings.rpc_url)
         check_gas(ledger, signer.address)
@@ -55,7 +63,9 @@ def serve_edge(settings: EdgeSettings, signer: Signer) -> None:
         committee.identify()
         driver.start()
         try:
-            serve(edge_app(ledger, store, driver), settings.listening, signer.address)
+            app = edge_app(ledger, store, driver, options)
+            add_dashboard(app, pages_of(names_of(settings.public_urls), SystemRandomness()))
+            serve(app, settings.listening, signer.address)
         finally:
             driver.stop()
     finally:

@@ -17,6 +17,8 @@ from protocol.errors import HearthError, MalformedError, Party
 
 _UNAVAILABLE: Final = frozenset({Party.LEDGER, Party.CONTENT_STORE, Party.KEY_AUTHORITY})
 _STATUS: Final = {
+    "E_SIGN_IN": 401,
+    "E_NOT_YOURS": 403,
     "E_NOT_FOUND": 404,
     "E_TIMEOUT": 408,
     "E_TOO_LARGE": 413,
@@ -33,13 +35,16 @@ _STATUS: Final = {
     "E_STAKE": 409,
     "E_ROUND": 409,
     "E_SUBMITTED": 409,
+    "E_NOTHING": 409,
     "E_WINDOW": 409,
     "E_NOT_INCLUDED": 409,
+    "E_RATE": 429,
     "E_BUSY": 503,
     "E_KEYS_AWAITED": 503,
     "E_STARTING": 503,
     "E_STANDBY": 503,
 }
+RETRY_SECONDS: Final = {"E_BUSY": 2, "E_RATE": 60}
 
 _log = structlog.get_logger()
 
@@ -70,7 +75,12 @@ def problem_response(error: HearthError) -> Response:
     """The problem document of an error; what went wrong inside this server stays in its log."""
     status = status_of(error)
     _log.warning("refused", code=error.code, fault=str(error.fault), status=status, detail=str(error.args[0])[:500])
-    return problem(status, error.code, "internal error" if status == 500 else str(error.args[0])[:500])
+    answer = problem(status, error.code, "internal error" if status == 500 else str(error.args[0])[:500])
+    if error.code in RETRY_SECONDS:
+        answer.headers["retry-after"] = str(RETRY_SECONDS[error.code])
+    if status == 401:
+        answer.headers["www-authenticate"] = "Bearer"
+    return answer
 
 
 async def read_body(request: Request, max_bytes: int, seconds: float = 30.0) -> bytes:
@@ -97,7 +107,9 @@ def install(app: FastAPI) -> None:
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         code = {404: "E_NOT_FOUND", 405: "E_METHOD"}.get(error.status_code, "E_REQUEST")
-        return problem(error.status_code, code, str(error.detail))
+        answer = problem(error.status_code, code, str(error.detail))
+        answer.headers.update(error.headers or {})  # a refused method comes with those that are allowed
+        return answer
 
     async def invalid(_: Request, __: Exception) -> Response:
         return problem(422, "E_REQUEST", "a part of the path or query is not valid")

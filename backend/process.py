@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import sys
+import threading
 from types import FrameType
 from typing import Final
 
@@ -81,6 +82,7 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._listening, self._url, self._address_text = listening, url_of(opened), to_hex(address)
+        self._stopping: threading.Event | None = getattr(app.state, "stopping", None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -92,6 +94,12 @@ class Server(uvicorn.Server):
             except OSError as error:
                 raise ListenError(f"the ready file {ready} cannot be written: {error.strerror}") from error
         _log.info("listening", url=self._url, address=self._address_text)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Streams of the application that look at ``stopping`` end by themselves."""
+        if self._stopping is not None:
+            self._stopping.set()
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stopping is the normal end: the signal is not raised again afterwards, so the process exits with 0."""

@@ -7,9 +7,7 @@ from collections import Counter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.connections import ConnectionLimits, origin
-from backend.problem import problem
-
-RETRY_SECONDS = 2
+from backend.problem import RETRY_SECONDS, problem
 
 
 class RequestLimit:
@@ -26,7 +24,7 @@ class RequestLimit:
         of = origin(scope.get("client"))
         if self._of[of] >= self._limits.requests_of_one or self._of.total() >= self._limits.requests:
             refusal = problem(503, "E_BUSY", "too many requests at once")
-            refusal.headers["retry-after"] = str(RETRY_SECONDS)
+            refusal.headers["retry-after"] = str(RETRY_SECONDS["E_BUSY"])
             await refusal(scope, receive, send)
             return
         self._of[of] += 1

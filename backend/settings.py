@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,3 +24,6 @@ class EdgeSettings:
     poll_seconds: float | None = None  # between two looks at the chain; None: as long as a block takes
     max_bond_wei: int = 0  # that its bonds may be together, as far as it places them by itself
     gas: GasLimits = DEFAULT_GAS_LIMITS
+    public_urls: tuple[str, ...] = ()  # by which people reach it; without any, signing in works on this machine alone
+    allowed_origins: tuple[str, ...] = ()  # of pages elsewhere that may use its API
+    audit: Callable[[int], bytes] | None = None  # of a task, as ``hearth audit --json`` tells it; None: it runs none

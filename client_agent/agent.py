@@ -15,7 +15,7 @@ from typing import Final
 
 import structlog
 
-from client_agent.agreement import Agreement
+from client_agent.agreement import Agreement, Show
 from client_agent.binding import FolderBoundError
 from client_agent.compensation import Compensation
 from client_agent.delivery import Delivery
@@ -29,13 +29,13 @@ from client_agent.news import News
 from client_agent.participation import Participation, TooLateError
 from client_agent.payout import Payout
 from client_agent.place import PlaceError, why_over
-from client_agent.policy import Policy, check_task
+from client_agent.policy import Policy
 from client_agent.privacy.ledger import PrivacyLedger
+from client_agent.restoration import Restoration
 from client_agent.schedule import Schedule
 from client_agent.stake import fetch_stake
 from client_agent.training.trainers import Household
 from client_agent.watch import Watch
-from client_agent.work import work_of
 from protocol.errors import HearthError, PolicyError
 from protocol.identifiers import Label
 from protocol.messages.submission import Leave, SignedLeave
@@ -44,8 +44,10 @@ from protocol.randomness import Randomness
 from protocol.round.scheme import prepare
 from protocol.task.documents import Absent, Kind
 from protocol.task.ending import is_over
+from protocol.task.owner_limits import check_task
 from protocol.task.round_facts import RoundFacts
 from protocol.task.stopping import stopped_after
+from protocol.task.work import work_of
 from protocol.text import shown
 from storage.content.interface import ContentStore
 from storage.ledger.deposits import FundsError
@@ -78,6 +80,7 @@ class Agent:
     randomness: Randomness
     tell: Callable[[str], None]
     agree: Callable[[str], bool]  # asks the owner a question: after the disclosure and before anything is sent
+    show: Show = lambda _: None  # gets the disclosure itself, just before it is told
     poll_seconds: int = 20
     look: Callable[[], Head] | None = None  # asks for the chain's head, in the ledger's place
     sleep: Callable[[float], None] = time.sleep
@@ -88,7 +91,7 @@ class Agent:
     def __post_init__(self) -> None:
         self.address = self.signer.address
         self.followed = FollowedTask(self.ledger, self.store, self.task, self.look)
-        self.agreement = Agreement(self.ledger.domain, self.signer, self.journal, self.tell, self.agree)
+        self.agreement = Agreement(self.ledger.domain, self.signer, self.journal, self.tell, self.agree, self.show)
         self.entitlements = Entitlements(self.address, self.edge, self.followed)
         self.examination = Examination(
             self.ledger, self.followed, self.journal, self.privacy, self.data_set, self.policy, self.measure,
@@ -107,6 +110,9 @@ class Agent:
         self.delivery = Delivery(self.ledger, self.store, self.edge, self.journal, self.followed, self.watch, self.tell)
         self.payout = Payout(self.ledger, self.edge, self.followed, self.entitlements, self.tell)
         self.compensation = Compensation(self.ledger, self.journal, self.followed, self.address, self.tell)
+        self.restoration = Restoration(
+            self.ledger.domain, self.signer, self.journal, self.privacy, self.followed, self.edge, self.tell,
+        )  # fmt: skip
         self._phases: deque[Phase] = deque([self._consent, self._enrol, self._rounds, *self._last_phases()])
         self._over: set[Label] = set()  # of rounds that this phone is done with
         self._begun: set[Label] = set()  # of rounds whose update it began to send
@@ -140,7 +146,7 @@ class Agent:
         except REFUSALS:
             raise
         except HearthError as error:
-            if self.journal.envelope is None:
+            if self.journal.envelope is None and not self.restoration.has_lost_keys():
                 raise
             self._failures = min(self._failures + 1, MAX_DOUBLINGS)
             log.warning("will try again", error=str(error))
@@ -159,6 +165,9 @@ class Agent:
 
     def _consent(self, now: int, _: int) -> float | None:
         self.examination.require_task()
+        if self.restoration.has_lost_keys():
+            self._phases = deque([self.restoration.leave, *self._last_phases()])
+            return now
         spec = self.followed.read(0, Kind.SPEC).spec
         if isinstance(spec, Absent):
             if not is_over(self.followed.state, now) or self.journal.envelope is None:
@@ -193,6 +202,7 @@ class Agent:
             self.agreement.check(self.examination.binding())
 
     def _enrol(self, now: int, _: int) -> float | None:
+        self.restoration.resume(self._spec)
         deadline = self.membership.step(self._spec, now)
         if deadline is None:
             prepare(self._spec, clients=1)  # while others enrol: no round waits for a compiler
@@ -202,6 +212,7 @@ class Agent:
     def _rounds(self, now: int, wait_seconds: int) -> float | None:
         """Of the round that runs, whatever this phone has not done yet; or wait for the next one."""
         state = self.followed.state
+        self.restoration.require_alone()
         self.news.check()
         self.watch.check_receipts(now)
         facts = state.current
@@ -225,6 +236,9 @@ class Agent:
 
     def _take_part(self, facts: RoundFacts, now: int, wait_seconds: int) -> float:
         number, sealed = facts.number, self.journal.sealed.get(facts.number)
+        if self.restoration.has_passed(number):
+            self._over.add(facts.opened.label)
+            return now
         if not self.followed.is_buried(facts.opened):
             return now + PATIENCE_SECONDS
         instant = self.schedule.instant(self._spec, facts.opened, now, sealed is not None)

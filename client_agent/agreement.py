@@ -22,6 +22,9 @@ ENROL: Final = "Enrol this household?"
 WITHOUT_GUARANTEE: Final = "This task gives no guarantee of privacy. Train for it all the same?"
 
 
+Show = Callable[[Disclosure], None]
+
+
 @dataclass
 class Agreement:
     """Of one phone's folder."""
@@ -31,6 +34,7 @@ class Agreement:
     journal: AgentJournal
     tell: Callable[[str], None]
     agree: Callable[[str], bool]  # asks the owner this question
+    show: Show = lambda _: None  # the facts themselves, for who has other words for them
 
     def check(self, found: TaskBinding) -> None:
         """Raises FolderBoundError where the folder is another task's or another account's."""
@@ -49,6 +53,7 @@ class Agreement:
             self.recall()
             return True
         text = as_text(told)
+        self.show(told)
         self.tell(text)
         questions = [ENROL] if told.charges else [WITHOUT_GUARANTEE, ENROL]
         if not all(self.agree(question) for question in questions):

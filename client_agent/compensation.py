@@ -11,8 +11,9 @@ from typing import Final
 
 from client_agent.credit import fetch_credit
 from client_agent.followed_task import FollowedTask
-from client_agent.journal import AgentJournal
+from client_agent.journal import AgentJournal, Sealed
 from client_agent.membership import PATIENCE_SECONDS
+from client_agent.missed_rounds import recovered
 from protocol.errors import HearthError
 from protocol.identifiers import Address
 from protocol.messages.chain import Event
@@ -45,16 +46,25 @@ class Compensation:
         posted = self.followed.state.posted
         if posted is None or now > posted.claim_until:
             return None
-        rounds = [self.followed.state.round(number) for number in sorted(self.journal.sealed)]
+        numbers = self.journal.sealed.keys() | set(range(1, self.journal.passed + 1))
+        rounds = [self.followed.state.round(number) for number in sorted(numbers)]
         deadlines = [self._of_round(facts, now) for facts in rounds if facts is not None and self._owed(facts)]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def _owed(self, facts: RoundFacts) -> int:
         """What the ledger pays for a round once it ends without being published, in smallest units."""
-        posted, sealed = self.followed.state.posted, self.journal.sealed[facts.number]
+        posted = self.followed.state.posted
         assert posted is not None  # there was a round
-        delivered = sealed.commitment.commitment.label == facts.opened.label
-        return facts.compensation(posted.terms) if delivered and facts.settled is None else 0
+        sealed = self._sealed(facts) if facts.settled is None else None
+        delivered = sealed is not None and sealed.commitment.commitment.label == facts.opened.label
+        return facts.compensation(posted.terms) if delivered else 0
+
+    def _sealed(self, facts: RoundFacts) -> Sealed | None:
+        """From the journal or, of a round that the phone of a backup may have been in, from chain and content."""
+        kept = self.journal.sealed.get(facts.number)
+        if kept is None and facts.number <= self.journal.passed:
+            kept = recovered(self.followed, facts, self.client)
+        return kept
 
     def _of_round(self, facts: RoundFacts, now: int) -> float | None:
         paid = self.followed.state.compensated.get((facts.number, self.client))
@@ -107,14 +117,14 @@ class Compensation:
     def _compensate(self, facts: RoundFacts) -> bool:
         """False when the ledger never saw the update."""
         task, number, direct = self.followed.state.task, facts.number, self.client in facts.directs
-        leaf = None if direct else self._leaf(facts)
-        if leaf is None and not direct:
+        leaf, sealed = None if direct else self._leaf(facts), self._sealed(facts)
+        if sealed is None or (leaf is None and not direct):
             self._tell_once(f"round {number} was not published, and nothing shows that it had this phone's update")
             return False
         if self.ledger.is_compensated(task, number, self.client):
             return True  # by a transaction of an earlier life, or somebody else's
         try:
-            self.ledger.compensate(task, number, self.client, self.journal.sealed[number].place, leaf)
+            self.ledger.compensate(task, number, self.client, sealed.place, leaf)
         except TransactionRevertedError as error:
             if error.name != "NothingToPay":  # else somebody was faster
                 raise
@@ -122,9 +132,10 @@ class Compensation:
 
     def _leaf(self, facts: RoundFacts) -> BatchLeaf | None:
         """From the journal, or from the batch if that can be read."""
-        if facts.batched is None:
+        sealed = self._sealed(facts)
+        if facts.batched is None or sealed is None:
             return None
-        signed, kept = self.journal.sealed[facts.number].commitment, self.journal.included.get(facts.number)
+        signed, kept = sealed.commitment, self.journal.included.get(facts.number)
         if kept is not None and kept.root == facts.batched.root:
             return BatchLeaf(kept.inclusion.index, signed, kept.inclusion.proof)
         batch = self.followed.read(facts.number, Kind.BATCH).batch(facts.number)

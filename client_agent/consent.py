@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from client_agent.binding import TaskBinding
-from client_agent.policy import PrivacyLimits
 from client_agent.privacy.ledger import Spending
 from protocol.identifiers import Address
 from protocol.messages.charge import Charge
@@ -15,6 +14,7 @@ from protocol.model.specification import dimension_of
 from protocol.privacy.figure import PrivacyFigure
 from protocol.privacy.spending import planned, spent
 from protocol.round.planning import sent_parameters
+from protocol.task.owner_limits import PrivacyLimits
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from client_agent.copies import require_alone_in
 from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailableError
 from client_agent.followed_task import FollowedTask
 from client_agent.journal import AgentJournal, Sealed
@@ -102,7 +103,10 @@ class Delivery:
         if facts.batched is None:
             return False
         batch = self.followed.read(facts.number, Kind.BATCH).batch(facts.number)
-        if isinstance(batch, Absent) or signed not in batch.commitments:
+        if isinstance(batch, Absent):
+            return False
+        if signed not in batch.commitments:
+            require_alone_in(batch, self.ledger, self.journal, signed.commitment.client)
             return False
         try:
             inclusion = inclusion_proof_of(batch, signed.commitment.client)

@@ -61,6 +61,11 @@ class Entitlements:
                 return reachable(proven.entitlement.reputation, terms, rounds)
         return reachable(enrolled.reputation, terms, len(settled))
 
+    @property
+    def proven(self) -> tuple[ProvenEntitlement, ...]:
+        """Every leaf of this account that was seen so far, and checked against the root on chain."""
+        return tuple(self._proven.values())
+
     def _asked(self, number: int, root: Digest) -> ProvenEntitlement | None:
         try:
             return self.edge.entitlement(self.followed.state.task, number, self.client, root)

@@ -10,16 +10,17 @@ from client_agent.consent import Disclosure, disclose
 from client_agent.followed_task import FollowedTask
 from client_agent.journal import AgentJournal
 from client_agent.place import EnrolmentOverError, require_place
-from client_agent.policy import Policy, check_task, check_total
+from client_agent.policy import Policy, check_total
 from client_agent.privacy.ledger import PrivacyLedger
 from client_agent.schedule import check_pace
 from client_agent.training.trainers import Household
-from client_agent.work import work_of
 from protocol.identifiers import Address, to_hex
 from protocol.messages.chain import TaskPosted
 from protocol.messages.task import TaskSpec
 from protocol.round.planning import check_terms
+from protocol.task.owner_limits import check_task
 from protocol.task.runnable import check_runnable
+from protocol.task.work import work_of
 from storage.ledger.interface import Ledger
 
 

@@ -5,7 +5,7 @@ A phone fetches a document only when it needs it. One that cannot be read is a v
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from protocol.errors import HearthError, Party
 from protocol.messages.chain import Event
@@ -46,6 +46,11 @@ class FollowedTask:
     @property
     def state(self) -> TaskState:
         return self._reader.state
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """Of the task, in their order, as of the last :meth:`refresh`."""
+        return self._follower.events
 
     @property
     def now(self) -> int:

@@ -16,6 +16,8 @@ from client_agent.remembered import (
     Included,
     KeysKept,
     ReceiptKept,
+    Restored,
+    Resumed,
     RoundFollowed,
     RungChosen,
     Sealed,
@@ -64,6 +66,32 @@ class AgentJournal:
         return self._folded.state.envelopes
 
     @property
+    def enrolment(self) -> Digest | None:
+        """What rounds are charged to: the envelope, or what was drawn when this journal last came out of a backup."""
+        return self._folded.state.restored[-1] if self.is_restored else self.envelope
+
+    @property
+    def enrolments(self) -> frozenset[Digest]:
+        """All that rounds of this phone were ever charged to, or may have been."""
+        state = self._folded.state
+        return frozenset({*state.envelopes.values(), *state.restored})
+
+    @property
+    def is_restored(self) -> bool:
+        """This journal came out of a backup, at some time."""
+        return bool(self._folded.state.restored)
+
+    @property
+    def is_resumed(self) -> bool:
+        """False from a restore on until :meth:`resume`: nothing may be joined before."""
+        return self._folded.state.resumed
+
+    @property
+    def passed(self) -> int:
+        """Rounds up to this one are joined no more: the phone that was lost may have been in them."""
+        return self._folded.state.passed
+
+    @property
     def sealed(self) -> Mapping[int, Sealed]:
         return self._folded.state.sealed
 
@@ -109,6 +137,26 @@ class AgentJournal:
         def change(state: AgentState) -> Change:
             (window,) = (window for window, kept in state.envelopes.items() if kept == digest)
             return NOTHING if state.envelope == digest else Change((EnvelopeKept(window, digest),))
+
+        self._folded.change(change)
+
+    def restore(self, enrolment: Digest) -> None:
+        """Says that this journal came out of a backup; ``enrolment`` is drawn."""
+        self._folded.change(lambda _: Change((Restored(enrolment),)))
+
+    def resume(self, passed: int, missed: Mapping[int, FollowedRound], *, enrolled: bool) -> None:
+        """What happened after the backup is accounted for: ``missed`` are rounds that may have been trained in.
+
+        The keys move on past all rounds up to ``passed``, so no update can be encrypted for one of them again. Those of
+        an account that is not ``enrolled`` were in no round, and are still to be sealed.
+        """
+
+        def change(state: AgentState) -> Change:
+            moved = self._keys_moved(state, passed + 1) if enrolled else NOTHING
+            kept = [_followed(number, one) for number, one in missed.items() if number not in state.followed]
+            entries = [entry for one in kept for entry in one.entries]
+            keep = {name: data for one in kept for name, data in one.keep.items()}
+            return Change((*entries, Resumed(passed), *moved.entries), {**keep, **moved.keep}, moved.remove)
 
         self._folded.change(change)
 

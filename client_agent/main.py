@@ -6,22 +6,25 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from client_agent.agent import Agent
+from client_agent.consent import Disclosure
 from client_agent.data.loader import FileLoader
 from client_agent.departure import leave_task
 from client_agent.edge_client import EdgeClient
 from client_agent.footprint import peak_megabytes
 from client_agent.journal import AgentJournal
-from client_agent.policy import parse_policy
+from client_agent.policy import Policy, parse_policy
 from client_agent.privacy.example_budgets import ExampleBudgets
 from client_agent.privacy.held_out import SECRET_BYTES, Coins, HouseholdSecret
 from client_agent.privacy.ledger import DataSet, PrivacyLedger
-from client_agent.privacy.own_figures import own_figures
+from client_agent.privacy.own_figures import OwnFigures, own_figures
 from client_agent.randomness import SystemRandomness
 from client_agent.settings import COINS, POLICY, PRIVACY_LEDGER, AgentSettings
 from client_agent.stake import fetch_stake
@@ -39,32 +42,46 @@ from storage.policy_file import read_policy_file
 from storage.records.journal import Journal
 
 
-def run_agent(
-    settings: AgentSettings,
-    signer: Signer,
-    *,
-    seed: bytes | None,
-    leave: bool,
-    report: Path | None,
-    tell: Callable[[str], None],
-    agree: Callable[[str], bool],
-) -> bool:
-    """Runs one task to its end, or leaves it; False when the owner does not agree to take part.
+@dataclass(frozen=True, slots=True)
+class OpenPhone:
+    """One phone whose folder this process has, and what its owner alone may know of its own examples."""
 
-    ``seed`` is for demonstrations: it makes every draw repeatable.
-    """
+    agent: Agent
+    budgets: list[ExampleBudgets]
+
+    def own_figures(self) -> OwnFigures | None:
+        return own_figures(self.agent.journal.followed, *self.budgets)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """How a phone talks with who owns it. ``show``: gets the disclosure, just before it is told and agreed to."""
+
+    tell: Callable[[str], None]
+    agree: Callable[[str], bool]
+    show: Callable[[Disclosure], None] = lambda _: None
+
+
+def configure_phone_log() -> None:
+    """JSON lines on standard error."""
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # the one of the moment: it may be replaced
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
-    check_credentials()
-    policy = parse_policy(read_policy_file(settings.household / POLICY))
-    clock = BlockClock(tell=tell)
+
+
+@contextmanager
+def opened_phone(
+    settings: AgentSettings, signer: Signer, owner: Owner, *, seed: bytes | None = None, policy: Policy | None = None
+) -> Iterator[OpenPhone]:
+    """A phone ready for its first step; its folder is closed at the end. ``policy``: None for the household's file.
+
+    Raises what is wrong with folder, policy, data or keys.
+    """
+    policy = policy or parse_policy(read_policy_file(settings.household / POLICY))
+    clock = BlockClock(tell=owner.tell)
     ledger = EthereumLedger(settings.rpc_url, settings.domain, signer, limits=policy.gas, clock=clock)
-    if leave:
-        _leave(settings, signer, ledger, tell)
-        return True
     privacy = PrivacyLedger(lambda: Journal(settings.household / PRIVACY_LEDGER, wait=True))
     randomness: Randomness = SystemRandomness() if seed is None else SeededRandomness(seed)
     edge = EdgeClient(settings.edge_urls)
@@ -85,7 +102,7 @@ def run_agent(
                 spec.model,
                 loader,
                 spec.schedule.max_examples,
-                tell,
+                owner.tell,
                 coins,
                 next(iter(budgets), None),
                 lambda: journal.secret(randomness.draw("enrolment/secret", SECRET_BYTES)),
@@ -106,33 +123,60 @@ def run_agent(
             make_trainer=make_trainer,
             measure=lambda spec: seconds_of_a_round(spec, randomness, time.process_time, budget is not None),
             randomness=randomness,
-            tell=tell,
-            agree=agree,
+            tell=owner.tell,
+            agree=owner.agree,
+            show=owner.show,
             poll_seconds=settings.poll_seconds,
             look=Polling(ledger, settings.chain_seconds).head,
         )
+        yield OpenPhone(agent, budgets)
+    finally:
+        journal.close()
+        edge.close()
+
+
+def run_agent(
+    settings: AgentSettings,
+    signer: Signer,
+    *,
+    seed: bytes | None,
+    leave: bool,
+    report: Path | None,
+    tell: Callable[[str], None],
+    agree: Callable[[str], bool],
+) -> bool:
+    """Runs one task to its end, or leaves it; False when the owner does not agree to take part.
+
+    ``seed`` is for demonstrations: it makes every draw repeatable.
+    """
+    configure_phone_log()
+    check_credentials()
+    policy = parse_policy(read_policy_file(settings.household / POLICY))
+    if leave:
+        leave_by(settings, signer, policy, tell)
+        return True
+    with opened_phone(settings, signer, Owner(tell, agree), seed=seed, policy=policy) as phone:
         start_seconds = time.process_time()  # of the processor: what else runs on the machine does not count
-        agreed = agent.run()
-        own = own_figures(journal.followed, *budgets)
+        agreed = phone.agent.run()
+        own = phone.own_figures()
         for line in own.lines() if own is not None else ():
             tell(line)
         if report is not None:
             figures = {
-                "bytes_per_round": agent.bytes_per_round,
-                "ciphertext_bytes_per_round": agent.delivery.stored,
+                "bytes_per_round": phone.agent.bytes_per_round,
+                "ciphertext_bytes_per_round": phone.agent.delivery.stored,
                 "start_seconds": round(start_seconds, 2),
                 "peak_megabytes": peak_megabytes(),
                 "own_privacy": None if own is None else own.report(),  # as secret as the data
             }
             report.write_text(json.dumps(figures, sort_keys=True))
         return agreed
-    finally:
-        journal.close()
-        edge.close()
 
 
-def _leave(settings: AgentSettings, signer: Signer, ledger: EthereumLedger, tell: Callable[[str], None]) -> None:
+def leave_by(settings: AgentSettings, signer: Signer, policy: Policy, tell: Callable[[str], None]) -> None:
     """Beside a running agent: it needs neither journal nor data."""
+    clock = BlockClock(tell=tell)
+    ledger = EthereumLedger(settings.rpc_url, settings.domain, signer, limits=policy.gas, clock=clock)
     edge = EdgeClient(settings.edge_urls)
     try:
         relayed = leave_task(settings.task, signer, ledger, edge)

@@ -13,13 +13,12 @@ from client_agent.followed_task import DocumentAbsentError, FollowedTask
 from client_agent.instants import instant
 from client_agent.journal import AgentJournal, Sealed
 from client_agent.plan_check import accept_plan, check_cohort_on_chain
-from client_agent.policy import Policy, check_cohort, check_task
+from client_agent.policy import Policy, check_cohort
 from client_agent.privacy.budget import charge_next
 from client_agent.privacy.followed import FollowedRound, followed_in
 from client_agent.privacy.ledger import DataUse, PrivacyLedger
 from client_agent.rung import Rung
 from client_agent.training.trainers import Household
-from client_agent.work import work_of
 from protocol.cohort import place_of
 from protocol.domain import Domain
 from protocol.errors import HearthError, Party
@@ -38,6 +37,8 @@ from protocol.round.training import Assignment
 from protocol.round.update import Update, prepare_update
 from protocol.task.continuation import continuation
 from protocol.task.documents import Absent, Kind, Lack
+from protocol.task.owner_limits import check_task
+from protocol.task.work import work_of
 from protocol.text import shown
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.signer import Signer
@@ -154,10 +155,10 @@ class Participation:
 
     def _use(self, learning: LearningTerms) -> DataUse:
         """What the rounds of this phone are charged to."""
-        consented, envelope = self.journal.consented, self.journal.envelope
+        consented, enrolment = self.journal.consented, self.journal.enrolment
         assert consented is not None  # nothing is trained before
-        assert envelope is not None
-        return DataUse(consented.data_set, consented.binding, envelope, learning.mechanism, learning.bayesian)
+        assert enrolment is not None
+        return DataUse(consented.data_set, consented.binding, enrolment, learning.mechanism, learning.bayesian)
 
     def _without_examples(
         self, household: Household, plan: RoundPlan, assignment: Assignment, reason: Exception

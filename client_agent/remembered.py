@@ -82,8 +82,35 @@ class RoundFollowed:
     terms: FollowedTerms
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """This journal came out of a backup, so it does not know what was done after that.
+
+    ``enrolment``: drawn, and what later rounds are charged to; a rung or a secret that was drawn meanwhile is lost.
+    """
+
+    enrolment: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What the chain shows of the time after the backup is charged; no round up to ``passed`` is joined any more."""
+
+    passed: Count
+
+
 AgentEntry = (
-    Consented | KeysKept | EnvelopeKept | Sealed | ReceiptKept | Included | RungChosen | RoundFollowed | SecretDrawn
+    Consented
+    | KeysKept
+    | EnvelopeKept
+    | Sealed
+    | ReceiptKept
+    | Included
+    | RungChosen
+    | RoundFollowed
+    | SecretDrawn
+    | Restored
+    | Resumed
 )
 
 
@@ -101,6 +128,9 @@ class AgentState:
     has_secret: bool = False
     rung: int | None = None
     followed: Mapping[int, RoundFollowed] = field(default_factory=dict)
+    restored: tuple[Digest, ...] = ()  # an enrolment of each time, the last one at the end
+    resumed: bool = True  # what was done after the backup is accounted for
+    passed: int = 0  # rounds that may have been joined by the phone that was lost
 
 
 def apply(state: AgentState, entry: AgentEntry) -> AgentState:
@@ -123,3 +153,7 @@ def apply(state: AgentState, entry: AgentEntry) -> AgentState:
             return replace(state, rung=rung)
         case RoundFollowed(number, _):
             return replace(state, followed={**state.followed, number: entry})
+        case Restored(enrolment):
+            return replace(state, restored=(*state.restored, enrolment), resumed=False)
+        case Resumed(passed):
+            return replace(state, resumed=True, passed=max(passed, state.passed))

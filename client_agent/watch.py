@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from client_agent.copies import CopyError, require_alone_in
 from client_agent.edge_client import EdgeClient, NextRound
 from client_agent.followed_task import DocumentAbsentError, FollowedTask
 from client_agent.journal import AgentJournal
@@ -89,6 +90,8 @@ class Watch:
             try:
                 if self._may_be_broken(facts, now):
                     self._check_receipt(facts)
+            except CopyError:
+                raise
             except HearthError as error:
                 log.warning("receipt not checked", round=number, error=str(error))
                 self._next_look[number] = now + RETRY_SECONDS
@@ -120,6 +123,7 @@ class Watch:
         if facts.batched is not None and signed in batch.commitments:
             self.keep_inclusion(facts.batched, signed, inclusion_proof_of(batch, client))
             return
+        require_alone_in(batch, self.ledger, self.journal, client)  # else it would be accused of their word
         self._done.add(number)
         harmed = client not in facts.directs
         clients = [entry.commitment.client for entry in batch.commitments]

@@ -16,10 +16,16 @@ from scripts.commands import (
     deposits,
     doctor,
     evaluate,
+    household,
+    household_backup,
+    household_page,
+    invite,
+    join,
     manufacturer,
     policy,
     roles,
     simulate,
+    tasks,
     testnet,
 )
 from scripts.commands.options import JsonFile
@@ -34,7 +40,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(roles.serve, name="serve")
-app.command(name="agent")(roles.agent)
+app.command(name="agent", cls=join.AgentCommand)(roles.agent)
+app.command(name="join")(join.join)
+app.command(name="tasks")(tasks.tasks)
+app.command(name="invite")(invite.invite)
 app.command(name="budget")(budget.budget)
 app.add_typer(policy.policy, name="policy")
 app.add_typer(manufacturer.task, name="task")
@@ -51,6 +60,10 @@ app.add_typer(testnet.testnet, name="testnet")
 app.add_typer(bench.bench, name="bench")
 app.command(name="evaluate")(evaluate.evaluate)
 app.add_typer(simulate.simulate, name="simulate")
+household.household.command(name="serve")(household_page.serve)
+household.household.command(name="backup")(household_backup.backup)
+household.household.command(name="restore")(household_backup.restore)
+app.add_typer(household.household, name="household")
 
 
 def _version(asked: bool) -> None:

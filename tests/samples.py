@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
 
-from client_agent.policy import AcceptedChain, MoneyLimits, Policy, PrivacyLimits, TrustLimits
+from client_agent.policy import Policy
 from protocol.domain import Domain
 from protocol.identifiers import Address
 from protocol.messages.learning import (
@@ -35,6 +35,7 @@ from protocol.messages.task import (
 )
 from protocol.signing import address_of
 from protocol.task.limits import CohortLimits
+from protocol.task.owner_limits import AcceptedChain, MoneyLimits, PrivacyLimits, TrustLimits
 from protocol.version import SPEC_VERSION
 
 DOMAIN = Domain(31337, bytes(range(20)))

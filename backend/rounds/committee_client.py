@@ -74,10 +74,16 @@ class CommitteeClient:
     """
 
     def __init__(
-        self, urls: tuple[str, ...], domain: Domain, proofs: Path, pause: Callable[[float], None] = time.sleep
+        self,
+        urls: tuple[str, ...],
+        domain: Domain,
+        proofs: Path,
+        pause: Callable[[float], None] = time.sleep,
+        heard: Callable[[Address, HearthError | None], None] = lambda _, __: None,
     ) -> None:
+        """``heard`` is told of every question to a member: None, or why there was no usable answer."""
         self._urls, self._domain, self._proofs = tuple(map(http.server_url, urls)), domain, proofs
-        self._pause = pause
+        self._pause, self._heard = pause, heard
         self._away = set[str]()  # URLs, as far as it is said
         self._last: dict[tuple[type, int, Address], AuthorityWord] = {}  # by kind, task and authority
         self._url_of: dict[Address, str] = {}
@@ -211,7 +217,9 @@ class CommitteeClient:
         for authority, future in asked.items():
             try:
                 answers[authority] = future.result()
+                self._heard(authority, None)
             except HearthError as error:
+                self._heard(authority, error)
                 log.warning("key authority", authority=to_hex(authority), error=str(error))
         return answers
 

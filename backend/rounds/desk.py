@@ -47,8 +47,9 @@ class Bell:
         self._event: asyncio.Event | None = None
 
     async def wait(self, seconds: float) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._event = self._event or asyncio.Event()
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop or self._event is None:
+            self._loop, self._event = loop, asyncio.Event()
         try:
             await asyncio.wait_for(self._event.wait(), seconds)
         except TimeoutError:

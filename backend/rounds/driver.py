@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -174,6 +174,10 @@ class Driver:
     def state(self, task: int) -> TaskState:
         """As of the task's last step. Raises KeyError for a task that is not this server's."""
         return self._tasks[task].state
+
+    def tasks(self) -> Mapping[int, HostedTask] | None:
+        """All of this server's by number, also those that it does not serve (yet); None before the chain is read."""
+        return dict(self._tasks) if self._looked.is_set() else None
 
     # as threads
 

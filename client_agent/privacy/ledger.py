@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, get_args
 
 from client_agent.binding import TaskBinding
-from client_agent.policy import PrivacyLimits, check_spending
+from client_agent.policy import check_spending
 from protocol.errors import HearthError
 from protocol.identifiers import ZERO_DIGEST, Count, Digest
 from protocol.messages.learning import BayesianTerms, MechanismTerms, ShortText
@@ -21,6 +21,7 @@ from protocol.messages.task import TaskSpec
 from protocol.privacy.figure import PrivacyFigure
 from protocol.privacy.mechanisms import counted, has_guarantee
 from protocol.privacy.spending import NO_RUNGS, Enrolled, planned, together
+from protocol.task.owner_limits import PrivacyLimits
 from storage.records.fold import Folded
 from storage.records.interface import NOTHING, Change, Records
 
@@ -167,6 +168,17 @@ class PrivacyLedger:
             in_task = after.figure(use.data_set, limits.task_delta_exponent, use.task)
             check_spending(limits, in_task, after.figure(use.data_set, limits.total_delta_exponent))
             return Change((RoundCharged(use, number),))
+
+        self._change(decide)
+
+    def record(self, use: DataUse, number: int, own: frozenset[Digest]) -> None:
+        """What is spent already, whatever the limits are now; once, where ``own`` enrolments are the same phone's.
+
+        Raises RecordsError."""
+
+        def decide(state: Spending) -> Change:
+            known = (state.rounds(replace(use, envelope=envelope)) for envelope in own | {use.envelope})
+            return NOTHING if any(number in rounds for rounds in known) else Change((RoundCharged(use, number),))
 
         self._change(decide)
 

@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 Reals = npt.NDArray[np.float64]
 
-_HALF = 0.7071067811865476  # cos 45 degrees
-_DIRECTIONS = ((1.0, 0.0), (_HALF, _HALF), (0.0, 1.0), (-_HALF, _HALF))  # the other four are their opposites
-_CONSTANT = 0.1
-_TINY = 1e-12
+HALF = 0.7071067811865476  # cos 45 degrees
+DIRECTIONS = ((1.0, 0.0), (HALF, HALF), (0.0, 1.0), (-HALF, HALF))  # the other four are their opposites
+CONSTANT = 0.1
+TINY = 1e-12
 
 
 def oriented_gradients(images: npt.NDArray[Any], arguments: Mapping[str, int]) -> Reals:
@@ -29,10 +29,10 @@ def oriented_gradients(images: npt.NDArray[Any], arguments: Mapping[str, int]) -
     across, down = _sobel(pixels), _sobel(pixels.transpose(1, 0, 2)).transpose(1, 0, 2)
     length = np.sqrt(across * across + down * down)
     cells = np.stack([_cell_sums(share, cell, stride, padding) for share in _shares(across, down, length)], axis=2)
-    cells /= (np.sqrt(_neighbourhood_energy(cells)) + _TINY)[:, :, None]
+    cells /= (np.sqrt(_neighbourhood_energy(cells)) + TINY)[:, :, None]
     flat = cells.reshape(-1, len(images))
-    flat = flat / (np.sqrt(_sum_of_squares(flat)) + _TINY)
-    return np.ascontiguousarray(np.concatenate([flat, np.full((1, len(images)), _CONSTANT)]).T)
+    flat = flat / (np.sqrt(_sum_of_squares(flat)) + TINY)
+    return np.ascontiguousarray(np.concatenate([flat, np.full((1, len(images)), CONSTANT)]).T)
 
 
 def _sobel(pixels: Reals) -> Reals:
@@ -43,10 +43,10 @@ def _sobel(pixels: Reals) -> Reals:
 
 def _shares(across: Reals, down: Reals, length: Reals) -> Iterator[Reals]:
     """What each orientation gets: all of a gradient in its own direction, nothing from 45 degrees on."""
-    least = _HALF * length
+    least = HALF * length
     for sign in (1.0, -1.0):
-        for x, y in _DIRECTIONS:
-            yield np.maximum(0.0, (sign * (x * across + y * down) - least) / (1.0 - _HALF))
+        for x, y in DIRECTIONS:
+            yield np.maximum(0.0, (sign * (x * across + y * down) - least) / (1.0 - HALF))
 
 
 def _cell_sums(values: Reals, cell: int, stride: int, padding: int) -> Reals:

@@ -14,7 +14,7 @@ from protocol.audit.report import Report, Status
 from protocol.domain import Domain
 from protocol.errors import HearthError
 from protocol.identifiers import Digest, to_hex
-from protocol.text import in_words
+from protocol.text import in_words, shown
 from scripts.commands.outcome import Outcome
 from storage.content.interface import ContentStore
 from storage.evidence import UnlessGone, fetch_from, published_codes, read_evidence, read_state
@@ -115,13 +115,17 @@ def nothing_read(error: HearthError) -> Report:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """``checks`` counts evaluated (check, object) pairs."""
+    """``checks`` counts evaluated (check, object) pairs; ``results`` has the parts of each of the ``lines``."""
     return {
         "verdict": str(report.status),
         "checks": len(report.lines),
         "failed": report.count(Status.FAIL),
         "unknown": report.count(Status.UNKNOWN),
         "lines": [str(line) for line in report.lines],
+        "results": [
+            {"check": line.number, "subject": shown(line.subject), "status": line.status, "detail": shown(line.detail)}
+            for line in report.lines
+        ],
     }
 
 

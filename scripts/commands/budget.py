@@ -14,8 +14,8 @@ from protocol.text import shown
 from scripts.commands.options import HOUSEHOLD, Household
 
 if TYPE_CHECKING:
-    from client_agent.policy import PrivacyLimits
     from client_agent.privacy.ledger import Spending
+    from protocol.task.owner_limits import PrivacyLimits
 
 
 def budget(

@@ -12,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 
 from client_agent.training.gradients import Gradients, prepare
-from client_agent.work import MULTIPLICATIONS_PER_SECOND, work_of
 from protocol.canonical import decode
 from protocol.errors import MalformedError, Party, SpecError
 from protocol.messages.learning import MICRO, ModelSpec
@@ -31,6 +30,7 @@ from protocol.model.speed import NEVER, Gradual
 from protocol.round.planning import sent_parameters
 from protocol.round.scheme import encoding_of
 from protocol.strict_toml import TomlFile
+from protocol.task.work import MULTIPLICATIONS_PER_SECOND, work_of
 from scripts.commands.ready_task import stand_in
 from scripts.commands.task_file import MAX_TASK_FILE_BYTES, TaskFile
 from storage.bounded_file import read_bounded

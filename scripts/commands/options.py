@@ -87,6 +87,13 @@ def url_option(what: str, **more: Any) -> Any:
     return typer.Option(parser=_url, metavar="URL", help=what, **more)
 
 
+def ledger_option(what: str) -> Any:
+    """Of an option that may name a ledger, where another command must."""
+    return typer.Option(
+        envvar="HEARTH_LEDGER", metavar="CHAIN_ID:ADDRESS[@BLOCK]", parser=lambda text: _domain(text), help=what
+    )
+
+
 def address_option(what: str) -> Any:
     """Of an option that takes an address, which a person types or pastes."""
     return typer.Option(parser=_address, metavar="ADDRESS", help=f"address {what}")

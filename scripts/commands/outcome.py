@@ -54,7 +54,8 @@ def next_step(error: HearthError) -> str | None:
 
 def outcome_of(error: BaseException) -> Outcome:
     """Of whatever ended a command, other than an interruption."""
-    if isinstance(error, OutputError) or (isinstance(error, OSError) and error.errno in _NO_ROOM):
+    full = isinstance(error, HearthError) and error.code == "E_READINGS_FULL"
+    if full or isinstance(error, OutputError) or (isinstance(error, OSError) and error.errno in _NO_ROOM):
         return Outcome.OUTPUT
     if isinstance(error, HearthError) and error.code in _OF_INPUT_FILES:
         return Outcome.USAGE

@@ -57,6 +57,16 @@ TrustedProxy = Annotated[
         help="reverse proxy whose X-Forwarded-For counts; repeat for each; without it, one on loopback",
     ),
 ]
+PublicUrl = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="URL", help="by which people reach it; repeat for each. Without it, they sign in on this machine alone"
+    ),
+]
+AllowOrigin = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ORIGIN", help="of pages elsewhere that may use its API (CORS); repeat for each; else none"),
+]
 RequestsOfOne = Annotated[
     int | None,
     typer.Option(
@@ -86,10 +96,13 @@ def edge(
     max_bond: MaxBond = 0,
     max_gas_price: MaxGasPrice = MAX_GAS_PRICE,
     poll_seconds: PollSeconds = None,
+    public_url: PublicUrl = None,
+    allow_origin: AllowOrigin = None,
 ) -> None:
     """The edge server: runs the rounds of the tasks that name its account."""
     from backend.main import serve_edge
     from backend.settings import EdgeSettings
+    from scripts.commands.audit_process import auditing
     from storage.ledger.signer import Signer
 
     settings = EdgeSettings(
@@ -103,6 +116,9 @@ def edge(
         max_bond_wei=max_bond,
         gas=GasLimits(max_gas_price),
         poll_seconds=poll_seconds,
+        public_urls=_origins("--public-url", public_url),
+        allowed_origins=_origins("--allow-origin", allow_origin),
+        audit=auditing(rpc_url, ledger, store),
     )
     serve_edge(settings, Signer.from_keystore(keystore, password_file))
 
@@ -166,6 +182,15 @@ def _listening(
     most = requests_of_one or DEFAULT_LIMITS.requests_of_one
     limits = replace(DEFAULT_LIMITS, requests_of_one=most, requests=max(most, DEFAULT_LIMITS.requests))
     return Listening(port, host, uds, tuple(trusted_proxy or LOOPBACK), limits, ready_file)
+
+
+def _origins(option: str, urls: list[str] | None) -> tuple[str, ...]:
+    from backend.api.sites import origins_of
+
+    try:
+        return origins_of(urls or ())
+    except ValueError as error:
+        raise typer.BadParameter(f"{option} {error}") from error
 
 
 def agent(

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import TypeVar
 
 from protocol.canonical import decode, encode
-from protocol.encryption.suite import FE64
 from protocol.errors import HearthError, MalformedError, Party, SpecError
-from protocol.identifiers import Address, Digest, Range
-from protocol.messages.learning import MICRO, LearningTerms, ModelSpec, ShortText
+from protocol.identifiers import Address, Digest
+from protocol.messages.learning import ModelSpec
 from protocol.messages.task import (
-    CohortTerms,
     Committee,
-    ControlTerms,
-    DepositTerms,
-    Durations,
-    PrivacyTerms,
-    ReputationTerms,
-    RewardTerms,
-    ScheduleTerms,
     TaskSpec,
 )
 from protocol.model.dataset import MAX_DATASET_BYTES, decode_examples, labelled_for
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
 from protocol.model.specification import validate
-from protocol.privacy.spending import CLASSICAL
 from protocol.strict_toml import TomlFile
+from protocol.task.file_tables import Member, Tables, defaults_of
 from protocol.task.runnable import check_runnable
 from protocol.toml_lines import Place
 from protocol.version import SPEC_VERSION
@@ -42,70 +32,7 @@ MAX_TASK_FILE_BYTES = 1024 * 1024
 SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "samples" / "task.toml"  # in the wheel, too
 Identify = Callable[[str], Address]  # an authority's URL -> who it says it is
 
-Text = Annotated[str, Range(1, 4096)]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class TaskTable:
-    title: ShortText
-    rounds: Annotated[int, Range(1, 100_000)]
-    edge_server: Address
-    suite: ShortText = FE64
-    confirmations: Annotated[int, Range(0, 1_000)] = 0
-    edge_substitutes: Annotated[tuple[Address, ...], Range(0, 15)] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Paths from the task file's folder."""
-
-    test_set: Text
-    initial_model: Text | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One of the two."""
-
-    url: Text | None = None
-    address: Address | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CommitteeTable:
-    threshold: Annotated[int, Range(2, 16)]
-    corrupt: Annotated[int, Range(0, 15)]
-    members: Annotated[tuple[Member, ...], Range(2, 16)]
-
-
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """All of the file."""
-
-    task: TaskTable
-    files: Files
-    model: ModelSpec
-    learning: LearningTerms
-    privacy: PrivacyTerms
-    cohort: CohortTerms
-    reputation: ReputationTerms
-    rewards: RewardTerms
-    durations: Durations
-    schedule: ScheduleTerms
-    committee: CommitteeTable
-    deposits: DepositTerms
-    control: ControlTerms
-
-
-DENSITY: Final = Decimal("0.25")
-DEFAULTS: Final[Mapping[str, Any]] = {
-    "learning": {"quantiser": {"bits": 16}, "encoding": {"packing": 2}},
-    "privacy": {"accountant": CLASSICAL.name},
-    "cohort": {"max_share": Decimal("0.2")},
-    "deposits": {},
-    "control": {},
-}
 
 
 class TaskFile:
@@ -119,7 +46,7 @@ class TaskFile:
             raise MalformedError(
                 f"{path}: nothing is in it; `hearth task init` writes a file to start from", fault=Party.MANUFACTURER
             )
-        self._tables = self._toml.read(Tables, self._defaults())
+        self._tables = self._toml.read(Tables, defaults_of(self._toml.tables))
         try:
             validate(self._tables.model)
         except SpecError as error:
@@ -185,22 +112,6 @@ class TaskFile:
     def refused(self, error: SpecError) -> MalformedError:
         """The same error with its line in this file."""
         return self._toml.refused(error)
-
-    def _defaults(self) -> Mapping[str, Any]:
-        """Those that depend on the file are laid under it as well."""
-        cohort = self._toml.tables.get("cohort")
-        most = {"max_cohort": cohort["max_clients"]} if isinstance(cohort, dict) and "max_clients" in cohort else {}
-        learning = DEFAULTS["learning"] | {"sparsity": self._sparsity()}
-        return {**DEFAULTS, "learning": learning, "cohort": {**DEFAULTS["cohort"], **most}}
-
-    def _sparsity(self) -> Mapping[str, Any]:
-        """With one local step the model's step makes up for the rounds in which a coordinate was not sent."""
-        learning: Any = self._toml.tables.get("learning")
-        parts = [learning.get(name) if isinstance(learning, dict) else None for name in ("mechanism", "sparsity")]
-        mechanism, sparsity = (part if isinstance(part, dict) else {} for part in parts)
-        density, once = sparsity.get("density", DENSITY), mechanism.get("local_steps") == 1
-        usual = isinstance(density, Decimal) and density.is_finite() and 1 <= density * MICRO <= MICRO
-        return {"density": DENSITY, "scale": round(1 / density, 6) if once and usual else Decimal(1)}
 
     def _address(self, number: int, member: Member, identify: Identify) -> Address:
         place: Place = ("committee", "members", number)

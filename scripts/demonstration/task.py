@@ -17,7 +17,8 @@ from protocol.messages.task import (
     PrivacyTerms,
     ScheduleTerms,
 )
-from scripts.commands.task_file import CommitteeTable, Files, Member, Tables, TaskTable
+from protocol.task.file_tables import CommitteeTable, Files, Member, Tables, TaskTable
+from protocol.toml_text import toml_of
 from scripts.demonstration.mechanisms import budget_of, encoded, terms_under, with_trust
 from scripts.demonstration.presets import (
     DEMO_REPUTATION,
@@ -25,7 +26,6 @@ from scripts.demonstration.presets import (
     PRESETS,
     with_enough_noise,
 )
-from scripts.demonstration.toml_text import toml_of
 
 THRESHOLD = {FE64: 3, PAD: 2}  # of five authorities
 DAY_SECONDS = 86_400

@@ -57,11 +57,13 @@ def test_nothing_is_unpickled() -> None:
 
 def test_text_leaves_as_lines_or_as_ascii_json_alone() -> None:
     """A table for a spreadsheet, or a page, would need an escape of its own: ``=`` begins a formula, ``<`` a tag. An
-    evaluation's page has it."""
-    writers = r"^\s*(import|from) (csv|html|jinja2|openpyxl|pandas)\b|to_csv\(|HTMLResponse|text/(html|csv)"
+    evaluation's page has it, and templates have it, which one module fills in, and the table of rounds."""
+    tables = r"csv(?! import (Error|reader))"  # to read them is no harm
+    writers = rf"^\s*(import|from) ({tables}|html|jinja2|openpyxl|pandas)\b|to_csv\(|HTMLResponse|text/(html|csv)"
     pattern = re.compile(writers + "|ensure_ascii=False", re.MULTILINE)
     product = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in PACKAGES]
-    assert [_relative(path) for path in product if pattern.search(path.read_text())] == []
+    known = ["backend/dashboard/rounds_table.py", "storage/pages/pages.py"]
+    assert sorted(_relative(path) for path in product if pattern.search(path.read_text())) == known
     assert [_relative(path) for path in product if "<!doctype" in path.read_text()] == ["scripts/evaluate/written.py"]
 
 
@@ -82,6 +84,7 @@ def test_no_party_asks_its_machine_what_time_it_is() -> None:
         "scripts/doctor/subject.py",
         "scripts/chain/development.py",
         "scripts/chain/server.py",
+        "client_agent/data/intake/arrival.py",  # no block tells when a plug said something
     }
     asks = re.compile(r"\btime\.time\b|\btime_ns\(|datetime\.(now|utcnow|today)\b|\bdate\.today\b")
     parties = ("backend/", "client_agent/", "protocol/", "scripts/", "storage/")

@@ -100,13 +100,14 @@ class PlayedServer:
         confirmations: int = 0,
         roster_rounds: int = 10,
         control: ControlTerms | None = None,
+        title: str = "sample",
     ) -> None:
         self.chain, self.store = PlayedChain(), MemoryStore()
         self.withheld, self.proves, self.away, self.relays = withheld, proves, False, False
         self.rosters: tuple[bytes, bytes] | None = None  # what the authorities say, if not that everybody is fine
         self.number, self.submitted = 0, dict[int, list[Submission]]()
         self.windows = list[int]()  # whose keys were asked for
-        spec = sample_spec(rounds=ROUNDS, confirmations=confirmations, control=control or ControlTerms())
+        spec = sample_spec(rounds=ROUNDS, confirmations=confirmations, control=control or ControlTerms(), title=title)
         self.control: Control | None = None  # of the models that are published from now on
         spec = replace(spec, cohort=replace(spec.cohort, roster_rounds=roster_rounds))
         self.layout, self.parameters = Layout.of(spec.model), initial_parameters(spec.model)

@@ -11,18 +11,8 @@ from typing import Any
 import pytest
 
 from client_agent.binding import TaskBinding
-from client_agent.policy import (
-    AcceptedChain,
-    Policy,
-    PrivacyLimits,
-    TokenStake,
-    TrustLimits,
-    check_cohort,
-    check_spending,
-    check_task,
-)
+from client_agent.policy import Policy, check_cohort, check_spending
 from client_agent.privacy.ledger import HOME, DataUse, PrivacyLedger
-from client_agent.work import Work, work_of
 from protocol.domain import Domain
 from protocol.errors import PolicyError
 from protocol.identifiers import to_hex
@@ -32,6 +22,8 @@ from protocol.privacy.figure import PrivacyFigure
 from protocol.privacy.spending import planned, spent
 from protocol.round.planning import plan_round
 from protocol.task.limits import CohortLimits
+from protocol.task.owner_limits import AcceptedChain, PrivacyLimits, TokenStake, TrustLimits, check_task
+from protocol.task.work import Work, work_of
 from storage.records.journal import Journal
 from storage.records.memory import MemoryRecords
 from tests.samples import DOMAIN, client_address, sample_policy, sample_spec, with_terms

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from client_agent.policy import check_task
 from protocol.messages.task import Committee
+from protocol.task.owner_limits import check_task
 from tests.samples import DOMAIN
 from tests.unit.client_agent.test_policy import LISTED, MEMBERS, POLICY, WITHIN, WORK, refused_by
 

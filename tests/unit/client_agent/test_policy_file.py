@@ -10,10 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from client_agent.main import run_agent
-from client_agent.policy import AcceptedChain, Policy, PrivacyLimits, TokenStake, TrustLimits, parse_policy
+from client_agent.policy import Policy, parse_policy
 from client_agent.settings import AgentSettings
 from protocol.errors import MalformedError, Party
 from protocol.identifiers import to_hex
+from protocol.task.owner_limits import AcceptedChain, PrivacyLimits, TokenStake, TrustLimits
 from scripts.cli import app
 from scripts.commands.policy import SAMPLES
 from storage.ledger.gas_limits import GasLimits

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from client_agent.binding import TaskBinding
 from client_agent.data.fingerprints import Fingerprints, fingerprints_of
-from client_agent.policy import PrivacyLimits
 from client_agent.privacy.ledger import HOME, DataSetError, DataUse, PrivacyLedger
 from client_agent.settings import AgentSettings
 from protocol.errors import MalformedError
 from protocol.messages.charge import Charge
 from protocol.messages.learning import MICRO, BayesianTerms
 from protocol.privacy.spending import planned, spent
+from protocol.task.owner_limits import PrivacyLimits
 from scripts.cli import app
 from scripts.commands.budget import lines_of
 from storage.records.journal import Journal

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from client_agent.policy import PrivacyLimits, parse_policy
+from client_agent.policy import parse_policy
 from protocol.messages.learning import MechanismTerms
+from protocol.task.owner_limits import PrivacyLimits
 from scripts.demonstration.policies import phone_policy
 from tests.samples import DOMAIN, sample_spec
 

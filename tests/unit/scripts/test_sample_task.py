@@ -11,8 +11,7 @@ from typer.testing import CliRunner
 
 from backend.key_authority.policy import AuthorityPolicy
 from backend.key_authority.policy import check_task as check_by_authority
-from client_agent.policy import AcceptedChain, Policy, TrustLimits, check_task
-from client_agent.work import work_of
+from client_agent.policy import Policy
 from protocol.identifiers import Address
 from protocol.messages.chain import DEFAULT_RULES
 from protocol.messages.learning import LearningTerms, ModelSpec
@@ -20,6 +19,8 @@ from protocol.messages.task import DepositTerms, Durations, ReputationTerms, Tas
 from protocol.privacy.spending import planned, spent
 from protocol.round.key_request import check_quorum
 from protocol.round.scheme import encoding_of
+from protocol.task.owner_limits import AcceptedChain, TrustLimits, check_task
+from protocol.task.work import work_of
 from scripts.cli import app
 from scripts.commands.task_file import SAMPLE, TaskFile
 from tests.samples import DOMAIN

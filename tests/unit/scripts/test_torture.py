@@ -37,6 +37,8 @@ STARTING: Final = {
     "bench gas": ["--clients=0"],
     "simulate faults": ["--json=absent/file"],
     "evaluate": ["--profile=none"],
+    "household collect": ["--ready-file=absent/file"],
+    "household simulate": ["--convention=none"],
 }
 # Without a parameter of its own there is nothing to torture it with, and it would compile for a minute.
 UNTOUCHED: Final = {"prepare"}
@@ -84,6 +86,8 @@ def usual(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dic
         "keystore": "keystore", "password_file": "password", "folder": "folder", "data": "empty", "task": "1",
         "edge": "http://127.0.0.1:9", "authority": "http://127.0.0.1:9", "holder": address, "client": address,
         "out": "model", "task_file": "text", "proof_file": "text", "file": "new", "what": "bdp",
+        "link": f"hearth:{DOMAIN}/1/0x{'00' * 32}?edge=http://127.0.0.1:9",
+        "broker": "mqtt://127.0.0.1:9", "plug": "1", "kind": "Lamp", "purpose": "next-hour",
     }  # fmt: skip
 
 

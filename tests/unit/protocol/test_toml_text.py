@@ -12,7 +12,7 @@ from protocol.identifiers import Address
 from protocol.messages.learning import BayesianTerms, Layer, LearningTerms, MechanismTerms, ServerTerms
 from protocol.messages.task import ControlTerms, TaskSpec
 from protocol.strict_toml import parse_toml
-from scripts.demonstration.toml_text import toml_of
+from protocol.toml_text import toml_of
 from tests.samples import sample_spec
 
 

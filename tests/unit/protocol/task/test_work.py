@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from client_agent.work import work_of
 from protocol.messages.learning import MICRO, BayesianTerms, Layer, ModelSpec
 from protocol.messages.task import ControlTerms
 from protocol.model.layout import Layout
 from protocol.round.planning import sent_parameters
 from protocol.round.scheme import encoding_of
+from protocol.task.work import work_of
 from tests.samples import sample_spec, with_terms
 
 SPEC = sample_spec()

@@ -1,0 +1,43 @@
+"""What the dashboard reads of the API's audits."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from backend.dashboard.answers import Answer, Instant
+
+
+class CheckCount(Answer):
+    check: int
+    claim: str
+    passed: int
+    failed: int
+    unknown: int
+
+
+class Finding(Answer):
+    check: int
+    subject: str
+    result: str
+    at_fault: str | None
+    sentence: str
+
+
+class AuditRun(Answer):
+    task: int
+    audit: int
+    state: Literal["running", "done", "failed", "interrupted"]
+    begun: Instant
+    ended: Instant | None
+    verdict: str | None
+    code: str | None
+
+
+class Audit(AuditRun):
+    checks: tuple[CheckCount, ...]
+    findings: tuple[Finding, ...]
+    omitted: int
+
+
+class AuditList(Answer):
+    items: tuple[AuditRun, ...]

@@ -1,0 +1,104 @@
+"""``hearth join LINK``, also ``hearth agent join LINK``: the phone of one household, from an invitation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from protocol.invitation import Invitation, parse_invitation
+from protocol.messages.learning import MICRO
+from scripts.commands.options import (
+    HOUSEHOLD,
+    Household,
+    PasswordFile,
+    ReportFile,
+    RpcUrl,
+    SeedFile,
+    Store,
+    read_seed,
+)
+
+JOIN = "join"
+Link = Annotated[
+    Invitation,
+    typer.Argument(metavar="LINK", parser=lambda text: parse_invitation(text), help="what hearth invite prints"),
+]
+
+
+class AgentCommand(TyperCommand):
+    """``hearth agent`` with options of its own, and ``hearth agent join`` with those of ``hearth join``.
+
+    A group would ask for the options of the first before it looked at the second.
+    """
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        if args[:1] == [JOIN] and parent is not None:
+            command = parent.command.get_command(parent, JOIN)
+            return command.make_context(f"{info_name} {JOIN}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+def join(
+    link: Link,
+    rpc_url: RpcUrl,
+    store: Store,
+    password_file: PasswordFile,
+    data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="the household's examples (safetensors)")],
+    household: Household = HOUSEHOLD,
+    keystore: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="account as keystore V3 file; else keystore.json of the household"),
+    ] = None,
+    data_set: Annotated[
+        str | None, typer.Option(help="name of the data set that the file belongs to, for good; else: home")
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="agree, without being asked, to all that the policy allows")
+    ] = False,
+    leave: Annotated[bool, typer.Option("--leave", help="leave the task instead of taking part")] = False,
+    report: ReportFile = None,
+    example_budget: Annotated[
+        float | None,
+        typer.Option(min=0.000001, max=1000, help="epsilon that each single example may cost in this task"),
+    ] = None,
+    seed_file: SeedFile = None,
+    poll_seconds: Annotated[
+        float | None, typer.Option(min=0.05, max=3600, help="between two looks at the chain; else a block's time")
+    ] = None,
+) -> None:
+    """Checks an invitation against chain and content, then is the phone of one household in its task."""
+    from client_agent.household_folder import HouseholdFolder
+    from client_agent.main import run_agent
+    from client_agent.settings import AgentSettings
+    from scripts.commands.invite import look_at, said_of
+    from storage.ledger.signer import Signer
+
+    folder = HouseholdFolder(household.expanduser())
+    signer = Signer.from_keystore(keystore or folder.keystore, password_file)
+    typer.echo(said_of(look_at(link, rpc_url, store)))
+    settings = AgentSettings(
+        folder=folder.keep_invitation(link),
+        household=folder.path,
+        data=data,
+        data_set=data_set,
+        edge_urls=link.edge_urls,
+        rpc_url=rpc_url,
+        domain=link.domain,
+        store=store,
+        task=link.task,
+        chain_seconds=poll_seconds,
+        example_budget_micro=None if example_budget is None else round(example_budget * MICRO),
+    )
+    agreed = run_agent(
+        settings,
+        signer,
+        seed=read_seed(seed_file),
+        leave=leave,
+        report=report,
+        tell=typer.echo,
+        agree=lambda question: yes or typer.confirm(question),
+    )
+    raise typer.Exit(0 if agreed else 1)
