@@ -95,7 +95,7 @@ class Watched:
         return self.page
 
     def _hear(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
+        if kind in ("error", "warning") and "blocked by Playwright" not in text:
             self.said.append(f"{kind}: {text}")
 
     def _see(self, url: str) -> None:
@@ -112,12 +112,17 @@ class Watched:
 def tab(
     browser: Browser, origin: str, width: int = DESK, language: str = "en", scheme: str = "light", **more: Any
 ) -> Iterator[Watched]:
-    """A private window of its own. ``more``: of Playwright's ``new_context``, as ``java_script_enabled=False``."""
+    """A private window of its own. ``more``: of Playwright's ``new_context``, as ``java_script_enabled=False``.
+
+    Without service workers, unless ``more`` allows them: a window whose worker is just starting may never close.
+    """
     looks: dict[str, Any] = {"viewport": {"width": width, "height": HEIGHT}, "color_scheme": scheme}
-    context = browser.new_context(locale=language, **looks, **more)
+    context = browser.new_context(locale=language, **{**looks, "service_workers": "block", **more})
+    page = context.new_page()
     try:
-        yield Watched(context.new_page(), origin)
+        yield Watched(page, origin)
     finally:
+        page.goto("about:blank")  # a stream of news that is open would be waited for
         context.close()
 
 

@@ -160,7 +160,7 @@ def test_a_page_of_somebody_else_cannot_hold_this_one(story: Story) -> None:
 
 
 def test_without_the_program_its_offline_page_is_shown_and_nothing_private(story: Story) -> None:
-    with tab(story.browser, story.origin, PHONE) as watched:
+    with tab(story.browser, story.origin, PHONE, service_workers="allow") as watched:
         page = story.enter(watched)
         page.evaluate("() => navigator.serviceWorker.ready")
         page.reload()
