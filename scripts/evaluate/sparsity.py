@@ -50,7 +50,7 @@ def _tenth(dense: Setting) -> Setting:
 # several local steps take what makes up for the rest into their own rate, one leaves it to the server
 _NOISE: Final = Setting("mnist", True, 20, 10, 0.1, 0.2, 200.0, 6.0)
 _ONE: Final = replace(_NOISE, rounds=200, local_steps=1)
-_QUIET: Final = Setting("mnist", False, 60, 12, 64 / 6_000, 16.0, 0.6, 0.0, bound=4.0)
+_QUIET: Final = Setting("mnist", False, 60, 12, 64 / 6_000, 16.0, 0.3, 0.0, bound=4.0)
 _MANY: Final = Setting("digits", True, 100, 1, 1.0, 0.3, 100.0, 6.0, clients=200, each=144, cohort=10)
 _UNEVEN: Final = replace(_QUIET, rounds=30, alpha=0.3)
 
