@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -231,12 +231,12 @@ def _require(connection: sqlite3.Connection, plug: int) -> int | None:
     return available
 
 
-def _plug(row: tuple[object, ...], purposes: Collection[Purpose]) -> Plug:
+def _plug(row: tuple[Any, ...], purposes: Collection[Purpose]) -> Plug:
     number, device, channel, name, maker, model, power, energy, available, watts, seen, kind, brand, same = row
     source = f"{device}/{channel}" if channel else f"{device}"
     shown = f"{name} ({channel})" if name and channel else f"{name}" or source
     return Plug(
-        number=number,  # type: ignore[arg-type]
+        number=number,
         source=source,
         name=shown,
         manufacturer=f"{maker}",
@@ -244,14 +244,14 @@ def _plug(row: tuple[object, ...], purposes: Collection[Purpose]) -> Plug:
         power_unit=f"{power}",
         energy_unit=f"{energy}",
         available=None if available is None else bool(available),
-        watts=watts,  # type: ignore[arg-type]
-        seen=seen,  # type: ignore[arg-type]
+        watts=watts,
+        seen=seen,
         kind=None if kind is None else f"{kind}",
         brand=f"{brand}",
         suggested_kind=suggested_kind(shown, f"{model}"),
         suggested_brand=suggested_brand(f"{maker}"),
         purposes=frozenset(purposes),
-        same_as=same,  # type: ignore[arg-type]
+        same_as=same,
     )
 
 
