@@ -82,7 +82,7 @@ def test_the_next_hour_is_asked_of_appliances_that_nobody_has() -> None:
     assert not tested & owned and tested | owned == on
     assert set(labels.tolist()) == {-1.0}, "twelve hours after the first one all are off"
     assert dealt == households_of("next-hour", 4)
-    with pytest.raises(ValueError, match="cannot give"):
+    with pytest.raises(DataMissingError, match="cannot give"):
         households_of("next-hour", 7)
 
 

@@ -38,6 +38,7 @@ STARTING: Final = {
     "simulate faults": ["--json=absent/file"],
     "evaluate": ["--profile=none"],
     "household collect": ["--ready-file=absent/file"],
+    "household serve": ["--ready-file=absent/file"],
     "household simulate": ["--convention=none"],
 }
 # Without a parameter of its own there is nothing to torture it with, and it would compile for a minute.
