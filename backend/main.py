@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from backend.api.app import ApiOptions, edge_app
 from backend.api.audit_runs import AuditRuns
 from backend.api.sites import Sites
@@ -17,6 +19,7 @@ from backend.rounds.hosted_task import HostedTask
 from backend.rounds.inbox import Inbox
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.performer import Performer
+from backend.rounds.task_leases import TaskLeases
 from backend.settings import EdgeSettings
 from backend.start_checks import check_chain, check_gas
 from backend.store_check import check_store
@@ -29,7 +32,8 @@ from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.event_file import EventFile
 from storage.ledger.polling import Polling
 from storage.ledger.signer import Signer
-from storage.records.journal import Journal
+from storage.records.interface import Records
+from storage.records.open_records import open_records
 from storage.task_reader import TaskReader
 
 
@@ -37,7 +41,14 @@ def serve_edge(settings: EdgeSettings, signer: Signer) -> None:
     """Serves until SIGTERM or SIGINT, once everything that it was told is found right."""
     configure_log()
     check_credentials()
-    journal, inbox = EdgeJournal(Journal(settings.folder / "journal")), Inbox(Journal(settings.folder / "inbox"))
+    with open_records(settings.folder, settings.database, signer.address) as records:
+        _serve(settings, signer, records)
+
+
+def _serve(settings: EdgeSettings, signer: Signer, records: Callable[[str], Records]) -> None:
+    kept = records("journal")
+    journal, inbox = EdgeJournal(kept), Inbox(records("inbox"))
+    leases = None if settings.database is None else TaskLeases(kept, SystemRandomness().draw("process", 16).hex())
     clock = BlockClock(tell=warn)
     ledger = EthereumLedger(settings.rpc_url, settings.domain, signer, limits=settings.gas, clock=clock)
     store = open_store(settings.store)
@@ -53,9 +64,10 @@ def serve_edge(settings: EdgeSettings, signer: Signer) -> None:
         return HostedTask(posted, ledger, performer, desk, bonds)
 
     polling, read = Polling(ledger, settings.poll_seconds), EventFile(settings.folder / "events", settings.domain)
-    driver = Driver(ledger, inbox, host, polling, read)
+    driver = Driver(ledger, inbox, host, polling, read, leases)
     audits = AuditRuns(settings.folder / "audits", settings.audit, lambda: driver.now) if settings.audit else None
-    options = ApiOptions(audits, health.all, Sites(settings.public_urls, settings.allowed_origins))
+    sites, first_block = Sites(settings.public_urls, settings.allowed_origins), settings.domain.first_block
+    options = ApiOptions(audits, health.all, sites, ledger.gas_used, first_block)
     try:
         check_chain(ledger, settings.rpc_url)
         check_gas(ledger, signer.address)
@@ -71,5 +83,3 @@ def serve_edge(settings: EdgeSettings, signer: Signer) -> None:
     finally:
         committee.close()
         ledger.close()
-        journal.close()
-        inbox.close()

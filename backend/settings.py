@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backend.listening import Listening
 from protocol.domain import Domain
 from protocol.identifiers import Address
 from storage.ledger.gas_limits import DEFAULT_GAS_LIMITS, GasLimits
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +30,6 @@ class EdgeSettings:
     gas: GasLimits = DEFAULT_GAS_LIMITS
     public_urls: tuple[str, ...] = ()  # by which people reach it; without any, signing in works on this machine alone
     allowed_origins: tuple[str, ...] = ()  # of pages elsewhere that may use its API
-    audit: Callable[[int], bytes] | None = None  # of a task, as ``hearth audit --json`` tells it; None: it runs none
+    database: URL | None = None  # with the records that its processes share; None: a journal in the folder
+    # of a task, as ``hearth audit --json`` tells it, with ``--save-evidence`` at the path; None: it runs none
+    audit: Callable[[int, Path], bytes] | None = None

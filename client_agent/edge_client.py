@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import httpx2
 
+from client_agent.sent_requests import Asked, Tally
 from protocol.canonical import decode, encode
 from protocol.domain import Domain
 from protocol.errors import HearthError, MalformedError, Party, VerificationError
@@ -64,9 +65,15 @@ class EdgeClient:
     """
 
     def __init__(
-        self, urls: Sequence[str], timeout_seconds: float = 10.0, pause: Callable[[float], None] = time.sleep
+        self,
+        urls: Sequence[str],
+        timeout_seconds: float = 10.0,
+        pause: Callable[[float], None] = time.sleep,
+        tally: Tally = lambda *_: None,
     ) -> None:
+        """``tally``: hears of every request that is sent."""
         self._urls, self._timeout, self._pause = [http.server_url(url) for url in urls], timeout_seconds, pause
+        self._tally = tally
         self.bytes_sent = 0  # request lines, headers and bodies
         self._runner = asyncio.Runner()  # a deadline for the whole exchange, however slowly an answer drips
         self._http = http.async_client(timeout_seconds)
@@ -89,13 +96,17 @@ class EdgeClient:
             keys = decode(WindowKeys, answer or b"", MAX_ANSWER_BYTES)
             return check_window_keys(keys, domain, task, window, members)
 
-        return self._ask("GET", f"/api/v1/tasks/{task}/windows/{window}/keys", None, parse, anybody=True)
+        return self._ask(
+            Asked.WINDOW_KEYS, "GET", f"/api/v1/tasks/{task}/windows/{window}/keys", None, parse, anybody=True
+        )
 
     def enrol(self, signed: SignedEnrolment) -> None:
-        self._ask("POST", f"/api/v1/tasks/{signed.enrolment.task}/enrolments", encode(signed), _nothing)
+        self._ask(
+            Asked.ENROLMENT, "POST", f"/api/v1/tasks/{signed.enrolment.task}/enrolments", encode(signed), _nothing
+        )
 
     def leave(self, signed: SignedLeave) -> None:
-        self._ask("POST", f"/api/v1/tasks/{signed.leave.task}/leaves", encode(signed), _nothing)
+        self._ask(Asked.LEAVE, "POST", f"/api/v1/tasks/{signed.leave.task}/leaves", encode(signed), _nothing)
 
     def next_round(self, task: int, after: int, wait_seconds: int) -> NextRound | TaskEnded | None:
         """Long poll for a round later than ``after``; None when none opened in time, and then the next server is asked
@@ -105,7 +116,7 @@ class EdgeClient:
             return None if answer is None else _announcement(task, after, _object(answer))
 
         path = f"/api/v1/tasks/{task}/rounds/next?after={after}&wait={wait_seconds}"
-        found = self._ask("GET", path, None, parse)
+        found = self._ask(Asked.NEXT_ROUND, "GET", path, None, parse)
         if found is None:
             self.turn()
         return found
@@ -113,19 +124,25 @@ class EdgeClient:
     def statement(self, task: int, round_number: int) -> SignedRoundStatement:
         """What an edge server says of a round now; not verified."""
         path = f"/api/v1/tasks/{task}/rounds/{round_number}/statement"
-        return self._ask("GET", path, None, lambda found: decode(SignedRoundStatement, found or b"", MAX_ANSWER_BYTES))
+        return self._ask(
+            Asked.STATEMENT,
+            "GET",
+            path,
+            None,
+            lambda found: decode(SignedRoundStatement, found or b"", MAX_ANSWER_BYTES),
+        )
 
     def submit(self, task: int, round_number: int, submission: Submission) -> SignedReceipt | None:
         """The edge server's receipt, not verified; None from one that gives none."""
         path = f"/api/v1/tasks/{task}/rounds/{round_number}/commitments"
-        return self._ask("POST", path, encode(submission), _optional(SignedReceipt))
+        return self._ask(Asked.COMMITMENT, "POST", path, encode(submission), _optional(SignedReceipt))
 
     def inclusion_proof(
         self, task: int, round_number: int, client: Address, wait_seconds: int
     ) -> InclusionProof | None:
         """Long poll for the inclusion proof; None when there is none yet. Refused once the batch went without it."""
         path = f"/api/v1/tasks/{task}/rounds/{round_number}/inclusion-proofs/{to_hex(client)}?wait={wait_seconds}"
-        return self._ask("GET", path, None, _optional(InclusionProof))
+        return self._ask(Asked.INCLUSION, "GET", path, None, _optional(InclusionProof))
 
     def entitlement(self, task: int, round_number: int, client: Address, root: Digest) -> ProvenEntitlement:
         """The client's leaf after a settled round, from the first server that proves it by the ``root`` on chain."""
@@ -136,13 +153,19 @@ class EdgeClient:
             return proven
 
         path = f"/api/v1/tasks/{task}/entitlements/{to_hex(client)}?round={round_number}"
-        return self._ask("GET", path, None, parse, anybody=True)
+        return self._ask(Asked.ENTITLEMENT, "GET", path, None, parse, anybody=True)
 
     def request_claim(self, task: int, client: Address) -> None:
-        self._ask("POST", f"/api/v1/tasks/{task}/claims/{to_hex(client)}", b"", _nothing)
+        self._ask(Asked.CLAIM, "POST", f"/api/v1/tasks/{task}/claims/{to_hex(client)}", b"", _nothing)
 
     def _ask(
-        self, method: str, path: str, body: bytes | None, parse: Callable[[bytes | None], T], anybody: bool = False
+        self,
+        kind: Asked,
+        method: str,
+        path: str,
+        body: bytes | None,
+        parse: Callable[[bytes | None], T],
+        anybody: bool = False,
     ) -> T:
         """What ``parse`` makes of the first good answer; it is given the body of a 2xx answer, None for 204.
 
@@ -152,7 +175,7 @@ class EdgeClient:
             unserved = dict[str, HearthError]()
             for url in tuple(self._urls):
                 try:
-                    return parse(self._runner.run(self._send(method, url + path, body, attempt)))
+                    return parse(self._runner.run(self._send(kind, method, url + path, body, attempt)))
                 except EdgeRefusedError as error:
                     self.turn()
                     if error.code != "E_NOT_FOUND" and not anybody:
@@ -170,12 +193,14 @@ class EdgeClient:
         why = "; ".join(f"{http.shown_url(url)}: {error.args[0]}" for url, error in unserved.items())
         raise EdgeUnavailableError(f"{method} {path}: {why}", fault=Party.OURS if ours else Party.EDGE_SERVER)
 
-    async def _send(self, method: str, url: str, body: bytes | None, attempt: int) -> bytes | None:
+    async def _send(self, kind: Asked, method: str, url: str, body: bytes | None, attempt: int) -> bytes | None:
         wait = int(url.rpartition("wait=")[2]) if "wait=" in url else 0
         timeout = httpx2.Timeout(self._timeout, read=self._timeout + wait)
         request = self._http.build_request(method, url, content=body, timeout=timeout)
-        self.bytes_sent += len(f"{method}  HTTP/1.1\r\n\r\n") + len(request.url.raw_path) + len(body or b"")
-        self.bytes_sent += sum(len(name) + len(value) + 4 for name, value in request.headers.raw)
+        size = len(f"{method}  HTTP/1.1\r\n\r\n") + len(request.url.raw_path) + len(body or b"")
+        size += sum(len(name) + len(value) + 4 for name, value in request.headers.raw)
+        self.bytes_sent += size
+        self._tally(kind, size)
         content = b""
         try:
             async with asyncio.timeout(self._timeout + wait):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -16,24 +16,33 @@ from typing import Final
 import uvicorn
 from babel.dates import get_timezone
 
+from client_agent.attacks.own_phone import Attack, Attacked, attack_phone
+from client_agent.data.intake.plugs import Limits
 from client_agent.data.intake.readings import READINGS, Readings
-from client_agent.data.loader import DataMissingError
+from client_agent.data.loader import DataMissingError, FileLoader
+from client_agent.followed_task import DocumentAbsentError
 from client_agent.household_folder import HouseholdFolder
 from client_agent.invited import Invited, verify_invitation
-from client_agent.main import OpenPhone, Owner, configure_phone_log, leave_by, opened_phone
+from client_agent.main import OpenPhone, Owner, configure_phone_log, leave_by, opened_phone, requests_of
 from client_agent.offer_book import OfferBook
 from client_agent.offers import Offer, Seeker
 from client_agent.policy import parse_policy
+from client_agent.privacy.held_out import Coins, HouseholdSecret
 from client_agent.privacy.ledger import PrivacyLedger
 from client_agent.randomness import SystemRandomness
-from client_agent.settings import POLICY, AgentSettings
+from client_agent.sent_requests import Requests
+from client_agent.settings import AgentSettings
 from client_agent.web.app import household_app
 from client_agent.web.book import HomeBook, KeptTask
+from client_agent.web.example_files import MAX_DATA_BYTES
 from client_agent.web.frame import LOOPBACK_NAMES, NamesOfTheHome, pages_of
 from client_agent.web.household import Home, Ways
+from client_agent.web.standing import Standing
 from protocol.domain import Domain
 from protocol.errors import HearthError
 from protocol.invitation import Invitation
+from protocol.randomness import Randomness
+from protocol.task.documents import Absent, Kind
 from storage.content.interface import ContentStore
 from storage.content.open_store import open_store
 from storage.credentials import check_credentials
@@ -71,6 +80,7 @@ class HomeSettings:
     edges: tuple[str, ...] = ()
     coin: Token = COIN
     chain_seconds: float | None = None
+    limits: Limits = Limits()  # noqa: RUF009 frozen; of what is stored of readings
     ready_file: Path | None = None  # gets the link that opens the page
 
 
@@ -133,9 +143,9 @@ def opened_home(settings: HomeSettings, signer: Signer) -> Iterator[Home]:
     reader = EthereumReader(settings.rpc_url, settings.domain.ledger, chain_id=settings.domain.chain_id,
                             first_block=settings.domain.first_block)  # fmt: skip
     store = open_store(settings.store)
-    directory = _Directory(reader, store)
+    directory, phones = _Directory(reader, store), _Phones(settings, signer, store, SystemRandomness())
     book = HomeBook(Journal(folder.path / BOOK))
-    readings = Readings(folder.path / READINGS)
+    readings = Readings(folder.path / READINGS, settings.limits)
     home = Home(
         folder=folder,
         domain=settings.domain,
@@ -144,10 +154,11 @@ def opened_home(settings: HomeSettings, signer: Signer) -> Iterator[Home]:
         privacy=PrivacyLedger(lambda: Journal(folder.privacy, wait=True)),
         store=store,
         ways=Ways(
-            open_phone=partial(_open_phone, settings, signer),
-            leave=partial(_leave, settings, signer),
+            open_phone=phones.open,
+            leave=phones.leave,
             verify=directory.verify,
             look=directory.look,
+            attack=phones.attack,
         ),
         readings=readings,
         files=settings.data,
@@ -176,32 +187,64 @@ class _Directory:
             return verify_invitation(invitation, self._reader, self._store)
 
 
-def _agent_settings(settings: HomeSettings, kept: KeptTask) -> AgentSettings:
-    folder = HouseholdFolder(settings.household)
-    return AgentSettings(
-        folder=folder.task_folder(kept.invitation.domain, kept.invitation.task),
-        household=settings.household,
-        data=Path(kept.data),
-        edge_urls=kept.invitation.edge_urls,
-        rpc_url=settings.rpc_url,
-        domain=settings.domain,
-        store=settings.store,
-        task=kept.invitation.task,
-        chain_seconds=settings.chain_seconds,
-    )
+class _Phones:
+    """Of all tasks of this household; the requests of each are counted in one place, whoever makes them."""
 
+    def __init__(self, settings: HomeSettings, signer: Signer, store: ContentStore, randomness: Randomness) -> None:
+        self._settings, self._signer, self._store, self._randomness = settings, signer, store, randomness
+        self._folder, self._mutex = HouseholdFolder(settings.household), threading.Lock()
+        self._requests = dict[Path, Requests]()
 
-@contextmanager
-def _open_phone(settings: HomeSettings, signer: Signer, kept: KeptTask, owner: Owner) -> Iterator[OpenPhone]:
-    if not Path(kept.data).exists():
-        raise DataMissingError("the examples that this task learns from are gone: is the appliance still switched on?")
-    with opened_phone(_agent_settings(settings, kept), signer, owner) as phone:
-        yield phone
+    @contextmanager
+    def open(self, kept: KeptTask, owner: Owner) -> Iterator[OpenPhone]:
+        if not Path(kept.data).exists():
+            raise DataMissingError(
+                "the examples that this task learns from are gone: is the appliance still switched on?"
+            )
+        settings = self._of(kept)
+        with opened_phone(settings, self._signer, owner, requests=self._counted(settings)) as phone:
+            yield phone
 
+    def leave(self, kept: KeptTask, tell: Callable[[str], None]) -> None:
+        settings, policy = self._of(kept), parse_policy(read_policy_file(self._folder.policy))
+        leave_by(settings, self._signer, policy, tell, self._counted(settings).add)
 
-def _leave(settings: HomeSettings, signer: Signer, kept: KeptTask, tell: Callable[[str], None]) -> None:
-    policy = parse_policy(read_policy_file(settings.household / POLICY))
-    leave_by(_agent_settings(settings, kept), signer, policy, tell)
+    def attack(self, kept: KeptTask, phone: OpenPhone, standing: Standing) -> tuple[Attack, ...]:
+        """Raises DocumentAbsentError, DataMissingError, MalformedError."""
+        state, spec = standing.state, standing.state.spec
+        if isinstance(spec, Absent):
+            raise DocumentAbsentError(Kind.SPEC, spec)
+        coins = Coins(HouseholdSecret(lambda: Journal(self._folder.coins, wait=True), self._randomness))
+        attacked = Attacked(
+            state=state,
+            spec=spec,
+            store=self._store,
+            sealed=frozenset(standing.sealed),
+            rung=phone.agent.journal.rung,
+            examples=FileLoader(Path(kept.data), MAX_DATA_BYTES).load(),
+            held_out=coins.held_out,
+        )
+        return attack_phone(attacked, self._randomness, time.monotonic)
+
+    def _counted(self, settings: AgentSettings) -> Requests:
+        with self._mutex:
+            if settings.folder not in self._requests:
+                self._requests[settings.folder] = requests_of(settings)
+            return self._requests[settings.folder]
+
+    def _of(self, kept: KeptTask) -> AgentSettings:
+        settings = self._settings
+        return AgentSettings(
+            folder=self._folder.task_folder(kept.invitation.domain, kept.invitation.task),
+            household=settings.household,
+            data=Path(kept.data),
+            edge_urls=kept.invitation.edge_urls,
+            rpc_url=settings.rpc_url,
+            domain=settings.domain,
+            store=settings.store,
+            task=kept.invitation.task,
+            chain_seconds=settings.chain_seconds,
+        )
 
 
 @contextmanager

@@ -5,13 +5,14 @@ Nobody else is asked: not the edge servers that it names, whose every answer is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from client_agent.followed_task import DocumentAbsentError
 from protocol.errors import Party, VerificationError
-from protocol.identifiers import to_hex
-from protocol.invitation import Invitation
+from protocol.identifiers import Address, to_hex
+from protocol.invitation import MAX_URLS, Invitation
 from protocol.messages.chain import LedgerRules, TaskPosted, TaskView
 from protocol.messages.task import TaskSpec
 from protocol.round.planning import check_terms
@@ -69,6 +70,20 @@ def verify_invitation(invitation: Invitation, ledger: VerifiableLedger, store: C
     check_runnable(spec)
     check_ledger(spec, rules, tasks)
     return Invited(invitation, posted, spec, view, rules, ledger.now())
+
+
+def urls_by_server(invitations: Iterable[Invitation], ledger: LedgerReader) -> dict[Address, tuple[str, ...]]:
+    """Where the acting edge servers of tasks can be reached to which a household was invited before.
+
+    The ledger knows servers by their accounts alone. A server may have moved meanwhile; phones check what it answers.
+    Raises LedgerError.
+    """
+    found: dict[Address, dict[str, None]] = {}
+    for one in invitations:
+        here = (one.domain.chain_id, one.domain.ledger) == (ledger.domain.chain_id, ledger.domain.ledger)
+        if here and one.task <= ledger.task_count():
+            found.setdefault(ledger.task(one.task).edge_server, {}).update(dict.fromkeys(one.edge_urls))
+    return {server: tuple(urls)[:MAX_URLS] for server, urls in found.items()}
 
 
 def _spec_of(state: TaskState, posted: TaskPosted, store: ContentStore) -> TaskSpec:

@@ -26,6 +26,7 @@ from client_agent.privacy.held_out import SECRET_BYTES, Coins, HouseholdSecret
 from client_agent.privacy.ledger import DataSet, PrivacyLedger
 from client_agent.privacy.own_figures import OwnFigures, own_figures
 from client_agent.randomness import SystemRandomness
+from client_agent.sent_requests import REQUESTS, Asked, Requests, Tally
 from client_agent.settings import COINS, POLICY, PRIVACY_LEDGER, AgentSettings
 from client_agent.stake import fetch_stake
 from client_agent.training.trainers import HouseholdTrainer, seconds_of_a_round
@@ -48,6 +49,7 @@ class OpenPhone:
 
     agent: Agent
     budgets: list[ExampleBudgets]
+    requests: Requests | None = None  # that left it
 
     def own_figures(self) -> OwnFigures | None:
         return own_figures(self.agent.journal.followed, *self.budgets)
@@ -73,18 +75,33 @@ def configure_phone_log() -> None:
 
 @contextmanager
 def opened_phone(
-    settings: AgentSettings, signer: Signer, owner: Owner, *, seed: bytes | None = None, policy: Policy | None = None
+    settings: AgentSettings,
+    signer: Signer,
+    owner: Owner,
+    *,
+    seed: bytes | None = None,
+    policy: Policy | None = None,
+    requests: Requests | None = None,
 ) -> Iterator[OpenPhone]:
     """A phone ready for its first step; its folder is closed at the end. ``policy``: None for the household's file.
+    ``requests``: None for those of the task's folder.
 
     Raises what is wrong with folder, policy, data or keys.
     """
     policy = policy or parse_policy(read_policy_file(settings.household / POLICY))
     clock = BlockClock(tell=owner.tell)
-    ledger = EthereumLedger(settings.rpc_url, settings.domain, signer, limits=policy.gas, clock=clock)
+    requests = requests or requests_of(settings)
+    ledger = EthereumLedger(
+        settings.rpc_url,
+        settings.domain,
+        signer,
+        limits=policy.gas,
+        clock=clock,
+        on_bytes=lambda sent, _: requests.add(Asked.CHAIN, sent),
+    )
     privacy = PrivacyLedger(lambda: Journal(settings.household / PRIVACY_LEDGER, wait=True))
     randomness: Randomness = SystemRandomness() if seed is None else SeededRandomness(seed)
-    edge = EdgeClient(settings.edge_urls)
+    edge = EdgeClient(settings.edge_urls, tally=requests.add)
     journal = AgentJournal(Journal(settings.folder / "journal"))
     try:
         consented = journal.consented
@@ -129,10 +146,16 @@ def opened_phone(
             poll_seconds=settings.poll_seconds,
             look=Polling(ledger, settings.chain_seconds).head,
         )
-        yield OpenPhone(agent, budgets)
+        yield OpenPhone(agent, budgets, requests)
     finally:
+        requests.save()
         journal.close()
         edge.close()
+
+
+def requests_of(settings: AgentSettings) -> Requests:
+    """One process at a time counts those of a task's folder."""
+    return Requests(settings.folder / REQUESTS, time.monotonic)
 
 
 def run_agent(
@@ -173,11 +196,24 @@ def run_agent(
         return agreed
 
 
-def leave_by(settings: AgentSettings, signer: Signer, policy: Policy, tell: Callable[[str], None]) -> None:
+def leave_by(
+    settings: AgentSettings,
+    signer: Signer,
+    policy: Policy,
+    tell: Callable[[str], None],
+    tally: Tally = lambda *_: None,
+) -> None:
     """Beside a running agent: it needs neither journal nor data."""
     clock = BlockClock(tell=tell)
-    ledger = EthereumLedger(settings.rpc_url, settings.domain, signer, limits=policy.gas, clock=clock)
-    edge = EdgeClient(settings.edge_urls)
+    ledger = EthereumLedger(
+        settings.rpc_url,
+        settings.domain,
+        signer,
+        limits=policy.gas,
+        clock=clock,
+        on_bytes=lambda sent, _: tally(Asked.CHAIN, sent),
+    )
+    edge = EdgeClient(settings.edge_urls, tally=tally)
     try:
         relayed = leave_task(settings.task, signer, ledger, edge)
         tell(

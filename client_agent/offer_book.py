@@ -8,10 +8,10 @@ from typing import Final
 
 from client_agent.binding import TaskBinding
 from client_agent.offers import DataFacts, Obstacle, Offer, Reason, Seeker, by_worth
-from client_agent.place import PlaceError, require_place
+from client_agent.place import AccountBoundError, PlaceError, ReputationError, TaskFullError, require_place
 from client_agent.policy import check_total
 from client_agent.privacy.ledger import DataUse, Spending
-from protocol.errors import HearthError, PolicyError
+from protocol.errors import HearthError, PolicyError, SpecError
 from protocol.identifiers import ZERO_DIGEST, Digest
 from protocol.messages.chain import Event, TaskPosted
 from protocol.messages.task import TaskSpec
@@ -22,7 +22,7 @@ from protocol.round.planning import check_terms
 from protocol.round.windows import enrolment_window, first_round
 from protocol.task.documents import Absent, Kind
 from protocol.task.ending import is_over
-from protocol.task.owner_limits import check_task
+from protocol.task.owner_limits import refusals
 from protocol.task.runnable import check_runnable
 from protocol.task.state import TaskState
 from protocol.task.stopping import stopped_after
@@ -34,7 +34,11 @@ from storage.ledger.interface import LedgerReader
 from storage.task_reader import TaskReader
 
 _SOME: Final = "some"  # data set: what a task costs one that nothing else was done with
-_PLACES: Final = {"E_ACCOUNT_BOUND": Reason.ACCOUNT, "E_REPUTATION": Reason.REPUTATION}
+_PLACES: Final = {
+    TaskFullError: Reason.FULL,
+    AccountBoundError: Reason.ACCOUNT,
+    ReputationError: Reason.REPUTATION,
+}
 
 
 class OfferBook:
@@ -75,7 +79,7 @@ class OfferBook:
         rounds = max(0, state.total_rounds - first + 1)
         figure, obstacles = None, list[Obstacle]()
         if isinstance(spec, Absent):
-            obstacles.append(Obstacle(Reason.SPEC, f"its spec is {spec.lack}"))
+            obstacles.append(Obstacle(Reason.SPEC, f"its spec is {spec.lack}", facts={"lack": spec.lack.value}))
         elif (refused := self._refusal(state.task, posted, spec)) is not None:
             obstacles.append(refused)
         else:
@@ -113,7 +117,7 @@ class OfferBook:
                 check_runnable(spec)
                 self._refused[key] = None
             except HearthError as error:
-                self._refused[key] = _obstacle(Reason.SPEC, error)
+                self._refused[key] = _obstacle(Reason.UNRUNNABLE, error)
         return self._refused[key]
 
     def _figure(
@@ -137,13 +141,14 @@ class OfferBook:
         try:
             require_place(self._ledger, state.task, posted.terms, seeker.client, (), now)
         except PlaceError as error:
-            yield _obstacle(_PLACES.get(error.code, Reason.OVER), error)
+            yield _obstacle(_PLACES.get(type(error), Reason.OVER), error)
         if not rounds:
             yield Obstacle(Reason.LATE, "whoever enrols now takes part from the next window on, and there is none")
         try:
-            check_task(seeker.policy, spec, self._ledger.domain, work_of(spec))
-        except HearthError as error:
-            yield _obstacle(Reason.POLICY, error)
+            for refusal in refusals(seeker.policy, spec, self._ledger.domain, work_of(spec)):
+                yield _obstacle(Reason.POLICY, refusal)
+        except HearthError as error:  # of a spec that says of its work what nobody can count
+            yield _obstacle(Reason.UNRUNNABLE, error)
         limits = seeker.policy.privacy
         afterwards = seeker.spending.with_task(seeker.data_set, self._binding(state), spec)
         try:
@@ -163,20 +168,23 @@ def first_round_for_newcomers(state: TaskState, posted: TaskPosted) -> int:
 
 
 def _of_data(spec: TaskSpec, data: DataFacts) -> Iterator[Obstacle]:
-    model = spec.model
+    model, labels, most = spec.model, data.classes, spec.schedule.max_examples
     if data.shape != model.input_shape:
-        asked = f"it takes inputs of shape {_shape(model.input_shape)}, and yours are of {_shape(data.shape)}"
-        yield Obstacle(Reason.DATA, asked)
-    elif not model.predicts_number and (data.classes is None or data.classes > model.classes):
-        yours = "are none" if data.classes is None else f"go up to {data.classes - 1}"
-        yield Obstacle(Reason.DATA, f"it takes labels from 0 to {model.classes - 1}, and yours {yours}")
+        asked, yours = _shape(model.input_shape), _shape(data.shape)
+        text = f"it takes inputs of shape {asked}, and yours are of {yours}"
+        yield Obstacle(Reason.DATA, text, facts={"asked": asked, "yours": yours})
+    elif not model.predicts_number and (labels is None or labels > model.classes):
+        text = f"it takes labels from 0 to {model.classes - 1}, and yours"
+        own = {} if labels is None else {"yours": labels - 1}
+        text += " are none" if labels is None else f" go up to {labels - 1}"
+        yield Obstacle(Reason.LABELS, text, facts={"most": model.classes - 1, **own})
     if spec.learning.mechanism.unit == Unit.APPLIANCE and not data.by_appliance:
-        yield Obstacle(Reason.DATA, "it protects appliances, and your examples do not say which one each is of")
+        yield Obstacle(Reason.APPLIANCES, "it protects appliances, and your examples do not say which one each is of")
     if not data.examples:
         yield Obstacle(Reason.EXAMPLES, "this household has no examples yet")
-    elif data.examples > spec.schedule.max_examples:
-        most = f"it takes {spec.schedule.max_examples} examples from one household, and you have {data.examples}"
-        yield Obstacle(Reason.EXAMPLES, most)
+    elif data.examples > most:
+        text = f"it takes {most} examples from one household, and you have {data.examples}"
+        yield Obstacle(Reason.TOO_MANY, text, facts={"most": most, "yours": data.examples})
 
 
 def _shape(shape: tuple[int, ...]) -> str:
@@ -184,4 +192,12 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 def _obstacle(reason: Reason, error: HearthError) -> Obstacle:
-    return Obstacle(reason, shown(str(error.args[0])), error.line if isinstance(error, PolicyError) else "")
+    line, facts = "", dict[str, int | str]()
+    match error:
+        case PolicyError():
+            line, facts = error.line, {"asked": error.asked, "allowed": error.allowed}
+        case SpecError():
+            line = error.line
+        case PlaceError():
+            facts = {**error.facts}
+    return Obstacle(reason, shown(str(error.args[0])), line, facts)

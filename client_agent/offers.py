@@ -5,7 +5,8 @@ Chain and content are read, as anybody may; nothing is asked of anybody else and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 
@@ -21,27 +22,34 @@ from protocol.text import shown
 
 
 class Reason(StrEnum):
-    """Why a task is not for this household."""
+    """Why a task is not for this household: all that there is, each with the ``facts`` that its obstacle has."""
 
-    SPEC = "spec"  # it cannot be read, or no round of it can ever be published
+    SPEC = "spec"  # it cannot be read: ``lack``
+    UNRUNNABLE = "unrunnable"  # no round of it can ever be published: the obstacle's line is the task file's
     ENROLLED = "enrolled"  # this account is in it already
+    FULL = "full"  # ``enrolled``, ``most``
     OVER = "over"  # nobody can enrol any more
     LATE = "late"  # no round is left for who enrols now
-    ACCOUNT = "account"  # another task holds this account
-    REPUTATION = "reputation"
-    POLICY = "policy"
-    PRIVACY = "privacy"  # of all tasks together
-    DATA = "data"  # it asks for another kind
-    EXAMPLES = "examples"  # it takes fewer from one household
+    ACCOUNT = "account"  # another task holds this account: ``task``, ``until`` in seconds of block time
+    REPUTATION = "reputation"  # ``yours``, ``least``
+    POLICY = "policy"  # the obstacle's line is the policy's: ``asked``, ``allowed``
+    PRIVACY = "privacy"  # of all tasks together, as for the policy
+    DATA = "data"  # inputs of another shape: ``asked``, ``yours``
+    LABELS = "labels"  # other labels: ``most``, and ``yours`` unless there are none
+    APPLIANCES = "appliances"  # it protects appliances, and examples do not say of which one they are
+    EXAMPLES = "examples"  # there are none yet
+    TOO_MANY = "too many"  # examples of one household: ``most``, ``yours``
 
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """``text``: one line for people. ``line``: of the policy, table first; else empty."""
+    """``text``: one line for people, in English. ``line``: of the policy or the task file, table first; else empty.
+    ``facts``: as :class:`Reason` says, for whoever writes the line in another language."""
 
     reason: Reason
     text: str
     line: str = ""
+    facts: Mapping[str, int | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

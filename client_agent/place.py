@@ -20,7 +20,11 @@ _RUNNING: Final = (RoundState.OPEN, RoundState.REQUESTED)
 
 
 class PlaceError(HearthError):
-    """The task does not take this account, or not now."""
+    """The task does not take this account, or not now. ``facts``: the numbers of its message."""
+
+    def __init__(self, message: str, *, fault: Party = Party.OURS, code: str | None = None, **facts: int) -> None:
+        super().__init__(message, fault=fault, code=code)
+        self.facts = facts
 
 
 class EnrolmentOverError(PlaceError):
@@ -29,14 +33,19 @@ class EnrolmentOverError(PlaceError):
     code = "E_ENROLMENT_OVER"
 
 
+class TaskFullError(EnrolmentOverError):
+    """``facts``: ``enrolled`` and ``most`` clients."""
+
+
 class AccountBoundError(PlaceError):
-    """Another task holds the account, until its last reward there is claimed."""
+    """Another task holds the account, until its last reward there is claimed. ``facts``: ``task``, and ``until`` in
+    seconds of block time at the latest."""
 
     code = "E_ACCOUNT_BOUND"
 
 
 class ReputationError(PlaceError):
-    """The account's reputation is lower than what the task admits."""
+    """The account's reputation is lower than what the task admits. ``facts``: ``yours``, ``least``."""
 
     code = "E_REPUTATION"
 
@@ -56,6 +65,9 @@ def require_place(
     view = ledger.task(task)
     if (why := _closed(view, now)) is not None:
         raise EnrolmentOverError(f"task {task} takes no more clients: {why}", fault=Party.MANUFACTURER)
+    if view.enrolled >= view.max_clients:
+        full = f"task {task} takes no more clients: it is full, with {view.enrolled} of {view.max_clients}"
+        raise TaskFullError(full, fault=Party.MANUFACTURER, enrolled=view.enrolled, most=view.max_clients)
     standing = ledger.standing(client)
     if standing.task not in (0, task):
         _require_free(ledger, standing.task, client, now)
@@ -87,8 +99,6 @@ def _closed(view: TaskView, now: int) -> str | None:
         return f"its time was over {instant(view.task_until, now)}"
     if task_over(view, now):
         return f"only {view.enrolled} of at least {view.min_clients} clients had enrolled in time"
-    if view.enrolled >= view.max_clients:
-        return f"it is full, with {view.enrolled} of {view.max_clients}"
     return None
 
 
@@ -105,6 +115,8 @@ def _require_free(ledger: LedgerReader, other: int, client: Address, now: int) -
         f" its claims end, {instant(view.claim_until, now)}. Let this account's phone of task {other} run to its end,"
         " or take another account (hearth key new)",
         fault=Party.CLIENT,
+        task=other,
+        until=view.claim_until,
     )
 
 
@@ -133,6 +145,8 @@ def _require_reputation(
             f" {terms.min_reputation} at least{waiting}. An account that never worked begins at"
             f" {terms.initial_reputation}",
             fault=Party.CLIENT,
+            yours=reputation,
+            least=terms.min_reputation,
         )
 
 

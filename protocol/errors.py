@@ -71,13 +71,14 @@ class EncryptionError(HearthError):
 
 
 class PolicyError(HearthError):
-    """A task goes beyond the policy of the owner or operator of this process; ``line`` is the policy's, table first."""
+    """A task goes beyond the policy of the owner or operator of this process; ``line`` is the policy's, table first,
+    ``asked`` and ``allowed`` as the message has them."""
 
     code = "E_POLICY"
 
     def __init__(self, line: str, what: str, asked: object, allowed: object) -> None:
         super().__init__(f"{what} is {asked}; the policy allows {allowed} ({line})", fault=Party.MANUFACTURER)
-        self.line = line
+        self.line, self.asked, self.allowed = line, shown(str(asked)), shown(str(allowed))
 
 
 class BudgetSpentError(HearthError):

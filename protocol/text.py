@@ -74,3 +74,8 @@ def _imitates(word: str) -> bool:
 def in_words(name: str) -> str:
     """A name of the code for people: ``KeyRequested`` and ``key_requested`` are "key requested"."""
     return _JOINT.sub(" ", name).lower()
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 round``, ``2 rounds``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -104,7 +104,9 @@ def demo(
     partition: Annotated[
         str | None, typer.Option(help="who gets what: iid, dirichlet or one-class (digits, mnist), household (others)")
     ] = None,
-    clients: Annotated[int, typer.Option(min=3, max=100, help="households")] = 10,
+    clients: Annotated[
+        int | None, typer.Option(min=3, max=100, help="households: 10, or 20 for --dataset appliances --pages")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, max=1000)] = 10,
     chain: Annotated[str, typer.Option(help="memory, anvil, or the RPC URL of a chain")] = "memory",
     chain_id: Annotated[int | None, typer.Option(min=1, help="of the chain at that URL")] = None,
@@ -113,6 +115,9 @@ def demo(
     ] = "example",
     suite: Annotated[str, typer.Option(help="encryption: fe64 (constant-size key) or pad (one-time pad)")] = "fe64",
     seed: Annotated[int | None, typer.Option(min=0, help="repeats a run; without it the system's randomness")] = None,
+    pages: Annotated[
+        bool, typer.Option("--pages", help="one household is a page on which you say yes; both faces stay open")
+    ] = False,
     json_file: JsonFile = None,
     keep: Annotated[Path | None, typer.Option(help="keep every role's folder and the evidence here")] = None,
     keystore: Annotated[Path | None, typer.Option(help="funded account, for a chain by URL")] = None,
@@ -137,7 +142,7 @@ def demo(
         raise typer.BadParameter("a chain by URL needs its --chain-id")
     options = DemoOptions(
         dataset=dataset,
-        clients=clients,
+        clients=clients or (20 if pages and dataset == "appliances" else 10),
         rounds=rounds,
         chain=chain,
         seed=seed,
@@ -149,6 +154,7 @@ def demo(
         chain_id=chain_id,
         mechanism=mechanism,
         partition=partition or PARTITIONS[dataset][0],
+        pages=pages,
     )
     raise typer.Exit(run_demo(options, Console()))
 

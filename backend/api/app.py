@@ -18,6 +18,8 @@ from backend.api.clients import client_routes
 from backend.api.directory import DriverDirectory
 from backend.api.drafts import draft_routes
 from backend.api.events import STREAMED, event_routes
+from backend.api.gas import GasBook, Read
+from backend.api.invitations import inviting
 from backend.api.model_files import model_routes
 from backend.api.money import money_routes
 from backend.api.openapi import describe
@@ -45,11 +47,14 @@ def _nothing_heard() -> Mapping[Address, Heard]:
 @dataclass(frozen=True, slots=True)
 class ApiOptions:
     """``audits``: None where this server runs none; ``health``: when authorities last answered; ``sites``: where people
-    meet it, and whose pages elsewhere may use it."""
+    meet it, and whose pages elsewhere may use it; ``gas``: of a mined transaction; None where it reads no receipts;
+    ``first_block``: that an invitation names, at which the ledger was deployed; 0: not known."""
 
     audits: AuditRuns | None = None
     health: Health = _nothing_heard
     sites: Sites = LOOPBACK_ONLY
+    gas: Read | None = None
+    first_block: int = 0
 
 
 METHODS = ("GET", "POST", "DELETE")  # of pages elsewhere, which are allowed one by one and get no cookie
@@ -63,6 +68,7 @@ def edge_app(ledger: Ledger, store: ContentStore, driver: Driver, options: ApiOp
     app.state.stopping = threading.Event()  # the process sets it
     install(app)
     directory = DriverDirectory(driver)
+    gas = GasBook(options.gas) if options.gas is not None else None
     door = Door(SignIns(ledger.domain.chain_id, directory.now), options.sites)
     if options.sites.origins:
         app.add_middleware(
@@ -74,8 +80,8 @@ def edge_app(ledger: Ledger, store: ContentStore, driver: Driver, options: ApiOp
         )
     for routes in (
         phone_routes(ledger, store, driver),
-        task_routes(directory),
-        round_routes(directory),
+        task_routes(directory, inviting(ledger.domain, options.first_block, options.sites)),
+        round_routes(directory, gas),
         client_routes(directory),
         money_routes(directory),
         authority_routes(directory, options.health),
@@ -85,7 +91,7 @@ def edge_app(ledger: Ledger, store: ContentStore, driver: Driver, options: ApiOp
         prepared_routes(ledger, store, directory, door),
         draft_routes(ledger, store, door),
         upload_routes(store, door, Uploads()),
-        event_routes(directory, app.state.stopping),
+        event_routes(directory, app.state.stopping, gas),
         swagger_routes(),
     ):
         app.include_router(routes)

@@ -1,4 +1,5 @@
-"""Audits on demand: each a process of its own, one at a time for a task, its result kept in the server's folder."""
+"""Audits on demand: each a process of its own, one at a time for a task, its result and the chain's answers that it
+stands on kept in the server's folder."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import BinaryIO, Final, Literal, cast
 
 import structlog
 from pydantic import Field, ValidationError
@@ -18,16 +19,19 @@ from protocol.audit.report import CHECKS, Status
 from protocol.errors import HearthError, MalformedError, Party
 from protocol.strict_json import parse_json
 from storage.bounded_file import read_bounded
-from storage.durable_file import write_file_atomically
+from storage.durable_file import TEMPORARY_PREFIX, write_file_atomically
 
 MOST_AT_ONCE: Final = 2  # of all tasks: rounds need the processor too
 MOST_KEPT: Final = 20  # of a task
 MOST_FINDINGS: Final = 1_000
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
+MOST_EVIDENCE_BYTES: Final = 1024 * 1024 * 1024  # of all audits; who has no room for more loses the oldest ones
+EVIDENCE_SUFFIX: Final = ".evidence"
 _FAULT: Final = re.compile(r"(?:; | )?\(fault: ([a-z ]+)\)$")
 _WORDS: Final = {Status.FAIL: "This does not hold", Status.UNKNOWN: "Nobody can tell"}
 
-Auditor = Callable[[int], bytes]  # of a task: what `hearth audit --json` writes; raises HearthError
+# of a task: what `hearth audit --json` writes; leaves at the path what `--save-evidence` does. Raises HearthError
+Auditor = Callable[[int, Path], bytes]
 Result = Literal["FAIL", "UNKNOWN", "UNVERIFIED ENDPOINT"]
 Stage = Literal["running", "done", "failed", "interrupted"]
 
@@ -66,6 +70,9 @@ class AuditRun(Shown):
     ended: Instant | None
     verdict: Literal["PASS", "FAIL", "UNKNOWN", "UNVERIFIED ENDPOINT"] | None
     code: str | None = Field(description="why it failed to run", examples=["E_AUDIT_RUN"])
+    evidence_bytes: int | None = Field(
+        default=None, ge=0, description="of the chain's answers that it stands on; null: none kept", examples=[512_000]
+    )
 
 
 class Audit(AuditRun):
@@ -83,6 +90,8 @@ class AuditRuns:
         self._folder, self._auditor, self._now = folder, auditor, now
         self._lock = threading.Lock()
         self._running: dict[int, Audit] = {}
+        for left in folder.glob(f"{TEMPORARY_PREFIX}*"):  # by a kill
+            left.unlink(missing_ok=True)
 
     def start(self, task: int) -> Audit:
         """The run that goes on for the task, or a new one. Raises RequestError ``E_BUSY``."""
@@ -107,6 +116,7 @@ class AuditRuns:
             self._keep(run)
             self._running[task] = run
             for number in numbers[: max(0, len(numbers) + 1 - MOST_KEPT)]:
+                self._evidence(task, number).unlink(missing_ok=True)
                 self._path(task, number).unlink(missing_ok=True)
         threading.Thread(target=self._work, args=(run,), name=f"audit {task}", daemon=True).start()
         return run
@@ -125,11 +135,22 @@ class AuditRuns:
             kept = Audit.model_validate_json(read_bounded(self._path(task, number), MAX_FILE_BYTES))
         except (OSError, ValidationError, MalformedError) as error:
             raise RequestError(f"task {task} has no audit {number}", fault=Party.CLIENT, code="E_NOT_FOUND") from error
-        return kept.model_copy(update={"state": "interrupted"}) if kept.state == "running" else kept
+        if kept.state == "running":
+            return kept.model_copy(update={"state": "interrupted"})
+        return kept.model_copy(update={"evidence_bytes": _size(self._evidence(task, number))})
+
+    def evidence(self, task: int, number: int) -> BinaryIO:
+        """To be read and closed. Raises RequestError ``E_NOT_FOUND``."""
+        self.run(task, number)
+        try:
+            return self._evidence(task, number).open("rb")
+        except OSError as error:
+            message = f"audit {number} of task {task} kept no evidence"
+            raise RequestError(message, fault=Party.CLIENT, code="E_NOT_FOUND") from error
 
     def _work(self, run: Audit) -> None:
         try:
-            found = result_of(self._auditor(run.task))
+            found = result_of(self._auditor(run.task, self._evidence(run.task, run.audit)))
             done = run.model_copy(update={**found, "state": "done", "ended": instant(self._now())})
         except HearthError as error:
             _log.warning("an audit did not run", task=run.task, error=str(error))
@@ -140,6 +161,16 @@ class AuditRuns:
             except OSError as error:
                 _log.error("an audit cannot be kept", task=run.task, error=error.strerror)
             del self._running[run.task]
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """The oldest evidence goes first; results stay."""
+        sizes = {path: _size(path) or 0 for path in self._folder.glob(f"*{EVIDENCE_SUFFIX}")}
+        for path in sorted(sizes, key=_written):
+            if sum(sizes.values()) <= MOST_EVIDENCE_BYTES:
+                return
+            path.unlink(missing_ok=True)
+            del sizes[path]
 
     def _keep(self, run: Audit) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -148,10 +179,28 @@ class AuditRuns:
     def _path(self, task: int, number: int) -> Path:
         return self._folder / f"task-{task}-audit-{number}.json"
 
+    def _evidence(self, task: int, number: int) -> Path:
+        return self._folder / f"task-{task}-audit-{number}{EVIDENCE_SUFFIX}"
+
     def _numbers(self, task: int) -> list[int]:
         """Ascending."""
         found = (re.fullmatch(rf"task-{task}-audit-(\d+)", path.stem) for path in self._folder.glob("*.json"))
         return sorted(int(match[1]) for match in found if match)
+
+
+def _size(path: Path) -> int | None:
+    """In bytes; None where nothing is."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def result_of(content: bytes) -> dict[str, object]:

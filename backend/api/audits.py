@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Request
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from backend.api.answers import JSON, NOT_MODIFIED, as_json, problems, tagged
+from backend.api.answers import ETAG_HEADER, JSON, NOT_MODIFIED, Responses, as_json, problems, tagged, tagged_file
 from backend.api.audit_runs import Audit, AuditRun, AuditRuns
 from backend.api.directory import Directory
 from backend.api.fields import Shown
@@ -18,6 +18,16 @@ from backend.problem import RequestError
 from protocol.errors import Party
 
 AuditNumber = Annotated[int, Path(ge=1, le=2**53, description="number of the run", examples=[1])]
+
+
+EVIDENCE: Final[Responses] = {
+    **NOT_MODIFIED,
+    200: {
+        "description": "hearth-chain-evidence/1, canonical JSON of 64 MiB at most",
+        "headers": ETAG_HEADER,
+        "content": {JSON: {"schema": {"type": "object"}}},
+    },
+}
 
 
 class AuditList(Shown):
@@ -70,6 +80,17 @@ def audit_routes(directory: Directory, runs: AuditRuns | None) -> APIRouter:
     async def one(request: Request, task: TaskNumber, audit: AuditNumber) -> Response:
         """One run, with every check that did not pass in plain language."""
         return tagged(request, await run_in_threadpool(lambda: known(task).run(task, audit)))
+
+    @router.get(
+        "/api/v1/tasks/{task}/audits/{audit}/evidence",
+        operation_id="audit_evidence",
+        response_class=Response,
+        responses={**EVIDENCE, **problems(404)},
+    )
+    async def evidence(request: Request, task: TaskNumber, audit: AuditNumber) -> Response:
+        """What the chain answered to the run: `hearth audit --evidence FILE` repeats it without asking the chain."""
+        file = await run_in_threadpool(lambda: known(task).evidence(task, audit))
+        return tagged_file(request, file, JSON, f"task-{task}-audit-{audit}-evidence.json")
 
     return router
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import chain
+from typing import Final, Protocol
 
 from backend.problem import RequestError
 from backend.rounds.desk import Bell
@@ -17,6 +20,7 @@ from protocol.task.state import TaskState
 from protocol.task.status import TaskStatus, status_of
 
 SERVED, WAITING, REFUSED = "served", "waiting", "refused"
+BOARD_SECONDS: Final = 0.5  # for which all who follow all tasks share one look at them
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,23 @@ class Entry:
     def task(self) -> int:
         return self.posted.task
 
+    def is_as(self, other: Entry | None) -> bool:
+        """Whether nothing of it has changed."""
+        return (
+            other is not None
+            and self.status is other.status
+            and self.events is other.events
+            and self.service == other.service
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All tasks at one time, by number. ``events``: of all of them, in the order of the chain."""
+
+    entries: Mapping[int, Entry]
+    events: tuple[Event, ...]
+
 
 class Directory(Protocol):
     def now(self) -> int:
@@ -52,12 +73,18 @@ class Directory(Protocol):
         """The last one posted first. Raises RequestError ``E_STARTING``."""
         ...
 
+    def board(self) -> Board:
+        """The same one until something changes, as of half a second ago at most. Raises RequestError ``E_STARTING``."""
+        ...
+
 
 class DriverDirectory:
-    """What the driver has read of the chain. Statuses are made once for each state."""
+    """What the driver has read of the chain. Statuses are made once for each state. ``clock`` runs on, in seconds."""
 
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
+    def __init__(self, driver: Driver, clock: Callable[[], float] = time.monotonic) -> None:
+        self._driver, self._clock = driver, clock
+        self._board, self._looked = Board({}, ()), -BOARD_SECONDS
+        self._looking = threading.Lock()
         self._made: dict[int, tuple[tuple[object, ...], TaskStatus]] = {}
 
     def now(self) -> int:
@@ -72,6 +99,13 @@ class DriverDirectory:
     def entries(self) -> Iterator[Entry]:
         tasks = self._tasks()
         return (self._entry(tasks[task]) for task in sorted(tasks, reverse=True))
+
+    def board(self) -> Board:
+        with self._looking:
+            if self._clock() - self._looked >= BOARD_SECONDS:
+                self._board = _next_board(self._board, {entry.task: entry for entry in self.entries()})
+                self._looked = self._clock()
+            return self._board
 
     def _tasks(self) -> Mapping[int, HostedTask]:
         tasks = self._driver.tasks()
@@ -95,3 +129,10 @@ class DriverDirectory:
         made = status_of(state, now)
         self._made[task] = (key, made)
         return made
+
+
+def _next_board(last: Board, entries: Mapping[int, Entry]) -> Board:
+    if entries.keys() == last.entries.keys() and all(one.is_as(last.entries[task]) for task, one in entries.items()):
+        return last
+    found = chain.from_iterable(entry.events for entry in entries.values())
+    return Board(entries, tuple(sorted(found, key=lambda event: (event.block, event.log_index))))

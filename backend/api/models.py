@@ -149,3 +149,7 @@ class TaskDetails(TaskSummary):
     authorities: list[HexAddress]
     servers: list[EdgeServer]
     agreed: Agreed | None
+    invitation: str | None = Field(
+        description="for households, as `hearth join` takes it; null where nobody can enrol, or no public URL is known",
+        examples=["hearth:31337:0x5fbdb2315678afecb367f032d93f642f64180aa3@7/1/0x9f86…?edge=https://tasks.example"],
+    )

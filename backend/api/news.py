@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Final
@@ -15,6 +16,7 @@ from protocol.messages.chain import Event, TaskPosted
 
 _AMOUNTS: Final = frozenset({"allocated", "amount", "cumulative", "escrow", "share"})
 _PLACE: Final = frozenset({field.name for field in fields(Event)} | {"task", "terms"})
+_ID: Final = re.compile("([0-9]{1,18})-([0-9]{1,18})-[0-9a-f]{16}")
 _CAPITAL: Final = re.compile("(?<!^)(?=[A-Z])")
 
 
@@ -32,8 +34,14 @@ class TaskEvent(Shown):
 class Reorganised(Shown):
     """The chain took events of this block, and all later ones, back. What it has instead follows."""
 
-    task: int = Field(ge=1, examples=[1])
+    task: int | None = Field(ge=1, description="null: of all tasks", examples=[1])
     block: Number
+
+
+class TaskCount(Shown):
+    """How many tasks name this server."""
+
+    tasks: Number
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +63,40 @@ def last_id(events: tuple[Event, ...]) -> str:
 
 
 def known_to(last: str, events: tuple[Event, ...]) -> tuple[Event, ...] | None:
-    """The events up to the one with this id, which a reader names that comes back; None when there is none (now)."""
-    place = next((place for place, event in enumerate(events, 1) if event_id(event) == last), 0)
-    return events[:place] if place or last == "0" else None
+    """The events up to the one with this id, which a reader names that comes back; None when there is none (now).
+
+    ``events`` are in the order of the chain."""
+    if last == "0":
+        return ()
+    found = _ID.fullmatch(last)
+    if found is None:
+        return None
+    here = bisect_right(events, (int(found[1]), int(found[2])), key=lambda event: (event.block, event.log_index))
+    return events[:here] if here and event_id(events[here - 1]) == last else None
 
 
-def news_since(task: int, known: tuple[Event, ...] | None, events: tuple[Event, ...]) -> Iterator[News]:
-    """``known``: what the reader has; None: something that is no part of the chain any more."""
+def news_since(task: int | None, known: tuple[Event, ...] | None, events: tuple[Event, ...]) -> Iterator[News]:
+    """``known``: what the reader has; None: something that is no part of the chain any more. ``task``: None of all."""
     shared = _shared(known or (), events)
     if known is None or shared < len(known):
         block = known[shared].block if known else 0
         yield News("reorganised", last_id(events[:shared]), Reorganised(task=task, block=block))
     for event in events[shared:]:
-        yield News(kind_of(event), event_id(event), shown_event(task, event))
+        yield News(kind_of(event), event_id(event), shown_event(event))
 
 
 def kind_of(event: Event) -> str:
     return _CAPITAL.sub("_", type(event).__name__).lower()
 
 
-def shown_event(task: int, event: Event) -> TaskEvent:
+def task_of(event: Event) -> int:
+    """Every event that a task has names it."""
+    return int(getattr(event, "task", 0))
+
+
+def shown_event(event: Event) -> TaskEvent:
     return TaskEvent(
-        task=task,
+        task=task_of(event),
         kind=kind_of(event),
         block=event.block,
         log_index=event.log_index,

@@ -26,6 +26,7 @@ from backend.api.fields import (
     hex_or_none,
     instant,
 )
+from backend.api.gas import GasBook, RoundGas, gas_of
 from backend.api.pages import Limit, NumberCursor, page_of
 from backend.api.tasks import TaskNumber, lack_of
 from backend.problem import RequestError
@@ -47,7 +48,7 @@ class Refusal(Shown):
 
 
 class Transactions(Shown):
-    """Of the round's steps so far: whoever wants to know their gas asks the chain."""
+    """Of the round's steps so far."""
 
     opened: HexDigest
     batched: HexDigest | None
@@ -82,12 +83,13 @@ class Round(Shown):
     compensation: Amount = Field(description="that each client which committed is owed because there is no tree")
     lacking: list[Lack]
     transactions: Transactions
+    gas: RoundGas | None = Field(description="null where this server reads no receipts")
     milliseconds: dict[str, int] = Field(
         description="how long this server's moves took, by kind", examples=[{"decrypt": 230, "publish": 120}]
     )
 
 
-def round_routes(directory: Directory) -> APIRouter:
+def round_routes(directory: Directory, gas: GasBook | None = None) -> APIRouter:
     router = APIRouter(tags=["rounds"])
 
     @router.get(
@@ -103,7 +105,7 @@ def round_routes(directory: Directory) -> APIRouter:
             entry = directory.entry(task)
             found = (number for number in range(int(cursor or 0) + 1, len(entry.state.rounds) + 1))
             numbers, next_cursor = page_of(found, limit, str)
-            return Page[Round](items=[round_of(entry, number) for number in numbers], next=next_cursor)
+            return Page[Round](items=[round_of(entry, number, gas) for number in numbers], next=next_cursor)
 
         return tagged(request, await run_in_threadpool(listed))
 
@@ -117,12 +119,12 @@ def round_routes(directory: Directory) -> APIRouter:
         entry = directory.entry(task)
         if entry.state.round(number) is None:
             raise RequestError(f"task {task} has no round {number} yet", fault=Party.CLIENT, code="E_NOT_FOUND")
-        return tagged(request, await run_in_threadpool(round_of, entry, number))
+        return tagged(request, await run_in_threadpool(round_of, entry, number, gas))
 
     return router
 
 
-def round_of(entry: Entry, number: int) -> Round:
+def round_of(entry: Entry, number: int, gas: GasBook | None) -> Round:
     """A round that is opened."""
     state = entry.state
     facts, record = state.rounds[number - 1], state.record(number)
@@ -130,6 +132,7 @@ def round_of(entry: Entry, number: int) -> Round:
     known = record if isinstance(record, RoundRecord) else None
     published = facts.ended if isinstance(facts.ended, RoundPublished) else None
     direct, batched = len(facts.directs), facts.batched.count if facts.batched else 0
+    accepted = len(known.verdict.accepted) if known else None
     return Round(
         round=number,
         state=cast(Stage, facts.state.name.lower()),
@@ -146,7 +149,7 @@ def round_of(entry: Entry, number: int) -> Round:
         batched=batched,
         direct=direct,
         committed=batched + direct,
-        accepted=len(known.verdict.accepted) if known else None,
+        accepted=accepted,
         rejected=[Refusal(client=to_hex(one.client), reason=one.reason) for one in known.verdict.rejected]
         if known
         else None,
@@ -157,6 +160,7 @@ def round_of(entry: Entry, number: int) -> Round:
         compensation=str(status.compensation if status else 0),
         lacking=[lack_of(one) for one in status.lacking] if status else [],
         transactions=_transactions(facts),
+        gas=gas_of(gas, facts, accepted) if gas is not None else None,
         milliseconds={kind: round(seconds * 1_000) for kind, seconds in dict(entry.seconds.get(number, {})).items()},
     )
 

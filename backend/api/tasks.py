@@ -13,6 +13,7 @@ from backend.api.answers import JSON, NOT_MODIFIED, problems, tagged, tagged_byt
 from backend.api.books import bonds_of
 from backend.api.directory import Directory, Entry
 from backend.api.fields import Lack, Page, Score, figure_of, instant_or_none
+from backend.api.invitations import Inviting
 from backend.api.message_schema import answers
 from backend.api.models import Agreed, EdgeServer, Mechanism, Rewards, Service, TaskDetails, TaskStage, TaskSummary
 from backend.api.pages import Limit, NumberCursor, page_of
@@ -34,7 +35,7 @@ AddressFilter = Annotated[
 ]
 
 
-def task_routes(directory: Directory) -> APIRouter:
+def task_routes(directory: Directory, invite: Inviting) -> APIRouter:
     router = APIRouter(tags=["tasks"])
 
     @router.get(
@@ -77,7 +78,12 @@ def task_routes(directory: Directory) -> APIRouter:
     )
     async def details(request: Request, task: TaskNumber) -> Response:
         """One task with its terms and servers."""
-        return tagged(request, await run_in_threadpool(lambda: details_of(directory.entry(task))))
+
+        def found() -> TaskDetails:
+            entry = directory.entry(task)
+            return details_of(entry, invite(entry, request))
+
+        return tagged(request, await run_in_threadpool(found))
 
     @router.get(
         "/api/v1/tasks/{task}/spec",
@@ -137,7 +143,7 @@ def summary_of(entry: Entry) -> dict[str, Any]:
     }
 
 
-def details_of(entry: Entry) -> TaskDetails:
+def details_of(entry: Entry, invitation: str | None) -> TaskDetails:
     terms, state, bonds = entry.posted.terms, entry.state, bonds_of(entry.events)
     return TaskDetails(
         **summary_of(entry),
@@ -153,6 +159,7 @@ def details_of(entry: Entry) -> TaskDetails:
             for server in terms.edge_servers
         ],
         agreed=_agreed(state, state.spec) if isinstance(state.spec, TaskSpec) else None,
+        invitation=invitation,
     )
 
 

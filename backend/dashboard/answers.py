@@ -140,6 +140,7 @@ class TaskDetails(TaskSummary):
     threshold: int
     servers: tuple[EdgeServer, ...]
     agreed: Agreed | None
+    invitation: str | None
 
 
 class Refusal(Answer):
@@ -152,6 +153,19 @@ class Transactions(Answer):
     batched: str | None
     requested: str | None
     ended: str | None
+
+
+class RoundGas(Answer):
+    """Units of gas; ``lacking``: why there is no total, ``awaited`` or ``missing``."""
+
+    opened: int | None
+    batched: int | None
+    requested: int | None
+    ended: int | None
+    direct: int | None
+    total: int | None
+    per_update: int | None
+    lacking: str | None
 
 
 class Round(Answer):
@@ -179,12 +193,17 @@ class Round(Answer):
     compensation: Amount
     lacking: tuple[Lack, ...]
     transactions: Transactions
+    gas: RoundGas | None
     milliseconds: Mapping[str, int]
 
     @property
     def seconds(self) -> float | None:
         """That the server's moves took together; None where it measured none."""
         return sum(self.milliseconds.values()) / 1000 if self.milliseconds else None
+
+    @property
+    def gas_used(self) -> int | None:
+        return self.gas.total if self.gas is not None else None
 
 
 class Client(Answer):

@@ -51,8 +51,10 @@ class Api:
         """``query``: filters and cursor, as the API names them."""
         return await self.get(Page[TaskSummary], "tasks", {**(query or {}), "limit": str(limit)})
 
-    async def task(self, task: int) -> TaskDetails:
-        return await self.get(TaskDetails, f"tasks/{task}/details")
+    async def task(self, task: int, host: str | None = None) -> TaskDetails:
+        """``host``: by which the reader asked, for the invitation of a server that has no other name."""
+        headers = {"host": host} if host else None
+        return read(TaskDetails, await self.send("GET", f"tasks/{task}/details", headers=headers))
 
     async def rounds(self, task: int, cursor: str | None = None, limit: int = PAGE) -> Page[Round]:
         return await self.get(Page[Round], f"tasks/{task}/rounds", _page(cursor, limit))

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from backend.dashboard import audits, compare, models, posting, rounds, signing, task, tasks
+from backend.dashboard import audits, compare, invitation, models, posting, rounds, signing, task, tasks
 from backend.dashboard.api import Api
 from backend.dashboard.frame import Frame
 from storage.pages.formats import COIN, Token
@@ -29,7 +29,7 @@ def dashboard_app(api: ASGIApp, pages: Pages, coin: Token = COIN) -> FastAPI:
         return pages.error(request, 404, "", "E_NOT_FOUND")
 
     app.add_exception_handler(RequestValidationError, no_such_address)
-    for part in (tasks, task, rounds, models, audits, compare, posting, signing):
+    for part in (tasks, task, invitation, rounds, models, audits, compare, posting, signing):
         part.install(app, frame)
     return app
 

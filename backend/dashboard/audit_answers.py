@@ -16,11 +16,14 @@ class CheckCount(Answer):
 
 
 class Finding(Answer):
+    """``detail`` is free text, in English; what is around it has a number or a name."""
+
     check: int
     subject: str
     result: str
+    claim: str
+    detail: str
     at_fault: str | None
-    sentence: str
 
 
 class AuditRun(Answer):
@@ -31,6 +34,7 @@ class AuditRun(Answer):
     ended: Instant | None
     verdict: str | None
     code: str | None
+    evidence_bytes: int | None
 
 
 class Audit(AuditRun):

@@ -14,6 +14,7 @@ from backend.dashboard.answers import TaskDetails
 from backend.dashboard.api import Api, ApiError
 from backend.dashboard.audit_answers import Audit, Finding
 from backend.dashboard.frame import Frame, Number
+from backend.dashboard.subjects import parts_of
 
 SHOWN: Final = 200  # findings of a page; all of them are in the file
 _ROUND: Final = re.compile(r"\bround ([1-9][0-9]{0,8})\b")
@@ -27,6 +28,10 @@ async def culprits_of(api: Api, task: TaskDetails, audit: Audit) -> Mapping[int,
         if finding.at_fault == "manufacturer":
             found[place] = task.manufacturer
         elif finding.at_fault == "edge server":
+            named = [one.address for one in task.servers if one.address in finding.detail]
+            if named:  # another one than opened the round may have settled it
+                found[place] = named[0]
+                continue
             number = _round_of(finding)
             if number is not None and number not in servers and number <= task.rounds:
                 servers[number] = (await api.round(task.task, number)).edge_server
@@ -70,7 +75,7 @@ def install(app: FastAPI, frame: Frame) -> None:
 
     @app.get("/tasks/{task}/audits/{audit}")
     async def one(request: Request, task: Number, audit: Number) -> Response:
-        found, run = await api.task(task), await api.audit(task, audit)
+        found, run, identity = await api.task(task), await api.audit(task, audit), await api.identity()
         culprits = await culprits_of(api, found, run)
         failing = [(place, each) for place, each in enumerate(run.findings[:SHOWN]) if each.result == "FAIL"]
         others = [each for each in run.findings[:SHOWN] if each.result != "FAIL"]
@@ -84,6 +89,8 @@ def install(app: FastAPI, frame: Frame) -> None:
             others=others,
             culprits=culprits,
             more=more,
+            identity=identity,
+            parts_of=parts_of,
         )
 
     @app.get("/tasks/{task}/audits/{audit}/file")

@@ -45,6 +45,20 @@ def work(rounds: Sequence[Round], name: str) -> Chart | None:
     return Chart("", "", [float(one.round) for one in known], [Series(name, seconds, places=2, style="area")], left="s")
 
 
+def cost(rounds: Sequence[Round], each: int | None, uploaded: str, gas: str) -> Chart | None:
+    """Kilobytes that phones uploaded in each round, and thousands of gas; ``each``: bytes of a ciphertext, if known."""
+    known = [one for one in rounds if each is not None or one.gas_used is not None]
+    lines = list[Series]()
+    if each is not None:
+        lines.append(Series(uploaded, [each * one.committed / 1000 for one in known], places=1, style="area"))
+    used = [None if one.gas_used is None else one.gas_used / 1000 for one in known]
+    if any(value is not None for value in used):
+        lines.append(Series(gas, used, scale="right", places=1, style="dashed"))
+    if len(known) < 2:
+        return None
+    return Chart("", "", [float(one.round) for one in known], lines, left="kB" if each is not None else "", right=gas)
+
+
 def _overlaid(
     names: Sequence[str], points: Sequence[Mapping[float, float | None]], across: str, style: str
 ) -> Chart | None:

@@ -13,6 +13,7 @@ COLUMNS: Final = (
     *("round", "state", "outcome", "edge_server", "opened_block", "ended_block", "cohort", "committed", "accepted"),
     *("rejected", "correct", "examples", "epsilon", "server_seconds", "uploaded_bytes", "allocated", "compensation"),
     *("model", "opened_transaction", "batched_transaction", "requested_transaction", "ended_transaction"),
+    *("gas", "gas_per_update"),
 )
 # A spreadsheet takes what begins with =, +, - or @ for a formula: nothing of that kind, no comma and no quote gets in.
 _CELL: Final = re.compile("[0-9A-Za-z][0-9A-Za-z._ -]{0,99}")
@@ -33,6 +34,7 @@ def _line(one: Round, each: int | None) -> tuple[str, ...]:
         *(one.privacy.epsilon if one.privacy else None, one.seconds, None if each is None else each * one.committed),
         *(one.allocated, one.compensation, one.model),
         *(moves.opened, moves.batched, moves.requested, moves.ended),
+        *((one.gas.total, one.gas.per_update) if one.gas is not None else (None, None)),
     )
     return tuple(map(_cell, values))
 

@@ -14,7 +14,7 @@ from backend.dashboard.api import Api, ApiError
 from backend.dashboard.audit_answers import AuditRun
 from backend.dashboard.frame import Frame, Number
 from backend.dashboard.overview import answering, funnel, parts_of, spread, standing_by
-from backend.dashboard.pictures import price, progress, work
+from backend.dashboard.pictures import cost, price, progress, work
 from backend.dashboard.trail import trail_of
 from storage.pages.charts import MOST_POINTS
 
@@ -37,7 +37,7 @@ def install(app: FastAPI, frame: Frame) -> None:
 
     @app.get("/tasks/{task}")
     async def one(request: Request, task: Number) -> Response:
-        found = await api.task(task)
+        found = await api.task(task, request.headers.get("host"))
         rounds, clients, money, committee, audit = await asyncio.gather(
             api.last_rounds(task, found.rounds, MOST_POINTS),
             api.first_clients(task, MOST_CLIENTS),
@@ -63,6 +63,7 @@ def install(app: FastAPI, frame: Frame) -> None:
             progress=partial(progress, rounds),
             price=lambda name: price([(name, rounds)]),
             work=partial(work, rounds),
+            cost=partial(cost, rounds, found.agreed.ciphertext_bytes if found.agreed else None),
         )
 
     @app.get("/tasks/{task}/households")

@@ -22,7 +22,7 @@ from storage.ledger.event_file import EventFile
 from storage.ledger.polling import Polling
 from storage.ledger.signer import Signer
 from storage.policy_file import read_policy_file
-from storage.records.journal import Journal
+from storage.records.open_records import open_records
 
 
 def serve_authority(settings: AuthoritySettings, signer: Signer, *, seed: bytes | None) -> None:
@@ -33,13 +33,17 @@ def serve_authority(settings: AuthoritySettings, signer: Signer, *, seed: bytes 
     """
     configure_log()
     check_credentials()
+    with open_records(settings.folder, settings.database, signer.address) as records:
+        _serve(settings, signer, AuthorityRecords(records("journal")), seed)
+
+
+def _serve(settings: AuthoritySettings, signer: Signer, records: AuthorityRecords, seed: bytes | None) -> None:
     policy = parse_policy(read_policy_file(settings.folder / "policy.toml"))
     clock = BlockClock(tell=warn)
     ledger = EthereumLedger(settings.rpc_url, settings.domain, signer, limits=policy.gas, clock=clock)
     chain_id = settings.domain.chain_id
     others = [EthereumReader(url, ledger.ledger, chain_id=chain_id) for url in settings.other_rpc_urls]
     reader = Endpoints([ledger, *others])
-    records = AuthorityRecords(Journal(settings.folder / "journal"))
     windows = Windows(reader, records, signer, drawn if seed is None else seeded(seed, signer.address))
     polling, read = Polling(ledger, settings.poll_seconds), EventFile(settings.folder / "events", settings.domain)
     followed = FollowedTasks(ledger, polling, read)
@@ -60,4 +64,3 @@ def serve_authority(settings: AuthoritySettings, signer: Signer, *, seed: bytes 
                 watch.stop()
     finally:
         ledger.close()
-        records.close()

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backend.listening import Listening
 from protocol.domain import Domain
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +22,4 @@ class AuthoritySettings:
     max_bond_wei: int = 0  # that its bonds may be together, as far as it places them by itself
     other_rpc_urls: tuple[str, ...] = ()  # of the same chain: all must agree with the first
     poll_seconds: float | None = None  # between two looks at the chain; None: as long as a block takes
+    database: URL | None = None  # with its records; None: a journal in the folder

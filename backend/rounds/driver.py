@@ -19,6 +19,7 @@ from backend.rounds.desk import Desk
 from backend.rounds.hosted_task import HostedTask
 from backend.rounds.inbox import Inbox
 from backend.rounds.relay import Relay
+from backend.rounds.task_leases import TaskLeases
 from protocol.errors import HearthError, Party
 from protocol.identifiers import NATIVE_COIN
 from protocol.messages.chain import Event, TaskPosted
@@ -44,7 +45,8 @@ class StoppedError(HearthError):
 
 class Driver:
     """``host`` makes a task of this server from the event that posted it; its own are found on chain again.
-    ``polling`` says when it is looked at, ``file`` is for what was read of it."""
+    ``polling`` says when it is looked at, ``file`` is for what was read of it. ``leases``: tasks that other processes
+    of this server drive are only watched."""
 
     def __init__(
         self,
@@ -53,7 +55,9 @@ class Driver:
         host: Callable[[TaskPosted], HostedTask],
         polling: Polling,
         file: EventFile | None = None,
+        leases: TaskLeases | None = None,
     ) -> None:
+        self._leases = leases
         self._ledger, self._inbox, self._host = ledger, inbox, host
         self._relay = Relay(ledger, inbox)
         self._polling = polling
@@ -121,12 +125,15 @@ class Driver:
             self._busy.add(task)
             self._due[task] = NEVER
         try:
-            deadline = hosted.step(self.now, self._bonded(), self.head())
+            drives = self._drives(task)
+            deadline = hosted.step(self.now, self._bonded(), self.head()) if drives else hosted.watch(self.now)
         finally:
             with self._lock:
                 self._busy.discard(task)
         with self._lock:
-            self._due[task] = min(deadline, self._due[task])  # something may have come meanwhile
+            # something may have come meanwhile, or to another process, which does not wake this one
+            again = NEVER if self._leases is None else self.now + 1
+            self._due[task] = min(deadline, self._due[task], again)
 
     def relay(self) -> None:
         """Some of what waits, of all tasks: nothing where a batch is due, which would be sent behind it."""
@@ -134,7 +141,7 @@ class Driver:
             hosted = self._tasks.get(task)
             if any(self._is_hurried(other) for other in list(self._tasks)):
                 return
-            if hosted is not None and hosted.served:
+            if hosted is not None and hosted.served and self._drives(task):
                 waiting = self._inbox.waiting(task)
                 self._relay.send(hosted.state, self.now)
                 if self._inbox.waiting(task) != waiting:
@@ -144,7 +151,7 @@ class Driver:
         """False as well for a task that the chain has just taken back, or whose records cannot be read now."""
         hosted = self._tasks.get(task)
         try:
-            return hosted is not None and hosted.hurried(self.now)
+            return hosted is not None and self._drives(task) and hosted.hurried(self.now)
         except HearthError as error:
             log.warning("not known whether a batch is due", task=task, error=str(error))
             return False
@@ -153,6 +160,18 @@ class Driver:
         """Tasks that ask for a bond in the chain's own coin."""
         terms = {task: hosted.posted.terms for task, hosted in self._tasks.items()}
         return [task for task, of_task in terms.items() if of_task.edge_bond and of_task.token == NATIVE_COIN]
+
+    def take_over(self) -> None:
+        """Tasks that no other process drives any more."""
+        if self._leases is None:
+            return
+        for task in self._leases.keep(list(self._tasks), self.now):
+            if (hosted := self._tasks.get(task)) is not None:
+                hosted.performer.start_again()
+                self.wake(task)
+
+    def _drives(self, task: int) -> bool:
+        return self._leases is None or self._leases.holds(task, self.now)
 
     # what phones reach
 
@@ -197,6 +216,8 @@ class Driver:
             thread.join()
         for pool in (self._pool, self._batches):
             pool.shutdown(cancel_futures=True)
+        if self._leases is not None:
+            self._leases.release(self.now)
 
     def pause(self, seconds: float) -> None:
         """Raises StoppedError when the server shuts down meanwhile."""
@@ -206,6 +227,7 @@ class Driver:
     def _drive(self) -> None:
         while not self._stop.is_set():
             self.keep_up()
+            self.take_over()
             for task in self.due():
                 hurried = self._is_hurried(task)
                 if hurried or self._free.acquire(blocking=False):

@@ -68,6 +68,21 @@ class HostedTask:
         owed = owed_batch(state, self.ledger.sender, promised, now)
         return owed is not None and owed.quiet_from <= now
 
+    def watch(self, now: int) -> int:
+        """Another process of this server drives the task: phones are answered from what chain and content say.
+
+        Block time in seconds of the next look.
+        """
+        self.performer.reader.follow(self.events)
+        try:
+            self.performer.reader.fetch(now)
+            terms, own = self.posted.terms, self.ledger.sender
+            self.bonded = self.bonded or not terms.edge_bond or self.ledger.bond(self.posted.task, own).placed
+            self.desk.publish(self.state, now)
+        except HearthError as error:
+            log.warning("will look again", task=self.posted.task, error=str(error))
+        return now + 1
+
     def step(self, now: int, bonds_of: list[int], head: int) -> int:
         """One move; block time in seconds of the next one, unless something happens before. 0: at once.
 

@@ -84,6 +84,11 @@ class Performer:
     def state(self) -> TaskState:
         return self.reader.state
 
+    def start_again(self) -> None:
+        """From the records, as after a kill: another process has driven this task meanwhile."""
+        self._work, self._beacon = Work(), None
+        self._admission = Admission(self.store, self.journal, self.committee)
+
     def step(self, now: int) -> Move:
         """Decides and carries out one move; ``now`` in seconds of block time. A failure is told and tried again."""
         self.sent = None

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from client_agent.web import appliances, events, own, settings, tasks, today
+from client_agent.web import appliances, events, own, sent, settings, tasks, today
 from client_agent.web.door import Devices, Door, device_cookie
 from client_agent.web.frame import Frame
 from client_agent.web.household import Home
@@ -34,7 +34,7 @@ def household_app(
     app.add_middleware(Door, devices=devices, cookie=pages.cookie, version=lambda: home.version)
     pages.install(app)
     _install_door(app, pages, devices)
-    for part in (today, tasks, appliances, own, settings, events):
+    for part in (today, tasks, sent, appliances, own, settings, events):
         part.install(app, frame, devices)
     return app, devices
 

@@ -38,8 +38,12 @@ def install(app: FastAPI, frame: Frame, _: Devices) -> None:
         refused = {} if readings is None else readings.refused()
         examples = {} if readings is None else {purpose: readings.examples(purpose) for purpose in Purpose}
         stored = 0 if readings is None else readings.bytes_stored()
-        facts = {"plugs": plugs, "refused": refused, "examples": examples, "stored": stored, "files": home.files}
-        return frame.show(request, "appliances.html", facts)
+        naming = home.naming()
+        recognised = (
+            {} if readings is None else {one.number: home.recognition.of(naming, readings, one) for one in plugs}
+        )
+        facts = {"plugs": plugs, "refused": refused, "examples": examples, "stored": stored, "naming": naming}
+        return frame.show(request, "appliances.html", {**facts, "files": home.files, "recognised": recognised})
 
     @app.get("/appliances/{number}")
     def appliance(request: Request, number: int) -> Response:
@@ -48,7 +52,9 @@ def install(app: FastAPI, frame: Frame, _: Devices) -> None:
     def shown(request: Request, number: int, *, status: int = 200, wrong: str = "") -> Response:
         readings, plug = _plug(home, number)
         chart = chart_of(readings, plug, readings.last_heard() or 0, SHOWN_DAYS)
-        facts = {"plug": plug, "chart": chart, "kinds": KINDS, "purposes": list(Purpose), "other": OTHER}
+        naming = home.naming()
+        found = {"naming": naming, "recognised": home.recognition.of(naming, readings, plug)}
+        facts = {"plug": plug, "chart": chart, "kinds": KINDS, "purposes": list(Purpose), "other": OTHER, **found}
         return frame.render(request, "appliance.html", status=status, wrong=wrong, **facts)
 
     @app.post("/appliances/{number}")

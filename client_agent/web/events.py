@@ -30,5 +30,6 @@ def install(app: FastAPI, frame: Frame, _: Devices) -> None:
             version = home.version
             yield ServerSentEvent(event="changed", data=version)
             for notice in home.state.notices[told:]:
-                yield ServerSentEvent(event="notice", data={"kind": str(notice.kind), "task": str(notice.task)})
+                about = {"kind": str(notice.kind), "task": str(notice.task), "place": told}
+                yield ServerSentEvent(event="notice", data=about)
                 told += 1

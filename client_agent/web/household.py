@@ -6,6 +6,7 @@ One process per household. Everything that it must not forget is in its book or 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,36 +15,33 @@ from typing import Final
 
 import structlog
 
+from client_agent.attacks.own_phone import Attack
 from client_agent.data.intake.readings import Readings
-from client_agent.data.loader import DataMissingError, FileLoader
 from client_agent.household_folder import HouseholdFolder
 from client_agent.invited import Invited
-from client_agent.offers import DataFacts, Offer, Seeker, by_worth, data_facts
+from client_agent.main import OpenPhone
+from client_agent.offers import Offer, Seeker, by_worth
 from client_agent.policy import Policy, parse_policy
 from client_agent.privacy.ledger import PrivacyLedger, Spending
+from client_agent.web.attacks import Attacks
 from client_agent.web.book import HomeBook, HomeState, KeptTask, News, Noticed
 from client_agent.web.budgets import NEARLY, Budgets
+from client_agent.web.example_files import ExampleFiles
 from client_agent.web.news import news_of
-from client_agent.web.worker import Answer, OpenPhoneOf, Progress, Worker
+from client_agent.web.recognition import Naming, Recognition
+from client_agent.web.standing import Standing
+from client_agent.web.worker import Answer, OpenPhoneOf, Progress, UnknownTaskError, Worker
 from protocol.domain import Domain
 from protocol.errors import HearthError, MalformedError, Party
 from protocol.identifiers import Address
 from protocol.invitation import Invitation
-from protocol.messages.task import TaskSpec
 from storage.content.interface import ContentStore
 from storage.durable_file import write_file_atomically
 from storage.policy_file import read_policy_file
 
 log = structlog.get_logger()
-MAX_DATA_BYTES: Final = 512 * 1024 * 1024
 OFFER_SECONDS: Final = 60.0  # between two looks for open tasks
 STOP_SECONDS: Final = 5.0  # that a phone gets to end its step; it may be killed at any line
-
-
-class UnknownTaskError(HearthError):
-    """This household has nothing to do with a task of that number."""
-
-    code = "E_NOT_FOUND"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +52,7 @@ class Ways:
     leave: Callable[[KeptTask, Callable[[str], None]], None]  # until the chain knows it
     verify: Callable[[Invitation], Invited]
     look: Callable[[Seeker], Sequence[Offer]]
+    attack: Callable[[KeptTask, OpenPhone, Standing], tuple[Attack, ...]]  # on what its phone sent
 
 
 @dataclass
@@ -79,8 +78,9 @@ class Home:
         self._mutex = threading.RLock()
         self._stopping = threading.Event()
         self.budgets = Budgets()
-        self._threads = list[threading.Thread]()
-        self._known: dict[Path, tuple[tuple[int, ...], DataFacts]] = {}
+        self.examples = ExampleFiles(self.folder.path, self.files)
+        self.attacks = Attacks(self._in_thread, self.changed)
+        self.recognition = Recognition(self.store, self._in_thread, self.changed, time.monotonic)
 
     # its life
 
@@ -119,7 +119,7 @@ class Home:
             raise MalformedError("this invitation is to another ledger than the one that this page is for")
         if invitation.task not in self.workers:
             invited = self.ways.verify(invitation)
-            data = self.data_for(invited.spec)
+            data = self.examples.for_task(invited.spec)
             self.folder.keep_invitation(invitation)
             self.book.take(invitation, str(data))
             self._begin(self.book.state.tasks[invitation.task])
@@ -178,6 +178,7 @@ class Home:
 
     def _progressed(self, task: int, progress: Progress) -> None:
         self.tell([*news_of(task, progress), *self._nearly_spent()])
+        self.naming()  # so that no page is the first to ask for a new model
 
     def _nearly_spent(self) -> list[Noticed]:
         try:
@@ -227,37 +228,18 @@ class Home:
         """Without a file nothing was spent."""
         return self.privacy.spending() if self.folder.privacy.exists() else Spending()
 
-    def example_files(self) -> tuple[Path, ...]:
-        made = sorted((self.folder.path / "examples").glob("*.safetensors"))
-        return (*self.files, *made)
+    # what its appliances are, and what its updates tell
 
-    def data_for(self, spec: TaskSpec) -> Path:
-        """The examples that a task can use. Raises DataMissingError."""
-        for path, facts in self.data():
-            if facts.shape == spec.model.input_shape and facts.examples:
-                return path
-        raise DataMissingError(
-            "no appliance is switched on for what this task learns from, or there are no readings of it yet"
-        )
+    def naming(self) -> Naming:
+        """By the newest model that a task of this household has."""
+        found = [(worker.task, worker.progress.standing) for worker in list(self.workers.values())]
+        return self.recognition.naming([(task, standing) for task, standing in found if standing is not None])
 
-    def data(self) -> list[tuple[Path, DataFacts]]:
-        """What examples this household has; files that cannot be read are left out."""
-        found = list[tuple[Path, DataFacts]]()
-        for path in self.example_files():
-            try:
-                found.append((path, self._facts(path)))
-            except (HearthError, OSError) as error:
-                log.warning("examples not read", error=str(error))
-        return found
-
-    def _facts(self, path: Path) -> DataFacts:
-        """Read again once the file is another one."""
-        status = path.stat()
-        seen = status.st_ino, status.st_size, status.st_mtime_ns
-        known = self._known.get(path)
-        if known is None or known[0] != seen:
-            known = self._known[path] = seen, data_facts(FileLoader(path, MAX_DATA_BYTES).load())
-        return known[1]
+    def attack(self, task: int) -> bool:
+        """Begins; False while another one runs. Raises UnknownTaskError while the phone's folder is closed."""
+        worker = self.worker(task)
+        phone, standing = worker.opened()
+        return self.attacks.start(task, partial(self.ways.attack, worker.kept, phone, standing))
 
     # offers
 
@@ -265,7 +247,7 @@ class Home:
         """Raises nothing: what is wrong is shown."""
         try:
             seeker = Seeker(self.client, self.policy, self.spending())
-            known = [replace(seeker, data=facts) for _, facts in self.data() if facts.examples]
+            known = [replace(seeker, data=facts) for _, facts in self.examples.known() if facts.examples]
             offers = best_of([self.ways.look(one) for one in known or [seeker]])
         except HearthError as error:
             self.offers_trouble = str(error.args[0])
@@ -281,9 +263,7 @@ class Home:
             self._stopping.wait(OFFER_SECONDS)
 
     def _in_thread(self, work: Callable[[], None]) -> None:
-        thread = threading.Thread(target=work, daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        threading.Thread(target=work, daemon=True).start()
 
 
 def best_of(looks: Sequence[Sequence[Offer]]) -> tuple[Offer, ...]:

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from client_agent.web.door import Devices
 from client_agent.web.export import export
 from client_agent.web.frame import Frame
-from client_agent.web.household import UnknownTaskError
 from client_agent.web.observer import odds, strength
+from client_agent.web.worker import UnknownTaskError
 from protocol.errors import Party
 from protocol.messages.events import Claimed
 

@@ -7,15 +7,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from client_agent.main import OpenPhone
 from client_agent.web.consent_view import consent_view
-from client_agent.web.departures import checked, departures_of
 from client_agent.web.door import Devices
 from client_agent.web.frame import Frame
-from client_agent.web.household import Home, UnknownTaskError
+from client_agent.web.household import Home
 from client_agent.web.progress_chart import progress_chart
-from client_agent.web.standing import Standing
-from client_agent.web.worker import Answer, Stage, Worker
+from client_agent.web.worker import Answer, Stage, UnknownTaskError
 from protocol.errors import HearthError, Party
 from protocol.invitation import Invitation, parse_invitation
 from storage.pages.forms import Form, read_form
@@ -101,28 +98,6 @@ def install(app: FastAPI, frame: Frame, _: Devices) -> None:
         if worker.progress.stage in (Stage.DECLINED, Stage.TROUBLE, Stage.OVER):
             home.drop(task)
         return pages.redirect("/tasks")
-
-    @app.get("/tasks/{task}/sent")
-    def sent(request: Request, task: int) -> Response:
-        worker = home.worker(task)
-        phone, standing = _open(worker)
-        things = departures_of(phone.agent.journal, standing)
-        return frame.render(request, "sent.html", worker=worker, things=things, looked=False)
-
-    @app.post("/tasks/{task}/sent")
-    async def check(request: Request, task: int) -> Response:
-        worker = home.worker(task)
-        phone, standing = _open(worker)
-        things = await run_in_threadpool(checked, phone.agent.journal, standing, home.store)
-        return frame.render(request, "sent.html", worker=worker, things=things, looked=True)
-
-
-def _open(worker: Worker) -> tuple[OpenPhone, Standing]:
-    """Raises UnknownTaskError while the phone's folder is closed."""
-    phone, standing = worker.phone, worker.progress.standing
-    if phone is None or standing is None:
-        raise UnknownTaskError("the phone of this task is not at work now, so its records cannot be read")
-    return phone, standing
 
 
 def invitation_from(form: Form, home: Home) -> Invitation:

@@ -12,10 +12,12 @@ from starlette.responses import Response
 
 from client_agent.data.intake.plugs import Plug
 from client_agent.data.intake.readings import Readings
+from client_agent.recognition import Recognised
 from client_agent.web.book import MAX_SHOWN, Noticed
 from client_agent.web.door import Devices
 from client_agent.web.frame import Frame
 from client_agent.web.household import Home
+from client_agent.web.recognition import Naming
 from protocol.errors import HearthError
 from protocol.identifiers import NATIVE_COIN, Address
 from storage.pages.charts import Chart, Series
@@ -33,6 +35,7 @@ class Intake:
     plug: Plug
     chart: Chart | None
     day_wh: float  # of the last 24 hours, as far as they were measured
+    recognised: Recognised | None  # None while there is no model that names appliances
 
 
 def install(app: FastAPI, frame: Frame, _: Devices) -> None:
@@ -40,11 +43,11 @@ def install(app: FastAPI, frame: Frame, _: Devices) -> None:
 
     @app.get("/")
     def today(request: Request) -> Response:
-        plugs, trouble = intakes(home.readings)
+        naming = home.naming()
+        plugs, trouble = intakes(home, naming)
         workers = sorted(home.workers.values(), key=lambda one: one.task)
-        return frame.render(
-            request, "today.html", intakes=plugs, trouble=trouble, workers=workers, budgets=budgets(home)
-        )
+        facts = {"intakes": plugs, "trouble": trouble, "workers": workers, "budgets": budgets(home), "naming": naming}
+        return frame.show(request, "today.html", facts)
 
     @app.get("/notices")
     def notices(request: Request) -> Response:
@@ -87,21 +90,23 @@ def budgets(home: Home) -> tuple[object, ...] | None:
         return None
 
 
-def intakes(readings: Readings | None) -> tuple[list[Intake], str]:
+def intakes(home: Home, naming: Naming) -> tuple[list[Intake], str]:
     """By plug, and what is wrong with the file."""
+    readings = home.readings
     if readings is None:
         return [], ""
     try:
         last = readings.last_heard() or 0
-        return [_intake(readings, plug, last) for plug in readings.appliances()], ""
+        return [_intake(home, readings, naming, plug, last) for plug in readings.appliances()], ""
     except HearthError as error:
         return [], str(error.args[0])
 
 
-def _intake(readings: Readings, plug: Plug, last: int) -> Intake:
+def _intake(home: Home, readings: Readings, naming: Naming, plug: Plug, last: int) -> Intake:
     end = last - last % 60
     watts = readings.minutes(plug.number, end - DAY, end)[0]
-    return Intake(plug, chart_of(readings, plug, last), float(np.nansum(watts)) / 60)
+    recognised = home.recognition.of(naming, readings, plug)
+    return Intake(plug, chart_of(readings, plug, last), float(np.nansum(watts)) / 60, recognised)
 
 
 def chart_of(readings: Readings, plug: Plug, last: int, days: int = DAYS, minutes: int = POINT_MINUTES) -> Chart | None:

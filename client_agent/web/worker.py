@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -40,6 +40,12 @@ class Stage(StrEnum):
     DECLINED = "declined"
     TROUBLE = "trouble"
     OVER = "over"
+
+
+class UnknownTaskError(HearthError):
+    """This household has nothing to do with a task of that number, or no records of it can be read now."""
+
+    code = "E_NOT_FOUND"
 
 
 class StoppedError(Exception):
@@ -88,6 +94,13 @@ class Worker:
 
     # what the page asks for
 
+    def opened(self) -> tuple[OpenPhone, Standing]:
+        """Raises UnknownTaskError while the phone's folder is closed."""
+        phone, standing = self.phone, self.progress.standing
+        if phone is None or standing is None:
+            raise UnknownTaskError("the phone of this task is not at work now, so its records cannot be read")
+        return phone, standing
+
     def start(self) -> None:
         self._thread.start()
 
@@ -110,7 +123,9 @@ class Worker:
         self._notify(again=True)
 
     def answer(self, answer: Answer) -> None:
-        """To the disclosure of :attr:`progress`."""
+        """To the disclosure of :attr:`progress`. It is not asked again while the phone takes a yes up."""
+        if answer.yes and self.progress.stage is Stage.ASKING:
+            self._set(replace(self.progress, stage=Stage.STARTING))
         with self._turn:
             self._answer = answer
             self._turn.notify_all()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from functools import cached_property
 from itertools import chain, islice
@@ -15,7 +15,7 @@ from protocol.audit.allocation_checks import Settlement
 from protocol.audit.case import Case, known, lacking, read
 from protocol.audit.evidence import MissingEvidenceError
 from protocol.audit.key_checks import KeyAudit, opening_set
-from protocol.audit.report import require, same
+from protocol.audit.report import attributed, require, same
 from protocol.audit.round_checks import Base, RoundAudit
 from protocol.audit.task_checks import TaskFacts
 from protocol.audit.wording import said
@@ -72,14 +72,14 @@ class OpeningAudit:
         self.allocation: Allocation | None = None  # the one whose root is on chain
 
     def run(self) -> None:
-        subject, ended, check = self.audit.subject, self.ended, self.case.report.check
+        subject, ended, check = self.audit.subject, self.ended, self._check
         with check(13, f"{subject} record"):
             self.record = read(self.case.state.record(self.audit.number), "round record")
             check_record(self.record, self._plan.label(), isinstance(ended, RoundPublished))
         sizes = self._check_ciphertexts()
         with check(13, subject):
             self._check_verdict(sizes)
-        with check(14, subject):
+        with self.case.report.check(14, subject):  # a server that goes on with a round did not make its request
             self._check_request()
         if isinstance(ended, RoundPublished):
             self._check_published(ended, sizes)
@@ -98,6 +98,13 @@ class OpeningAudit:
     def base(self) -> Base | None:
         """For rounds that go on from this one; None when it could not be established."""
         return Base(self.model) if self.audit.base is not None else None
+
+    @contextmanager
+    def _check(self, number: int, subject: str) -> Iterator[list[str]]:
+        """Of what the server that settled the round put on chain."""
+        facts = self.audit.facts
+        with self.case.report.check(number, subject) as remarks, attributed(facts.ended_by or facts.server):
+            yield remarks
 
     @property
     def _plan(self) -> RoundPlan:
@@ -174,7 +181,7 @@ class OpeningAudit:
         read(self.case.state.request(self.audit.number), "key request")
 
     def _check_published(self, ended: RoundPublished, sizes: Sizes) -> None:
-        subject, check = self.audit.subject, self.case.report.check
+        subject, check = self.audit.subject, self._check
         partials: dict[int, bytes] = {}
         garbage = self.record is not None and self.record.outcome == GARBAGE
         with check(15, subject):

@@ -11,6 +11,7 @@ from typing import Final
 from protocol.audit.evidence import MissingEvidenceError, UnverifiedEndpointError
 from protocol.audit.wording import differences
 from protocol.errors import HearthError, Party, VerificationError
+from protocol.identifiers import Address, to_hex
 from protocol.text import shown
 
 CHECKS: Final[dict[int, str]] = {
@@ -119,6 +120,20 @@ def blamed(party: Party) -> Iterator[None]:
         raise
     except HearthError as error:
         raise VerificationError(str(error.args[0]), fault=party) from error
+
+
+@contextmanager
+def attributed(server: Address) -> Iterator[None]:
+    """Of a failure inside that names nobody else: on the edge server that settled what is checked, by its address."""
+    try:
+        yield
+    except MissingEvidenceError:
+        raise
+    except HearthError as error:
+        if error.fault is not Party.OURS:
+            raise
+        reason = f"settled by {to_hex(server)}: {error.args[0]}"
+        raise VerificationError(reason, fault=Party.EDGE_SERVER) from error
 
 
 def require(condition: bool, message: str) -> None:

@@ -55,7 +55,10 @@ def audit(
     ] = None,
     other_rpc_url: Annotated[
         list[str] | None,
-        url_option("another endpoint of the chain, which must agree about the block; repeatable"),
+        url_option(
+            "another endpoint of the chain, which must agree about the block; repeatable",
+            envvar="HEARTH_OTHER_RPC_URL",
+        ),
     ] = None,
     json_file: JsonFile = None,
     proofs: Annotated[

@@ -10,7 +10,7 @@ import typer
 
 from protocol.identifiers import to_hex
 from protocol.messages.learning import MICRO
-from protocol.text import shown
+from protocol.text import counted, shown
 from scripts.commands.options import HOUSEHOLD, Household
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ def lines_of(spending: Spending, limits: PrivacyLimits) -> Iterator[str]:
         for task in tasks:
             figure = spending.figure(name, delta_exponent, task)
             where = f"task {task.task} of ledger {to_hex(task.ledger)} on chain {task.chain_id}"
-            yield f"  {where}: {spending.rounds_of(name, task)} rounds, {figure}"
+            yield f"  {where}: {counted(spending.rounds_of(name, task), 'round')}, {figure}"
 
 
 def _uncovered(spending: Spending, name: str) -> str:
     rounds = spending.without_guarantee(name)
-    return f"; {rounds} rounds without a guarantee are not in it" if rounds else ""
+    return f"; it leaves out {counted(rounds, 'round')} without a guarantee" if rounds else ""

@@ -67,15 +67,31 @@ def switch(
 
 
 @appliances.command()
-def forget(plug: Number, household: Household = HOUSEHOLD) -> None:
-    """Deletes a plug's readings and examples from this machine. What was sent before cannot be taken back."""
+def forget(
+    plug: Annotated[int | None, typer.Argument(min=1, help="its number; none with --all")] = None,
+    every: Annotated[bool, typer.Option("--all", help="all that is stored of all plugs, and every switch")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="without being asked")] = False,
+    household: Household = HOUSEHOLD,
+) -> None:
+    """Deletes a plug's readings and examples from this machine, or with --all those of every plug.
+
+    What was sent before cannot be taken back, and the privacy that it cost stays in the ledger.
+    """
     from client_agent.data.intake.arrival import MachineClock
     from client_agent.data.intake.examples import write_examples
 
+    if every == (plug is not None):
+        raise typer.BadParameter("name one plug, or --all")
     with open_readings(household) as readings:
-        readings.forget(plug)
+        if plug is not None:
+            readings.forget(plug)
+        else:
+            if not yes:
+                count = len(readings.appliances())
+                typer.confirm(f"delete all readings, examples and switches of {count} plugs?", abort=True)
+            readings.forget_everything()
         write_examples(readings, household, MachineClock()())
-    typer.echo(f"plug {plug}: its readings and examples are deleted")
+    typer.echo(f"{'all plugs' if plug is None else f'plug {plug}'}: readings and examples are deleted")
 
 
 def _followed(readings: Readings, household: Path, plug: int) -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from protocol.errors import HearthError
-from protocol.text import shown
-from scripts.commands.broker_options import broker_of
+from scripts.commands import broker_options
+from scripts.commands.broker_options import (
+    KEEP_DAYS,
+    MAX_MEGABYTES,
+    Conventions,
+    KeepDays,
+    MaxMegabytes,
+    MqttVersion,
+    Replayed,
+    broker_of,
+    conventions_asked,
+    limits_of,
+)
+from scripts.commands.collecting import Collector
 from scripts.commands.options import (
     HOUSEHOLD,
     Household,
@@ -25,12 +33,6 @@ from scripts.commands.options import (
     Store,
     url_option,
 )
-
-if TYPE_CHECKING:
-    from client_agent.data.intake.broker import Broker
-    from client_agent.data.intake.readings import Readings
-
-STOP_LOOK_SECONDS = 0.5
 
 
 def serve(
@@ -56,11 +58,15 @@ def serve(
         typer.Option(exists=True, dir_okay=False, help="examples (safetensors) beside those of readings; repeat"),
     ] = None,
     broker: Annotated[
-        str | None, typer.Option(metavar="URL", help="also collect readings from this broker, as collect does")
+        str | None, broker_options.url_option("also collect readings from this broker, as collect does")
     ] = None,
-    broker_password_file: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="file with the password of the broker's user")
-    ] = None,
+    broker_password_file: Annotated[Path | None, broker_options.password_option("--broker-password-file")] = None,
+    broker_ca_file: Annotated[Path | None, broker_options.ca_option("--broker-ca-file", "--ca-file")] = None,
+    mqtt: MqttVersion = None,
+    convention: Conventions = None,
+    keep_days: KeepDays = KEEP_DAYS,
+    max_megabytes: MaxMegabytes = MAX_MEGABYTES,
+    replayed: Replayed = False,
     poll_seconds: Annotated[
         float | None, typer.Option(min=0.05, max=3600, help="between two looks at the chain; else a block's time")
     ] = None,
@@ -71,6 +77,12 @@ def serve(
     from storage.ledger.signer import Signer
 
     folder = household.expanduser()
+    conventions = conventions_asked(convention)
+    reached = None
+    if broker is not None:
+        reached = broker_of(broker, broker_password_file, broker_ca_file, mqtt)
+    elif broker_password_file or broker_ca_file or mqtt or convention or replayed:
+        raise typer.BadParameter("options of a broker without --broker, which names it")
     settings = HomeSettings(
         household=folder,
         rpc_url=rpc_url,
@@ -82,42 +94,9 @@ def serve(
         data=tuple(path.resolve() for path in data or ()),
         edges=tuple(edge or ()),
         chain_seconds=poll_seconds,
+        limits=limits_of(keep_days, max_megabytes),
         ready_file=ready_file,
     )
-    reached = None if broker is None else broker_of(broker, broker_password_file, None, None)
     signer = Signer.from_keystore(keystore, password_file)
-    collect = None if reached is None else _Collector(reached, folder)
+    collect = None if reached is None else Collector(reached, conventions, replayed, folder)
     serve_household(settings, signer, typer.echo, collect)
-
-
-@dataclass(frozen=True)
-class _Collector:
-    """Reads from a broker in a thread of its own, until it is stopped."""
-
-    broker: Broker
-    household: Path
-
-    def __call__(self, readings: Readings, stopped: threading.Event) -> None:
-        from client_agent.data.intake.arrival import MachineClock
-        from client_agent.data.intake.broker import Collecting
-        from client_agent.data.intake.conventions import NAMES, conventions_of
-        from client_agent.data.intake.listening import Listening
-        from scripts.commands.household import _Regularly
-
-        def tell(line: str) -> None:
-            typer.echo(shown(line))
-
-        async def listen() -> None:
-            listening = Listening(conventions_of(NAMES), readings, tell)
-            regularly = _Regularly(readings, self.household, False, tell)
-            collecting = Collecting(self.broker, listening, MachineClock(), tell, regularly)
-            running = asyncio.ensure_future(collecting.run())
-            while not stopped.is_set() and not running.done():
-                await asyncio.wait([running], timeout=STOP_LOOK_SECONDS)
-            collecting.stop()
-            await running
-
-        try:
-            asyncio.run(listen())
-        except HearthError as error:  # the page goes on without it
-            tell(f"nothing is collected: {error}")

@@ -73,13 +73,13 @@ def _first_day(text: str | None, clock: Callable[[], int]) -> int:
 
 
 def _played(plugs: int, days: int, made_up: bool) -> list[Played]:
-    from scripts.demonstration.data_folder import data_folder
+    from scripts.demonstration.data_folder import tracebase_folder
     from scripts.demonstration.played_plugs import made_up_plugs, real_plugs
 
     if made_up or not os.environ.get("HEARTH_DATA_DIR"):
         typer.echo("nothing of this is real: a made-up day; with tracebase in HEARTH_DATA_DIR real ones are played")
         return made_up_plugs(plugs, days)
-    played = real_plugs(data_folder() / "tracebase" / "complete", plugs, days)
+    played = real_plugs(tracebase_folder(), plugs, days)
     for one in played:
         typer.echo(shown(f"{one.plug.name}: {one.kind}"))
     return played

@@ -9,17 +9,17 @@ import typer
 from typer.core import TyperCommand
 
 from protocol.invitation import Invitation, parse_invitation
-from protocol.messages.learning import MICRO
 from scripts.commands.options import (
     HOUSEHOLD,
     Household,
     PasswordFile,
+    PollSeconds,
     ReportFile,
     RpcUrl,
     SeedFile,
     Store,
-    read_seed,
 )
+from scripts.commands.phone_options import Data, DataSet, ExampleBudget, Leave, Yes, micro_of, run_phone
 
 JOIN = "join"
 Link = Annotated[
@@ -46,32 +46,22 @@ def join(
     rpc_url: RpcUrl,
     store: Store,
     password_file: PasswordFile,
-    data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="the household's examples (safetensors)")],
+    data: Data,
     household: Household = HOUSEHOLD,
     keystore: Annotated[
         Path | None,
         typer.Option(dir_okay=False, help="account as keystore V3 file; else keystore.json of the household"),
     ] = None,
-    data_set: Annotated[
-        str | None, typer.Option(help="name of the data set that the file belongs to, for good; else: home")
-    ] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="agree, without being asked, to all that the policy allows")
-    ] = False,
-    leave: Annotated[bool, typer.Option("--leave", help="leave the task instead of taking part")] = False,
+    data_set: DataSet = None,
+    yes: Yes = False,
+    leave: Leave = False,
     report: ReportFile = None,
-    example_budget: Annotated[
-        float | None,
-        typer.Option(min=0.000001, max=1000, help="epsilon that each single example may cost in this task"),
-    ] = None,
+    example_budget: ExampleBudget = None,
     seed_file: SeedFile = None,
-    poll_seconds: Annotated[
-        float | None, typer.Option(min=0.05, max=3600, help="between two looks at the chain; else a block's time")
-    ] = None,
+    poll_seconds: PollSeconds = None,
 ) -> None:
     """Checks an invitation against chain and content, then is the phone of one household in its task."""
     from client_agent.household_folder import HouseholdFolder
-    from client_agent.main import run_agent
     from client_agent.settings import AgentSettings
     from scripts.commands.invite import look_at, said_of
     from storage.ledger.signer import Signer
@@ -90,15 +80,6 @@ def join(
         store=store,
         task=link.task,
         chain_seconds=poll_seconds,
-        example_budget_micro=None if example_budget is None else round(example_budget * MICRO),
+        example_budget_micro=micro_of(example_budget),
     )
-    agreed = run_agent(
-        settings,
-        signer,
-        seed=read_seed(seed_file),
-        leave=leave,
-        report=report,
-        tell=typer.echo,
-        agree=lambda question: yes or typer.confirm(question),
-    )
-    raise typer.Exit(0 if agreed else 1)
+    run_phone(settings, signer, yes, leave, report, seed_file)

@@ -61,6 +61,12 @@ Household = Annotated[
 ]
 HOUSEHOLD = Path("~/.hearth")  # without the option
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")]
+PollSeconds = Annotated[
+    float | None,
+    typer.Option(
+        min=0.05, max=3600, help="between two looks at the chain while nothing happens; else as long as a block takes"
+    ),
+]
 ReadyFile = Annotated[
     Path | None, typer.Option(parser=provable, metavar="FILE", help="gets the URL once the role listens")
 ]

@@ -17,7 +17,7 @@ from protocol.round.planning import sent_parameters
 from protocol.round.scheme import encoding_of
 from protocol.task.margins import check_durations
 from protocol.task.runnable import check_ledger, doubts
-from protocol.text import shown
+from protocol.text import counted, shown
 from scripts.commands.task_file import Identify, TaskFile
 from storage.ledger.deposits import money
 
@@ -72,7 +72,7 @@ def lines_of(task: ReadyTask) -> Iterator[str]:
         "test set": f"{task.examples} examples, {len(task.test_set)} bytes",
         "clients": f"{cohort.min_clients} to {cohort.max_cohort} in a round, {cohort.max_clients} in all",
         "update": f"{sent} numbers in {update_bytes} bytes",
-        "privacy": f"after {spec.rounds} rounds " + "; ".join(map(str, charge.figures)),
+        "privacy": f"after {counted(spec.rounds, 'round')} " + "; ".join(map(str, charge.figures)),
         "escrow": money(spec.budget(), token),
         "of a round": f"{cohort.max_cohort} times {rewards.update_reward}, and {fees} of fees",
         "bonds": f"{servers} times {spec.deposits.edge_server}, {members} times {spec.deposits.authority}",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from protocol.identifiers import parse_address
-from protocol.messages.learning import MICRO
+from scripts.commands.database_option import DatabaseAddress, DatabasePasswordFile, database_of
 from scripts.commands.options import (
     HOUSEHOLD,
     MAX_GAS_PRICE,
@@ -20,6 +20,7 @@ from scripts.commands.options import (
     Ledger,
     MaxGasPrice,
     PasswordFile,
+    PollSeconds,
     Port,
     ReadyFile,
     ReportFile,
@@ -30,6 +31,7 @@ from scripts.commands.options import (
     read_seed,
     url_option,
 )
+from scripts.commands.phone_options import Data, DataSet, ExampleBudget, Leave, Yes, micro_of, run_phone
 from storage.ledger.gas_limits import GasLimits
 
 if TYPE_CHECKING:
@@ -37,12 +39,6 @@ if TYPE_CHECKING:
 
 MaxBond = Annotated[
     int, typer.Option(min=0, help="wei that its bonds may be together; above it, its operator places them")
-]
-PollSeconds = Annotated[
-    float | None,
-    typer.Option(
-        min=0.05, max=3600, help="between two looks at the chain while nothing happens; else as long as a block takes"
-    ),
 ]
 Host = Annotated[
     str, typer.Option(help="address to listen on; other machines reach one that is not loopback, in plain HTTP")
@@ -98,6 +94,12 @@ def edge(
     poll_seconds: PollSeconds = None,
     public_url: PublicUrl = None,
     allow_origin: AllowOrigin = None,
+    other_rpc_url: Annotated[
+        list[str] | None,
+        url_option("another endpoint of the chain, which must agree in audits on its pages; repeat for each"),
+    ] = None,
+    database: DatabaseAddress = None,
+    database_password_file: DatabasePasswordFile = None,
 ) -> None:
     """The edge server: runs the rounds of the tasks that name its account."""
     from backend.main import serve_edge
@@ -118,7 +120,8 @@ def edge(
         poll_seconds=poll_seconds,
         public_urls=_origins("--public-url", public_url),
         allowed_origins=_origins("--allow-origin", allow_origin),
-        audit=auditing(rpc_url, ledger, store),
+        audit=auditing(rpc_url, ledger, store, others=tuple(other_rpc_url or ())),
+        database=database_of(database, database_password_file),
     )
     serve_edge(settings, Signer.from_keystore(keystore, password_file))
 
@@ -142,6 +145,8 @@ def authority(
         list[str] | None, url_option("another endpoint of the chain, which must say the same; repeat for each")
     ] = None,
     poll_seconds: PollSeconds = None,
+    database: DatabaseAddress = None,
+    database_password_file: DatabasePasswordFile = None,
 ) -> None:
     """One key authority: answers for what it finds on chain, once per label."""
     from backend.key_authority.main import serve_authority
@@ -150,7 +155,8 @@ def authority(
 
     others = tuple(other_rpc_url or ())
     listening = _listening(port, host, uds, trusted_proxy, requests_of_one, ready_file)
-    settings = AuthoritySettings(folder, rpc_url, ledger, listening, max_bond, others, poll_seconds)
+    records = database_of(database, database_password_file)
+    settings = AuthoritySettings(folder, rpc_url, ledger, listening, max_bond, others, poll_seconds, records)
     signer = Signer.from_keystore(keystore, password_file)
     serve_authority(settings, signer, seed=read_seed(seed_file))
 
@@ -201,30 +207,18 @@ def agent(
     password_file: PasswordFile,
     folder: Folder,
     edge: Annotated[list[str], url_option("of an edge server of the task; repeat for each")],
-    data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="the household's examples (safetensors)")],
+    data: Data,
     task: TaskNumber,
     household: Household = HOUSEHOLD,
-    data_set: Annotated[
-        str | None, typer.Option(help="name of the data set that the file belongs to, for good; else: home")
-    ] = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="agree, without being asked, to all that the policy allows")
-    ] = False,
-    leave: Annotated[bool, typer.Option("--leave", help="leave the task instead of taking part")] = False,
+    data_set: DataSet = None,
+    yes: Yes = False,
+    leave: Leave = False,
     report: ReportFile = None,
-    example_budget: Annotated[
-        float | None,
-        typer.Option(
-            min=0.000001,
-            max=1000,
-            help="epsilon that each single example may cost in this task; one that has spent it sits the rest out",
-        ),
-    ] = None,
+    example_budget: ExampleBudget = None,
     seed_file: SeedFile = None,
     poll_seconds: PollSeconds = None,
 ) -> None:
     """The phone of one household: says what it will do, enrols, trains, claims."""
-    from client_agent.main import run_agent
     from client_agent.settings import AgentSettings
     from storage.ledger.signer import Signer
 
@@ -239,15 +233,7 @@ def agent(
         store=store,
         task=task,
         chain_seconds=poll_seconds,
-        example_budget_micro=None if example_budget is None else round(example_budget * MICRO),
+        example_budget_micro=micro_of(example_budget),
     )
-    agreed = run_agent(
-        settings,
-        Signer.from_keystore(keystore, password_file),
-        seed=read_seed(seed_file),
-        leave=leave,
-        report=report,
-        tell=typer.echo,
-        agree=lambda question: yes or typer.confirm(question),
-    )
-    raise typer.Exit(0 if agreed else 1)
+    signer = Signer.from_keystore(keystore, password_file)
+    run_phone(settings, signer, yes, leave, report, seed_file)

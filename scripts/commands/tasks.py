@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -22,9 +23,11 @@ from scripts.commands.options import (
     Store,
     address_option,
     telling_clock,
+    url_option,
 )
 
 if TYPE_CHECKING:
+    from client_agent.household_folder import HouseholdFolder
     from client_agent.offers import Offer, Seeker
 
 NEW_ACCOUNT: Final = bytes(20)  # one that never worked
@@ -44,6 +47,10 @@ def tasks(
         Path | None, typer.Option(exists=True, dir_okay=False, help="the household's examples, to know which fit")
     ] = None,
     data_set: Annotated[str, typer.Option(help="name of the data set that would be used")] = "home",
+    edge: Annotated[
+        list[str] | None,
+        url_option("of an edge server that you know of, for the links; else of those that invited you before"),
+    ] = None,
     all_of_them: Annotated[
         bool, typer.Option("--all", help="also tasks that are not for this household, with why")
     ] = False,
@@ -52,6 +59,8 @@ def tasks(
     """Lists the open tasks of a ledger that are for this household, the most reward for its privacy first."""
     from rich.console import Console
 
+    from client_agent.household_folder import HouseholdFolder
+    from client_agent.invited import urls_by_server
     from client_agent.offer_book import OfferBook
     from storage.content.open_store import open_store
     from storage.ledger.ethereum.reader import EthereumReader
@@ -60,15 +69,19 @@ def tasks(
         rpc_url, ledger.ledger, chain_id=ledger.chain_id, first_block=ledger.first_block, clock=telling_clock()
     )
     reader.verify_contract()
-    seeker = _seeker(household.expanduser(), account, data, data_set)
+    folder = HouseholdFolder(household.expanduser())
+    seeker = _seeker(folder, account, data, data_set)
     offers = OfferBook(reader, open_store(store)).look(seeker)
     listed = [offer for offer in offers if all_of_them or offer.qualifies]
+    servers, named = urls_by_server(folder.invitations(), reader), tuple(url.rstrip("/") for url in edge or ())
+    links = {one.task: link for one in listed if (link := _link(one, named, servers))}
     if json_file is not None:
-        json_file.write((json.dumps([facts_of(offer) for offer in listed], sort_keys=True) + "\n").encode())
+        facts = [facts_of(offer) | {"invitation": links.get(offer.task)} for offer in listed]
+        json_file.write((json.dumps(facts, sort_keys=True) + "\n").encode())
     console = Console(highlight=False, markup=False)
     if listed:
         _show(console, listed)
-    for line in _closing(offers, listed, seeker.client):
+    for line in (*_joining(listed, links), *_closing(offers, listed, seeker.client)):
         console.print(line, soft_wrap=True)
 
 
@@ -84,6 +97,7 @@ def facts_of(offer: Offer) -> dict[str, Any]:
         "rounds": offer.rounds,
         "reward": offer.reward,
         "token": to_hex(offer.token),
+        "edge_servers": [] if offer.terms is None else [to_hex(one) for one in offer.terms.edge_servers],
         "epsilon_micro": None if figure is None else figure.epsilon_micro,
         "privacy": None if figure is None else str(figure),
         "enrolled": offer.enrolled,
@@ -92,7 +106,7 @@ def facts_of(offer: Offer) -> dict[str, Any]:
         "task_until": offer.task_until,
         "now": offer.now,
         "qualifies": offer.qualifies,
-        "obstacles": [{"reason": one.reason, "text": one.text, "line": one.line} for one in offer.obstacles],
+        "obstacles": [asdict(one) for one in offer.obstacles],
     }
 
 
@@ -116,6 +130,28 @@ def _show(console: Any, listed: list[Offer]) -> None:
             _span(offer.task_until - offer.now),
         )
     show(console, rows)
+
+
+def _link(offer: Offer, named: tuple[str, ...], servers: dict[Address, tuple[str, ...]]) -> str | None:
+    """An invitation to a task that suits, where somebody knows the URL of its edge server."""
+    from protocol.invitation import Invitation
+
+    if offer.terms is None or not offer.qualifies:
+        return None
+    urls = named or servers.get(offer.terms.edge_server, ())
+    return str(Invitation(offer.domain, offer.task, offer.spec, urls)) if urls else None
+
+
+def _joining(listed: list[Offer], links: dict[int, str]) -> Iterator[str]:
+    """How to join each task, or what is missing for that."""
+    for offer in listed:
+        if offer.task in links:
+            yield f"task {offer.task}: hearth join {links[offer.task]}"
+        elif offer.qualifies and offer.terms is not None:
+            yield (
+                f"task {offer.task}: the ledger has no URL of its edge server {to_hex(offer.terms.edge_server)}; its"
+                f" manufacturer {to_hex(offer.manufacturer)} gives an invitation, or name the server with --edge URL"
+            )
 
 
 def _closing(offers: tuple[Offer, ...], listed: list[Offer], client: Address) -> Iterator[str]:
@@ -148,8 +184,7 @@ def _span(seconds: int) -> str:
     return f"{max(0, seconds)} seconds"
 
 
-def _seeker(household: Path, account: Address | None, data: Path | None, data_set: str) -> Seeker:
-    from client_agent.household_folder import HouseholdFolder
+def _seeker(folder: HouseholdFolder, account: Address | None, data: Path | None, data_set: str) -> Seeker:
     from client_agent.offers import Seeker, data_facts
     from client_agent.policy import parse_policy
     from client_agent.privacy.ledger import PrivacyLedger, Spending
@@ -158,7 +193,6 @@ def _seeker(household: Path, account: Address | None, data: Path | None, data_se
     from storage.policy_file import read_policy_file
     from storage.records.journal import Journal
 
-    folder = HouseholdFolder(household)
     spent = (
         PrivacyLedger(lambda: Journal(folder.privacy, wait=True)).spending() if folder.privacy.exists() else Spending()
     )

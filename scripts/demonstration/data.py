@@ -13,19 +13,17 @@ from client_agent.data.datasets import load_digits, load_mnist
 from client_agent.data.loader import DataMissingError
 from client_agent.data.partition import TooFewError, dirichlet_partition, equal_partition, one_class_partition
 from client_agent.data.power_windows import HOUR_MINUTES, Windows, hour_windows, type_windows
-from client_agent.data.tracebase import ApplianceDay, load_tracebase
+from client_agent.data.tracebase import Appliance, ApplianceDay, load_tracebase
 from client_agent.data.traffic import load_traffic
 from protocol.messages.learning import MICRO, ModelSpec
 from protocol.model.dataset import Examples, decode_labelled, encode_examples
-from scripts.demonstration.data_folder import data_folder
+from scripts.demonstration.data_folder import data_folder, tracebase_folder
 from scripts.demonstration.presets import PRESETS
 
 DIRICHLET_ALPHA = 0.5
 MINIMUM_EXAMPLES = 10
 PARTITION_SEED = 1  # fixed: the split is part of the demonstration, not of its randomness
 TRAFFIC_TEST_STRIDE = 29  # everybody counts right answers after every round: 4,000 are enough
-
-Dealt = tuple[list[Examples], Examples]  # of each household, and the public test set
 
 IID, DIRICHLET, ONE_CLASS, HOUSEHOLD = "iid", "dirichlet", "one-class", "household"
 PARTITIONS: Final[Mapping[str, tuple[str, ...]]] = {  # of each data set; the first one is the usual
@@ -38,11 +36,24 @@ PARTITIONS: Final[Mapping[str, tuple[str, ...]]] = {  # of each data set; the fi
 
 
 @dataclass(frozen=True)
+class Dealt:
+    """Examples of each household, and the public test set. Where examples are of plugs, ``plugs`` are each household's,
+    and ``unseen`` those of the test set, which no household has: who has the most windows comes first."""
+
+    households: list[Examples]
+    test_set: Examples
+    plugs: tuple[tuple[Appliance, ...], ...] = ()
+    unseen: tuple[Appliance, ...] = ()
+
+
+@dataclass(frozen=True)
 class Households:
-    """Safetensors files: one for each household, and the public test set."""
+    """Safetensors files: one for each household, and the public test set; and what else is in :class:`Dealt`."""
 
     households: list[bytes]
     test_set: bytes
+    plugs: tuple[tuple[Appliance, ...], ...] = ()
+    unseen: tuple[Appliance, ...] = ()
 
 
 def households_of(dataset: str, clients: int, partition: str | None = None) -> Households:
@@ -51,10 +62,11 @@ def households_of(dataset: str, clients: int, partition: str | None = None) -> H
     Raises DataMissingError, also where there is not enough for so many clients.
     """
     try:
-        households, test = _DEALERS[dataset](clients, partition or PARTITIONS[dataset][0])
+        dealt = _DEALERS[dataset](clients, partition or PARTITIONS[dataset][0])
     except TooFewError as error:
         raise DataMissingError(f"{dataset}: {error}; --clients can be fewer") from error
-    return Households([encode_examples(household) for household in households], encode_examples(test))
+    households = [encode_examples(household) for household in dealt.households]
+    return Households(households, encode_examples(dealt.test_set), dealt.plugs, dealt.unseen)
 
 
 def persistence_of(model: ModelSpec, test_set: bytes) -> float | None:
@@ -68,12 +80,12 @@ def persistence_of(model: ModelSpec, test_set: bytes) -> float | None:
 
 def _digits(clients: int, partition: str) -> Dealt:
     train, test = load_digits()
-    return _dealt(train, clients, partition, PRESETS["digits"].max_examples), test
+    return Dealt(_dealt(train, clients, partition, PRESETS["digits"].max_examples), test)
 
 
 def _mnist(clients: int, partition: str) -> Dealt:
     train, test = load_mnist(data_folder() / "mnist")
-    return _dealt(train, clients, partition, PRESETS["mnist"].max_examples), test
+    return Dealt(_dealt(train, clients, partition, PRESETS["mnist"].max_examples), test)
 
 
 def _dealt(train: Examples, clients: int, partition: str, most: int) -> list[Examples]:
@@ -97,7 +109,7 @@ def _next_hour(clients: int, partition: str) -> Dealt:
 
 
 def _days() -> list[ApplianceDay]:
-    return load_tracebase(data_folder() / "tracebase" / "complete")
+    return load_tracebase(tracebase_folder())
 
 
 def _by_plug(windows: Windows, clients: int) -> Dealt:
@@ -105,7 +117,13 @@ def _by_plug(windows: Windows, clients: int) -> Dealt:
     unseen = unseen_folds(windows.appliances, PARTITION_SEED)[0]
     known = [appliance for appliance in windows.appliances if appliance not in unseen]
     owned = households_of_plugs(known, clients, PARTITION_SEED)
-    return [windows.of(own).examples() for own in owned], windows.of(unseen).labelled()
+    count = dict(zip(windows.appliances, np.bincount(windows.owners).tolist(), strict=True))
+    return Dealt(
+        [windows.of(own).examples() for own in owned],
+        windows.of(unseen).labelled(),
+        tuple(owned),
+        tuple(sorted(unseen, key=lambda appliance: -count[appliance])),
+    )
 
 
 def _traffic(clients: int, partition: str) -> Dealt:
@@ -116,7 +134,7 @@ def _traffic(clients: int, partition: str) -> Dealt:
     parts = np.array_split(np.arange(len(week.sensors)), clients)
     households = [_joined([week.train(sensor) for sensor in part]) for part in parts]
     test = _joined([week.test(sensor) for sensor in range(len(week.sensors))])
-    return households, test.take(np.arange(0, len(test), TRAFFIC_TEST_STRIDE))
+    return Dealt(households, test.take(np.arange(0, len(test), TRAFFIC_TEST_STRIDE)))
 
 
 def _joined(pieces: list[Examples]) -> Examples:

@@ -20,3 +20,8 @@ def data_folder() -> Path:
     if not folder.is_dir():
         raise DataMissingError(f"HEARTH_DATA_DIR: no folder {folder}")
     return folder
+
+
+def tracebase_folder() -> Path:
+    """Raises what :func:`data_folder` does."""
+    return data_folder() / "tracebase" / "complete"

@@ -39,7 +39,7 @@ class Played:
 def real_plugs(folder: Path, plugs: int, days: int) -> list[Played]:
     """The first plugs of ``folder``/<type>/, a type after the other and again from the first one, each with its first
     days. Raises DataMissingError for fewer plugs than that."""
-    of_types = [_files(folder / kind) for kind in TYPES]
+    of_types = [days_of_plugs(folder / kind) for kind in TYPES]
     order = [
         (kind, plug, files[plug][:days])
         for place in range(max(map(len, of_types)))
@@ -54,8 +54,8 @@ def real_plugs(folder: Path, plugs: int, days: int) -> list[Played]:
     ]
 
 
-def _files(folder: Path) -> dict[str, list[Path]]:
-    """By plug, in the order of days."""
+def days_of_plugs(folder: Path) -> dict[str, list[Path]]:
+    """Files of a type's folder by plug, in the order of days."""
     found = dict[str, list[Path]]()
     for path in sorted(folder.glob("*.csv*")):
         found.setdefault(re.sub(r"_\d{4}\.\d\d\.\d\d\.csv.*$", "", path.name), []).append(path)

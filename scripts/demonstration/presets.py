@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from client_agent.data.power_windows import HOUR_MINUTES, TWICE_MICRO
+from backend.drafting.kinds import appliance_types, digits
 from client_agent.data.power_windows import LAGS as HOURS
-from client_agent.data.tracebase import TYPES
+from client_agent.data.power_windows import TWICE_MICRO
 from client_agent.data.traffic import LAGS
 from protocol.messages.learning import (
     MICRO,
@@ -27,10 +27,8 @@ from protocol.messages.task import PrivacyTerms, ReputationTerms, RewardTerms
 from protocol.privacy.pld import PrivacyLoss
 from protocol.privacy.spending import spent
 
-DIGITS_EXAMPLES = 144  # of a typical household in the demonstration
 DIGITS_NOISE_MICRO = 3_450_000
 MNIST_EXAMPLES = 6_000
-APPLIANCES_EXAMPLES = 370
 NEXT_HOUR_EXAMPLES = 780
 TRAFFIC_EXAMPLES = 29_000
 
@@ -63,25 +61,21 @@ def digits_terms() -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
     A tenth is held out, so that each household knows its Bayesian figure. There is one rung: at this clip each gradient
     of the first model is cut, so held-out examples could not tell two rungs apart, and choosing would cost epsilon.
     """
-    model = _linear_on_gradients(8, Layer("oriented_gradients", {"cell": 2, "stride": 1, "padding": 0, "scale": 16}))
-    learning = LearningTerms(
-        mechanism=MechanismTerms(
-            local_steps=1, sampling_rate_ppm=MICRO, clip_micro=200_000, noise_multiplier_micro=DIGITS_NOISE_MICRO
-        ),
-        optimiser=OptimiserTerms(learning_rate_micro=160 * MICRO, reference_count=DIGITS_EXAMPLES),
-        sparsity=SparsityTerms(density_ppm=250_000, scale_micro=4 * MICRO),
-        quantiser=QuantiserTerms(bound_micro=40 * MICRO, bits=16),
-        encoding=EncodingTerms(packing=2),
+    kind = digits()
+    learning = replace(
+        _with_noise(kind.learning, DIGITS_NOISE_MICRO),
         bayesian=BayesianTerms(
             epsilon_micro=4 * MICRO, delta_exponent=5, held_out_ppm=100_000, rungs_micro=(DIGITS_NOISE_MICRO,)
         ),
     )
-    return model, learning, PrivacyTerms(epsilon_budget_micro=8 * MICRO, delta_exponent=5, accountant=PrivacyLoss.name)
+    privacy = PrivacyTerms(epsilon_budget_micro=8 * MICRO, delta_exponent=5, accountant=PrivacyLoss.name)
+    return kind.model, learning, privacy
 
 
 def mnist_terms() -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
     """28 x 28 digits, 6,000 for each household: ten steps a round on a tenth; epsilon 0.91 after twenty rounds."""
-    model = _linear_on_gradients(28, Layer("oriented_gradients", {"cell": 8, "stride": 4, "padding": 2, "scale": 255}))
+    gradients = Layer("oriented_gradients", {"cell": 8, "stride": 4, "padding": 2, "scale": 255})
+    model = ModelSpec((1, 28, 28), 10, (gradients, Layer("linear", {"outputs": 10, "bias": 0})))
     learning = LearningTerms(
         mechanism=MechanismTerms(
             local_steps=10, sampling_rate_ppm=100_000, clip_micro=200_000, noise_multiplier_micro=5_900_000
@@ -97,18 +91,9 @@ def mnist_terms() -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
 def appliances_terms() -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
     """Type of an appliance from the mean and the highest of an hour's power: little is learned that needs more noise
     than a household can spare. ``hearth evaluate appliances`` says what a network makes of it without noise."""
-    layers = (Layer("global_pool", {"mean": 1, "maximum": 1}), Layer("linear", {"outputs": len(TYPES), "bias": 1}))
-    learning = LearningTerms(
-        mechanism=MechanismTerms(
-            local_steps=1, sampling_rate_ppm=MICRO, clip_micro=300_000, noise_multiplier_micro=4_000_000
-        ),
-        optimiser=OptimiserTerms(learning_rate_micro=10 * MICRO, reference_count=APPLIANCES_EXAMPLES),
-        sparsity=SparsityTerms(density_ppm=MICRO, scale_micro=MICRO),
-        quantiser=QuantiserTerms(bound_micro=4 * MICRO, bits=16),
-        encoding=EncodingTerms(packing=2),
-    )
+    kind = appliance_types()
     privacy = PrivacyTerms(epsilon_budget_micro=8 * MICRO, delta_exponent=5, accountant=PrivacyLoss.name)
-    return ModelSpec((3, 1, HOUR_MINUTES), len(TYPES), layers), learning, privacy
+    return kind.model, _with_noise(kind.learning, 4 * MICRO), privacy
 
 
 def next_hour_terms() -> tuple[ModelSpec, LearningTerms, PrivacyTerms]:
@@ -160,8 +145,8 @@ def with_enough_noise(learning: LearningTerms, privacy: PrivacyTerms, rounds: in
     return learning
 
 
-def _linear_on_gradients(side: int, gradients: Layer) -> ModelSpec:
-    return ModelSpec((1, side, side), 10, (gradients, Layer("linear", {"outputs": 10, "bias": 0})))
+def _with_noise(learning: LearningTerms, noise_micro: int) -> LearningTerms:
+    return replace(learning, mechanism=replace(learning.mechanism, noise_multiplier_micro=noise_micro))
 
 
 PRESETS: Final[Mapping[str, Preset]] = {

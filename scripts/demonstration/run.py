@@ -25,7 +25,8 @@ from scripts.chain.testnet import chain_id_of, last_block_of, start_chain
 from scripts.commands.outcome import OutputError, reason
 from scripts.commands.output_file import OutputFile
 from scripts.demonstration.data import Households, households_of, persistence_of
-from scripts.demonstration.processes import RoleProcess, Stage
+from scripts.demonstration.pages import say_addresses, start_home, stay
+from scripts.demonstration.processes import RoleFailedError, RoleProcess, Stage
 from scripts.demonstration.report import DemoReport, collect, print_tables
 from scripts.demonstration.screen import doing, progress_of
 from scripts.demonstration.stage import AUTHORITIES, DemoStage, client_name
@@ -61,6 +62,12 @@ class DemoOptions:
     chain_id: int | None = None  # of the chain at an RPC URL; our own are asked
     mechanism: str = "example"  # a key of MECHANISMS
     partition: str | None = None  # one of the data set's PARTITIONS; None for the usual one
+    pages: bool = False  # the last household is a page, and everything stays until it is interrupted
+
+    @property
+    def agents(self) -> int:
+        """Households whose phone is ``hearth agent``."""
+        return self.clients - self.pages
 
 
 def run_demo(options: DemoOptions, console: Console) -> int:
@@ -73,13 +80,17 @@ def run_demo(options: DemoOptions, console: Console) -> int:
             start_infrastructure(stage, options)
         with doing(console, "the manufacturer posts the task with its escrow"):
             post_task(stage, options, data)
-        agents = [start_agent(stage, number, household) for number, household in enumerate(data.households)]
+        if options.pages:
+            with doing(console, "one household's readings and page"):
+                link = start_home(stage, client_name(options.agents), options.dataset, data)
+            say_addresses(console, stage, link, options.agents)
+        agents = [start_agent(stage, number, data.households[number]) for number in range(options.agents)]
         _watch(stage, options, agents, console)
         with doing(console, "fees and bonds go to their holders, the rest to the manufacturer, then the audit"):
             manufacturer = stage.folder("manufacturer")
             # what clients and servers are owed stays behind, so nobody has to be waited for
             stage.run("refund", "manufacturer", "task", "refund", "--task", str(stage.task))
-            await_servers(stage)
+            _await_payments(stage, options, console)
             verdict = run_auditor(stage)
             report = _collect(stage, options, data)
         print_tables(report, verdict, console)
@@ -92,6 +103,8 @@ def run_demo(options: DemoOptions, console: Console) -> int:
             console.print("Audit it again at any time, with chain and roles gone:")
             console.print(Text(f"  {audit_command(stage)}"), soft_wrap=True)  # to be pasted: no letter is markup
         console.print(f"{result['seconds']:.0f} s")
+        if options.pages:
+            stay(console, processes)
         return 0 if verdict["verdict"] == "PASS" and report.all_claimed else 1
 
 
@@ -167,6 +180,16 @@ def await_servers(stage: DemoStage) -> None:
 
     stage.processes.await_until(settled)
     reader.close()
+
+
+def _await_payments(stage: DemoStage, options: DemoOptions, console: Console) -> None:
+    """Whoever has the page may have paused it or left: nobody can make it fetch what it earned."""
+    try:
+        await_servers(stage)
+    except RoleFailedError:
+        if not options.pages:
+            raise
+        console.print("the household with the page has not fetched what it earned")
 
 
 def run_auditor(stage: DemoStage) -> dict[str, Any]:
@@ -246,7 +269,7 @@ def _edge_status(stage: DemoStage) -> TaskStatus | None:
 
 def _collect(stage: DemoStage, options: DemoOptions, data: Households) -> DemoReport:
     reports = [
-        json.loads((stage.folder(client_name(number)) / "report.json").read_text()) for number in range(options.clients)
+        json.loads((stage.folder(client_name(number)) / "report.json").read_text()) for number in range(options.agents)
     ]
     reader = EthereumReader(stage.rpc_url, stage.domain.ledger)
     report = collect(reader, open_store(str(stage.store)), stage.task, _edge_status(stage), reports)

@@ -84,22 +84,31 @@ class DemoStage:
             *self._listen(role),
         )
 
-    def start_client(self, role: str) -> RoleProcess:
+    def household(self, role: str) -> Path:
+        """Its folder, with a policy that takes part in this demonstration."""
         household = self._household(role)
         household.mkdir(mode=0o700, exist_ok=True)
         authorities = [address for name, address in self.addresses.items() if name.startswith("authority-")]
         policy = phone_policy(self.domain, authorities, self.min_clients, self.max_stake, self.mechanism)
         (household / "policy.toml").write_text(policy)
+        return household
+
+    def start_client(self, role: str) -> RoleProcess:
+        self.household(role)
         report = ("--report", str(self.folder(role) / "report.json"))
         return self._start(role, *self.agent_command(role), "--yes", *report, *self._seed_file(role))
+
+    def start_page(self, role: str, *data: Path) -> RoleProcess:
+        """``hearth household serve`` for this household: its owner answers there. ``data``: examples that are not made
+        of its readings."""
+        own = ["--household", str(self.household(role)), *(part for path in data for part in ("--data", str(path)))]
+        return self._start(role, "household", "serve", *own, *self._content(), *self._edges(role), *self._listen(role))
 
     def agent_command(self, role: str) -> list[str]:
         """``hearth agent`` for this household and task, without its account."""
         data = self.folder(role) / "household.safetensors"
-        urls = [self.route(role, url) for url in (self.edge_url, *self.substitute_urls)]
-        edges = [part for url in urls for part in ("--edge", url)]
         own = ["--data", str(data), "--household", str(self._household(role)), *self._state(role)]
-        return ["agent", *edges, "--task", str(self.task), *own, *self._content()]
+        return ["agent", *self._edges(role), "--task", str(self.task), *own, *self._content()]
 
     def url_of(self, process: RoleProcess) -> str:
         """Waits until a listening role answers."""
@@ -129,6 +138,10 @@ class DemoStage:
 
     def _state(self, role: str) -> tuple[str, str]:
         return "--folder", str(self.folder(role) / "state")
+
+    def _edges(self, role: str) -> list[str]:
+        urls = [self.route(role, url) for url in (self.edge_url, *self.substitute_urls)]
+        return [part for url in urls for part in ("--edge", url)]
 
     def _content(self) -> tuple[str, str]:
         return "--store", str(self.store)

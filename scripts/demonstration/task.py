@@ -29,6 +29,7 @@ from scripts.demonstration.presets import (
 
 THRESHOLD = {FE64: 3, PAD: 2}  # of five authorities
 DAY_SECONDS = 86_400
+ENROLMENT_SECONDS = 600  # rounds begin earlier once everybody has enrolled
 CORRUPT = 1  # so four of five must see a request, and one may be silent
 OBJECTION_SECONDS = 1  # phone and chain are on one machine
 NOTHING_ELSE: Mapping[str, int] = {}
@@ -87,7 +88,7 @@ def write_task_file(
         reputation=DEMO_REPUTATION,
         rewards=DEMO_REWARDS,
         durations=Durations(
-            enrolment_seconds=600,
+            enrolment_seconds=ENROLMENT_SECONDS,
             commit_seconds=phase_seconds,
             objection_seconds=OBJECTION_SECONDS,
             settle_seconds=phase_seconds,

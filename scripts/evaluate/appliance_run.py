@@ -28,7 +28,7 @@ from protocol.messages.learning import (
 )
 from protocol.model.evaluation import scores_of
 from protocol.round.training import Trainer
-from scripts.demonstration.data_folder import data_folder
+from scripts.demonstration.data_folder import tracebase_folder
 from scripts.evaluate.centralised import train_together
 from scripts.evaluate.evaluation import Progress
 from scripts.evaluate.rounds import Course, Parameters, play
@@ -53,7 +53,7 @@ class Fold:
 
 @lru_cache(maxsize=1)
 def _days() -> Sequence[ApplianceDay]:
-    return load_tracebase(data_folder() / "tracebase" / "complete")
+    return load_tracebase(tracebase_folder())
 
 
 @lru_cache(maxsize=1)

@@ -16,14 +16,7 @@ from protocol.cohort import sum_of
 from protocol.encryption.suite import PAD
 from protocol.identifiers import Address, to_hex
 from protocol.messages.round import ClientWeight, CohortSum, RoundPlan
-from protocol.messages.settlement import (
-    ABANDONED,
-    MALFORMED,
-    Allocation,
-    Entitlement,
-    Rejection,
-    RoundRecord,
-)
+from protocol.messages.settlement import ABANDONED, MALFORMED, Allocation, Entitlement, Rejection, RoundRecord
 from protocol.signing import address_of
 from scripts.commands.auditor import run_audit
 from storage.content.memory import MemoryStore
@@ -81,6 +74,8 @@ def _charging(**changes: Any) -> Conduct:
 # of the clients, the one with the first address
 _FIRST = min(range(CLIENTS), key=lambda number: address_of(private_key("client", number)))
 _EDGE_FEE, _AUTHORITY_FEE = sample_spec().rewards.edge_fee, sample_spec().rewards.authority_fee
+
+SETTLED = {13, 16, 17, 18, 19, 20, 21, 25}  # checks of what a server put on chain with the round's end
 
 LIES: Mapping[str, tuple[int, Conduct]] = {
     "a better accuracy": (19, Conduct(lies={"record": lambda record: replace(record, correct=record.correct + 1)})),
@@ -230,6 +225,10 @@ def test_every_lie_of_the_edge_server(enrolled: Player, lie: str) -> None:
     assert report.status is Status.FAIL
     failed = {line.number for line in report.lines if line.status is Status.FAIL}
     assert check in failed and (check != 9 or failed == {9}), report.failed
+    blamed = [line.detail for line in report.failed if line.number in SETTLED and line.status is Status.FAIL]
+    server = to_hex(address_of(private_key("edge")))
+    assert all(detail.endswith("(fault: edge server)") for detail in blamed), blamed
+    assert not blamed or any(f"settled by {server}: " in detail for detail in blamed), blamed
 
 
 def _planned(plan: RoundPlan, weights: tuple[ClientWeight, ...]) -> RoundPlan:

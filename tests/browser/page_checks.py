@@ -41,6 +41,13 @@ _FOCUSABLE: Final = """() => {
 _WEIGHED: Final = """() => Object.fromEntries(
     [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
         .map((entry) => [entry.name, entry.encodedBodySize]))"""
+# plots are drawn again a moment after a window was made smaller
+_SETTLED: Final = """() => new Promise((settled) => {
+    const root = document.documentElement;
+    const look = (left) => requestAnimationFrame(
+        () => left && root.scrollWidth > root.clientWidth ? look(left - 1) : settled());
+    look(300);
+})"""
 _FOCUSED: Final = """() => {
     const element = document.activeElement;
     const style = getComputedStyle(element);
@@ -138,13 +145,22 @@ def check_page(watched: Watched, path: str, language: str = "en", status: int = 
 def check_shown(watched: Watched, name: str, *, thorough: bool = True) -> None:
     """The same of the page as it stands there now."""
     page = watched.page
-    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wider == 0, f"{name}: {wider} pixels too wide: {_too_wide(page)}"
+    _check_width(page, name)
     if thorough:
         assert violations(page) == [], name
         check_keyboard(page, name)
     assert watched.said == [], name
     assert watched.foreign == [], name
+
+
+def check_other_width(watched: Watched, name: str) -> None:
+    """The page that is shown fits the other of both widths too; it is not loaded again for it."""
+    page, size = watched.page, watched.page.viewport_size
+    assert size is not None
+    page.set_viewport_size({"width": PHONE if size["width"] == DESK else DESK, "height": HEIGHT})
+    page.evaluate(_SETTLED)
+    _check_width(page, f"{name}, made {'narrower' if size['width'] == DESK else 'wider'}")
+    page.set_viewport_size(size)
 
 
 def violations(page: Page) -> list[str]:
@@ -181,6 +197,11 @@ def check_first_view(watched: Watched, path: str) -> int:
     weighed = watched.weigh()
     assert sum(weighed.values()) < FIRST_VIEW_BYTES, f"{path}: {weighed}"
     return sum(weighed.values())
+
+
+def _check_width(page: Page, name: str) -> None:
+    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wider == 0, f"{name}: {wider} pixels too wide: {_too_wide(page)}"
 
 
 def _too_wide(page: Page) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,9 @@ from playwright.sync_api import Browser, expect
 
 from backend.dashboard.app import add_dashboard
 from backend.dashboard.frame import LOOPBACK_NAMES, pages_of
+from protocol.canonical import encode
 from protocol.messages.chain import RoundPublished
+from protocol.round.planning import terms_of
 from tests.browser.page_checks import (
     DESK,
     LOOKS,
@@ -95,8 +97,9 @@ def test_the_first_view_is_small(shown: Shown) -> None:
 def test_pictures_are_drawn_and_named(shown: Shown) -> None:
     with tab(shown.browser, shown.few_origin, DESK) as watched:
         page = watched.open("/tasks/1")
-        expect(page.locator(".plot[data-drawn]")).to_have_count(3)
-        expect(page.locator(".u-legend").first).to_contain_text("Right answers in percent")
+        expect(page.locator(".plot[data-drawn]")).to_have_count(4)
+        names = page.locator(".u-legend").first.locator(".u-series:visible")
+        assert names.all_inner_texts() == ["Right answers in percent", "Privacy spent (ε)"]
         page.get_by_text("The numbers as a table").first.click()
         expect(page.get_by_role("cell", name="77.8", exact=True).first).to_be_visible()
         page = watched.open("/compare?a=1&b=2")
@@ -167,6 +170,13 @@ def test_a_task_is_seen_as_it_goes_on(shown: Shown) -> None:
         expect(page.locator(".plot[data-drawn]").first).to_be_visible()
         expect(page.get_by_text("of 2").first).to_be_visible()
         check_shown(watched, "a task after two rounds", thorough=True)
+        page = watched.open("/")
+        expect(page.get_by_text("1 task", exact=True)).to_be_visible()
+        spec = replace(scene.spec, title="Another one")
+        scene.store.put(encode(spec))
+        scene.bank.post_task(terms_of(spec), spec.budget())
+        scene.step()
+        expect(page.get_by_role("link", name="Another one")).to_be_visible()
 
 
 def test_a_page_of_somebody_else_cannot_hold_this_one(shown: Shown) -> None:
@@ -176,3 +186,9 @@ def test_a_page_of_somebody_else_cannot_hold_this_one(shown: Shown) -> None:
         frame = page.frames[-1]
         frame.wait_for_load_state()
         assert "Training tasks" not in frame.content()
+
+
+def test_news_come_however_late_a_script_is(shown: Shown) -> None:
+    with tab(shown.browser, shown.few_origin) as watched:
+        watched.page.route("**/static/hx-sse*", lambda route: route.fulfill(response=route.fetch()))
+        watched.open("/tasks/1").wait_for_function("() => document.getElementById('live')._htmx?.sse?.status === 200")

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from starlette.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
 
 from client_agent.data.intake.plugs import Purpose
+from client_agent.web.book import News, Noticed
+from client_agent.web.recognition import Naming, Published
 from client_agent.web.worker import Stage
-from tests.browser.page_checks import LOOKS, PHONE, Watched, check_first_view, check_page, chromium, tab
+from protocol.messages.chain import RoundPublished
+from protocol.model.dataset import encode_labelled
+from tests.browser.page_checks import (
+    LOOKS,
+    PHONE,
+    Watched,
+    check_first_view,
+    check_other_width,
+    check_page,
+    chromium,
+    tab,
+)
 from tests.browser.served import served
+from tests.unit.client_agent.scene_recognition import MODEL, by_power
 from tests.unit.client_agent.scene_server import ROUNDS
 from tests.unit.client_agent.web.scene_home import NOON, PlayedHome, is_asked, plug_in
 
@@ -41,6 +58,16 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     fridge = plug_in(played.readings, "Kitchen fridge", lambda at: 85.0 if at // 60 % 50 < 18 else 1.2)
     plug_in(played.readings, HOSTILE, lambda at: 1900.0 if at % 86_400 // 3600 == 10 else 0.4)
     played.readings.assign(fridge, "Refrigerator", "<i>Brand</i>", [Purpose.TYPE_HOUR], NOON)
+    spec, ended = (
+        replace(played.server.spec, model=MODEL),
+        SimpleNamespace(round=3, model=bytes(32), correct=3, examples=4),
+    )
+    published = Published(1, HOSTILE, spec, cast(RoundPublished, ended))  # the sample's own model names nothing
+    naming = Naming(published, "", by_power())
+    played.home.recognition.naming = lambda standings: naming  # type: ignore[method-assign]
+    generator = np.random.default_rng(3)
+    inputs, labels = generator.normal(0, 2, (48, 6)).astype(np.float32), generator.integers(0, 3, 48)
+    played.data.write_bytes(encode_labelled(inputs, labels))
     played.home.start()
     with served(played.app) as origin, chromium() as browser:
         yield Story(played, origin, browser)
@@ -48,11 +75,14 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
 
 def check_all(story: Story, paths: list[str]) -> None:
+    """Thoroughly at one width in each language, in one scheme each; and that both languages fit both widths."""
     for width, language, scheme, thorough in LOOKS:
-        with tab(story.browser, story.origin, width, language, scheme) as watched:
-            story.enter(watched, language)
-            for path in paths:
-                check_page(watched, path, language, thorough=thorough)
+        if thorough:
+            with tab(story.browser, story.origin, width, language, scheme) as watched:
+                story.enter(watched, language)
+                for path in paths:
+                    check_page(watched, path, language)
+                    check_other_width(watched, path)
 
 
 def test_a_stranger_sees_nothing_but_the_page_that_asks_for_a_code(story: Story) -> None:
@@ -106,6 +136,8 @@ def test_the_story(story: Story) -> None:
         page.goto(f"{story.origin}/tasks/1/sent")
         page.get_by_role("button", name="Compare with store and chain now").click()
         expect(page.get_by_text("byte for byte", exact=False)).to_be_visible()
+        page.get_by_role("button", name="Run the attacks now").click()
+        expect(page.get_by_text("within the promise").first).to_be_visible(timeout=60_000)  # by news alone
         page.goto(f"{story.origin}/earnings")
         page.get_by_role("table").get_by_role("link").first.click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Proof of a payment")
@@ -172,6 +204,24 @@ def test_without_the_program_its_offline_page_is_shown_and_nothing_private(story
             "return (await kept.keys()).map((one) => new URL(one.url).pathname); }"
         )
         assert all(path == "/offline" or path.startswith("/static/") for path in kept)
+
+
+SPY = """
+    window.shown = [];
+    ServiceWorkerRegistration.prototype.showNotification = async (title, about) => { window.shown.push(about.body); };
+    Object.defineProperty(document, "visibilityState", {get: () => "hidden"});
+"""
+
+
+def test_news_becomes_a_notification_while_no_page_is_in_front(story: Story) -> None:
+    with tab(story.browser, story.origin, PHONE, service_workers="allow", permissions=["notifications"]) as watched:
+        watched.page.add_init_script(SPY)
+        page = story.enter(watched)
+        page.evaluate("() => navigator.serviceWorker.ready")
+        news = [Noticed(News.OFFER, 901), Noticed(News.JOINED, 902, 3), Noticed(News.PAID, 903, 0, 10**15)]
+        story.played.home.tell(news)  # all at once: none of them hides another
+        for words in ("There is an open task", "took part in round 3", "You were paid"):
+            story.played.until(lambda words=words: words in " | ".join(page.evaluate("window.shown")))  # type: ignore[misc]
 
 
 def test_files_are_where_a_browser_asks_for_them(story: Story, tmp_path: Path) -> None:

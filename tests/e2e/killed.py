@@ -1,7 +1,8 @@
 """Starts ``hearth`` so that the process kills itself: ``killed.py WHEN MARK ARGUMENTS...``.
 
 WHEN is ``after`` or ``before``: SIGKILL right after the MARKth change of the journal is durable, or right before the
-one that follows; or ``instead``: SIGKILL in place of the first change with an entry of the type MARK.
+one that follows; or ``instead``: SIGKILL in place of the first change with an entry of the type MARK, which is
+``TYPE:ROUND`` where it has to be of one round.
 """
 
 from __future__ import annotations
@@ -19,13 +20,19 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _is(entry: object, mark: str) -> bool:
+    kind, _, number = mark.partition(":")
+    return type(entry).__name__ == kind and (not number or getattr(entry, "round", None) == int(number))
+
+
 def arm(when: str, mark: str) -> None:
     append, written = Journal.append, 0
 
     def counted(self: Journal, change: Change, after: int) -> None:
         nonlocal written
-        kinds = [type(entry).__name__ for entry in change.entries]
-        if (when == "before" and written >= int(mark)) or (when == "instead" and mark in kinds):
+        if when == "before" and written >= int(mark):
+            _die()
+        if when == "instead" and any(_is(entry, mark) for entry in change.entries):
             _die()
         append(self, change, after)
         written += 1

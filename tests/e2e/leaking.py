@@ -14,6 +14,7 @@ from client_agent import participation
 from client_agent.agent import Agent
 from client_agent.edge_client import EdgeClient
 from client_agent.membership import Membership
+from client_agent.sent_requests import Asked
 from client_agent.training.trainers import HouseholdTrainer
 from scripts.cli import main
 
@@ -38,7 +39,7 @@ def leak_key() -> None:
         if deadline is not None:
             return deadline
         key = next(iter(self.journal.keys_of(0).values())).hex()
-        self.edge._ask("GET", f"/healthz?debug={key}", None, lambda _: None)
+        self.edge._ask(Asked.STATEMENT, "GET", f"/healthz?debug={key}", None, lambda _: None)
         return None
 
     Membership.step = leaking  # type: ignore[method-assign]
@@ -59,8 +60,8 @@ def leak_count() -> None:
 def _pad_submissions(suffix: Any) -> None:
     ask = EdgeClient._ask
 
-    def padded(self: EdgeClient, method: str, path: str, *rest: Any, **named: Any) -> Any:
-        return ask(self, method, path + suffix(Agent) if path.endswith("/commitments") else path, *rest, **named)
+    def padded(self: EdgeClient, kind: Asked, method: str, path: str, *rest: Any, **named: Any) -> Any:
+        return ask(self, kind, method, path + suffix(Agent) if path.endswith("/commitments") else path, *rest, **named)
 
     EdgeClient._ask = padded  # type: ignore[method-assign]
 

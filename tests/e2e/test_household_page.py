@@ -2,79 +2,24 @@
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Callable
 from pathlib import Path
-
-import httpx2
 
 from protocol.invitation import Invitation
 from scripts.demonstration.data import households_of
-from scripts.demonstration.policies import phone_policy
 from scripts.demonstration.processes import RoleProcess, Stage
 from scripts.demonstration.run import DemoOptions, post_task, start_agent, start_infrastructure
 from scripts.demonstration.stage import DemoStage, client_name
 from storage.ledger.ethereum.reader import EthereumReader
+from tests.e2e.page_owner import Page, await_until
 
 CLIENTS, ROUNDS = 4, 2
 OWN = client_name(CLIENTS - 1)
-PATIENCE_SECONDS = 240.0
-
-
-class Page:
-    """What its owner's browser does, without a script."""
-
-    def __init__(self, link: str) -> None:
-        self.origin = link.partition("/open")[0]
-        self.client = httpx2.Client(base_url=self.origin, follow_redirects=True, timeout=30.0)
-        self.text = self.client.get(link).text
-
-    def get(self, path: str) -> str:
-        self.text = self.client.get(path).text
-        return self.text
-
-    def send(self, path: str, **fields: str) -> str:
-        token = re.search(r'name="csrf" value="([^"]+)"', self.text)
-        assert token is not None
-        answer = self.client.post(path, data={"csrf": token[1], **fields})
-        assert answer.status_code == 200, answer.text
-        self.text = answer.text
-        return self.text
-
-
-def await_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to that"
-        time.sleep(0.2)
 
 
 def start_page(stage: DemoStage) -> tuple[RoleProcess, Page]:
     folder = stage.folder(OWN)
-    ready = folder / "ready"
-    ready.unlink(missing_ok=True)
-    process = stage.processes.start(
-        OWN,
-        [
-            "household", "serve", "--household", str(folder / "household"), "--rpc-url", stage.rpc_url,
-            "--ledger", str(stage.domain), "--store", str(stage.store), "--keystore", str(folder / "keystore.json"),
-            "--password-file", str(folder / "password"), "--data", str(folder / "household.safetensors"),
-            "--port", "0", "--ready-file", str(ready), "--poll-seconds", "0.2",
-        ],
-        folder,
-        (),
-    )  # fmt: skip
-    return process, Page(process.ready(ready))
-
-
-def prepare_household(stage: DemoStage, examples: bytes) -> None:
-    folder = stage.folder(OWN)
-    (folder / "household.safetensors").write_bytes(examples)
-    (folder / "household").mkdir()
-    known = [address for name, address in stage.addresses.items() if name.startswith("authority-")]
-    policy = phone_policy(stage.domain, known, stage.min_clients, stage.max_stake, stage.mechanism)
-    (folder / "household" / "policy.toml").write_text(policy)
+    process = stage.start_page(OWN, folder / "household.safetensors")
+    return process, Page(process.ready(folder / "ready"))
 
 
 def test_a_household_says_yes_on_its_page_is_killed_and_is_paid(tmp_path: Path) -> None:
@@ -86,7 +31,8 @@ def test_a_household_says_yes_on_its_page_is_killed_and_is_paid(tmp_path: Path) 
         post_task(stage, options, data)
         for number in range(CLIENTS - 1):
             start_agent(stage, number, data.households[number])
-        prepare_household(stage, data.households[CLIENTS - 1])
+        (stage.folder(OWN) / "household.safetensors").write_bytes(data.households[CLIENTS - 1])
+        stage.options[OWN] = ["--poll-seconds", "0.2"]
         process, page = start_page(stage)
         reader = EthereumReader(stage.rpc_url, stage.domain.ledger)
         urls = (stage.edge_url, *stage.substitute_urls)
@@ -106,6 +52,9 @@ def test_a_household_says_yes_on_its_page_is_killed_and_is_paid(tmp_path: Path) 
         await_until(lambda: "It is over." in page.get(task))
         page.get(f"{task}/sent")
         assert "byte for byte" in page.send(f"{task}/sent")
+        page.send(f"{task}/attack")
+        await_until(lambda: "within the promise" in page.get(f"{task}/sent"))
+        assert "is there a new round?" in page.text and "more than promised" not in page.text
         assert reader.enrolment(stage.task, stage.addresses[OWN]).claimed > 0
         assert "Transaction" in page.get("/earnings")
         process.process.terminate()

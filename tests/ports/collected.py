@@ -18,6 +18,7 @@ from client_agent.data.intake.plugs import Plug
 from client_agent.data.intake.readings import READINGS, Readings
 from tests.ports.brokers import PlayedBroker
 
+BASES = ("tasmota=home/kitchen/%topic%/%prefix%/", "shelly=home/+/+")  # besides the usual ones
 SOON = 20.0  # seconds in which what is to happen has happened on the slowest machine
 PACE = Pace(save=0.05, answer=1.0, first_pause=0.05, longest_pause=0.2)
 
@@ -63,7 +64,7 @@ async def collected(broker: Broker, folder: Path, pace: Pace = PACE) -> AsyncIte
     """Listening. Raises what the collector ends with, if it ends by itself."""
     told = list[str]()
     with Readings(folder / READINGS) as readings:
-        listening = Listening(conventions_of(NAMES), readings, told.append)
+        listening = Listening(conventions_of([*NAMES, *BASES]), readings, told.append)
         collecting = Collecting(broker, listening, MachineClock(), told.append, pace=pace)
         found = Collected(broker, readings, collecting, told)
 

@@ -75,6 +75,10 @@ def test_what_plugs_say_is_stored(played: PlayedBroker, tmp_path: Path) -> None:
         for watts in (61.0, 62.0):
             await found.publish("tele/plug1/SENSOR", sensor(watts, f"2026-11-28T09:00:{watts}"))
         await found.publish("shellies/p/relay/0/power", "7.5", qos=0)
+        await found.publish("home/kitchen/kettle/tele/SENSOR", sensor(1900.0))
+        await found.publish("home/attic/lamp/status/switch:0", {"apower": 8.5})
+        for source, watts in (("tasmota:home/kitchen/kettle", 1900.0), ("shelly:home/attic/lamp/switch:0", 8.5)):
+            await found.until(partial(_is, partial(found.watts, source), watts))
         await found.until(lambda: found.watts() == 62.0 and found.watts("shelly1:p/relay:0") == 7.5)
         plug = found.plug("tasmota:plug1")
         assert plug is not None and plug.available is True

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from protocol.errors import MalformedError
 from protocol.text import is_line
 from storage.records.codec import MAX_BATCH_BYTES
+from storage.records.database import Database, database_url
 from storage.records.fold import Folded
 from storage.records.interface import (
     NOTHING,
@@ -25,6 +26,7 @@ from storage.records.interface import (
 )
 from storage.records.journal import Journal
 from storage.records.memory import MemoryRecords
+from tests.ports.postgresql import PostgreSQL, running_postgresql
 from tests.ports.record_samples import ENTRIES, FACTS, Both, Entry, Moved, Paid, append, append_each, entries_of
 
 Seen = tuple[Entry, ...]
@@ -62,11 +64,25 @@ def _rig(kind: str, folder: Path) -> Rig:
     return Rig(lambda: memory) if kind == "memory" else Rig(lambda: Journal(folder / "journal"))
 
 
-@pytest.fixture(params=["memory", "journal"])
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[PostgreSQL]:
+    with running_postgresql() as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "journal", "sqlite", "postgresql"])
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
-    made = _rig(request.param, tmp_path)
-    yield made
-    made.records.close()
+    if request.param in ("memory", "journal"):
+        made = _rig(request.param, tmp_path)
+        yield made
+        made.records.close()
+        return
+    server: PostgreSQL | None = request.getfixturevalue("postgresql") if request.param == "postgresql" else None
+    url = server.url if server else database_url(f"sqlite:///{tmp_path}/records.sqlite3")
+    with Database(url) as database:
+        made = Rig(lambda: database.records(request.node.nodeid[-150:]))
+        yield made
+        made.records.close()
 
 
 def test_entries_come_back_as_they_were_in_their_order(rig: Rig) -> None:
@@ -187,7 +203,8 @@ def test_a_fold_follows_what_others_append(rig: Rig) -> None:
     assert one.state == FACTS
     assert two.change(lambda seen: Change((Moved(len(seen)),))) == (*FACTS, Moved(4))
     assert one.change(lambda seen: Change((Moved(len(seen)),))) == (*FACTS, Moved(4), Moved(5))
-    assert two.state == _folded(rig.open()).state == one.state
+    newest = two.state
+    assert newest == one.state == _folded(rig.open()).state
 
 
 def test_a_decision_may_be_nothing_or_an_error(rig: Rig) -> None:

@@ -25,6 +25,14 @@ Place = tuple[str, str]  # device and channel
 _ALL: Final = """
 SELECT device, channel, id, power_unit, energy_unit, watts, row_at, seen, clock, stamp, counter, counter_at FROM plugs
 """
+_UNIT: Final = {
+    Quantity.POWER: "UPDATE plugs SET power_unit = ? WHERE id = ?",
+    Quantity.ENERGY: "UPDATE plugs SET energy_unit = ? WHERE id = ?",
+}
+_ABOUT: Final = """
+UPDATE devices SET name = coalesce(nullif(?, ''), name), manufacturer = coalesce(nullif(?, ''), manufacturer),
+    model = coalesce(nullif(?, ''), model) WHERE device = ?
+"""
 
 
 class Arrivals:
@@ -100,8 +108,7 @@ class Arrivals:
         if number is None:
             return
         if self._units.get((number, one.quantity)) != one.unit:
-            column = "power_unit" if one.quantity == Quantity.POWER else "energy_unit"
-            self._connection.execute(f"UPDATE plugs SET {column} = ? WHERE id = ?", (one.unit, number))  # noqa: S608
+            self._connection.execute(_UNIT[one.quantity], (one.unit, number))
             self._units[number, one.quantity] = one.unit
         step = (holding.power if one.quantity == Quantity.POWER else holding.energy)(self._held[number], one, now)
         self._apply(number, step)
@@ -122,12 +129,7 @@ class Arrivals:
     def _described(self, one: Description) -> None:
         """What is said later counts, what is not said does not."""
         if self._known(one.device):
-            for column, text in (("name", one.name), ("manufacturer", one.manufacturer), ("model", one.model)):
-                if text:
-                    self._connection.execute(
-                        f"UPDATE devices SET {column} = ? WHERE device = ?",  # noqa: S608 one of three names
-                        (text, one.device),
-                    )
+            self._connection.execute(_ABOUT, (one.name, one.manufacturer, one.model, one.device))
 
     def _known(self, device: str) -> bool:
         if device not in self._devices:

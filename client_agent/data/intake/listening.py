@@ -34,6 +34,7 @@ class Listening:
         self._states: list[Any] = []
         self._wanted: dict[str, set[int]] = {}
         self._full = False
+        self._begun = False  # since the last connection, as far as the readings know
 
     @property
     def waiting(self) -> int:
@@ -42,7 +43,8 @@ class Listening:
 
     def connected(self, now: int) -> tuple[str, ...]:
         """What to subscribe to at first. What the last connection announced is announced again."""
-        self._readings.begin(now)
+        self._begun = False
+        self.save(now)
         self._states = [one.start for one in self._conventions]
         self._wanted = {}
         return tuple(sorted({each for one in self._conventions for each in one.filters}))
@@ -83,10 +85,10 @@ class Listening:
         waiting, self._waiting = self._waiting, []
         try:
             try:
-                self._readings.add(waiting, now)
+                self._store(waiting, now)
             except ReadingsFullError:
                 self._readings.tidy(now)
-                self._readings.add(waiting, now)
+                self._store(waiting, now)
         except ReadingsFullError as error:
             lost = sum(one.count if isinstance(one, Refused) else 1 for _, one in waiting)
             self._waiting = [(now, Refused(Refusal.NO_ROOM, count=lost))] if lost else []
@@ -97,6 +99,12 @@ class Listening:
         if self._full:
             self._tell("there is room again")
         self._full = False
+
+    def _store(self, waiting: Sequence[tuple[int, Finding]], now: int) -> None:
+        if not self._begun:
+            self._readings.begin(now)
+            self._begun = True
+        self._readings.add(waiting, now)
 
     def lost(self, now: int) -> None:
         """The broker is gone: what plugs draw is not known until it is back."""

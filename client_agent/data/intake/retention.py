@@ -9,7 +9,12 @@ ALIVE: Final = "alive"  # when somebody listened last
 TIDIED: Final = "tidied"
 DAY: Final = 24 * 3600
 _MOST_AT_ONCE: Final = 2 * DAY
-_OF_PLUGS: Final = ("readings", "energy", "windows", "purposes")
+_OF_A_PLUG: Final = (
+    "DELETE FROM readings WHERE plug = ?",
+    "DELETE FROM energy WHERE plug = ?",
+    "DELETE FROM windows WHERE plug = ?",
+    "DELETE FROM purposes WHERE plug = ?",
+)
 
 
 def moment(connection: sqlite3.Connection, name: str) -> int | None:
@@ -36,8 +41,8 @@ def shrink(connection: sqlite3.Connection, keep_days: int, now: int) -> None:
 
 def delete_plug(connection: sqlite3.Connection, plug: int) -> None:
     """With all that was measured by it and made of it."""
-    for table in _OF_PLUGS:
-        connection.execute(f"DELETE FROM {table} WHERE plug = ?", (plug,))  # noqa: S608 one of four names
+    for statement in _OF_A_PLUG:
+        connection.execute(statement, (plug,))
     connection.execute("DELETE FROM progress WHERE appliance IN (SELECT id FROM appliances WHERE plug = ?)", (plug,))
     connection.execute("DELETE FROM appliances WHERE plug = ?", (plug,))
     connection.execute("UPDATE plugs SET same_as = NULL WHERE same_as = ?", (plug,))

@@ -19,6 +19,7 @@ from client_agent.data.intake.findings import (
     refused,
     usable_topic,
 )
+from client_agent.data.intake.patterns import ANY, parse_pattern
 from client_agent.data.intake.quantities import Moment, instant, measured, parsed_object, text_of
 from protocol.errors import MalformedError
 
@@ -27,6 +28,7 @@ _FIRST_ONLINE: Final = re.compile(r"shellies/(?P<id>[^/]+)/online")
 _COMPONENT: Final = re.compile(r"(?:switch|pm1):\d{1,2}", re.ASCII)
 _WORDS: Final = {"true": True, "false": False}
 _FIRST_UNITS: Final = {"power": (Quantity.POWER, "W"), "energy": (Quantity.ENERGY, "Wmin")}
+_STATUS, _NOTICE, _ONLINE = "status/", "events/rpc", "online"
 _NOTICES: Final = frozenset({"NotifyStatus", "NotifyFullStatus"})
 
 Known = Mapping[tuple[str, str], Mapping[str, Any]]  # the last state of each component, of device and component
@@ -59,31 +61,34 @@ def _first(message: Message) -> tuple[Finding, ...]:
     return refused(Refusal.TOPIC)
 
 
-def shelly() -> Convention[Known]:
-    """From the second generation on: W, and Wh. A prefix is one level, as it is by default."""
-    return Convention("shelly", ("+/status/+", "+/events/rpc", "+/online"), {}, _later, _later_device)
+def shelly(prefix: str = ANY) -> Convention[Known]:
+    """From the second generation on: W, and Wh. ``prefix``: the MQTT prefix of one plug, or of several with ANY for
+    a level in which they differ. Raises MalformedError for what is no prefix."""
+    pattern = parse_pattern(prefix, prefixed=False)
+
+    def device_of(topic: str) -> str | None:
+        name, _, rest = pattern.split(topic) or ("", "", "")
+        of_power = rest == _NOTICE or (rest.startswith(_STATUS) and _COMPONENT.fullmatch(rest.removeprefix(_STATUS)))
+        return device_named("shelly", name) if of_power else None
+
+    def read(message: Message, known: Known) -> Heard[Known]:
+        split = pattern.split(message.topic)
+        if split is None:
+            return Heard(refused(Refusal.TOPIC), known)
+        return _later(device_named("shelly", split[0]), split[2], message, known)
+
+    filters = (pattern.filter("", f"{_STATUS}+"), pattern.filter("", _NOTICE), pattern.filter("", _ONLINE))
+    return Convention("shelly", filters, {}, read, device_of)
 
 
-def _later_device(topic: str) -> str | None:
-    parts = topic.split("/")
-    if len(parts) != 3 or not parts[0]:
-        return None
-    of_power = parts[1:] == ["events", "rpc"] or (parts[1] == "status" and _COMPONENT.fullmatch(parts[2]))
-    return device_named("shelly", parts[0]) if of_power else None
-
-
-def _later(message: Message, known: Known) -> Heard[Known]:
-    if not usable_topic(message.topic):
-        return Heard(refused(Refusal.TOPIC), known)
-    prefix, _, rest = message.topic.partition("/")
-    device = device_named("shelly", prefix)
+def _later(device: str, rest: str, message: Message, known: Known) -> Heard[Known]:
     try:
-        if rest == "online":
+        if rest == _ONLINE:
             return Heard(_online(device, message.payload), known)
-        if rest == "events/rpc":
+        if rest == _NOTICE:
             return _notice(device, message, known)
-        if rest.startswith("status/"):
-            component = rest.removeprefix("status/")
+        if rest.startswith(_STATUS):
+            component = rest.removeprefix(_STATUS)
             if not _COMPONENT.fullmatch(component):
                 return Heard((), known)  # Wi-Fi, inputs and the like
             return _states(device, {component: parsed_object(message.payload)}, Moment(), message.retained, {}, known)

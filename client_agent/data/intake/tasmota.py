@@ -14,42 +14,42 @@ from client_agent.data.intake.findings import (
     Refusal,
     device_named,
     refused,
-    usable_topic,
 )
+from client_agent.data.intake.patterns import PREFIX, TOPIC, parse_pattern
 from client_agent.data.intake.quantities import instant, measured, parsed_object, text_of
 from protocol.errors import MalformedError
 
 _SENSORS: Final = {("tele", "SENSOR"): None, ("stat", "STATUS8"): "StatusSNS", ("stat", "STATUS10"): "StatusSNS"}
-_LAST_WILL: Final = {"Online": True, "Offline": False}
+_WILL: Final = ("tele", "LWT")
+_WORDS: Final = {"Online": True, "Offline": False}
+USUAL: Final = f"{PREFIX}/{TOPIC}/"  # Tasmota's FullTopic, unless its owner sets another one
 
 
-def tasmota() -> Convention[None]:
-    return Convention("tasmota", ("tele/+/SENSOR", "stat/+/STATUS8", "tele/+/LWT"), None, _read, _device_of)
+def tasmota(full_topic: str = USUAL) -> Convention[None]:
+    """Raises MalformedError for what is no FullTopic."""
+    pattern = parse_pattern(full_topic, prefixed=True)
+    filters = tuple(pattern.filter(*place) for place in (*_SENSORS, _WILL))
+
+    def device_of(topic: str) -> str | None:
+        name, prefix, ending = pattern.split(topic) or ("", "", "")
+        return device_named("tasmota", name) if (prefix, ending) in _SENSORS else None
+
+    def read(message: Message, state: None) -> Heard[None]:
+        split = pattern.split(message.topic)
+        return Heard(refused(Refusal.TOPIC) if split is None else _found(*split, message.payload), None)
+
+    return Convention("tasmota", filters, None, read, device_of)
 
 
-def _device_of(topic: str) -> str | None:
-    parts = topic.split("/")
-    if len(parts) != 3 or not parts[1] or (parts[0], parts[2]) not in _SENSORS:
-        return None
-    return device_named("tasmota", parts[1])
-
-
-def _read(message: Message, state: None) -> Heard[None]:
-    return Heard(_found(message), None)
-
-
-def _found(message: Message) -> tuple[Finding, ...]:
-    parts = message.topic.split("/")
-    if not usable_topic(message.topic) or len(parts) != 3 or not parts[1]:
-        return refused(Refusal.TOPIC)
-    device, place = device_named("tasmota", parts[1]), (parts[0], parts[2])
+def _found(name: str, prefix: str, ending: str, payload: bytes) -> tuple[Finding, ...]:
+    device, place = device_named("tasmota", name), (prefix, ending)
     try:
-        if place == ("tele", "LWT"):
-            word = _LAST_WILL.get(text_of(message.payload))
+        if place == _WILL:
+            word = _WORDS.get(text_of(payload))
             return refused(Refusal.MALFORMED, device) if word is None else (Availability(device, word),)
         if place not in _SENSORS:
             return refused(Refusal.TOPIC)
-        content = parsed_object(message.payload)
+        content = parsed_object(payload)
     except MalformedError:
         return refused(Refusal.MALFORMED, device)
     within = _SENSORS[place]

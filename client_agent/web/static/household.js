@@ -14,10 +14,10 @@
     });
   }
 
-  document.addEventListener("notice", async () => {
+  document.addEventListener("notice", async (event) => {
     if (!able || Notification.permission !== "granted" || document.visibilityState === "visible") return;
     const page = await fetch("/notices", {headers: {accept: "text/html"}});
-    const text = new DOMParser().parseFromString(await page.text(), "text/html").querySelector("ul.rows a");
+    const text = new DOMParser().parseFromString(await page.text(), "text/html").querySelector(`#notice-${Number(JSON.parse(event.detail.data).place)} a`);
     const registration = await ready;
     if (text && registration) registration.showNotification("Hearth", {body: text.textContent, icon: "/static/hearth.svg", tag: text.textContent});
   });

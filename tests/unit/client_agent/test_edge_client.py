@@ -20,6 +20,7 @@ from client_agent.edge_client import (
     NextRound,
     TaskEnded,
 )
+from client_agent.sent_requests import Asked
 from protocol.canonical import encode
 from protocol.errors import HearthError
 from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation
@@ -269,3 +270,16 @@ def test_an_answer_that_drips_is_given_up(part: str) -> None:
         with pytest.raises(EdgeUnavailableError):
             client.next_round(1, 2, 0)
         client.close()
+
+
+def test_every_request_is_counted_by_kind_with_its_bytes() -> None:
+    """Attempts that fail as well: their bytes have left."""
+    heard = list[tuple[Asked, int]]()
+    client = EdgeClient(("http://one", "http://two"), tally=lambda kind, size: heard.append((kind, size)))
+    client._http = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: httpx2.Response(500)))
+    for ask in (lambda: client.submit(1, 1, SUBMISSION), lambda: client.next_round(1, 0, 0)):
+        with pytest.raises(EdgeUnavailableError):
+            ask()
+    assert [kind for kind, _ in heard] == [Asked.COMMITMENT] * 2 + [Asked.NEXT_ROUND] * 2
+    assert sum(size for _, size in heard) == client.bytes_sent
+    assert heard[0][1] > len(encode(SUBMISSION)) > heard[2][1] > 0

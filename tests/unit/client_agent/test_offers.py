@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from client_agent.offer_book import OfferBook
 from client_agent.offers import DataFacts, Offer, Reason, Seeker, data_facts
 from client_agent.privacy.ledger import HOME, DataUse, Spending
 from protocol.identifiers import Address
+from protocol.messages.chain import Standing
 from protocol.messages.learning import MICRO
 from protocol.messages.task import TaskSpec
 from protocol.model.dataset import Examples
@@ -92,15 +94,55 @@ def test_each_check_of_the_household_is_an_obstacle_of_its_own() -> None:
         (seeker(spending=spent), {Reason.PRIVACY}),
         (seeker(spending=spent, data_set="other"), set()),
         (seeker(data=replace(FITTING, shape=(7,))), {Reason.DATA}),
-        (seeker(data=replace(FITTING, classes=4)), {Reason.DATA}),
-        (seeker(data=replace(FITTING, classes=None)), {Reason.DATA}),
+        (seeker(data=replace(FITTING, classes=4)), {Reason.LABELS}),
+        (seeker(data=replace(FITTING, classes=None)), {Reason.LABELS}),
         (seeker(data=replace(FITTING, examples=0)), {Reason.EXAMPLES}),
-        (seeker(data=replace(FITTING, examples=2**25)), {Reason.EXAMPLES}),
+        (seeker(data=replace(FITTING, examples=2**25)), {Reason.TOO_MANY}),
     ):
         (offer,) = look(directory, who)
         assert reasons(offer) == expected
     (offer,) = look(directory, seeker(policy=strangers))
     assert offer.obstacles[0].line == "trust.authorities"
+
+
+def test_an_obstacle_has_what_its_line_says_in_any_language() -> None:
+    directory = Directory()
+    directory.post(directory.spec())
+    policy = sample_policy()
+    narrow = replace(policy.privacy, task_epsilon=MICRO // 2)
+    strict = replace(policy, privacy=narrow, cohort=replace(policy.cohort, min_clients=9_000))
+    (offer,) = look(directory, seeker(policy=strict))
+    spec = cast(TaskSpec, offer.terms)
+    assert [(one.reason, one.line, dict(one.facts)) for one in offer.obstacles] == [
+        (Reason.POLICY, "privacy.task_epsilon", {"asked": "20", "allowed": "at most 0.5"}),
+        (Reason.POLICY, "cohort.min_clients", {"asked": str(spec.cohort.min_clients), "allowed": "at least 9000"}),
+    ], "every line of the policy, not the first alone"
+    for data, facts in (
+        (replace(FITTING, shape=(3, 7)), {"asked": "6", "yours": "3 x 7"}),
+        (replace(FITTING, classes=4), {"most": 2, "yours": 3}),
+        (replace(FITTING, classes=None), {"most": 2}),
+        (replace(FITTING, examples=2**25), {"most": spec.schedule.max_examples, "yours": 2**25}),
+        (replace(FITTING, examples=0), {}),
+    ):
+        (offer,) = look(directory, seeker(data=data))
+        assert [dict(one.facts) for one in offer.obstacles] == [facts]
+
+
+def test_a_task_that_is_full_or_admits_others_says_so_in_numbers() -> None:
+    directory = Directory()
+    spec = directory.spec()
+    known = replace(spec, reputation=replace(spec.reputation, admission=5))
+    directory.post(known)
+    book = OfferBook(directory.ledger, directory.store)
+    view, standing = directory.ledger.task(1), Standing(2, directory.time, 0, 7)
+    with patch.object(directory.ledger, "standing", lambda _: standing):
+        (offer,) = book.look(seeker())
+    assert [(one.reason, one.facts) for one in offer.obstacles] == [(Reason.REPUTATION, {"yours": 2, "least": 5})]
+    full = replace(view, enrolled=view.max_clients)
+    with patch.object(directory.ledger, "task", lambda _: full):
+        (offer,) = book.look(seeker())
+    most = view.max_clients
+    assert [(one.reason, one.facts) for one in offer.obstacles] == [(Reason.FULL, {"enrolled": most, "most": most})]
 
 
 def test_a_spec_that_cannot_be_read_is_told_and_hides_no_other_task() -> None:
@@ -127,7 +169,8 @@ def test_titles_are_shown_as_text_of_one_line() -> None:
     directory = Directory()
     directory.post(directory.spec(title="free money \u202etxt"))
     (offer,) = look(directory, seeker())
-    assert "\u202e" not in offer.title and reasons(offer) == {Reason.SPEC}
+    assert "\u202e" not in offer.title and reasons(offer) == {Reason.UNRUNNABLE}
+    assert offer.obstacles[0].line == "task.title"
 
 
 @pytest.mark.parametrize(("opened", "first"), [(0, 1), (1, 3), (2, 3)])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client_agent.place import AccountBoundError, EnrolmentOverError, ReputationError, require_place
+from client_agent.place import AccountBoundError, EnrolmentOverError, ReputationError, TaskFullError, require_place
 from protocol.errors import HearthError
 from protocol.messages.chain import Standing
 from protocol.messages.submission import Enrolment
@@ -29,7 +29,7 @@ OWN = (b"\x01" * 32,)  # envelopes of this phone
 OTHER, TASK = 1, 2  # the account worked for the first, or does, and wants to enrol for the second
 SPEC = sample_spec()
 REASONS = {
-    "EnrolmentClosed": EnrolmentOverError,
+    "EnrolmentClosed": TaskFullError,  # nothing else closes it here
     "ReputationPending": AccountBoundError,
     "ReputationWrong": ReputationError,
 }

@@ -91,7 +91,7 @@ def test_a_mechanism_without_a_guarantee_is_recorded_as_such() -> None:
     spending = ledger.spending()
     assert spending.without_guarantee(HOME) == 1
     assert spending.figure(HOME, 5) == charge_of(1).figure
-    assert "1 rounds without a guarantee are not in it" in next(iter(lines_of(spending, LIMITS)))
+    assert "it leaves out 1 round without a guarantee" in next(iter(lines_of(spending, LIMITS)))
 
 
 def test_rounds_of_one_enrolment_may_differ_in_steps_and_pay_one_choice() -> None:
@@ -136,7 +136,7 @@ def test_the_budget_is_shown_by_data_set_and_task() -> None:
     total, first, second = lines_of(ledger.spending(), LIMITS)
     one, two = (charge_of(rounds).figure for rounds in (1, 2))
     assert total == f"home: {two}; of epsilon 40.000 that all tasks together may cost"
-    assert first.startswith("  task 1 of ledger 0x") and first.endswith(f": 1 rounds, {one}")
+    assert first.startswith("  task 1 of ledger 0x") and first.endswith(f": 1 round, {one}")
     assert second.startswith("  task 2 of ledger 0x")
 
 

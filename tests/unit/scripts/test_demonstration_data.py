@@ -65,6 +65,8 @@ def test_appliances_are_tested_that_nobody_has_and_plugs_are_never_shared() -> N
     assert {kind for kind, _ in tested} == set(range(10)) == set(labels.tolist())
     plugs = [{plug for _, plug in household} for household in households]
     assert sum(map(len, plugs)) == len(set().union(*plugs))
+    named = [{(one.kind, int(one.plug)) for one in own} for own in (*dealt.plugs, dealt.unseen)]
+    assert named == [*households, tested], "whose plugs they are is told"
     assert dealt == households_of("appliances", 4)
     with pytest.raises(DataMissingError, match="appliances: 6 plugs cannot give 7 households one each; --clients"):
         households_of("appliances", 7)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
 
 from protocol.canonical import encode
+from protocol.domain import parse_domain
 from protocol.identifiers import sha256, to_hex
 from protocol.invitation import parse_invitation
 from protocol.model.initialization import initial_parameters
@@ -19,6 +22,7 @@ from protocol.model.layout import Layout
 from protocol.round.planning import terms_of
 from scripts.cli import main
 from storage.content.open_store import open_store
+from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.keystore import write_keystore
 from storage.ledger.signer import Signer
 from tests.ports.chains import running_chain
@@ -70,6 +74,11 @@ class Commands:
         told = "\n".join(line for line in printed.err.splitlines() if "machine's clock" not in line)
         return int(ended.value.code or 0), printed.out, told
 
+    def transactions(self) -> object:
+        """The chain's last block: each transaction makes one."""
+        provider = EthereumReader(self.url, parse_domain(self.ledger).ledger).provider
+        return provider.make_request("eth_blockNumber", [])["result"]
+
     @property
     def where(self) -> list[str]:
         return ["--rpc-url", self.url, "--store", str(self.store)]
@@ -101,16 +110,38 @@ def test_an_invitation_is_printed_and_drawn_once_it_was_checked(commands: Comman
 
 
 def test_tasks_for_this_household_on_a_narrow_terminal(commands: Commands) -> None:
+    """Chain and content are read, and no edge server: nobody listens at EDGE."""
     asked = ["tasks", *commands.where, "--ledger", commands.ledger, "--household", str(commands.home)]
     code, printed, _ = commands.run(*asked, "--json", str(commands.folder / "json"))
     (offer,) = json.loads((commands.folder / "json").read_bytes())
     assert (code, offer["qualifies"], offer["task"], offer["title"]) == (0, True, 1, "warm rooms"), offer
     assert "warm rooms" in printed and f"{offer['reward']:,} wei" in printed and "epsilon" in offer["privacy"]
+    assert "the ledger has no URL of its edge server" in printed and offer["invitation"] is None
+    assert commands.run(*asked, "--edge", f"{EDGE}/")[1].splitlines()[-1] == f"task 1: hearth join {commands.link}"
+    (known := commands.home / "tasks" / "1").mkdir(parents=True)
+    (known / "invitation").write_text(f"{commands.link}\n")
+    assert commands.run(*asked)[1].splitlines()[-1] == f"task 1: hearth join {commands.link}", "of its server before"
     (commands.home / "policy.toml").unlink()
     code, printed, _ = commands.run(*asked)
     assert (code, printed.splitlines()[0]) == (0, "no open task is for this household") and "--all" in printed
     code, printed, _ = commands.run(*asked, "--all")
     assert code == 0 and "task 1 is not for this household (policy)" in printed
+
+
+def test_looking_for_tasks_asks_the_chain_alone_and_sends_nothing(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, connect = set[object](), socket.socket.connect
+
+    def recorded(own: socket.socket, address: Any) -> None:
+        reached.add(f"http://{address[0]}:{address[1]}")
+        connect(own, address)
+
+    before = commands.transactions()
+    monkeypatch.setattr(socket.socket, "connect", recorded)
+    asked = ["tasks", *commands.where, "--ledger", commands.ledger, "--household", str(commands.home), "--edge", EDGE]
+    assert commands.run(*asked)[0] == 0
+    assert (reached, commands.transactions()) == ({commands.url}, before)
 
 
 @pytest.mark.parametrize("words", [["join"], ["agent", "join"]])

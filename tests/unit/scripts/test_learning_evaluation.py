@@ -15,7 +15,7 @@ from protocol.model.dataset import decode_labelled
 from protocol.model.evaluation import count_correct
 from scripts.demonstration.data import MINIMUM_EXAMPLES, households_of
 from scripts.demonstration.data_folder import data_folder
-from scripts.demonstration.presets import DIGITS_EXAMPLES
+from scripts.demonstration.presets import digits_terms
 from scripts.evaluate import learning
 from scripts.evaluate.centralised import train_together
 from tests.unit.client_agent.scene_learning import CLASSES, CONVOLUTION, DEEP, LINEAR
@@ -72,7 +72,7 @@ def test_households_are_uneven_and_the_same_every_time() -> None:
     counts = [len(decode_labelled(household)[1]) for household in dealt.households]
     assert min(counts) >= MINIMUM_EXAMPLES
     assert max(counts) > 2 * min(counts)
-    assert abs(np.mean(counts) - DIGITS_EXAMPLES) < 1
+    assert abs(np.mean(counts) - digits_terms()[1].optimiser.reference_count) < 1
 
 
 def test_missing_data_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

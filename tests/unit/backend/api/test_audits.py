@@ -39,16 +39,18 @@ class Auditing:
 
     def __init__(self, folder: Path) -> None:
         self.answers: list[bytes | HearthError] = []
+        self.evidence = b"{}"
         self.go = threading.Semaphore(0)
         self.begun = threading.Semaphore(0)
         self.runs = AuditRuns(folder, self.audit, lambda: NOW)
 
-    def audit(self, task: int) -> bytes:
+    def audit(self, task: int, evidence: Path) -> bytes:
         self.begun.release()
         assert self.go.acquire(timeout=PATIENCE)
         answer = self.answers.pop(0)
         if isinstance(answer, HearthError):
             raise answer
+        evidence.write_bytes(self.evidence)
         return answer
 
     def finish(self, answer: bytes | HearthError) -> None:
@@ -135,6 +137,40 @@ def test_old_runs_are_forgotten(tmp_path: Path) -> None:
     assert [run.audit for run in auditing.runs.runs(1)] == list(range(MOST_KEPT + 2, 2, -1))
 
 
+def test_evidence_is_a_file_of_its_own(tmp_path: Path) -> None:
+    auditing = Auditing(tmp_path)
+    api = Api(played().scene, ApiOptions(audits=auditing.runs))
+    where = "/api/v1/tasks/1/audits/1/evidence"
+    auditing.evidence = b'{"entries":[]}' * 50_000  # several pieces
+    auditing.runs.start(1)
+    assert api.client.get(where).json()["code"] == "E_NOT_FOUND", "nothing of a run that goes on"
+    auditing.finish(told())
+    found = api.client.get(where)
+    assert found.content == auditing.evidence and found.headers["content-type"] == "application/json"
+    assert 'filename="task-1-audit-1-evidence.json"' in found.headers["content-disposition"]
+    assert api.client.get(where, headers={"If-None-Match": found.headers["etag"]}).status_code == 304
+    assert api.client.get("/api/v1/tasks/1/audits/1").json()["evidence_bytes"] == len(auditing.evidence)
+    assert api.client.get("/api/v1/tasks/1/audits").json()["items"][0]["evidence_bytes"] == len(auditing.evidence)
+    for path in ("/api/v1/tasks/1/audits/2/evidence", "/api/v1/tasks/2/audits/1/evidence"):
+        assert api.client.get(path).status_code == 404
+
+
+def test_evidence_goes_with_its_audit_and_when_there_is_no_room(tmp_path: Path) -> None:
+    auditing = Auditing(tmp_path)
+    (tmp_path / ".partial-left").write_bytes(b"by a kill")
+    auditing.runs = AuditRuns(tmp_path, auditing.audit, lambda: NOW)
+    for _ in range(MOST_KEPT + 2):
+        auditing.runs.start(1)
+        auditing.finish(told())
+    assert len(list(tmp_path.iterdir())) == 2 * MOST_KEPT
+    with mock.patch("backend.api.audit_runs.MOST_EVIDENCE_BYTES", 3 * len(auditing.evidence)):
+        auditing.runs.start(2)
+        auditing.finish(told())
+    kept = [run.audit for task in (1, 2) for run in auditing.runs.runs(task) if run.evidence_bytes is not None]
+    assert kept == [MOST_KEPT + 2, MOST_KEPT + 1, 1], "the last ones"
+    assert len(list(auditing.runs.runs(1))) == MOST_KEPT, "results stay"
+
+
 def test_a_result_that_is_too_long_is_cut() -> None:
     with mock.patch("backend.api.audit_runs.MOST_FINDINGS", 1):
         found = result_of(told(VerificationError("one"), VerificationError("other")))
@@ -144,7 +180,7 @@ def test_a_result_that_is_too_long_is_cut() -> None:
 def test_a_damaged_file_is_no_audit(tmp_path: Path) -> None:
     (tmp_path / "task-1-audit-1.json").write_bytes(b"{")
     with pytest.raises(RequestError, match="no audit 1"):
-        AuditRuns(tmp_path, lambda _: b"", lambda: NOW).run(1, 1)
+        AuditRuns(tmp_path, lambda _, __: b"", lambda: NOW).run(1, 1)
 
 
 def test_what_is_no_result_is_refused() -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.api.directory import BOARD_SECONDS, DriverDirectory
 from backend.api.news import event_id, kind_of, known_to, last_id, news_since
+from protocol.canonical import encode
 from protocol.messages.chain import Claimed, Event, RoundOpened, TaskPosted
+from protocol.round.planning import terms_of
 from tests.unit.backend.api.scene_api import enrolling, played
 from tests.unit.backend.api.serving import serving
 
@@ -80,6 +84,70 @@ def test_a_stream_that_does_not_end_keeps_no_server() -> None:
         opened = server.stream(PATH)
         opened.until(b"event: state\n")
         assert server.stop()
+
+
+ALL = "/api/v1/events"
+
+
+def test_a_stream_of_all_tasks_begins_with_their_number_and_tells_what_happens() -> None:
+    api = enrolling()
+    with serving(api.app) as server:
+        opened = server.stream(ALL)
+        first = opened.until(b"retry: ")
+        assert b'event: tasks\ndata: {"tasks":1}' in first
+        api.scene.announced(1)
+        assert b"event: roster_posted" in opened.until(b"event: round_opened\n")
+        summary = json.loads(opened.until(b"event: state\n") and opened.until(b"\n").removeprefix(b"data: "))
+        assert (summary["task"], summary["rounds"]) == (1, 1)
+
+
+def test_a_task_that_is_posted_is_news() -> None:
+    api = enrolling()
+    with serving(api.app) as server:
+        opened = server.stream(ALL)
+        opened.until(b'"tasks":1')
+        spec = replace(api.scene.spec, title="another one")
+        api.scene.store.put(encode(spec))
+        api.scene.bank.post_task(terms_of(spec), spec.budget())
+        api.scene.step()
+        opened.until(b"event: task_posted\n")
+        opened.until(b'"tasks":2')
+        assert b'"task":2' in opened.until(b"retry: ") + opened.until(b"retry: ")
+
+
+def test_who_comes_back_to_all_tasks_misses_nothing() -> None:
+    api = played()
+    events = api.scene.driver.tasks()[1].events  # type: ignore[index]
+    with serving(api.app) as server:
+        found = read(server.stream(f"{ALL}?since=start").until(b"event: state\n"))
+        assert [place for _, place, _ in found[: len(events)]] == [event_id(event) for event in events]
+        found = read(server.stream(ALL, f"Last-Event-ID: {event_id(events[4])}").until(b"event: state\n"))
+        assert [place for _, place, _ in found[:-1]] == [event_id(event) for event in events[5:]]
+        lost = read(server.stream(ALL, "Last-Event-ID: 7-7-abcd").until(b"event: state\n"))
+        assert (lost[0][0], lost[0][2], lost[1][0]) == ("reorganised", {"task": None, "block": 0}, kind_of(events[0]))
+        present = server.stream(ALL, f"Last-Event-ID: {event_id(events[-1])}").until(b"retry: ")
+        assert b"event: tasks" in present, "and nothing else"
+
+
+def test_a_server_that_is_starting_has_no_stream_of_all_tasks() -> None:
+    api = enrolling()
+    with mock.patch.object(api.scene.driver, "tasks", return_value=None):
+        answer = api.client.get(ALL)
+    assert (answer.status_code, answer.json()["code"]) == (503, "E_STARTING")
+
+
+def test_all_who_follow_all_tasks_share_one_look_at_them() -> None:
+    api, now = enrolling(), [0.0]
+    directory = DriverDirectory(api.scene.driver, lambda: now[0])
+    with mock.patch.object(api.scene.driver, "tasks", wraps=api.scene.driver.tasks) as tasks:
+        first = directory.board()
+        assert directory.board() is first and tasks.call_count == 1
+        now[0] += BOARD_SECONDS
+        assert directory.board() is first, "nothing has changed"
+        api.scene.announced(1)
+        now[0] += BOARD_SECONDS
+        assert directory.board() is not first
+    assert [event.block for event in first.events] == sorted(event.block for event in first.events)
 
 
 def chain(numbers: list[int]) -> tuple[Event, ...]:

@@ -21,6 +21,7 @@ from tests.unit.backend.api.scene_api import played
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\n" + "W" * 60
 COIN = 10**18
+INVITATION = f"hearth:31337:0x{'5f' * 20}@7/1/0x{'9e' * 32}?edge=https://tasks.example"
 NAMES = ("Fridge compressor fault", "Washer cycle recommender", "Heat pump defrost timing", "Kettle scale detection")
 
 
@@ -87,7 +88,7 @@ class Many:
             for place in range(3)
         ]
         found["agreed"] = {**found["agreed"], "epsilon_budget_micro": 8_000_000, "ciphertext_bytes": 62_800}
-        return found
+        return {**found, "invitation": INVITATION}
 
     def round(self, number: int) -> dict[str, Any]:
         rounds = answer("rounds")["items"]
@@ -116,8 +117,22 @@ class Many:
                 "decrypt": 2300,
                 "publish": 90,
             },
+            "gas": self.gas(number),
             "lacking": self.lacking,
         }
+
+    def gas(self, number: int) -> dict[str, Any]:
+        """The last round's receipts are still to be read, those of the one before are missing."""
+        steps = {
+            "opened": 110_000,
+            "batched": 90_000,
+            "requested": 60_000,
+            "ended": 170_000 + number,
+            "direct": 250_000,
+        }
+        lacking = {0: "awaited", 1: "missing"}.get(self.rounds - number)
+        total = sum(steps.values()) if lacking is None else None
+        return {**steps, "total": total, "per_update": total and total // 37, "lacking": lacking}
 
     def client(self, number: int) -> dict[str, Any]:
         late, late_more = number % 3 == 0, number % 5 == 0
@@ -141,11 +156,7 @@ class Many:
 
     def authorities(self) -> dict[str, Any]:
         found = answer("authorities")
-        times = [
-            ("2026-11-30T09:00:00Z", None),
-            ("2026-11-30T09:00:00Z", None),
-            ("2026-11-29T09:00:00Z", "E_AUTHORITY"),
-        ]
+        times = [("2026-11-30T09:00:00Z", None)] * 2 + [("2026-11-29T09:00:00Z", "E_AUTHORITY")]
         members = [
             {
                 **found["members"][0],
@@ -168,7 +179,6 @@ class Many:
                 "claim": CHECKS[12],
                 "detail": sentence,
                 "at_fault": "edge server",
-                "sentence": sentence,
             }
             for place, sentence in enumerate(sentences, 1)
         ]
@@ -186,6 +196,7 @@ class Many:
             "omitted": 0,
             "ended": "2026-11-30T09:01:00Z" if done else None,
             "verdict": ("FAIL" if sentences else "PASS") if done else None,
+            "evidence_bytes": 1_234_567 if done else None,
             "checks": checks if done else [],
             "findings": findings,
         }
@@ -209,6 +220,10 @@ class Many:
                 body = {"status": 503, "detail": HOSTILE, "code": self.fail, "type": "about:blank", "title": self.fail}
                 return JSONResponse(body, 503)
             return await call(request)
+
+        @app.get("/api/v1/identity")
+        async def identity() -> Any:
+            return {"address": address(71), "chain_id": 31337, "ledger": address(72), "version": "3"}
 
         @app.get("/api/v1/tasks")
         async def tasks(request: Request) -> Any:
@@ -264,8 +279,9 @@ class Many:
             self.audited(number, state="running")
             return self.runs[number]
 
+        @app.get("/api/v1/events")
         @app.get("/api/v1/tasks/{task}/events")
-        async def events(task: int) -> Any:
+        async def events() -> Any:
             async def said() -> Any:
                 yield "event: state\nid: 0\ndata: {}\n\n"
                 await asyncio.Event().wait()

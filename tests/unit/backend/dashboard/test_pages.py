@@ -12,7 +12,9 @@ from markupsafe import escape
 from backend.api.app import ApiOptions
 from backend.dashboard.app import OF_THE_API, add_dashboard
 from backend.dashboard.frame import LOOPBACK_NAMES, names_of, pages_of
+from backend.dashboard.invitation import picture_of
 from protocol.errors import Party, VerificationError
+from protocol.invitation import parse_invitation
 from tests.unit.backend.api.scene_api import played as played_api
 from tests.unit.backend.api.serving import serving
 from tests.unit.backend.api.test_audits import Auditing, told
@@ -65,6 +67,35 @@ def test_rounds_as_a_table() -> None:
     row, record = dict(zip(head, second, strict=True)), played_api().scene.record(2)
     assert (row["round"], row["state"], row["accepted"]) == ("2", "published", "3")
     assert (row["correct"], row["epsilon"]) == (str(record.correct), record.charge.figure.decimal)
+
+
+def test_gas_stands_beside_seconds_and_bytes() -> None:
+    many = Many(rounds=12)
+    client = many_pages(many)
+    page = text(client, "/tasks/1?lang=en")
+    assert "Uploaded (kB)" in page and "680,010" in page and "Its receipts are being read." in page
+    page = text(client, "/tasks/1/rounds/3?lang=en")
+    assert "680,003" in page and "18,378" in page and "250,000" in page, "together, for each update, of direct ones"
+    assert "The chain gives no receipt" in text(client, "/tasks/1/rounds/11?lang=en")
+    assert "This server reads no receipts." in text(played(), "/tasks/1/rounds/1?lang=en")
+
+
+def test_an_open_task_shows_its_invitation() -> None:
+    _, client = enrolling()
+    page = text(client, "/tasks/1?lang=en")
+    (link,) = re.findall(r'<pre id="invitation-link" tabindex="0">(.*)</pre>', page)
+    invitation = parse_invitation(link)
+    assert (invitation.task, invitation.edge_urls) == (1, (HOST,))
+    picture = client.get("/tasks/1/invitation.svg")
+    assert picture.headers["content-type"] == "image/svg+xml" and picture.content.startswith(b"<svg")
+    assert picture.content == picture_of(link)
+    assert "invitation" not in text(played(), "/tasks/1?lang=en"), "nobody can join any more"
+    assert played().get("/tasks/1/invitation.svg").status_code == 404
+
+
+def test_the_list_of_tasks_hears_of_all() -> None:
+    page = text(played(), "/?lang=en")
+    assert 'hx-sse:connect="/api/v1/events"' in page and "every 10s" not in page
 
 
 def test_before_the_first_round() -> None:
@@ -155,7 +186,9 @@ def test_an_audit_from_the_page(tmp_path: Path) -> None:
     auditing.finish(told(VerificationError("the ciphertext of 0x01 is another one", fault=Party.EDGE_SERVER)))
     page = text(client, "/tasks/1/audits/1?lang=en")
     assert "At fault: the edge server" in page and played_api().scene.spec.edge_server.hex() in page
-    assert "This does not hold: the ciphertext of 0x01 is another one." in page and "hx-trigger" not in page
+    assert "This does not hold:" in page and "the ciphertext of 0x01 is another one." in page
+    assert "hx-trigger" not in page and 'href="/api/v1/tasks/1/audits/1/evidence"' in page
+    assert "--evidence task-1-audit-1-evidence.json" in page and "--ledger 31337:0x1e" in page
     assert "something does not hold" in text(client, "/tasks/1?lang=en")
     file = client.get("/tasks/1/audits/1/file")
     assert file.json()["verdict"] == "FAIL" and "task-1-audit-1.json" in file.headers["content-disposition"]

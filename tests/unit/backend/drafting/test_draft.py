@@ -19,8 +19,6 @@ from backend.drafting.kinds import (
     EPSILON_MICRO,
     HOUR_MINUTES,
     HOURS,
-    appliance_types,
-    digits,
     next_hour,
     own,
 )
@@ -35,7 +33,6 @@ from protocol.task.owner_limits import check_task
 from protocol.task.runnable import check_runnable
 from protocol.task.work import work_of
 from scripts.commands.task_file import TaskFile
-from scripts.demonstration.presets import appliances_terms, digits_terms
 
 PLACE = Place(b"\x0a" * 20, Domain(31337, b"\x0b" * 20), DEFAULT_RULES, 0, 1)
 FIVE = tuple(bytes([number]) * 20 for number in range(1, 6))
@@ -179,10 +176,6 @@ def test_kinds_are_what_households_have() -> None:
         APPLIANCE_TYPES, HOUR_MINUTES, HOURS,
     )  # fmt: skip
     assert next_hour().model.input_shape == (power_windows.LAGS, 1)
-    for kind, (model, learning, _) in ((appliance_types(), appliances_terms()), (digits(), digits_terms())):
-        mechanism = replace(learning.mechanism, noise_multiplier_micro=kind.learning.mechanism.noise_multiplier_micro)
-        assert kind.model == model
-        assert kind.learning == replace(learning, mechanism=mechanism, bayesian=kind.learning.bayesian)
 
 
 def test_gas_is_what_was_measured() -> None:

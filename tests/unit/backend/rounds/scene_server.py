@@ -16,6 +16,7 @@ from backend.rounds.hosted_task import HostedTask
 from backend.rounds.inbox import Inbox
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.performer import Performer
+from backend.rounds.task_leases import TaskLeases
 from protocol.canonical import encode
 from protocol.identifiers import Address
 from protocol.messages.chain import TaskPosted
@@ -71,11 +72,13 @@ class Server:
         self.ledger = chain.ledger(DOMAIN.ledger, signer)
         self.records = MemoryRecords(), MemoryRecords()
         self.censored = frozenset[Address]()
+        self.process: str | None = None  # its name, where another one shares the records
         self.running = False
 
     def start(self) -> None:
         self.journal, self.inbox = EdgeJournal(self.records[0]), Inbox(self.records[1])
-        self.driver = Driver(self.ledger, self.inbox, self._host, Polling(self.ledger, 0.01))
+        leases = None if self.process is None else TaskLeases(self.records[0], self.process)
+        self.driver = Driver(self.ledger, self.inbox, self._host, Polling(self.ledger, 0.01), leases=leases)
         self.running = True
         self.step()
 
@@ -102,6 +105,7 @@ class Server:
     def step(self) -> bool:
         """Looks at the chain, moves every task that is due, relays what waits. False when nothing was due."""
         self.driver.look()
+        self.driver.take_over()
         due = self.driver.due()
         for task in due:
             self.driver.step(task)

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from client_agent.agent import Agent
+from client_agent.attacks.own_phone import Attack, Attacked, attack_phone
 from client_agent.data.intake.findings import Description
 from client_agent.data.intake.readings import Readings
 from client_agent.edge_client import EdgeClient
@@ -24,18 +25,21 @@ from client_agent.journal import AgentJournal
 from client_agent.main import OpenPhone, Owner
 from client_agent.offer_book import OfferBook
 from client_agent.offers import Offer, Seeker
+from client_agent.privacy.held_out import Coins
 from client_agent.privacy.ledger import HOME, PrivacyLedger
+from client_agent.sent_requests import Requests
 from client_agent.web.app import household_app
 from client_agent.web.book import HomeBook, KeptTask
 from client_agent.web.door import Devices
 from client_agent.web.frame import LOOPBACK_NAMES, pages_of
 from client_agent.web.household import Home, Ways
+from client_agent.web.standing import Standing
 from client_agent.web.worker import Progress, Stage
 from protocol.errors import VerificationError
 from protocol.identifiers import to_hex
 from protocol.invitation import Invitation
 from protocol.messages.chain import DEFAULT_RULES, Left, TaskPosted
-from protocol.model.dataset import encode_labelled
+from protocol.model.dataset import decode_examples, encode_labelled
 from protocol.randomness import SeededRandomness
 from storage.ledger.interface import Ledger, LedgerReader
 from storage.records.memory import MemoryRecords
@@ -66,6 +70,7 @@ class PlayedHome:
         self.readings = Readings(folder / "readings.db")
         self.randomness, self.lives = Counting(), 0
         self.trouble: Exception | None = None  # when the phone's folder is opened
+        self.requests = Requests(None, lambda: 0.0)
         self.open()
 
     def open(self) -> None:
@@ -77,7 +82,7 @@ class PlayedHome:
             book=HomeBook(self.records),
             privacy=PrivacyLedger(lambda: self.spent),
             store=self.server.store,
-            ways=Ways(self._phone, self._leave, self._verify, self._look),
+            ways=Ways(self._phone, self._leave, self._verify, self._look, self._attack),
             readings=self.readings,
             files=(self.data,),
             edges=(EDGE_URL,),
@@ -148,7 +153,7 @@ class PlayedHome:
             agree=owner.agree,
             show=owner.show,
         )
-        yield OpenPhone(agent, [])
+        yield OpenPhone(agent, [], self.requests)
 
     def _leave(self, _: KeptTask, tell: Callable[[str], None]) -> None:
         self.server.chain.mine(Left, client=PHONE.address, signature=bytes(65))
@@ -159,6 +164,12 @@ class PlayedHome:
             raise VerificationError(f"the invitation says that the spec is {to_hex(invitation.spec)}")
         view = self.server.chain.task(1)
         return Invited(invitation, self.posted, self.server.spec, view, DEFAULT_RULES, self.server.chain.time)
+
+    def _attack(self, kept: KeptTask, _: OpenPhone, standing: Standing) -> tuple[Attack, ...]:
+        examples = decode_examples(Path(kept.data).read_bytes())
+        coins, sealed = Coins(lambda: bytes(32)), frozenset(standing.sealed)
+        attacked = Attacked(standing.state, self.server.spec, self.server.store, sealed, None, examples, coins.held_out)
+        return attack_phone(attacked, SeededRandomness(b"attack"), lambda: 0.0)
 
     def _look(self, seeker: Seeker) -> tuple[Offer, ...]:
         return OfferBook(cast(LedgerReader, self.server.chain), self.server.store).look(seeker)

@@ -61,10 +61,10 @@ def test_a_budget_that_is_nearly_spent_is_told_once(played: PlayedHome, monkeypa
 def test_an_open_task_is_offered_by_the_examples_that_suit_it(played: PlayedHome) -> None:
     other = played.data.with_name("other.safetensors")
     other.write_bytes(encode_labelled(np.zeros((7, 3, 1, 60), np.float32), np.zeros(7, np.int64)))
-    played.home.files = (other, *played.home.files)
+    played.home.examples.named = (other, *played.home.examples.named)
     played.home.look_for_offers()
     (offer,) = played.home.offers or ()
-    assert offer.qualifies and played.home.data_for(played.server.spec) == played.data
+    assert offer.qualifies and played.home.examples.for_task(played.server.spec) == played.data
     assert [one.kind for one in played.home.state.notices] == [News.OFFER]
     played.home.look_for_offers()
     assert len(played.home.state.notices) == 1

@@ -8,6 +8,7 @@ import pytest
 
 from client_agent.data.intake.conventions import NAMES, conventions_of
 from client_agent.data.intake.findings import Availability, Description, Heard, Measurement, Wanted
+from client_agent.data.intake.listening import matches
 from client_agent.data.intake.shelly import shelly, shelly_first
 from client_agent.data.intake.statestream import statestream
 from client_agent.data.intake.tasmota import tasmota
@@ -39,8 +40,10 @@ def test_tasmota() -> None:
         ("tasmota:plug1", "", "power", 61.0, "W"),
         ("tasmota:plug1", "", "energy", 12345.0, "kWh"),
     ]
-    status = message("stat/plug1/STATUS8", {"StatusSNS": {"Time": "2026-11-28T09:00:00", "ENERGY": ENERGY}})
-    assert readings_in(heard(tasmota(), [status])) == readings_in(heard(tasmota(), [_sensor()]))
+    for name in ("STATUS8", "STATUS10"):
+        status = message(f"stat/plug1/{name}", {"StatusSNS": {"Time": "2026-11-28T09:00:00", "ENERGY": ENERGY}})
+        assert readings_in(heard(tasmota(), [status])) == readings_in(heard(tasmota(), [_sensor()]))
+        assert any(matches(one, status.topic) for one in tasmota().filters)
 
 
 def test_tasmota_tells_no_zone_so_its_time_only_names_a_message() -> None:
@@ -242,7 +245,11 @@ def test_a_state_that_is_unknown_is_a_gap(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [["mqtt"], ["tasmota=base"], ["statestream="], ["statestream=a/#"], ["discovery=a//b"]]
+    "names",
+    [
+        *(["mqtt"], ["shelly1=base"], ["statestream="], ["statestream=a/#"], ["discovery=a//b"], ["zigbee2mqtt=a/+"]),
+        *(["zigbee2mqtt=a", "zigbee2mqtt=b"], ["discovery", "discovery=b"]),
+    ],
 )
 def test_a_convention_that_nobody_speaks(names: list[str]) -> None:
     with pytest.raises(MalformedError):
@@ -250,7 +257,8 @@ def test_a_convention_that_nobody_speaks(names: list[str]) -> None:
 
 
 def test_no_convention_asks_for_everything() -> None:
-    filters = [one for convention in conventions_of(NAMES) for one in convention.filters]
+    bases = ("tasmota=+/+/%prefix%", "shelly=+/+/+/+/+/+/+/+")
+    filters = [one for convention in conventions_of([*NAMES, *bases]) for one in convention.filters]
     assert not [one for one in filters if "#" in one or one.count("+") == len(one.split("/"))]
 
 

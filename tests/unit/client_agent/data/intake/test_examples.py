@@ -17,11 +17,13 @@ from client_agent.data.intake.plugs import Limits, Purpose
 from client_agent.data.intake.readings import READINGS, Readings
 from client_agent.data.intake.twins import agree
 from client_agent.data.intake.windows import SHAPES
-from client_agent.data.loader import FileLoader
+from client_agent.data.loader import DataMissingError, FileLoader
 from client_agent.data.power_windows import hour_windows, type_windows
 from client_agent.data.tracebase import MINUTES, TYPES, Appliance, ApplianceDay
 from client_agent.privacy.held_out import Coins
+from client_agent.training.trainers import HouseholdTrainer
 from protocol.model.dataset import Examples
+from scripts.demonstration.presets import appliances_terms
 from tests.unit.client_agent.data.intake.scene_plugs import DAY, HOUR, NOW
 
 MIDNIGHT = NOW // DAY * DAY - 10 * DAY
@@ -61,6 +63,16 @@ def _inputs(home: Path, purpose: Purpose = Purpose.TYPE_HOUR) -> list[bytes]:
     return [row.tobytes() for row in _loaded(home, purpose).arrays["inputs"]]
 
 
+def _trains(home: Path, purpose: Purpose) -> bool:
+    """Whether a phone finds what it needs for any training."""
+    model, _, _ = appliances_terms()
+    trainer = HouseholdTrainer(model, FileLoader(file_of(home, purpose), 2**30), 4_000, print, Coins(lambda: b"secret"))
+    try:
+        return trainer.check() > 0
+    except DataMissingError:
+        return False
+
+
 def _as_data_set(rows: list[Row]) -> list[ApplianceDay]:
     watts = np.array([value for _, value in rows if value is not None]).reshape(-1, MINUTES, 6)
     minutes = np.stack([watts.mean(axis=2), watts.max(axis=2), watts.min(axis=2)], axis=1).astype(np.float32)
@@ -93,13 +105,16 @@ def test_nothing_is_made_of_what_its_owner_did_not_allow(readings: Readings, hom
     readings.assign(plug, "Lamp", "", (), NOW)
     assert set(write_examples(readings, home, NOW).values()) == {0}
     assert not list(home.rglob("*.safetensors"))
+    assert not any(_trains(home, purpose) for purpose in Purpose)
     readings.switch(plug, Purpose.TYPE_HOUR, True)
     counts = write_examples(readings, home, NOW)
     assert {purpose for purpose, count in counts.items() if count} == {Purpose.TYPE_HOUR}
     assert [path.name for path in home.rglob("*.safetensors")] == ["type-60.safetensors"]
+    assert [purpose for purpose in Purpose if _trains(home, purpose)] == [Purpose.TYPE_HOUR]
     readings.switch(plug, Purpose.TYPE_HOUR, False)
     assert set(write_examples(readings, home, NOW).values()) == {0}
     assert not list(home.rglob("*.safetensors"))
+    assert not any(_trains(home, purpose) for purpose in Purpose)
 
 
 def test_new_examples_come_at_the_end_and_none_comes_twice(readings: Readings, home: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import aiomqtt
+import numpy as np
 import pytest
 
 from client_agent.data.intake.arrival import REPLAY_CLOCK, ReplayedClock
@@ -14,10 +16,11 @@ from client_agent.data.intake.broker import Queue, parse_broker
 from client_agent.data.intake.conventions import NAMES, conventions_of
 from client_agent.data.intake.findings import MAX_LISTING, MAX_PAYLOAD, Message
 from client_agent.data.intake.listening import MAX_WAITING, MAX_WANTED, Listening, matches
+from client_agent.data.intake.opening import ReadingsFullError
 from client_agent.data.intake.plugs import Limits
 from client_agent.data.intake.readings import READINGS, Readings
 from protocol.errors import MalformedError
-from tests.unit.client_agent.data.intake.scene_plugs import DAY, NOW, message
+from tests.unit.client_agent.data.intake.scene_plugs import DAY, HOUR, NOW, message
 
 
 @pytest.fixture
@@ -115,6 +118,38 @@ def test_without_room_what_arrives_is_counted_and_told_once(readings: Readings) 
     assert told[1:] == ["there is room again"]
     assert readings.appliances()[0].watts == 6.0
     assert readings.refused() == {"no room": lost}
+
+
+def test_a_broker_that_comes_back_to_a_full_disk(readings: Readings) -> None:
+    told = list[str]()
+    listening = _listening(readings, told)
+    listening.hear(_power(8.0), NOW)
+    listening.save(NOW + 5)
+    full = ReadingsFullError("no room")
+    with patch.object(readings, "begin", side_effect=full), patch.object(readings, "add", side_effect=full):
+        listening.lost(NOW + 10)
+        listening.connected(NOW + HOUR)
+        listening.hear(_power(7.0), NOW + HOUR)
+        listening.save(NOW + HOUR + 5)
+    assert told == ["no room: what arrives is lost until there is some"], "nothing dies of it"
+    listening.hear(_power(6.0), NOW + 2 * HOUR)
+    listening.save(NOW + 2 * HOUR)
+    assert (readings.appliances()[0].watts, told[1:]) == (6.0, ["there is room again"])
+    minutes = readings.minutes(1, NOW, NOW + 2 * HOUR)
+    assert np.isnan(minutes[:, 1:]).all(), "nobody listened, or nothing could be stored"
+
+
+def test_a_broker_that_was_gone_for_a_day(readings: Readings, listening: Listening) -> None:
+    listening.hear(message("tele/plug1/LWT", "Online"), NOW)
+    listening.hear(message("tele/plug1/SENSOR", {"ENERGY": {"Power": 60, "Total": 1.0}}), NOW)
+    listening.lost(NOW + 600)
+    listening.connected(NOW + DAY)
+    listening.hear(message("tele/plug1/SENSOR", {"ENERGY": {"Power": 60, "Total": 2.5}}), NOW + DAY + 10)
+    listening.save(NOW + DAY + 600)
+    minutes = readings.minutes(1, NOW, NOW + DAY + 600)[0]
+    assert np.flatnonzero(~np.isnan(minutes)).tolist() == [*range(10), *range(DAY // 60, DAY // 60 + 10)]
+    assert readings.energy(1, NOW, NOW + 2 * DAY) == 1500.0, "which the plug's own counter knows"
+    assert readings.refused() == {}
 
 
 def test_without_room_what_is_too_old_makes_some(readings: Readings) -> None:

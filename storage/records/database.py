@@ -1,0 +1,142 @@
+"""A database with streams of records: a SQLite file, or PostgreSQL by its address.
+
+Opening brings its tables up to this version. A database of a newer version is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final, Self
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext, RevisionStep
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from protocol.errors import MalformedError
+from protocol.text import shown
+from storage.records.database_records import DatabaseRecords, why
+from storage.records.interface import RecordsError
+from storage.records.tables import METADATA
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+BUSY_MILLISECONDS: Final = 30_000  # that a writer waits for another one of the same file
+CONNECT_SECONDS: Final = 10
+POOL_CONNECTIONS: Final = 20
+UPGRADE_LOCK: Final = 0x4845_4152  # one process at a time changes tables, PostgreSQL's advisory lock
+
+
+def database_url(written: str, password: str | None = None) -> URL:
+    """``sqlite:///FILE`` or ``postgresql://USER@HOST/NAME``. Raises MalformedError, also for a password inside:
+    everybody on the machine can read a command line."""
+    try:
+        url = make_url(written)
+    except (ArgumentError, ValueError) as error:
+        raise MalformedError("no address of a database: sqlite:///FILE or postgresql://USER@HOST/NAME") from error
+    if url.password is not None:
+        raise MalformedError("the address of a database holds a password; put it into a file and name that file")
+    if url.drivername == "sqlite":
+        if not url.database or url.database == ":memory:" or url.query:
+            raise MalformedError("the address of a SQLite database names its file alone: sqlite:///FILE")
+        return url
+    if url.drivername != "postgresql":
+        raise MalformedError(f"a database of another kind: {shown(url.drivername)}; sqlite and postgresql are known")
+    return url.set(drivername="postgresql+psycopg", password=password)
+
+
+class Database:
+    """May be shared by threads. Other processes may have it open at the same time."""
+
+    def __init__(self, url: URL) -> None:
+        """Raises RecordsError: cannot be opened, or its tables are of a newer version."""
+        self.name = url.render_as_string(hide_password=True)
+        try:
+            self._engine = _sqlite(Path(url.database or "")) if url.drivername == "sqlite" else _postgresql(url)
+            with self._engine.begin() as connection:
+                _upgrade(connection)
+        except (SQLAlchemyError, OSError) as error:
+            raise RecordsError(f"{self.name}: cannot open: {why(error)}") from error
+        except (CommandError, NoSuchModuleError) as error:
+            raise RecordsError(f"{self.name}: its tables are of another version of this program") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def records(self, stream: str) -> DatabaseRecords:
+        """The stream of that name; an empty one where there is none. Raises RecordsError."""
+        return DatabaseRecords(self._engine, stream, self.name, self._forget_erased)
+
+    def _forget_erased(self) -> None:
+        """SQLite's log still holds what was deleted or replaced until it is written back; a reader may delay that."""
+        if self._engine.dialect.name == "sqlite":
+            with closing(self._engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _postgresql(url: URL) -> Engine:
+    return create_engine(
+        url,
+        isolation_level="READ COMMITTED",
+        pool_size=POOL_CONNECTIONS,
+        pool_pre_ping=True,  # the server may have been started again
+        connect_args={"connect_timeout": CONNECT_SECONDS},
+    )
+
+
+def _sqlite(path: Path) -> Engine:
+    """Durable on return of a commit; what is deleted is overwritten."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    path.chmod(0o600)
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": BUSY_MILLISECONDS / 1000, "isolation_level": None},  # transactions are begun below
+        pool_size=POOL_CONNECTIONS,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _settings(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        """A reader that became a writer later could be refused without waiting."""
+        reads = connection.get_execution_options().get("reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _upgrade(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": UPGRADE_LOCK})
+    scripts = ScriptDirectory(str(MIGRATIONS), version_locations=[str(MIGRATIONS)])
+
+    def steps(revision: str | tuple[str, ...], _: MigrationContext) -> list[RevisionStep]:
+        return scripts._upgrade_revs("head", revision)  # type: ignore[arg-type]
+
+    with _environment(scripts, steps) as environment:
+        environment.configure(connection=connection, target_metadata=METADATA)
+        environment.run_migrations()
+
+
+@contextmanager
+def _environment(scripts: ScriptDirectory, steps: object) -> Iterator[EnvironmentContext]:
+    with EnvironmentContext(Config(), scripts, fn=steps) as environment:
+        yield environment
