@@ -18,7 +18,7 @@ from backend.connections import guarded_protocol
 from backend.listening import ListenError, Listening, limits_within, listening_socket, raise_file_limit, url_of
 from backend.request_limit import RequestLimit
 from protocol.identifiers import Address, to_hex
-from storage.durable_file import write_file_atomically
+from storage.durable_file import write_ready_file
 
 STOP_SECONDS: Final = 3
 KEEP_ALIVE_SECONDS: Final = 10  # longer than clients keep a connection, so that none is closed as they use it
@@ -90,7 +90,7 @@ class Server(uvicorn.Server):
             return
         if (ready := self._listening.ready_file) is not None:
             try:
-                write_file_atomically(ready, self._url.encode(), 0o644)
+                write_ready_file(ready, self._url.encode(), 0o644)
             except OSError as error:
                 raise ListenError(f"the ready file {ready} cannot be written: {error.strerror}") from error
         _log.info("listening", url=self._url, address=self._address_text)

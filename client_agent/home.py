@@ -46,7 +46,7 @@ from protocol.task.documents import Absent, Kind
 from storage.content.interface import ContentStore
 from storage.content.open_store import open_store
 from storage.credentials import check_credentials
-from storage.durable_file import write_file_atomically
+from storage.durable_file import write_ready_file
 from storage.http import is_loopback
 from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.signer import Signer
@@ -108,7 +108,10 @@ def serve_household(
         if collect is not None and home.readings is not None:
             threading.Thread(target=collect, args=(home.readings, stopped), daemon=True).start()
         if settings.ready_file is not None:
-            write_file_atomically(settings.ready_file, link.encode(), 0o600)
+            try:
+                write_ready_file(settings.ready_file, link.encode(), 0o600)
+            except OSError as error:
+                raise PageError(f"the ready file {settings.ready_file} cannot be written: {error.strerror}") from error
         tell(f"open this page, and show the link to nobody: {link}")
         if not local:
             tell("the home network reaches this page too; other devices need a code that it shows under Settings")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -10,7 +12,10 @@ TEMPORARY_PREFIX = ".partial-"
 
 
 def write_file_atomically(path: Path, data: bytes, mode: int) -> None:
-    """Writes beside ``path``, syncs, renames over it, syncs the folder. Raises OSError: ``path`` is then as before."""
+    """Writes beside ``path``, syncs, renames over it, syncs the folder. Raises OSError: ``path`` is then as before. A
+    pipe or a device is never replaced."""
+    if _is_special(path):
+        raise FileExistsError(errno.EEXIST, "a pipe or a device is there", str(path))
     descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -23,6 +28,17 @@ def write_file_atomically(path: Path, data: bytes, mode: int) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_ready_file(path: Path, data: bytes, mode: int) -> None:
+    """For whoever waits for it: whole, or into the pipe or device that is there. Raises OSError, also for a pipe that
+    nobody reads."""
+    if not _is_special(path):
+        write_file_atomically(path, data, mode)
+        return
+    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        file.write(data)
 
 
 def write_new_file(path: Path, data: bytes, mode: int) -> None:
@@ -38,6 +54,14 @@ def write_new_file(path: Path, data: bytes, mode: int) -> None:
         path.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _is_special(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def sync_folder(folder: Path) -> None:

@@ -28,7 +28,7 @@ from protocol.errors import MalformedError
 from protocol.strict_json import parse_json
 from scripts.chain.development import DevelopmentChain
 from scripts.chain.methods import ChainMethods, as_refusal
-from storage.durable_file import write_file_atomically
+from storage.durable_file import write_ready_file
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 MAX_BATCH = 1000
@@ -108,7 +108,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             if self._ready_file is not None:
-                write_file_atomically(self._ready_file, self.url.encode(), 0o644)
+                write_ready_file(self._ready_file, self.url.encode(), 0o644)
             print(f"listening at {self.url}", file=sys.stderr)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -29,6 +29,7 @@ from scripts.commands.broker_options import (
 from scripts.commands.collecting import Collector, tell
 from scripts.commands.household_folder import tell_counts
 from scripts.commands.options import HOUSEHOLD, Household, ReadyFile
+from storage.durable_file import write_ready_file
 
 if TYPE_CHECKING:
     from client_agent.data.intake.broker import Collecting
@@ -63,7 +64,7 @@ def collect(
 
         def ready() -> None:
             if ready_file is not None:
-                ready_file.write_text(str(replace(reached, password=None)))
+                write_ready_file(ready_file, str(replace(reached, password=None)).encode(), 0o644)
 
         async def listen() -> None:
             await _until_stopped(collector.collecting(readings), ready)

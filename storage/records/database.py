@@ -63,6 +63,8 @@ class Database:
             self._engine = _sqlite(Path(url.database or "")) if url.drivername == "sqlite" else _postgresql(url)
             with self._engine.begin() as connection:
                 _upgrade(connection)
+        except ImportError as error:
+            raise RecordsError(f"{self.name}: PostgreSQL needs the extra hearth-fl[postgres]") from error
         except (SQLAlchemyError, OSError) as error:
             raise RecordsError(f"{self.name}: cannot open: {why(error)}") from error
         except (CommandError, NoSuchModuleError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +80,32 @@ def test_the_best_offer_of_each_task(played: PlayedHome) -> None:
     (offer,) = played.home.offers or ()
     worse = replace(offer, obstacles=(Obstacle(Reason.DATA, "another shape"),))
     assert best_of([[worse], [offer]]) == best_of([[offer], [worse]]) == (offer,)
+
+
+FACTS: dict[Reason, dict[str, int | str]] = {
+    Reason.FULL: {"enrolled": 3, "most": 3},
+    Reason.ACCOUNT: {"task": 7, "until": 1_700_000_000},
+    Reason.REPUTATION: {"yours": 1, "least": 2},
+    Reason.POLICY: {"asked": "9", "allowed": "4"},
+    Reason.PRIVACY: {"asked": "9", "allowed": "4"},
+    Reason.DATA: {"asked": "3 x 1 x 60", "yours": "12 x 1"},
+    Reason.LABELS: {"most": 12},
+    Reason.TOO_MANY: {"yours": 9, "most": 8},
+}
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_each_reason_is_said_in_the_language_of_the_page(played: PlayedHome, reason: Reason) -> None:
+    played.home.look_for_offers()
+    (offer,) = played.home.offers or ()
+    english = "an English line & nothing else"
+    played.home.offers = (replace(offer, obstacles=(Obstacle(reason, english, "a.line", FACTS.get(reason, {})),)),)
+    browser, said = Browser(played.app, played.devices), re.compile(r"<ul><li>(.+?)</li></ul>")
+    first, other = (said.search(browser.get(f"/tasks/find?lang={language}")) for language in ("en", "de"))
+    assert first and other and first[1] != other[1]
+    for one in (first[1], other[1]):
+        assert "English" not in one
+        assert all(str(fact) in one for name, fact in FACTS.get(reason, {}).items() if name != "until")
 
 
 def test_a_chain_that_does_not_answer_is_shown_and_the_page_works(played: PlayedHome) -> None:

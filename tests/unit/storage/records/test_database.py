@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,6 +109,12 @@ def test_a_file_that_is_no_database_is_told(path: Path) -> None:
     path.write_bytes(b"something else" * 100)
     with pytest.raises(RecordsError, match=r"records\.sqlite3: cannot open: file is not a database"):
         Database(database_url(f"sqlite:///{path}"))
+
+
+def test_without_its_driver_postgresql_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(RecordsError, match=r"needs the extra hearth-fl\[postgres\]"):
+        Database(database_url("postgresql://db/hearth"))
 
 
 @pytest.mark.parametrize(
