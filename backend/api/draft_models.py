@@ -72,6 +72,8 @@ class OwnerRefusal(Shown):
         description="unchanged: a policy as it comes; trusting: it lists this ledger and these authorities besides"
     )
     line: str = Field(description="of the policy", examples=["cohort.min_clients"])
+    asked: str = Field(description="what the task asks for", examples=["3"])
+    allowed: str = Field(description="what this line of the policy allows", examples=["at least 5"])
     reason: str = Field(examples=["the least cohort is 3; the policy allows at least 5 (cohort.min_clients)"])
 
 

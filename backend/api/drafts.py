@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -179,7 +180,7 @@ class _Desk:
             post_fee=self._fee(POST_GAS),
             round_gas=ROUND_GAS,
             round_fee=self._fee(ROUND_GAS),
-            refusals=[OwnerRefusal(owner=one.owner, line=one.line, reason=one.reason) for one in figures.refusals],
+            refusals=[OwnerRefusal(**asdict(one)) for one in figures.refusals],
             doubts=list(figures.doubts),
         )
 

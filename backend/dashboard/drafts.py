@@ -23,6 +23,8 @@ class Wrong(Answer):
 class Refusal(Answer):
     owner: str
     line: str
+    asked: str
+    allowed: str
     reason: str
 
 

@@ -27,6 +27,8 @@ class Refusal:
 
     owner: Owner
     line: str
+    asked: str
+    allowed: str
     reason: str
 
 
@@ -77,4 +79,4 @@ def _refusals(spec: TaskSpec, domain: Domain, work: Work) -> Iterator[Refusal]:
 
 
 def _refusal(owner: Owner, error: PolicyError) -> Refusal:
-    return Refusal(owner, error.line, str(error.args[0]))
+    return Refusal(owner, error.line, error.asked, error.allowed, str(error.args[0]))
