@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -37,6 +38,15 @@ FULL = [
 ]  # fmt: skip
 AT_A_DESK = ("/", "/tasks/1", "/tasks/1/audits/2", "/compare?a=1&b=2")  # that are laid out in another way there
 EMPTY = [("/", 200), ("/compare", 200)]
+
+
+# the last news are looked at up to a second after they came, and a list that grows takes the focus along
+_QUIET: Final = """() => new Promise((quiet) => {
+    let timer = setTimeout(quiet, 1500);
+    const again = () => { clearTimeout(timer); timer = setTimeout(quiet, 1500); };
+    const all = {subtree: true, childList: true, attributes: true, characterData: true};
+    new MutationObserver(again).observe(document.getElementById("main"), all);
+})"""
 
 
 @dataclass
@@ -169,6 +179,7 @@ def test_a_task_is_seen_as_it_goes_on(shown: Shown) -> None:
             expect(page.get_by_role("link", name=f"Round {number}").first).to_be_visible()
         expect(page.locator(".plot[data-drawn]").first).to_be_visible()
         expect(page.get_by_text("of 2").first).to_be_visible()
+        page.evaluate(_QUIET)
         check_shown(watched, "a task after two rounds", thorough=True)
         page = watched.open("/")
         expect(page.get_by_text("1 task", exact=True)).to_be_visible()
