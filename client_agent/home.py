@@ -17,7 +17,7 @@ import uvicorn
 from babel.dates import get_timezone
 
 from client_agent.attacks.own_phone import Attack, Attacked, attack_phone
-from client_agent.data.intake.plugs import Limits
+from client_agent.data.intake.plugs import USUAL_LIMITS, Limits
 from client_agent.data.intake.readings import READINGS, Readings
 from client_agent.data.loader import DataMissingError, FileLoader
 from client_agent.followed_task import DocumentAbsentError
@@ -80,7 +80,7 @@ class HomeSettings:
     edges: tuple[str, ...] = ()
     coin: Token = COIN
     chain_seconds: float | None = None
-    limits: Limits = Limits()  # noqa: RUF009 frozen; of what is stored of readings
+    limits: Limits = USUAL_LIMITS  # of what is stored of readings
     ready_file: Path | None = None  # gets the link that opens the page
 
 

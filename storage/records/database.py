@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Final, Self
 
@@ -133,12 +132,6 @@ def _upgrade(connection: Connection) -> None:
     def steps(revision: str | tuple[str, ...], _: MigrationContext) -> list[RevisionStep]:
         return scripts._upgrade_revs("head", revision)  # type: ignore[arg-type]
 
-    with _environment(scripts, steps) as environment:
+    with EnvironmentContext(Config(), scripts, fn=steps) as environment:
         environment.configure(connection=connection, target_metadata=METADATA)
         environment.run_migrations()
-
-
-@contextmanager
-def _environment(scripts: ScriptDirectory, steps: object) -> Iterator[EnvironmentContext]:
-    with EnvironmentContext(Config(), scripts, fn=steps) as environment:
-        yield environment

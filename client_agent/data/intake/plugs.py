@@ -68,6 +68,9 @@ class Limits:
     max_plugs: int = 256
 
 
+USUAL_LIMITS: Final = Limits()
+
+
 # words by which an appliance is called, in the languages of the pages, in the order in which they are looked for
 _WORDS: Final = (
     ("Coffeemaker", "coffee|kaffee|espresso|senseo"),

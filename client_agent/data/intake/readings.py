@@ -17,6 +17,7 @@ from client_agent.data.intake.findings import Availability, Description, Finding
 from client_agent.data.intake.holding import MINUTE, Row
 from client_agent.data.intake.opening import Database
 from client_agent.data.intake.plugs import (
+    USUAL_LIMITS,
     Limits,
     Plug,
     Purpose,
@@ -42,7 +43,7 @@ class Readings:
     """Times are whole seconds since 1970 and are arguments. Every call raises ReadingsError when the file cannot be
     used, and MalformedError for the number of no plug."""
 
-    def __init__(self, path: Path, limits: Limits = Limits()) -> None:  # noqa: B008 frozen
+    def __init__(self, path: Path, limits: Limits = USUAL_LIMITS) -> None:
         self._limits = limits
         self._database = Database(path, limits.max_bytes * 5 // 4)  # tidying keeps it within the limit itself
 
