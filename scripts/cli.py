@@ -14,6 +14,7 @@ from scripts.commands import (
     bench,
     budget,
     deposits,
+    development,
     doctor,
     evaluate,
     household,
@@ -56,6 +57,10 @@ app.command(name="dispute")(audit.dispute)
 app.command(name="deploy")(accounts.deploy)
 app.command(name="doctor")(doctor.doctor)
 app.add_typer(accounts.key, name="key")
+testnet.testnet.command(name="accounts")(development.accounts)
+testnet.testnet.command(name="fund")(development.fund)
+testnet.testnet.command(name="task")(development.task)
+testnet.testnet.command(name="ended")(development.ended)
 app.add_typer(testnet.testnet, name="testnet")
 app.add_typer(bench.bench, name="bench")
 app.command(name="evaluate")(evaluate.evaluate)

@@ -27,11 +27,20 @@ class ApiError(HearthError):
 
 def identify_authority(url: str) -> Address:
     """Asks a key authority for its address; check it with its operator out of band. Raises ApiError."""
-    answer = _json("GET", f"{url.rstrip('/')}/api/v1/identity", None, Party.KEY_AUTHORITY)
+    return _identity(url, Party.KEY_AUTHORITY, "key authority")
+
+
+def identify_edge_server(url: str) -> Address:
+    """Likewise of an edge server."""
+    return _identity(url, Party.EDGE_SERVER, "edge server")
+
+
+def _identity(url: str, asked: Party, what: str) -> Address:
+    answer = _json("GET", f"{url.rstrip('/')}/api/v1/identity", None, asked)
     try:
         return from_hex(answer["address"], 20)
     except (LookupError, TypeError, AttributeError, MalformedError) as error:
-        raise ApiError(f"{shown_url(url)}: no key authority answers there", fault=Party.KEY_AUTHORITY) from error
+        raise ApiError(f"{shown_url(url)}: no {what} answers there", fault=asked) from error
 
 
 def prepare_call(edge_url: str, spec: TaskSpec) -> PreparedTransaction:

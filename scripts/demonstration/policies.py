@@ -21,21 +21,15 @@ def phone_policy(
 
     ``mechanism``: of a task that counts others' noise, or guarantees nothing; its owner allows that.
     """
-    known = ", ".join(f'"{to_hex(address)}"' for address in authorities)
-    return "\n".join(
-        [
-            *_cohort(min_clients),
-            *(_allowing(mechanism) if mechanism is not None else ()),
-            "[trust]",
-            "min_confirmations = 0",
-            f'chains = [{{ chain_id = {domain.chain_id}, ledgers = ["{to_hex(domain.ledger)}"] }}]',
-            f"authorities = [{known}]",
-            "[money]",
-            f"max_stake = {max_stake}",
-            "min_claim_seconds = 86400",
-            "",
-        ]
-    )
+    chain = f'{{ chain_id = {domain.chain_id}, ledgers = ["{to_hex(domain.ledger)}"] }}'
+    allowed = _allowing(mechanism) if mechanism is not None else []
+    return "\n".join([*_cohort(min_clients), *allowed, *_trust(chain, authorities), *_money(max_stake), ""])
+
+
+def development_policy(chain_id: int, authorities: Sequence[Address], min_clients: int) -> str:
+    """Of a phone that accepts whatever ledger is on this chain: it is made before there is one."""
+    trust = _trust(f"{{ chain_id = {chain_id} }}", authorities)
+    return "\n".join([*_cohort(min_clients), *trust, *_money(0), ""])
 
 
 def authority_policy(min_clients: int) -> str:
@@ -49,3 +43,12 @@ def _allowing(mechanism: MechanismTerms) -> list[str]:
 
 def _cohort(min_clients: int) -> list[str]:
     return ["[cohort]", f"min_clients = {min_clients}", "max_share = 0.5"]
+
+
+def _trust(chain: str, authorities: Sequence[Address]) -> list[str]:
+    known = ", ".join(f'"{to_hex(address)}"' for address in authorities)
+    return ["[trust]", "min_confirmations = 0", f"chains = [{chain}]", f"authorities = [{known}]"]
+
+
+def _money(max_stake: int) -> list[str]:
+    return ["[money]", f"max_stake = {max_stake}", "min_claim_seconds = 86400"]

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.vectors import fe64_vectors, pad_vectors
+from tests.vectors import fe64_vectors, pad_vectors, screening_vectors
 
 FOLDER = Path(__file__).parent / "encryption"
 
@@ -21,6 +21,8 @@ def files() -> Iterator[tuple[Path, str]]:
         ("pad_broken", pad_vectors.broken()),
         ("fe64", fe64_vectors.good()),
         ("fe64_broken", fe64_vectors.broken()),
+        ("screening", screening_vectors.good()),
+        ("screening_broken", screening_vectors.broken()),
     ):
         yield FOLDER / f"{name}.json", json.dumps(content, indent=1) + "\n"
 
