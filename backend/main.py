@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from backend.aggregation.dask_executor import DaskExecutor
+from backend.aggregation.executor import IN_PROCESS, Executor
 from backend.api.app import ApiOptions, edge_app
 from backend.api.audit_runs import AuditRuns
 from backend.api.sites import Sites
@@ -45,6 +47,13 @@ def serve_edge(settings: EdgeSettings, signer: Signer) -> None:
         _serve(settings, signer, records)
 
 
+def _executor(settings: EdgeSettings) -> Executor:
+    if settings.cluster is None:
+        return IN_PROCESS
+    settings.cluster.check()
+    return DaskExecutor(settings.cluster)
+
+
 def _serve(settings: EdgeSettings, signer: Signer, records: Callable[[str], Records]) -> None:
     kept = records("journal")
     journal, inbox = EdgeJournal(kept), Inbox(records("inbox"))
@@ -54,12 +63,13 @@ def _serve(settings: EdgeSettings, signer: Signer, records: Callable[[str], Reco
     store = open_store(settings.store)
     health = AuthorityHealth(lambda: driver.now)
     committee = CommitteeClient(settings.authorities, settings.domain, settings.folder / "proofs", heard=health.heard)
-    bonds = BondKeeper(ledger, settings.max_bond_wei)
+    bonds, executor = BondKeeper(ledger, settings.max_bond_wei), _executor(settings)
 
     def host(posted: TaskPosted) -> HostedTask:
         reader = TaskReader(store, posted.task, list(Kind))
-        performer = Performer(ledger, store, journal, committee, reader, driver.pause, settings.censored)
-        seconds, censored = performer.seconds, settings.censored
+        censored = settings.censored
+        performer = Performer(ledger, store, journal, committee, reader, driver.pause, censored, executor=executor)
+        seconds = performer.seconds
         desk = Desk(ledger.domain, signer, posted.task, journal, inbox, censored, driver.wake, seconds, driver.head)
         return HostedTask(posted, ledger, performer, desk, bonds)
 

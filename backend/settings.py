@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backend.aggregation.cluster import Cluster
 from backend.listening import Listening
 from protocol.domain import Domain
 from protocol.identifiers import Address
@@ -30,6 +31,7 @@ class EdgeSettings:
     gas: GasLimits = DEFAULT_GAS_LIMITS
     public_urls: tuple[str, ...] = ()  # by which people reach it; without any, signing in works on this machine alone
     allowed_origins: tuple[str, ...] = ()  # of pages elsewhere that may use its API
+    cluster: Cluster | None = None  # whose workers verify and add ciphertexts; None: this process does
     database: URL | None = None  # with the records that its processes share; None: a journal in the folder
     # of a task, as ``hearth audit --json`` tells it, with ``--save-evidence`` at the path; None: it runs none
     audit: Callable[[int, Path], bytes] | None = None

@@ -13,6 +13,7 @@ from scripts.commands import (
     audit,
     bench,
     budget,
+    cluster,
     deposits,
     development,
     doctor,
@@ -41,6 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(roles.serve, name="serve")
+app.add_typer(cluster.cluster, name="cluster")
 app.command(name="agent", cls=join.AgentCommand)(roles.agent)
 app.command(name="join")(join.join)
 app.command(name="tasks")(tasks.tasks)

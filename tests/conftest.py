@@ -19,7 +19,8 @@ ROOT = Path(__file__).parent
 # what starts processes or chains, or uses what does
 OUTSIDE = re.compile(
     r"^(import|from) (subprocess|multiprocessing|tests\.ports\.(chains|kubo_\w+)|tests\.tiny_task|tests\.played_task"
-    r"|tests\.ports\.ledger_scene|scripts\.chain\.\w+|scripts\.demonstration\.processes|scripts\.launcher"
+    r"|tests\.ports\.ledger_scene|scripts\.bench\.cluster_parts|scripts\.chain\.\w+"
+    r"|scripts\.demonstration\.processes|scripts\.launcher"
     r"|playwright\.\w+|tests\.contracts\.\w+|web3)\b",
     re.MULTILINE,
 )

@@ -6,33 +6,24 @@ out of those, verified sums. What stands between the steps is their caller's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from backend.aggregation.fetching import BodySize, Sleep, fetch_body
+from backend.aggregation.group_sum import GroupSum
 from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import Address, Label, to_hex
 from protocol.messages.settlement import Verdict
 from protocol.messages.submission import SignedCommitment
 from protocol.round.scheme import RoundScheme
-from protocol.screening.verdict import Unfit, decide, judged_by_size
-from storage.content.interface import (
-    ContentCorruptError,
-    ContentMissingError,
-    ContentStore,
-    ContentTooLargeError,
-    StoreUnavailableError,
-    get_document,
-)
+from protocol.screening.verdict import Unfit, decide
+from storage.content.interface import ContentStore
 
-_ATTEMPTS: Final = 4  # a ciphertext may take a moment to become visible
-_PAUSE_SECONDS: Final = 0.25
 _KEY: Final = object()
-
-Sleep = Callable[[float], None]
 
 
 class NotVerifiedError(HearthError):
@@ -57,10 +48,11 @@ class VerifiedCiphertext:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSum:
-    """The sum of ``clients``' verified ciphertexts under the plan's weights."""
+    """The sum of ``clients``' verified ciphertexts under the plan's weights. ``by_workers``: in part their word."""
 
     clients: frozenset[Address]
     words: npt.NDArray[np.uint64]
+    by_workers: bool = False
     key: InitVar[object] = None
 
     def __post_init__(self, key: object) -> None:
@@ -76,20 +68,26 @@ def verify(
     Raises StoreUnavailableError when the store as a whole cannot be asked, since that is no client's doing.
     """
     commitment = signed.commitment
-    body = _fetch(store, signed, scheme.max_fetched_bytes, scheme.block_bytes, sleep)
-    if isinstance(body, Unfit):
-        return body
-    unfit = judged_by_size(len(body), scheme.body_bytes)
-    return unfit or VerifiedCiphertext(commitment.client, commitment.label, body, _KEY)
+    body = fetch_body(store, commitment.ciphertext, BodySize.of(scheme), sleep)
+    return body if isinstance(body, Unfit) else VerifiedCiphertext(commitment.client, commitment.label, body, _KEY)
 
 
-def fold(scheme: RoundScheme, ciphertexts: Iterable[VerifiedCiphertext]) -> VerifiedSum:
+def fold(scheme: RoundScheme, ciphertexts: Iterable[VerifiedCiphertext], begun: GroupSum | None = None) -> VerifiedSum:
     """Adds each as it comes: memory is that of one ciphertext and one sum, however many there are.
 
-    Raises VerificationError for a client that is not planned or comes twice, and for the ciphertext of another round.
+    ``begun``: what this server's own workers have verified and added of this round, which the sum goes on from.
+    Raises VerificationError for a client that is not planned or comes twice, for the ciphertext of another round, and
+    like ``Aggregator.merge`` for a sum of workers that is not of this round's form or weights.
     """
     running, clients = scheme.aggregator(), set[Address]()
     weights = {entry.client: entry.weight for entry in scheme.plan.weights}
+    if begun is not None:
+        begun.check()
+        clients |= set(begun.clients)
+        planned = tuple(weights.get(client) for client in begun.clients)
+        if len(clients) != len(begun.clients) or planned != begun.partial.weights:
+            raise VerificationError("a sum of other clients or weights than those asked for")
+        running.merge(begun.partial)
     for ciphertext in ciphertexts:
         client = ciphertext.client
         if client in clients or client not in weights or ciphertext.label != scheme.label:
@@ -97,7 +95,7 @@ def fold(scheme: RoundScheme, ciphertexts: Iterable[VerifiedCiphertext]) -> Veri
         running.fold(ciphertext.body, weights[client])
         clients.add(client)
         del ciphertext  # before the next one is fetched
-    return VerifiedSum(frozenset(clients), running.words, _KEY)
+    return VerifiedSum(frozenset(clients), running.words, begun is not None, _KEY)
 
 
 def verify_updates(
@@ -106,18 +104,21 @@ def verify_updates(
     committed: Mapping[Address, SignedCommitment],
     sleep: Sleep,
     decided: Verdict | None = None,
+    begun: GroupSum | None = None,
 ) -> tuple[Verdict, VerifiedSum]:
     """The three steps of a task without screening: who is accepted follows from each ciphertext alone.
 
     So each is fetched once, and added when it is verified. After ``decided`` only what that accepts is fetched and
-    added. Raises like :func:`verify` and :func:`fold`.
+    added, and nothing that is in ``begun``. Raises like :func:`verify` and :func:`fold`.
     """
     kept = committed.keys() if decided is None else frozenset(decided.accepted)
-    findings: dict[Address, Unfit | None] = {}
+    findings: dict[Address, Unfit | None] = dict.fromkeys(begun.clients if begun is not None else ())
+    if not findings.keys() <= set(kept):
+        raise VerificationError("a sum of others than those asked for")
 
     def fit() -> Iterator[VerifiedCiphertext]:
         for client, signed in committed.items():
-            if client not in kept:
+            if client not in kept or client in findings:
                 continue
             found = verify(store, scheme, signed, sleep)
             findings[client] = found if isinstance(found, Unfit) else None
@@ -125,25 +126,5 @@ def verify_updates(
                 yield found
             del found
 
-    total = fold(scheme, fit())
+    total = fold(scheme, fit(), begun)
     return decided or decide(scheme.label, findings), total
-
-
-def _fetch(
-    store: ContentStore, signed: SignedCommitment, max_bytes: int, chunk_bytes: int, sleep: Sleep
-) -> bytes | Unfit:
-    """What a store says is believed after _ATTEMPTS: a client pays for a wrong word of it with its share."""
-    unfit = Unfit.UNAVAILABLE
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            return get_document(store, signed.commitment.ciphertext, max_bytes, chunk_bytes)
-        except (ContentCorruptError, ContentTooLargeError):
-            unfit = Unfit.CORRUPT
-        except ContentMissingError:
-            unfit = Unfit.UNAVAILABLE
-        except StoreUnavailableError:
-            if attempt == _ATTEMPTS:
-                raise
-        if attempt < _ATTEMPTS:
-            sleep(_PAUSE_SECONDS)
-    return unfit

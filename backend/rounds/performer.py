@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from backend.aggregation.executor import IN_PROCESS, Executor
 from backend.rounds import moves
 from backend.rounds.admission import Admission
 from backend.rounds.committee_client import CommitteeClient
@@ -66,6 +67,7 @@ class Performer:
     pause: Callable[[float], None]  # between two looks for a ciphertext
     censored: frozenset[Address] = frozenset()
     clock: Callable[[], float] = time.monotonic
+    executor: Executor = IN_PROCESS  # of verification and sum
 
     def __post_init__(self) -> None:
         self.task = self.reader.state.task
@@ -74,7 +76,8 @@ class Performer:
         self._work = Work()
         self._admission = Admission(self.store, self.journal, self.committee)
         domain = self.ledger.domain
-        self._settling = Settling(domain, self.store, self.journal, self.committee, self.reader, self.pause)
+        held = self.store, self.journal, self.committee, self.reader
+        self._settling = Settling(domain, *held, self.pause, self.executor)
         self._beacon: tuple[CohortDrawn, Digest | None] | None = None  # None as well once it is too late for it
         self._not_before: dict[type[Move], int] = {}
         self._failures: dict[type[Move], int] = {}  # in a row

@@ -15,7 +15,8 @@ import numpy.typing as npt
 import structlog
 
 from backend.aggregation.aggregator import decrypt_sum, garbage
-from backend.aggregation.verifier import VerifiedSum, verify_updates
+from backend.aggregation.executor import IN_PROCESS, Executor
+from backend.aggregation.verifier import VerifiedSum
 from backend.rounds.accuracy import Accuracy, test_set_of
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.journal import EdgeJournal
@@ -56,7 +57,7 @@ class NotReadyError(HearthError):
 
 @dataclass
 class Work:
-    """Of the round that runs. ``total``: of exactly the accepted."""
+    """Of the round that runs. ``total``: of exactly the accepted; ``alone``: it is made without workers."""
 
     number: int = 0
     verdict: Verdict | None = None
@@ -65,6 +66,7 @@ class Work:
     opened: Aggregate | Garbage | None = None
     keyless: bool = False
     undecryptable: bool = False
+    alone: bool = False
 
     def decided(self) -> Verdict:
         assert self.verdict is not None  # moves that need one are decided upon only once it is there
@@ -81,6 +83,7 @@ class Settling:
     committee: CommitteeClient
     reader: TaskReader
     pause: Callable[[float], None]  # between two looks for a ciphertext
+    executor: Executor = IN_PROCESS
 
     def __post_init__(self) -> None:
         self._accuracy = Accuracy(self.store)
@@ -96,7 +99,8 @@ class Settling:
         if decided is not None and not requested and not fits(decided):
             decided, stale = None, decided
         committed = there(self.state.committed(number))
-        verdict, total = verify_updates(self.store, self._scheme(number), committed, self.pause, decided)
+        executor, scheme = IN_PROCESS if work.alone else self.executor, self._scheme(number)
+        verdict, total = executor.verify_updates(self.store, scheme, committed, self.pause, decided)
         if decided is None:
             work.verdict = self.journal.keep_verdict(self.state.task, number, verdict, stale)
         whole = total.clients == set(verdict.accepted)
@@ -128,6 +132,9 @@ class Settling:
         try:
             work.opened = decrypt_sum(scheme, request, total, partials, stepping.after)
         except EncryptionError as error:
+            if total.by_workers:  # before it is anybody else's fault
+                work.total, work.alone = None, True
+                raise NotReadyError("the workers' sum does not open") from error
             # all that there is to be had may be here
             work.undecryptable = len(partials) == len(spec.committee.members)
             if error.code != "E_COMMITTEE":

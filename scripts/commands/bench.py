@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
+from scripts.commands.bench_aggregation import aggregation
 from scripts.commands.bench_gas import gas
 from scripts.commands.options import JsonFile
 
 bench = typer.Typer(help="Measures this machine and Hearth on it.", no_args_is_help=True)
 
 
+bench.command()(aggregation)
 bench.command()(gas)
 
 

@@ -11,6 +11,17 @@ import typer
 
 from protocol.identifiers import parse_address
 from scripts.commands.database_option import DatabaseAddress, DatabasePasswordFile, database_of
+from scripts.commands.executor_options import (
+    AllowPlain,
+    ExecutorChoice,
+    ExecutorName,
+    SchedulerAddress,
+    SchedulerCa,
+    SchedulerCertificate,
+    SchedulerKey,
+    WorkersStore,
+    cluster_of,
+)
 from scripts.commands.options import (
     HOUSEHOLD,
     MAX_GAS_PRICE,
@@ -100,6 +111,13 @@ def edge(
     ] = None,
     database: DatabaseAddress = None,
     database_password_file: DatabasePasswordFile = None,
+    executor: ExecutorChoice = ExecutorName.IN_PROCESS,
+    scheduler_address: SchedulerAddress = None,
+    scheduler_ca: SchedulerCa = None,
+    scheduler_certificate: SchedulerCertificate = None,
+    scheduler_key: SchedulerKey = None,
+    allow_plain_cluster: AllowPlain = False,
+    workers_store: WorkersStore = None,
 ) -> None:
     """The edge server: runs the rounds of the tasks that name its account."""
     from backend.main import serve_edge
@@ -122,6 +140,12 @@ def edge(
         allowed_origins=_origins("--allow-origin", allow_origin),
         audit=auditing(rpc_url, ledger, store, others=tuple(other_rpc_url or ())),
         database=database_of(database, database_password_file),
+        cluster=cluster_of(
+            executor,
+            scheduler_address,
+            (scheduler_ca, scheduler_certificate, scheduler_key, allow_plain_cluster),
+            workers_store or store,
+        ),
     )
     serve_edge(settings, Signer.from_keystore(keystore, password_file))
 

@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Self
 
 import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Request
@@ -34,7 +35,7 @@ NOT_FOUND = "block was not found locally (offline): ipld: could not find "
 class KuboFake:
     """Context manager; ``url`` is its address. The attributes make it misbehave from the next request on."""
 
-    def __init__(self, prefix: str = "", uds: Path | None = None) -> None:
+    def __init__(self, prefix: str = "", uds: Path | None = None, host: str = "127.0.0.1") -> None:
         """``prefix``: path below which a reverse proxy would have it."""
         self.blocks: dict[bytes, bytes] = {}
         self.children: dict[bytes, list[Cid]] = {}
@@ -49,7 +50,7 @@ class KuboFake:
         self.die_after: int | None = None  # bytes of a body after which the connection breaks
         self.drips = False  # one byte of a body after the other, for ever
         self._released = threading.Event()
-        self._socket, self.url = _listening(uds)
+        self._socket, self.url = _listening(uds, host)
         self.url += prefix
         application = FastAPI()
         application.mount(prefix, self._application())
@@ -58,7 +59,7 @@ class KuboFake:
         )
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
 
-    def __enter__(self) -> KuboFake:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -165,16 +166,16 @@ class KuboFake:
             yield body[start : start + 16_384]
 
 
-def _listening(uds: Path | None) -> tuple[socket.socket, str]:
+def _listening(uds: Path | None, host: str) -> tuple[socket.socket, str]:
     if uds is not None:
         opened = socket.socket(socket.AF_UNIX)
         opened.bind(str(uds))
         opened.listen()
         return opened, f"/unix{uds}"
-    opened = socket.create_server(("127.0.0.1", 0))
+    opened = socket.create_server((host, 0))
     # asyncio sets this only where a socket was named as TCP; without it every answer takes 40 ms
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return opened, f"http://127.0.0.1:{opened.getsockname()[1]}"
+    return opened, f"http://{host}:{opened.getsockname()[1]}"
 
 
 def failed_command(message: str) -> Response:

@@ -28,7 +28,10 @@ atexit.register(lambda: print(json.dumps(sorted(name for name in sys.modules if 
 from scripts.cli import main
 main()
 """
-HEAVY = {"torch", "numba", "scipy", "sklearn", "web3", "eth_account", "py_ecc", "aiohttp", "eth_tester", "eth", "solcx"}
+HEAVY = {
+    *("torch", "numba", "scipy", "sklearn", "web3", "eth_account", "py_ecc", "aiohttp", "eth_tester", "eth", "solcx"),
+    *("dask", "distributed"),
+}
 SERVERS = {"fastapi", "uvicorn"}
 LEDGER = "31337:0x" + "11" * 20
 

@@ -33,6 +33,9 @@ STARTING: Final = {
     "serve chain": ["--ready-file=absent/file"],
     "demo": ["--dataset=none"],
     "testnet up": ["--chain=none"],
+    "cluster scheduler": ["--ready-file=absent/file"],
+    "cluster worker": ["--ready-file=absent/file"],
+    "bench aggregation": ["--workers=0"],
     "testnet ended": ["--patience-seconds=none"],
     "bench encryption": ["--json=absent/file"],
     "bench gas": ["--clients=0"],
@@ -89,7 +92,8 @@ def usual(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dic
         "edge": "http://127.0.0.1:9", "authority": "http://127.0.0.1:9", "holder": address, "client": address,
         "out": "model", "task_file": "text", "proof_file": "text", "file": "new", "what": "bdp",
         "link": f"hearth:{DOMAIN}/1/0x{'00' * 32}?edge=http://127.0.0.1:9",
-        "broker": "mqtt://127.0.0.1:9", "plug": "1", "kind": "Lamp", "purpose": "next-hour", "roles": "edge",
+        "broker": "mqtt://127.0.0.1:9", "plug": "1", "scheduler_address": "tls://127.0.0.1:9",
+        "part": "edge-1", "kind": "Lamp", "purpose": "next-hour", "roles": "edge",
     }  # fmt: skip
 
 
