@@ -47,6 +47,9 @@ class Waiting:
         self._all: dict[GuardedProtocol, None] = {}
         self._of: defaultdict[str, dict[GuardedProtocol, None]] = defaultdict(dict)
 
+    def __len__(self) -> int:
+        return len(self._all)
+
     def add(self, connection: GuardedProtocol) -> None:
         mine = self._of[connection.origin]
         self._all[connection] = mine[connection] = None

@@ -16,7 +16,10 @@ from fastapi import FastAPI
 
 from backend.connections import guarded_protocol
 from backend.listening import ListenError, Listening, limits_within, listening_socket, raise_file_limit, url_of
+from backend.metrics.process_metrics import ProcessMetrics
+from backend.metrics.requests import WatchedRequests
 from backend.request_limit import RequestLimit
+from backend.tracing import span_id
 from protocol.identifiers import Address, to_hex
 from storage.durable_file import write_ready_file
 
@@ -27,10 +30,12 @@ MAX_LOGGED: Final = 500  # letters of a text from outside
 _log = structlog.get_logger()
 
 
-def configure_log() -> None:
-    """JSON lines on standard error; nothing else, whoever logs."""
+def configure_log(traced: bool = False) -> None:
+    """JSON lines on standard error; nothing else, whoever logs. ``traced``: they name the spans they belong to."""
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
+            *([span_id] if traced else []),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(sort_keys=True),
@@ -55,22 +60,33 @@ def warn(text: str) -> None:
     _log.warning(text)
 
 
-def serve(app: FastAPI, listening: Listening, address: Address) -> None:
-    """Serves until SIGTERM or SIGINT. Raises ListenError."""
+def serve(app: FastAPI, listening: Listening, address: Address, metrics: ProcessMetrics | None = None) -> None:
+    """Serves until SIGTERM or SIGINT; ``metrics`` counts its requests. Raises ListenError."""
     files = raise_file_limit()
     with listening_socket(listening) as opened:
         if not listening.is_local:
             warn("other machines reach this server, and it speaks plain HTTP: put a reverse proxy with TLS before it")
-        Server(app, listening, files, opened, address).run([opened])
+        Server(app, listening, files, opened, address, metrics).run([opened])
 
 
 class Server(uvicorn.Server):
-    def __init__(self, app: FastAPI, listening: Listening, files: int, opened: socket.socket, address: Address) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        listening: Listening,
+        files: int,
+        opened: socket.socket,
+        address: Address,
+        metrics: ProcessMetrics | None = None,
+    ) -> None:
         limits = limits_within(listening.limits, files)
+        protocol = guarded_protocol(limits)
+        if metrics is not None:
+            metrics.watch_connections(lambda: len(protocol.waiting))
         proxies = "*" if listening.uds else list(listening.trusted_proxies)  # who reaches the socket's file is trusted
         config = uvicorn.Config(
-            RequestLimit(app, limits),
-            http=guarded_protocol(limits),
+            WatchedRequests(RequestLimit(app, limits), metrics),
+            http=protocol,
             ws="none",
             lifespan="off",
             log_config=None,

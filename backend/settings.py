@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from backend.aggregation.cluster import Cluster
 from backend.listening import Listening
+from backend.metrics.exposition import MetricsAddress
 from protocol.domain import Domain
 from protocol.identifiers import Address
 from storage.ledger.gas_limits import DEFAULT_GAS_LIMITS, GasLimits
@@ -33,5 +34,10 @@ class EdgeSettings:
     allowed_origins: tuple[str, ...] = ()  # of pages elsewhere that may use its API
     cluster: Cluster | None = None  # whose workers verify and add ciphertexts; None: this process does
     database: URL | None = None  # with the records that its processes share; None: a journal in the folder
+    metrics: MetricsAddress | None = None  # None: nobody reads metrics
+    otlp: str | None = None  # URL of the collector of its traces; None: it has none
+    confirm_by: str | None = None  # tag of the chain's blocks without which none counts as confirmed: safe, finalized
+    pins: tuple[str, ...] = ()  # other content stores of this operator, which keep its running tasks' objects too
+    kept_days: int = 90  # that content stays there after the last day on which anybody can claim
     # of a task, as ``hearth audit --json`` tells it, with ``--save-evidence`` at the path; None: it runs none
     audit: Callable[[int, Path], bytes] | None = None

@@ -15,7 +15,7 @@ from protocol.domain import Domain
 from protocol.errors import HearthError
 from protocol.identifiers import Address, to_hex
 from storage.http import shown_url
-from storage.ledger.interface import LedgerError, WrongChainError, WrongContractError
+from storage.ledger.interface import Head, LedgerError, WrongChainError, WrongContractError
 
 CHAIN_PATIENCE_SECONDS: Final = 30.0
 CONTRACT_PATIENCE_SECONDS: Final = 6.0
@@ -37,6 +37,10 @@ class Reader(Protocol):
     def domain(self) -> Domain: ...
     def verify_contract(self) -> None: ...
     def balance(self, address: Address) -> int: ...
+
+
+class Tagging(Protocol):
+    def head(self) -> Head: ...
 
 
 def check_chain(
@@ -70,6 +74,18 @@ def check_chain(
                 _log.warning("the chain is asked again", url=shown_url(url), error=str(error), seconds=round(left))
             pause(min(seconds, left))
             seconds = min(2 * seconds, MOST_PAUSE_SECONDS)
+
+
+def check_tag(reader: Tagging, tag: str | None) -> None:
+    """That the endpoint knows a block with the tag, where one is asked for. Raises StartError."""
+    if tag is None:
+        return
+    try:
+        reader.head()
+    except LedgerError as error:
+        raise StartError(
+            f"the chain's endpoint has no {tag} block, and --confirm-by asks for it: {error.args[0]}"
+        ) from error
 
 
 def check_gas(reader: Reader, account: Address) -> None:

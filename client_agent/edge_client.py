@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 
 import httpx2
 
+from client_agent.edge_errors import EdgeRefusedError, EdgeUnavailableError
 from client_agent.sent_requests import Asked, Tally
+from client_agent.server_version import ServerVersions, UpgradeError
 from protocol.canonical import decode, encode
 from protocol.domain import Domain
 from protocol.errors import HearthError, MalformedError, Party, VerificationError
@@ -29,18 +31,7 @@ from storage.http_answers import culprit, pause_of, refusal
 MAX_ANSWER_BYTES = 64 * 1024
 T = TypeVar("T")
 
-
-class EdgeUnavailableError(HearthError):
-    """No answer, or none that an edge server would give; ``pause_seconds`` after which there may be one."""
-
-    code = "E_EDGE_UNAVAILABLE"
-    pause_seconds: float | None = None
-
-
-class EdgeRefusedError(HearthError):
-    """The edge server answered with a problem document; ``code`` is the one it names."""
-
-    code = "E_EDGE_REFUSED"
+__all__ = ["EdgeClient", "EdgeRefusedError", "EdgeUnavailableError", "NextRound", "TaskEnded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +69,7 @@ class EdgeClient:
         self._runner = asyncio.Runner()  # a deadline for the whole exchange, however slowly an answer drips
         self._http = http.async_client(timeout_seconds)
         self._http.headers.clear()  # a phone pays for every header
+        self._versions = ServerVersions(self._identity)
 
     def close(self) -> None:
         self._runner.run(self._http.aclose())
@@ -178,9 +170,12 @@ class EdgeClient:
                     return parse(self._runner.run(self._send(kind, method, url + path, body, attempt)))
                 except EdgeRefusedError as error:
                     self.turn()
-                    if error.code != "E_NOT_FOUND" and not anybody:
-                        raise
                     unserved[url] = error
+                    if error.code == "E_NOT_FOUND" or anybody:
+                        continue
+                    unserved[url] = self._versions.of(url, error)
+                    if unserved[url] is error:
+                        raise
                 except (EdgeUnavailableError, MalformedError, VerificationError) as error:
                     self.turn()
                     unserved[url] = error
@@ -189,9 +184,18 @@ class EdgeClient:
             if not wanted:
                 break
             self._pause(min(wanted))
+        unserved = {
+            url: error if isinstance(error, EdgeUnavailableError) else self._versions.of(url, error)
+            for url, error in unserved.items()
+        }
         ours = all(error.fault is Party.OURS for error in unserved.values())
         why = "; ".join(f"{http.shown_url(url)}: {error.args[0]}" for url, error in unserved.items())
-        raise EdgeUnavailableError(f"{method} {path}: {why}", fault=Party.OURS if ours else Party.EDGE_SERVER)
+        old = any(isinstance(error, UpgradeError) for error in unserved.values())
+        kind_of_error = UpgradeError if old else EdgeUnavailableError
+        raise kind_of_error(f"{method} {path}: {why}", fault=Party.OURS if ours else Party.EDGE_SERVER)
+
+    def _identity(self, url: str) -> bytes | None:
+        return self._runner.run(self._send(Asked.IDENTITY, "GET", f"{url}/api/v1/identity", None, 0))
 
     async def _send(self, kind: Asked, method: str, url: str, body: bytes | None, attempt: int) -> bytes | None:
         wait = int(url.rpartition("wait=")[2]) if "wait=" in url else 0

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from structlog.contextvars import bind_contextvars
+
 from protocol.errors import HearthError, Party
 from protocol.messages.chain import Event
 from protocol.task.documents import Absent, Delivered, Kind, Lack
@@ -65,6 +67,8 @@ class FollowedTask:
         """Reads on; what the chain took back is gone. Raises LedgerError."""
         self._follower.refresh()
         self._reader.follow(self._follower.events)
+        # whatever this phone logs from here on is of this task and round
+        bind_contextvars(task=self.state.task, round=len(self.state.rounds))
         last, current = self.state.last_settled(), self.state.current
         blocks = set(pace_blocks(current.opened.block)) if current else set[int]()
         if last is not None and last.settled is not None and self.state.payable_from() is None:
@@ -89,7 +93,7 @@ class FollowedTask:
     def is_buried(self, event: Event) -> bool:
         """The task's confirmations lie upon it: it counts as what will not change any more."""
         spec = self.state.spec
-        return not isinstance(spec, Absent) and self._follower.head - event.block >= spec.confirmations
+        return not isinstance(spec, Absent) and event.block <= self._follower.deep(spec.confirmations)
 
     def is_past(self, instant: int) -> bool:
         """A block later than ``instant``, in seconds, is as deep: whatever came in time is known. Raises LedgerError.
@@ -97,7 +101,7 @@ class FollowedTask:
         The phone's own clock says nothing of that.
         """
         spec = self.state.spec
-        deep = -1 if isinstance(spec, Absent) else self._follower.head - spec.confirmations
+        deep = -1 if isinstance(spec, Absent) else self._follower.deep(spec.confirmations)
         return deep >= 0 and self._ledger.block_timestamp(deep) > instant
 
     def money(self, amount: int) -> str:

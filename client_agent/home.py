@@ -80,6 +80,7 @@ class HomeSettings:
     edges: tuple[str, ...] = ()
     coin: Token = COIN
     chain_seconds: float | None = None
+    confirm_by: str | None = None  # tag of the chain's blocks without which none counts as confirmed
     limits: Limits = USUAL_LIMITS  # of what is stored of readings
     ready_file: Path | None = None  # gets the link that opens the page
 
@@ -247,6 +248,7 @@ class _Phones:
             store=settings.store,
             task=kept.invitation.task,
             chain_seconds=settings.chain_seconds,
+            confirm_by=settings.confirm_by,
         )
 
 

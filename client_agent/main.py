@@ -67,7 +67,11 @@ class Owner:
 def configure_phone_log() -> None:
     """JSON lines on standard error."""
     structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.JSONRenderer(),
+        ],
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # the one of the moment: it may be replaced
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
@@ -98,6 +102,7 @@ def opened_phone(
         limits=policy.gas,
         clock=clock,
         on_bytes=lambda sent, _: requests.add(Asked.CHAIN, sent),
+        confirm_by=settings.confirm_by,
     )
     privacy = PrivacyLedger(lambda: Journal(settings.household / PRIVACY_LEDGER, wait=True))
     randomness: Randomness = SystemRandomness() if seed is None else SeededRandomness(seed)

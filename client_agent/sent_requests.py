@@ -39,6 +39,7 @@ class Asked(StrEnum):
     INCLUSION = "inclusion proof"
     ENTITLEMENT = "entitlement"
     CLAIM = "claim"
+    IDENTITY = "identity"  # of a server that is not understood: it may be of another version
     CHAIN = "chain"  # to the chain's node, transactions too
 
 

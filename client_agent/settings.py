@@ -29,6 +29,7 @@ class AgentSettings:
     task: int
     poll_seconds: int = 20  # how long one long poll asks the edge server to wait
     chain_seconds: float | None = None  # between two looks at the chain; None: as long as a block takes
+    confirm_by: str | None = None  # tag of the chain's blocks without which none counts as confirmed: safe, finalized
     data_set: str | None = None  # that ``data`` belongs to; None: the one it has, or home
     max_data_bytes: int = 512 * 1024 * 1024
     example_budget_micro: int | None = (

@@ -14,6 +14,7 @@ from scripts.commands import (
     bench,
     budget,
     cluster,
+    cost,
     deposits,
     development,
     doctor,
@@ -49,6 +50,7 @@ app.command(name="tasks")(tasks.tasks)
 app.command(name="invite")(invite.invite)
 app.command(name="budget")(budget.budget)
 app.add_typer(policy.policy, name="policy")
+manufacturer.task.command(name="cost")(cost.cost)
 app.add_typer(manufacturer.task, name="task")
 app.add_typer(manufacturer.model, name="model")
 app.add_typer(deposits.bond, name="bond")

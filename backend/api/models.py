@@ -30,6 +30,7 @@ class Identity(Shown):
     chain_id: int = Field(ge=0, examples=[31337])
     ledger: HexAddress
     version: str = Field(description="of the protocol", examples=["3"])
+    block: int = Field(ge=0, description="the last one that it has read; 0: none yet", examples=[1200])
 
 
 class PreparedPost(Shown):

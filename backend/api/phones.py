@@ -76,12 +76,12 @@ def phone_routes(ledger: Ledger, store: ContentStore, driver: Driver) -> APIRout
     @router.get("/healthz", operation_id="health", response_model=Identity, responses=problems())
     async def health() -> Response:
         """That this process answers; nothing is asked of chain or store."""
-        return JSONResponse(identity)
+        return JSONResponse({**identity, "block": max(0, driver.head())})
 
     @router.get("/api/v1/identity", operation_id="identity", response_model=Identity, responses=problems())
     async def who() -> Response:
         """Which server this is, and of which ledger."""
-        return JSONResponse(identity)
+        return JSONResponse({**identity, "block": max(0, driver.head())})
 
     @router.post(
         "/api/v1/tasks/prepare",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
@@ -20,13 +21,14 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,76}", re.ASCII)
 _MAX_ROUND = _MAX_WINDOW = 2**32 - 1
 
 
-def authority_app(authority: KeyAuthority) -> FastAPI:
+def authority_app(authority: KeyAuthority, about: Callable[[], Mapping[str, str | int]] = dict) -> FastAPI:
+    """``about``: what its identity says beside its address."""
     app = FastAPI(title="Hearth key authority", openapi_url=None)
     install(app)
 
     @app.get("/api/v1/identity")
     async def identity() -> Response:
-        return JSONResponse(authority.identity())
+        return JSONResponse({**authority.identity(), **about()})
 
     @app.put("/api/v1/tasks/{task}")
     async def put_task(task: str, request: Request) -> Response:

@@ -70,7 +70,7 @@ class BondWatch:
             return True
         posted = self._followed.state(task).posted
         if task not in self._bonded:
-            if posted is None or self._followed.head < posted.block + spec.confirmations:
+            if posted is None or posted.block > self._followed.deep(spec.confirmations):
                 return False  # a reorganisation may still give its number to another task
             self._bonded[task] = spec
         moment = (*self._followed.moment(task, spec.confirmations), self._followed.now // FUNDED_SECONDS)

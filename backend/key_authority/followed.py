@@ -48,6 +48,10 @@ class FollowedTasks:
     def head(self) -> int:
         return self._follower.head
 
+    def deep(self, confirmations: int) -> int:
+        """The last block that counts as confirmed."""
+        return self._follower.deep(confirmations)
+
     @property
     def now(self) -> int:
         return self._follower.now
@@ -65,7 +69,7 @@ class FollowedTasks:
         with self._lock:
             events, since = self._events.get(task, ()), self._since.get(task, 0)
         state, now = self.state(task), self.now
-        depth = min(self.head - events[-1].block, confirmations) if events else 0
+        depth = min(self.deep(confirmations) - events[-1].block, 0) if events else 0
         over = is_over(state, now)
         return events, depth, over, _attempts(now - since) if over else 0
 

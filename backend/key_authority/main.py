@@ -12,8 +12,15 @@ from backend.key_authority.rosters import Rosters, RosterWatch
 from backend.key_authority.service import KeyAuthority
 from backend.key_authority.settings import AuthoritySettings
 from backend.key_authority.windows import Windows, WindowWatch, drawn, seeded
+from backend.metrics.authority_metrics import watch_authority
+from backend.metrics.exposition import exposed
+from backend.metrics.process_metrics import ProcessMetrics
+from backend.metrics.watched_records import WatchedRecords
 from backend.process import configure_log, serve, warn
-from backend.start_checks import check_chain, check_gas
+from backend.start_checks import check_chain, check_gas, check_tag
+from backend.tracing import check_tracing, traced
+from protocol.identifiers import to_hex
+from protocol.version import PROTOCOL_VERSION
 from storage.credentials import check_credentials
 from storage.ledger.ethereum.block_clock import BlockClock
 from storage.ledger.ethereum.ledger import EthereumLedger
@@ -31,34 +38,51 @@ def serve_authority(settings: AuthoritySettings, signer: Signer, *, seed: bytes 
     ``seed`` is for demonstrations: it determines the encryption keys. Raises PublicKeyError for a development account
     off loopback.
     """
-    configure_log()
+    configure_log(traced=settings.otlp is not None)
     check_credentials()
+    check_tracing(settings.otlp)
     with open_records(settings.folder, settings.database, signer.address) as records:
-        _serve(settings, signer, AuthorityRecords(records("journal")), seed)
+        metrics = ProcessMetrics("authority", signer.address)
+        kept = AuthorityRecords(WatchedRecords(records("journal"), metrics.appended))
+        _serve(settings, signer, kept, metrics, seed)
 
 
-def _serve(settings: AuthoritySettings, signer: Signer, records: AuthorityRecords, seed: bytes | None) -> None:
+def _serve(
+    settings: AuthoritySettings, signer: Signer, records: AuthorityRecords, metrics: ProcessMetrics, seed: bytes | None
+) -> None:
     policy = parse_policy(read_policy_file(settings.folder / "policy.toml"))
     clock = BlockClock(tell=warn)
-    ledger = EthereumLedger(settings.rpc_url, settings.domain, signer, limits=policy.gas, clock=clock)
+    ledger = EthereumLedger(
+        settings.rpc_url, settings.domain, signer, limits=policy.gas, clock=clock,
+        confirm_by=settings.confirm_by,
+        on_bytes=metrics.attempt, heard=metrics.question,
+    )  # fmt: skip
     chain_id = settings.domain.chain_id
-    others = [EthereumReader(url, ledger.ledger, chain_id=chain_id) for url in settings.other_rpc_urls]
+    tag = settings.confirm_by
+    others = [EthereumReader(url, ledger.ledger, chain_id=chain_id, confirm_by=tag) for url in settings.other_rpc_urls]
     reader = Endpoints([ledger, *others])
     windows = Windows(reader, records, signer, drawn if seed is None else seeded(seed, signer.address))
     polling, read = Polling(ledger, settings.poll_seconds), EventFile(settings.folder / "events", settings.domain)
     followed = FollowedTasks(ledger, polling, read)
     rosters = RosterWatch(Rosters(ledger, records, followed), records)
     bonds = BondWatch(ledger, records, settings.max_bond_wei, followed)
+    watch_authority(metrics, followed, records, polling, lambda: ledger.balance(signer.address))
     watches = (bonds, WindowWatch(windows, records, followed), rosters)
     try:
         for url, of_chain in zip((settings.rpc_url, *settings.other_rpc_urls), (ledger, *others), strict=True):
             check_chain(of_chain, url)
+            check_tag(of_chain, settings.confirm_by)
         check_gas(ledger, signer.address)
         for watch in watches:
             watch.start()
         try:
-            app = authority_app(KeyAuthority(reader, records, signer, windows, policy))
-            serve(app, settings.listening, signer.address)
+            own: dict[str, str | int] = {
+                "chain_id": chain_id, "ledger": to_hex(settings.domain.ledger), "version": PROTOCOL_VERSION,
+            }  # fmt: skip
+            answering = KeyAuthority(reader, records, signer, windows, policy)
+            app = authority_app(answering, lambda: {**own, "block": max(0, followed.head)})
+            with exposed(metrics.registry, settings.metrics), traced(app, settings.otlp, "authority"):
+                serve(app, settings.listening, signer.address, metrics)
         finally:
             for watch in watches:
                 watch.stop()

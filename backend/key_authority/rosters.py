@@ -42,11 +42,11 @@ class Rosters:
         Raises LedgerError.
         """
         self._followed.look()
-        head, now, state = self._followed.head, self._followed.now, self._followed.state(task)
+        deep, now, state = self._followed.deep(spec.confirmations), self._followed.now, self._followed.state(task)
         if state.posted is None or not self._is_due(state, now):
             return
         held, refused = set(self._records.clients(task)), self._records.refused(task)
-        clients = [client for client, event in state.enrolled.items() if head - event.block >= spec.confirmations]
+        clients = [client for client, event in state.enrolled.items() if event.block <= deep]
         missing = state.enrolled.keys() - state.left.keys() - (held | refused) - self._sealed_for_good(state)
         last_moment = rosters_until(state) - spec.durations.roster_seconds // 4
         if now <= last_moment and (missing or len(clients) < len(state.enrolled)):

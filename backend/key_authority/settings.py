@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backend.listening import Listening
+from backend.metrics.exposition import MetricsAddress
 from protocol.domain import Domain
 
 if TYPE_CHECKING:
@@ -23,3 +24,6 @@ class AuthoritySettings:
     other_rpc_urls: tuple[str, ...] = ()  # of the same chain: all must agree with the first
     poll_seconds: float | None = None  # between two looks at the chain; None: as long as a block takes
     database: URL | None = None  # with its records; None: a journal in the folder
+    metrics: MetricsAddress | None = None  # None: nobody reads metrics
+    otlp: str | None = None  # URL of the collector of its traces; None: it has none
+    confirm_by: str | None = None  # tag of the chain's blocks without which none counts as confirmed: safe, finalized

@@ -29,7 +29,7 @@ class AuthorityHealth:
         self._now, self._lock = now, threading.Lock()
         self._heard: dict[Address, Heard] = {}
 
-    def heard(self, authority: Address, error: HearthError | None) -> None:
+    def heard(self, authority: Address, error: HearthError | None, _seconds: float = 0.0) -> None:
         """One question: None, or why there was no usable answer."""
         with self._lock:
             known, now = self._heard.get(authority, Heard()), self._now()

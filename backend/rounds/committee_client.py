@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +14,7 @@ from typing import TypeVar
 import httpx2
 import structlog
 
+from backend.trace_context import trace_headers
 from protocol.audit.breaches import AuthorityWord, place_of, two_words
 from protocol.canonical import decode, encode
 from protocol.content.cid import cid_of
@@ -79,9 +81,9 @@ class CommitteeClient:
         domain: Domain,
         proofs: Path,
         pause: Callable[[float], None] = time.sleep,
-        heard: Callable[[Address, HearthError | None], None] = lambda _, __: None,
+        heard: Callable[[Address, HearthError | None, float], None] = lambda _, __, ___: None,
     ) -> None:
-        """``heard`` is told of every question to a member: None, or why there was no usable answer."""
+        """``heard`` is told of every question to a member: None, or why there was no usable answer, and its seconds."""
         self._urls, self._domain, self._proofs = tuple(map(http.server_url, urls)), domain, proofs
         self._pause, self._heard = pause, heard
         self._away = set[str]()  # URLs, as far as it is said
@@ -208,8 +210,17 @@ class CommitteeClient:
     def _ask_all(self, committee: Committee, ask: Callable[[str, Address], T]) -> dict[Address, T]:
         """Answers of the members that gave one; all are asked at the same time."""
         self.identify()
+        seconds = dict[Address, float]()
+
+        def timed(url: str, member: Address) -> T:
+            begun = time.perf_counter()
+            try:
+                return ask(url, member)
+            finally:
+                seconds[member] = time.perf_counter() - begun
+
         asked = {
-            member: self._pool.submit(ask, self._url_of[member], member)
+            member: self._pool.submit(copy_context().run, timed, self._url_of[member], member)
             for member in committee.members
             if member in self._url_of
         }
@@ -217,9 +228,9 @@ class CommitteeClient:
         for authority, future in asked.items():
             try:
                 answers[authority] = future.result()
-                self._heard(authority, None)
+                self._heard(authority, None, seconds[authority])
             except HearthError as error:
-                self._heard(authority, error)
+                self._heard(authority, error, seconds.get(authority, 0.0))
                 log.warning("key authority", authority=to_hex(authority), error=str(error))
         return answers
 
@@ -249,7 +260,7 @@ class CommitteeClient:
         for attempt in itertools.count():
             content = bytearray()
             try:
-                with self._http.stream(method, url, content=body) as response:
+                with self._http.stream(method, url, content=body, headers=trace_headers()) as response:
                     for piece in response.iter_bytes():
                         content += piece
                         if len(content) > max_bytes:

@@ -77,7 +77,8 @@ class Announced:
 class Desk:
     """Methods of the phones raise a HearthError; ``censored`` clients are answered and ignored.
 
-    ``wake`` is told that something came which a move may be waiting for; ``head`` is the number of the last block seen.
+    ``wake`` is told that something came which a move may be waiting for; ``deep`` the last block
+    that counts as confirmed after so many confirmations.
     Nothing is signed of a round before the task's confirmations lie upon what it is signed of.
     """
 
@@ -91,10 +92,10 @@ class Desk:
         censored: frozenset[Address],
         wake: Callable[[int], None],
         seconds: dict[int, dict[str, float]],
-        head: Callable[[], int],
+        deep: Callable[[int], int],
     ) -> None:
         self.bell = Bell()
-        self._head = head
+        self._deep = deep
         self._domain, self._signer, self._censored = domain, signer, censored
         self._journal, self._inbox, self._wake, self._seconds = journal, inbox, wake, seconds
         self._state, self._now = TaskState(task), 0
@@ -236,7 +237,7 @@ class Desk:
 
     def _stands(self, event: Event) -> bool:
         spec = self._state.spec
-        return not isinstance(spec, Absent) and self._head() - event.block >= spec.confirmations
+        return not isinstance(spec, Absent) and event.block <= self._deep(spec.confirmations)
 
     def _posted(self) -> TaskPosted:
         if self._state.posted is None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from backend.problem import RequestError
 from backend.rounds.desk import Desk
@@ -20,6 +21,7 @@ from backend.rounds.hosted_task import HostedTask
 from backend.rounds.inbox import Inbox
 from backend.rounds.relay import Relay
 from backend.rounds.task_leases import TaskLeases
+from backend.trace_context import new_trace
 from protocol.errors import HearthError, Party
 from protocol.identifiers import NATIVE_COIN
 from protocol.messages.chain import Event, TaskPosted
@@ -76,6 +78,10 @@ class Driver:
         """The last block that was looked at."""
         return self._follower.head
 
+    def deep(self, confirmations: int) -> int:
+        """The last block of those that counts as confirmed."""
+        return self._follower.deep(confirmations)
+
     # step by step
 
     def look(self) -> None:
@@ -126,7 +132,8 @@ class Driver:
             self._due[task] = NEVER
         try:
             drives = self._drives(task)
-            deadline = hosted.step(self.now, self._bonded(), self.head()) if drives else hosted.watch(self.now)
+            with bound_contextvars(task=task, round=len(hosted.state.rounds), trace_id=new_trace()):
+                deadline = hosted.step(self.now, self._bonded(), self.deep) if drives else hosted.watch(self.now)
         finally:
             with self._lock:
                 self._busy.discard(task)
@@ -143,7 +150,8 @@ class Driver:
                 return
             if hosted is not None and hosted.served and self._drives(task):
                 waiting = self._inbox.waiting(task)
-                self._relay.send(hosted.state, self.now)
+                with bound_contextvars(task=task, trace_id=new_trace()):
+                    self._relay.send(hosted.state, self.now)
                 if self._inbox.waiting(task) != waiting:
                     self._try_to_look()  # at what was sent
 
@@ -197,6 +205,10 @@ class Driver:
     def tasks(self) -> Mapping[int, HostedTask] | None:
         """All of this server's by number, also those that it does not serve (yet); None before the chain is read."""
         return dict(self._tasks) if self._looked.is_set() else None
+
+    def held(self) -> int:
+        """How many tasks this process drives."""
+        return sum(self._drives(task) for task in list(self._tasks))
 
     # as threads
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -83,14 +84,15 @@ class HostedTask:
             log.warning("will look again", task=self.posted.task, error=str(error))
         return now + 1
 
-    def step(self, now: int, bonds_of: list[int], head: int) -> int:
+    def step(self, now: int, bonds_of: list[int], deep: Callable[[int], int]) -> int:
         """One move; block time in seconds of the next one, unless something happens before. 0: at once.
 
-        ``bonds_of``: tasks that ask for a bond in the chain's own coin. ``head``: the last block that was looked at.
+        ``bonds_of``: tasks that ask for a bond in the chain's own coin. ``deep``: the last block that counts as
+        confirmed after so many confirmations.
         """
         self.performer.reader.follow(self.events)
         try:
-            if not self.bonded and not self._join(now, bonds_of, head):
+            if not self.bonded and not self._join(now, bonds_of, deep):
                 return NEVER if self.refused else now + 1
             if not self._last_is_shown(now):
                 self.desk.publish(self.state, now)
@@ -138,7 +140,7 @@ class HostedTask:
         self.returned = self.returned or self.bonds.take_back(self.posted.task)
         return self.returned
 
-    def _join(self, now: int, bonds_of: list[int], head: int) -> bool:
+    def _join(self, now: int, bonds_of: list[int], deep: Callable[[int], int]) -> bool:
         """True once the spec is read, its event is deep enough, and the bond is placed."""
         self.performer.reader.fetch(now)
         spec = self.state.spec
@@ -147,7 +149,7 @@ class HostedTask:
                 log.error("task refused", task=self.posted.task)
                 self.refused = True
             return False
-        if head < self.posted.block + spec.confirmations:
+        if self.posted.block > deep(spec.confirmations):
             return False
         self.performer.ledger = self.ledger.confirmed(spec.confirmations)
         terms = self.posted.terms

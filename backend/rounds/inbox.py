@@ -119,6 +119,14 @@ class Inbox:
     def waiting(self, task: int) -> Waiting:
         return _of(self._folded.state, task)
 
+    def counts(self) -> dict[tuple[int, str], int]:
+        """How many wait, by task and kind."""
+        return {
+            (task, kind): len(getattr(waiting, kind))
+            for task, waiting in self._folded.state.items()
+            for kind in ("enrolments", "leaves", "claims")
+        }
+
     def enrol(self, signed: SignedEnrolment) -> None:
         """Raises InboxFullError."""
         client, task, came = signed.enrolment.client, signed.enrolment.task, EnrolmentCame(signed)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from protocol.domain import Domain
+from scripts.commands.database_option import DatabaseAddress, DatabasePasswordFile, database_of
 from scripts.commands.options import JsonFile, Ledger
 from scripts.commands.outcome import Outcome
 
@@ -29,6 +30,14 @@ def doctor(
     password_file: Annotated[Path | None, typer.Option(help="file with the keystore's password")] = None,
     folder: Annotated[list[Path] | None, typer.Option(help="where a role keeps its state; repeat for each")] = None,
     write: Annotated[bool, typer.Option("--write", help="put a document into the store and read it back")] = False,
+    database: DatabaseAddress = None,
+    database_password_file: DatabasePasswordFile = None,
+    task: Annotated[int | None, typer.Option(min=1, help="whose servers and content are looked at")] = None,
+    pin_url: Annotated[
+        list[str] | None, typer.Option(metavar="STORE", help="content store that keeps the task too; repeat for each")
+    ] = None,
+    sample: Annotated[int, typer.Option(min=1, help="objects of the task to read back from each store")] = 20,
+    seed: Annotated[int, typer.Option(help="which ones; the same seed chooses the same ones")] = 0,
     json_file: JsonFile = None,
 ) -> None:
     """Say what is wrong here and how to mend it: this machine, and of chain, store, servers and account what is named.
@@ -40,7 +49,7 @@ def doctor(
 
     subject = Subject(
         rpc_url, ledger, store, tuple(edge or ()), tuple(authority or ()), keystore, password_file, tuple(folder or ()),
-        write,
+        write, database_of(database, database_password_file), task, tuple(pin_url or ()), sample, seed,
     )  # fmt: skip
     findings = []
     for finding in _findings(subject):
@@ -58,10 +67,12 @@ def _findings(subject: Subject) -> Iterator[Finding]:
     """In the order in which one thing needs another."""
     from scripts.doctor.account import account_findings
     from scripts.doctor.chain import chain_findings
+    from scripts.doctor.database import database_findings
     from scripts.doctor.machine import machine_findings
     from scripts.doctor.network import network_findings
     from scripts.doctor.servers import Answer, clock, server_findings
     from scripts.doctor.store import store_findings
+    from scripts.doctor.task import task_findings
     from scripts.doctor.verdict import examined
 
     blocks, answers = list[int](), list[Answer]()
@@ -71,4 +82,6 @@ def _findings(subject: Subject) -> Iterator[Finding]:
     yield from store_findings(subject)
     yield from server_findings(subject, answers)
     yield from account_findings(subject)
+    yield from database_findings(subject)
+    yield from task_findings(subject, answers)
     yield examined("clock", lambda: clock(subject.now(), blocks, answers), "set it (NTP)")

@@ -23,6 +23,7 @@ from scripts.commands.broker_options import (
 from scripts.commands.collecting import Collector
 from scripts.commands.options import (
     HOUSEHOLD,
+    ConfirmBy,
     Household,
     Keystore,
     Ledger,
@@ -71,6 +72,7 @@ def serve(
         float | None, typer.Option(min=0.05, max=3600, help="between two looks at the chain; else a block's time")
     ] = None,
     ready_file: ReadyFile = None,
+    confirm_by: ConfirmBy = None,
 ) -> None:
     """The household's page: prints the link that opens it, and runs the phone of every task that its owner accepts."""
     from client_agent.home import HomeSettings, serve_household
@@ -94,6 +96,7 @@ def serve(
         data=tuple(path.resolve() for path in data or ()),
         edges=tuple(edge or ()),
         chain_seconds=poll_seconds,
+        confirm_by=confirm_by,
         limits=limits_of(keep_days, max_megabytes),
         ready_file=ready_file,
     )

@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 from protocol.invitation import Invitation, parse_invitation
 from scripts.commands.options import (
     HOUSEHOLD,
+    ConfirmBy,
     Household,
     PasswordFile,
     PollSeconds,
@@ -59,6 +60,7 @@ def join(
     example_budget: ExampleBudget = None,
     seed_file: SeedFile = None,
     poll_seconds: PollSeconds = None,
+    confirm_by: ConfirmBy = None,
 ) -> None:
     """Checks an invitation against chain and content, then is the phone of one household in its task."""
     from client_agent.household_folder import HouseholdFolder
@@ -80,6 +82,7 @@ def join(
         store=store,
         task=link.task,
         chain_seconds=poll_seconds,
+        confirm_by=confirm_by,
         example_budget_micro=micro_of(example_budget),
     )
     run_phone(settings, signer, yes, leave, report, seed_file)

@@ -81,6 +81,9 @@ def post(
     max_gas_price: MaxGasPrice = MAX_GAS_PRICE,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="end before its confirmations lie upon the task")] = False,
     again: Annotated[bool, typer.Option("--again", help="post it although this very task is posted already")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what it costs on this chain now; send nothing")
+    ] = False,
 ) -> None:
     """Posts the task with its escrow, once, and waits for the confirmations that it asks for."""
     from scripts.commands.posting import await_depth, post_task, spec_digest
@@ -93,6 +96,11 @@ def post(
     for line in lines_of(ready):
         typer.echo(line)
     chain = open_ledger(rpc_url, ledger, keystore, password_file, max_gas_price)
+    if dry_run:
+        from scripts.commands.cost import rehearse
+
+        rehearse(ready, chain)
+        return
     posted = post_task(ready, edge, open_store(store), chain, say, again=again)
     look_at_time(chain)  # once more: of a block that came meanwhile the time is known
     if posted.gas_used:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -43,6 +44,15 @@ MaxGasPrice = Annotated[
     int, typer.Option(envvar="HEARTH_MAX_GAS_PRICE", min=1, max=10**15, help="most wei for a unit of gas, tip included")
 ]
 MAX_GAS_PRICE = DEFAULT_GAS_LIMITS.max_price  # without the option
+
+
+class Tag(StrEnum):
+    """Of blocks that the chain, or the one below it, will not take back; the Ethereum API's words."""
+
+    SAFE = "safe"
+    FINALIZED = "finalized"
+
+
 MAX_DEPLOYMENT_BYTES: Final = 16 * 1024
 MOST_QUOTED: Final = 200  # letters of what somebody typed
 SEED_BYTES: Final = 32
@@ -65,6 +75,12 @@ PollSeconds = Annotated[
     float | None,
     typer.Option(
         min=0.05, max=3600, help="between two looks at the chain while nothing happens; else as long as a block takes"
+    ),
+]
+ConfirmBy = Annotated[
+    Tag | None,
+    typer.Option(
+        envvar="HEARTH_CONFIRM_BY", help="nothing counts as confirmed before the chain's node gives its block this tag"
     ),
 ]
 ReadyFile = Annotated[

@@ -38,6 +38,7 @@ _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROF
 _NEXT: Final = {
     "E_API": "hearth doctor --edge URL looks at the server",
     "E_DATA_MISSING": "hearth demo --dataset digits needs no data of yours",
+    "E_UPGRADE": "install the newer version of this program; folders are kept, and read by it",
     "E_EDGE_UNAVAILABLE": "hearth doctor looks at chain, store and servers",
     "E_KEYSTORE": "hearth key new makes an account",
     "E_LEDGER": "hearth doctor looks at chain, store and servers",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -22,9 +19,11 @@ from scripts.commands.executor_options import (
     WorkersStore,
     cluster_of,
 )
+from scripts.commands.listening_options import Host, RequestsOfOne, TrustedProxy, UnixSocket, listening_of
 from scripts.commands.options import (
     HOUSEHOLD,
     MAX_GAS_PRICE,
+    ConfirmBy,
     Folder,
     Household,
     Keystore,
@@ -43,26 +42,11 @@ from scripts.commands.options import (
     url_option,
 )
 from scripts.commands.phone_options import Data, DataSet, ExampleBudget, Leave, Yes, micro_of, run_phone
+from scripts.commands.watching_options import METRICS_HOST, MetricsHost, MetricsPort, OtlpUrl, metrics_address
 from storage.ledger.gas_limits import GasLimits
-
-if TYPE_CHECKING:
-    from backend.listening import Listening
 
 MaxBond = Annotated[
     int, typer.Option(min=0, help="wei that its bonds may be together; above it, its operator places them")
-]
-Host = Annotated[
-    str, typer.Option(help="address to listen on; other machines reach one that is not loopback, in plain HTTP")
-]
-UnixSocket = Annotated[
-    Path | None, typer.Option(help="listen on this unix socket, for a reverse proxy on this machine, and on no port")
-]
-TrustedProxy = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="ADDRESS",
-        help="reverse proxy whose X-Forwarded-For counts; repeat for each; without it, one on loopback",
-    ),
 ]
 PublicUrl = Annotated[
     list[str] | None,
@@ -74,11 +58,14 @@ AllowOrigin = Annotated[
     list[str] | None,
     typer.Option(metavar="ORIGIN", help="of pages elsewhere that may use its API (CORS); repeat for each; else none"),
 ]
-RequestsOfOne = Annotated[
-    int | None,
+PinUrl = Annotated[
+    list[str] | None,
     typer.Option(
-        "--requests-per-address", min=1, max=4096, help="requests of one address that are answered at once; else 256"
+        metavar="STORE", help="another content store of yours that keeps all of its tasks too; repeat for each"
     ),
+]
+KeepDays = Annotated[
+    int, typer.Option(min=0, max=36_500, help="days that those stores keep a task after its last claim is possible")
 ]
 
 serve = typer.Typer(help="Long-running roles.", no_args_is_help=True)
@@ -118,6 +105,12 @@ def edge(
     scheduler_key: SchedulerKey = None,
     allow_plain_cluster: AllowPlain = False,
     workers_store: WorkersStore = None,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = METRICS_HOST,
+    otlp_url: OtlpUrl = None,
+    confirm_by: ConfirmBy = None,
+    pin_url: PinUrl = None,
+    keep_days: KeepDays = 90,
 ) -> None:
     """The edge server: runs the rounds of the tasks that name its account."""
     from backend.main import serve_edge
@@ -131,7 +124,7 @@ def edge(
         domain=ledger,
         store=store,
         authorities=tuple(authority),
-        listening=_listening(port, host, uds, trusted_proxy, requests_of_one, ready_file),
+        listening=listening_of(port, host, uds, trusted_proxy, requests_of_one, ready_file),
         censored=frozenset(parse_address(address) for address in censor or ()),
         max_bond_wei=max_bond,
         gas=GasLimits(max_gas_price),
@@ -146,6 +139,11 @@ def edge(
             (scheduler_ca, scheduler_certificate, scheduler_key, allow_plain_cluster),
             workers_store or store,
         ),
+        metrics=metrics_address(metrics_port, metrics_host),
+        otlp=otlp_url,
+        confirm_by=confirm_by,
+        pins=tuple(pin_url or ()),
+        kept_days=keep_days,
     )
     serve_edge(settings, Signer.from_keystore(keystore, password_file))
 
@@ -171,6 +169,10 @@ def authority(
     poll_seconds: PollSeconds = None,
     database: DatabaseAddress = None,
     database_password_file: DatabasePasswordFile = None,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = METRICS_HOST,
+    otlp_url: OtlpUrl = None,
+    confirm_by: ConfirmBy = None,
 ) -> None:
     """One key authority: answers for what it finds on chain, once per label."""
     from backend.key_authority.main import serve_authority
@@ -178,9 +180,22 @@ def authority(
     from storage.ledger.signer import Signer
 
     others = tuple(other_rpc_url or ())
-    listening = _listening(port, host, uds, trusted_proxy, requests_of_one, ready_file)
+    listening = listening_of(port, host, uds, trusted_proxy, requests_of_one, ready_file)
     records = database_of(database, database_password_file)
-    settings = AuthoritySettings(folder, rpc_url, ledger, listening, max_bond, others, poll_seconds, records)
+    metrics = metrics_address(metrics_port, metrics_host)
+    settings = AuthoritySettings(
+        folder,
+        rpc_url,
+        ledger,
+        listening,
+        max_bond,
+        others,
+        poll_seconds,
+        records,
+        metrics,
+        otlp_url,
+        confirm_by,
+    )
     signer = Signer.from_keystore(keystore, password_file)
     serve_authority(settings, signer, seed=read_seed(seed_file))
 
@@ -191,27 +206,6 @@ def chain(port: Port = 8545, ready_file: ReadyFile = None) -> None:
     from scripts.chain.server import serve_chain
 
     serve_chain(port, ready_file=ready_file)
-
-
-def _listening(
-    port: int,
-    host: str,
-    uds: Path | None,
-    trusted_proxy: list[str] | None,
-    requests_of_one: int | None,
-    ready_file: Path | None,
-) -> Listening:
-    from backend.connections import DEFAULT_LIMITS
-    from backend.listening import LOOPBACK, Listening
-
-    for text in trusted_proxy or ():
-        try:
-            ipaddress.ip_network(text)
-        except ValueError as error:
-            raise typer.BadParameter(f"--trusted-proxy {text}: neither an IP address nor a network") from error
-    most = requests_of_one or DEFAULT_LIMITS.requests_of_one
-    limits = replace(DEFAULT_LIMITS, requests_of_one=most, requests=max(most, DEFAULT_LIMITS.requests))
-    return Listening(port, host, uds, tuple(trusted_proxy or LOOPBACK), limits, ready_file)
 
 
 def _origins(option: str, urls: list[str] | None) -> tuple[str, ...]:
@@ -241,6 +235,7 @@ def agent(
     example_budget: ExampleBudget = None,
     seed_file: SeedFile = None,
     poll_seconds: PollSeconds = None,
+    confirm_by: ConfirmBy = None,
 ) -> None:
     """The phone of one household: says what it will do, enrols, trains, claims."""
     from client_agent.settings import AgentSettings
@@ -257,6 +252,7 @@ def agent(
         store=store,
         task=task,
         chain_seconds=poll_seconds,
+        confirm_by=confirm_by,
         example_budget_micro=micro_of(example_budget),
     )
     signer = Signer.from_keystore(keystore, password_file)

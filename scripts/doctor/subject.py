@@ -6,9 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from protocol.domain import Domain
 from storage.content.open_store import KUBO_PREFIXES
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,11 @@ class Subject:
     password_file: Path | None = None
     folders: tuple[Path, ...] = ()
     write: bool = False
+    database: URL | None = None
+    task: int | None = None  # whose servers and content are looked at
+    pins: tuple[str, ...] = ()  # content stores that are to have all of the task too
+    sample: int = 20  # objects to read back from each store, ...
+    seed: int = 0  # ... chosen by it
     now: Callable[[], float] = time.time
 
     @property
@@ -35,5 +44,5 @@ class Subject:
     @property
     def urls(self) -> tuple[str, ...]:
         """Of everybody who is reached over HTTP."""
-        named = (self.rpc_url, self.store, *self.edges, *self.authorities)
+        named = (self.rpc_url, self.store, *self.pins, *self.edges, *self.authorities)
         return tuple(url for url in named if url is not None and "://" in url)

@@ -36,6 +36,16 @@ class FilesystemStore:
     def get(self, cid: Cid, max_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> bytes:
         return verified(self._read(cid, max_bytes), cid, max_bytes, chunk_bytes)
 
+    def pinned(self, cid: Cid) -> bool:
+        """A file stays as long as nobody removes it."""
+        return (self.folder / cid.text).is_file()
+
+    def unpin(self, cid: Cid) -> None:
+        try:
+            (self.folder / cid.text).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreUnavailableError(f"{self.folder}: cannot remove {cid.text}: {_why(error)}") from error
+
     def _read(self, cid: Cid, max_bytes: int) -> bytes:
         path = self.folder / cid.text
         try:

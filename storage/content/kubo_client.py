@@ -112,6 +112,24 @@ class KuboStore:
                 raise ContentMissingError(f"{cid.text}: the daemon delivered only {len(data)} bytes") from error
             raise
 
+    def pinned(self, cid: Cid) -> bool:
+        return self._of_pins(cid, lambda: self._client.pin.ls(cid.text, type="recursive")["Keys"]) is not None
+
+    def unpin(self, cid: Cid) -> None:
+        """The daemon's next garbage collection removes it, unless another pin holds it."""
+        self._of_pins(cid, lambda: self._client.pin.rm(cid.text)["Pins"])
+
+    def _of_pins(self, cid: Cid, ask: Callable[[], object]) -> object | None:
+        """None where the daemon has no such pin."""
+        try:
+            return ask()
+        except KuboRefusedError as error:
+            if "not pinned" in str(error):
+                return None
+            raise StoreUnavailableError(f"{cid.text}: {self.address.shown}: {error}") from error
+        except (*_FAILURES, KeyError, TypeError, AssertionError) as error:
+            raise StoreUnavailableError(f"{cid.text}: pins: {self.address.failure(error)}") from error
+
     def _is_cut_short(self, cid: Cid, data: bytes) -> bool:
         """A daemon that lacks a block of the file answers 200 with the bytes before that block."""
         if cid.codec == "raw":

@@ -17,6 +17,12 @@ class MemoryStore:
         self.objects[cid.text] = bytes(data)
         return cid
 
+    def pinned(self, cid: Cid) -> bool:
+        return cid.text in self.objects
+
+    def unpin(self, cid: Cid) -> None:
+        self.objects.pop(cid.text, None)
+
     def get(self, cid: Cid, max_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> bytes:
         try:
             data = self.objects[cid.text]

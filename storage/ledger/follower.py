@@ -48,6 +48,7 @@ class EventFollower(Generic[Kind]):
         self._looks_back = 0
         self.events: tuple[Kind, ...] = ()
         self.now = 0  # seconds, as of the last look at the head
+        self._tagged: int | None = None
         if file is not None and (kept := file.load()) is not None:
             self._saved, digest, events = kept
             self._checkpoints = [(self._saved, digest)]
@@ -58,6 +59,10 @@ class EventFollower(Generic[Kind]):
         """The block up to which the chain was read by the last :meth:`refresh`; -1 before the first."""
         return self._checkpoints[-1][0] if self._checkpoints else -1
 
+    def deep(self, confirmations: int) -> int:
+        """The last block that counts as confirmed, as of the last :meth:`refresh`."""
+        return Head(self.head, b"", self.now, tagged=self._tagged).deep(confirmations)
+
     def refresh(self) -> int:
         """How many of the first events known before still stand; a reader that applied more has to start over.
 
@@ -66,7 +71,7 @@ class EventFollower(Generic[Kind]):
         latest = self._look()
         if self._lags(latest):
             return len(self.events)
-        self.now = latest.now
+        self.now, self._tagged = latest.now, latest.tagged
         if self._continues(latest):
             if not latest.is_quiet:
                 self._loud = latest.block

@@ -94,6 +94,15 @@ class Head:
     parent: Digest = b""  # hash of the block before; empty where it is not told
     is_quiet: bool = False  # the ledger said nothing in the block itself
     timestamp: int = 0  # seconds: of the block itself
+    tagged: int | None = None  # number of the block that the node's tag has reached; None: no tag is asked for
+
+    def deep(self, confirmations: int) -> int:
+        """The last block that counts as confirmed. A tag only makes it earlier: some nodes give every block every tag.
+
+        A task that asks for no confirmations waits for none.
+        """
+        deep = self.block - confirmations
+        return deep if self.tagged is None or not confirmations else min(deep, self.tagged)
 
 
 class LedgerReader(Protocol):

@@ -37,6 +37,7 @@ class Polling:
         self._lock = threading.Lock()
         self._head: Head | None = None
         self._asked, self._changed = -inf, 0.0  # running time: of the last question, of the last new block
+        self._silent_since: float | None = None  # running time: of the first question that no answer has followed
         self._block_seconds: float | None = None  # 0 on a chain for development
         self._blocks = deque[tuple[int, int]](maxlen=REGULAR_GAPS + 1)  # there: the last numbers and timestamps
 
@@ -57,6 +58,16 @@ class Polling:
         with self._lock:
             return 0 if self._head is None else self._head.now + int(self._running() - self._asked)
 
+    @property
+    def last(self) -> Head | None:
+        """The last head that was shown; None before the first."""
+        return self._head
+
+    def silent_seconds(self) -> float:
+        """For which the endpoint has left questions without an answer; 0 where nobody waits for one."""
+        since = self._silent_since  # without the lock: whoever asks holds it until there is an answer
+        return 0.0 if since is None else self._running() - since
+
     def until_due(self) -> float:
         """Seconds until it is worth while to ask again; 0 or less: now."""
         with self._lock:
@@ -67,7 +78,9 @@ class Polling:
 
     def _ask(self) -> Head:
         self._asked = self._running()  # an endpoint that is away is left alone as long
+        self._silent_since = self._asked if self._silent_since is None else self._silent_since
         head = self._ledger.head()
+        self._silent_since = None
         if self._head is None or head.hash != self._head.hash:
             self._changed = self._asked
             if self._block_seconds == 0:

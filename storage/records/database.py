@@ -59,7 +59,7 @@ class Database:
         """Raises RecordsError: cannot be opened, or its tables are of a newer version."""
         self.name = url.render_as_string(hide_password=True)
         try:
-            self._engine = _sqlite(Path(url.database or "")) if url.drivername == "sqlite" else _postgresql(url)
+            self._engine = open_engine(url)
             with self._engine.begin() as connection:
                 _upgrade(connection)
         except ImportError as error:
@@ -87,6 +87,20 @@ class Database:
         if self._engine.dialect.name == "sqlite":
             with closing(self._engine.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def open_engine(url: URL) -> Engine:
+    """Of :func:`database_url`; a SQLite file is made where there is none. Raises ImportError, OSError."""
+    return _sqlite(Path(url.database or "")) if url.drivername == "sqlite" else _postgresql(url)
+
+
+def newest_revision() -> str | None:
+    """Of the tables that this program makes."""
+    return _scripts().get_current_head()
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(MIGRATIONS), version_locations=[str(MIGRATIONS)])
 
 
 def _postgresql(url: URL) -> Engine:
@@ -127,7 +141,7 @@ def _sqlite(path: Path) -> Engine:
 def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": UPGRADE_LOCK})
-    scripts = ScriptDirectory(str(MIGRATIONS), version_locations=[str(MIGRATIONS)])
+    scripts = _scripts()
 
     def steps(revision: str | tuple[str, ...], _: MigrationContext) -> list[RevisionStep]:
         return scripts._upgrade_revs("head", revision)  # type: ignore[arg-type]

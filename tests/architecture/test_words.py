@@ -11,7 +11,7 @@ from tests.tracked import ROOT, tracked
 
 OWN = (ROOT / "docs" / "glossary.md", Path(__file__))
 # Amounts that are always of the chain's own coin.
-OF_THE_COIN = {"amount_wei", "fee_wei", "limit_wei", "max_bond_wei", "value_wei"}
+OF_THE_COIN = {"amount_wei", "data_wei", "fee_wei", "limit_wei", "max_bond_wei", "value_wei"}
 
 
 def found(pattern: str, *exempt: str) -> list[str]:

@@ -117,7 +117,7 @@ def edge_server(chain: RunningChain) -> Iterator[Edge]:
         reader = TaskReader(store, posted.task, list(Kind))
         performer = Performer(ledger, store, journal, committee, reader, driver.pause, frozenset())
         desk = Desk(
-            ledger.domain, signer, posted.task, journal, inbox, frozenset(), driver.wake, performer.seconds, driver.head
+            ledger.domain, signer, posted.task, journal, inbox, frozenset(), driver.wake, performer.seconds, driver.deep
         )
         return HostedTask(posted, ledger, performer, desk, BondKeeper(ledger, 0))
 

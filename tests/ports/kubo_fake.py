@@ -1,6 +1,6 @@
 """A Kubo-shaped HTTP server inside the test process: blocks by digest, CIDv1, and Kubo's own ways to fail.
 
-It speaks the calls that the store uses (version, add, cat, pin/ls) to the unchanged ``ipfshttpclient``.
+It speaks the calls that the store uses (version, add, cat, pin/ls, pin/rm) to the unchanged ``ipfshttpclient``.
 """
 
 from __future__ import annotations
@@ -101,8 +101,18 @@ class KuboFake:
             return await self._cat(Cid.parse(request.query_params["arg"]), int(request.query_params["length"]))
 
         @application.post("/api/v0/pin/ls")
-        async def pins() -> dict[str, dict[str, dict[str, str]]]:
-            return {"Keys": {text: {"Type": "recursive", "Name": ""} for text in sorted(self.pins)}}
+        async def pins(arg: str | None = None) -> Response:
+            if arg is not None and arg not in self.pins:
+                return failed_command(f"path '{arg}' is not pinned")
+            of = [arg] if arg else sorted(self.pins)
+            return JSONResponse({"Keys": {text: {"Type": "recursive", "Name": ""} for text in of}})
+
+        @application.post("/api/v0/pin/rm")
+        async def unpin(arg: str) -> Response:
+            if arg not in self.pins:
+                return failed_command("not pinned or pinned indirectly")
+            self.pins.remove(arg)
+            return JSONResponse({"Pins": [arg]})
 
         return application
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -20,11 +21,13 @@ from storage.content.interface import (
     ContentMissingError,
     ContentStore,
     ContentTooLargeError,
+    StoreUnavailableError,
     get_document,
 )
 from storage.content.kubo_client import KuboStore
 from storage.content.memory import MemoryStore
 from storage.content.patient import PatientStore
+from storage.content.pinning import PinningStore, open_pins
 from storage.patience import Patience
 from tests.ports.kubo_daemon import KuboDaemon, find_ipfs
 from tests.ports.kubo_fake import KuboFake
@@ -199,3 +202,26 @@ def test_a_document_that_would_be_read_as_a_tree_is_refused(rig: Rig) -> None:
     with pytest.raises(MalformedError):
         rig.store.put(root.data)
     assert rig.store.put(root.data, 32) == cid_of(root.data, 32)
+
+
+PINNING = [name for name in RIGS if not name.startswith(("unsteady", "kubo-unfriendly"))]
+
+
+@pytest.mark.parametrize("name", PINNING)
+@pytest.mark.parametrize("size", [CHUNK, 20_000])
+def test_what_was_put_stays_until_it_is_unpinned(name: str, size: int, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        store = cast(PinningStore, RIGS[name](stack, tmp_path).store)
+        cid, other = store.put(content(size), CHUNK), cid_of(content(size + 1), CHUNK)
+        assert store.pinned(cid) and not store.pinned(other)
+        assert not store.pinned(Cid("raw" if cid.codec == "dag-pb" else "dag-pb", cid.digest))
+        store.unpin(cid)
+        store.unpin(other)
+        assert not store.pinned(cid)
+
+
+def test_a_daemon_that_is_away_pins_nothing_and_says_so() -> None:
+    store = open_pins("http://127.0.0.1:9", 1.0)
+    for act in (store.pinned, store.unpin):
+        with pytest.raises(StoreUnavailableError):
+            act(cid_of(content(5), CHUNK))

@@ -184,7 +184,7 @@ class Server(Process):
                 frozenset(),
                 self.driver.wake,
                 performer.seconds,
-                self.driver.head,
+                self.driver.deep,
             )
             return HostedTask(posted, ledger, performer, desk, BondKeeper(ledger, MAX_BOND))
 

@@ -25,6 +25,7 @@ from storage.ledger.ethereum.node import Node
 from storage.ledger.ethereum.pace import DEFAULT_PACE, Pace
 from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.ethereum.rpc import JsonRpcProvider, NodeProvider
+from storage.ledger.ethereum.watched_provider import Heard
 from storage.ledger.ethereum.writer import LedgerWriter
 from storage.ledger.gas_limits import DEFAULT_GAS_LIMITS, GasLimits
 from storage.ledger.interface import LedgerError, PreparedTransaction, TransactionReceipt
@@ -58,6 +59,8 @@ class EthereumLedger(EthereumReader, LedgerWriter):
         on_bytes: Callable[[int, int], None] | None = None,
         pace: Pace = DEFAULT_PACE,
         patience: Patience = DEFAULT_PATIENCE,
+        heard: Heard | None = None,
+        confirm_by: str | None = None,
     ) -> None:
         signer.require_private(rpc_url)
         super().__init__(
@@ -69,6 +72,8 @@ class EthereumLedger(EthereumReader, LedgerWriter):
             first_block=first_block or domain.first_block,
             on_bytes=on_bytes,
             patience=patience,
+            heard=heard,
+            confirm_by=confirm_by,
         )
         self._signer = signer
         self._sender = _Sender(self.provider, signer, lambda: self.domain.chain_id, pace, limits)

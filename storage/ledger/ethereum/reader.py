@@ -19,6 +19,7 @@ from storage.ledger.ethereum.event_logs import EventLogs
 from storage.ledger.ethereum.log_ranges import BLOCKS, LogRanges
 from storage.ledger.ethereum.node import WORD_LIMIT, Block, BlockHead, Node
 from storage.ledger.ethereum.rpc import JsonRpcProvider, NodeProvider
+from storage.ledger.ethereum.watched_provider import Heard, WatchedProvider
 from storage.ledger.interface import Head, LedgerError, TransactionRevertedError, WrongContractError
 from storage.patience import DEFAULT_PATIENCE, Patience
 
@@ -30,7 +31,8 @@ class EthereumReader:
     time. ``node`` is a URL, or a provider that already has its own ``timeout_seconds``, ``on_bytes``
     and ``patience``. ``chain_id``:
     the only one that is believed; without it, whichever the node names. ``at``: the block as of which everything is
-    read.
+    read. ``heard`` is told of every question. ``confirm_by``: a block that
+    has not this tag of the node's yet counts as unconfirmed, however deep it is.
     """
 
     def __init__(
@@ -46,15 +48,19 @@ class EthereumReader:
         on_bytes: Callable[[int, int], None] | None = None,
         at: Block = "latest",
         patience: Patience = DEFAULT_PATIENCE,
+        heard: Heard | None = None,
+        confirm_by: str | None = None,
     ) -> None:
         if isinstance(node, str):
             node = JsonRpcProvider(node, timeout_seconds=timeout_seconds, on_bytes=on_bytes, patience=patience)
+        if heard is not None:
+            node = WatchedProvider(node, heard)
         self.provider: NodeProvider = node
         self.ledger = ledger
         self._chain_id = chain_id
         self._node = Node(node)
         self._clock = clock or BlockClock()
-        self._at, self._first_block = at, first_block
+        self._at, self._first_block, self._confirm_by = at, first_block, confirm_by
         self._sets_blooms = False  # some block was seen whose bloom has the ledger
         self._logs = EventLogs(
             self._node, ledger, at, first_block, LogRanges(log_range_blocks), self._word, self.block_timestamp
@@ -120,7 +126,12 @@ class EthereumReader:
         self._logs.saw(latest.number)
         quiet = latest.is_without(self.ledger, self._sets_blooms)
         self._sets_blooms |= any(latest.bloom) and not quiet
-        return Head(latest.number, latest.hash, self._clock.now(), latest.parent, quiet, latest.timestamp)
+        return Head(
+            latest.number, latest.hash, self._clock.now(), latest.parent, quiet, latest.timestamp, self._tagged()
+        )
+
+    def _tagged(self) -> int | None:
+        return None if self._confirm_by is None else self._block(self._confirm_by).number
 
     def _node_time(self, latest: int) -> int | None:
         try:
@@ -166,7 +177,8 @@ class EthereumReader:
         return struct(TaskView, self._view("taskOf", task))
 
     def round(self, task: int, round_number: int, confirmations: int = 0) -> RoundView:
-        block = max(0, self.block_number() - confirmations) if confirmations else None
+        head = Head(self.block_number(), b"", 0, tagged=self._tagged()) if confirmations else None
+        block = None if head is None else max(0, head.deep(confirmations))
         return struct(RoundView, self._view("roundOf", task, round_number, block=block))
 
     def enrolment(self, task: int, client: Address) -> EnrolmentView:

@@ -39,7 +39,7 @@ ANNOUNCEMENT = {"plan": "0x" + "ab" * 32, "round": 3, "label": "0x" + "cd" * 32,
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
 
-def _client(handler: Handler, urls: tuple[str, ...] = ("http://one",)) -> EdgeClient:
+def client_of(handler: Handler, urls: tuple[str, ...] = ("http://one",)) -> EdgeClient:
     client = EdgeClient(urls)
     client._http = httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
     client._http.headers.clear()
@@ -47,7 +47,7 @@ def _client(handler: Handler, urls: tuple[str, ...] = ("http://one",)) -> EdgeCl
 
 
 def _answers(status: int, content: bytes = b"") -> EdgeClient:
-    return _client(lambda _: httpx2.Response(status, content=content))
+    return client_of(lambda _: httpx2.Response(status, content=content))
 
 
 def test_next_round() -> None:
@@ -104,7 +104,7 @@ def test_a_dead_server_is_unavailable() -> None:
         raise httpx2.ConnectError("refused", request=request)
 
     with pytest.raises(EdgeUnavailableError):
-        _client(refuse).submit(1, 1, SUBMISSION)
+        client_of(refuse).submit(1, 1, SUBMISSION)
 
 
 def test_every_byte_sent_is_counted() -> None:
@@ -116,7 +116,7 @@ def test_every_byte_sent_is_counted() -> None:
         seen.append(len(head) + headers + 2 + len(request.content))
         return httpx2.Response(202)
 
-    client = _client(count)
+    client = client_of(count)
     client.submit(1, 1, SUBMISSION)
     assert abs(client.bytes_sent - seen[0]) <= 2
     assert client.bytes_sent < 700
@@ -136,7 +136,7 @@ def _two(answers: dict[str, httpx2.Response | None]) -> tuple[EdgeClient, list[s
             raise httpx2.ConnectError("refused", request=request)
         return httpx2.Response(response.status_code, content=response.content)
 
-    return _client(answer, URLS), asked
+    return client_of(answer, URLS), asked
 
 
 @pytest.mark.parametrize(

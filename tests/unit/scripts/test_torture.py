@@ -93,7 +93,7 @@ def usual(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dic
         "out": "model", "task_file": "text", "proof_file": "text", "file": "new", "what": "bdp",
         "link": f"hearth:{DOMAIN}/1/0x{'00' * 32}?edge=http://127.0.0.1:9",
         "broker": "mqtt://127.0.0.1:9", "plug": "1", "scheduler_address": "tls://127.0.0.1:9",
-        "part": "edge-1", "kind": "Lamp", "purpose": "next-hour", "roles": "edge",
+        "part": "edge-1", "kind": "Lamp", "purpose": "next-hour", "roles": "edge", "chain": "l1",
     }  # fmt: skip
 
 

@@ -65,7 +65,7 @@ class DeskScene:
     def make_desk(self) -> Desk:
         return Desk(
             DOMAIN, EDGE, 1, self.journal, self.inbox, self.censored, self.woken.append, self.seconds,
-            lambda: self.head,
+            lambda confirmations: self.head - confirmations,
         )  # fmt: skip
 
     def enrolment(self, client: Signer, **changes: Any) -> SignedEnrolment:

@@ -98,7 +98,7 @@ class Server:
             self.censored,
             self.driver.wake,
             performer.seconds,
-            self.driver.head,
+            self.driver.deep,
         )
         return HostedTask(posted, self.ledger, performer, desk, BondKeeper(self.ledger, MAX_BOND))
 

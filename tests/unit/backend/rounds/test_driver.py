@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from unittest import mock
@@ -286,9 +287,9 @@ def test_news_that_come_during_a_step_are_not_lost(scene: Scene) -> None:
     hosted = scene.driver._tasks[1]
     step = hosted.step
 
-    def interrupted(now: int, bonds: list[int], head: int) -> int:
+    def interrupted(now: int, bonds: list[int], deep: Callable[[int], int]) -> int:
         scene.driver.wake(1)
-        return step(now, bonds, head)
+        return step(now, bonds, deep)
 
     with mock.patch.object(hosted, "step", interrupted):
         scene.driver.wake(1)
