@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,8 +28,8 @@ def database_findings(subject: Subject) -> Iterator[Finding]:
     first = examined("database", lambda: reachable(url, opened), _REMEDY)
     yield first
     for engine in opened:
-        yield examined("schema", lambda engine=engine: schema(engine), _REMEDY)  # type: ignore[misc]
-        yield examined("records write", lambda engine=engine: writable(engine), _REMEDY)  # type: ignore[misc]
+        yield examined("schema", partial(schema, engine), _REMEDY)
+        yield examined("records write", partial(writable, engine), _REMEDY)
         engine.dispose()
 
 
