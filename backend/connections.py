@@ -12,9 +12,12 @@ import ipaddress
 from collections import defaultdict
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import ClassVar, Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from backend.gone import GONE, Gone
 
 Peer = tuple[str, int] | None  # of a socket; None for a unix socket
 
@@ -23,8 +26,10 @@ Peer = tuple[str, int] | None  # of a socket; None for a unix socket
 class ConnectionLimits:
     waiting: int = 1024  # connections that wait for their peer
     waiting_of_one: int = 256  # of them from one address: phones behind one router share theirs
-    requests: int = 1024  # being answered
-    requests_of_one: int = 256  # of them from one address, as a trusted proxy names it
+    polls: int = 8192  # requests that wait for news
+    polls_of_one: int = 1024  # of them from one address, as a trusted proxy names it
+    requests: int = 1024  # being answered, without those that wait
+    requests_of_one: int = 256  # of them from one address
     head_seconds: float = 10.0  # from connecting, or from the last answer, to the end of a request's header
     body_seconds: float = 60.0  # for the body; the interface itself allows half of it
     answer_seconds: float = 300.0  # until the peer has taken the answer, a long poll's wait included
@@ -81,6 +86,16 @@ class GuardedProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._enter(None)
         super().connection_lost(exc)
+        gone: Gone | None = self.scope.get(GONE) if self.scope else None  # type: ignore[assignment]
+        if gone is not None:
+            gone.leave()
+
+    def shutdown(self) -> None:
+        """Who has not sent its request by now sends it to another server."""
+        if self._phase is Phase.BODY:
+            self.drop()
+        else:
+            super().shutdown()
 
     def handle_events(self) -> None:
         super().handle_events()
@@ -132,12 +147,15 @@ def guarded_protocol(limits: ConnectionLimits) -> type[GuardedProtocol]:
 
 def origin(peer: Peer) -> str:
     """Whose a connection is, as far as it can be told: of IPv6 the network, all of which one subscriber has."""
-    if peer is None:
-        return ""
+    return "" if peer is None else _subscriber(peer[0])
+
+
+@lru_cache(maxsize=4096)
+def _subscriber(host: str) -> str:
     try:
-        address = ipaddress.ip_address(peer[0].partition("%")[0])
+        address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return peer[0]
+        return host
     if isinstance(address, ipaddress.IPv6Address) and not address.is_loopback:
         return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
     return str(address)

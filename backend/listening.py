@@ -18,7 +18,7 @@ from storage.http import is_loopback
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
 BACKLOG: Final = 2048
-MOST_FILES: Final = 4096  # that the process may have open, where the system lets it
+MOST_FILES: Final = 12_288  # that the process may have open, where the system lets it
 OTHER_FILES: Final = 128  # journals, the chain's connections, whatever is no connection of a peer
 
 
@@ -74,13 +74,18 @@ def raise_file_limit() -> int:
 
 def limits_within(limits: ConnectionLimits, files: int) -> ConnectionLimits:
     """The same, unless the process may not open so many files: then as many as it may."""
-    room = max(16, (files - OTHER_FILES) // 2)
+    room = max(48, files - OTHER_FILES)
+    third = room // 3
+    waiting, requests = min(limits.waiting, third), min(limits.requests, third)
+    polls = min(limits.polls, room - waiting - requests)
     return replace(
         limits,
-        waiting=min(limits.waiting, room),
-        waiting_of_one=min(limits.waiting_of_one, room),
-        requests=min(limits.requests, room),
-        requests_of_one=min(limits.requests_of_one, room),
+        waiting=waiting,
+        waiting_of_one=min(limits.waiting_of_one, waiting),
+        polls=polls,
+        polls_of_one=min(limits.polls_of_one, polls),
+        requests=requests,
+        requests_of_one=min(limits.requests_of_one, requests),
     )
 
 

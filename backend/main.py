@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 from backend.aggregation.dask_executor import DaskExecutor
 from backend.aggregation.executor import IN_PROCESS, Executor
@@ -32,6 +32,7 @@ from backend.settings import EdgeSettings
 from backend.start_checks import check_chain, check_gas, check_tag
 from backend.store_check import check_store
 from backend.tracing import check_tracing, traced
+from backend.vouchers.issuer import Issuer
 from protocol.errors import HearthError
 from protocol.identifiers import Address
 from protocol.messages.chain import TaskPosted
@@ -47,8 +48,7 @@ from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.event_file import EventFile
 from storage.ledger.polling import Polling
 from storage.ledger.signer import Signer
-from storage.records.interface import Records
-from storage.records.open_records import open_records
+from storage.records.open_records import OpenRecords, open_records
 from storage.task_reader import TaskReader
 
 
@@ -57,7 +57,7 @@ def serve_edge(settings: EdgeSettings, signer: Signer) -> None:
     configure_log(traced=settings.otlp is not None)
     check_credentials()
     check_tracing(settings.otlp)
-    with open_records(settings.folder, settings.database, signer.address) as records:
+    with open_records(settings.folder, settings.database, signer.address, settings.put_back) as records:
         _serve(settings, signer, records)
 
 
@@ -68,7 +68,7 @@ def _executor(settings: EdgeSettings) -> Executor:
     return DaskExecutor(settings.cluster)
 
 
-def _serve(settings: EdgeSettings, signer: Signer, records: Callable[[str], Records]) -> None:
+def _serve(settings: EdgeSettings, signer: Signer, records: OpenRecords) -> None:
     metrics = ProcessMetrics("edge", signer.address)
     kept, asked = (WatchedRecords(records(name), metrics.appended) for name in ("journal", "inbox"))
     journal, inbox = EdgeJournal(kept), Inbox(asked)
@@ -92,20 +92,30 @@ def _serve(settings: EdgeSettings, signer: Signer, records: Callable[[str], Reco
 
     def host(posted: TaskPosted) -> HostedTask:
         reader = TaskReader(store, posted.task, list(Kind))
-        censored = settings.censored
-        performer = Performer(ledger, store, journal, committee, reader, driver.pause, censored, executor=executor)
-        seconds = performer.seconds
-        desk = Desk(ledger.domain, signer, posted.task, journal, inbox, censored, driver.wake, seconds, driver.deep)
+        performer = Performer(
+            ledger, store, journal, committee, reader, driver.pause, settings.censored, executor=executor
+        )
+        told = driver.wake, performer.seconds, driver.deep, performer.endorsing.endorsements
+        desk = Desk(ledger.domain, signer, posted.task, journal, inbox, settings.censored, *told)
         return HostedTask(posted, ledger, performer, desk, bonds)
 
+    def forget(opened: Mapping[int, int]) -> None:
+        warn("an older copy of the records was put back: nothing new is signed of the rounds that were opened")
+        for task, rounds in opened.items():
+            journal.forget(task, rounds)
+        records.trust()
+
     polling, read = Polling(ledger, settings.poll_seconds), EventFile(settings.folder / "events", settings.domain)
-    driver = Driver(ledger, inbox, host, polling, read, leases)
+    driver = Driver(ledger, inbox, host, polling, read, leases, forget if records.are_older else None)
     watch_edge(metrics, driver, polling, inbox.counts, lambda: ledger.balance(signer.address))
     keeper = _keeper(settings, store, driver)
     metrics.registry.register(ContentMetrics(keeper.counts))
     audits = AuditRuns(settings.folder / "audits", settings.audit, lambda: driver.now) if settings.audit else None
     sites, first_block = Sites(settings.public_urls, settings.allowed_origins), settings.domain.first_block
-    options = ApiOptions(audits, health.all, sites, ledger.gas_used, first_block)
+    issuer = None
+    if settings.vouchers is not None:
+        issuer = Issuer(settings.vouchers.folder, settings.vouchers.password, records("vouchers"), SystemRandomness())
+    options = ApiOptions(audits, health.all, sites, ledger.gas_used, first_block, issuer)
     try:
         check_chain(ledger, settings.rpc_url)
         check_tag(ledger, settings.confirm_by)

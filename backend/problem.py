@@ -38,6 +38,7 @@ _STATUS: Final = {
     "E_NOTHING": 409,
     "E_WINDOW": 409,
     "E_NOT_INCLUDED": 409,
+    "E_VOUCHER_SPENT": 409,
     "E_RATE": 429,
     "E_BUSY": 503,
     "E_KEYS_AWAITED": 503,
@@ -83,6 +84,16 @@ def problem_response(error: HearthError) -> Response:
     return answer
 
 
+def answer_to(error: Exception, path: str) -> Response:
+    """To a request of this path that ended with ``error``; an unexpected one says nothing about the inside."""
+    if isinstance(error, HearthError):
+        return problem_response(error)
+    if isinstance(error, ClientDisconnect):
+        return problem(400, "E_REQUEST", "the body ended early")
+    _log.error("unexpected", path=path, error=repr(error)[:500])
+    return problem(500, "E_INTERNAL", "internal error")
+
+
 async def read_body(request: Request, max_bytes: int, seconds: float = 30.0) -> bytes:
     """The body; refused once it is larger than ``max_bytes`` or takes longer than ``seconds``."""
     body = bytearray()
@@ -98,11 +109,10 @@ async def read_body(request: Request, max_bytes: int, seconds: float = 30.0) -> 
 
 
 def install(app: FastAPI) -> None:
-    """Makes every error of ``app`` a problem document; an unexpected one says nothing about the inside."""
+    """Makes every error of ``app`` a problem document."""
 
-    async def known(_: Request, error: Exception) -> Response:
-        assert isinstance(error, HearthError)
-        return problem_response(error)
+    async def known(request: Request, error: Exception) -> Response:
+        return answer_to(error, request.url.path)
 
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -114,15 +124,8 @@ def install(app: FastAPI) -> None:
     async def invalid(_: Request, __: Exception) -> Response:
         return problem(422, "E_REQUEST", "a part of the path or query is not valid")
 
-    async def gone(_: Request, __: Exception) -> Response:
-        return problem(400, "E_REQUEST", "the body ended early")
-
-    async def unexpected(request: Request, error: Exception) -> Response:
-        _log.error("unexpected", path=request.url.path, error=repr(error)[:500])
-        return problem(500, "E_INTERNAL", "internal error")
-
     app.add_exception_handler(HearthError, known)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(ClientDisconnect, gone)
-    app.add_exception_handler(Exception, unexpected)
+    app.add_exception_handler(ClientDisconnect, known)
+    app.add_exception_handler(Exception, known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import socket
@@ -15,7 +16,15 @@ import uvicorn
 from fastapi import FastAPI
 
 from backend.connections import guarded_protocol
-from backend.listening import ListenError, Listening, limits_within, listening_socket, raise_file_limit, url_of
+from backend.listening import (
+    BACKLOG,
+    ListenError,
+    Listening,
+    limits_within,
+    listening_socket,
+    raise_file_limit,
+    url_of,
+)
 from backend.metrics.process_metrics import ProcessMetrics
 from backend.metrics.requests import WatchedRequests
 from backend.request_limit import RequestLimit
@@ -25,6 +34,7 @@ from storage.durable_file import write_ready_file
 
 STOP_SECONDS: Final = 3
 KEEP_ALIVE_SECONDS: Final = 10  # longer than clients keep a connection, so that none is closed as they use it
+ACCEPTED_AT_ONCE: Final = 32  # connections, before those that came are read: else a rush of them looks like idle ones
 MAX_LOGGED: Final = 500  # letters of a text from outside
 
 _log = structlog.get_logger()
@@ -92,6 +102,7 @@ class Server(uvicorn.Server):
             log_config=None,
             log_level="warning",
             access_log=False,
+            backlog=ACCEPTED_AT_ONCE,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=STOP_SECONDS,
             forwarded_allow_ips=proxies,
@@ -104,6 +115,9 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if not self.started:
             return
+        for opened in sockets or ():
+            opened.listen(BACKLOG)
+        gc.freeze()  # what is there now stays: to look through all of it while thousands are answered takes long
         if (ready := self._listening.ready_file) is not None:
             try:
                 write_ready_file(ready, self._url.encode(), 0o644)

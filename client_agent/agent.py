@@ -80,6 +80,7 @@ class Agent:
     randomness: Randomness
     tell: Callable[[str], None]
     agree: Callable[[str], bool]  # asks the owner a question: after the disclosure and before anything is sent
+    voucher_code: bytes = b""  # of the household's appliance, where the task needs vouchers
     show: Show = lambda _: None  # gets the disclosure itself, just before it is told
     poll_seconds: int = 20
     look: Callable[[], Head] | None = None  # asks for the chain's head, in the ledger's place
@@ -90,7 +91,7 @@ class Agent:
 
     def __post_init__(self) -> None:
         self.address = self.signer.address
-        self.followed = FollowedTask(self.ledger, self.store, self.task, self.look)
+        self.followed = FollowedTask(self.ledger, self.store, self.task, self.address, self.look)
         self.agreement = Agreement(self.ledger.domain, self.signer, self.journal, self.tell, self.agree, self.show)
         self.entitlements = Entitlements(self.address, self.edge, self.followed)
         self.examination = Examination(
@@ -99,10 +100,11 @@ class Agent:
         )  # fmt: skip
         self.membership = Membership(
             self.signer, self.ledger, self.store, self.edge, self.journal, self.followed, self.randomness, self.tell,
+            self.voucher_code,
         )  # fmt: skip
         self.participation = Participation(
             self.ledger.domain, self.signer, self.store, self.journal, self.followed, self.entitlements,
-            self.randomness, self.privacy, self.policy, self.tell,
+            self.edge, self.randomness, self.privacy, self.policy, self.tell,
         )  # fmt: skip
         self.schedule = Schedule(self.randomness)
         self.watch = Watch(self.ledger, self.edge, self.journal, self.followed, self.proofs, self.tell)
@@ -140,7 +142,8 @@ class Agent:
             return None
         try:
             self.followed.refresh()
-            self._check_folder()
+            if self.followed.state.posted is not None:  # before all else: a spec that changed is another task
+                self.agreement.check(self.examination.binding())
             now = self.followed.now
             deadline = self._phases[0](now, wait_seconds)
         except REFUSALS:
@@ -178,6 +181,7 @@ class Agent:
         if self.journal.envelope is not None:
             self._go_on(spec)
             return None
+        self.membership.voucher.check(spec)
         if not self.agreement.obtain(self.examination.binding(), self.examination.disclosure(spec, self._trainer)):
             self.agreed = False
             self._phases.clear()
@@ -195,11 +199,6 @@ class Agent:
         except Exception as error:  # whatever it is: it comes of this household's data
             why = shown(str(error)) or type(error).__name__
             self.tell(f"the examples that this phone enrolled with are not there as they were. {why}")
-
-    def _check_folder(self) -> None:
-        """Before anything else, as the chain has the task now: a spec that changed is another task."""
-        if self.followed.state.posted is not None:
-            self.agreement.check(self.examination.binding())
 
     def _enrol(self, now: int, _: int) -> float | None:
         self.restoration.resume(self._spec)

@@ -37,6 +37,7 @@ class Disclosure:
     payable_after_seconds: int  # from the end of a round; until then a dispute can void its rewards
     claim_until_seconds: int  # from the posting of the task; later all rewards are the manufacturer's
     stake: int  # locked from enrolment until the last claim
+    needs_voucher: bool  # of the household's appliance, redeemed at the manufacturer's
 
     examples: int  # of this household; stays on the phone
     parameters: int  # of the model
@@ -99,6 +100,7 @@ def disclose(
         payable_after_seconds=durations.dispute_seconds,
         claim_until_seconds=durations.task_seconds + durations.claim_seconds,
         stake=spec.deposits.client,
+        needs_voucher=spec.vouchers.needed,
         examples=examples,
         parameters=dimension_of(spec.model),
         sent_parameters=sent_parameters(spec),

@@ -17,6 +17,7 @@ def as_text(told: Disclosure) -> str:
         f"Task {told.task}: {told.title}": _task(told),
         "What you can earn": _rewards(told),
         "What this account leaves with the ledger meanwhile": _stake(told) if told.stake else iter(()),
+        "What shows that this account is one appliance's": _voucher() if told.needs_voucher else iter(()),
         "What is sent in every round you take part in": iter(told.sent_every_round),
         "What is sent once, at enrolment": iter(told.sent_once),
         "What is never sent": iter(told.never_sent),
@@ -77,6 +78,12 @@ def _rewards(told: Disclosure) -> Iterator[str]:
     yield (
         f"what is not claimed {told.claim_until_seconds} seconds after the task was posted is the manufacturer's again"
     )
+
+
+def _voucher() -> Iterator[str]:
+    yield "a voucher, which the code of your appliance brings once, whoever shows it"
+    yield "the manufacturer learns that this appliance takes part, and not which account it has"
+    yield "the code is redeemed at one random instant, and the voucher shown at a later one: few at a time hide worse"
 
 
 def _stake(told: Disclosure) -> Iterator[str]:

@@ -20,9 +20,10 @@ from protocol.errors import HearthError, MalformedError, Party, VerificationErro
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, from_hex, to_hex
 from protocol.incentives.rewards import verify_entitlement
 from protocol.messages.keys import WindowKeys
-from protocol.messages.round import RoundStatement, SignedRoundStatement
+from protocol.messages.round import RoundStatement, ShownPlan, SignedRoundStatement
 from protocol.messages.settlement import ProvenEntitlement
 from protocol.messages.submission import InclusionProof, SignedEnrolment, SignedLeave, SignedReceipt, Submission
+from protocol.messages.vouchers import BlindSignature, VoucherRequest
 from protocol.round.windows import check_window_keys
 from protocol.strict_json import parse_json
 from storage import http
@@ -97,6 +98,13 @@ class EdgeClient:
             Asked.ENROLMENT, "POST", f"/api/v1/tasks/{signed.enrolment.task}/enrolments", encode(signed), _nothing
         )
 
+    def redeem(self, task: int, request: VoucherRequest) -> bytes:
+        """A signature of what is blinded, unchecked, from the first server that redeems codes of the task."""
+        return self._ask(
+            Asked.VOUCHER, "POST", f"/api/v1/tasks/{task}/vouchers", encode(request),
+            lambda answer: decode(BlindSignature, answer or b"", MAX_ANSWER_BYTES).signature,
+        )  # fmt: skip
+
     def leave(self, signed: SignedLeave) -> None:
         self._ask(Asked.LEAVE, "POST", f"/api/v1/tasks/{signed.leave.task}/leaves", encode(signed), _nothing)
 
@@ -112,6 +120,18 @@ class EdgeClient:
         if found is None:
             self.turn()
         return found
+
+    def shown_plan(
+        self, task: int, round_number: int, client: Address, check: Callable[[ShownPlan], T], wait_seconds: int
+    ) -> T | None:
+        """Long poll for the plan as far as it concerns ``client``: what ``check``, which raises for one that is not to
+        be believed, makes of that of the first good server. None while too few authorities endorse the cohort."""
+
+        def parse(answer: bytes | None) -> T | None:
+            return None if answer is None else check(decode(ShownPlan, answer, MAX_ANSWER_BYTES))
+
+        path = f"/api/v1/tasks/{task}/rounds/{round_number}/plans/{to_hex(client)}?wait={wait_seconds}"
+        return self._ask(Asked.PLAN, "GET", path, None, parse, anybody=True)
 
     def statement(self, task: int, round_number: int) -> SignedRoundStatement:
         """What an edge server says of a round now; not verified."""

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from structlog.contextvars import bind_contextvars
 
 from protocol.errors import HearthError, Party
+from protocol.identifiers import Address
 from protocol.messages.chain import Event
 from protocol.task.documents import Absent, Delivered, Kind, Lack
-from protocol.task.fold import BlockMined
+from protocol.task.fold import BlockMined, fold
 from protocol.task.margins import pace_blocks
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore
@@ -36,14 +37,22 @@ class DocumentAbsentError(HearthError):
 
 
 class FollowedTask:
-    """``state`` is as of the last :meth:`refresh` and the last documents read. Not for threads."""
+    """``state`` is as of the last :meth:`refresh` and the last documents read, and of ``client`` alone: what is read
+    for it does not grow with the number of clients. Not for threads.
+    """
 
     def __init__(
-        self, ledger: LedgerReader, store: ContentStore, task: int, look: Callable[[], Head] | None = None
+        self,
+        ledger: LedgerReader,
+        store: ContentStore,
+        task: int,
+        client: Address,
+        look: Callable[[], Head] | None = None,
     ) -> None:
         self._ledger, self._store = ledger, store
-        self._follower = EventFollower(ledger, task, Event, look)
-        self._reader = TaskReader(store, task, ())  # nothing is fetched unasked
+        self._follower = EventFollower(ledger, task, Event, look, client=client)
+        self._reader = TaskReader(store, task, (), client)  # nothing is fetched unasked
+        self._counted_at: int | None = None  # the block of a count that a reorganisation may change
 
     @property
     def state(self) -> TaskState:
@@ -51,7 +60,7 @@ class FollowedTask:
 
     @property
     def events(self) -> Sequence[Event]:
-        """Of the task, in their order, as of the last :meth:`refresh`."""
+        """Those that concern the client, in their order, as of the last :meth:`refresh`."""
         return self._follower.events
 
     @property
@@ -75,7 +84,35 @@ class FollowedTask:
             blocks.add(last.settled.block)
         for block in sorted(blocks - self.state.times.keys()):
             self._reader.add(BlockMined(block, self._ledger.block_timestamp(block)))
+        self._count()
         return self.state
+
+    def whole(self) -> TaskState:
+        """The state by all events of the task up to the last :meth:`refresh`, with the documents and times of this one.
+
+        Downloads as much as there are clients: for who has to derive a cohort by itself. Raises LedgerError.
+        """
+        state, head = self.state, self._follower.head
+        events = (event for event in self._ledger.events(state.task) if event.block <= head)
+        times = (BlockMined(block, time) for block, time in state.times.items())
+        return fold(state.task, (*events, *times), state.documents)
+
+    def _count(self) -> None:
+        """How many had enrolled once nobody is waited for: with too few no round is ever opened.
+
+        A reorganisation that changes it may change nothing else of what this client sees. So it is asked for again when
+        the task's confirmations lie upon the first answer.
+        """
+        state, head = self.state, self._follower.head
+        if state.posted is None or state.rounds or self.now <= state.enrol_until:
+            return
+        if state.counted is None:
+            self._counted_at = head
+        depth = 1 if isinstance(state.spec, Absent) else max(1, state.spec.confirmations)
+        due = self._counted_at is not None and head >= self._counted_at + depth
+        if state.counted is None or state.lacks_clients or due:
+            self._counted_at = None if due else self._counted_at
+            self._reader.count(self._ledger.task(state.task).enrolled)
 
     def read(self, number: int, *kinds: Kind) -> TaskState:
         """Looks for these documents of a round, as far as they are named and may come; one may name the next.

@@ -247,6 +247,7 @@ class _Phones:
             domain=settings.domain,
             store=settings.store,
             task=kept.invitation.task,
+            voucher_code=kept.invitation.voucher_code,
             chain_seconds=settings.chain_seconds,
             confirm_by=settings.confirm_by,
         )

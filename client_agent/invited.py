@@ -14,6 +14,7 @@ from protocol.errors import Party, VerificationError
 from protocol.identifiers import Address, to_hex
 from protocol.invitation import MAX_URLS, Invitation
 from protocol.messages.chain import LedgerRules, TaskPosted, TaskView
+from protocol.messages.following import NO_CLIENT
 from protocol.messages.task import TaskSpec
 from protocol.round.planning import check_terms
 from protocol.task.documents import Absent, Delivered, Kind
@@ -61,7 +62,7 @@ def verify_invitation(invitation: Invitation, ledger: VerifiableLedger, store: C
     view = ledger.task(number)
     if view.spec != invitation.spec:
         raise _refusal(f"names spec {to_hex(invitation.spec)}, and task {number} has {to_hex(view.spec)} on chain")
-    state = fold(number, ledger.events(number))
+    state = fold(number, ledger.events(number, client=NO_CLIENT), only=NO_CLIENT)
     posted = state.posted
     if posted is None or posted.terms.spec != view.spec:
         raise VerificationError(f"the chain shows no posting of task {number} as it has it", fault=Party.LEDGER)

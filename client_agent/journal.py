@@ -22,6 +22,8 @@ from client_agent.remembered import (
     RungChosen,
     Sealed,
     SecretDrawn,
+    VoucherKept,
+    VoucherPlanned,
     apply,
 )
 from protocol.encryption.committee import Subset, ratchet
@@ -34,6 +36,8 @@ from storage.records.interface import NOTHING, Change, Records
 __all__ = ["AgentJournal", "Consented", "Included", "Sealed"]
 
 SECRET_BLOB: Final = "enrolment-secret"
+BLINDING_BLOB: Final = "voucher-blinding"
+VOUCHER_BLOB: Final = "voucher"
 
 
 class AgentJournal:
@@ -165,6 +169,31 @@ class AgentJournal:
         kept = Change((SecretDrawn(),), {SECRET_BLOB: drawn})
         self._folded.change(lambda state: NOTHING if state.has_secret else kept)
         return self._records.blob(SECRET_BLOB)
+
+    def plan_voucher(self, plan: VoucherPlanned, blinding: bytes) -> tuple[VoucherPlanned, bytes]:
+        """When to redeem and to show, and what blinds: the first ones stay, so that one value alone is ever shown."""
+        kept = Change((plan,), {BLINDING_BLOB: blinding})
+        state = self._folded.change(lambda state: NOTHING if state.voucher_plan else kept)
+        assert state.voucher_plan is not None
+        return state.voucher_plan, self._records.blob(BLINDING_BLOB)
+
+    @property
+    def voucher_plan(self) -> VoucherPlanned | None:
+        return self._folded.state.voucher_plan
+
+    @property
+    def voucher(self) -> bytes | None:
+        """Once it is redeemed."""
+        return self._records.blob(VOUCHER_BLOB) if self._folded.state.has_voucher else None
+
+    def blinding(self) -> bytes:
+        """Of the plan."""
+        return self._records.blob(BLINDING_BLOB)
+
+    def keep_voucher(self, voucher: bytes) -> None:
+        """Verified."""
+        kept = Change((VoucherKept(),), {VOUCHER_BLOB: voucher})
+        self._folded.change(lambda state: NOTHING if state.has_voucher else kept)
 
     @property
     def rung(self) -> int | None:

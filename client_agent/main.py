@@ -33,6 +33,7 @@ from client_agent.training.trainers import HouseholdTrainer, seconds_of_a_round
 from protocol.messages.task import TaskSpec
 from protocol.privacy.figure import Unit
 from protocol.randomness import Randomness, SeededRandomness
+from storage.content.interface import ContentStore
 from storage.content.open_store import open_store
 from storage.credentials import check_credentials
 from storage.ledger.ethereum.block_clock import BlockClock
@@ -86,9 +87,10 @@ def opened_phone(
     seed: bytes | None = None,
     policy: Policy | None = None,
     requests: Requests | None = None,
+    store: ContentStore | None = None,
 ) -> Iterator[OpenPhone]:
     """A phone ready for its first step; its folder is closed at the end. ``policy``: None for the household's file.
-    ``requests``: None for those of the task's folder.
+    ``requests``: None for those of the task's folder; ``store``: in the place of that of the settings.
 
     Raises what is wrong with folder, policy, data or keys.
     """
@@ -135,7 +137,7 @@ def opened_phone(
             task=settings.task,
             signer=signer,
             ledger=ledger,
-            store=open_store(settings.store),
+            store=store or open_store(settings.store),
             edge=edge,
             journal=journal,
             privacy=privacy,
@@ -147,6 +149,7 @@ def opened_phone(
             randomness=randomness,
             tell=owner.tell,
             agree=owner.agree,
+            voucher_code=settings.voucher_code,
             show=owner.show,
             poll_seconds=settings.poll_seconds,
             look=Polling(ledger, settings.chain_seconds).head,

@@ -13,6 +13,7 @@ from client_agent.followed_task import FollowedTask
 from client_agent.journal import AgentJournal
 from client_agent.place import EnrolmentOverError, enrolled_elsewhere, require_place
 from client_agent.stake import Stake
+from client_agent.voucher import PhoneVoucher
 from protocol.canonical import encode
 from protocol.content.cid import cid_of
 from protocol.encryption.committee import draw_master_keys
@@ -45,10 +46,17 @@ class Membership:
     followed: FollowedTask
     randomness: Randomness
     tell: Callable[[str], None]
+    voucher_code: bytes = b""  # where the task needs vouchers
     _next_request: float = 0
     _refusals: int = 0  # in a row
     _deadline: int = 0  # of the enrolment that was signed last
     _told: set[str] = field(default_factory=set)  # codes of refusals that the owner knows of
+
+    def __post_init__(self) -> None:
+        self.voucher = PhoneVoucher(
+            self.ledger.domain, self.task, self.address, self.voucher_code, self.edge, self.journal, self.randomness,
+            self.tell,
+        )  # fmt: skip
 
     @property
     def address(self) -> Address:
@@ -70,6 +78,9 @@ class Membership:
             return None
         if enrolled is not None:
             raise enrolled_elsewhere(self.address)
+        shown_at = self.voucher.step(spec, self.followed.state.enrol_until, now)
+        if shown_at is not None:
+            return shown_at
         if now >= self._next_request:
             sent = self._send(spec)
             self._refusals = 0 if sent else self._refusals + 1
@@ -96,7 +107,7 @@ class Membership:
         stake = Stake(spec.deposits.client, spec.rewards.token, self.ledger, self.tell)
         stake.check()
         try:
-            stake.enrol(self._signed_enrolment(spec))
+            stake.enrol(self._signed_enrolment(spec), spec.vouchers.modulus)
         except TransactionRevertedError as error:
             token = f"; it may be that token {to_hex(stake.token)} does not let this account pay" * any(stake.token)
             raise EnrolmentOverError(f"the ledger refuses the enrolment: {error}{token}", fault=Party.LEDGER) from error
@@ -122,7 +133,8 @@ class Membership:
             locked_until=posted.claim_until,
             deadline=self._valid_until(posted.task_until),
         )
-        return SignedEnrolment(enrolment, self.signer.sign(self.ledger.domain, enrolment))
+        signature, voucher = self.signer.sign(self.ledger.domain, enrolment), self.journal.voucher or b""
+        return SignedEnrolment(enrolment, signature, voucher if spec.vouchers.needed else b"")
 
     def _valid_until(self, task_until: int) -> int:
         """Of the enrolment that is signed now: as before, unless that is nearly over."""

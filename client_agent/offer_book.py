@@ -12,8 +12,9 @@ from client_agent.place import AccountBoundError, PlaceError, ReputationError, T
 from client_agent.policy import check_total
 from client_agent.privacy.ledger import DataUse, Spending
 from protocol.errors import HearthError, PolicyError, SpecError
-from protocol.identifiers import ZERO_DIGEST, Digest
+from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.messages.chain import Event, TaskPosted
+from protocol.messages.following import NO_CLIENT
 from protocol.messages.task import TaskSpec
 from protocol.privacy.figure import PrivacyFigure, Unit
 from protocol.privacy.mechanisms import has_guarantee
@@ -21,7 +22,7 @@ from protocol.privacy.spending import planned
 from protocol.round.planning import check_terms
 from protocol.round.windows import enrolment_window, first_round
 from protocol.task.documents import Absent, Kind
-from protocol.task.ending import is_over
+from protocol.task.ending import is_over, task_over
 from protocol.task.owner_limits import refusals
 from protocol.task.runnable import check_runnable
 from protocol.task.state import TaskState
@@ -42,12 +43,11 @@ _PLACES: Final = {
 
 
 class OfferBook:
-    """Reads on with every look. Not for threads."""
+    """Reads on with every look, of all tasks what concerns the seeker: nobody else's enrolments. Not for threads."""
 
     def __init__(self, ledger: LedgerReader, store: ContentStore) -> None:
         self._ledger, self._store = ledger, store
-        self._follower: EventFollower[Event] = EventFollower(ledger, None, Event)
-        self._readers: dict[int, TaskReader] = {}
+        self._follow(NO_CLIENT)
         self._refused: dict[tuple[int, Digest], Obstacle | None] = {}  # by the spec alone, whoever asks
         self._figures: dict[tuple[DataUse, int, int, int], PrivacyFigure | None] = {}
 
@@ -57,25 +57,34 @@ class OfferBook:
         One whose spec cannot be read is there, too, with that as its obstacle. Raises LedgerError, and
         StoreUnavailableError where the store as a whole cannot be asked.
         """
+        if seeker.client != self._client:
+            self._follow(seeker.client)
         self._follower.refresh()
         now, events = self._follower.now, defaultdict[int, list[Event]](list)
         for event in self._follower.events:
             events[getattr(event, "task", 0)].append(event)
         offers = list[Offer]()
         for task in sorted(events):
-            reader = self._readers.setdefault(task, TaskReader(self._store, task, (Kind.SPEC,)))
+            reader = self._readers.setdefault(task, TaskReader(self._store, task, (Kind.SPEC,), self._client))
             reader.follow(events[task])
             state = reader.state
             if state.posted is None or is_over(state, now):
                 continue
             reader.fetch(now)
-            if stopped_after(reader.state) is None:
-                offers.append(self._offer(reader.state, reader.state.posted or state.posted, seeker, now))
+            view = self._ledger.task(task)
+            if stopped_after(reader.state) is None and not task_over(view, now):
+                posted = reader.state.posted or state.posted
+                offers.append(self._offer(reader.state, posted, view.enrolled, seeker, now))
         return tuple(sorted(offers, key=by_worth))
 
-    def _offer(self, state: TaskState, posted: TaskPosted, seeker: Seeker, now: int) -> Offer:
+    def _follow(self, client: Address) -> None:
+        self._client = client
+        self._follower: EventFollower[Event] = EventFollower(self._ledger, None, Event, client=client)
+        self._readers: dict[int, TaskReader] = {}
+
+    def _offer(self, state: TaskState, posted: TaskPosted, enrolled: int, seeker: Seeker, now: int) -> Offer:
         spec, terms = state.spec, posted.terms
-        first = first_round_for_newcomers(state, posted)
+        first = first_round_for_newcomers(self._ledger, state, posted)
         rounds = max(0, state.total_rounds - first + 1)
         figure, obstacles = None, list[Obstacle]()
         if isinstance(spec, Absent):
@@ -97,7 +106,7 @@ class OfferBook:
             reward=rounds * (terms.participation + terms.contribution),
             token=terms.token,
             figure=figure,
-            enrolled=len(state.enrolled),
+            enrolled=enrolled,
             max_clients=terms.max_clients,
             enrol_until=state.enrol_until,
             task_until=posted.task_until,
@@ -159,11 +168,13 @@ class OfferBook:
             yield from _of_data(spec, seeker.data)
 
 
-def first_round_for_newcomers(state: TaskState, posted: TaskPosted) -> int:
-    """The first one of a window whose rosters are still open: they close before it begins."""
+def first_round_for_newcomers(ledger: LedgerReader, state: TaskState, posted: TaskPosted) -> int:
+    """The first one of a window whose rosters are still open: they close before it begins. Raises LedgerError."""
     opened, window_rounds = len(state.rounds), posted.terms.roster_rounds
     window = enrolment_window(opened, window_rounds)
-    closed = opened % window_rounds != 0 or bool(state.rosters.get(window))
+    closed = opened % window_rounds != 0 or any(
+        ledger.bond(state.task, authority).rosters > window for authority in posted.terms.authorities
+    )
     return first_round(window + closed, window_rounds)
 
 

@@ -8,35 +8,35 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from client_agent.edge_client import EdgeClient
 from client_agent.entitlements import Entitlements
-from client_agent.followed_task import DocumentAbsentError, FollowedTask
+from client_agent.followed_task import FollowedTask
 from client_agent.instants import instant
 from client_agent.journal import AgentJournal, Sealed
-from client_agent.plan_check import accept_plan, check_cohort_on_chain
+from client_agent.plan_check import accept_plan
+from client_agent.planned_round import PlannedRounds
 from client_agent.policy import Policy, check_cohort
 from client_agent.privacy.budget import charge_next
 from client_agent.privacy.followed import FollowedRound, followed_in
 from client_agent.privacy.ledger import DataUse, PrivacyLedger
 from client_agent.rung import Rung
 from client_agent.training.trainers import Household
-from protocol.cohort import place_of
 from protocol.domain import Domain
 from protocol.errors import HearthError, Party
 from protocol.identifiers import Digest
 from protocol.messages.learning import LearningTerms
-from protocol.messages.round import RoundPlan
+from protocol.messages.round import CohortPlace, PlanHead
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
 from protocol.randomness import Randomness
 from protocol.round.adaptation import check_steps
-from protocol.round.eligibility import check_rostered
 from protocol.round.planning import choose_index_set
 from protocol.round.scheme import RoundScheme
 from protocol.round.sealing import commit_to, encrypt_update
 from protocol.round.training import Assignment
 from protocol.round.update import Update, prepare_update
 from protocol.task.continuation import continuation
-from protocol.task.documents import Absent, Kind, Lack
+from protocol.task.documents import Lack
 from protocol.task.owner_limits import check_task
 from protocol.task.work import work_of
 from protocol.text import shown
@@ -61,12 +61,14 @@ class Participation:
     journal: AgentJournal
     followed: FollowedTask
     entitlements: Entitlements
+    edge: EdgeClient
     randomness: Randomness
     privacy: PrivacyLedger
     policy: Policy
     tell: Callable[[str], None]
 
     def __post_init__(self) -> None:
+        self.plans = PlannedRounds(self.domain, self.signer.address, self.edge, self.followed)
         self.rung = Rung(self.store, self.journal, self.randomness, self.tell)
 
     def is_charged(self, spec: TaskSpec, number: int) -> bool:
@@ -83,19 +85,18 @@ class Participation:
         VerificationError and the like for a plan that is not to be joined. Nothing of that depends on the household's
         data.
         """
-        plan = self.followed.read(number, Kind.PLAN).plan(number)
-        if isinstance(plan, Absent):
-            raise DocumentAbsentError(Kind.PLAN, plan)
-        planned = plan.weight_of(self.signer.address) is not None
-        reputations = self.entitlements.reputations_for(number, spec.reputation) if planned else ()
-        scheme = accept_plan(
-            plan, spec, self.domain, self.followed.state.task, number, self.signer.address, reputations
-        )
-        check_cohort_on_chain(plan, self.followed.state.rounds[number - 1].opened)
-        check_rostered(self.followed.state, spec, plan)
-        return None if scheme is None else self._train_and_seal(spec, household, scheme, due)
+        planned = self.plans.of(spec, self.followed.state.rounds[number - 1])
+        plan, place = planned.plan, planned.place
+        reputations = () if place is None else self.entitlements.reputations_for(number, spec.reputation)
+        weight = None if place is None else place.weight
+        scheme = accept_plan(plan, spec, self.domain, self.followed.state.task, number, weight, reputations)
+        if scheme is None or place is None:
+            return None
+        return self._train_and_seal(spec, household, scheme, place, due)
 
-    def _train_and_seal(self, spec: TaskSpec, household: Household, scheme: RoundScheme, due: int) -> Sealed:
+    def _train_and_seal(
+        self, spec: TaskSpec, household: Household, scheme: RoundScheme, place: CohortPlace, due: int
+    ) -> Sealed:
         plan, layout = scheme.plan, Layout.published(spec)
         continuation(self.followed.state, spec, plan.round, plan.model, lambda model: self._is_gone(layout, model))
         trained = layout.decode(get_document(self.store, plan.model, layout.max_bytes))
@@ -105,7 +106,6 @@ class Participation:
         keys = self.journal.keys_of(plan.key_epoch)
         nonce, body = encrypt_update(scheme, update.values, keys, self.randomness)
         signed = commit_to(scheme, self.signer.address, nonce, body, self.signer.sign)
-        place = place_of(plan.weights, self.signer.address)
         return self.journal.seal(Sealed(signed, place), body, followed)
 
     def _update(
@@ -141,7 +141,7 @@ class Participation:
         if now + spec.schedule.training_seconds // 2 > due:  # half of it is what training may take
             raise TooLateError(f"its update had to be ready {instant(due, now)}", fault=Party.OURS)
 
-    def _charge(self, spec: TaskSpec, plan: RoundPlan) -> None:
+    def _charge(self, spec: TaskSpec, plan: PlanHead) -> None:
         """Before an example is read. Raises PolicyError, BudgetSpentError or RecordsError; then none is."""
         check_task(self.policy, spec, self.domain, work_of(spec))
         check_cohort(self.policy, plan)
@@ -161,7 +161,7 @@ class Participation:
         return DataUse(consented.data_set, consented.binding, enrolment, learning.mechanism, learning.bayesian)
 
     def _without_examples(
-        self, household: Household, plan: RoundPlan, assignment: Assignment, reason: Exception
+        self, household: Household, plan: PlanHead, assignment: Assignment, reason: Exception
     ) -> Update:
         """Noise alone, which costs no privacy."""
         why = shown(str(reason)) or type(reason).__name__

@@ -6,33 +6,28 @@ from collections.abc import Collection
 
 from protocol.domain import Domain
 from protocol.errors import Party, VerificationError
-from protocol.identifiers import Address
 from protocol.incentives.reputation import weight_of
-from protocol.messages.chain import RoundOpened
-from protocol.messages.round import RoundPlan
+from protocol.messages.round import PlanHead
 from protocol.messages.task import TaskSpec
-from protocol.round.planning import check_plan
+from protocol.round.planning import check_head
 from protocol.round.scheme import RoundScheme
 
 
 def accept_plan(
-    plan: RoundPlan,
+    plan: PlanHead,
     spec: TaskSpec,
     domain: Domain,
     task: int,
     round_number: int,
-    client: Address,
+    weight: int | None,
     reputations: Collection[int],
 ) -> RoundScheme | None:
-    """How ``client`` encrypts under a plan whose label is on chain; None when it is not planned.
+    """How a client encrypts under a plan whose label is on chain; None when it is not planned.
 
-    ``reputations``: those that it may be weighed by. Raises VerificationError, MalformedError or EncryptionError for a
-    plan that is not to be joined.
+    ``weight``: at its place in the cohort; ``reputations``: those that it may be weighed by. Raises VerificationError,
+    MalformedError or EncryptionError for a plan that is not to be joined.
     """
-    check_plan(plan, spec, domain, task, round_number)
-    scheme = RoundScheme.of(plan, spec.committee)
-    scheme.encoding.check_budget([entry.weight for entry in plan.weights])
-    weight = plan.weight_of(client)
+    check_head(plan, spec, domain, task, round_number)
     if weight is None:
         return None
     own = {weight_of(reputation, spec.reputation) for reputation in reputations}
@@ -40,13 +35,4 @@ def accept_plan(
         raise VerificationError(
             f"planned with weight {weight} where the reputation gives {sorted(own)}", fault=Party.EDGE_SERVER
         )
-    return scheme
-
-
-def check_cohort_on_chain(plan: RoundPlan, opened: RoundOpened) -> None:
-    """Places are proven against the chain's root: to commit without the server, and to be paid without it.
-
-    Raises VerificationError.
-    """
-    if (opened.cohort_root, opened.cohort) != (plan.cohort.root, plan.cohort.count):
-        raise VerificationError("the cohort on chain is not the plan's", fault=Party.EDGE_SERVER)
+    return RoundScheme.of(plan, spec.committee)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from protocol.messages.learning import MICRO
-from protocol.messages.round import RoundPlan
+from protocol.messages.round import PlanHead
 from protocol.privacy.figure import PrivacyFigure
 from protocol.strict_toml import parse_toml
 from protocol.task.limits import at_most, check_cohort_limits
@@ -28,7 +28,7 @@ def parse_policy(data: bytes) -> Policy:
     return parse_toml(Policy, data, "policy")
 
 
-def check_cohort(policy: Policy, plan: RoundPlan) -> None:
+def check_cohort(policy: Policy, plan: PlanHead) -> None:
     """As ``check_task``, for those whom a round is planned for."""
     cohort = plan.cohort
     check_cohort_limits(policy.cohort, cohort.count, -(-cohort.largest * MICRO // cohort.total))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 from client_agent.binding import TaskBinding
 from client_agent.privacy.followed import FollowedTerms
-from protocol.identifiers import Count, Digest, Signature
+from protocol.identifiers import Count, Digest, Range, Signature
 from protocol.messages.consent import Consent
 from protocol.messages.learning import ShortText
 from protocol.messages.round import CohortPlace
 from protocol.messages.submission import InclusionProof, SignedCommitment, SignedReceipt
+
+Instant = Annotated[int, Range(0, 2**63 - 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,19 @@ class RoundFollowed:
 
 
 @dataclass(frozen=True, slots=True)
+class VoucherPlanned:
+    """When the voucher is redeemed, and when it is shown, in seconds of block time; what blinds it is in a blob."""
+
+    redeem_at: Instant
+    show_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherKept:
+    """It is in a blob, and what blinded it is not needed any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Restored:
     """This journal came out of a backup, so it does not know what was done after that.
 
@@ -109,6 +125,8 @@ AgentEntry = (
     | RungChosen
     | RoundFollowed
     | SecretDrawn
+    | VoucherPlanned
+    | VoucherKept
     | Restored
     | Resumed
 )
@@ -127,6 +145,8 @@ class AgentState:
     included: Mapping[int, Included] = field(default_factory=dict)
     has_secret: bool = False
     rung: int | None = None
+    voucher_plan: VoucherPlanned | None = None
+    has_voucher: bool = False
     followed: Mapping[int, RoundFollowed] = field(default_factory=dict)
     restored: tuple[Digest, ...] = ()  # an enrolment of each time, the last one at the end
     resumed: bool = True  # what was done after the backup is accounted for
@@ -149,6 +169,10 @@ def apply(state: AgentState, entry: AgentEntry) -> AgentState:
             return replace(state, included={**state.included, number: entry})
         case SecretDrawn():
             return replace(state, has_secret=True)
+        case VoucherPlanned():
+            return replace(state, voucher_plan=entry)
+        case VoucherKept():
+            return replace(state, has_voucher=True)
         case RungChosen(rung):
             return replace(state, rung=rung)
         case RoundFollowed(number, _):

@@ -127,7 +127,7 @@ def account_for(
     known = {(one.binding.task, one.client): one for one in restored.tasks if _is_on(one.binding, ledger.domain)}
     lost = list[LostTask]()
     for task, client in _enrolments(ledger, restored.clients):
-        followed = FollowedTask(ledger, store, task)
+        followed = FollowedTask(ledger, store, task, client)
         state, one = followed.refresh(), known.get((task, client))
         _charge(restored.privacy(), followed, ledger.domain, client, one)
         if one is None and _may_claim(state, client, followed.now):
@@ -168,7 +168,9 @@ def _is_on(binding: TaskBinding, domain: Domain) -> bool:
 
 
 def _enrolments(ledger: LedgerReader, clients: frozenset[Address]) -> list[tuple[int, Address]]:
-    return [(e.task, e.client) for e in ledger.events() if isinstance(e, Enrolled) and e.client in clients]
+    """Ascending by task."""
+    events = (event for client in sorted(clients) for event in ledger.events(client=client))
+    return sorted((event.task, event.client) for event in events if isinstance(event, Enrolled))
 
 
 def _all_data_sets(spending: Spending) -> set[str]:

@@ -16,7 +16,7 @@ from client_agent.privacy.selection import DRAW_BYTES, chances, chosen, kept_wit
 from client_agent.training.trainers import Household
 from protocol.errors import HearthError
 from protocol.messages.learning import LearningTerms
-from protocol.messages.round import RoundPlan
+from protocol.messages.round import PlanHead
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
 from protocol.randomness import Randomness
@@ -34,7 +34,7 @@ class Rung:
     randomness: Randomness
     tell: Callable[[str], None]
 
-    def terms(self, spec: TaskSpec, plan: RoundPlan, household: Household | None) -> LearningTerms:
+    def terms(self, spec: TaskSpec, plan: PlanHead, household: Household | None) -> LearningTerms:
         """The plan's, with this phone's own noise. ``household``: None where nothing of it may be used.
 
         The choice is durable before it is used, and made before the first update. It is charged with the first round,

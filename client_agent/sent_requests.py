@@ -31,9 +31,11 @@ class Asked(StrEnum):
     """Kinds of requests, to edge servers unless said otherwise."""
 
     WINDOW_KEYS = "window keys"  # of the authorities, for an enrolment
+    VOUCHER = "voucher"  # blinded, with the code of the appliance
     ENROLMENT = "enrolment"
     LEAVE = "leave"
     NEXT_ROUND = "next round"
+    PLAN = "plan"  # as far as it concerns this account
     STATEMENT = "statement"
     COMMITMENT = "commitment"
     INCLUSION = "inclusion proof"

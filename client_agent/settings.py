@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +27,7 @@ class AgentSettings:
     domain: Domain  # the only contract, on the only chain, that it believes and pays
     store: str  # content store: folder, or URL of an IPFS node's RPC
     task: int
+    voucher_code: bytes = field(default=b"", repr=False)  # of the household's appliance, where the task needs vouchers
     poll_seconds: int = 20  # how long one long poll asks the edge server to wait
     chain_seconds: float | None = None  # between two looks at the chain; None: as long as a block takes
     confirm_by: str | None = None  # tag of the chain's blocks without which none counts as confirmed: safe, finalized

@@ -30,15 +30,17 @@ class Stake:
         """Before anything is drawn or sent. Raises FundsError."""
         require_funds(self.ledger, self.token, self.amount)
 
-    def enrol(self, signed: SignedEnrolment) -> None:
+    def enrol(self, signed: SignedEnrolment, voucher_key: bytes = b"") -> None:
         """Sends the enrolment with its stake, for a client that the chain does not know yet.
+
+        ``voucher_key``: the task's, where it needs vouchers.
 
         A transaction of an earlier life that is still on its way makes no second stake: the ledger refuses to enrol a
         client twice, and then takes nothing.
         """
         task, client = signed.enrolment.task, signed.enrolment.client
         try:
-            self.ledger.enrol([signed], bring(self.ledger, self.token, self.amount))
+            self.ledger.enrol([signed], bring(self.ledger, self.token, self.amount), voucher_key)
         except TransactionRevertedError as error:
             if self.ledger.enrolment(task, client).envelope != signed.enrolment.envelope:
                 raise

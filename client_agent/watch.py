@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from client_agent.copies import CopyError, require_alone_in
-from client_agent.edge_client import EdgeClient, NextRound
+from client_agent.edge_client import EdgeClient, EdgeRefusedError, EdgeUnavailableError, NextRound
 from client_agent.followed_task import DocumentAbsentError, FollowedTask
 from client_agent.journal import AgentJournal
 from protocol.errors import HearthError, Party, VerificationError
@@ -116,6 +116,8 @@ class Watch:
     def _check_receipt(self, facts: RoundFacts) -> None:
         number = facts.number
         signed, receipt = self.journal.sealed[number].commitment, self.journal.receipts[number]
+        if facts.batched is not None and self._is_shown_in(facts.batched, signed):
+            return
         batch = self.followed.read(number, Kind.BATCH).batch(number)
         if isinstance(batch, Absent):
             raise DocumentAbsentError(Kind.BATCH, batch)
@@ -133,6 +135,18 @@ class Watch:
         else:
             proof = receipt_ignored(server, signed.commitment, receipt.signature, batch)
             self._report("receiptIgnored", number, server, proof, file=harmed)
+
+    def _is_shown_in(self, batched: BatchCommitted, signed: SignedCommitment) -> bool:
+        """By a server's proof: the whole batch is only read where none gives one."""
+        commitment = signed.commitment
+        try:
+            proof = self.edge.inclusion_proof(commitment.task, commitment.round, commitment.client, 0)
+            if proof is not None:
+                self.keep_inclusion(batched, signed, proof)
+        except (EdgeUnavailableError, EdgeRefusedError, VerificationError) as error:
+            log.info("no proof of inclusion", round=commitment.round, error=str(error))
+            return False
+        return proof is not None
 
     def _prove_two_statements(self, server: Address, one: SignedRoundStatement) -> None:
         """Asks for the server's word again: to the chain's question it can only repeat it, or contradict itself."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
-from functools import cache
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin
 
-from protocol.errors import MalformedError
+from protocol.canonical_types import UnfitError, hints_of, reader, unwrapped, writer
+from protocol.errors import HearthError, MalformedError
 from protocol.identifiers import Range, Size, from_hex, to_hex
 from protocol.text import is_line
 
@@ -27,6 +28,14 @@ _BRACKET = re.compile(rb"[\[\]{}]")
 
 def encode(value: Any) -> bytes:
     """Canonical bytes of a message; the constraints of every field are checked on the way."""
+    kind: Any = type(value)
+    with suppress(UnfitError):
+        return writer(kind)(value).encode("ascii")
+    return reference(value)
+
+
+def reference(value: Any) -> bytes:
+    """The same, step by step. Raises MalformedError, which says where the value is wrong."""
     return _dump(_plain(type(value), value, type(value).__name__))
 
 
@@ -39,7 +48,12 @@ def decode(message_type: type[T], data: bytes, max_bytes: int = MAX_DOCUMENT_BYT
         parsed = json.loads(data.decode("ascii"), parse_float=_refuse, parse_constant=_refuse)
     except ValueError as error:
         raise MalformedError(f"{message_type.__name__}: not canonical JSON: {error}") from error
-    value: T = _typed(message_type, parsed, message_type.__name__)
+    kind: Any = message_type
+    with suppress(UnfitError, ValueError, HearthError):
+        value: T = reader(kind)(parsed)
+        if writer(kind)(value).encode("ascii") == data:
+            return value
+    value = _typed(message_type, parsed, message_type.__name__)
     if encode(value) != data:
         raise MalformedError(f"{message_type.__name__}: valid but not in canonical form")
     return value
@@ -62,18 +76,6 @@ def _check_depth(message_type: type, data: bytes) -> None:
             raise MalformedError(f"{message_type.__name__}: nested too deeply")
 
 
-@cache
-def _hints(message_type: type) -> dict[str, Any]:
-    return get_type_hints(message_type, include_extras=True)
-
-
-def _unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    if get_origin(hint) is Annotated:
-        base, *constraints = get_args(hint)
-        return base, tuple(constraints)
-    return hint, ()
-
-
 def _check(value: Any, constraints: tuple[Any, ...], where: str) -> None:
     for constraint in constraints:
         if isinstance(constraint, Size) and len(value) != constraint.length:
@@ -85,7 +87,7 @@ def _check(value: Any, constraints: tuple[Any, ...], where: str) -> None:
 
 
 def _plain(hint: Any, value: Any, where: str) -> Any:
-    base, constraints = _unwrap(hint)
+    base, constraints = unwrapped(hint)
     origin = get_origin(base)
     if base is bytes and isinstance(value, bytes):
         _check(value, constraints, where)
@@ -105,7 +107,7 @@ def _plain(hint: Any, value: Any, where: str) -> Any:
     if origin is dict and isinstance(value, dict):
         return {_line(key, where): _plain(int, entry, f"{where}.{key}") for key, entry in value.items()}
     if is_dataclass(base) and isinstance(base, type) and isinstance(value, base):
-        hints = _hints(base)
+        hints = hints_of(base)
         return {f.name: _plain(hints[f.name], getattr(value, f.name), f"{where}.{f.name}") for f in fields(base)}
     raise MalformedError(f"{where}: {type(value).__name__} where {base} is expected")
 
@@ -117,7 +119,7 @@ def _line(text: str, where: str) -> str:
 
 
 def _typed(hint: Any, plain: Any, where: str) -> Any:
-    base, constraints = _unwrap(hint)
+    base, constraints = unwrapped(hint)
     origin = get_origin(base)
     value: Any
     if base is bytes and isinstance(plain, str):
@@ -130,7 +132,7 @@ def _typed(hint: Any, plain: Any, where: str) -> Any:
     elif origin is dict and isinstance(plain, dict):
         value = {key: _typed(int, entry, f"{where}.{key}") for key, entry in plain.items()}
     elif is_dataclass(base) and isinstance(base, type) and isinstance(plain, dict):
-        hints = _hints(base)
+        hints = hints_of(base)
         names = [f.name for f in fields(base)]
         if sorted(plain) != sorted(names):
             raise MalformedError(f"{where}: fields {sorted(plain)} where {sorted(names)} are expected")

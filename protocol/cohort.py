@@ -6,20 +6,60 @@ weight. Where a level is odd, an empty node of zeros stands last. ``CohortTree``
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Final
 
-from eth_hash.auto import keccak
-
 from protocol.errors import Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, to_hex
+from protocol.keccak import keccak
 from protocol.merkle import leaf
-from protocol.messages.round import ClientWeight, CohortNode, CohortPlace, CohortSum
+from protocol.messages.round import ClientWeight, CohortNode, CohortPlace, CohortSum, PlannedClient
 
 LEAF_TAG: Final = keccak(b"HearthCohortLeaf(uint256 index,address client,uint256 weight)")
 _EMPTY: Final = CohortNode(ZERO_DIGEST, 0)
 _COUNT, _SUM, _SQUARES = 224, 160, 64  # where each part of the totals begins, in bits; the largest weight is below
 _BOUNDS: Final = (2**32, 2**64, 2**96, 2**64)
+
+
+class CohortTree:
+    """Made once for all who ask where they are; ``weights`` ascend by address."""
+
+    def __init__(self, weights: Sequence[ClientWeight]) -> None:
+        self._weights, self._levels = weights, _levels(weights)
+
+    def places(self, client: Address) -> tuple[PlannedClient, ...]:
+        """Its own; or those of its neighbours, the one before it first, which prove that it is not planned."""
+        index = bisect_left(self._weights, client, key=lambda entry: entry.client)
+        if index < len(self._weights) and self._weights[index].client == client:
+            return (self._planned(index),)
+        return tuple(self._planned(near) for near in (index - 1, index) if 0 <= near < len(self._weights))
+
+    def _planned(self, index: int) -> PlannedClient:
+        entry = self._weights[index]
+        siblings = (level[(index >> height) ^ 1] for height, level in enumerate(self._levels[:-1]))
+        return PlannedClient(entry.client, CohortPlace(index, entry.weight, tuple(siblings)))
+
+
+def own_place(cohort: CohortSum, client: Address, places: Sequence[PlannedClient]) -> CohortPlace | None:
+    """What ``places`` prove under root and totals of ``cohort``: where ``client`` is planned, or None that it is not.
+
+    Raises VerificationError where they prove neither.
+    """
+    for planned in places:
+        if verify_place(cohort.root, cohort.count, planned.client, planned.place) != cohort:
+            raise VerificationError("the places are not under the totals of the cohort", fault=Party.EDGE_SERVER)
+    found = [(planned.place.index, planned.client) for planned in places]
+    match found:
+        case [(_, one)] if one == client:
+            return places[0].place
+        case [(0, first)] if client < first:
+            return None
+        case [(index, last)] if index == cohort.count - 1 and last < client:
+            return None
+        case [(index, before), (following, after)] if following == index + 1 and before < client < after:
+            return None
+    raise VerificationError("the places do not tell whether this client is planned", fault=Party.EDGE_SERVER)
 
 
 def sum_of(weights: Sequence[ClientWeight]) -> CohortSum:
@@ -30,10 +70,9 @@ def sum_of(weights: Sequence[ClientWeight]) -> CohortSum:
 
 def place_of(weights: Sequence[ClientWeight], client: Address) -> CohortPlace:
     """Raises VerificationError when ``client`` is not planned."""
-    for index, entry in enumerate(weights):
-        if entry.client == client:
-            siblings = [level[(index >> height) ^ 1] for height, level in enumerate(_levels(weights)[:-1])]
-            return CohortPlace(index, entry.weight, tuple(siblings))
+    found = CohortTree(weights).places(client)
+    if found[0].client == client:
+        return found[0].place
     raise VerificationError(f"{to_hex(client)} is not in the cohort", fault=Party.EDGE_SERVER)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from eth_hash.auto import keccak
-
 from protocol.identifiers import Address
+from protocol.keccak import keccak
 
 LEDGER: Final = "HearthLedger"
 TASKS: Final = "HearthTasks"

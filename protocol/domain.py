@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from eth_hash.auto import keccak
-
 from protocol.errors import MalformedError
 from protocol.identifiers import Address, Digest, parse_address, to_hex
+from protocol.keccak import keccak
 from protocol.merkle import leaf
 from protocol.messages.settlement import Entitlement
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION

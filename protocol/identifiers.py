@@ -7,9 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from eth_hash.auto import keccak
-
 from protocol.errors import MalformedError
+from protocol.keccak import keccak
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,24 @@
-"""An invitation to one task: where its ledger is, what its spec must be, and whom to ask for a place. Nothing secret.
+"""An invitation to one task: where its ledger is, what its spec must be, and whom to ask for a place. Nothing secret,
+but for the code of a voucher, which is for one household.
 
 Its text is a ``hearth:`` URI (RFC 3986), one for each invitation::
 
-    hearth:CHAIN_ID:0xLEDGER@BLOCK/TASK/0xSPEC?edge=URL&edge=URL
+    hearth:CHAIN_ID:0xLEDGER@BLOCK/TASK/0xSPEC?edge=URL&edge=URL&voucher=CODE
 
 Whoever has one believes nothing of it before chain and content say the same.
 """
 
 from __future__ import annotations
 
+import base64
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from protocol.domain import MAX_DIGITS, Domain, parse_domain
 from protocol.errors import MalformedError
 from protocol.identifiers import Digest, from_hex, to_hex
+from protocol.messages.vouchers import CODE_BYTES
 
 SCHEME: Final = "hearth"
 MAX_CHARACTERS: Final = 2_000  # of the whole text: a QR code of the densest kind holds 2,953
@@ -51,6 +54,7 @@ class Invitation:
     task: int
     spec: Digest  # of the document, as it stands on chain
     edge_urls: tuple[str, ...]
+    voucher_code: bytes = field(default=b"", repr=False)  # where the task needs vouchers, and the household has a code
 
     def __post_init__(self) -> None:
         if not 0 < self.domain.chain_id < 2**256 or not 0 < self.task < 2**256:
@@ -64,6 +68,8 @@ class Invitation:
         for url in self.edge_urls:
             if why := no_edge_url(url):
                 raise InvitationError(why)
+        if len(self.voucher_code) not in (0, CODE_BYTES):
+            raise InvitationError(f"the code of a voucher has {CODE_BYTES} bytes")
         if len(set(self.edge_urls)) < len(self.edge_urls):
             raise InvitationError("an invitation names one edge server twice")
         if len(str(self)) > MAX_CHARACTERS:
@@ -71,7 +77,8 @@ class Invitation:
 
     def __str__(self) -> str:
         edges = "&".join(f"edge={_quoted(url)}" for url in self.edge_urls)
-        return f"{SCHEME}:{self.domain}/{self.task}/{to_hex(self.spec)}?{edges}"
+        code = f"&voucher={code_text(self.voucher_code)}" if self.voucher_code else ""
+        return f"{SCHEME}:{self.domain}/{self.task}/{to_hex(self.spec)}?{edges}{code}"
 
 
 def parse_invitation(text: str) -> Invitation:
@@ -83,20 +90,40 @@ def parse_invitation(text: str) -> Invitation:
         raise InvitationError(
             f"{text[:80]!r} is no invitation: {SCHEME}:CHAIN_ID:0xLEDGER@BLOCK/TASK/0xSPEC?edge=URL is"
         )
-    urls = list[str]()
+    urls, code = list[str](), b""
     for part in found["edges"].split("&"):
         name, _, value = part.partition("=")
+        if name == "voucher" and not code:
+            code = parse_code(value)
+            continue
         if name != "edge":
-            raise InvitationError(f"no invitation: it says {name[:40]!r}, and nothing but edge=URL belongs there")
+            why = f"it says {name[:40]!r}, and nothing but edge=URL and voucher=CODE belongs there"
+            raise InvitationError(f"no invitation: {why}")
         urls.append(value.replace("%5B", "[").replace("%5D", "]"))
     try:
         domain = parse_domain(found["domain"])
     except MalformedError as error:
         raise InvitationError(f"no invitation: {error.args[0]}") from error
-    invitation = Invitation(domain, int(found["task"]), from_hex(found["spec"], 32), tuple(urls))
+    invitation = Invitation(domain, int(found["task"]), from_hex(found["spec"], 32), tuple(urls), code)
     if str(invitation) != text:
         raise InvitationError("no invitation: it is not written as invitations are")
     return invitation
+
+
+def code_text(code: bytes) -> str:
+    """Of a voucher's code, in the small letters and digits of base 32."""
+    return base64.b32encode(code).decode("ascii").lower()
+
+
+def parse_code(text: str) -> bytes:
+    """Raises InvitationError for everything but the one text of a code."""
+    try:
+        code = base64.b32decode(text.upper().encode("ascii"))
+    except ValueError:
+        code = b""
+    if len(code) != CODE_BYTES or code_text(code) != text:
+        raise InvitationError("no code of a voucher: 32 small letters and digits")
+    return code
 
 
 def no_edge_url(url: str) -> str | None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Sequence
 
-from eth_hash.auto import keccak
-
 from protocol.errors import Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Digest
+from protocol.keccak import keccak
 
 
 def leaf(tag: bytes, payload: bytes) -> Digest:
@@ -25,13 +24,29 @@ def root(leaves: Sequence[Digest]) -> Digest:
     return _tree(leaves)[0] if leaves else ZERO_DIGEST
 
 
+class Tree:
+    """Of leaves in their order, kept for many proofs."""
+
+    def __init__(self, leaves: Sequence[Digest]) -> None:
+        self._nodes, self._count = _tree(leaves), len(leaves)
+
+    @property
+    def root(self) -> Digest:
+        """Zero of no leaves."""
+        return self._nodes[0] if self._nodes else ZERO_DIGEST
+
+    def proof(self, index: int) -> tuple[Digest, ...]:
+        """Siblings of leaf ``index`` from the bottom up, as MerkleProof expects them."""
+        path, place = [], self._count - 1 + index
+        while place:
+            path.append(self._nodes[_sibling(place)])
+            place = (place - 1) // 2
+        return tuple(path)
+
+
 def proof(leaves: Sequence[Digest], index: int) -> tuple[Digest, ...]:
-    """Siblings of leaf ``index`` from the bottom up, as MerkleProof expects them."""
-    tree, path, place = _tree(leaves), [], len(leaves) - 1 + index
-    while place:
-        path.append(tree[_sibling(place)])
-        place = (place - 1) // 2
-    return tuple(path)
+    """That of :meth:`Tree.proof`, for one leaf alone."""
+    return Tree(leaves).proof(index)
 
 
 def multiproof(leaves: Sequence[Digest], indices: Collection[int]) -> tuple[tuple[Digest, ...], tuple[bool, ...]]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import lru_cache
 from typing import Final, get_args, get_type_hints
 
-from eth_hash.auto import keccak
-from eth_keys.datatypes import PrivateKey, Signature
-from eth_keys.exceptions import BadSignature
-from eth_utils.exceptions import ValidationError
+from coincurve import PrivateKey, PublicKey
 
 from protocol.domain import Domain, uint256
 from protocol.errors import MalformedError, Party, VerificationError
 from protocol.identifiers import Address, Digest, to_hex
+from protocol.keccak import keccak
 from protocol.messages.consent import Consent
 from protocol.messages.issued import IssuedStatement
 from protocol.messages.keys import (
@@ -21,13 +20,14 @@ from protocol.messages.keys import (
     SightingStatement,
     WindowKeyStatement,
 )
-from protocol.messages.round import RoundStatement
+from protocol.messages.round import EndorsementStatement, RoundStatement
 from protocol.messages.submission import Commitment, Enrolment, Leave, Receipt
 from protocol.text import in_words
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
 
 Signable = (
-    Commitment
+    EndorsementStatement
+    | Commitment
     | Consent
     | Enrolment
     | IssuedStatement
@@ -62,6 +62,7 @@ _TYPES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
         ("uint256 task", "uint64 round", "address client", "bytes32 label", "bytes16 nonce", "bytes32 ciphertext"),
     ),
     Receipt: ("Receipt", ("uint256 task", "uint64 round", "bytes32 label", "bytes32 commitment")),
+    EndorsementStatement: ("Endorsement", ("uint256 task", "uint64 round", "bytes32 label", "address authority")),
     RoundStatement: ("RoundStatement", ("uint256 task", "uint64 round", "bytes32 label", "bytes32 model")),
     PartialKeyStatement: (
         "PartialKey",
@@ -108,12 +109,11 @@ def type_string(message_type: type) -> str:
 
 def struct_hash(message: Signable) -> Digest:
     """EIP-712 hashStruct. All member types are static, so each is one 32-byte word."""
-    words = [keccak(type_string(type(message)).encode())]
-    for field, member in zip(fields(message), _TYPES[type(message)][1], strict=True):
-        words.append(_word(member.split()[0], getattr(message, field.name)))
-    return keccak(b"".join(words))
+    type_hash, members = _LAYOUTS[type(message)]
+    return keccak(type_hash + b"".join([_word(getattr(message, name), is_address) for name, is_address in members]))
 
 
+@lru_cache(maxsize=64)
 def domain_separator(domain: Domain) -> Digest:
     return keccak(
         keccak(_DOMAIN_TYPE)
@@ -130,38 +130,59 @@ def signing_hash(domain: Domain, message: Signable) -> Digest:
     return keccak(b"\x19\x01" + domain_separator(domain) + struct_hash(message))
 
 
+class SigningKey:
+    """A private key, made ready once. Raises ValueError for 32 bytes that are no key; never shows them."""
+
+    def __init__(self, private_key: bytes) -> None:
+        self._key = PrivateKey(private_key)
+        self.address: Address = _address(self._key.public_key)
+
+    def sign(self, domain: Domain, message: Signable) -> bytes:
+        """Deterministic (RFC 6979) 65-byte signature r || s || v with v in {27, 28} and low s."""
+        signature = self._key.sign_recoverable(signing_hash(domain, message), hasher=None)
+        return signature[:64] + bytes([signature[64] + 27])
+
+
 def sign(domain: Domain, message: Signable, private_key: bytes) -> bytes:
-    """Deterministic (RFC 6979) 65-byte signature r || s || v with v in {27, 28} and low s."""
-    signature = PrivateKey(private_key).sign_msg_hash(signing_hash(domain, message))
-    encoded: bytes = signature.r.to_bytes(32, "big") + signature.s.to_bytes(32, "big") + bytes([signature.v + 27])
-    return encoded
+    """That of :meth:`SigningKey.sign`, for one message alone."""
+    return SigningKey(private_key).sign(domain, message)
 
 
 def address_of(private_key: bytes) -> Address:
-    return PrivateKey(private_key).public_key.to_canonical_address()
+    return SigningKey(private_key).address
 
 
 def verify(domain: Domain, message: Signable, signature: bytes, signer: Address, fault: Party) -> None:
     """Raises VerificationError unless ``signer`` signed ``message``. High s and other v are refused, as on chain."""
     if len(signature) != 65 or signature[64] not in (27, 28):
         raise MalformedError("a signature is 65 bytes ending in 27 or 28", fault=fault)
-    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
     try:
-        if s > _HALF_ORDER:
-            raise BadSignature("high s")
-        recovered = Signature(vrs=(signature[64] - 27, r, s)).recover_public_key_from_msg_hash(
-            signing_hash(domain, message)
-        )
-    except (BadSignature, ValidationError) as error:
+        if int.from_bytes(signature[32:64], "big") > _HALF_ORDER:
+            raise ValueError("high s")
+        compact = signature[:64] + bytes([signature[64] - 27])
+        recovered = PublicKey.from_signature_and_message(compact, signing_hash(domain, message), hasher=None)
+    except ValueError as error:
         raise VerificationError(f"{in_words(type(message).__name__)}: invalid signature", fault=fault) from error
-    if recovered.to_canonical_address() != signer:
+    if _address(recovered) != signer:
         raise VerificationError(f"{in_words(type(message).__name__)}: not signed by {to_hex(signer)}", fault=fault)
 
 
-def _word(solidity_type: str, value: int | bytes) -> bytes:
+def _address(key: PublicKey) -> Address:
+    digest: bytes = keccak(key.format(compressed=False)[1:])
+    return digest[12:]
+
+
+def _word(value: int | bytes, is_address: bool) -> bytes:
     if isinstance(value, int):
         return uint256(value)
-    return value.rjust(32, b"\0") if solidity_type == "address" else value.ljust(32, b"\0")
+    return value.rjust(32, b"\0") if is_address else value.ljust(32, b"\0")
+
+
+def _layout(message_type: type) -> tuple[Digest, tuple[tuple[str, bool], ...]]:
+    """The hash of the type, and the fields in order: whether each is an address, which has its zeros before it."""
+    addresses = [member.startswith("address ") for member in _TYPES[message_type][1]]
+    names = [field.name for field in fields(message_type)]
+    return keccak(type_string(message_type).encode()), tuple(zip(names, addresses, strict=True))
 
 
 def _solidity_name(name: str) -> str:
@@ -180,3 +201,4 @@ def _check_table() -> None:
 
 
 _check_table()
+_LAYOUTS: Final = {message_type: _layout(message_type) for message_type in _TYPES}

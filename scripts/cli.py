@@ -26,10 +26,12 @@ from scripts.commands import (
     join,
     manufacturer,
     policy,
+    records,
     roles,
     simulate,
     tasks,
     testnet,
+    voucher,
 )
 from scripts.commands.options import JsonFile
 from scripts.commands.welcome import WELCOME, version_line
@@ -61,6 +63,8 @@ app.command(name="dispute")(audit.dispute)
 app.command(name="deploy")(accounts.deploy)
 app.command(name="doctor")(doctor.doctor)
 app.add_typer(accounts.key, name="key")
+app.add_typer(records.records, name="records")
+app.add_typer(voucher.voucher, name="voucher")
 testnet.testnet.command(name="accounts")(development.accounts)
 testnet.testnet.command(name="fund")(development.fund)
 testnet.testnet.command(name="task")(development.task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 from contracts import artifact
@@ -11,12 +12,13 @@ from protocol.audit.evidence import ChainEvidence, Fetch
 from protocol.content.cid import CHUNK_BYTES, Cid
 from protocol.deployment import JUDGE, LEDGER, TASKS, contract_addresses
 from protocol.errors import HearthError
-from protocol.identifiers import Digest
+from protocol.identifiers import Address, Digest
 from protocol.messages.chain import Claimed, Credited, Enrolled, RoundOpened, TaskPosted
 from protocol.task.documents import Kind, Lack
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore, StoreUnavailableError
 from storage.ledger.ethereum.decoding import event_digest
+from storage.ledger.ethereum.proven_reader import ProvenReader
 from storage.ledger.interface import LedgerReader
 from storage.task_reader import TaskReader, read_content
 
@@ -54,6 +56,8 @@ def read_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
     unsigned = {e.client for e in enrolled for post in posts if post.task == task and not _is_signed(ledger, post, e)}
     opened = [e.round for e in events if isinstance(e, RoundOpened) and e.task == task]
     numbers = sorted({*opened, *range(1, min(task_view.last_round, len(events)) + 1)})
+    if isinstance(ledger, ProvenReader):
+        ledger.foresee(_of_clients(task, sorted({*clients, *paid}), numbers))
     return ChainEvidence(
         domain=ledger.domain,
         task=task,
@@ -78,6 +82,14 @@ def read_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
         credits={holder: ledger.credit(task, holder) for holder in owed},
         rules=ledger.rules(),
     )
+
+
+def _of_clients(task: int, clients: list[Address], numbers: list[int]) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """The views that an audit asks for of each client."""
+    for client in clients:
+        yield "enrolmentOf", (task, client)
+        yield "standingOf", (client,)
+        yield from (("hasCommittedDirectly", (task, number, client)) for number in numbers)
 
 
 def _is_signed(ledger: LedgerReader, posted: TaskPosted, enrolled: Enrolled) -> bool:

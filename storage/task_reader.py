@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Final
 
 from protocol.content.cid import CHUNK_BYTES
-from protocol.identifiers import Digest
+from protocol.identifiers import Address, Digest
 from protocol.messages.chain import Event
 from protocol.task.documents import Absent, Delivered, Kind, Lack, Wanted
-from protocol.task.fold import Entry, apply, fold
+from protocol.task.fold import Entry, apply_all, fold
 from protocol.task.state import TaskState
 from storage.content.interface import (
     ContentCorruptError,
@@ -26,15 +27,15 @@ BEYOND_BYTES: Final = 1024 * 1024  # so much more than twice the limit is read o
 class TaskReader:
     """``state`` is replaced as a whole and never changed: any thread may read it at any time. Updates are for one.
 
-    ``kinds``: of documents that this reader needs.
+    ``kinds``: of documents that this reader needs. ``only``: the client whose events alone are followed.
     """
 
-    def __init__(self, store: ContentStore, task: int, kinds: Collection[Kind]) -> None:
+    def __init__(self, store: ContentStore, task: int, kinds: Collection[Kind], only: Address | None = None) -> None:
         self._store, self._kinds = store, frozenset(kinds)
         self._followed: tuple[Event, ...] = ()
         self._looked: dict[tuple[Kind, Digest], int] = {}
         self._first = 1  # of every round before this one everything is read
-        self.state = TaskState(task)
+        self.state = TaskState(task, only)
 
     def follow(self, events: Iterable[Event]) -> bool:
         """``events`` are all that stand on chain, in order; the state starts over when it took others back.
@@ -46,16 +47,20 @@ class TaskReader:
         if standing == self._followed:
             return False
         if standing[:known] == self._followed:
-            self.state = _applied(self.state, standing[known:])
+            self.state = apply_all(self.state, standing[known:])
         else:
             documents = {key: found for key, found in self.state.documents.items() if not isinstance(found, Absent)}
-            self.state, self._first = fold(self.state.task, standing, documents), 1
+            self.state, self._first = fold(self.state.task, standing, documents, self.state.only), 1
         self._followed = standing
         return True
 
     def add(self, *entries: Entry) -> None:
         """Times of blocks, and what was derived again."""
-        self.state = _applied(self.state, entries)
+        self.state = apply_all(self.state, entries)
+
+    def count(self, enrolled: int) -> None:
+        """Of a state of one client: by the ledger's view."""
+        self.state = replace(self.state, counted=enrolled)
 
     def missing(self, now: int) -> list[Wanted]:
         """Documents of its kinds to look for at ``now`` (seconds), each at most once in RETRY_SECONDS."""
@@ -123,9 +128,3 @@ def _is_larger(store: ContentStore, digest: Digest, max_bytes: int, chunk_bytes:
     except (ContentMissingError, ContentCorruptError, ContentTooLargeError):
         return False
     return True
-
-
-def _applied(state: TaskState, entries: Iterable[Entry]) -> TaskState:
-    for entry in entries:
-        state = apply(state, entry)
-    return state

@@ -34,8 +34,9 @@ def _compiled() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _interruptible() -> None:
-    """A shell makes what it starts in the background deaf to Ctrl-C, and every process below it."""
+    """A shell makes what it starts in the background deaf to Ctrl-C, and every process below it; nohup to its end."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,7 +14,7 @@ from protocol.errors import EncryptionError
 from protocol.identifiers import Address
 from protocol.messages.chain import Enrolled
 from protocol.messages.keys import KeyRequest, Sightings, SignedPartialKey, SignedSighting
-from protocol.messages.rosters import bits_of
+from protocol.messages.rosters import runs_of
 from protocol.messages.round import RoundPlan
 from protocol.round.key_request import answer_request
 from protocol.round.sightings import sighting
@@ -93,4 +93,4 @@ def post_rosters(player: Player, number: int) -> None:
     player.rostered = set(clients)
     for authority in player.authorities:
         held, refused = player.said("roster", (set(clients), set[Address]()))
-        authority.post_roster(player.task, (number - 1) // length, bits_of(clients, held), bits_of(clients, refused))
+        authority.post_roster(player.task, (number - 1) // length, runs_of(clients, held), runs_of(clients, refused))

@@ -32,6 +32,7 @@ from protocol.sparse.index_set import IndexSet
 from tests.played_conduct import Conduct
 from tests.samples import private_key
 from tests.tiny_task import TinyTrainer, sealed_to
+from tests.voucher_keys import KEYS, voucher_of
 
 if TYPE_CHECKING:
     from tests.played_task import Player
@@ -52,8 +53,10 @@ def enrol(player: Player, *numbers: int) -> None:
         envelope = player.put(encode(seal_envelope(it.master_keys, *scope, it.randomness)))
         until = (view.claim_until, player.now() + 24 * 3600)
         enrolment = Enrolment(player.task, view.spec, client, client, envelope, stake, *until)
-        signed.append(SignedEnrolment(enrolment, sign(player.domain, enrolment, it.private_key)))
-    player.edge.enrol(signed, player.pay(player.edge, len(signed) * stake) if stake else 0)
+        voucher = voucher_of(KEYS[0], player.domain, player.task, client) if player.spec.vouchers.needed else b""
+        signed.append(SignedEnrolment(enrolment, sign(player.domain, enrolment, it.private_key), voucher))
+    stakes = player.pay(player.edge, len(signed) * stake) if stake else 0
+    player.edge.enrol(signed, stakes, player.spec.vouchers.modulus)
     new = {one.enrolment.client for one in signed}
     player.allocation = admit(
         player.allocation, {client: player.reader.enrolment(player.task, client).reputation for client in new}

@@ -90,7 +90,7 @@ class DaskExecutor:
 
 
 def _entries(scheme: RoundScheme, committed: Mapping[Address, SignedCommitment]) -> list[GroupEntry]:
-    weights = {entry.client: entry.weight for entry in scheme.plan.weights}
+    weights = scheme.weights
     return [
         GroupEntry(client, signed.commitment.ciphertext, weights[client])
         for client, signed in committed.items()

@@ -80,7 +80,7 @@ def fold(scheme: RoundScheme, ciphertexts: Iterable[VerifiedCiphertext], begun: 
     like ``Aggregator.merge`` for a sum of workers that is not of this round's form or weights.
     """
     running, clients = scheme.aggregator(), set[Address]()
-    weights = {entry.client: entry.weight for entry in scheme.plan.weights}
+    weights = scheme.weights
     if begun is not None:
         begun.check()
         clients |= set(begun.clients)

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Final, Protocol
 
 from backend.problem import RequestError
-from backend.rounds.desk import Bell
+from backend.rounds.bell import Bell
 from backend.rounds.driver import Driver
 from backend.rounds.hosted_task import HostedTask
 from protocol.errors import Party

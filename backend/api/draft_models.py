@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from backend.api.fields import Amount, Figure, HexAddress, HexDigest, Number, Shown
 from backend.api.prepared import PreparedCall
 from backend.drafting.kinds import MAX_OWN_BYTES
+from protocol.messages.task import MAX_CLIENTS
 
 TypedAddress = Annotated[
     str, Field(pattern="^0x[0-9a-fA-F]{40}$", examples=["0x7e5f4552091a69125d5dfcb7b8c2659029395bdf"])
@@ -34,7 +35,9 @@ class DraftRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
     kind: KindName = Field(examples=["appliances"])
     title: str = Field(default="", max_length=120, examples=["Which appliance is it?"])
-    households: int = Field(ge=2, le=10_000, description="expected, and places", examples=[20])
+    households: int = Field(
+        ge=2, le=MAX_CLIENTS, description="places; when a round has no room for all, it is drawn", examples=[20]
+    )
     rounds: int = Field(ge=1, le=1_000, examples=[10])
     reward: str = Field(
         pattern="^(0|[1-9][0-9]{0,37})$",
@@ -56,6 +59,12 @@ class DraftRequest(BaseModel):
         examples=["[model]\ninput_shape = [4]\nclasses = 2\n"],
     )
     confirmations: int = Field(default=3, ge=0, le=1_000, examples=[3])
+    voucher_key: str | None = Field(
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="of a key of this server: each household then needs a code; without it nobody needs one",
+        examples=["86a9f2a55140bc1d3e6482527e49a5defda257e6be90a6dadcc8654d6595a8b0"],
+    )
 
 
 class WrongAnswer(Shown):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -32,6 +32,7 @@ from backend.api.sign_in import COOKIE, BearerToken, CookieToken, Door
 from backend.drafting.draft import Answers, Draft, Place, Wrong, drafted
 from backend.drafting.figures import POST_GAS, ROUND_GAS, Figures, figures_of
 from backend.problem import RequestError
+from backend.vouchers.issuer import Issuer
 from protocol.canonical import encode
 from protocol.content.cid import Cid
 from protocol.errors import HearthError, MalformedError, Party
@@ -44,9 +45,10 @@ AT_ONCE: Final = 2  # drafts that are computed; figures of privacy take half a s
 BODIES: Final = (DraftRequest,)
 
 
-def draft_routes(ledger: Ledger, store: ContentStore, door: Door) -> APIRouter:
+def draft_routes(ledger: Ledger, store: ContentStore, door: Door, issuer: Issuer | None = None) -> APIRouter:
+    """``issuer``: whose voucher keys a draft can name."""
     router = APIRouter(tags=["drafts"])
-    desk = _Desk(ledger, store)
+    desk = _Desk(ledger, store, issuer)
 
     @router.post(
         "/api/v1/drafts",
@@ -80,15 +82,15 @@ def draft_routes(ledger: Ledger, store: ContentStore, door: Door) -> APIRouter:
 class _Desk:
     """Asks ledger and store; in threads of the pool."""
 
-    def __init__(self, ledger: Ledger, store: ContentStore) -> None:
-        self._ledger, self._store, self._kept = ledger, store, KeptContent(store)
+    def __init__(self, ledger: Ledger, store: ContentStore, issuer: Issuer | None) -> None:
+        self._ledger, self._store, self._kept, self._issuer = ledger, store, KeptContent(store), issuer
         self._turns = threading.BoundedSemaphore(AT_ONCE)
 
     def view(self, asked: DraftRequest, account: Address | None) -> DraftView:
         with self._turn():
-            answers = _answers(asked)
+            answers, unknown = self._answers(asked)
             draft = drafted(answers, self._place())
-            wrong, examples = [*draft.wrong], None
+            wrong, examples = [*draft.wrong, *unknown], None
             if account is not None and draft.spec is not None:
                 missing, examples = self._content(answers, draft)
                 wrong += missing
@@ -107,9 +109,9 @@ class _Desk:
     def prepare(self, asked: DraftRequest) -> PreparedDraft:
         """Raises RequestError for a draft that is not complete."""
         with self._turn():
-            answers = _answers(asked)
+            answers, unknown = self._answers(asked)
             draft = drafted(answers, self._place())
-            wrong = [*draft.wrong]
+            wrong = [*draft.wrong, *unknown]
             if draft.spec is not None:
                 wrong += self._content(answers, draft)[0]
                 if answers.test_set is None:
@@ -131,6 +133,16 @@ class _Desk:
                 spec=to_hex(digest),
             ),
         )
+
+    def _answers(self, asked: DraftRequest) -> tuple[Answers, list[Wrong]]:
+        """With the voucher key that is named, if it is one of this server's."""
+        answers = _answers(asked)
+        if asked.voucher_key is None:
+            return answers, []
+        terms = None if self._issuer is None else self._issuer.terms_of(bytes.fromhex(asked.voucher_key))
+        if terms is None:
+            return answers, [Wrong("voucher_key", "is none of this server's voucher keys")]
+        return replace(answers, vouchers=terms), []
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from eth_hash.auto import keccak
 from eth_keys.datatypes import Signature
 from eth_keys.exceptions import BadSignature
 from eth_utils.exceptions import ValidationError
 
 from protocol.errors import MalformedError, Party, VerificationError
 from protocol.identifiers import Address, checksummed, parse_address
+from protocol.keccak import keccak
 
 MAX_LETTERS: Final = 4_000
 _ASKS: Final = " wants you to sign in with your Ethereum account:"

@@ -112,6 +112,7 @@ async def _follow(
     told: tuple[object, int] | None = None  # status, and how much is known of gas
     deadline = time.monotonic() + STREAM_SECONDS
     while not stopping.is_set() and (left := deadline - time.monotonic()) > 0:
+        seen = entry.bell.rung
         for news in news_since(task, known, entry.events):
             yield news
         known = entry.events
@@ -119,7 +120,7 @@ async def _follow(
         if told is None or entry.status is not told[0] or read != told[1]:
             told = entry.status, read
             yield News("state", last_id(known), await run_in_threadpool(_summary, entry))
-        await entry.bell.wait(min(left, LOOK_SECONDS))
+        await entry.bell.wait(seen, min(left, LOOK_SECONDS))
         try:
             entry = directory.entry(task)
         except RequestError:  # the chain took the task back

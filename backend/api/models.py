@@ -88,6 +88,7 @@ class TaskSummary(Shown):
     min_clients: Number
     max_clients: Number
     max_cohort: Number
+    needs_voucher: bool = Field(description="each household needs the code of an appliance", examples=[False])
     rounds: Number = Field(description="opened so far")
     published: Number = Field(description="of them, those that made their model public")
     max_rounds: Number

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -14,18 +11,21 @@ from starlette.responses import JSONResponse, Response
 from backend.api.answers import Responses, problems
 from backend.api.message_schema import answers, sent
 from backend.api.models import Announcement, Identity, PreparedPost
-from backend.problem import read_body
-from backend.rounds.desk import Desk
+from backend.api.phone_answers import MAX_MESSAGE_BYTES, MAX_WAIT_SECONDS, PhoneAnswers
+from backend.problem import RequestError, read_body
 from backend.rounds.driver import Driver
+from backend.vouchers.issuer import Issuer
 from protocol.canonical import decode, encode
 from protocol.errors import Party, VerificationError
 from protocol.identifiers import Address, Digest, from_hex, to_hex
 from protocol.messages.keys import WindowKeys
-from protocol.messages.round import SignedRoundStatement
+from protocol.messages.round import ShownPlan, SignedRoundStatement
 from protocol.messages.settlement import ProvenEntitlement
 from protocol.messages.submission import InclusionProof, SignedEnrolment, SignedLeave, SignedReceipt, Submission
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
+from protocol.messages.vouchers import BlindSignature, VoucherRequest
 from protocol.round.planning import terms_of
+from protocol.task.documents import Absent
 from protocol.task.margins import check_durations
 from protocol.task.runnable import check_ledger, check_runnable
 from protocol.task.status import TaskStatus
@@ -35,9 +35,6 @@ from storage.ledger.block_times import measured_block_seconds
 from storage.ledger.ethereum.calls import prepare_post_task
 from storage.ledger.interface import Ledger, PreparedTransaction
 
-MAX_MESSAGE_BYTES = 16 * 1024
-MAX_WAIT_SECONDS = 30
-
 TaskNumber = Annotated[int, Path(ge=1, le=2**63)]
 RoundNumber = Annotated[int, Path(ge=1, le=2**32 - 1)]
 WindowNumber = Annotated[int, Path(ge=0, le=2**32 - 1)]
@@ -46,11 +43,12 @@ Client = Annotated[
 ]
 OptionalRound = Annotated[int | None, Query(alias="round", ge=1, le=2**32 - 1)]
 Wait = Annotated[int, Query(ge=0, le=MAX_WAIT_SECONDS, description="seconds of a long poll")]
-T = TypeVar("T")
 
 MESSAGES = (  # that bodies and answers are
+    BlindSignature,
     InclusionProof,
     ProvenEntitlement,
+    ShownPlan,
     SignedEnrolment,
     SignedLeave,
     SignedReceipt,
@@ -58,13 +56,17 @@ MESSAGES = (  # that bodies and answers are
     Submission,
     TaskSpec,
     TaskStatus,
+    VoucherRequest,
     WindowKeys,
 )
 LATER: Responses = {202: {"description": "taken, and relayed to the chain later"}}
 NOT_YET: Responses = {204: {"description": "nothing yet; ask again"}}
 
 
-def phone_routes(ledger: Ledger, store: ContentStore, driver: Driver) -> APIRouter:
+def phone_routes(
+    ledger: Ledger, store: ContentStore, driver: Driver, phones: PhoneAnswers, issuer: Issuer | None = None
+) -> APIRouter:
+    """``issuer``: of vouchers; None where this server redeems no codes."""
     router = APIRouter(tags=["protocol"])
     identity = {
         "address": to_hex(ledger.sender),
@@ -125,6 +127,19 @@ def phone_routes(ledger: Ledger, store: ContentStore, driver: Driver) -> APIRout
         return Response(status_code=202)
 
     @router.post(
+        "/api/v1/tasks/{task}/vouchers",
+        operation_id="redeem",
+        responses={**answers(BlindSignature), **problems(400, 404, 408, 409, 413)},
+        openapi_extra=sent(VoucherRequest),
+    )
+    async def redeem(task: TaskNumber, request: Request) -> Response:
+        """Signs what is blinded for a code of the task, once; the same value is signed again. So this server never
+        learns which address it signs for."""
+        asked = decode(VoucherRequest, await read_body(request, MAX_MESSAGE_BYTES), MAX_MESSAGE_BYTES)
+        signed = await run_in_threadpool(_redeem, driver, issuer, task, asked)
+        return Response(encode(signed), media_type="application/json")
+
+    @router.post(
         "/api/v1/tasks/{task}/leaves",
         operation_id="leave",
         status_code=202,
@@ -143,17 +158,23 @@ def phone_routes(ledger: Ledger, store: ContentStore, driver: Driver) -> APIRout
         response_model=Announcement,
         responses={**NOT_YET, **problems(404, 409)},
     )
-    async def next_round(task: TaskNumber, after: Annotated[int, Query(ge=0)], wait: Wait = 0) -> Response:
+    async def next_round(
+        request: Request, task: TaskNumber, after: Annotated[int, Query(ge=0)], wait: Wait = 0
+    ) -> Response:
         """A long poll: the next round that phones can read, or the end of the task."""
-        desk = driver.desk(task)
-        announced = await _wait_for(desk, lambda: desk.next_round(after), wait)
-        if announced is None:
-            return Response(status_code=204)
-        if announced.statement is None:
-            return JSONResponse({"ended": 1})
-        label, signature = announced.statement.statement.label, announced.statement.signature
-        announcement = {"round": announced.round, "plan": to_hex(announced.plan), "label": to_hex(label)}
-        return JSONResponse({**announcement, "signature": to_hex(signature)})
+        return await phones.next_round(request, task, after, wait)
+
+    @router.get(
+        "/api/v1/tasks/{task}/rounds/{number}/plans/{client}",
+        operation_id="shown_plan",
+        responses={**answers(ShownPlan), **NOT_YET, **problems(400, 404, 409)},
+    )
+    async def shown_plan(
+        request: Request, task: TaskNumber, number: RoundNumber, client: Client, wait: Wait = 0
+    ) -> Response:
+        """A long poll: the plan of the round that runs as far as it concerns a client, with the authorities' word on
+        its cohort."""
+        return await phones.shown_plan(request, task, number, _address(client), wait)
 
     @router.get(
         "/api/v1/tasks/{task}/rounds/{number}/statement",
@@ -173,22 +194,18 @@ def phone_routes(ledger: Ledger, store: ContentStore, driver: Driver) -> APIRout
         openapi_extra=sent(Submission),
     )
     async def commit(task: TaskNumber, number: RoundNumber, request: Request) -> Response:
-        submission = decode(Submission, await read_body(request, MAX_MESSAGE_BYTES), MAX_MESSAGE_BYTES)
-        receipt = await run_in_threadpool(driver.desk(task).submit, number, submission)
-        return Response(encode(receipt) if receipt else b"", status_code=202, media_type="application/json")
+        return await phones.commit(request, task, number)
 
     @router.get(
         "/api/v1/tasks/{task}/rounds/{number}/inclusion-proofs/{client}",
         operation_id="inclusion_proof",
         responses={**answers(InclusionProof), **NOT_YET, **problems(400, 404, 409)},
     )
-    async def inclusion_proof(task: TaskNumber, number: RoundNumber, client: Client, wait: Wait = 0) -> Response:
+    async def inclusion_proof(
+        request: Request, task: TaskNumber, number: RoundNumber, client: Client, wait: Wait = 0
+    ) -> Response:
         """A long poll: where a client's commitment stands in the round's batch."""
-        desk, address = driver.desk(task), _address(client)
-        found = await _wait_for(desk, lambda: desk.inclusion_proof(number, address), wait)
-        if found is None:
-            return Response(status_code=204)
-        return Response(encode(found), media_type="application/json")
+        return await phones.inclusion_proof(request, task, number, _address(client), wait)
 
     @router.get(
         "/api/v1/tasks/{task}/entitlements/{client}",
@@ -215,18 +232,6 @@ def phone_routes(ledger: Ledger, store: ContentStore, driver: Driver) -> APIRout
     return router
 
 
-async def _wait_for(desk: Desk, look: Callable[[], T | None], seconds: float) -> T | None:
-    """The first answer that is not None, or None when the time is over."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        left = deadline - time.monotonic()
-        if found is not None or left <= 0:
-            return found
-        await desk.bell.wait(min(left, 1.0))  # a second at most: what rings between a look and a wait is seen then
-        await asyncio.sleep(0)
-
-
 def prepared_post(ledger: Ledger, store: ContentStore, body: bytes) -> tuple[PreparedTransaction, Digest]:
     """The call that posts a spec, which is stored by then; with its digest. Raises for one that cannot run here."""
     spec = decode(TaskSpec, body, MAX_SPEC_BYTES)
@@ -247,6 +252,13 @@ def _prepare(ledger: Ledger, store: ContentStore, body: bytes) -> dict[str, str 
         "value_wei": prepared.value_wei,
         "spec": to_hex(digest),
     }
+
+
+def _redeem(driver: Driver, issuer: Issuer | None, task: int, asked: VoucherRequest) -> BlindSignature:
+    spec = driver.state(task).spec
+    if issuer is None or isinstance(spec, Absent):
+        raise RequestError("this server redeems no codes of the task", fault=Party.CLIENT, code="E_NOT_FOUND")
+    return issuer.redeem(spec.vouchers, asked)
 
 
 def _address(text: str) -> Address:

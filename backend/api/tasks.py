@@ -129,6 +129,7 @@ def summary_of(entry: Entry) -> dict[str, Any]:
         "min_clients": terms.min_clients,
         "max_clients": terms.max_clients,
         "max_cohort": terms.max_cohort,
+        "needs_voucher": any(terms.voucher_key),
         "rounds": len(state.rounds),
         "published": len(published),
         "max_rounds": status.max_rounds or terms.rounds,

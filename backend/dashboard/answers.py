@@ -89,6 +89,7 @@ class TaskSummary(Answer):
     min_clients: int
     max_clients: int
     max_cohort: int
+    needs_voucher: bool
     rounds: int
     published: int
     max_rounds: int

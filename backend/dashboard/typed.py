@@ -14,12 +14,14 @@ from protocol.identifiers import parse_address, to_hex
 DEFAULTS: Final[Mapping[str, str]] = {
     "kind": "appliances", "title": "", "own": "", "households": "20", "rounds": "10", "days": "30", "reward": "0.01",
     "privacy": "usual", "authorities": "", "substitutes": "", "confirmations": "3", "test_set": "", "initial_model": "",
+    "voucher_key": "",
 }  # fmt: skip
 KINDS: Final = ("appliances", "next_hour", "digits", "own")
 WORDS: Final = ("strong", "usual", "weak")
-_BOUNDS: Final = {"households": (2, 10_000), "rounds": (1, 1_000), "days": (1, 3_650), "confirmations": (0, 1_000)}
+_BOUNDS: Final = {"households": (2, 1_000_000), "rounds": (1, 1_000), "days": (1, 3_650), "confirmations": (0, 1_000)}
 _MOST_LETTERS: Final = {"own": 12 * 1024, "title": 120}
 _MOST: Final = 2_000
+_KEY: Final = re.compile("[0-9a-f]{64}")
 _CONTENT: Final = re.compile("b[a-z2-7]{58}|0x[0-9a-f]{64}")
 
 
@@ -71,6 +73,10 @@ def request_of(values: Mapping[str, str], decimals: int) -> tuple[dict[str, Any]
         if wrong:
             faults[name] = tuple(wrong[:4])
         asked[name] = found[:most]
+    key = values["voucher_key"].strip().removesuffix(".pem")
+    asked["voucher_key"] = key if _KEY.fullmatch(key) else None
+    if key and asked["voucher_key"] is None:
+        faults["voucher_key"] = (Fault("key"),)
     for name in ("test_set", "initial_model"):
         text = values[name].strip()
         asked[name] = text if _CONTENT.fullmatch(text) else None

@@ -10,12 +10,13 @@ from backend.drafting.kinds import KINDS, Kind, own, private
 from protocol.canonical import decode, encode
 from protocol.content.cid import cid_of
 from protocol.domain import Domain
-from protocol.encryption.suite import FE64
-from protocol.errors import HearthError, MalformedError, SpecError
+from protocol.encryption.suite import FE64, suite
+from protocol.errors import EncryptionError, HearthError, MalformedError, SpecError
 from protocol.identifiers import NATIVE_COIN, ZERO_DIGEST, Address, Digest, sha256
 from protocol.messages.chain import LedgerRules
 from protocol.messages.learning import MICRO, LearningTerms
 from protocol.messages.task import (
+    MAX_COHORT,
     CohortTerms,
     Committee,
     ControlTerms,
@@ -27,11 +28,12 @@ from protocol.messages.task import (
     ScheduleTerms,
     TaskSpec,
 )
+from protocol.messages.vouchers import NO_VOUCHERS, VoucherTerms
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
 from protocol.task.file_tables import CommitteeTable, Files, Member, Tables, TaskTable
 from protocol.task.margins import check_durations
-from protocol.task.runnable import check_ledger, check_runnable
+from protocol.task.runnable import check_ledger, check_runnable, room_in_a_round
 from protocol.text import refused_in
 from protocol.toml_text import toml_of
 from protocol.version import SPEC_VERSION
@@ -50,8 +52,9 @@ _FIELDS: Final = (  # where an entry of a task file comes from
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """``households``: expected, and places. ``reward``: of one household that takes part in every round, in wei.
-    ``own``: tables of a task file, for the kind ``own``. A test set or an initial model is the digest of content."""
+    """``households``: places; a round in which not all have room is drawn. ``reward``: of one household that takes part
+    in every round, in wei. ``own``: tables of a task file, for the kind ``own``. A test set or an initial model is the
+    digest of content."""
 
     kind: str
     title: str
@@ -66,6 +69,7 @@ class Answers:
     initial_model: Digest | None = None
     own: str = ""
     confirmations: int = 3
+    vouchers: VoucherTerms = NO_VOUCHERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,7 @@ def task_file(spec: TaskSpec, own_model: bool) -> str:
             committee=CommitteeTable(committee.threshold, committee.corrupt, members),
             deposits=spec.deposits,
             control=spec.control,
+            vouchers=spec.vouchers,
         )
     )
 
@@ -176,13 +181,13 @@ def _spec(
     privacy: PrivacyTerms,
     initial_model: Digest,
 ) -> TaskSpec:
-    places = max(2, answers.households)
+    places, rules = max(2, answers.households), place.rules
+    cohort = _cohort(places, max(2, min(places, _room(learning, rules.maximum))))
     rewards = _rewards(answers)
     schedule, durations = _times(answers, place, kind)
     enough = len(answers.authorities) >= 2
     members = answers.authorities if enough else tuple(sha256(bytes([j]))[:20] for j in range(STAND_INS))
     title = answers.title.strip()
-    rules = place.rules
     return TaskSpec(
         version=SPEC_VERSION,
         title=title if title and not refused_in(title) else "-",
@@ -196,7 +201,7 @@ def _spec(
         committee=Committee(len(members) // 2 + 1, members, 1),
         learning=learning,
         privacy=privacy,
-        cohort=_cohort(places),
+        cohort=cohort,
         reputation=ReputationTerms(
             initial=max(1, rules.floor),
             floor=max(1, rules.floor),
@@ -208,15 +213,25 @@ def _spec(
         durations=durations,
         schedule=schedule,
         edge_substitutes=answers.substitutes,
-        deposits=DepositTerms(edge_server=places * rewards.participation),
+        deposits=DepositTerms(edge_server=cohort.max_cohort * rewards.participation),
         control=ControlTerms(),
+        vouchers=answers.vouchers,
     )
 
 
-def _cohort(places: int) -> CohortTerms:
-    """Half of those who are expected make a round; nobody weighs more than a third where that can be."""
-    least = max(2, -(-places // 2))
-    return CohortTerms(least, places, places, max(200_000, -(-MICRO // least)))
+def _cohort(places: int, most: int) -> CohortTerms:
+    """Half of those who are expected make a round, of ``most``; nobody weighs more than a third where that can be."""
+    least = max(2, -(-most // 2))
+    return CohortTerms(least, places, most, max(200_000, -(-MICRO // least)))
+
+
+def _room(learning: LearningTerms, reputation: int) -> int:
+    """Of a round; where there is no such encoding, the check of the spec says so."""
+    try:
+        encoding = suite(FE64).encoding_for(learning.quantiser.bits, learning.encoding.packing)
+    except EncryptionError:
+        return MAX_COHORT
+    return room_in_a_round(FE64, encoding, reputation)
 
 
 def _rewards(answers: Answers) -> RewardTerms:

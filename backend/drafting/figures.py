@@ -15,8 +15,8 @@ from protocol.task.owner_limits import AcceptedChain, OwnerLimits, TrustLimits, 
 from protocol.task.runnable import doubts
 from protocol.task.work import Work, work_of
 
-POST_GAS: Final = 454_843  # measured: contracts/gas.json
-ROUND_GAS: Final = 128_905 + 70_867 + 71_282 + 124_486  # of the server: open, commit, request, publish
+POST_GAS: Final = 455_297  # measured: contracts/gas.json
+ROUND_GAS: Final = 129_363 + 71_281 + 71_716 + 124_888  # of the server: open, commit, request, publish
 
 Owner = Literal["unchanged", "trusting"]
 

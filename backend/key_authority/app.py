@@ -16,6 +16,7 @@ from protocol.errors import MalformedError, Party
 from protocol.identifiers import Address, from_hex
 from protocol.messages.keys import MAX_REQUEST_BYTES
 from protocol.messages.task import MAX_SPEC_BYTES
+from protocol.round.endorsing import MAX_EVIDENCE_BYTES
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,76}", re.ASCII)
 _MAX_ROUND = _MAX_WINDOW = 2**32 - 1
@@ -47,6 +48,12 @@ def authority_app(authority: KeyAuthority, about: Callable[[], Mapping[str, str 
         number, address = _number(task), _address(client)
         body = await read_body(request, MAX_ENVELOPE_BYTES)
         return _canonical(await run_in_threadpool(authority.accept_client, number, address, body))
+
+    @app.post("/api/v1/tasks/{task}/rounds/{round_number}/endorsements")
+    async def post_endorsement(task: str, round_number: str, request: Request) -> Response:
+        in_task, number = _number(task), _number(round_number, _MAX_ROUND)
+        body = await read_body(request, MAX_EVIDENCE_BYTES)
+        return _canonical(await run_in_threadpool(authority.endorse, in_task, number, body))
 
     @app.post("/api/v1/tasks/{task}/rounds/{round_number}/sightings")
     async def post_sighting(task: str, round_number: str, request: Request) -> Response:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
-from protocol.identifiers import Address, Count, Digest, Label, Word
+from protocol.identifiers import Address, Count, Digest, Label, Range, Word
 from protocol.messages.learning import ShortText
 
 
@@ -79,7 +80,36 @@ class WindowsErased:
     first: Count
 
 
-AuthorityEntry = TaskKept | ShareKept | EnvelopeRefused | Sighted | Answered | KeysMoved | WindowKeyMade | WindowsErased
+@dataclass(frozen=True, slots=True)
+class RostersKept:
+    """Every roster of the task is kept before it is posted; older versions kept none."""
+
+    task: Word
+
+
+@dataclass(frozen=True, slots=True)
+class RosterKept:
+    """About to be posted for this window."""
+
+    task: Word
+    window: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """An older copy of the records was put back: something may have been signed of the rounds up to this one, and keys
+    made for the windows before ``first``, that is not in them. ``rosters``: windows for which one is on chain."""
+
+    task: Word
+    round: Count
+    first: Count
+    rosters: Annotated[tuple[Count, ...], Range(0, 100_000)]
+
+
+AuthorityEntry = (
+    TaskKept | ShareKept | EnvelopeRefused | Sighted | Answered | KeysMoved | WindowKeyMade | WindowsErased
+    | RostersKept | RosterKept | Forgotten
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +124,9 @@ class TaskRecords:
     issued: tuple[Answered, ...] = ()  # the same, in the order in which it was done
     windows: frozenset[int] = frozenset()  # whose keys are here
     first_window: int = 0  # the keys of those before are erased
+    rosters: frozenset[int] | None = None  # windows for which one was posted, or was about to be, where that is kept
+    forgotten: int = 0  # rounds up to this one: only what is here may be signed
+    first_new: int = 0  # for windows before this one no key is made any more
 
 
 AuthorityState = Mapping[int, TaskRecords]  # by task
@@ -120,6 +153,14 @@ def apply(state: AuthorityState, entry: AuthorityEntry) -> AuthorityState:
             task = replace(task, windows=task.windows | {window})
         case WindowsErased(first=first):
             task = replace(task, windows=frozenset(w for w in task.windows if w >= first), first_window=first)
+        case RostersKept():
+            task = replace(task, rosters=task.rosters or frozenset())
+        case RosterKept(window=window):
+            task = replace(task, rosters=(task.rosters or frozenset()) | {window})
+        case Forgotten(_, number, first, posted):
+            rosters = (task.rosters or frozenset()).union(posted)
+            number, first = max(task.forgotten, number), max(task.first_new, first)
+            task = replace(task, forgotten=number, first_new=first, rosters=rosters)
     return {**state, entry.task: task}
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 
-from protocol.messages.chain import Event
+from protocol.identifiers import Address
+from protocol.messages.chain import Event, TaskPosted
 from protocol.task.ending import is_over
 from protocol.task.fold import fold
 from protocol.task.state import TaskState
@@ -44,6 +45,13 @@ class FollowedTasks:
                     self._events[task], self._since[task] = events, self._follower.now
                     self._states.pop(task, None)
 
+    def tasks_of(self, authority: Address) -> list[int]:
+        """Those in whose committee it is, ascending."""
+        with self._lock:
+            first = {task: events[0] for task, events in self._events.items() if events}
+        posted = {task: event for task, event in first.items() if isinstance(event, TaskPosted)}
+        return sorted(task for task, event in posted.items() if authority in event.terms.authorities)
+
     @property
     def head(self) -> int:
         return self._follower.head
@@ -61,6 +69,11 @@ class FollowedTasks:
             if task not in self._states:
                 self._states[task] = fold(task, self._events.get(task, ()))
             return self._states[task]
+
+    def events(self, task: int) -> tuple[Event, ...]:
+        """In chain order."""
+        with self._lock:
+            return self._events.get(task, ())
 
     def moment(self, task: int, confirmations: int) -> tuple[object, ...]:
         """Another one whenever something may have become possible in a task: an event came, or is deep enough, or time

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from backend.key_authority.app import authority_app
 from backend.key_authority.bonds import BondWatch
 from backend.key_authority.endpoints import Endpoints
 from backend.key_authority.followed import FollowedTasks
+from backend.key_authority.forgotten import Recollection
 from backend.key_authority.policy import parse_policy
 from backend.key_authority.records import AuthorityRecords
 from backend.key_authority.rosters import Rosters, RosterWatch
@@ -41,14 +44,19 @@ def serve_authority(settings: AuthoritySettings, signer: Signer, *, seed: bytes 
     configure_log(traced=settings.otlp is not None)
     check_credentials()
     check_tracing(settings.otlp)
-    with open_records(settings.folder, settings.database, signer.address) as records:
+    with open_records(settings.folder, settings.database, signer.address, settings.put_back) as opened:
         metrics = ProcessMetrics("authority", signer.address)
-        kept = AuthorityRecords(WatchedRecords(records("journal"), metrics.appended))
-        _serve(settings, signer, kept, metrics, seed)
+        records = AuthorityRecords(WatchedRecords(opened("journal"), metrics.appended))
+        _serve(settings, signer, records, metrics, seed, opened.trust if opened.are_older else None)
 
 
 def _serve(
-    settings: AuthoritySettings, signer: Signer, records: AuthorityRecords, metrics: ProcessMetrics, seed: bytes | None
+    settings: AuthoritySettings,
+    signer: Signer,
+    records: AuthorityRecords,
+    metrics: ProcessMetrics,
+    seed: bytes | None,
+    trust: Callable[[], None] | None,
 ) -> None:
     policy = parse_policy(read_policy_file(settings.folder / "policy.toml"))
     clock = BlockClock(tell=warn)
@@ -64,7 +72,8 @@ def _serve(
     windows = Windows(reader, records, signer, drawn if seed is None else seeded(seed, signer.address))
     polling, read = Polling(ledger, settings.poll_seconds), EventFile(settings.folder / "events", settings.domain)
     followed = FollowedTasks(ledger, polling, read)
-    rosters = RosterWatch(Rosters(ledger, records, followed), records)
+    recollection = Recollection(followed, records, signer.address, trust)
+    rosters = RosterWatch(Rosters(ledger, records, followed), records, recollection.check)
     bonds = BondWatch(ledger, records, settings.max_bond_wei, followed)
     watch_authority(metrics, followed, records, polling, lambda: ledger.balance(signer.address))
     watches = (bonds, WindowWatch(windows, records, followed), rosters)
@@ -79,7 +88,7 @@ def _serve(
             own: dict[str, str | int] = {
                 "chain_id": chain_id, "ledger": to_hex(settings.domain.ledger), "version": PROTOCOL_VERSION,
             }  # fmt: skip
-            answering = KeyAuthority(reader, records, signer, windows, policy)
+            answering = KeyAuthority(reader, records, signer, windows, policy, recollection.compared)
             app = authority_app(answering, lambda: {**own, "block": max(0, followed.head)})
             with exposed(metrics.registry, settings.metrics), traced(app, settings.otlp, "authority"):
                 serve(app, settings.listening, signer.address, metrics)

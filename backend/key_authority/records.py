@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence, Set
 from typing import get_args
 
+from backend.key_authority.blobs import answer_blob, joined, share_blob, shares_blob, spec_blob, split, window_blob
 from backend.key_authority.entries import (
     Answered,
     AuthorityEntry,
     AuthorityState,
     EnvelopeRefused,
+    Forgotten,
     KeysMoved,
+    RosterKept,
+    RostersKept,
     ShareKept,
     Sighted,
     TaskKept,
@@ -29,7 +33,7 @@ from protocol.errors import EncryptionError, Party
 from protocol.identifiers import Address, Digest, Label, sha256, to_hex
 from protocol.messages.task import TaskSpec
 from storage.records.fold import Folded
-from storage.records.interface import NOTHING, Change, Records, RecordsDamagedError, RecordsError
+from storage.records.interface import NOTHING, Change, Records, RecordsError
 
 _ADDRESS_BYTES = 20
 
@@ -51,27 +55,34 @@ class AuthorityRecords:
         self._records.close()
 
     def keep_task(self, task: int, spec: bytes) -> None:
-        kept = Change((TaskKept(task, sha256(spec)),), {_spec_blob(task): spec})
-        self._folded.change(lambda state: NOTHING if records_of(state, task).spec == sha256(spec) else kept)
+        digest = sha256(spec)
+
+        def change(state: AuthorityState) -> Change:
+            known = records_of(state, task).spec
+            first = (RostersKept(task),) if known is None else ()
+            kept = Change((TaskKept(task, digest), *first), {spec_blob(task): spec})
+            return NOTHING if known == digest else kept
+
+        self._folded.change(change)
 
     def tasks(self) -> set[int]:
         """Those whose spec is kept."""
         return {task for task, known in self._folded.state.items() if known.spec is not None}
 
     def spec(self, task: int) -> TaskSpec | None:
-        return None if self._task(task).spec is None else decode(TaskSpec, self._records.blob(_spec_blob(task)))
+        return None if self._task(task).spec is None else decode(TaskSpec, self._records.blob(spec_blob(task)))
 
     def windows(self, task: int) -> frozenset[int]:
         """Those whose keys are here."""
         return self._task(task).windows
 
     def keep_window_key(self, task: int, window: int, key: bytes) -> None:
-        """The first one stays, and none comes after it was erased."""
-        kept = Change((WindowKeyMade(task, window),), {_window_blob(task, window): key})
+        """The first one stays, and none comes after it was erased, or may have been there."""
+        kept = Change((WindowKeyMade(task, window),), {window_blob(task, window): key})
 
         def change(state: AuthorityState) -> Change:
             known = records_of(state, task)
-            return NOTHING if window in known.windows or window < known.first_window else kept
+            return NOTHING if window in known.windows or window < max(known.first_window, known.first_new) else kept
 
         self._folded.change(change)
 
@@ -79,7 +90,7 @@ class AuthorityRecords:
         """None when none was made, or it is erased."""
         while window in self._task(task).windows:
             try:
-                return self._records.blob(_window_blob(task, window))
+                return self._records.blob(window_blob(task, window))
             except RecordsError:
                 if window in self._task(task).windows:  # else it was erased meanwhile
                     raise
@@ -92,7 +103,7 @@ class AuthorityRecords:
             known = records_of(state, task)
             if first <= known.first_window:
                 return NOTHING
-            over = tuple(_window_blob(task, window) for window in known.windows if window < first)
+            over = tuple(window_blob(task, window) for window in known.windows if window < first)
             return Change((WindowsErased(task, first),), remove=over)
 
         self._folded.change(change)
@@ -104,8 +115,8 @@ class AuthorityRecords:
             known = records_of(state, task)
             if known.envelopes.get(client) == envelope:
                 return NOTHING
-            keys = _joined(ratchet(share, known.epoch))
-            return Change((ShareKept(task, client, envelope, known.epoch),), {_share_blob(task, client): keys})
+            keys = joined(ratchet(share, known.epoch))
+            return Change((ShareKept(task, client, envelope, known.epoch),), {share_blob(task, client): keys})
 
         self._folded.change(change)
 
@@ -143,14 +154,47 @@ class AuthorityRecords:
                 if self._task(task) == known:  # else another answer has moved them on meanwhile
                     raise
 
-    def sight(self, task: int, label: Label, kind: str, request: Digest) -> None:
-        """What may be signed from now on. Raises EncryptionError ``E_SIGHTED`` after another request of its place."""
+    def sight(self, task: int, round_number: int, label: Label, kind: str, request: Digest) -> None:
+        """What may be signed from now on. Raises EncryptionError ``E_SIGHTED`` after another request of its place, or
+        where there may have been one."""
 
         def change(state: AuthorityState) -> Change:
-            known = (label, kind) in records_of(state, task).sighted
-            return NOTHING if known else Change((Sighted(task, label, kind, request),))
+            known = records_of(state, task)
+            if (label, kind) in known.sighted:
+                return NOTHING
+            if round_number <= known.forgotten:
+                raise _refused("E_SIGHTED", f"the records of round {round_number} are older than what was signed of it")
+            return Change((Sighted(task, label, kind, request),))
 
         _check_sighted(records_of(self._folded.change(change), task), label, kind, request)
+
+    def rosters(self, task: int) -> frozenset[int] | None:
+        """Windows for which one was posted, or was about to be; None for a task that an older version began."""
+        known = self._folded.state.get(task)
+        return frozenset() if known is None else known.rosters
+
+    def keep_roster(self, task: int, window: int) -> None:
+        """Before it is posted: one that the chain has without it was forgotten."""
+
+        def change(state: AuthorityState) -> Change:
+            rosters = records_of(state, task).rosters
+            return NOTHING if rosters is None or window in rosters else Change((RosterKept(task, window),))
+
+        self._folded.change(change)
+
+    def forget(self, forgotten: Forgotten, held: Sequence[Subset]) -> None:
+        """Of its rounds nothing is signed any more but what is here, their keys are erased, and no key is made for its
+        windows. ``held``: the subsets of this authority, none while no share is here."""
+        task, epoch = forgotten.task, forgotten.round + 1
+
+        def change(state: AuthorityState) -> Change:
+            known = records_of(state, task)
+            if apply(state, forgotten).get(task) == state.get(task):
+                return NOTHING
+            moved = self._moved(known, task, held, max(known.epoch, epoch if known.envelopes else 0))
+            return Change((forgotten, *moved.entries), moved.keep, moved.remove)
+
+        self._folded.change(change)
 
     def issued(self, task: int) -> tuple[Answered, ...]:
         """Every answer that was ever given, ascending by round."""
@@ -164,7 +208,7 @@ class AuthorityRecords:
         """The stored answer to exactly this request."""
         if self._task(task).answered.get((label, kind)) != request:
             return None
-        return self._records.blob(_answer_blob(label, kind))
+        return self._records.blob(answer_blob(label, kind))
 
     def use_label(
         self,
@@ -189,41 +233,39 @@ class AuthorityRecords:
             if (label, kind) in known.answered:
                 return NOTHING
             if epoch < known.epoch:
-                raise EncryptionError(f"the keys of epoch {epoch} are erased", code="E_EPOCH", fault=Party.EDGE_SERVER)
+                raise _refused("E_EPOCH", f"the keys of epoch {epoch} are erased")
             _check_sighted(known, label, kind, request)
             used = {of_kind for of_label, of_kind in known.answered if of_label == label} | {kind}
             moved = self._moved(known, task, held, epoch + 1 if used.issuperset(kinds) else epoch)
             answered = Answered(task, epoch, label, kind, request)
-            return Change((answered, *moved.entries), {_answer_blob(label, kind): answer, **moved.keep}, moved.remove)
+            return Change((answered, *moved.entries), {answer_blob(label, kind): answer, **moved.keep}, moved.remove)
 
         used = records_of(self._folded.change(change), task).answered[label, kind]
         if used != request:
-            raise EncryptionError(
-                f"label {to_hex(label)} was used for another request", code="E_LABEL_USED", fault=Party.EDGE_SERVER
-            )
-        return self._records.blob(_answer_blob(label, kind))
+            raise _refused("E_LABEL_USED", f"label {to_hex(label)} was used for another request")
+        return self._records.blob(answer_blob(label, kind))
 
     def _moved(self, known: TaskRecords, task: int, held: Sequence[Subset], epoch: int) -> Change:
         """All keys of the task, moved on to ``epoch``."""
         if epoch == known.epoch:
             return NOTHING
         shares = self._shares(known, task, held, epoch)
-        data = b"".join(client + _joined(shares[client]) for client in sorted(shares))
-        before = [_share_blob(task, client) for client in known.late]
+        data = b"".join(client + joined(shares[client]) for client in sorted(shares))
+        before = [share_blob(task, client) for client in known.late]
         if known.epoch:
-            before.append(_shares_blob(task, known.epoch))
-        return Change((KeysMoved(task, epoch),), {_shares_blob(task, epoch): data}, tuple(before))
+            before.append(shares_blob(task, known.epoch))
+        return Change((KeysMoved(task, epoch),), {shares_blob(task, epoch): data}, tuple(before))
 
     def _shares(self, known: TaskRecords, task: int, held: Sequence[Subset], epoch: int) -> Shares:
         size, found = KEY_BYTES * len(held), {}
         if known.epoch:
-            data = self._records.blob(_shares_blob(task, known.epoch))
+            data = self._records.blob(shares_blob(task, known.epoch))
             for start in range(0, len(data), _ADDRESS_BYTES + size):
                 client, keys = data[start : start + _ADDRESS_BYTES], data[start + _ADDRESS_BYTES :][:size]
-                found[client] = ratchet(_split(keys, held), epoch - known.epoch)
+                found[client] = ratchet(split(keys, held), epoch - known.epoch)
         for client, kept in known.late.items():
-            keys = self._records.blob(_share_blob(task, client))
-            found[client] = ratchet(_split(keys, held), epoch - kept)
+            keys = self._records.blob(share_blob(task, client))
+            found[client] = ratchet(split(keys, held), epoch - kept)
         return found
 
     def _task(self, task: int) -> TaskRecords:
@@ -232,36 +274,8 @@ class AuthorityRecords:
 
 def _check_sighted(known: TaskRecords, label: Label, kind: str, request: Digest) -> None:
     if known.sighted.get((label, kind), request) != request:
-        raise EncryptionError(
-            f"another request was seen under the label {to_hex(label)}", code="E_SIGHTED", fault=Party.EDGE_SERVER
-        )
+        raise _refused("E_SIGHTED", f"another request was seen under the label {to_hex(label)}")
 
 
-def _joined(keys: Mapping[Subset, bytes]) -> bytes:
-    return b"".join(keys[subset] for subset in sorted(keys))
-
-
-def _split(keys: bytes, held: Sequence[Subset]) -> dict[Subset, bytes]:
-    if len(keys) != KEY_BYTES * len(held):
-        raise RecordsDamagedError("a share is for another committee")
-    return {subset: keys[KEY_BYTES * i : KEY_BYTES * (i + 1)] for i, subset in enumerate(held)}
-
-
-def _spec_blob(task: int) -> str:
-    return f"task-{task}"
-
-
-def _window_blob(task: int, window: int) -> str:
-    return f"window-{task}-{window}"
-
-
-def _share_blob(task: int, client: Address) -> str:
-    return f"share-{task}-{client.hex()}"
-
-
-def _shares_blob(task: int, epoch: int) -> str:
-    return f"share-{task}-epoch-{epoch}"
-
-
-def _answer_blob(label: Label, kind: str) -> str:
-    return f"answer-{label.hex()}-{kind}"
+def _refused(code: str, why: str) -> EncryptionError:
+    return EncryptionError(why, code=code, fault=Party.EDGE_SERVER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import structlog
 
@@ -10,7 +11,7 @@ from backend.key_authority.followed import FollowedTasks
 from backend.key_authority.records import AuthorityRecords
 from protocol.errors import HearthError
 from protocol.identifiers import Address
-from protocol.messages.rosters import bits_of
+from protocol.messages.rosters import runs_of
 from protocol.messages.task import TaskSpec
 from protocol.round.windows import enrolment_window, first_round
 from protocol.task.acting import rosters_until
@@ -52,7 +53,8 @@ class Rosters:
         if now <= last_moment and (missing or len(clients) < len(state.enrolled)):
             return
         window = enrolment_window(len(state.rounds), spec.cohort.roster_rounds)
-        self._ledger.post_roster(task, window, bits_of(clients, held), bits_of(clients, refused))
+        self._records.keep_roster(task, window)
+        self._ledger.post_roster(task, window, runs_of(clients, held), runs_of(clients, refused))
 
     def _sealed_for_good(self, state: TaskState) -> set[Address]:
         """Who enrolled in a window whose key is erased, and was not shown in time: nobody waits for them."""
@@ -74,8 +76,11 @@ class Rosters:
 class RosterWatch:
     """Looks at the tasks that the authority was shown, in a thread of its own."""
 
-    def __init__(self, rosters: Rosters, records: AuthorityRecords) -> None:
-        self._rosters, self._records = rosters, records
+    def __init__(
+        self, rosters: Rosters, records: AuthorityRecords, remember: Callable[[], None] = lambda: None
+    ) -> None:
+        """``remember`` compares the records with the chain, before anything is posted."""
+        self._rosters, self._records, self._remember = rosters, records, remember
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="rosters")
 
@@ -89,7 +94,14 @@ class RosterWatch:
 
     def post(self) -> None:
         """What can be posted now; what fails is tried again the next time."""
-        for task in sorted(self._records.tasks()):
+        tasks = sorted(self._records.tasks())
+        try:
+            if tasks:
+                self._remember()
+        except HearthError as error:
+            log.warning("records not compared with the chain", error=str(error))
+            return
+        for task in tasks:
             spec = self._records.spec(task)
             try:
                 if spec is not None:

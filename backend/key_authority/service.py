@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Final
@@ -29,9 +29,10 @@ from protocol.messages.keys import (
     SignedKeyAcceptance,
     SignedSighting,
 )
-from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
+from protocol.messages.round import MAX_PLAN_BYTES, CohortEvidence, RoundPlan, SignedEndorsement
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
 from protocol.round.commitments import SignerOf
+from protocol.round.endorsing import MAX_EVIDENCE_BYTES, check_cohort, endorsement_of
 from protocol.round.key_request import answer_request, check_parameters, check_request, kinds_of
 from protocol.round.planning import check_plan, check_terms
 from protocol.round.scheme import RoundScheme, prepare
@@ -67,8 +68,10 @@ class KeyAuthority:
         signer: Signer,
         windows: Windows,
         policy: AuthorityPolicy,
+        compared: Callable[[], None] = lambda: None,
     ) -> None:
-        self._reader, self._records, self._signer = reader, records, signer
+        """``compared`` returns once the records were compared with the chain: they may be an older copy."""
+        self._reader, self._records, self._signer, self._compared = reader, records, signer, compared
         self._windows, self._policy = windows, policy
         self._issued: dict[IssuedStatement, SignedIssued] = {}
 
@@ -77,6 +80,7 @@ class KeyAuthority:
 
     def accept_task(self, task: int, body: bytes) -> None:
         """Keeps the spec whose digest is on chain, if this authority is in its committee and its policy allows it."""
+        self._compared()
         with _on_chain(f"task {task}"):
             recorded = self._reader.task(task).spec
         if sha256(body) != recorded:
@@ -120,6 +124,24 @@ class KeyAuthority:
         statement = KeyAcceptanceStatement(task, client, envelope_digest, self._signer.address)
         return encode(SignedKeyAcceptance(statement, self._signer.sign(domain, statement)))
 
+    def endorse(self, task: int, round_number: int, body: bytes) -> bytes:
+        """A SignedEndorsement, of the cohort on chain, which is the one that this authority derives from the body, a
+        CohortEvidence, and its own chain. Nothing is kept: it follows from them again.
+        """
+        shown = decode(CohortEvidence, body, MAX_EVIDENCE_BYTES)
+        plan = decode(RoundPlan, shown.plan, MAX_PLAN_BYTES)
+        spec, domain, own = self._spec(task), self._reader.domain, self._signer.address
+        self._number(spec)
+        self._check_bond(task, spec)
+        with _on_chain(f"round {round_number} of task {task}"):
+            view = self._reader.round(task, round_number, spec.confirmations)
+        if (view.label, view.cohort_root, view.cohort) != (plan.label(), plan.cohort.root, plan.cohort.count):
+            raise _not_on_chain(f"this plan of round {round_number}")
+        check_plan(plan, spec, domain, task, round_number)
+        check_cohort(self._reader.events(task), spec, plan, (encode(spec), *shown.documents))
+        statement = endorsement_of(task, round_number, view.label, own)
+        return encode(SignedEndorsement(statement, self._signer.sign(domain, statement)))
+
     def sight(self, task: int, round_number: int, body: bytes) -> bytes:
         """A SignedSighting of the request on chain, which the body must be. There is no second one of its label and
         kind, whatever the chain says later."""
@@ -128,7 +150,7 @@ class KeyAuthority:
         self._number(spec)
         self._check_bond(task, spec)
         self._recorded_round(task, round_number, spec.confirmations, request.label, digest)
-        self._records.sight(task, request.label, request.kind, digest)
+        self._records.sight(task, round_number, request.label, request.kind, digest)
         statement = sighting(task, round_number, request.kind, request.label, digest, self._signer.address)
         return encode(SignedSighting(statement, self._signer.sign(self._reader.domain, statement)))
 
@@ -138,12 +160,26 @@ class KeyAuthority:
         Nothing is answered to any other request of its label and kind, nor to one that too few authorities saw.
         """
         shown = decode(PlannedKeyRequest, body, MAX_PLANNED_REQUEST_BYTES)
-        plan, request = shown.plan, shown.request
-        spec, domain, digest = self._spec(task), self._reader.domain, request.digest()
+        request, spec = shown.request, self._spec(task)
+        digest = request.digest()
         view = self._recorded_round(task, round_number, spec.confirmations, request.label, digest)
-        stored = self._records.answer_to(task, request.label, request.kind, digest)
+        place = task, request.label, request.kind, digest
+        stored = self._records.answer_to(*place)
         if stored is not None:
             return stored
+        try:
+            return self._new_answer(task, round_number, spec, view, shown)
+        except EncryptionError as error:
+            stored = self._records.answer_to(*place)  # another process may have answered meanwhile
+            if error.code != "E_EPOCH" or stored is None:
+                raise
+            return stored
+
+    def _new_answer(
+        self, task: int, round_number: int, spec: TaskSpec, view: RoundView, shown: PlannedKeyRequest
+    ) -> bytes:
+        plan, request, domain = shown.plan, shown.request, self._reader.domain
+        digest = request.digest()
         self._check_bond(task, spec)
         check_task(self._policy, spec)
         check_parameters(plan, request, self._records.epoch(task))
@@ -223,6 +259,7 @@ class KeyAuthority:
         return RoundScheme.of(plan, spec.committee).partial_key(self._number(spec), entries)
 
     def _spec(self, task: int) -> TaskSpec:
+        self._compared()
         spec = self._records.spec(task)
         if spec is None:
             raise RefusedError(f"task {task} is not known here", code="E_NOT_FOUND", fault=Party.EDGE_SERVER)

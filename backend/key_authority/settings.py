@@ -23,7 +23,8 @@ class AuthoritySettings:
     max_bond_wei: int = 0  # that its bonds may be together, as far as it places them by itself
     other_rpc_urls: tuple[str, ...] = ()  # of the same chain: all must agree with the first
     poll_seconds: float | None = None  # between two looks at the chain; None: as long as a block takes
-    database: URL | None = None  # with its records; None: a journal in the folder
+    database: URL | None = None  # with its records; None: one in the folder
+    put_back: bool = False  # its records are an older copy, says the operator
     metrics: MetricsAddress | None = None  # None: nobody reads metrics
     otlp: str | None = None  # URL of the collector of its traces; None: it has none
     confirm_by: str | None = None  # tag of the chain's blocks without which none counts as confirmed: safe, finalized

@@ -14,6 +14,7 @@ from typing import TypeVar
 import httpx2
 import structlog
 
+from backend.rounds.authority_error import AuthorityError
 from backend.trace_context import trace_headers
 from protocol.audit.breaches import AuthorityWord, place_of, two_words
 from protocol.canonical import decode, encode
@@ -32,8 +33,9 @@ from protocol.messages.keys import (
     SignedSighting,
     SignedWindowKey,
 )
-from protocol.messages.round import RoundPlan
+from protocol.messages.round import CohortEvidence, EndorsementStatement, RoundPlan, SignedEndorsement
 from protocol.messages.task import Committee, TaskSpec
+from protocol.round.endorsing import endorsement_of
 from protocol.round.scheme import RoundScheme
 from protocol.round.sightings import sighting
 from protocol.round.windows import check_window_key
@@ -49,15 +51,6 @@ TIMEOUT_SECONDS = 10.0
 T = TypeVar("T")
 
 log = structlog.get_logger()
-
-
-class AuthorityError(HearthError):
-    """A key authority that is away or refuses; ``code`` is the one it names, if it names one."""
-
-    code = "E_AUTHORITY"
-
-    def __init__(self, message: str, code: str | None = None, fault: Party = Party.KEY_AUTHORITY) -> None:
-        super().__init__(message, fault=fault, code=code)
 
 
 @dataclass
@@ -137,6 +130,23 @@ class CommitteeClient:
 
         return self._ask_all(committee, show)
 
+    def endorsements(
+        self, committee: Committee, plan: RoundPlan, evidence: CohortEvidence
+    ) -> dict[Address, SignedEndorsement]:
+        """By authority, of those that derive the cohort of this plan from their own chain and the evidence."""
+        path, body = f"/api/v1/tasks/{plan.task}/rounds/{plan.round}/endorsements", encode(evidence)
+        label = plan.label()
+
+        def ask(url: str, authority: Address) -> SignedEndorsement:
+            signed = decode(
+                SignedEndorsement, self._send("POST", url + path, body, MAX_STATEMENT_BYTES), MAX_STATEMENT_BYTES
+            )
+            expected = endorsement_of(plan.task, plan.round, label, authority)
+            self._check(signed.statement, expected, signed.signature, authority)
+            return signed
+
+        return self._ask_all(committee, ask)
+
     def sightings(self, committee: Committee, plan: RoundPlan, request: KeyRequest) -> dict[Address, SignedSighting]:
         """By authority, of those that see exactly this request on their chain."""
         path, body = f"/api/v1/tasks/{plan.task}/rounds/{plan.round}/sightings", encode(request)
@@ -198,8 +208,8 @@ class CommitteeClient:
 
     def _check(
         self,
-        statement: KeyAcceptanceStatement | PartialKeyStatement | SightingStatement,
-        expected: KeyAcceptanceStatement | PartialKeyStatement | SightingStatement,
+        statement: EndorsementStatement | KeyAcceptanceStatement | PartialKeyStatement | SightingStatement,
+        expected: EndorsementStatement | KeyAcceptanceStatement | PartialKeyStatement | SightingStatement,
         signature: bytes,
         authority: Address,
     ) -> None:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from backend.rounds.bell import Bell
+from backend.rounds.desk_error import DeskError
+from backend.rounds.enrolling import check_enrolment, check_sender
 from backend.rounds.inbox import Inbox
+from backend.rounds.intake import Intake, Offered
 from backend.rounds.journal import EdgeJournal
+from backend.rounds.shown_plans import Endorsements, ShownPlans
 from protocol.domain import Domain
 from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.incentives.rewards import claim_proof
-from protocol.messages.chain import Event, RoundPublished, TaskPosted
+from protocol.messages.chain import Event, RoundOpened, RoundPublished, TaskPosted
 from protocol.messages.keys import WindowKeys
-from protocol.messages.round import RoundPlan, RoundStatement, SignedRoundStatement
+from protocol.messages.round import RoundPlan, RoundStatement, ShownPlan, SignedRoundStatement
 from protocol.messages.settlement import Allocation, ProvenEntitlement
-from protocol.messages.submission import InclusionProof, SignedEnrolment, SignedLeave, SignedReceipt, Submission
-from protocol.round.commitments import commitment_of, inclusion_proof_of, receipt_of, verify_commitment
+from protocol.messages.submission import (
+    CommitmentBatch,
+    InclusionProof,
+    SignedEnrolment,
+    SignedLeave,
+    SignedReceipt,
+    Submission,
+)
+from protocol.round.commitments import BatchProofs, CommitPhase
 from protocol.signing import verify
 from protocol.task.documents import Absent
 from protocol.task.ending import is_over
@@ -26,43 +38,6 @@ from protocol.task.state import TaskState
 from protocol.task.status import RoundStatus, TaskStatus, status_of
 from protocol.task.stopping import stopped_after
 from storage.ledger.signer import Signer
-
-
-class DeskError(HearthError):
-    """A request that cannot be taken.
-
-    ``E_FULL``, ``E_STAKE``, ``E_ROUND``, ``E_NOT_INCLUDED``, ``E_SUBMITTED``, ``E_STARTING``, ``E_KEYS_AWAITED``,
-    ``E_STANDBY`` for what only the acting edge server may take, and ``E_LABEL_USED`` where this server has signed
-    something else.
-    """
-
-    code = "E_DESK"
-
-
-class Bell:
-    """Wakes every waiting request of the event loop from any thread."""
-
-    def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._event: asyncio.Event | None = None
-
-    async def wait(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop or self._event is None:
-            self._loop, self._event = loop, asyncio.Event()
-        try:
-            await asyncio.wait_for(self._event.wait(), seconds)
-        except TimeoutError:
-            pass
-
-    def ring(self) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._renew)
-
-    def _renew(self) -> None:
-        event, self._event = self._event, asyncio.Event()
-        if event is not None:
-            event.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +68,44 @@ class Desk:
         wake: Callable[[int], None],
         seconds: dict[int, dict[str, float]],
         deep: Callable[[int], int],
+        endorsements: Endorsements,
     ) -> None:
         self.bell = Bell()
+        self._plans = ShownPlans(endorsements)
         self._deep = deep
         self._domain, self._signer, self._censored = domain, signer, censored
         self._journal, self._inbox, self._wake, self._seconds = journal, inbox, wake, seconds
         self._state, self._now = TaskState(task), 0
+        self._intake = Intake(domain, signer, task, journal, wake)
+        self._phase: tuple[RoundFacts, RoundPlan, CommitPhase, int] | None = None
+        self._announced: tuple[RoundOpened, Announced] | None = None
+        self._proofs: tuple[CommitmentBatch, BatchProofs] | None = None
+        self._confirmed: RoundOpened | None = None  # which opening was last seen with its confirmations
 
     def publish(self, state: TaskState, now: int) -> None:
         """From now on phones are answered from this state; those that wait look at it."""
         changed = state is not self._state or is_over(state, now) != is_over(self._state, self._now)
+        changed |= self._plans.are_news(state)
         self._state, self._now = state, now
         if changed:
-            self.bell.ring()
+            self._ring()
+
+    def look_at_head(self) -> None:
+        """After each look at the chain: the round that phones wait for may have its confirmations now."""
+        facts = self._state.current
+        deep = facts.opened if facts is not None and self._stands(facts.opened) else None
+        if deep is not self._confirmed:
+            self._confirmed = deep
+            if deep is not None:
+                self._ring()
+
+    def _ring(self) -> None:
+        """What is the same for all that wait is made before, in this thread."""
+        if self.bell.is_awaited:
+            with suppress(HearthError):  # each is told so by itself
+                self.next_round(0)
+                self._batch_proofs(len(self._state.rounds))
+        self.bell.ring()
 
     def window_keys(self, window: int) -> WindowKeys:
         """What an enrolment in this window of rounds is sealed to: a key of every authority."""
@@ -118,18 +118,12 @@ class Desk:
         """While the task runs. Whoever it is checked for here is not refused on chain for what it says itself."""
         state, enrolment = self._state, signed.enrolment
         self._own_task(enrolment.task)
-        verify(self._domain, enrolment, signed.signature, enrolment.client, Party.CLIENT)
-        terms = self._posted().terms
-        if terms.stake:
-            message = "this task asks for a stake: the client sends its enrolment itself, with its own money"
-            raise DeskError(message, fault=Party.CLIENT, code="E_STAKE")
+        posted = self._posted()
+        check_sender(self._domain, posted, signed)
         if enrolment.client in state.enrolled:
             return
-        said = enrolment.spec, enrolment.stake, enrolment.locked_until
-        agreed = said == (terms.spec, terms.stake, self._posted().claim_until) and any(enrolment.signer)
-        if not agreed or enrolment.deadline < self._now:
-            raise VerificationError("the enrolment is for other terms, or too old", fault=Party.CLIENT)
-        if len(state.enrolled) >= terms.max_clients or self._opens_none(state):
+        check_enrolment(self._domain, state.spec, posted, signed, self._now)
+        if len(state.enrolled) >= posted.terms.max_clients or self._opens_none(state):
             raise DeskError("the task takes no more clients", fault=Party.CLIENT, code="E_FULL")
         self._inbox.enrol(signed)
 
@@ -150,6 +144,15 @@ class Desk:
 
     def submit(self, round_number: int, submission: Submission) -> SignedReceipt | None:
         """The server's word that it will be in the batch, durable before it is given. None for the censored."""
+        offered = self._offered(round_number, submission)
+        return None if offered is None else self._intake.take(offered)
+
+    async def submit_with_others(self, round_number: int, submission: Submission) -> SignedReceipt | None:
+        """The same on the event loop, where what comes at one time is kept together."""
+        offered = self._offered(round_number, submission)
+        return None if offered is None else await self._intake.take_with_others(offered)
+
+    def _offered(self, round_number: int, submission: Submission) -> Offered | None:
         state, facts = self._state, self._round(round_number)
         if not facts.running:
             raise DeskError(f"round {round_number} takes no commitments", fault=Party.CLIENT, code="E_ROUND")
@@ -158,20 +161,20 @@ class Desk:
         plan = state.plan(round_number)
         if isinstance(plan, Absent) or not self._stands(facts.opened):
             raise _starting("the plan cannot be read yet")
-        signed = commitment_of(plan, submission)
-        verify_commitment(plan, signed, state.signer_of)
+        phase, expected = self._commit_phase(facts, plan)
+        signed = phase.commitment_of(submission)
+        phase.verify(signed, state.signer_of)
         if submission.client in self._censored:
             return None
-        if facts.batched is not None or facts.requested is not None:
-            self._journal.close_batch(state.task, round_number, facts.opened.label)  # it may be another server's
-        self._state_round(facts, ZERO_DIGEST)
-        kept = self._journal.keep_submission(state.task, round_number, submission)
-        if kept is None:
-            raise DeskError(f"the batch of round {round_number} is closed", fault=Party.CLIENT, code="E_ROUND")
-        if kept != submission:
-            raise DeskError("another commitment came before", fault=Party.CLIENT, code="E_SUBMITTED")
-        self._wake(state.task)
-        return SignedReceipt(self._signer.address, self._signer.sign(self._domain, receipt_of(signed.commitment)))
+        closing = facts.batched is not None or facts.requested is not None  # it may be another server's
+        return Offered(round_number, facts.opened.label, signed.commitment, submission, closing, expected)
+
+    def _commit_phase(self, facts: RoundFacts, plan: RoundPlan) -> tuple[CommitPhase, int]:
+        """And of how many clients a commitment is expected. Once for a round: its label is a hash over the cohort."""
+        if self._phase is None or self._phase[0] is not facts or self._phase[1] is not plan:
+            phase = CommitPhase.of(plan) if self._phase is None or self._phase[1] is not plan else self._phase[2]
+            self._phase = facts, plan, phase, len(phase.planned - facts.directs.keys() - self._censored)
+        return self._phase[2], self._phase[3]
 
     def next_round(self, after: int) -> Announced | None:
         """None while there is none that phones can read."""
@@ -181,7 +184,20 @@ class Desk:
         readable = isinstance(state.plan(facts.number), RoundPlan) and self._stands(facts.opened)
         if facts.number <= after or not readable:
             return None
-        return Announced(facts.number, facts.opened.plan, self._signed_statement(facts, ZERO_DIGEST))
+        if self._announced is None or self._announced[0] is not facts.opened:
+            announced = Announced(facts.number, facts.opened.plan, self._signed_statement(facts, ZERO_DIGEST))
+            self._announced = facts.opened, announced
+        return self._announced[1]
+
+    def shown_plan(self, round_number: int, client: Address) -> ShownPlan | None:
+        """None while too few authorities endorse the cohort."""
+        facts, spec = self._round(round_number), self._state.spec
+        plan = self._state.plan(round_number)
+        if not isinstance(plan, RoundPlan) or isinstance(spec, Absent) or not self._stands(facts.opened):
+            raise _starting("the plan cannot be read yet")
+        if not facts.running:
+            raise DeskError(f"round {round_number} takes no commitments", fault=Party.CLIENT, code="E_ROUND")
+        return self._plans.of(plan, spec, client)
 
     def statement(self, round_number: int) -> SignedRoundStatement:
         """The server's word on a round's plan and, once it is published, its model."""
@@ -198,13 +214,23 @@ class Desk:
             if facts.requested is not None or not facts.running:
                 raise DeskError("the round went on without a batch", fault=Party.CLIENT, code="E_NOT_INCLUDED")
             return None
-        batch = self._state.batch(round_number)
-        if isinstance(batch, Absent):
+        proofs = self._batch_proofs(round_number)
+        if proofs is None:
             return None
         try:
-            return inclusion_proof_of(batch, client)
+            return proofs.of(client)
         except VerificationError as error:
             raise DeskError("not in the batch", fault=Party.CLIENT, code="E_NOT_INCLUDED") from error
+
+    def _batch_proofs(self, round_number: int) -> BatchProofs | None:
+        """Of the last batch that was asked for; None while it cannot be read."""
+        batch = self._state.batch(round_number) if round_number else None
+        if batch is None or isinstance(batch, Absent):
+            return None
+        known = self._proofs
+        if known is None or known[0] is not batch:
+            self._proofs = known = batch, BatchProofs(batch)
+        return known[1]
 
     def entitlement(self, client: Address, round_number: int | None = None) -> ProvenEntitlement:
         """``client``'s leaf of a settled round's allocation; of the last one when no round is named."""

@@ -24,7 +24,7 @@ from backend.rounds.task_leases import TaskLeases
 from backend.trace_context import new_trace
 from protocol.errors import HearthError, Party
 from protocol.identifiers import NATIVE_COIN
-from protocol.messages.chain import Event, TaskPosted
+from protocol.messages.chain import Event, RoundOpened, TaskPosted
 from protocol.task.acting import NEVER
 from protocol.task.state import TaskState
 from storage.ledger.event_file import EventFile
@@ -48,7 +48,8 @@ class StoppedError(HearthError):
 class Driver:
     """``host`` makes a task of this server from the event that posted it; its own are found on chain again.
     ``polling`` says when it is looked at, ``file`` is for what was read of it. ``leases``: tasks that other processes
-    of this server drive are only watched."""
+    of this server drive are only watched. ``forget`` is told how many rounds of each task were opened by now, before
+    anybody is answered: of records that are an older copy."""
 
     def __init__(
         self,
@@ -58,8 +59,9 @@ class Driver:
         polling: Polling,
         file: EventFile | None = None,
         leases: TaskLeases | None = None,
+        forget: Callable[[Mapping[int, int]], None] | None = None,
     ) -> None:
-        self._leases = leases
+        self._leases, self._forget = leases, forget
         self._ledger, self._inbox, self._host = ledger, inbox, host
         self._relay = Relay(ledger, inbox)
         self._polling = polling
@@ -89,6 +91,8 @@ class Driver:
         with self._looking:
             self._follower.refresh()
             self.now = self._follower.now
+            for hosted in list(self._tasks.values()):
+                hosted.desk.look_at_head()
             if self._follower.events is self._followed and self._looked.is_set():
                 return
             self._followed = self._follower.events
@@ -97,6 +101,9 @@ class Driver:
                 events[getattr(event, "task", 0)].append(event)
             posted = [event for event in self._followed if isinstance(event, TaskPosted)]
             own = {event.task: event for event in posted if self._ledger.sender in event.terms.edge_servers}
+            if self._forget is not None:
+                self._forget({task: sum(isinstance(event, RoundOpened) for event in events[task]) for task in own})
+                self._forget = None
             for task in self._tasks.keys() - own.keys():  # the chain took it back
                 del self._tasks[task]
                 self._due.pop(task, None)
@@ -205,6 +212,11 @@ class Driver:
     def tasks(self) -> Mapping[int, HostedTask] | None:
         """All of this server's by number, also those that it does not serve (yet); None before the chain is read."""
         return dict(self._tasks) if self._looked.is_set() else None
+
+    def ring(self) -> None:
+        """Whoever waits for news of any task looks again."""
+        for hosted in list(self._tasks.values()):
+            hosted.desk.bell.ring()
 
     def held(self) -> int:
         """How many tasks this process drives."""

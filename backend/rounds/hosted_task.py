@@ -9,6 +9,7 @@ import structlog
 
 from backend.bonds import BondKeeper
 from backend.rounds.desk import Desk
+from backend.rounds.forgotten import has_forgotten
 from backend.rounds.moves import End, Wait
 from backend.rounds.next_move import owed_batch
 from backend.rounds.performer import Performer
@@ -46,6 +47,7 @@ class HostedTask:
     refused: bool = False
     returned: bool = False  # the bond, at the end
     asked: bool = False  # for the fees, at the end
+    _remembered: tuple[Event, ...] | None = None  # as of which the records were compared with the chain
     _tried: tuple[Event, ...] | None = None  # of the last attempt to join: its events
     _again: int = 0  # seconds of block time: the next one, unless something happens before
     _sent: TransactionReceipt | None = None  # of the last move, until the chain shows it
@@ -74,8 +76,8 @@ class HostedTask:
 
         Block time in seconds of the next look.
         """
-        self.performer.reader.follow(self.events)
         try:
+            self._follow()
             self.performer.reader.fetch(now)
             terms, own = self.posted.terms, self.ledger.sender
             self.bonded = self.bonded or not terms.edge_bond or self.ledger.bond(self.posted.task, own).placed
@@ -90,8 +92,8 @@ class HostedTask:
         ``bonds_of``: tasks that ask for a bond in the chain's own coin. ``deep``: the last block that counts as
         confirmed after so many confirmations.
         """
-        self.performer.reader.follow(self.events)
         try:
+            self._follow()
             if not self.bonded and not self._join(now, bonds_of, deep):
                 return NEVER if self.refused else now + 1
             if not self._last_is_shown(now):
@@ -109,6 +111,17 @@ class HostedTask:
             self._again = 0 if isinstance(error, LedgerError) else self._again
             log.warning("will try again", task=self.posted.task, error=str(error))
             return now + 1
+
+    def _follow(self) -> None:
+        """Before anybody is answered from a new state: what was forgotten is signed no more. Raises RecordsError."""
+        self.performer.reader.follow(self.events)
+        if self._remembered is self.events:
+            return
+        state, journal = self.state, self.performer.journal
+        if has_forgotten(state, journal.task(state.task), self.ledger.sender):
+            log.error("the chain has acts that the records have not: an older copy was put back", task=state.task)
+            journal.forget(state.task, len(state.rounds))
+        self._remembered = self.events
 
     def _last_is_shown(self, now: int) -> bool:
         """Whether the events are those after the last move: what is decided on older ones is that very move again."""

@@ -71,6 +71,13 @@ class OpenRound:
 
 
 @dataclass(frozen=True, slots=True)
+class AskEndorsements:
+    """Ask the key authorities for their word on the cohort of the round that runs."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class CommitBatch:
     """Close the batch for good, then put it on chain."""
 
@@ -131,8 +138,9 @@ class End:
 
 
 Move = (
-    Wait | Fetch | ReadTimes | ShowTask | AskKeys | ShowEnvelopes | DrawCohort | ReadBeacon | OpenRound | CommitBatch
-    | VerifyUpdates | RequestKey | FollowRequest | DecryptSum | Publish | Abandon | Expire | Rederive | End
+    Wait | Fetch | ReadTimes | ShowTask | AskKeys | ShowEnvelopes | DrawCohort | ReadBeacon | OpenRound
+    | AskEndorsements | CommitBatch | VerifyUpdates | RequestKey | FollowRequest | DecryptSum | Publish | Abandon
+    | Expire | Rederive | End
 )  # fmt: skip
 
 
@@ -151,6 +159,7 @@ class Knowledge:
     acceptances: Mapping[Address, frozenset[Address]] = field(default_factory=dict)  # client -> authorities
     shown: frozenset[Address] = frozenset()  # clients whose envelope was before the authorities at least once
     refused: frozenset[Address] = frozenset()  # clients whose envelope an authority found wrong
+    unendorsed: bool = False  # too few authorities have given their word on the cohort of the last round yet
     submissions: frozenset[Address] = frozenset()  # clients whose commitment was taken
     censored: frozenset[Address] = frozenset()  # clients that this server ignores on purpose
     closed: bool = False  # the batch takes no more

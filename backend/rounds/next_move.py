@@ -12,6 +12,7 @@ from typing import Final
 from backend.rounds.envelopes import awaited, missing_anywhere, to_show
 from backend.rounds.moves import (
     Abandon,
+    AskEndorsements,
     AskKeys,
     CommitBatch,
     DecryptSum,
@@ -60,7 +61,8 @@ def next_move(state: TaskState, known: Knowledge, now: int) -> Move:
     if isinstance(move, ShowEnvelopes):
         return move  # it has a patience of its own: one that is new is shown at once
     if isinstance(move, Wait):
-        return _meanwhile(state, known, Wait(min(move.until, *known.underivable.values(), NEVER)), now)
+        again = [known.not_before.get(AskEndorsements, NEVER)] if known.unendorsed else []
+        return _meanwhile(state, known, Wait(min(move.until, *known.underivable.values(), *again, NEVER)), now)
     return Wait(known.not_before[type(move)]) if known.not_before.get(type(move), 0) > now else move
 
 
@@ -122,6 +124,8 @@ def _in_round(state: TaskState, spec: TaskSpec, known: Knowledge, facts: RoundFa
         return Expire(number)
     if unread := underived(state, known):
         return Rederive(unread)
+    if known.unendorsed and now <= opened.commit_until and known.not_before.get(AskEndorsements, 0) <= now:
+        return AskEndorsements(number)
     after = acts_after(state, known.server)
     waiting = awaited(state, spec, known)
     if now <= after and waiting and not known.told:

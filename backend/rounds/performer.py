@@ -13,6 +13,7 @@ from backend.aggregation.executor import IN_PROCESS, Executor
 from backend.rounds import moves
 from backend.rounds.admission import Admission
 from backend.rounds.committee_client import CommitteeClient
+from backend.rounds.endorsing import Endorsing
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.moves import Knowledge, Move
 from backend.rounds.next_move import fits, next_move
@@ -24,7 +25,7 @@ from protocol.identifiers import Address, Digest
 from protocol.messages.chain import CohortDrawn
 from protocol.messages.round import RoundPlan
 from protocol.messages.task import TaskSpec
-from protocol.round.commitments import batch_of, batch_root, commitment_of
+from protocol.round.commitments import CommitPhase, batch_of, batch_root
 from protocol.round.planning import plan_round
 from protocol.round.publication import Settlement
 from protocol.task.documents import Absent, there
@@ -75,6 +76,7 @@ class Performer:
         self.sent: TransactionReceipt | None = None
         self._work = Work()
         self._admission = Admission(self.store, self.journal, self.committee)
+        self.endorsing = Endorsing(self.store, self.committee)
         domain = self.ledger.domain
         held = self.store, self.journal, self.committee, self.reader
         self._settling = Settling(domain, *held, self.pause, self.executor)
@@ -129,6 +131,7 @@ class Performer:
             acceptances=kept.holders,
             shown=frozenset(self._admission.shown),
             refused=kept.refused,
+            unendorsed=self.is_unendorsed(),
             submissions=frozenset(of_round.promised(self.state.rounds[-1].opened.label)) if number else frozenset(),
             censored=self.censored,
             closed=of_round.closed,
@@ -142,6 +145,13 @@ class Performer:
             underivable={round_: until for round_, until in self._underivable.items() if now < until},
             not_before={kind: until for kind, until in self._not_before.items() if now < until},
         )
+
+    def is_unendorsed(self) -> bool:
+        """Phones of the round that runs wait for the authorities' word on its cohort."""
+        facts, spec = self.state.current, self.state.spec
+        if facts is None or isinstance(spec, Absent) or isinstance(self.state.plan(facts.number), Absent):
+            return False
+        return facts.requested is None and not self.endorsing.endorsements(facts.opened.label, spec)
 
     def _perform(self, move: Move, now: int) -> None:
         match move:
@@ -165,6 +175,9 @@ class Performer:
                 self._read_beacon(block, now)
             case moves.OpenRound(number, cohort):
                 self._open_round(number, cohort)
+            case moves.AskEndorsements(number):
+                if not self.endorsing.ask(self.state, self._spec(), number):
+                    raise NotReadyError("too few key authorities endorse the cohort")
             case moves.CommitBatch(number):
                 self._commit_batch(self.state.rounds[number - 1], now)
             case moves.VerifyUpdates(number):
@@ -215,6 +228,7 @@ class Performer:
         learning = self._settling.learning(past.model)
         plan = plan_round(self._spec(), *where, cohort, past.model, past.previous_label, learning)
         digest = self.store.put(encode(plan)).digest
+        self.journal.keep_opening(self.task, number)
         self.sent = self.ledger.open_round(self.task, number, digest, plan.label(), plan.cohort.root, plan.cohort.count)
 
     def _commit_batch(self, facts: RoundFacts, now: int) -> None:
@@ -225,7 +239,7 @@ class Performer:
         if facts.batched is not None or facts.requested is not None or now > last or not submissions:
             return
         plan = there(self.state.plan(facts.number))
-        batch = batch_of(commitment_of(plan, submission) for submission in submissions.values())
+        batch = batch_of(map(CommitPhase.of(plan).commitment_of, submissions.values()))
         digest, count = self.store.put(encode(batch)).digest, len(batch.commitments)
         self.sent = self.ledger.commit_batch(self.task, facts.number, batch_root(batch), digest, count)
 
@@ -237,7 +251,7 @@ class Performer:
         plan, kept = self.state.plan(facts.number), self.journal.task(self.task).round(facts.number)
         submissions = kept.promised(facts.opened.label).values()
         if isinstance(plan, RoundPlan) and submissions:
-            batch = encode(batch_of(commitment_of(plan, submission) for submission in submissions))
+            batch = encode(batch_of(map(CommitPhase.of(plan).commitment_of, submissions)))
             if cid_of(batch).digest == facts.batched.batch:
                 self.store.put(batch)
 

@@ -20,11 +20,12 @@ from protocol.errors import HearthError
 from protocol.identifiers import Address, to_hex
 from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof
 from protocol.messages.settlement import Allocation
-from protocol.messages.submission import Enrolment
+from protocol.messages.submission import Enrolment, SignedEnrolment
+from protocol.task.documents import Absent
 from protocol.task.ending import is_over
 from protocol.task.past import standing_allocation
 from protocol.task.state import TaskState
-from storage.ledger.interface import Ledger, TransactionRevertedError
+from storage.ledger.interface import Ledger, TransactionReceipt, TransactionRevertedError
 
 ENROLMENTS_AT_ONCE = 50
 CLAIMS_AT_ONCE = 100
@@ -58,8 +59,16 @@ class Relay:
         late = [client for client, signed in waiting.items() if _is_late(state, signed.enrolment, now)]
         self.inbox.done(state.task, enrolments=late)
         clients = self._next(state.task, [client for client in waiting if client not in late], ENROLMENTS_AT_ONCE)
-        if self._sent(state.task, clients, lambda: self.ledger.enrol([waiting[one] for one in sorted(clients)])):
+        if self._sent(
+            state.task, clients, lambda: self._send_enrolments(state, [waiting[one] for one in sorted(clients)])
+        ):
             self.inbox.done(state.task, enrolments=clients)
+
+    def _send_enrolments(self, state: TaskState, enrolments: Sequence[SignedEnrolment]) -> TransactionReceipt:
+        """Where there are vouchers they were checked against the spec, so that is there."""
+        if not any(one.voucher for one in enrolments) or isinstance(state.spec, Absent):
+            return self.ledger.enrol(enrolments)
+        return self.ledger.enrol(enrolments, voucher_key=state.spec.vouchers.modulus)
 
     def _leave(self, state: TaskState, _: int) -> None:
         waiting = self.inbox.waiting(state.task).leaves

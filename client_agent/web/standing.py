@@ -42,10 +42,18 @@ class Standing:
     proven: tuple[ProvenEntitlement, ...]  # leaves that this phone has seen and checked
     claims: tuple[Claimed, ...]
     compensated: tuple[Compensated, ...]
+    voucher_held: bool = False  # redeemed, and shown with the enrolment or still to be
 
     @property
     def token(self) -> Address:
         return NATIVE_COIN if self.state.posted is None else self.state.posted.terms.token
+
+    @property
+    def voucher(self) -> str:
+        """``held`` or ``needed``; empty where the task needs none."""
+        if self.state.posted is None or not any(self.state.posted.terms.voucher_key):
+            return ""
+        return "held" if self.voucher_held else "needed"
 
     @property
     def enrolled(self) -> Enrolled | None:
@@ -122,6 +130,7 @@ def standing_of(agent: Agent) -> Standing:
         included={number: one.root for number, one in journal.included.items()},
         envelopes=dict(journal.envelopes),
         proven=agent.entitlements.proven,
+        voucher_held=journal.voucher is not None,
         claims=tuple(claims),
         compensated=tuple(compensated),
     )

@@ -32,7 +32,7 @@ abstract contract Compensations is IHearthTasks, Payments {
         _compensated[task][round][client] = true;
         shown.reserved -= amount;
         shown.escrow -= amount;
-        _log(task, Compensated.selector, round, uint160(client), abi.encode(amount));
+        _log(task, Compensated.selector, uint160(client), round, abi.encode(amount));
         _pay(task, client, amount);
     }
 

@@ -28,7 +28,7 @@ abstract contract Disputes is IHearthTasks, Payments {
         shown.deposits -= amount;
         // nothing is paid out at once: no payee and no token must stop a dispute
         shown.escrow += amount - share;
-        _log(task, BondForfeited.selector, uint160(culprit), uint160(msg.sender), abi.encode(amount, share));
+        _log(task, BondForfeited.selector, _EVERYONE, uint160(culprit), abi.encode(msg.sender, amount, share));
         _credit(task, msg.sender, share);
     }
 
@@ -45,6 +45,6 @@ abstract contract Disputes is IHearthTasks, Payments {
         }
         owed = _owed(shown, current);
         shown.reserved += owed;
-        _log(task, RoundFrozen.selector, round, uint160(culprit), "");
+        _log(task, RoundFrozen.selector, _EVERYONE, round, abi.encode(culprit));
     }
 }

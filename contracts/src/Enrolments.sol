@@ -6,6 +6,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Deposits} from "./Deposits.sol";
 import {Standings} from "./Standings.sol";
 import {IHearthTasks} from "./interfaces/IHearthTasks.sol";
+import {Vouchers} from "./libraries/Vouchers.sol";
 
 /// @title Who works for a task, and with what reputation it comes
 abstract contract Enrolments is Deposits, Standings {
@@ -18,24 +19,16 @@ abstract contract Enrolments is Deposits, Standings {
 
     /// @inheritdoc IHearthTasks
     function enrol(Enrolment[] calldata enrolments, bytes[] calldata signatures) external payable nonReentrant {
-        uint256 count = enrolments.length;
-        if (count == 0 || count != signatures.length) revert HearthLedger_TermsInvalid("signatures");
-        uint256 task = enrolments[0].task;
-        Task storage entered = _task[task];
-        _receive(entered.shown.token, count * entered.stake);
-        uint256 skipped = 0;
-        for (uint256 i = 0; i < count; ++i) {
-            (bytes memory problem, uint8 reputation) = _admit(task, enrolments[i], signatures[i]);
-            if (problem.length == 0) {
-                _enter(task, enrolments[i], signatures[i], reputation);
-                continue;
-            }
-            // alone it says why; among others it must not stop them
-            if (count == 1) _raise(problem);
-            ++skipped;
-        }
-        entered.shown.deposits += SafeCast.toUint128((count - skipped) * entered.stake);
-        _pay(task, msg.sender, SafeCast.toUint128(skipped * entered.stake));
+        _enrolAll(enrolments, signatures, msg.data[:0]);
+    }
+
+    /// @inheritdoc IHearthTasks
+    function enrolWithVouchers(
+        Enrolment[] calldata enrolments,
+        bytes[] calldata signatures,
+        bytes calldata vouchers
+    ) external payable nonReentrant {
+        _enrolAll(enrolments, signatures, vouchers);
     }
 
     /// @inheritdoc IHearthTasks
@@ -46,6 +39,50 @@ abstract contract Enrolments is Deposits, Standings {
         enrolment.left = true;
         enrolment.leftRound = _task[task].shown.lastRound;
         _log(task, Left.selector, uint160(client), abi.encode(signature));
+    }
+
+    /// @param vouchers as enrolWithVouchers takes them; none where the task needs none.
+    function _enrolAll(Enrolment[] calldata enrolments, bytes[] calldata signatures, bytes calldata vouchers) private {
+        uint256 count = enrolments.length;
+        if (count == 0 || count != signatures.length) revert HearthLedger_TermsInvalid("signatures");
+        uint256 task = enrolments[0].task;
+        Task storage entered = _task[task];
+        bool fit = entered.voucherNeeded
+            ? Vouchers.areFor(entered.voucherKey, vouchers, count)
+            : vouchers.length == 0;
+        if (!fit) revert HearthLedger_TermsInvalid("vouchers");
+        _receive(entered.shown.token, count * entered.stake);
+        uint256 skipped = 0;
+        for (uint256 i = 0; i < count; ++i) {
+            bytes memory problem = _enrolOne(task, enrolments[i], signatures[i], vouchers, i);
+            if (problem.length == 0) continue;
+            // alone it says why; among others it must not stop them
+            if (count == 1) _raise(problem);
+            ++skipped;
+        }
+        entered.shown.deposits += SafeCast.toUint128((count - skipped) * entered.stake);
+        _pay(task, msg.sender, SafeCast.toUint128(skipped * entered.stake));
+    }
+
+    /// @return problem The error with which the ledger refuses the enrolment at place `i`; empty for none.
+    function _enrolOne(
+        uint256 task,
+        Enrolment calldata enrolment,
+        bytes calldata signature,
+        bytes calldata vouchers,
+        uint256 i
+    ) private returns (bytes memory problem) {
+        uint8 reputation;
+        (problem, reputation) = _admit(task, enrolment, signature);
+        if (problem.length != 0) return problem;
+        if (vouchers.length != 0) {
+            address client = enrolment.client;
+            if (!Vouchers.isSigned(_task[task].voucherKey, vouchers, task, client, i)) {
+                return abi.encodeWithSelector(HearthLedger_VoucherInvalid.selector, task, client);
+            }
+            _log(task, VoucherShown.selector, uint160(client), abi.encode(Vouchers.at(vouchers, i)));
+        }
+        _enter(task, enrolment, signature, reputation);
     }
 
     function _enter(uint256 task, Enrolment calldata enrolment, bytes calldata signature, uint8 reputation) private {
@@ -62,7 +99,7 @@ abstract contract Enrolments is Deposits, Standings {
         // nobody is waited for any more
         if (shown.enrolled == shown.maxClients && block.timestamp < shown.enrolUntil) {
             shown.enrolUntil = uint48(block.timestamp);
-            _log(task, EnrolmentFull.selector, shown.enrolled, abi.encode(shown.enrolUntil));
+            _log(task, EnrolmentFull.selector, _EVERYONE, shown.enrolled, abi.encode(shown.enrolUntil));
         }
     }
 

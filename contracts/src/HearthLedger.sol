@@ -40,6 +40,11 @@ contract HearthLedger is Rounds, Payouts, Views {
     }
 
     /// @inheritdoc IHearthTasks
+    function enrolWithVouchers(Enrolment[] calldata, bytes[] calldata, bytes calldata) external payable {
+        _delegate();
+    }
+
+    /// @inheritdoc IHearthTasks
     function postRoster(uint256, uint32, bytes calldata, bytes calldata) external {
         _delegate();
     }

@@ -63,11 +63,12 @@ contract HearthTasks is Enrolments, Rosters, Disputes, Compensations, Credits {
         }
         _list(task, terms.edgeServers, Role.EdgeServer, "edgeServers");
         _list(task, terms.authorities, Role.Authority, "authorities");
+        if (terms.voucherKey != 0) _nameVoucherKey(posted, terms.voucherKey);
         posted.initialReputation = terms.initialReputation;
         posted.minReputation = terms.minReputation;
         bytes memory data =
             abi.encode(terms, uint128(required), shown.enrolUntil, shown.taskUntil, shown.claimUntil);
-        _log(task, TaskPosted.selector, uint160(msg.sender), data);
+        _log(task, TaskPosted.selector, _EVERYONE, uint160(msg.sender), data);
     }
 
     /// @inheritdoc IHearthTasks
@@ -85,6 +86,13 @@ contract HearthTasks is Enrolments, Rosters, Disputes, Compensations, Credits {
         shown.escrow = owed;
         _log(task, Refunded.selector, uint160(shown.manufacturer), abi.encode(amount));
         _pay(task, shown.manufacturer, amount);
+    }
+
+    /// @dev For one task and never again, so that no voucher of another one could be shown here.
+    function _nameVoucherKey(Task storage posted, bytes32 key) private {
+        if (_voucherKeyUsed[key]) revert HearthLedger_VoucherKeyUsed(key);
+        _voucherKeyUsed[key] = true;
+        (posted.voucherNeeded, posted.voucherKey) = (true, key);
     }
 
     /// @dev Each once, and plain accounts alone: nobody can be convicted by a signature that a contract may take back.

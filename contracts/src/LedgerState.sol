@@ -28,10 +28,12 @@ abstract contract LedgerState is IHearthEvents, EIP712, ReentrancyGuard {
         uint8 initialReputation;
         uint8 minReputation;
         bool sourcesListed;
+        bool voucherNeeded;
         uint128 edgeBond;
         uint128 authorityBond;
         uint128 stake;
         uint128 roundFees; // of a published round's servers together
+        bytes32 voucherKey; // where one is needed
     }
 
     uint8 internal immutable _maximum;
@@ -49,6 +51,10 @@ abstract contract LedgerState is IHearthEvents, EIP712, ReentrancyGuard {
     mapping(uint256 task => mapping(address holder => uint128)) internal _credits;
     mapping(uint256 task => mapping(uint64 round => mapping(address client => bool))) internal _compensated;
     mapping(uint256 task => mapping(address client => address)) internal _signer;
+    mapping(bytes32 key => bool) internal _voucherKeyUsed;
+
+    /// @dev The subject of an event that is about the whole task.
+    uint256 internal constant _EVERYONE = 0;
 
     constructor(LedgerRules memory rules_) EIP712("Hearth", "3") {
         if (rules_.floor > rules_.maximum) revert HearthLedger_TermsInvalid("floor");

@@ -19,12 +19,13 @@ abstract contract Rosters is IHearthTasks, LedgerState {
         }
         uint48 until = _rosterUntil(task);
         if (block.timestamp > until) revert HearthLedger_TooLate(until);
-        uint256 bytesOfAll = (uint256(posted.shown.enrolled) + 7) / 8;
+        // run lengths: no more of them than clients and one, and none takes more bytes than it has clients
+        uint256 bytesOfAll = uint256(posted.shown.enrolled) + 1;
         if (held.length > bytesOfAll || refused.length > bytesOfAll) {
             revert HearthLedger_RosterUnexpected(task, window, bond.rosters);
         }
         bond.rosters = window + 1;
         ++posted.rosters;
-        _log(task, RosterPosted.selector, window, uint160(msg.sender), abi.encode(held, refused));
+        _log(task, RosterPosted.selector, uint160(msg.sender), window, abi.encode(held, refused));
     }
 }

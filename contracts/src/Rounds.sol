@@ -21,12 +21,12 @@ abstract contract Rounds is IHearthLedger, LedgerState {
             // else whoever dislikes a draw could wait for another one
             shown.drawnAt = 0;
             --shown.rounds;
-            _log(task, DrawLapsed.selector, round, "");
+            _log(task, DrawLapsed.selector, _EVERYONE, round, "");
             return;
         }
         _requireOpenable(task, shown, round);
         shown.drawnAt = uint48(block.number) + 1;
-        _log(task, CohortDrawn.selector, round, abi.encode(shown.drawnAt));
+        _log(task, CohortDrawn.selector, _EVERYONE, round, abi.encode(shown.drawnAt));
     }
 
     /// @inheritdoc IHearthLedger
@@ -58,7 +58,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         opened.settleUntil = opened.commitUntil + _task[task].settleSeconds;
         bytes memory data =
             abi.encode(plan, label, cohortRoot, cohort, beacon, opened.commitUntil, opened.settleUntil);
-        _log(task, RoundOpened.selector, round, data);
+        _log(task, RoundOpened.selector, _EVERYONE, round, data);
     }
 
     /// @inheritdoc IHearthLedger
@@ -79,7 +79,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         current.batchRoot = root;
         current.batched = count;
         current.objectUntil = uint48(block.timestamp) + posted.objectionSeconds;
-        _log(task, BatchCommitted.selector, round, abi.encode(root, batch, count, current.objectUntil));
+        _log(task, BatchCommitted.selector, _EVERYONE, round, abi.encode(root, batch, count, current.objectUntil));
     }
 
     /// @inheritdoc IHearthLedger
@@ -100,7 +100,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         _committed[task][round][client] = true;
         ++current.direct;
         bytes memory data = abi.encode(commitment.label, commitment.nonce, commitment.ciphertext, signature);
-        _log(task, DirectCommitted.selector, round, uint160(client), data);
+        _log(task, DirectCommitted.selector, uint160(client), round, data);
     }
 
     /// @inheritdoc IHearthLedger
@@ -115,7 +115,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         _requireAuthorities(task);
         current.state = RoundState.Requested;
         current.request = request;
-        _log(task, KeyRequested.selector, round, abi.encode(request));
+        _log(task, KeyRequested.selector, _EVERYONE, round, abi.encode(request));
     }
 
     /// @inheritdoc IHearthLedger
@@ -128,7 +128,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         TaskView storage shown = _task[task].shown;
         uint128 most = current.cohort * (shown.participation + shown.contribution) + _task[task].roundFees;
         _allocate(task, round, current, publication.allocationRoot, publication.allocated, most);
-        _log(task, RoundPublished.selector, round, abi.encode(publication));
+        _log(task, RoundPublished.selector, _EVERYONE, round, abi.encode(publication));
     }
 
     /// @inheritdoc IHearthLedger
@@ -144,7 +144,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         current.state = RoundState.Abandoned;
         uint128 most = current.cohort * _task[task].shown.participation;
         _allocate(task, round, current, allocationRoot, allocated, most);
-        _log(task, RoundAbandoned.selector, round, abi.encode(record, allocationRoot, allocated));
+        _log(task, RoundAbandoned.selector, _EVERYONE, round, abi.encode(record, allocationRoot, allocated));
     }
 
     /// @inheritdoc IHearthLedger
@@ -157,7 +157,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         shown.reserved += owed;
         bool requested = current.state == RoundState.Requested;
         current.state = RoundState.Expired;
-        _log(task, RoundExpired.selector, round, "");
+        _log(task, RoundExpired.selector, _EVERYONE, round, "");
         if (!requested && owed != 0) _charge(task, shown.edgeServer, owed);
     }
 
@@ -171,7 +171,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         bond.amount -= amount;
         shown.deposits -= amount;
         shown.escrow += amount;
-        _log(task, BondForfeited.selector, uint160(server), 0, abi.encode(amount, uint128(0)));
+        _log(task, BondForfeited.selector, _EVERYONE, uint160(server), abi.encode(address(0), amount, uint128(0)));
     }
 
     /// @dev What a round needs before it can be opened, but for its cohort.
@@ -246,7 +246,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
             uint48 until = since + posted.takeoverSeconds;
             if (block.timestamp <= until) revert HearthLedger_TooEarly(until);
             shown.edgeServer = msg.sender;
-            _log(task, TakenOver.selector, uint160(msg.sender), "");
+            _log(task, TakenOver.selector, _EVERYONE, uint160(msg.sender), "");
         }
         if (posted.edgeBond != 0 && bond.amount == 0) revert HearthLedger_BondMissing(task, msg.sender);
     }

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from eth_hash.auto import keccak
-
 from protocol.deployment import JUDGE, TASKS, contract_addresses
 from protocol.domain import Domain, uint256
 from protocol.identifiers import Address
+from protocol.keccak import keccak
 from protocol.messages.chain import LedgerRules
 from protocol.signing import domain_separator
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION

@@ -21,6 +21,8 @@ from protocol.messages.chain import (
     Credited,
     Event,
     Refunded,
+    RoundExpired,
+    RoundFrozen,
     StakeReturned,
     TaskTerms,
     Withdrawn,
@@ -64,7 +66,7 @@ def _bonds(case: Case, terms: TaskTerms) -> dict[Address, BondView]:
             bonds[event.authority] = replace(bonds[event.authority], rosters=event.window + 1)
         if isinstance(event, BondPlaced | BondReturned | BondForfeited):
             bonds[event.holder] = _moved(case, bonds.get(event.holder), event, due, terms)
-        due = forfeit_after(replay.state, event)
+        due = forfeit_after(replay.state, event) if isinstance(event, RoundExpired | RoundFrozen) else None
     _check_due(due, None)
     return bonds
 

@@ -9,28 +9,33 @@ from protocol.audit.evidence import Replay
 from protocol.audit.report import require, same
 from protocol.domain import Domain
 from protocol.encryption.envelope import MAX_ENVELOPE_BYTES
-from protocol.errors import HearthError, Party
+from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import Address, to_hex
-from protocol.messages.chain import Enrolled, EnrolmentFull, Left, StakeReturned, TaskPosted
+from protocol.messages.chain import Enrolled, EnrolmentFull, Left, StakeReturned, TaskPosted, VoucherShown
 from protocol.messages.submission import Enrolment, Leave
 from protocol.messages.task import TaskSpec
 from protocol.signing import verify
 from protocol.task.ending import is_over
+from protocol.vouchers.blinding import Statement, verify_voucher
 
 _OWN_WORD = "a contract, whose own word the ledger took: whom it asks may have changed since"
 
 
 def check_enrolments(case: Case) -> None:
     evidence, replay, full = case.evidence, Replay(case.evidence), list[EnrolmentFull]()
-    count = 0
+    shown = dict[Address, bytes]()  # vouchers, of who comes next
+    count, returned = 0, {other.client for other in case.of_task(StakeReturned)}
     for event in replay.own():
         if isinstance(event, EnrolmentFull):
             full.append(event)
+        if isinstance(event, VoucherShown):
+            shown[event.client] = event.voucher
         if not isinstance(event, Enrolled):
             continue
         count += 1
         with case.report.check(4, f"client {to_hex(event.client)}") as remarks:
-            remarks += _check_enrolment(case, replay, event)
+            remarks += _check_enrolment(case, replay, event, event.client in returned)
+            _check_voucher(case, event.client, shown.get(event.client))
     with case.report.check(4, f"task {evidence.task}"):
         same("number enrolled", evidence.task_view.enrolled, count)
         require(count <= evidence.task_view.max_clients, "more clients than the task allows")
@@ -77,8 +82,8 @@ def verify_enrolment(domain: Domain, posted: TaskPosted, event: Enrolled) -> Non
     verify(domain, enrolment, event.signature, event.client, Party.LEDGER)
 
 
-def _check_enrolment(case: Case, replay: Replay, event: Enrolled) -> list[str]:
-    """Remarks."""
+def _check_enrolment(case: Case, replay: Replay, event: Enrolled, is_returned: bool) -> list[str]:
+    """Remarks. ``is_returned``: its stake."""
     evidence, state, time = case.evidence, replay.state, case.evidence.time(event)
     posted = known(state.posted, "the posting of the task")
     require(event.client not in state.enrolled, "enrolled twice")
@@ -86,11 +91,21 @@ def _check_enrolment(case: Case, replay: Replay, event: Enrolled) -> list[str]:
     same("envelope", view.envelope, event.envelope)
     same("reputation in the view", view.reputation, event.reputation)
     _check_reputation(replay, event, case.spec)
-    returned = {other.client for other in case.of_task(StakeReturned)}
-    same("staked", view.staked, posted.terms.stake > 0 and event.client not in returned)
+    same("staked", view.staked, posted.terms.stake > 0 and not is_returned)
     require(time <= event.deadline, "enrolled after its own deadline")
     require(not is_over(state, time), "enrolled after the task's end")
     return _check_word(case, posted, event)
+
+
+def _check_voucher(case: Case, client: Address, voucher: bytes | None) -> None:
+    """The manufacturer's signature, again, under the key of the spec."""
+    if not case.spec.vouchers.needed:
+        require(voucher is None, "it showed a voucher, and the task needs none")
+        return
+    if voucher is None:
+        raise VerificationError("it showed no voucher", fault=Party.LEDGER)
+    statement = Statement(case.evidence.domain, case.spec.vouchers.modulus, case.evidence.task, client)
+    verify_voucher(statement, voucher, Party.LEDGER)
 
 
 def _check_word(case: Case, posted: TaskPosted, event: Enrolled) -> list[str]:

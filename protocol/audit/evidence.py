@@ -22,7 +22,7 @@ from protocol.messages.chain import (
     TaskView,
 )
 from protocol.task.documents import Lack
-from protocol.task.fold import apply
+from protocol.task.fold import apply_all
 from protocol.task.state import TaskState
 
 # fetch(digest, max_bytes, chunk_bytes) -> bytes that the digest names, or why there are none
@@ -76,16 +76,22 @@ class Replay:
     """
 
     def __init__(self, evidence: ChainEvidence) -> None:
-        self.state = TaskState(evidence.task, times=evidence.times)
+        self._state, self._later = TaskState(evidence.task, times=evidence.times), list[Event]()
         self._evidence = evidence
         self._standings: dict[Address, Standing] = {}
         self._posted: dict[int, TaskPosted] = {}
+
+    @property
+    def state(self) -> TaskState:
+        if self._later:
+            self._state, self._later = apply_all(self._state, self._later), []
+        return self._state
 
     def __iter__(self) -> Iterator[Event]:
         """All events of the ledger."""
         for event in self._evidence.events:
             yield event
-            self.state = apply(self.state, event)
+            self._later.append(event)  # folded when somebody looks: many events matter to few checks
             self._stand(event)
 
     def own(self) -> Iterator[Event]:

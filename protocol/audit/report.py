@@ -18,7 +18,7 @@ CHECKS: Final[dict[int, str]] = {
     1: "the code of the ledger and of the two contracts beside it is the published one",
     2: "the task's terms, escrow and deadlines are those of its spec, the reputation rules those of the ledger",
     3: "the spec, the initial model and the test set are there and well formed",
-    4: "every enrolment is agreed to, in time, once per address, with its envelope",
+    4: "every enrolment is agreed to, in time, once per address, with its envelope and the voucher that it needs",
     5: "every leave is signed and recorded",
     6: "the round moved only along the state table and inside its deadlines",
     7: "the plan is the one on chain, follows from the task and continues the chain of labels",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from protocol.audit.case import Case, known
 from protocol.audit.evidence import Replay
 from protocol.audit.report import require
-from protocol.identifiers import to_hex
-from protocol.messages.rosters import RosterPosted
+from protocol.errors import MalformedError
+from protocol.identifiers import Address, to_hex
+from protocol.messages.rosters import RosterPosted, chosen_by
 from protocol.round.windows import first_round, window_of
 from protocol.task.acting import rosters_until
 from protocol.task.state import TaskState
@@ -24,8 +27,15 @@ def check_rosters(case: Case) -> None:
         before = first_round(event.window, posted.terms.roster_rounds) - 1
         require(before == len(state.rounds), f"{what} came before its time")
         require(case.evidence.time(event) <= rosters_until(state, before), f"{what} came too late")
-        bits = max(int.from_bytes(event.held, "little"), int.from_bytes(event.refused, "little"))
-        require(bits >> len(state.enrolled) == 0, f"{what} names somebody who had not enrolled")
+        for runs in (event.held, event.refused):
+            _require_readable(runs, tuple(state.enrolled), what)
+
+
+def _require_readable(runs: bytes, clients: Sequence[Address], what: str) -> None:
+    try:
+        chosen_by(clients, runs)
+    except MalformedError as error:
+        require(False, f"{what}: {error.args[0]}")
 
 
 def check_window_waited(state: TaskState, number: int, time: int) -> None:

@@ -22,6 +22,7 @@ from protocol.model.specification import validate
 from protocol.round.planning import terms_of
 from protocol.task.word import next_word
 from protocol.text import in_words
+from protocol.vouchers.permutation import check_key
 
 
 @dataclass
@@ -41,7 +42,10 @@ def check_task(case: Case, published: Mapping[str, PublishedCode]) -> TaskFacts:
         _check_codes(case, published)
     _check_words(case)
     with report.check(3, f"{subject} spec"):
-        validate(read(case.state.spec, "spec").model)
+        spec = read(case.state.spec, "spec")
+        validate(spec.model)
+        if spec.vouchers.needed:
+            check_key(spec.vouchers)
     with report.check(2, subject):
         _check_terms(case)
     with report.check(3, f"{subject} initial model"):

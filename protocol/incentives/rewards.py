@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from protocol import merkle
 from protocol.domain import entitlement_leaf
@@ -23,6 +24,8 @@ def first_allocation(task: int, reputations: Mapping[Address, int]) -> Allocatio
 
 def admit(allocation: Allocation, newcomers: Mapping[Address, int]) -> Allocation:
     """With those who enrolled since, by their reputations. Fees that one of them earned before stay its own."""
+    if not newcomers:
+        return allocation
     entries = {entry.client: entry for entry in allocation.entitlements}
     for client, reputation in newcomers.items():
         earned = entries[client].cumulative if client in entries else 0
@@ -85,7 +88,21 @@ def leaves(allocation: Allocation) -> list[Digest]:
 
 
 def allocation_root(allocation: Allocation) -> Digest:
-    return merkle.root(leaves(allocation))
+    return _tree(allocation).root
+
+
+def _tree(allocation: Allocation) -> merkle.Tree:
+    """Of the last few that were asked for it is at hand: a server looks at the same one with every move, and each of
+    its phones asks for a leaf."""
+    for known, tree in tuple(_TREES):
+        if known is allocation:
+            return tree
+    made = merkle.Tree(leaves(allocation))
+    _TREES.append((allocation, made))
+    return made
+
+
+_TREES: Final[deque[tuple[Allocation, merkle.Tree]]] = deque(maxlen=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +125,7 @@ def claim_proof(allocation: Allocation, client: Address) -> ProvenEntitlement:
     """With which anyone can send this client's claim. Raises KeyError if absent."""
     for index, entry in enumerate(allocation.entitlements):
         if entry.client == client:
-            return ProvenEntitlement(allocation.round, index, entry, merkle.proof(leaves(allocation), index))
+            return ProvenEntitlement(allocation.round, index, entry, _tree(allocation).proof(index))
     raise KeyError(client)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from protocol.identifiers import Address, Digest, Label, Nonce, Signature
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, Label, Nonce, Signature
 from protocol.messages.events import BondForfeited as BondForfeited
 from protocol.messages.events import BondPlaced as BondPlaced
 from protocol.messages.events import BondReturned as BondReturned
@@ -18,6 +18,7 @@ from protocol.messages.events import Event as Event
 from protocol.messages.events import Refunded as Refunded
 from protocol.messages.events import RoundFrozen as RoundFrozen
 from protocol.messages.events import StakeReturned as StakeReturned
+from protocol.messages.events import VoucherShown as VoucherShown
 from protocol.messages.events import Withdrawn as Withdrawn
 from protocol.round.state_table import RoundState
 
@@ -56,6 +57,7 @@ class TaskTerms:
     max_cohort: int  # most clients of a round; below max_clients they are drawn
     roster_rounds: int
     roster_seconds: int
+    voucher_key: Digest = ZERO_DIGEST  # Keccak-256 of the modulus; zero: no voucher is needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +249,8 @@ class BatchCommitted(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectCommitted(Event):
     task: int
-    round: int
     client: Address
+    round: int
     label: Label
     nonce: Nonce
     ciphertext: Digest

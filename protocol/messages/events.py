@@ -1,4 +1,4 @@
-"""What every event of the ledger has, and the events that say where money went."""
+"""What every event of the ledger has, the events that say where money went, and vouchers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ class Event:
     block: int
     log_index: int
     transaction: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoucherShown(Event):
+    """Of the client that enrols with the next event."""
+
+    task: int
+    client: Address
+    voucher: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +49,8 @@ class Compensated(Event):
     """What a client gets for its commitment in a round that was not published."""
 
     task: int
-    round: int
     client: Address
+    round: int
     amount: int
 
 

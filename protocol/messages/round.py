@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated
 
 from protocol.canonical import encode
@@ -48,8 +48,18 @@ class CohortSum:
 
 
 @dataclass(frozen=True, slots=True)
-class RoundPlan:
-    """The RoundDescriptor of ``encryption.md`` 3.6. No instant and no arrival order is in it."""
+class PlannedClient:
+    """Whose place in the tree it is."""
+
+    client: Address
+    place: CohortPlace
+
+
+@dataclass(frozen=True, slots=True)
+class PlanHead:
+    """The RoundDescriptor of ``encryption.md`` 3.6, without the list of clients, which ``cohort`` binds: all that a
+    phone needs to know of a plan, in a size that does not grow with the cohort. No instant and no arrival order is in
+    it."""
 
     suite: ShortText
     chain_id: Word
@@ -66,16 +76,63 @@ class RoundPlan:
     min_clients: Count
     max_clients: Count
     max_share_ppm: Count
-    weights: Annotated[tuple[ClientWeight, ...], Range(1, 10_000)]  # ascending by address
-    cohort: CohortSum  # of ``weights``; its root is on chain
+    cohort: CohortSum  # of whom is planned, with which weights; its root is on chain
     commit_seconds: Seconds
     settle_seconds: Seconds
 
+    def head(self) -> PlanHead:
+        return PlanHead(**{member.name: getattr(self, member.name) for member in fields(PlanHead)})
+
     def label(self) -> Label:
-        return hashlib.sha256(b"HEARTH/label/3" + encode(self)).digest()
+        return hashlib.sha256(b"HEARTH/label/4" + encode(self.head())).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class RoundPlan(PlanHead):
+    """As it is in content: with everybody who is planned. The label is that of its head."""
+
+    weights: Annotated[tuple[ClientWeight, ...], Range(1, 10_000)]  # ascending by address
 
     def weight_of(self, client: Address) -> int | None:
         return next((entry.weight for entry in self.weights if entry.client == client), None)
+
+
+@dataclass(frozen=True, slots=True)
+class EndorsementStatement:
+    """EIP-712 ``Endorsement``, signed by an authority: the plan of this label has the cohort that follows from
+    its chain and from all documents that count, and no other."""
+
+    task: Word
+    round: Annotated[int, Range(1, 2**32 - 1)]
+    label: Label
+    authority: Address
+
+
+@dataclass(frozen=True, slots=True)
+class SignedEndorsement:
+    statement: EndorsementStatement
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class CohortEvidence:
+    """What an authority is shown to sign a EndorsementStatement: the plan, and the documents of earlier rounds that its
+    cohort follows from, as they are in content."""
+
+    plan: Annotated[bytes, Range(1, MAX_PLAN_BYTES)]
+    documents: Annotated[tuple[bytes, ...], Range(0, 256)]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPlan:
+    """What a phone is shown of a round in which it may be planned.
+
+    ``places``: its own; or, of a phone that is not planned, those of its neighbours in the order of addresses.
+    """
+
+    plan: PlanHead
+    places: Annotated[tuple[PlannedClient, ...], Range(1, 2)]
+    endorsements: Annotated[tuple[SignedEndorsement, ...], Range(0, 16)]  # ascending by position in the committee
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,11 @@ from protocol.identifiers import ZERO_DIGEST, Address, Amount, Count, Digest, La
 from protocol.messages.charge import Charge
 from protocol.messages.keys import Sightings, SignedPartialKey
 from protocol.messages.learning import ShortText
+from protocol.messages.task import MAX_CLIENTS
 
 MAX_RECORD_BYTES = 8 * 1024 * 1024
+_PARTIES = 32  # edge servers and authorities, who have a leaf as well
+_ENTITLEMENT_BYTES = 127  # at most, with what separates two
 
 PUBLISHED = "published"
 ABANDONED = "abandoned"
@@ -55,7 +58,12 @@ class Allocation:
 
     task: Word
     round: Count
-    entitlements: Annotated[tuple[Entitlement, ...], Range(0, 10_032)]
+    entitlements: Annotated[tuple[Entitlement, ...], Range(0, MAX_CLIENTS + _PARTIES)]
+
+
+def max_allocation_bytes(clients: int) -> int:
+    """Of a task of so many clients at most."""
+    return 1024 + _ENTITLEMENT_BYTES * (clients + _PARTIES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from protocol.identifiers import Address, Digest, Label, Nonce, Range, Signature, Word
+from protocol.messages.vouchers import Voucher
 
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 
@@ -49,8 +50,11 @@ class Commitment:
 
 @dataclass(frozen=True, slots=True)
 class SignedEnrolment:
+    """``voucher``: where the task needs one; the ledger takes it beside the signature."""
+
     enrolment: Enrolment
     signature: Signature
+    voucher: Voucher = b""
 
 
 @dataclass(frozen=True, slots=True)

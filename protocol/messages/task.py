@@ -8,9 +8,12 @@ from typing import Annotated
 from protocol.errors import SpecError
 from protocol.identifiers import NATIVE_COIN, Address, Amount, Digest, PartsPerMillion, Range, Seconds
 from protocol.messages.learning import LearningTerms, Micro, ModelSpec, ShortText
+from protocol.messages.vouchers import NO_VOUCHERS, VoucherTerms
 from protocol.version import SPEC_VERSION
 
 MAX_SPEC_BYTES = 128 * 1024
+MAX_CLIENTS = 1_000_000  # of a task
+MAX_COHORT = 10_000  # of a round
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,9 @@ class PrivacyTerms:
 
 @dataclass(frozen=True, slots=True)
 class CohortTerms:
-    min_clients: Annotated[int, Range(2, 10_000)]  # quorum of a round
-    max_clients: Annotated[int, Range(2, 10_000)]
-    max_cohort: Annotated[int, Range(2, 10_000)]  # of a round: where fewer than max_clients, they are drawn
+    min_clients: Annotated[int, Range(2, MAX_COHORT)]  # quorum of a round
+    max_clients: Annotated[int, Range(2, MAX_CLIENTS)]
+    max_cohort: Annotated[int, Range(2, MAX_COHORT)]  # of a round: where fewer than max_clients, they are drawn
     max_share_ppm: PartsPerMillion  # largest share of one client in the sum of weights (E_CONCENTRATION)
     roster_rounds: Annotated[int, Range(1, 100_000)] = 10  # of a window: each has encryption keys of its own
     flap_changes: Annotated[int, Range(1, 100_000)] = 4  # of a client's acceptance within ...
@@ -181,6 +184,7 @@ class TaskSpec:
     edge_substitutes: Annotated[tuple[Address, ...], Range(0, 15)] = ()  # may take over when the edge server is late
     deposits: DepositTerms = DepositTerms()
     control: ControlTerms = ControlTerms()
+    vouchers: VoucherTerms = NO_VOUCHERS  # that an enrolment shows
 
     def __post_init__(self) -> None:
         if self.edge_substitutes and 2 * self.durations.takeover_seconds > self.durations.settle_seconds:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from protocol.errors import Party, VerificationError
 from protocol.messages.learning import MICRO, LearningTerms, ModelSpec
-from protocol.messages.round import RoundPlan
+from protocol.messages.round import PlanHead
 from protocol.messages.task import ControlTerms, TaskSpec
 from protocol.model.arithmetic import total
 from protocol.model.dataset import Array
@@ -50,7 +50,7 @@ def with_steps(learning: LearningTerms, local_steps: int) -> LearningTerms:
     return replace(learning, mechanism=replace(learning.mechanism, local_steps=local_steps))
 
 
-def check_steps(plan: RoundPlan, spec: TaskSpec, before: TrainedModel) -> None:
+def check_steps(plan: PlanHead, spec: TaskSpec, before: TrainedModel) -> None:
     """Raises VerificationError where a plan has other local steps than follow from the model that it goes on from."""
     planned, due = (learning.mechanism.local_steps for learning in (plan.learning, learning_of(spec, before)))
     if planned != due:

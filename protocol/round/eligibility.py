@@ -10,23 +10,19 @@ from __future__ import annotations
 from protocol.errors import Party, VerificationError
 from protocol.identifiers import Address, Digest, to_hex
 from protocol.incentives.reputation import eligible
-from protocol.messages.rosters import chosen_by
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation
 from protocol.messages.task import TaskSpec
 from protocol.round.draw import drawn
 from protocol.round.restless import is_told, restless
-from protocol.round.windows import window_of
-from protocol.task.documents import Absent, Lack
+from protocol.task.documents import Absent, Lack, UnderivableError, there
 from protocol.task.past import allocation_before, settled_at_opening
 from protocol.task.state import TaskState
 
 
 def rostered(state: TaskState, spec: TaskSpec, number: int) -> frozenset[Address]:
     """Whom the rosters allow in round ``number``, of those who enrolled before it and did not leave before it."""
-    rosters = state.rosters.get(window_of(number, spec.cohort.roster_rounds), {}).values()
-    clients, enrolled = tuple(state.enrolled), state.enrolled_before(number)
-    refused = {client for roster in rosters for client in chosen_by(clients, roster.refused)}
+    enrolled, refused = state.enrolled_before(number), state.refused(number)
     return frozenset(
         client
         for client in state.named(number)
@@ -61,10 +57,22 @@ def candidates(state: TaskState, spec: TaskSpec, number: int, before: Allocation
     return steady if len(steady) >= spec.cohort.min_clients else everybody
 
 
-def check_rostered(state: TaskState, spec: TaskSpec, plan: RoundPlan) -> None:
-    """What a phone can say of everybody in the plan of a round that was opened. Raises VerificationError.
+def check_derived(state: TaskState, spec: TaskSpec, plan: RoundPlan) -> None:
+    """The cohort of a round that was opened is the one that follows from the state. Raises VerificationError, and
+    UnderivableError where a document is missing from which it follows."""
+    if plan.round > len(state.rounds):
+        raise UnderivableError(f"round {plan.round} is not opened on this chain")
+    if spec.cohort.draws:
+        there(_before_opening(state, plan.round))
+        if not is_told(state, spec.cohort, plan.round):
+            raise UnderivableError("a record or plan is missing from which it follows who is left out")
+    check_rostered(state, spec, plan)
 
-    Where cohorts are drawn it derives the draw, once it has read what that follows from: nobody is planned by choice.
+
+def check_rostered(state: TaskState, spec: TaskSpec, plan: RoundPlan) -> None:
+    """What can be said of everybody in the plan of a round that was opened. Raises VerificationError.
+
+    Where cohorts are drawn the draw is derived, once what it follows from is read: nobody is planned by choice.
     """
     allowed, planned = rostered(state, spec, plan.round), {entry.client for entry in plan.weights}
     for client in sorted(planned - allowed):

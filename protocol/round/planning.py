@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 from protocol.canonical import encode
 from protocol.cohort import sum_of
 from protocol.domain import Domain
-from protocol.errors import MalformedError, Party, VerificationError
+from protocol.errors import EncryptionError, MalformedError, Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, Label, sha256
 from protocol.incentives.reputation import eligible, weight_of
 from protocol.messages.chain import TaskTerms
 from protocol.messages.learning import LearningTerms
-from protocol.messages.round import ClientWeight, RoundPlan
+from protocol.messages.round import ClientWeight, PlanHead, RoundPlan
 from protocol.messages.task import TaskSpec
 from protocol.sparse.index_set import IndexSet, select, sent_count
 from protocol.text import in_words
@@ -52,6 +53,7 @@ def terms_of(spec: TaskSpec) -> TaskTerms:
         max_cohort=spec.cohort.max_cohort,
         roster_rounds=spec.cohort.roster_rounds,
         roster_seconds=spec.durations.roster_seconds,
+        voucher_key=spec.vouchers.key,
     )
 
 
@@ -116,9 +118,8 @@ def plan_round(
     )
 
 
-def check_plan(plan: RoundPlan, spec: TaskSpec, domain: Domain, task: int, round_number: int) -> None:
-    """What a client or authority can hold against a plan without the task's history. Raises VerificationError."""
-    clients = [entry.client for entry in plan.weights]
+def check_head(plan: PlanHead, spec: TaskSpec, domain: Domain, task: int, round_number: int) -> None:
+    """What a phone can hold against a plan without its clients and the task's history. Raises VerificationError."""
     expected = {
         "chain_id": domain.chain_id,
         "ledger": domain.ledger,
@@ -139,10 +140,18 @@ def check_plan(plan: RoundPlan, spec: TaskSpec, domain: Domain, task: int, round
     for name, value in expected.items():
         if getattr(plan, name) != value:
             raise VerificationError(f"the plan's {in_words(name)} is not the task's", fault=Party.EDGE_SERVER)
-    if clients != sorted(set(clients)):
+    cohort = plan.cohort
+    if not plan.min_clients <= cohort.count <= spec.cohort.max_cohort:
+        raise VerificationError(f"a cohort of {cohort.count} is not allowed", fault=Party.EDGE_SERVER)
+    if cohort.largest > spec.reputation.maximum:
+        raise EncryptionError(f"a weight of {cohort.largest} is not allowed", code="E_WEIGHT", fault=Party.EDGE_SERVER)
+
+
+def check_plan(plan: RoundPlan, spec: TaskSpec, domain: Domain, task: int, round_number: int) -> None:
+    """As :func:`check_head`, of a plan with its clients. Raises VerificationError."""
+    check_head(plan, spec, domain, task, round_number)
+    if any(later.client <= earlier.client for earlier, later in pairwise(plan.weights)):
         raise MalformedError("the plan's clients are not strictly ascending", fault=Party.EDGE_SERVER)
-    if not plan.min_clients <= len(clients) <= spec.cohort.max_cohort:
-        raise VerificationError(f"a cohort of {len(clients)} is not allowed", fault=Party.EDGE_SERVER)
     if plan.cohort != sum_of(plan.weights):
         raise VerificationError("the plan's cohort does not add up to its root and totals", fault=Party.EDGE_SERVER)
 

@@ -18,18 +18,19 @@ from protocol.task.state import TaskState
 
 def restless(state: TaskState, terms: CohortTerms, number: int) -> frozenset[Address]:
     """As round ``number`` has it, from public records of the last rounds; one that is withheld says nothing."""
-    changes = _changes(state, _counted(state, terms, number))
+    changes = _changes(state, counted(state, terms, number))
     return frozenset(client for client, rounds in changes.items() if _too_many(rounds, terms, number))
 
 
 def is_told(state: TaskState, terms: CohortTerms, number: int) -> bool:
     """Nothing is missing of what :func:`restless` asks for."""
-    rounds = (facts for facts in _counted(state, terms, number) if isinstance(facts.ended, Settled))
+    rounds = (facts for facts in counted(state, terms, number) if isinstance(facts.ended, Settled))
     documents = ((state.plan(facts.number), state.record(facts.number)) for facts in rounds)
     return not any(isinstance(document, Absent) for pair in documents for document in pair)
 
 
-def _counted(state: TaskState, terms: CohortTerms, number: int) -> tuple[RoundFacts, ...]:
+def counted(state: TaskState, terms: CohortTerms, number: int) -> tuple[RoundFacts, ...]:
+    """The rounds that say who is restless in round ``number``."""
     return state.rounds[max(0, number - 2 * terms.flap_rounds - 1) : number - 1]
 
 

@@ -11,13 +11,13 @@ import numpy.typing as npt
 from protocol.encryption.committee import Subset, subsets
 from protocol.encryption.port import Aggregator, DecryptedSum, Encoding, Entry, Suite
 from protocol.encryption.suite import suite
-from protocol.identifiers import Label
-from protocol.messages.round import RoundPlan
+from protocol.identifiers import Address, Label
+from protocol.messages.round import PlanHead, RoundPlan
 from protocol.messages.task import Committee, TaskSpec
 from protocol.model.specification import dimension_of
 
 
-def encoding_of(agreed: TaskSpec | RoundPlan) -> Encoding:
+def encoding_of(agreed: TaskSpec | PlanHead) -> Encoding:
     """Raises EncryptionError ``E_PARAMS`` for a suite or an encoding that there is not."""
     return suite(agreed.suite).encoding_for(agreed.learning.quantiser.bits, agreed.learning.encoding.packing)
 
@@ -35,7 +35,7 @@ class RoundScheme:
     Raises of the steps: see :class:`~protocol.encryption.port.Suite`.
     """
 
-    plan: RoundPlan
+    plan: PlanHead
     label: Label
     suite: Suite
     encoding: Encoding
@@ -43,10 +43,16 @@ class RoundScheme:
     t: int
 
     @classmethod
-    def of(cls, plan: RoundPlan, committee: Committee) -> RoundScheme:
+    def of(cls, plan: PlanHead, committee: Committee) -> RoundScheme:
         """Raises like :func:`encoding_of`."""
         m, t = len(committee.members), committee.threshold
         return cls(plan, plan.label(), suite(plan.suite), encoding_of(plan), m, t)
+
+    @property
+    def weights(self) -> dict[Address, int]:
+        """By client; of a plan with its clients, which phones do not read."""
+        assert isinstance(self.plan, RoundPlan)
+        return {entry.client: entry.weight for entry in self.plan.weights}
 
     @property
     def body_bytes(self) -> int:

@@ -82,8 +82,11 @@ def corrected_norms(diagonal: Sequence[int], counts: Sequence[int], noise: int, 
 def too_long_histories(
     diagonal: Sequence[int], counts: Sequence[int], noise: int, clip: int, slack_ppm: int
 ) -> list[bool]:
-    """Whose mean update is longer than a clipped one: G_ii - 4 c_i E > 4 c_i^2 C^2 (1 + slack)."""
+    """Whose mean update is longer than a clipped one: G_ii - (4 + 3/2) c_i E > 4 c_i^2 C^2 (1 + slack).
+
+    A sketch says 4 c_i E with a standard deviation of a sixteenth: six of them are nobody's fault.
+    """
     return [
-        PPM * (own - 4 * count * noise) > 4 * (count * clip) ** 2 * (PPM + slack_ppm)
+        PPM * (2 * own - 11 * count * noise) > 8 * (count * clip) ** 2 * (PPM + slack_ppm)
         for own, count in zip(diagonal, counts, strict=True)
     ]

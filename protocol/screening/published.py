@@ -21,7 +21,9 @@ def published_krum_scores(updates: Reals, byzantine: int) -> Reals:
     n = len(updates)
     if byzantine < 0 or 2 * byzantine + 2 >= n:
         raise HearthError(f"Krum takes more than {2 * byzantine + 2} updates, not {n}", code="E_PARAMS")
-    distances = ((updates[:, None, :] - updates[None, :, :]) ** 2).sum(axis=2)
+    products = updates @ updates.T  # not differences: those would be n^2 d numbers at once
+    squares = products.diagonal()
+    distances = squares[:, None] + squares[None, :] - 2 * products
     others = distances[~np.eye(n, dtype=bool)].reshape(n, n - 1)
     scores: Reals = np.sort(others, axis=1)[:, : n - byzantine - 2].sum(axis=1)
     return scores

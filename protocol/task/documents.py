@@ -8,6 +8,7 @@ from enum import Enum, StrEnum
 from typing import Any, Final, TypeVar
 
 from protocol.canonical import decode
+from protocol.cohort import sum_of
 from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import Address, Digest, Label
 from protocol.messages.keys import MAX_REQUEST_BYTES, KeyRequest
@@ -110,7 +111,6 @@ MAX_BYTES: Final[Mapping[Kind, int]] = {
     Kind.BATCH: MAX_BATCH_BYTES,
     Kind.REQUEST: MAX_REQUEST_BYTES,
     Kind.RECORD: MAX_RECORD_BYTES,
-    Kind.ALLOCATION: MAX_RECORD_BYTES,
 }
 
 
@@ -136,6 +136,8 @@ def _plan(wanted: Wanted, found: bytes) -> RoundPlan:
     plan = decode(RoundPlan, found, wanted.max_bytes)
     if plan.label() != wanted.label:
         raise VerificationError("the plan is not the one whose label is on chain", fault=Party.EDGE_SERVER)
+    if plan.cohort != sum_of(plan.weights):
+        raise VerificationError("the plan's clients are not those of its cohort", fault=Party.EDGE_SERVER)
     return plan
 
 

@@ -19,7 +19,7 @@ def is_over(state: TaskState, now: int) -> bool:
     posted = state.posted
     if posted is None:
         return False
-    too_few = now > state.enrol_until and len(state.enrolled) < posted.terms.min_clients
+    too_few = now > state.enrol_until and state.lacks_clients
     return len(state.rounds) == state.total_rounds or state.stopped or now > posted.task_until or too_few
 
 

@@ -11,6 +11,7 @@ from protocol.encryption.suite import FE64
 from protocol.identifiers import Address, Range
 from protocol.messages.learning import MICRO, LearningTerms, ModelSpec, ShortText
 from protocol.messages.task import (
+    MAX_COHORT,
     CohortTerms,
     ControlTerms,
     DepositTerms,
@@ -20,6 +21,7 @@ from protocol.messages.task import (
     RewardTerms,
     ScheduleTerms,
 )
+from protocol.messages.vouchers import VoucherTerms
 from protocol.privacy.spending import CLASSICAL
 
 Text = Annotated[str, Range(1, 4096)]
@@ -75,6 +77,7 @@ class Tables:
     committee: CommitteeTable
     deposits: DepositTerms
     control: ControlTerms
+    vouchers: VoucherTerms
 
 
 DENSITY: Final = Decimal("0.25")
@@ -84,13 +87,15 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "cohort": {"max_share": Decimal("0.2")},
     "deposits": {},
     "control": {},
+    "vouchers": {},
 }
 
 
 def defaults_of(tables: Mapping[str, Any]) -> Mapping[str, Any]:
     """What lies under a file's ``tables``: DEFAULTS, and what follows from other entries of the file."""
     cohort = tables.get("cohort")
-    most = {"max_cohort": cohort["max_clients"]} if isinstance(cohort, dict) and "max_clients" in cohort else {}
+    clients = cohort.get("max_clients") if isinstance(cohort, dict) else None
+    most = {} if clients is None else {"max_cohort": min(clients, MAX_COHORT) if type(clients) is int else clients}
     learning = DEFAULTS["learning"] | {"sparsity": _sparsity(tables)}
     return {**DEFAULTS, "learning": learning, "cohort": {**DEFAULTS["cohort"], **most}}
 

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import groupby
+from typing import Any, Final
 
 from protocol.identifiers import Address
 from protocol.messages.chain import (
@@ -65,9 +67,46 @@ def apply(state: TaskState, entry: Entry) -> TaskState:
     return _by_event(state, entry) or replace(state, misfits=(*state.misfits, entry))
 
 
-def fold(task: int, entries: Iterable[Entry], documents: Documents | None = None) -> TaskState:
-    """``documents``: of an earlier state. A digest names the same document on every branch of the chain."""
-    return reduce(apply, entries, TaskState(task, documents=documents or {}))
+def apply_all(state: TaskState, entries: Iterable[Entry]) -> TaskState:
+    """The state that :func:`apply` comes to, one entry after the other. What many do in a row, such as enrolling, is
+    added together: what is known already is copied once for all of them, not for each."""
+    for kind, grouped in groupby(entries, type):
+        run, add = tuple(grouped), _TOGETHER.get(kind)
+        state = reduce(apply, run, state) if add is None or state.posted is None else add(state, run)
+    return state
+
+
+def fold(
+    task: int, entries: Iterable[Entry], documents: Documents | None = None, only: Address | None = None
+) -> TaskState:
+    """``documents``: of an earlier state. A digest names the same document on every branch of the chain. ``only``: the
+    client that the entries are of, where they are not of everybody."""
+    return apply_all(TaskState(task, only, documents=documents or {}), entries)
+
+
+def _enrol(state: TaskState, run: Sequence[Any]) -> TaskState:
+    own = {event.client: event for event in run if event.task == state.task}
+    return replace(state, enrolled={**state.enrolled, **own})
+
+
+def _leave(state: TaskState, run: Sequence[Any]) -> TaskState:
+    own = {event.client: len(state.rounds) for event in run if event.task == state.task}
+    return replace(state, left={**state.left, **own})
+
+
+def _claim(state: TaskState, run: Sequence[Any]) -> TaskState:
+    own = {event.client: event for event in run if event.task == state.task}
+    return replace(state, claims={**state.claims, **own})
+
+
+def _time(state: TaskState, run: Sequence[Any]) -> TaskState:
+    return replace(state, times={**state.times, **{mined.block: mined.time for mined in run}})
+
+
+# of a posted task
+_TOGETHER: Final[Mapping[type, Callable[[TaskState, Sequence[Any]], TaskState]]] = {
+    Enrolled: _enrol, Left: _leave, Claimed: _claim, BlockMined: _time,
+}  # fmt: skip
 
 
 def _deliver(state: TaskState, delivered: Delivered) -> TaskState:

@@ -13,11 +13,12 @@ from typing import Final
 
 from protocol.encryption import suite as suites
 from protocol.encryption.committee import subsets
-from protocol.errors import EncryptionError, SpecError
+from protocol.encryption.port import Encoding
+from protocol.errors import EncryptionError, SpecError, VerificationError
 from protocol.identifiers import Address, to_hex
 from protocol.messages.chain import LedgerRules
 from protocol.messages.learning import MICRO
-from protocol.messages.task import TaskSpec
+from protocol.messages.task import MAX_COHORT, TaskSpec
 from protocol.model.specification import validate
 from protocol.model.trained import check_server
 from protocol.privacy.spending import planned, spent
@@ -25,9 +26,11 @@ from protocol.round.scheme import encoding_of
 from protocol.strict_toml import nearest
 from protocol.task.private_terms import check_private_terms, private_doubts
 from protocol.text import refused_in
+from protocol.vouchers.permutation import check_key
 
 MAX_MONEY: Final = 2**128  # what the ledger counts with
 MAX_SECONDS: Final = 3650 * 24 * 3600  # of any of its durations
+_MOST_OF_FE64: Final = 1_000  # clients of a round: with each that may drop out its proof loses bits (encryption.md 4.4)
 _MAY_BE_ZERO: Final = ("durations.dispute_seconds", "durations.takeover_seconds")
 
 
@@ -35,7 +38,7 @@ def check_runnable(spec: TaskSpec) -> None:
     """Raises SpecError for the first line with which no round could ever be published, or no ledger takes the task."""
     for check in (
         _check_names, _check_parties, _check_encryption, _check_learning, check_private_terms, _check_cohort,
-        _check_money, _check_durations,
+        _check_money, _check_durations, _check_vouchers,
     ):  # fmt: skip
         check(spec)
 
@@ -135,20 +138,31 @@ def _check_encryption(spec: TaskSpec) -> None:
         why = f"{error.args[0]}; choose fewer bits, or another learning.encoding.packing"
         raise SpecError("learning.quantiser.bits", why) from error
 
+    room = room_in_a_round(spec.suite, encoding, spec.reputation.maximum)
+    if most <= room:
+        return
+    other = f", or task.suite: {suites.PAD} is proved for every number" if spec.suite == suites.FE64 else ""
+    why = f"the sum of {most} updates with reputations of {spec.reputation.maximum} can overflow"
+    if room == _MOST_OF_FE64 and spec.suite == suites.FE64:
+        why = f"what is proved of {spec.suite} does not carry {most} clients of which some drop out"
+    raise SpecError(
+        "cohort.max_cohort",
+        f"{why}: with {bits} bits and packing {packing} there is room for {room}; change one of these{other}",
+    )
+
+
+def room_in_a_round(suite: str, encoding: Encoding, reputation: int) -> int:
+    """How many clients of this ``reputation`` a round can have, by the budget of the suite and by what is proved."""
+
     def overflows(clients: int) -> bool:
         try:
-            encoding.check_budget([spec.reputation.maximum] * clients)
+            encoding.check_budget([reputation] * clients)
         except EncryptionError:
             return True
         return False
 
-    if overflows(most):
-        fitting = bisect_right(range(1, most + 1), False, key=overflows)
-        raise SpecError(
-            "cohort.max_cohort",
-            f"the sum of {most} updates with reputations of {spec.reputation.maximum} can overflow: with {bits} bits"
-            f" and packing {packing} there is room for {fitting}; change one of these",
-        )
+    most = _MOST_OF_FE64 if suite == suites.FE64 else MAX_COHORT
+    return most if not overflows(most) else bisect_right(range(1, most + 1), False, key=overflows)
 
 
 def _check_learning(spec: TaskSpec) -> None:
@@ -185,6 +199,15 @@ def _check_money(spec: TaskSpec) -> None:
     deposits = bonds + spec.cohort.max_clients * spec.deposits.client
     if deposits >= MAX_MONEY:
         raise SpecError("deposits", f"{deposits} in all are more than any ledger can hold, 2^128 - 1")
+
+
+def _check_vouchers(spec: TaskSpec) -> None:
+    if not spec.vouchers.needed:
+        return
+    try:
+        check_key(spec.vouchers)
+    except VerificationError as error:
+        raise SpecError("vouchers", str(error.args[0])) from error
 
 
 def _check_durations(spec: TaskSpec) -> None:

@@ -23,29 +23,34 @@ from protocol.messages.chain import (
     TaskPosted,
 )
 from protocol.messages.keys import KeyRequest
-from protocol.messages.rosters import RosterPosted, chosen_by
+from protocol.messages.rosters import RosterPosted, held_by, refused_by
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
-from protocol.messages.settlement import Allocation, RoundRecord, Verdict
+from protocol.messages.settlement import Allocation, RoundRecord, Verdict, max_allocation_bytes
 from protocol.messages.submission import CommitmentBatch, SignedCommitment
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
 from protocol.round.commitments import committed_set
+from protocol.round.windows import window_of
 from protocol.task.documents import MAX_BYTES, Absent, Document, Kind, Lack, Present, Rederived, Wanted
 from protocol.task.round_facts import RoundFacts, Settled
 
 T = TypeVar("T")
-
-
 Documents = Mapping[tuple[Kind, Digest], Document | Absent]
 
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """``rounds``: number r at place r - 1. ``misfits``: events that no honest contract would have sent here."""
+    """``rounds``: number r at place r - 1. ``misfits``: events that no honest contract would have sent here.
+
+    A state of ``only`` one client is made of the events that concern it (``protocol.messages.following``): who else
+    enrolled, left, committed directly or was paid is not in it, and no rosters are. What needs everybody refuses it.
+    """
 
     task: int
+    only: Address | None = None
     posted: TaskPosted | None = None
     enrolled: Mapping[Address, Enrolled] = field(default_factory=dict)
+    counted: int | None = None  # clients that had enrolled, by the ledger's view, where only one is followed
     full: EnrolmentFull | None = None
     left: Mapping[Address, int] = field(default_factory=dict)  # client -> rounds that were opened before it left
     drawn: CohortDrawn | None = None  # for the next round
@@ -102,7 +107,11 @@ class TaskState:
     def allocation(self, number: int) -> Allocation | Absent:
         """Of a round that was published or abandoned; whether its root is the one on chain is checked elsewhere."""
         record, (_, keeper) = self.record(number), self._end(number)
-        found: Allocation | Absent = record if isinstance(record, Absent) else self._named(record, keeper)
+        found: Allocation | Absent = (
+            record
+            if isinstance(record, Absent)
+            else self._known(Kind.ALLOCATION, Allocation, record.allocation, keeper)
+        )
         return self._derived(number).allocation or found if isinstance(found, Absent) else found
 
     def aggregate(self, number: int) -> Present | Absent:
@@ -122,6 +131,7 @@ class TaskState:
 
         A batch that nobody can read matters only if it may hold a commitment that did not come directly as well.
         """
+        self._require_everybody()
         plan, batch, directs = self.plan(number), self.batch(number), self.rounds[number - 1].direct_commitments()
         if isinstance(plan, Absent):
             return plan
@@ -154,7 +164,8 @@ class TaskState:
         if ended is not None:
             yield _wanted(Kind.RECORD, ended.record, keeper)
         if isinstance(record, RoundRecord):
-            yield _wanted(Kind.ALLOCATION, record.allocation, keeper)
+            most = max_allocation_bytes(self.posted.terms.max_clients) if self.posted else 0
+            yield Wanted(Kind.ALLOCATION, record.allocation, most, keeper)
         plan = self.plan(facts.number)
         if isinstance(spec, Absent) or isinstance(plan, Absent):
             return
@@ -170,9 +181,6 @@ class TaskState:
         facts = self.rounds[number - 1]
         ended = facts.ended if isinstance(facts.ended, Settled) else None
         return ended, facts.ended_by or facts.server
-
-    def _named(self, record: RoundRecord, keeper: Address) -> Allocation | Absent:
-        return self._known(Kind.ALLOCATION, Allocation, record.allocation, keeper)
 
     def _derived(self, number: int) -> Rederived:
         return self.rederived.get(number, Rederived(number))
@@ -211,29 +219,57 @@ class TaskState:
         return client if enrolled is None else enrolled.signer
 
     def named(self, number: int) -> tuple[Address, ...]:
-        """Whose keys a threshold of authorities hold for round ``number``, ascending, those who left included.
+        """Whose keys a threshold of authorities hold for round ``number``, in order of enrolment, with those who left.
 
         Rosters are closed before a round is opened: so whoever comes or goes at that moment changes nothing here.
         """
-        if self.posted is None:
-            return ()
-        terms, clients = self.posted.terms, tuple(self.enrolled)
-        rosters = self.rosters.get((number - 1) // terms.roster_rounds, {}).values()
-        held = Counter(client for roster in rosters for client in chosen_by(clients, roster.held))
-        return tuple(sorted(client for client, authorities in held.items() if authorities >= terms.threshold))
+        enrolled, held = self._in_order(), Counter[Address]()
+        for roster in self._rosters(number):
+            held.update(held_by(roster, enrolled))
+        least = self.posted.terms.threshold if self.posted else 0
+        return tuple(event.client for event in enrolled if held[event.client] >= least)
+
+    def refused(self, number: int) -> frozenset[Address]:
+        """Whose envelope some authority refuses in its roster for round ``number``."""
+        enrolled = self._in_order()
+        return frozenset[Address]().union(*(refused_by(roster, enrolled) for roster in self._rosters(number)))
 
     def enrolled_before(self, number: int) -> dict[Address, Enrolled]:
-        """Who enrolled before round ``number`` was opened, by client, ascending; those who left included.
+        """Who enrolled before round ``number`` was opened, by client, in that order; those who left included.
 
         For a round that is not opened yet everybody.
         """
+        self._require_everybody()
         facts = self.round(number)
         place = None if facts is None else (facts.opened.block, facts.opened.log_index)
         return {
             client: event
-            for client, event in sorted(self.enrolled.items())
+            for client, event in self.enrolled.items()
             if place is None or (event.block, event.log_index) < place
         }
+
+    @property
+    def lacks_clients(self) -> bool:
+        """Fewer have enrolled than a round needs, as far as is known."""
+        if self.posted is None:
+            return False
+        least = self.posted.terms.min_clients
+        if self.only is None:
+            return len(self.enrolled) < least
+        return self.counted is not None and self.counted < least and not self.rounds
+
+    def _rosters(self, number: int) -> tuple[RosterPosted, ...]:
+        """For the window of round ``number``."""
+        window = window_of(number, self.posted.terms.roster_rounds) if self.posted else 0
+        return tuple(self.rosters.get(window, {}).values())
+
+    def _in_order(self) -> tuple[Enrolled, ...]:
+        """Of their enrolment, which is what rosters count by."""
+        self._require_everybody()
+        return tuple(self.enrolled.values())
+
+    def _require_everybody(self) -> None:
+        assert self.only is None, "a state of one client does not know the others"
 
     @property
     def current(self) -> RoundFacts | None:

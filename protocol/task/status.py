@@ -103,7 +103,8 @@ class TaskStatus:
 
 
 def status_of(state: TaskState, now: int) -> TaskStatus:
-    """At ``now``, in seconds. Never raises."""
+    """At ``now``, in seconds. Never raises for a state of everybody."""
+    assert state.only is None, "a state of one client does not know the others"
     posted, spec = state.posted, state.spec
     if posted is None:
         return TaskStatus(state.task, "unknown", now=now)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from eth_hash.auto import keccak
-
 from protocol.domain import uint256
 from protocol.identifiers import Digest
+from protocol.keccak import keccak
 
 
 def next_word(word: Digest, instant: int, said: Digest) -> Digest:

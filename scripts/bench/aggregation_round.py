@@ -36,10 +36,10 @@ def aggregation_round(store: ContentStore, clients: int, dimension: int, suite: 
     """``store`` gets all ciphertexts. Nobody has signed anything: signatures are not the executor's to check."""
     scheme = RoundScheme.of(_plan(clients, dimension, suite), _COMMITTEE)
     made = AggregationRound(scheme, {})
-    for number, entry in enumerate(scheme.plan.weights):
+    for number, client in enumerate(scheme.weights):
         digest = store.put(made.body(number), scheme.block_bytes).digest
-        commitment = Commitment(1, 1, entry.client, scheme.label, number.to_bytes(16, "big"), digest)
-        made.committed[entry.client] = SignedCommitment(commitment, bytes(65))
+        commitment = Commitment(1, 1, client, scheme.label, number.to_bytes(16, "big"), digest)
+        made.committed[client] = SignedCommitment(commitment, bytes(65))
     return made
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from protocol.messages.chain import LedgerRules
 
-TASK_PLACES: Final = 10_000  # of one task, by the contract
+TASK_PLACES: Final = 10_000  # of one round, by the contract
 SECONDS_PER_DAY: Final = 24 * 3600
 
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from backend.vouchers.key_file import new_key
 from scripts.bench.gas_bank import Bank
 from scripts.bench.gas_scene import GasTask
+from scripts.bench.modexp import VOUCHER, berlin_price, osaka_price
 from scripts.chain.testnet import start_chain
 from scripts.checks.node_tools import ToolMissingError
 from scripts.demonstration.processes import Stage
@@ -94,6 +96,16 @@ SCENARIOS: Final[dict[str, tuple[int, int, tuple[Step, ...]]]] = {
             lambda task: task.round(2),
         ),
     ),
+    "vouchers": (
+        4,
+        1,
+        (
+            GasTask.post,
+            lambda task: task.enrol(task.clients[:1]),
+            lambda task: task.enrol(task.clients[1:2]),
+            lambda task: task.enrol(task.clients[2:]),
+        ),
+    ),
     "expired": (
         4,
         2,
@@ -139,6 +151,7 @@ def run(sizes: Sequence[int], rpc_url: str, faucet: Signer, say: Callable[[str],
     try:
         result: dict[str, Any] = {"evm": bank.client_version(), "rounds": ROUNDS, "deployment": bank.deployment_gas}
         spent = measure_scenarios(bank)
+        result |= {"voucher": voucher_of(spent, bank)}
         result |= {"functions": by_function(spent), "drawn_round": drawn_round(spent), "claims": measure_claims(bank)}
         result |= {"round": {}, "per_update": {}, "per_update_all_in": {}}
         for clients in sizes:
@@ -155,7 +168,7 @@ def measure_scenarios(bank: Bank) -> dict[str, list[tuple[str, int]]]:
     spent = {}
     for name, (clients, rounds, steps) in SCENARIOS.items():
         deposit, cohort = DEPOSIT_WEI if name == "bonded" else 0, 4 if name == "drawn" else None
-        task = GasTask(bank, name, clients, rounds, deposit, cohort)
+        task = GasTask(bank, name, clients, rounds, deposit, cohort, new_key() if name == "vouchers" else None)
         bank.taken()
         for step in steps:
             step(task)
@@ -166,6 +179,14 @@ def measure_scenarios(bank: Bank) -> dict[str, list[tuple[str, int]]]:
 def drawn_round(spent: dict[str, list[tuple[str, int]]]) -> dict[str, int]:
     """All transactions of a round whose cohort is drawn from a crowd."""
     return dict(spent["drawn"][-5:])
+
+
+def voucher_of(spent: dict[str, list[tuple[str, int]]], bank: Bank) -> dict[str, int]:
+    """What a voucher adds to an enrolment that is sent alone: as measured, and at Osaka's price of the precompile."""
+    (_, with_one), (_, without) = spent["vouchers"][2], spent["published"][3]
+    measured = with_one - without
+    charged = osaka_price(*VOUCHER) if bank.charges_modexp(osaka_price(*VOUCHER)) else berlin_price(*VOUCHER)
+    return {"measured": measured, "osaka": measured - charged + osaka_price(*VOUCHER)}
 
 
 def by_function(spent: dict[str, list[tuple[str, int]]]) -> dict[str, dict[str, int]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 
 from protocol.domain import Domain
-from protocol.identifiers import Address
+from protocol.identifiers import Address, to_hex
 from scripts.chain.testnet import chain_id_of
 from storage.ledger.ethereum import abi
 from storage.ledger.ethereum.ledger import EthereumLedger, deploy
-from storage.ledger.ethereum.rpc import JsonRpcProvider
+from storage.ledger.ethereum.rpc import JsonRpcProvider, RpcRefusedError
 from storage.ledger.interface import PreparedTransaction, TransactionReceipt
 from storage.ledger.signer import Signer
 
@@ -70,6 +70,21 @@ class Bank:
         version = str(node.make_request("web3_clientVersion", [])["result"])
         node.close()
         return version
+
+    def charges_modexp(self, price: int) -> bool:
+        """Whether raising to 65537 modulo 2048 bits takes so much gas here: with one unit less it fails."""
+        numbers = b"\xff" * 256 + bytes.fromhex("010001") + b"\xff" * 256
+        data = b"".join(size.to_bytes(32, "big") for size in (256, 3, 256)) + numbers
+        before = 21_000 + sum(16 if byte else 4 for byte in data)
+        node = JsonRpcProvider(self.rpc_url)
+        asked = {"to": to_hex(bytes(19) + b"\x05"), "data": to_hex(data), "gas": hex(before + price - 1)}
+        try:
+            node.make_request("eth_call", [asked, "latest"])
+        except RpcRefusedError:
+            return True
+        finally:
+            node.close()
+        return False
 
     def taken(self) -> list[tuple[str, int]]:
         """What was measured since the last call."""

@@ -42,6 +42,7 @@ TARGETS: Final = (
     Target("direct commitment", 91_000, lambda result: max(result["functions"]["commitDirect"].values())),
     Target("claim, existing account", 86_000, lambda result: result["claims"]["existing_account"]),
     Target("claim, empty account", 111_000, lambda result: result["claims"]["empty_account"]),
+    Target("voucher, beyond the enrolment, Osaka", 60_000, lambda result: result["voucher"]["osaka"]),
     Target("claim, each of 100 in one", 55_000, lambda result: result["claims"]["batched_existing_each"]),
 )
 
@@ -101,7 +102,7 @@ def print_result(result: dict[str, Any], console: Console) -> None:
 def _figures(result: dict[str, Any]) -> dict[str, float]:
     """Every figure that may not rise, by name."""
     figures: dict[str, float] = {"deployment": result["deployment"]}
-    for group in ("claims", "round", "drawn_round", "per_update", "per_update_all_in"):
+    for group in ("claims", "voucher", "round", "drawn_round", "per_update", "per_update_all_in"):
         figures |= {f"{group} {name}": gas for name, gas in result[group].items()}
     for name, uses in result["functions"].items():
         figures |= {f"{name} {kind}": gas for kind, gas in uses.items()}

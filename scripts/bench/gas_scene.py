@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from client_agent.randomness import SystemRandomness
 from protocol.cohort import place_of, sum_of
 from protocol.identifiers import Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_batch, claim_proof
+from protocol.keccak import keccak
 from protocol.messages.chain import Publication, TaskTerms
-from protocol.messages.rosters import bits_of
+from protocol.messages.rosters import runs_of
 from protocol.messages.round import ClientWeight, RoundStatement, SignedRoundStatement
 from protocol.messages.settlement import Allocation, Entitlement
 from protocol.messages.submission import (
@@ -20,7 +22,10 @@ from protocol.messages.submission import (
     SignedEnrolment,
     SignedLeave,
 )
+from protocol.messages.vouchers import MODULUS_BYTES
 from protocol.round.commitments import batch_leaf_of, batch_of, batch_root
+from protocol.vouchers.blinding import Statement
+from protocol.vouchers.signing import VoucherKey
 from scripts.bench.gas_bank import Bank, key_of
 from storage.ledger.ethereum.ledger import EthereumLedger
 from storage.ledger.proofs import two_statements
@@ -38,13 +43,20 @@ class GasTask:
     """One task in native coin. Every method sends what its name says; digests are random bytes.
 
     ``deposit``: bond of every authority, and stake of every client. ``cohort``: so many of the clients are drawn for a
-    round; all of them without.
+    round; all of them without. ``key``: signs the vouchers that they need.
     """
 
     def __init__(
-        self, bank: Bank, name: str, clients: int, rounds: int, deposit: int = 0, cohort: int | None = None
+        self,
+        bank: Bank,
+        name: str,
+        clients: int,
+        rounds: int,
+        deposit: int = 0,
+        cohort: int | None = None,
+        key: VoucherKey | None = None,
     ) -> None:
-        self.bank, self.edge, self.rounds, self.deposit = bank, bank.edge, rounds, deposit
+        self.bank, self.edge, self.rounds, self.deposit, self._key = bank, bank.edge, rounds, deposit, key
         self.clients = sorted(
             (Signer(key_of(f"{name} client {n}")) for n in range(clients)), key=lambda one: one.address
         )
@@ -86,7 +98,11 @@ class GasTask:
             max_cohort=len(self.planned),
             roster_rounds=ROSTER_ROUNDS,
             roster_seconds=600,
+            voucher_key=keccak(self._modulus()) if self._key else bytes(32),
         )
+
+    def _modulus(self) -> bytes:
+        return b"" if self._key is None else self._key.modulus.to_bytes(MODULUS_BYTES)
 
     def post(self) -> None:
         fees = EDGE_FEE_WEI + len(AUTHORITIES) * AUTHORITY_FEE_WEI
@@ -99,12 +115,18 @@ class GasTask:
             chosen = waiting[start : start + ENROLMENTS_PER_TRANSACTION]
             stakes = self.deposit * len(chosen)
             until = self.edge.task(self.number).claim_until
-            self.edge.enrol([self._enrolment(client, until) for client in chosen], stakes)
+            self.edge.enrol([self._enrolment(client, until) for client in chosen], stakes, self._modulus())
 
     def _enrolment(self, client: Signer, until: int) -> SignedEnrolment:
         own, envelope = client.address, _digest(f"envelope {client.address.hex()}")
         message = Enrolment(self.number, self.terms().spec, own, own, envelope, self.deposit, until, until)
-        return SignedEnrolment(message, client.sign(self.edge.domain, message))
+        return SignedEnrolment(message, client.sign(self.edge.domain, message), self._voucher(client))
+
+    def _voucher(self, client: Signer) -> bytes:
+        if self._key is None:
+            return b""
+        said = Statement(self.edge.domain, self._modulus(), self.number, client.address)
+        return self._key.sign(said.hash.to_bytes(MODULUS_BYTES), SystemRandomness())
 
     def place_bond(self) -> None:
         """Of the acting server: all that a task needs whose authorities have none."""
@@ -170,9 +192,9 @@ class GasTask:
     def post_rosters(self, window: int = 0) -> None:
         """Every authority holds everybody's keys; nobody says it twice."""
         everybody = {client.address for client in self.clients}
-        held = bits_of(sorted(everybody), everybody)
+        held = runs_of(sorted(everybody), everybody)
         for authority in self.bank.authorities if window not in self._rostered else ():
-            authority.post_roster(self.number, window, held, bytes(len(held)))
+            authority.post_roster(self.number, window, held, b"")
         self._rostered.add(window)
 
     def _label(self, number: int) -> Digest:

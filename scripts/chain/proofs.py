@@ -7,8 +7,9 @@ from typing import Any
 
 import rlp
 from eth.rlp.accounts import Account
-from eth_hash.auto import keccak
 from trie.hexary import HexaryTrie
+
+from protocol.keccak import keccak
 
 
 def proof_of(database: Any, state_root: bytes, address: bytes, slots: Sequence[bytes]) -> dict[str, Any]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from protocol.domain import parse_domain
-from protocol.messages.chain import RoundPublished
+from protocol.errors import MalformedError
+from protocol.messages.chain import BatchCommitted, Event, KeyRequested, RoundOpened, RoundPublished
 from protocol.strict_json import parse_json
-from protocol.task.ending import task_over
 from scripts.checks.podman import ContainerError, Podman
 from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.interface import LedgerError
@@ -23,9 +26,18 @@ PORTS: Final = (
     "HEARTH_CHAIN_PORT", "HEARTH_STORE_PORT", "HEARTH_EDGE_1_PORT", "HEARTH_EDGE_2_PORT", "HEARTH_HOUSEHOLD_1_PORT",
     "HEARTH_HOUSEHOLD_2_PORT",
 )  # fmt: skip
+EDGES: Final = ("edge-1", "edge-2")
+MOVES: Final = (RoundOpened, BatchCommitted, KeyRequested, RoundPublished)
 TASK: Final = 1
 UP_SECONDS: Final = 600
 PATIENCE_SECONDS: Final = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    service: str
+    container: str
+    process: int
 
 
 class Compose:
@@ -38,8 +50,7 @@ class Compose:
         self._ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
         ports = {name: str(port) for name, port in self._ports.items()}
         self._environment = {**podman.environment, **variables, **ports}
-        named = [word for file in files for word in ("--file", str(folder / file))]
-        self._command = ["docker-compose", "--project-name", project, *named, "--profile", "task"]
+        self._command = self._with_files(files)
         self._reader: EthereumReader | None = None
 
     @staticmethod
@@ -62,36 +73,69 @@ class Compose:
             print(self._run("logs", "--tail", "15", "--no-color", check=False)[-12_000:], flush=True)
         self._run("down", "--volumes", "--timeout", "3", check=False)
 
-    def make_secrets(self) -> None:
-        subprocess.run([str(self._folder / "make_secrets")], env=self._environment, check=True)
+    def make_secrets(self, *of: str) -> None:
+        subprocess.run([str(self._folder / "make_secrets"), *of], env=self._environment, check=True)
 
     def up(self) -> None:
         """Returns when everything is started, so when the task is posted."""
         self._run("up", "--detach", "--pull", "never", "--no-build")
 
-    def await_published(self, count: int) -> None:
-        """Until so many rounds have a model. Raises ContainerError."""
+    def lay_over(self, files: Sequence[str], services: Sequence[str]) -> None:
+        """From now on ``files`` say what everything is; ``services`` are started, or made anew, and awaited."""
+        self._command = self._with_files(files)
+        self._run("up", "--detach", "--wait", "--pull", "never", "--no-build", "--no-deps", *services)
+
+    def await_published(self, round_number: int) -> None:
+        """Until this round, or a later one, has a model. Raises ContainerError."""
+        self.await_true(lambda: self.published() >= round_number, f"round {round_number}")
+
+    def await_moves(self, count: int) -> None:
+        """Until servers have done so much for the task on chain. Raises ContainerError."""
+        self.await_true(lambda: self.moves() >= count, f"move {count}")
+
+    def await_true(self, is_so: Callable[[], bool], what: str) -> None:
+        """Raises ContainerError."""
         until = time.monotonic() + PATIENCE_SECONDS
-        while self._published() < count:
+        while not is_so():
             if time.monotonic() > until:
-                raise ContainerError(f"no {count} rounds within {PATIENCE_SECONDS:.0f} s")
+                raise ContainerError(f"no {what} within {PATIENCE_SECONDS:.0f} s")
             time.sleep(0.3)
 
-    def is_over(self) -> bool:
-        reader = self._chain()
-        return task_over(reader.task(TASK), reader.now())
+    def published(self) -> int:
+        """The number of the last round that has a model."""
+        return max((event.round for event in self._events() if isinstance(event, RoundPublished)), default=0)
 
-    def kill(self, service: str) -> None:
-        self._podman.kill(self._container(service))
+    def moves(self) -> int:
+        """What servers have done on chain for the task's rounds."""
+        return sum(isinstance(event, MOVES) for event in self._events())
+
+    def rounds_left(self) -> int:
+        view = self._chain().task(TASK)
+        return view.rounds - view.last_round
+
+    def kill(self, service: str) -> Killed:
+        container = self._containers(service)[0]
+        return Killed(service, container, self._podman.kill(container))
+
+    def await_well(self, killed: Killed) -> None:
+        self._podman.await_well(killed.container, killed.process)
+
+    def drives_since(self) -> dict[str, float]:
+        """When each process of the edge server last began to drive the task, in seconds since 1970; 0 for never."""
+        return {service: max(map(_second, self._lines(service, "drives the task")), default=0.0) for service in EDGES}
+
+    def summed_by_workers(self) -> list[int]:
+        """Numbers of the rounds whose ciphertexts the cluster's workers have verified and added, all of them."""
+        return sorted(
+            line["round"] for service in EDGES for line in self._lines(service, "added by workers") if not line["left"]
+        )
 
     def await_exit(self, service: str) -> tuple[int, str]:
-        """Its exit code, as ``docker compose wait`` gives it to a shell, and the end of what it said."""
-        command = [*self._command, "wait", service]
-        ran = subprocess.run(
-            command, env=self._environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-            timeout=PATIENCE_SECONDS,
-        )  # fmt: skip
-        return ran.returncode, self._podman.ask("logs", "--tail", "5", self._container(service)).strip()
+        """Its exit code, and the end of what it said. Raises ContainerError."""
+        container = self._containers(service)[0]
+        self.await_true(lambda: not self._podman.inspect(container)["State"]["Running"], f"end of {service}")
+        code = int(self._podman.inspect(container)["State"]["ExitCode"])
+        return code, "\n".join(self._podman.logged(container)[-5:])
 
     def doors(self) -> list[str]:
         """What a container may that none should."""
@@ -111,12 +155,23 @@ class Compose:
             found += [f"{about['Name']} {what}" for what, is_so in wrong.items() if is_so]
         return found
 
-    def _published(self) -> int:
+    def _events(self) -> list[Event]:
+        """None while the chain does not answer."""
         try:
-            events = self._chain().events(TASK)
+            return self._chain().events(TASK)
         except LedgerError:
-            return 0
-        return sum(isinstance(event, RoundPublished) for event in events)
+            return []
+
+    def _lines(self, service: str, event: str) -> Iterator[dict[str, Any]]:
+        """Of its log."""
+        for container in self._containers(service):
+            for line in self._podman.logged(container):
+                if event not in line:
+                    continue
+                with contextlib.suppress(MalformedError):
+                    told = parse_json(line.encode())
+                    if isinstance(told, dict) and told.get("event") == event and told.get("task") == TASK:
+                        yield told
 
     def _chain(self) -> EthereumReader:
         if self._reader is None:
@@ -126,11 +181,14 @@ class Compose:
             self._reader = EthereumReader(url, domain.ledger, chain_id=domain.chain_id, first_block=domain.first_block)
         return self._reader
 
-    def _container(self, service: str) -> str:
-        names = self._run("ps", "--all", "--quiet", service).split()
-        if len(names) != 1:
-            raise ContainerError(f"{service}: {len(names)} containers")
-        return names[0]
+    def _containers(self, service: str) -> list[str]:
+        if not (names := self._run("ps", "--all", "--quiet", service).split()):
+            raise ContainerError(f"{service} has no container")
+        return names
+
+    def _with_files(self, files: Sequence[str]) -> list[str]:
+        named = [word for file in files for word in ("--file", str(self._folder / file))]
+        return ["docker-compose", "--project-name", self._project, *named, "--profile", "task"]
 
     def _run(self, *words: str, check: bool = True) -> str:
         ran = subprocess.run(
@@ -141,6 +199,10 @@ class Compose:
         if check and ran.returncode:
             raise ContainerError(f"docker-compose {' '.join(words)}: {ran.stderr[-3000:]}")
         return ran.stdout
+
+
+def _second(line: dict[str, Any]) -> float:
+    return datetime.fromisoformat(line["timestamp"]).timestamp()
 
 
 def _free_ports(count: int) -> list[int]:

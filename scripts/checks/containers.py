@@ -1,4 +1,5 @@
-"""The images and the Compose file, for real: built, measured, brought up; a task with kills of every role; its audit.
+"""The images and the Compose file, for real: built, measured, brought up; a task with kills of every role, which the
+edge server then leaves to a cluster, whose parts are killed too; its audit.
 
 ``python -m scripts.checks.containers`` needs podman and root (:mod:`scripts.checks.podman`), and says so without them.
 It prints JSON, and ends with 1 when something is not as promised.
@@ -15,39 +16,37 @@ import json
 import os
 import secrets
 import shlex
+import signal
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 from protocol.errors import HearthError
 from scripts.checks.compose import Compose
-from scripts.checks.podman import NEEDS, ContainerError, Podman, lacking, running_podman
+from scripts.checks.containers_story import KILLED, say, tell_story
+from scripts.checks.podman import NEEDS, Podman, lacking, running_podman
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PREFIX: Final = "localhost/hearth"
 IMAGES: Final = ("edge", "authority", "agent", "auditor", "chain")
-MOST_MEGABYTES: Final = {"edge": 650, "authority": 650}
-FIRST_ROUND_SECONDS: Final = 90
+MOST_MEGABYTES: Final = dict.fromkeys(("edge", "authority", "agent", "auditor"), 650)
 BASE: Final = "docker.io/library/python:3.11-slim"
 STAND_INS: Final = {
     "kubo": "HEARTH_KUBO_IMAGE",
     "postgres": "HEARTH_POSTGRES_IMAGE",
     "mosquitto": "HEARTH_MOSQUITTO_IMAGE",
 }
-# one of each role, in this order, one after the other while the task runs
-KILLED: Final = (
-    "authority-1", "edge-1", "phone-1", "store", "database", "edge-2", "household-1", "broker", "phone-2", "chain",
-)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=30, help="of the task")
+    parser.add_argument("--rounds", type=int, default=28, help="of the task")
     parser.add_argument("--phones", type=int, default=0, help="more phones, by the overlay")
     parser.add_argument("--kills", nargs="*", default=KILLED, metavar="SERVICE", help="killed, one after the other")
+    parser.add_argument("--no-cluster", action="store_true", help="leave the overlay with the cluster out")
     parser.add_argument("--built", action="store_true", help="take the images that are here")
     options = parser.parse_args(arguments)
     if missing := lacking():
@@ -60,12 +59,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             return 0
         if not options.built:
-            _build(podman)
-        result: dict[str, Any] = {"megabytes": {name: podman.megabytes(f"{PREFIX}/{name}") for name in IMAGES}}
-        images = _public_images(podman)
-        result["stand_ins"] = sorted(name for name, variable in STAND_INS.items() if variable in images)
+            _build(podman, cluster=not options.no_cluster)
+        images = [*IMAGES, *(() if options.no_cluster else ("cluster",))]
+        result: dict[str, Any] = {"megabytes": {name: podman.megabytes(f"{PREFIX}/{name}") for name in images}}
+        replaced = _public_images(podman)
+        result["stand_ins"] = sorted(name for name, variable in STAND_INS.items() if variable in replaced)
+        files = ["compose.yaml", *(["compose.phones.yaml"] if options.phones else [])]
         with tempfile.TemporaryDirectory() as folder:
-            _story(podman, Path(folder), images, options, result)
+            variables = {
+                **replaced,
+                "CONTAINER_ENGINE": "podman",
+                "HEARTH_IMAGES": PREFIX,
+                "HEARTH_SECRETS": str(Path(folder) / "secrets"),
+                "HEARTH_ROUNDS": str(options.rounds),
+                "HEARTH_PHONES": str(options.phones),
+            }
+            project = f"hearth-check-{secrets.token_hex(4)}"
+            os.sync()  # a server that waits for its disk would wait for what was built
+            with Compose(podman, ROOT / "docker", files, project, variables) as compose:
+                tell_story(compose, files, options.kills, result, cluster=not options.no_cluster)
     result["failures"] = failures = _failures(result)
     print(json.dumps(result, indent=1, sort_keys=True))
     return 1 if failures else 0
@@ -87,10 +99,14 @@ def _base(podman: Podman) -> bool:
     return True
 
 
-def _build(podman: Podman) -> None:
+def _build(podman: Podman, *, cluster: bool) -> None:
+    file = ROOT / "docker" / "Dockerfile"
     for name in IMAGES:
-        _say(f"builds {name}")
-        podman.build(ROOT / "docker" / "Dockerfile", ROOT, name, f"{PREFIX}/{name}", _build_options())
+        say(f"builds {name}")
+        podman.build(file, ROOT, name, f"{PREFIX}/{name}", _build_options())
+    if cluster:
+        say("builds cluster")
+        podman.build(file, ROOT, "edge", f"{PREFIX}/cluster", [*_build_options(), "--build-arg", "EXTRA=dask"])
 
 
 def _build_options() -> list[str]:
@@ -107,41 +123,6 @@ def _public_images(podman: Podman) -> dict[str, str]:
             options = [*_build_options(), "--build-arg", f"EDGE_IMAGE={PREFIX}/edge"]
             podman.build(ROOT / "tests" / "docker" / "stand_ins.Dockerfile", ROOT, name, replaced[variable], options)
     return replaced
-
-
-def _story(
-    podman: Podman, folder: Path, images: dict[str, str], options: argparse.Namespace, result: dict[str, Any]
-) -> None:
-    files = ["compose.yaml", *(["compose.phones.yaml"] if options.phones else [])]
-    variables = {
-        **images,
-        "CONTAINER_ENGINE": "podman",
-        "HEARTH_IMAGES": PREFIX,
-        "HEARTH_SECRETS": str(folder / "secrets"),
-        "HEARTH_ROUNDS": str(options.rounds),
-        "HEARTH_PHONES": str(options.phones),
-    }
-    project = f"hearth-check-{secrets.token_hex(4)}"
-    with Compose(podman, ROOT / "docker", files, project, variables) as compose:
-        compose.make_secrets()
-        started = time.monotonic()
-        compose.up()
-        result["seconds_until_posted"] = round(time.monotonic() - started, 1)
-        compose.await_published(1)
-        result["seconds_until_first_round"] = seconds = round(time.monotonic() - started, 1)
-        result["first_round_in_time"] = seconds <= FIRST_ROUND_SECONDS  # no failure: other work may slow the machine
-        _say(f"the first round is published after {result['seconds_until_first_round']} s")
-        result["doors"] = compose.doors()
-        result["killed"] = killed = []
-        for service in options.kills:
-            if compose.is_over():
-                raise ContainerError(f"the task ended before {service} could be killed: give it more --rounds")
-            _say(f"kills {service}")
-            compose.kill(service)
-            killed.append(service)
-        result["audit"], said = compose.await_exit("auditor")
-        result["seconds"] = round(time.monotonic() - started, 1)
-        _say(said)
 
 
 def _failures(result: dict[str, Any]) -> list[str]:
@@ -161,11 +142,13 @@ def _loud(text: str) -> None:
     print(f"{line}\n## {text}\n{line}", file=sys.stderr, flush=True)
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def _interrupted(number: int, _: FrameType | None) -> None:
+    """So that containers do not outlive a check that is told to end."""
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _interrupted)
     try:
         sys.exit(main())
     except HearthError as error:

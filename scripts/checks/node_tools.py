@@ -62,7 +62,7 @@ def ensure_packages() -> None:
     if _STAMP.is_file() and _STAMP.read_text() == lock:
         return
     node = ensure_node()
-    _run([str(node / "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], CONTRACTS, node)
+    _run([str(_npm(node)), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], CONTRACTS, node)
     _STAMP.write_text(lock)
 
 
@@ -72,6 +72,12 @@ def _program(name: str) -> Path:
     if not path.exists():
         raise ToolMissingError(f"npm did not bring {name}")
     return path
+
+
+def _npm(node: Path) -> Path:
+    """Beside ``node`` is a link to it; a wheel has no links, and a copy there that finds nothing around itself."""
+    linked = node.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return linked if linked.is_file() else node / "npm"
 
 
 def _wheel_folder() -> Path | None:
@@ -100,8 +106,8 @@ def main() -> None:
     ensure_packages()
     node, linked = ensure_node(), Path(sys.prefix) / "node" / "bin"
     linked.mkdir(parents=True, exist_ok=True)
-    for name in ("node", "npm"):
-        link, program = linked / name, (node / name).resolve()  # not to itself, where these links are on PATH
+    for name, found in (("node", node / "node"), ("npm", _npm(node))):
+        link, program = linked / name, found.resolve()  # not to itself, where these links are on PATH
         link.unlink(missing_ok=True)
         link.symlink_to(program)
 

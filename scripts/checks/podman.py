@@ -33,8 +33,8 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 """
 _START_SECONDS: Final = 20.0
-_HEALTH_PAUSE_SECONDS: Final = 0.5
-_KILL_PATIENCE_SECONDS: Final = 240.0
+_HEALTH_PAUSE_SECONDS: Final = 1.0
+_START_AGAIN_SECONDS: Final = 240.0
 
 
 class ContainerError(HearthError):
@@ -70,6 +70,14 @@ class Podman:
             raise ContainerError(f"podman {' '.join(words)[:200]}: {ran.stderr[-500:]!r}")
         return ran.stdout
 
+    def logged(self, container: str) -> list[str]:
+        """All lines, those on standard error too. The engine may put two writes into one line."""
+        command = ["podman", "logs", container]
+        ran = subprocess.run(
+            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        return ran.stdout.replace("}{", "}\n{").splitlines()
+
     def has_image(self, name: str) -> bool:
         command = ["podman", "image", "exists", name]
         return subprocess.run(command, env=self.environment, check=False).returncode == 0
@@ -99,26 +107,28 @@ class Podman:
         answer: dict[str, Any] = json.loads(self.ask("container", "inspect", container))[0]
         return answer
 
-    def kill(self, container: str) -> None:
-        """SIGKILL to its main process, as a crash; not by the engine, which would not start it again. Returns when it
-        runs again. Raises ContainerError."""
+    def kill(self, container: str) -> int:
+        """SIGKILL to its main process, as a crash; not by the engine, which would not start it again. Returns which
+        process that was. Raises ContainerError."""
         pid = int(self.inspect(container)["State"]["Pid"])
         if pid <= 0:
             raise ContainerError(f"{container} does not run")
         os.kill(pid, signal.SIGKILL)
-        until = time.monotonic() + _KILL_PATIENCE_SECONDS
-        while not self._runs_again(container, pid):
+        return pid
+
+    def await_well(self, container: str, killed: int) -> None:
+        """Until it runs by another process than ``killed``, and is healthy where it says how it is. Raises
+        ContainerError."""
+        until = time.monotonic() + _START_AGAIN_SECONDS
+        while not self._is_well(container, killed):
             if time.monotonic() > until:
                 raise ContainerError(f"{container} did not start again after it was killed")
             time.sleep(0.2)
 
-    def _runs_again(self, container: str, killed: int) -> bool:
-        """And is well, where it says how it is; one without a health check has a moment to fail once more."""
+    def _is_well(self, container: str, killed: int) -> bool:
         state = self.inspect(container)["State"]
-        if state["Pid"] in (0, killed):
-            return False
         health = state.get("Health", state.get("Healthcheck")) or {}
-        return health.get("Status", "") in ("", "healthy")
+        return state["Pid"] not in (0, killed) and health.get("Status", "") in ("", "healthy")
 
     def look_after_health(self, stop: threading.Event) -> None:
         """Without systemd nobody else asks containers how they are."""

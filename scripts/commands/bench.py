@@ -1,4 +1,7 @@
-"""``hearth bench``: the encryption beside its peers, gas, a crowd's price; exit 1 when a promise is missed."""
+"""``hearth bench``: the encryption beside its peers, gas, a crowd's price, a server under load.
+
+Exit 1 when a promise is missed.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,9 @@ import typer
 
 from scripts.commands.bench_aggregation import aggregation
 from scripts.commands.bench_gas import gas
+from scripts.commands.bench_intake import intake
+from scripts.commands.bench_phone import phone
+from scripts.commands.bench_screening import screening
 from scripts.commands.options import JsonFile
 
 bench = typer.Typer(help="Measures this machine and Hearth on it.", no_args_is_help=True)
@@ -17,6 +23,9 @@ bench = typer.Typer(help="Measures this machine and Hearth on it.", no_args_is_h
 
 bench.command()(aggregation)
 bench.command()(gas)
+bench.command()(intake)
+bench.command()(phone)
+bench.command()(screening)
 
 
 @bench.command()

@@ -21,7 +21,7 @@ DatabaseAddress = Annotated[
     typer.Option(
         "--database",
         metavar="URL",
-        help="keeps its records there: sqlite:///FILE or postgresql://USER@HOST/NAME; else in journals in its folder",
+        help="keeps its records there, sqlite:///FILE or postgresql://USER@HOST/NAME; else in its folder",
     ),
 ]
 DatabasePasswordFile = Annotated[
@@ -29,10 +29,19 @@ DatabasePasswordFile = Annotated[
 ]
 
 
-def database_of(address: str | None, password_file: Path | None) -> URL | None:
+RecordsPutBack = Annotated[
+    bool,
+    typer.Option(
+        "--records-put-back",
+        help="its records are an older copy: nothing is signed of the rounds that run, beyond what is in them",
+    ),
+]
+
+
+def database_of(address: str | None, password_file: Path | None, option: str = "--database") -> URL | None:
     if address is None:
         if password_file is not None:
-            raise typer.BadParameter("--database-password-file is of a --database, which is missing")
+            raise typer.BadParameter(f"{option}-password-file is of a {option}, which is missing")
         return None
     from storage.records.database import database_url
 
@@ -40,7 +49,7 @@ def database_of(address: str | None, password_file: Path | None) -> URL | None:
         password = None if password_file is None else _password(password_file)
         return database_url(address, password)
     except MalformedError as error:
-        raise typer.BadParameter(f"--database: {error.args[0]}") from error
+        raise typer.BadParameter(f"{option}: {error.args[0]}") from error
 
 
 def _password(path: Path) -> str:

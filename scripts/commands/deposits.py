@@ -15,6 +15,7 @@ import typer
 from protocol.errors import HearthError
 from protocol.identifiers import NATIVE_COIN, to_hex
 from protocol.messages.chain import BondReturned, StakeReturned, TaskPosted, TaskTerms, Withdrawn
+from protocol.messages.following import NO_CLIENT
 from scripts.commands.options import (
     MAX_GAS_PRICE,
     JsonFile,
@@ -191,7 +192,7 @@ def _in_plain_words() -> Iterator[None]:
 
 
 def _terms(reader: LedgerReader, task: int) -> TaskTerms:
-    posted = [event.terms for event in reader.events(task) if isinstance(event, TaskPosted)]
+    posted = [event.terms for event in reader.events(task, client=NO_CLIENT) if isinstance(event, TaskPosted)]
     if not posted:
         raise DepositError(f"no task {task}", code="E_NOT_FOUND")
     return posted[0]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from scripts.evaluate.evaluation import Profile
 
-_FORMS = ("bdp", "normalisation", "sparsity", "appliances", "traffic", "adaptive", "attack")
+_FORMS = ("bdp", "normalisation", "sparsity", "appliances", "traffic", "adaptive", "attack", "poisoning", "incentives")
 
 
 def _provable_report(path: str | Path) -> Path:
@@ -47,6 +47,10 @@ def evaluate(
         ),
     ] = None,
     plots: Annotated[bool, typer.Option(help="in the report; they need matplotlib, of the extra 'evaluate'")] = True,
+    openings: Annotated[
+        bool,
+        typer.Option("--openings", help="of attack: what the openings of screening give away, instead"),
+    ] = False,
     only: Annotated[str, typer.Option(help="run what has a key that begins so, keep it in --report, end")] = "",
 ) -> None:
     """Runs the product's own training, accounting and updates, and holds the results against their targets."""
@@ -54,6 +58,8 @@ def evaluate(
 
     if what not in _FORMS:
         raise typer.BadParameter(f"{what[:40]}: one of {', '.join(_FORMS)}")
+    if openings and what != "attack":
+        raise typer.BadParameter("--openings is of attack")
     if profile not in ("small", "full"):
         raise typer.BadParameter(f"{profile[:40]}: small or full")
     if only and report is None:
@@ -62,7 +68,8 @@ def evaluate(
         from scripts.evaluate.plots import require
 
         require()
-    told = _run(what, "full" if profile == "full" else "small", seeds, report, only, Console(stderr=True))
+    chosen: Profile = "full" if profile == "full" else "small"
+    told = _run("openings" if openings else what, chosen, seeds, report, only, Console(stderr=True))
     if told is None:
         return
     from scripts.evaluate.screen import print_report

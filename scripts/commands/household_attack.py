@@ -59,6 +59,7 @@ def attack(
     from client_agent.privacy.held_out import Coins, HouseholdSecret
     from client_agent.randomness import SystemRandomness
     from client_agent.web.example_files import MAX_DATA_BYTES, ExampleFiles
+    from protocol.messages.following import NO_CLIENT
     from protocol.task.documents import Absent, Kind
     from storage.content.open_store import open_store
     from storage.ledger.ethereum.reader import EthereumReader
@@ -75,7 +76,7 @@ def attack(
         journal.close()
     opened = open_store(store)
     reader = EthereumReader(rpc_url, ledger.ledger, chain_id=ledger.chain_id, first_block=ledger.first_block)
-    followed = FollowedTask(reader, opened, task)
+    followed = FollowedTask(reader, opened, task, NO_CLIENT)
     followed.refresh()
     state = followed.read(0, Kind.SPEC)
     if isinstance(state.spec, Absent):

@@ -81,6 +81,7 @@ def join(
         domain=link.domain,
         store=store,
         task=link.task,
+        voucher_code=link.voucher_code,
         chain_seconds=poll_seconds,
         confirm_by=confirm_by,
         example_budget_micro=micro_of(example_budget),

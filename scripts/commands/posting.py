@@ -10,6 +10,7 @@ from protocol.canonical import encode
 from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import Digest, sha256
 from protocol.messages.chain import TaskPosted
+from protocol.messages.following import NO_CLIENT
 from protocol.round.planning import terms_of
 from scripts.commands.ready_task import ReadyTask
 from scripts.commands.servers import prepare_call
@@ -147,5 +148,5 @@ def _depth(ledger: LedgerReader, block: int | None) -> int:
 
 
 def _block_of(ledger: LedgerReader, task: int, spec: Digest) -> int | None:
-    posted = [event for event in ledger.events(task) if isinstance(event, TaskPosted)]
+    posted = [event for event in ledger.events(task, client=NO_CLIENT) if isinstance(event, TaskPosted)]
     return posted[0].block if posted and posted[0].terms.spec == spec else None

@@ -6,6 +6,7 @@ from protocol.canonical import decode
 from protocol.errors import HearthError
 from protocol.identifiers import Digest
 from protocol.messages.chain import RoundPublished
+from protocol.messages.following import NO_CLIENT
 from protocol.messages.learning import ModelSpec
 from protocol.messages.settlement import MAX_RECORD_BYTES, RoundRecord
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
@@ -34,7 +35,8 @@ def require_task(ledger: LedgerReader, task: int) -> Digest:
 
 def published_model(ledger: LedgerReader, task: int, round_number: int) -> RoundPublished:
     """Of a round; 0: of the last one that published. Raises NotThereError."""
-    published = {event.round: event for event in ledger.events(task) if isinstance(event, RoundPublished)}
+    events = ledger.events(task, client=NO_CLIENT)
+    published = {event.round: event for event in events if isinstance(event, RoundPublished)}
     if not published:
         raise NotThereError(f"task {task} has published no model yet; `hearth task status` says where it stands")
     if round_number and round_number not in published:

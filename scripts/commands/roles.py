@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from protocol.identifiers import parse_address
-from scripts.commands.database_option import DatabaseAddress, DatabasePasswordFile, database_of
+from scripts.commands.database_option import DatabaseAddress, DatabasePasswordFile, RecordsPutBack, database_of
 from scripts.commands.executor_options import (
     AllowPlain,
     ExecutorChoice,
@@ -67,6 +68,12 @@ PinUrl = Annotated[
 KeepDays = Annotated[
     int, typer.Option(min=0, max=36_500, help="days that those stores keep a task after its last claim is possible")
 ]
+VoucherKeyFolder = Annotated[
+    Path | None,
+    typer.Option(
+        file_okay=False, help="folder of voucher keys under the account's password: phones redeem their codes here"
+    ),
+]
 
 serve = typer.Typer(help="Long-running roles.", no_args_is_help=True)
 
@@ -98,6 +105,7 @@ def edge(
     ] = None,
     database: DatabaseAddress = None,
     database_password_file: DatabasePasswordFile = None,
+    records_put_back: RecordsPutBack = False,
     executor: ExecutorChoice = ExecutorName.IN_PROCESS,
     scheduler_address: SchedulerAddress = None,
     scheduler_ca: SchedulerCa = None,
@@ -111,11 +119,13 @@ def edge(
     confirm_by: ConfirmBy = None,
     pin_url: PinUrl = None,
     keep_days: KeepDays = 90,
+    voucher_keys: VoucherKeyFolder = None,
 ) -> None:
     """The edge server: runs the rounds of the tasks that name its account."""
     from backend.main import serve_edge
-    from backend.settings import EdgeSettings
+    from backend.settings import EdgeSettings, VoucherFolder
     from scripts.commands.audit_process import auditing
+    from storage.ledger.keystore import read_password
     from storage.ledger.signer import Signer
 
     settings = EdgeSettings(
@@ -133,6 +143,7 @@ def edge(
         allowed_origins=_origins("--allow-origin", allow_origin),
         audit=auditing(rpc_url, ledger, store, others=tuple(other_rpc_url or ())),
         database=database_of(database, database_password_file),
+        put_back=records_put_back,
         cluster=cluster_of(
             executor,
             scheduler_address,
@@ -144,6 +155,7 @@ def edge(
         confirm_by=confirm_by,
         pins=tuple(pin_url or ()),
         kept_days=keep_days,
+        vouchers=None if voucher_keys is None else VoucherFolder(voucher_keys, read_password(password_file)),
     )
     serve_edge(settings, Signer.from_keystore(keystore, password_file))
 
@@ -169,6 +181,7 @@ def authority(
     poll_seconds: PollSeconds = None,
     database: DatabaseAddress = None,
     database_password_file: DatabasePasswordFile = None,
+    records_put_back: RecordsPutBack = False,
     metrics_port: MetricsPort = None,
     metrics_host: MetricsHost = METRICS_HOST,
     otlp_url: OtlpUrl = None,
@@ -192,6 +205,7 @@ def authority(
         others,
         poll_seconds,
         records,
+        records_put_back,
         metrics,
         otlp_url,
         confirm_by,

@@ -103,6 +103,7 @@ class TaskFile:
                 edge_substitutes=table.edge_substitutes,
                 deposits=deposits,
                 control=given.control,
+                vouchers=given.vouchers,
             )
             check_runnable(spec)
         except SpecError as error:

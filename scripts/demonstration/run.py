@@ -20,6 +20,7 @@ from protocol.domain import Domain
 from protocol.errors import HearthError
 from protocol.identifiers import to_hex
 from protocol.messages.task import DepositTerms
+from protocol.messages.vouchers import NO_VOUCHERS, VoucherTerms
 from protocol.task.status import MAX_STATUS_BYTES, TaskStatus
 from scripts.chain.testnet import chain_id_of, last_block_of, start_chain
 from scripts.commands.outcome import OutputError, reason
@@ -138,6 +139,7 @@ def post_task(
     phase_seconds: int = 180,
     deposits: DepositTerms | None = None,
     cohort: Mapping[str, int] = NOTHING_ELSE,
+    vouchers: VoucherTerms = NO_VOUCHERS,
 ) -> None:
     folder = stage.folder("manufacturer")
     (folder / TEST_SET).write_bytes(data.test_set)
@@ -153,6 +155,7 @@ def post_task(
         deposits,
         cohort,
         options.mechanism,
+        vouchers,
     )
     _, learning, _ = terms_for(options.dataset, options.rounds, options.mechanism, options.clients)
     stage.mechanism = learning.mechanism

@@ -17,6 +17,7 @@ from protocol.messages.task import (
     PrivacyTerms,
     ScheduleTerms,
 )
+from protocol.messages.vouchers import NO_VOUCHERS, VoucherTerms
 from protocol.task.file_tables import CommitteeTable, Files, Member, Tables, TaskTable
 from protocol.toml_text import toml_of
 from scripts.demonstration.mechanisms import budget_of, encoded, terms_under, with_trust
@@ -67,10 +68,11 @@ def write_task_file(
     deposits: DepositTerms | None = None,
     cohort: Mapping[str, int] = NOTHING_ELSE,
     mechanism: str = "example",
+    vouchers: VoucherTerms = NO_VOUCHERS,
 ) -> None:
     """``phase_seconds`` bounds a round's commit and settle phases; it ends as soon as everyone has committed. The first
     of ``edge_servers`` acts first, the others are its substitutes. ``deposits``: the usual ones if left out.
-    ``cohort``: fields in place of the usual ones. ``mechanism``: one of MECHANISMS."""
+    ``cohort``: fields in place of the usual ones. ``mechanism``: one of MECHANISMS. ``vouchers``: that it needs."""
     preset, (model, learning, privacy) = PRESETS[dataset], terms_for(dataset, rounds, mechanism, clients)
     tables = Tables(
         task=TaskTable(
@@ -102,5 +104,6 @@ def write_task_file(
         committee=CommitteeTable(THRESHOLD[suite], CORRUPT, tuple(Member(url=url) for url in authority_urls)),
         deposits=deposits or usual_deposits(clients),
         control=ControlTerms(),
+        vouchers=vouchers,
     )
     path.write_text(toml_of(tables))

@@ -1,7 +1,8 @@
-"""docs/learning.md from docs/evaluations/*.json and the notes beside them: ``python -m scripts.evaluate.page``.
+"""docs/learning.md and docs/poisoning.md from docs/evaluations/*.json and the notes beside them:
+``python -m scripts.evaluate.page``.
 
 ``--take FOLDER`` first copies the report of a full profile from the folder of ``hearth evaluate --report``. ``--check``
-writes nothing and fails when the page is not what reports and notes give, when a missed target has no note, and when a
+writes nothing and fails when a page is not what reports and notes give, when a missed target has no note, and when a
 note explains what is not missed.
 """
 
@@ -12,6 +13,7 @@ import json
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,24 +24,57 @@ from storage.durable_file import write_file_atomically
 DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 REPORTS: Final = DOCS / "evaluations"
 NOTES: Final = REPORTS / "notes.toml"
-PAGE: Final = DOCS / "learning.md"
 
-READING: Final = """\
+
+@dataclass(frozen=True)
+class Page:
+    """``reading``: what stands before all figures; ``names``: of the evaluations on it, none for all others'."""
+
+    path: Path
+    title: str
+    reading: str
+    names: frozenset[str] = frozenset()
+
+
+LEARNING: Final = Page(
+    DOCS / "learning.md",
+    "What learning reaches",
+    """\
 What the product's own training, accounting and updates reach on real data; encryption is replaced by the plain sum, to
 which it is equal. A figure is the mean over seeds unless it says otherwise, and every epsilon names its delta and
-whose noise it counts. [privacy.md](privacy.md) says what an epsilon means and what it does not."""
+whose noise it counts. [privacy.md](privacy.md) says what an epsilon means and what it does not.""",
+)
+POISONING: Final = Page(
+    DOCS / "poisoning.md",
+    "What attackers reach",
+    """\
+What attackers on the model, free riders and readers of openings get out of a screened task. Sketches, histories, inner
+products, verdicts, contribution and reputation are the product's own code; encryption, authorities and chain are left
+out, since openings are exactly those of the updates ([screening.md](screening.md)). Steps are those of a phone in real
+numbers, and rounding to integers is the product's in effect, not bit for bit. A figure is the mean over seeds.
+
+Published defences stand beside it. They see every update, and are told more: Multi-Krum how many attackers there are.
+Their weighted sum is divided by its weights, which leaves FoolsGold its full step whoever it leaves out.
+
+What no defence here catches, seen or unseen: one poisoner of ordinary length, whom nobody resembles; sybils of
+ordinary length that spend most of it on a private direction each. What an identity costs is the brake
+([incentives.md](incentives.md)). The rule is the task's choice, and a wrong one does harm: `foolsgold` drops most
+honest clients whose data overlap without noise, and is led by attackers who pull away from everybody.""",
+    frozenset({"poisoning", "incentives", "openings"}),
+)
+PAGES: Final = (LEARNING, POISONING)
 
 Told = Mapping[str, Any]
 
 
-def page(reports: Mapping[str, Told], notes: Mapping[str, str]) -> str:
+def page(reports: Mapping[str, Told], notes: Mapping[str, str], which: Page = LEARNING) -> str:
     """``reports``: by name of the evaluation; ``notes``: what of a missed target -> why it is missed."""
     lines = [
-        "# What learning reaches",
+        f"# {which.title}",
         "",
         "Written by `python -m scripts.evaluate.page` from the reports in `docs/evaluations/`.",
         "",
-        READING,
+        which.reading,
         "",
         "## Targets",
         "",
@@ -55,15 +90,27 @@ def page(reports: Mapping[str, Told], notes: Mapping[str, str]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def faults(reports: Mapping[str, Told], notes: Mapping[str, str], written: str | None) -> list[str]:
+def faults(
+    reports: Mapping[str, Told], notes: Mapping[str, str], written: str | None, which: Page = LEARNING
+) -> list[str]:
     """Of the page as it is, None if it is not there."""
     missed = {what for told in reports.values() for what in _missed(told)}
     found = [f"no note on the missed target: {what}" for what in sorted(missed - notes.keys())]
     found += [f"a note on a target that is not missed: {what}" for what in sorted(notes.keys() - missed)]
     found += [f"{name} is of a small profile" for name, told in reports.items() if told["profile"] != "full"]
-    if written != page(reports, notes):
-        found.append("docs/learning.md is stale: python -m scripts.evaluate.page")
+    if written != page(reports, notes, which):
+        found.append(f"docs/{which.path.name} is stale: python -m scripts.evaluate.page")
     return found
+
+
+def on_page(which: Page, reports: Mapping[str, Told]) -> dict[str, Told]:
+    """Those of the reports that belong on it."""
+    elsewhere = frozenset().union(*(other.names for other in PAGES)) - which.names
+    return {
+        name: told
+        for name, told in reports.items()
+        if name in which.names or (not which.names and name not in elsewhere)
+    }
 
 
 def _ordered(reports: Mapping[str, Told]) -> Iterator[tuple[str, Told]]:
@@ -74,8 +121,13 @@ def _targets(reports: Mapping[str, Told]) -> Iterator[tuple[str, tuple[str, ...]
     return ((name, target_cells(row)) for name, told in _ordered(reports) for row in told["report"]["rows"])
 
 
+def _rows(told: Told) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = told["report"]["rows"]
+    return rows
+
+
 def _missed(told: Told) -> list[str]:
-    return [row["what"] for row in told["report"]["rows"] if not row["met"]]
+    return [row["what"] for row in _rows(told) if not row["met"]]
 
 
 def _section(name: str, told: Told) -> list[str]:
@@ -113,11 +165,16 @@ def main(arguments: Sequence[str]) -> int:
     asked = parser.parse_args(arguments)
     for folder in asked.take:
         take(folder)
-    reports, notes = read_reports(), tomllib.loads(NOTES.read_text())
-    if not asked.check:
-        PAGE.write_text(page(reports, notes))
-        return 0
-    wrong = faults(reports, notes, PAGE.read_text() if PAGE.exists() else None)
+    everything, wrong = read_reports(), list[str]()
+    written_down: dict[str, str] = tomllib.loads(NOTES.read_text())
+    for which in PAGES:
+        reports = on_page(which, everything)
+        of_others = {row["what"] for name in everything.keys() - reports.keys() for row in _rows(everything[name])}
+        notes = {what: reason for what, reason in written_down.items() if what not in of_others}
+        if asked.check:
+            wrong += faults(reports, notes, which.path.read_text() if which.path.exists() else None, which)
+        else:
+            which.path.write_text(page(reports, notes, which))
     for fault in wrong:
         print(fault, file=sys.stderr)
     return 1 if wrong else 0

@@ -16,7 +16,11 @@ EVALUATIONS: Final = {
     "traffic": ("scripts.evaluate.traffic", "Traffic"),
     "adaptive": ("scripts.evaluate.adaptive", "Adaptive"),
     "attack": ("scripts.evaluate.attack", "Attack"),
+    "poisoning": ("scripts.evaluate.poisoning", "Poisoning"),
+    "incentives": ("scripts.evaluate.incentives", "Incentives"),
+    "openings": ("scripts.evaluate.openings", "OpeningsRead"),
 }
+SPOKEN: Final = {"openings": "attack --openings"}  # how a command names an evaluation, if not by its name
 
 
 def evaluation(name: str, seeds: int | None = None) -> Evaluation:

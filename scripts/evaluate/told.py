@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from scripts.evaluate.evaluation import Evaluation, Profile
+from scripts.evaluate.registry import SPOKEN
 from scripts.evaluate.runner import Kept
 
 _PACKAGES: Final = ("numpy", "numba", "matplotlib", "torch")
@@ -21,7 +22,7 @@ def tell(evaluation: Evaluation, profile: Profile, seeds: int | None, kept: Mapp
     return {
         "evaluation": evaluation.name,
         "profile": profile,
-        "command": f"hearth evaluate {evaluation.name} --profile {profile}{asked}",
+        "command": f"hearth evaluate {SPOKEN.get(evaluation.name, evaluation.name)} --profile {profile}{asked}",
         "seeds": seeds,
         "versions": versions(),
         "seconds": round(sum(one["seconds"] for one in kept.values()), 1),

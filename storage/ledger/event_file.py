@@ -19,7 +19,7 @@ from storage.durable_file import write_file_atomically
 from storage.ledger.ethereum.decoding import EVENT_TYPES
 
 FORMAT: Final = "hearth-events/1"
-MAX_FILE_BYTES: Final = 256 * 1024 * 1024
+MAX_FILE_BYTES: Final = 1024 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
-from protocol.identifiers import Digest
+from protocol.identifiers import Address, Digest
 from protocol.messages.chain import Event
 from storage.ledger.event_file import EventFile
 from storage.ledger.interface import Head, LedgerReader
@@ -28,9 +28,9 @@ class EventFollower(Generic[Kind]):
 
     Every refresh reads on behind the last block whose hash is still the one seen before, and once more what a node
     that lagged may have left out; a reorganisation deeper than everything remembered means that all is read again.
-    A block that the ledger said nothing in costs one question, for the head. ``task`` None follows all tasks. ``look``
-    asks for the head in the ledger's place. ``file``: whose events need not be read again, of all tasks and kinds. Not
-    for threads.
+    A block that the ledger said nothing in costs one question, for the head. ``task`` None follows all tasks.
+    ``client``: only what concerns it is followed. ``look`` asks for the head in the ledger's
+    place. ``file``: whose events need not be read again, of all tasks and kinds. Not for threads.
     """
 
     def __init__(
@@ -40,7 +40,10 @@ class EventFollower(Generic[Kind]):
         kind: type[Kind],
         look: Callable[[], Head] | None = None,
         file: EventFile | None = None,
+        client: Address | None = None,
     ) -> None:
+        assert file is None or client is None  # it would keep what is not everything
+        self._client = client
         self._ledger, self._task, self._kind, self._look = ledger, task, kind, look or (lambda: ledger.head())
         self._file, self._saved = file, -1
         self._checkpoints: list[tuple[int, Digest]] = []
@@ -119,7 +122,7 @@ class EventFollower(Generic[Kind]):
         # what stands up to the last checkpoint stands, whether or not this node has it yet; those of blocks after the
         # head are read next time, when their block is known
         known = {(event.block, event.log_index): event for event in self.events if event.block <= last}
-        for event in self._ledger.events(self._task, start):
+        for event in self._ledger.events(self._task, start, self._client):
             if isinstance(event, self._kind) and event.block <= latest.block:
                 known.setdefault((event.block, event.log_index), event)
         self._keep(latest)

@@ -169,8 +169,9 @@ class LedgerReader(Protocol):
 
     def rules(self) -> LedgerRules: ...
 
-    def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
-        """In chain order, by ``eth_getLogs`` ranges, never filters."""
+    def events(self, task: int | None = None, from_block: int = 0, client: Address | None = None) -> list[Event]:
+        """In chain order, by ``eth_getLogs`` ranges, never filters. With ``client`` what concerns it
+        (``protocol.messages.following``): as much whatever the number of clients."""
         ...
 
 
@@ -197,8 +198,11 @@ class Ledger(LedgerReader, Protocol):
 
     def post_task(self, terms: TaskTerms, escrow: int) -> TransactionReceipt: ...
 
-    def enrol(self, enrolments: Sequence[SignedEnrolment], value_wei: int = 0) -> TransactionReceipt:
-        """All of one task. ``value_wei``: their stakes, where the task wants them in the chain's own coin."""
+    def enrol(
+        self, enrolments: Sequence[SignedEnrolment], value_wei: int = 0, voucher_key: bytes = b""
+    ) -> TransactionReceipt:
+        """All of one task. ``value_wei``: their stakes, where the task wants them in the chain's own coin;
+        ``voucher_key``: its modulus, where it needs vouchers."""
         ...
 
     def approve(self, token: Address, amount: int) -> TransactionReceipt:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from eth_hash.auto import keccak
 
 from protocol.errors import HearthError, MalformedError
+from protocol.keccak import keccak
 from protocol.signing import address_of
 from protocol.strict_json import parse_json
 from storage.bounded_file import read_bounded

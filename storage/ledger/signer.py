@@ -27,7 +27,8 @@ class Signer:
 
     def __init__(self, private_key: bytes) -> None:
         self._private_key = checked_key(private_key)
-        self.address: Address = signing.address_of(private_key)
+        self._signing = signing.SigningKey(private_key)
+        self.address: Address = self._signing.address
 
     @classmethod
     def from_keystore(cls, keystore: Path, password_file: Path) -> Signer:
@@ -44,7 +45,7 @@ class Signer:
 
     def sign(self, domain: Domain, message: Signable) -> bytes:
         """65 bytes r || s || v (EIP-712)."""
-        return signing.sign(domain, message, self._private_key)
+        return self._signing.sign(domain, message)
 
     def require_private(self, rpc_url: str) -> None:
         """Raises PublicKeyError for a published key unless the node is on this machine."""

@@ -5,33 +5,38 @@ Opening brings its tables up to this version. A database of a newer version is r
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, cast
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from protocol.errors import MalformedError
+from protocol.identifiers import sha256
 from protocol.text import shown
 from storage.records.database_records import DatabaseRecords, why
-from storage.records.interface import RecordsError
-from storage.records.tables import METADATA
+from storage.records.interface import RecordsBusyError, RecordsError
+from storage.records.mark import Mark
+from storage.records.tables import METADATA, STREAMS
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_MILLISECONDS: Final = 30_000  # that a writer waits for another one of the same file
 CONNECT_SECONDS: Final = 10
 POOL_CONNECTIONS: Final = 20
 UPGRADE_LOCK: Final = 0x4845_4152  # one process at a time changes tables, PostgreSQL's advisory lock
+RECORDS_LOCK: Final = 0x4845_4153  # with a number of each owner of records: in use
 
 
 def database_url(written: str, password: str | None = None) -> URL:
@@ -58,10 +63,13 @@ class Database:
     def __init__(self, url: URL) -> None:
         """Raises RecordsError: cannot be opened, or its tables are of a newer version."""
         self.name = url.render_as_string(hide_password=True)
+        self._file = Path(url.database or "") if url.drivername == "sqlite" else None
+        self._held, self._lengths = ExitStack(), cast("dict[str, int] | None", None)
         try:
             self._engine = open_engine(url)
             with self._engine.begin() as connection:
                 _upgrade(connection)
+            self._forget_erased()  # whoever was killed before it could
         except ImportError as error:
             raise RecordsError(f"{self.name}: PostgreSQL needs the extra hearth-fl[postgres]") from error
         except (SQLAlchemyError, OSError) as error:
@@ -76,17 +84,71 @@ class Database:
         self.close()
 
     def close(self) -> None:
+        self._held.close()
         self._engine.dispose()
 
-    def records(self, stream: str) -> DatabaseRecords:
-        """The stream of that name; an empty one where there is none. Raises RecordsError."""
-        return DatabaseRecords(self._engine, stream, self.name, self._forget_erased)
+    def hold(self, owner: str, alone: bool) -> None:
+        """Until it is closed: with others that use the records of ``owner``, or ``alone``. Of a SQLite file all records
+        are held. PostgreSQL forgets it when it is started again.
+
+        Raises RecordsBusyError when another process holds them in another way.
+        """
+        try:
+            if self._file is not None:
+                self._held.enter_context(held_file(self._file, alone))
+                self._lengths = {} if alone else None
+                return
+            connection = self._held.enter_context(
+                self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            )
+            number = int.from_bytes(sha256(owner.encode("ascii"))[:4], "big", signed=True)
+            take = "SELECT pg_try_advisory_lock" + ("" if alone else "_shared") + "(:kind, :number)"
+            if not connection.execute(text(take), {"kind": RECORDS_LOCK, "number": number}).scalar_one():
+                raise RecordsBusyError(f"{self.name}: in use by another process")
+        except (SQLAlchemyError, OSError) as error:
+            raise RecordsError(f"{self.name}: {why(error)}") from error
+
+    def records(self, stream: str, mark: Mark | None = None) -> DatabaseRecords:
+        """The stream of that name; an empty one where there is none. ``mark``: of it, on this machine.
+
+        Raises RecordsError.
+        """
+        found = DatabaseRecords(self._engine, stream, self.name, self._forget_erased, self._lengths, mark)
+        if mark is not None:
+            mark.compare(found.checksum)
+        return found
+
+    def streams(self, owner: str) -> list[str]:
+        """Names of those of ``owner`` with entries, ascending. Raises RecordsError."""
+        of_owner = STREAMS.c.name.startswith(f"{owner}/", autoescape=True)
+        query = select(STREAMS.c.name).where(of_owner, STREAMS.c.length > 0).order_by(STREAMS.c.name)
+        try:
+            with self._engine.connect().execution_options(reads=True) as connection, connection.begin():
+                return list(connection.execute(query).scalars())
+        except SQLAlchemyError as error:
+            raise RecordsError(f"{self.name}: {why(error)}") from error
 
     def _forget_erased(self) -> None:
         """SQLite's log still holds what was deleted or replaced until it is written back; a reader may delay that."""
         if self._engine.dialect.name == "sqlite":
             with closing(self._engine.raw_connection()) as connection:
                 connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@contextmanager
+def held_file(path: Path, alone: bool) -> Iterator[None]:
+    """The SQLite file at ``path``, by a file beside it: closing the file itself would end SQLite's own locks.
+
+    Raises RecordsBusyError, OSError.
+    """
+    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise RecordsBusyError(f"{path}: in use by another process") from error
+    finally:
+        os.close(descriptor)
 
 
 def open_engine(url: URL) -> Engine:
@@ -109,7 +171,10 @@ def _postgresql(url: URL) -> Engine:
         isolation_level="READ COMMITTED",
         pool_size=POOL_CONNECTIONS,
         pool_pre_ping=True,  # the server may have been started again
-        connect_args={"connect_timeout": CONNECT_SECONDS},
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "client_encoding": "utf8",
+        },  # of SQL_ASCII it would give bytes
     )
 
 

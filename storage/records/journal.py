@@ -9,14 +9,15 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
+from protocol.canonical import encode
 from protocol.errors import MalformedError
 from protocol.identifiers import ZERO_DIGEST, Digest, sha256
 from storage.durable_file import sync_folder, write_file_atomically
-from storage.records.codec import MAX_BATCH_BYTES, Batch, decode_batch, encode_change, typed
+from storage.records.codec import MAX_BATCH_BYTES, Batch, StoredBlob, StoredEntry, decode_batch, encode_change, typed
 from storage.records.interface import (
     MAX_BLOB_BYTES,
     Change,
@@ -84,13 +85,16 @@ class Journal:
     def append(self, change: Change, after: int) -> None:
         """Blobs, then the line that names them, then what it replaces is erased; a kill before the line undoes all."""
         batch, encoded = encode_change(change)
+        self._append(batch, encoded, change.keep, after)
+
+    def _append(self, batch: Batch, encoded: bytes, keep: Mapping[str, bytes], after: int) -> None:
         with self._mutex:
             self._refuse_closed()
             if after != self._count:
                 raise OvertakenError(f"{self._path}: {self._count} entries where {after} had been read")
             try:
                 for kept in batch.kept:
-                    self._write_blob(self._blob_file(kept.name, kept.digest), change.keep[kept.name])
+                    self._write_blob(self._blob_file(kept.name, kept.digest), keep[kept.name])
             except OSError as error:
                 raise RecordsError(f"{self._path}: cannot write {kept.name}: {error.strerror or error}") from error
             try:
@@ -100,13 +104,36 @@ class Journal:
                 self.close()  # what is on disk is unknown now: no further line may follow it
                 raise RecordsError(f"{self._path}: append failed: {error.strerror or error}") from error
 
+    def fill(self, entries: Iterable[StoredEntry], blobs: Iterable[tuple[StoredBlob, bytes]]) -> None:
+        """An empty journal, a line for each; whoever is killed meanwhile leaves a part of it. Raises OvertakenError
+        where there is something, RecordsError."""
+        count = 0
+        for count, stored in enumerate(entries, 1):
+            batch = Batch((stored,), (), ())
+            self._append(batch, encode(batch), {}, count - 1)
+        for kept, content in blobs:
+            batch = Batch((), (kept,), ())
+            self._append(batch, encode(batch), {kept.name: content}, count)
+
+    def stored(self) -> Iterator[StoredEntry]:
+        """All entries as they are written, of any type."""
+        with self._mutex:
+            self._refuse_closed()
+            return self._stored(0, self._length)
+
+    def kept(self) -> dict[str, Digest]:
+        """Digests of all blobs by their names."""
+        with self._mutex:
+            return dict(self._blobs)
+
     def read(self, types: Sequence[type[EntryT]], after: int = 0) -> Iterator[EntryT]:
         """Checks the journal again from its start, up to the last entry at the time of the call."""
         with self._mutex:
             if after == self._count:
                 return iter(())
             self._refuse_closed()
-            return self._entries(types, after, self._length)
+            entries = self._stored(after, self._length)
+        return (typed(stored, types) for stored in entries)
 
     def blob(self, name: str, max_bytes: int = MAX_BLOB_BYTES) -> bytes:
         with self._mutex:
@@ -193,7 +220,7 @@ class Journal:
                 return
         raise RecordsDamagedError(f"{self._path}: the end is damaged, behind {self._count} entries")
 
-    def _entries(self, types: Sequence[type[EntryT]], after: int, end: int) -> Iterator[EntryT]:
+    def _stored(self, after: int, end: int) -> Iterator[StoredEntry]:
         position, count, check = 0, 0, ZERO_DIGEST
         with self._path.open("rb") as file:
             for line in _complete_lines(file):
@@ -204,7 +231,7 @@ class Journal:
                 for stored in batch.entries:
                     count += 1
                     if count > after:
-                        yield typed(stored, types)
+                        yield stored
         if position != end:
             raise RecordsDamagedError(f"{self._path}: {end - position} bytes are gone")
 

@@ -226,7 +226,7 @@ def _leaves(names: Names, kind: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif kind == "address":
         yield name, _flipped(value, 7)
     elif kind.startswith("bytes"):
-        yield name, bytes([value[0] ^ 1]) + value[1:]
+        yield name, bytes([value[0] ^ 1]) + value[1:] if value else b"\1"
     else:
         bits = int(kind.removeprefix("uint"))
         yield name, value + 1 if value + 1 < 2**bits else value - 1

@@ -140,10 +140,10 @@ def test_an_allocation_that_wrongs_a_latecomer_fails(lie: Callable[[Player, Allo
 
 
 def test_a_roster_with_somebody_who_had_not_enrolled_fails() -> None:
-    """The bit would be whoever enrols next."""
+    """The last one would be whoever enrols next."""
     player = Player(funded_ledger("foreseen"), rounds=2, late=(LATE,), cohort=JOINING)
     player.pass_to(player.reader.task(player.task).enrol_until + 1)
     for authority in player.authorities:
-        authority.post_roster(player.task, 0, bytes([0b11111]), b"")
+        authority.post_roster(player.task, 0, bytes([0, 5]), b"")  # the first five
     report = _audit(player)
     assert _failed(report) == {(29, f"task {player.task} rosters")}, report.failed

@@ -116,9 +116,8 @@ def edge_server(chain: RunningChain) -> Iterator[Edge]:
     def host(posted: TaskPosted) -> HostedTask:
         reader = TaskReader(store, posted.task, list(Kind))
         performer = Performer(ledger, store, journal, committee, reader, driver.pause, frozenset())
-        desk = Desk(
-            ledger.domain, signer, posted.task, journal, inbox, frozenset(), driver.wake, performer.seconds, driver.deep
-        )
+        told = driver.wake, performer.seconds, driver.deep, performer.endorsing.endorsements
+        desk = Desk(ledger.domain, signer, posted.task, journal, inbox, frozenset(), *told)
         return HostedTask(posted, ledger, performer, desk, BondKeeper(ledger, 0))
 
     driver = Driver(ledger, inbox, host, Polling(ledger, 0.05))

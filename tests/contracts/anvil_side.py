@@ -12,10 +12,10 @@ from http.client import HTTPConnection
 from typing import Any, Final
 
 from eth_abi.abi import encode
-from eth_hash.auto import keccak
 
 from protocol.domain import Domain
 from protocol.identifiers import ZERO_DIGEST, Address, Digest
+from protocol.keccak import keccak
 from scripts.chain.development import CHAIN_ID
 from storage.ledger.ethereum import abi
 from storage.ledger.ethereum.calls import encode_call, encode_token_call, ledger_creation, tasks_creation

@@ -37,6 +37,7 @@ from protocol.messages.chain import (
     TakenOver,
     TaskPosted,
     TaskView,
+    VoucherShown,
     Withdrawn,
 )
 from protocol.messages.rosters import RosterPosted
@@ -157,6 +158,8 @@ def _apply_to_party(books: Books, event: Event, time: int) -> None:
             _add(books, event.task, deposits=-event.amount)
         case Refunded():
             _add(books, event.task, escrow=-event.amount)
+        case VoucherShown():
+            assert any(books.terms[event.task].voucher_key)  # nothing is kept of it
         case _:
             raise AssertionError(f"what does {event} say?")
 
@@ -173,6 +176,8 @@ def _stand(books: Books, event: Claimed, time: int) -> Standing:
 def _post(books: Books, event: TaskPosted) -> None:
     terms = event.terms
     books.terms[event.task] = terms
+    if any(terms.voucher_key):
+        books.voucher_keys[terms.voucher_key] = True
     books.servers[event.task], books.authorities[event.task] = len(terms.edge_servers), len(terms.authorities)
     for role, holders in ((Role.EDGE_SERVER, terms.edge_servers), (Role.AUTHORITY, terms.authorities)):
         for index, holder in enumerate(holders):

@@ -21,13 +21,13 @@ class RoundMoves(Moves):
         when=whens,
         party=st.sampled_from([*AUTHORITIES, *AUTHORITIES, EDGE]),
         shift=mostly(0, -1, 1),
-        size=mostly(1, 0, 2),
+        size=mostly(1, 0, 2, 9),
     )
     def post_roster(self, place: int, when: str, party: Signer, shift: int, size: int) -> None:
         task = self.at(place)
         self.course.prepare(task, self.course.is_idle, when)
         window = max(0, self.number(task, 0) // (self.course.books.terms[task].roster_rounds or 1) + shift)
-        self.course.tell(party, "post_roster", task, window, bytes([5]) * size, b"")
+        self.course.tell(party, "post_roster", task, window, bytes([1]) * size, b"")
 
     @rule(place=places, when=whens, server=servers, blocks=mostly(0, 1, 257))
     def draw(self, place: int, when: str, server: Signer | None, blocks: int) -> None:

@@ -29,11 +29,11 @@ from typing import Any
 
 import pytest
 from eth_abi.abi import encode
-from eth_hash.auto import keccak
 
 from protocol import merkle
 from protocol.domain import entitlement_leaf
 from protocol.identifiers import Address
+from protocol.keccak import keccak
 from protocol.messages.chain import Claimed, Credited, Standing
 from protocol.messages.settlement import Allocation, Entitlement
 from scripts.chain.development import DevelopmentChain

@@ -16,12 +16,12 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from eth_hash.auto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.domain import entitlement_leaf
 from protocol.incentives.rewards import ClaimBatch, allocation_root, claim_batch
+from protocol.keccak import keccak
 from protocol.messages.settlement import Allocation, Entitlement
 from storage.ledger.signer import Signer
 from tests.contracts.ledger import Ledger

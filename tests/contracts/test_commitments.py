@@ -19,9 +19,9 @@ from dataclasses import astuple, replace
 from typing import Any
 
 import pytest
-from eth_hash.auto import keccak
 
 from protocol.cohort import place_of, sum_of
+from protocol.keccak import keccak
 from protocol.messages.round import CohortNode, CohortPlace
 from protocol.messages.submission import Commitment
 from protocol.round.state_table import RoundState

@@ -32,7 +32,7 @@ from tests.contracts.scene import Scene
 CODE_LIMIT = 24_576  # EIP-170
 CREATION_LIMIT = 49_152  # EIP-3860
 OTHER_RULES = LedgerRules(maximum=9, floor=4, waiting_seconds=77, claim_seconds=3)
-ROOM = 2_048  # for what the contracts have yet to learn
+ROOM = 512  # for what the contracts have yet to learn
 
 
 @pytest.mark.parametrize("name", [LEDGER, TASKS, JUDGE])

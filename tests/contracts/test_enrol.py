@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 from eth_abi.abi import encode
-from eth_hash.auto import keccak
 
+from protocol.keccak import keccak
 from protocol.messages.chain import Credited, Enrolled, EnrolmentView
 from protocol.messages.submission import Leave
 from storage.ledger.ethereum.calls import encode_call

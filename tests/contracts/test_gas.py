@@ -68,6 +68,7 @@ def test_a_figure_without_a_snapshot_is_said() -> None:
         ("direct commitment", lambda result: result["functions"]["commitDirect"].update(later=91_001)),
         ("claim, existing account", lambda result: result["claims"].update(existing_account=86_001)),
         ("claim, empty account", lambda result: result["claims"].update(empty_account=111_001)),
+        ("voucher, beyond the enrolment, Osaka", lambda result: result["voucher"].update(osaka=60_001)),
         ("claim, each of 100 in one", lambda result: result["claims"].update(batched_existing_each=55_001)),
     ],
 )

@@ -48,9 +48,10 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("rounds", {"rounds": 100_001}),
     ("minClients", {"min_clients": 1}),
     ("minClients", {"min_clients": 5}),
-    ("maxClients", {"max_clients": 10_001}),
+    ("maxClients", {"max_clients": 1_000_001}),
     ("maxCohort", {"max_cohort": 1}),
     ("maxCohort", {"max_cohort": 5}),
+    ("maxCohort", {"max_clients": 20_000, "max_cohort": 10_001, "edge_bond": 10**20}),
     ("enrolmentSeconds", {"enrolment_seconds": 0}),
     ("enrolmentSeconds", {"enrolment_seconds": TEN_YEARS + 1}),
     ("commitSeconds", {"commit_seconds": 0}),
@@ -91,7 +92,7 @@ AT_BOUNDS: list[dict[str, Any]] = [
     {"participation": 100, "contribution": 0, "edge_bond": 400},
     {"edge_fee": 10**18, "authority_fee": 10**17},
     {"reputation_sources": SEVENTEEN[:16]},
-    {"rounds": 100_000, "max_clients": 10_000, "min_clients": 10_000},
+    {"rounds": 100_000, "max_clients": 1_000_000, "max_cohort": 10_000, "min_clients": 10_000},
     {"task_seconds": TEN_YEARS, "claim_seconds": TEN_YEARS, "enrolment_seconds": TEN_YEARS},
     {
         "commit_seconds": 3,
@@ -194,6 +195,7 @@ def test_should_refuse_a_number_that_no_task_has(enrolled: Scene, task: int) -> 
     ledger, client = enrolled.ledger, enrolled.clients[0]
     calls = {
         "enrol": ([(task, ZERO, client.address, client.address, ZERO, 0, 0, 0)], [b""]),
+        "enrolWithVouchers": (*([(task, ZERO, client.address, client.address, ZERO, 0, 0, 0)], [b""]), b""),
         "leave": (task, client.address, b""),
         "drawCohort": (task,),
         "openRound": (task, 1, ZERO, ZERO, ZERO, 3),

@@ -23,9 +23,9 @@ from dataclasses import astuple
 from typing import Any
 
 from eth_abi.abi import encode
-from eth_hash.auto import keccak
 
 from protocol.identifiers import Address
+from protocol.keccak import keccak
 from storage.ledger.ethereum.calls import encode_call
 from tests.contracts.scene import REWARD, Scene
 from tests.contracts.test_claim import REENTRANT

@@ -3,7 +3,7 @@
 given a task with three authorities and windows of two rounds
     when an authority posts before the deadline of a window that comes next
         should emit RosterPosted and note the window, once
-    when anybody else posts, or for another window, or late, or with bits of more clients than there are
+    when anybody else posts, or for another window, or late, or with more bytes than run lengths of the clients take
         should refuse
     when the first round of a window is opened
         should wait for all rosters or for their deadline
@@ -21,7 +21,7 @@ from tests.contracts.scene import PLAN, Scene, label_of
 from tests.samples import private_key
 
 AUTHORITIES = [Signer(private_key("authority", number)) for number in (1, 2, 3)]
-HELD, REFUSED = b"\x05", b"\x02"
+HELD, REFUSED = bytes.fromhex("00010101"), bytes.fromhex("0101")  # of three: the first and the last; the second
 
 
 def with_money(scene: Scene) -> Scene:
@@ -78,10 +78,12 @@ def test_should_refuse_every_other_window(rostered: Scene) -> None:
     post(rostered, AUTHORITIES[0], 1)  # while its last round runs, too
 
 
-def test_should_refuse_bits_of_more_clients_than_there_are(rostered: Scene) -> None:
-    for held, refused in ((b"\1\0", b""), (b"", b"\1\0")):
+def test_should_refuse_more_bytes_than_run_lengths_of_the_clients_take(rostered: Scene) -> None:
+    enrolled = len(rostered.clients)
+    most, more = b"\1" * (enrolled + 1), b"\1" * (enrolled + 2)
+    for held, refused in ((more, b""), (b"", more)):
         assert refusal(rostered, AUTHORITIES[0], 0, held, refused) == ("RosterUnexpected", 1, 0, 0)
-    rostered.by(AUTHORITIES[0], "postRoster", 1, 0, b"", b"")
+    rostered.by(AUTHORITIES[0], "postRoster", 1, 0, most, most)
 
 
 @pytest.mark.parametrize("late", [False, True])

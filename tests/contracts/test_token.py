@@ -27,9 +27,9 @@ from typing import Any
 
 import pytest
 from eth_abi.abi import decode, encode
-from eth_hash.auto import keccak
 
 from protocol.identifiers import Address
+from protocol.keccak import keccak
 from storage.ledger.ethereum.calls import encode_call
 from storage.ledger.signer import Signer
 from tests.contracts.ledger import Outcome, Refusal

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from eth_hash.auto import keccak
-
 from protocol.identifiers import Digest
+from protocol.keccak import keccak
 from tests.contracts.accusations import keys
 from tests.contracts.scene import ROOT, Scene
 

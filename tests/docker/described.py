@@ -71,6 +71,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     for name, container in containers():
         if "/hearth/" in f"/{container['image']}":
             yield from _spoken(name, container.get("command", ["start"]), container.get("args", []))
+    yield from _spoken("make_secrets", ["sh"], [(DOCKER / "make_secrets").read_text()])
     for words in re.findall(r"^CMD (\[.*\])$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE):
         yield "Dockerfile", yaml.safe_load(words)
 

@@ -13,6 +13,7 @@ from protocol.messages.chain import Event, RoundAbandoned, RoundOpened, RoundPub
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
 from protocol.messages.settlement import MAX_RECORD_BYTES, RoundRecord
 from protocol.messages.task import DepositTerms
+from protocol.messages.vouchers import NO_VOUCHERS, VoucherTerms
 from scripts.demonstration.data import Households, households_of
 from scripts.demonstration.processes import RoleProcess, Stage
 from scripts.demonstration.run import DemoOptions, post_task, run_auditor, start_agent, start_infrastructure
@@ -40,17 +41,19 @@ class Play:
         phase_seconds: int,
         deposits: DepositTerms | None = None,
         cohort: Mapping[str, int] = NOTHING_ELSE,
+        vouchers: VoucherTerms = NO_VOUCHERS,
+        chain: str = "memory",
     ) -> None:
         self.stage, self.clients, self.phase_seconds, self.deposits = stage, clients, phase_seconds, deposits
-        self.cohort = cohort  # more of its terms
-        self.options = DemoOptions("digits", clients, rounds, "memory", stage.seed, None, None)
+        self.cohort, self.vouchers = cohort, vouchers  # more of its terms
+        self.options = DemoOptions("digits", clients, rounds, chain, stage.seed, None, None)
         self.data: Households = households_of("digits", clients)
         self.agents: dict[int, RoleProcess] = {}
 
     def prepare(self) -> None:
         """Everything up to the posted task."""
         start_infrastructure(self.stage, self.options)
-        post_task(self.stage, self.options, self.data, self.phase_seconds, self.deposits, self.cohort)
+        post_task(self.stage, self.options, self.data, self.phase_seconds, self.deposits, self.cohort, self.vouchers)
         self.reader = EthereumReader(self.stage.rpc_url, self.stage.domain.ledger)
         self.store = FilesystemStore(self.stage.store)
 
@@ -140,10 +143,12 @@ def play(
     phase_seconds: int = 180,
     deposits: DepositTerms | None = None,
     cohort: Mapping[str, int] = NOTHING_ELSE,
+    vouchers: VoucherTerms = NO_VOUCHERS,
+    chain: str = "memory",
 ) -> Iterator[Play]:
     """Processes of every role below ``root``; they end with the block."""
     with Stage() as processes:
-        yield Play(DemoStage(root, processes, seed), clients, rounds, phase_seconds, deposits, cohort)
+        yield Play(DemoStage(root, processes, seed), clients, rounds, phase_seconds, deposits, cohort, vouchers, chain)
 
 
 def shifted_launcher(seconds: int) -> list[str]:

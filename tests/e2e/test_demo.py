@@ -118,6 +118,12 @@ def test_a_phone_with_a_linear_model_is_small(kept_demo: KeptDemo) -> None:
     assert kept_demo.figures["phone_start_seconds"] == max(report["start_seconds"] for report in reports) > 0
 
 
+def test_phones_are_shown_their_place_in_the_plan(kept_demo: KeptDemo) -> None:
+    """One that is not derives the cohort from all there is. A slow machine may be late once, and not for everybody."""
+    logs = [(kept_demo.folder / f"client-{number:02d}" / "log").read_text() for number in range(CLIENTS)]
+    assert sum(log.count("too few authorities endorse the cohort") for log in logs) < CLIENTS * ROUNDS
+
+
 def test_the_censored_client_commits_by_itself_and_is_paid(kept_demo: KeptDemo) -> None:
     directs = [event for event in kept_demo.reader.events() if isinstance(event, DirectCommitted)]
     assert [event.round for event in directs] == list(range(1, ROUNDS + 1))

@@ -89,7 +89,7 @@ def verdict(case: Case) -> dict[str, Any]:
     lost = wrapped(old, past)
     true = {a: past[a, a] - 4 * counts[a] * noise for a in old}
     limit = 4 * (1 + Fraction(terms["slack_ppm"], PPM))
-    long = {a for a in old if true[a] > limit * counts[a] ** 2 * clip**2}
+    long = {a for a in old if true[a] - Fraction(3, 2) * counts[a] * noise > limit * counts[a] ** 2 * clip**2}
     for a in lost | long:
         reasons.setdefault(a, "gram" if a in lost else "history")
     kept = [a for a in old if a not in lost | long]

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from eth_abi.abi import encode
-from eth_hash.auto import keccak
 
 from protocol.identifiers import Address
+from protocol.keccak import keccak
 from storage.ledger.ethereum.calls import encode_token_call
 from storage.ledger.ethereum.decoding import address_of
 from storage.ledger.ethereum.ledger import EthereumLedger

@@ -25,6 +25,7 @@ from protocol.content.cid import cid_of
 from protocol.encryption.suite import NAMES
 from protocol.errors import VerificationError
 from protocol.identifiers import Address
+from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import CORRUPT, MALFORMED, UNAVAILABLE, Rejection, Verdict
 from protocol.screening.verdict import decide
 from scripts.bench.aggregation_round import AggregationRound, aggregation_round
@@ -68,9 +69,9 @@ def _no_wait(_: float) -> None:
 def _expected(made: AggregationRound, accepted: list[Address]) -> npt.NDArray[np.uint64]:
     """Added one by one, by hand."""
     running = made.scheme.aggregator()
-    for number, entry in enumerate(made.scheme.plan.weights):
-        if entry.client in accepted:
-            running.fold(made.body(number), entry.weight)
+    for number, client in enumerate(made.scheme.weights):
+        if client in accepted:
+            running.fold(made.body(number), made.scheme.weights[client])
     return running.words
 
 
@@ -124,7 +125,9 @@ def test_after_a_verdict_only_what_it_accepts_is_added(kind: str, parts: Cluster
 def test_who_is_not_planned_is_in_no_sum(kind: str, parts: ClusterParts, tmp_path: Path) -> None:
     store = FilesystemStore(tmp_path)
     made = aggregation_round(store, 3, DIMENSION)
-    smaller = replace(made.scheme, plan=replace(made.scheme.plan, weights=made.scheme.plan.weights[1:]))
+    plan = made.scheme.plan
+    assert isinstance(plan, RoundPlan)
+    smaller = replace(made.scheme, plan=replace(plan, weights=plan.weights[1:]))
     with pytest.raises(VerificationError):
         _executor(kind, parts, str(tmp_path)).verify_updates(store, smaller, made.committed, _no_wait)
 

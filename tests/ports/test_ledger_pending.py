@@ -183,9 +183,9 @@ def test_a_follower_asks_for_new_blocks_only(scene: Scene) -> None:
     asked: list[int] = []
 
     class _Counted(EthereumLedger):
-        def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
+        def events(self, task: int | None = None, from_block: int = 0, client: Address | None = None) -> list[Event]:
             asked.append(from_block)
-            return super().events(task, from_block)
+            return super().events(task, from_block, client)
 
     reader = _Counted(scene.chain.rpc_url, scene.edge.domain, scene.edge_signer)
     follower = EventFollower(reader, 1, Event)

@@ -79,6 +79,26 @@ def test_it_shows_what_the_views_showed(scene: Scene) -> None:
             proven.task(unknown)
 
 
+def test_many_views_are_proven_by_one_question(scene: Scene) -> None:
+    provider, asked = JsonRpcProvider(scene.chain.rpc_url), list[int]()
+    counted = Changing(scene.chain.rpc_url, lambda answer: asked.append(len(answer["storageProof"])))
+    clients = [client.address for client in scene.clients]
+    views = [("enrolmentOf", (1, client)) for client in clients] + [("standingOf", (client,)) for client in clients]
+    proven = ProvenReader(counted, scene.address, header_of(provider))
+    proven.foresee([*views, *views])
+    assert len(asked) == 1 and asked[0] >= len(views)
+    told = EthereumReader(provider, scene.address)
+    for client in clients:
+        assert (proven.enrolment(1, client), proven.standing(client)) == (
+            told.enrolment(1, client),
+            told.standing(client),
+        )
+    assert len(asked) == 1
+    lying = ProvenReader(Changing(scene.chain.rpc_url, CHANGES["a changed leaf"]), scene.address, header_of(provider))
+    with pytest.raises(FalseProofError):
+        lying.foresee(views)
+
+
 def test_every_view_has_a_place() -> None:
     calls = {*VIEWS, *IN_CODE}
     views = {item["name"] for item in abi.contract_abi() if item.get("stateMutability") == "view"} - {"eip712Domain"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Annotated, Any, Final, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
-from protocol.identifiers import Address
+from protocol.identifiers import Address, Digest
 from protocol.messages.chain import BondView, EnrolmentView, RoundView, Standing, TaskTerms, TaskView
 from protocol.round.state_table import RoundState
 from storage.ledger.interface import TransactionRevertedError
@@ -66,6 +66,7 @@ class Books:
     bonds: Mapped[tuple[int, Address], BondView]
     credits: Mapped[tuple[int, Address], int]
     standings: Mapped[Address, Standing]
+    voucher_keys: Mapped[Digest, bool]  # that a task has, or had
     held: Mapped[tuple[Address, Address], int]
     allowed: Mapped[tuple[Address, Address], int]
     tokens: frozenset[Address]
@@ -88,6 +89,7 @@ class Books:
             bonds=Mapped(_zero(BondView)),
             credits=Mapped(0),
             standings=Mapped(_zero(Standing)),
+            voucher_keys=Mapped(False),
             held=Mapped(0),
             allowed=Mapped(0),
             tokens=frozenset(),

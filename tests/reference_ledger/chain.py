@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from eth_hash.auto import keccak
-
 from protocol.domain import Domain, uint256
 from protocol.identifiers import NATIVE_COIN, ZERO_DIGEST, Address, Digest
+from protocol.keccak import keccak
 from protocol.messages.chain import (
     DEFAULT_RULES,
     Event,
@@ -40,6 +39,9 @@ class Contract(Tasks, Enrolments, Rounds, Payouts, Deposits, Disputes):
 _FUNCTIONS: Final[dict[str, Callable[..., None]]] = {
     "postTask": lambda ledger, terms: ledger.post_task(TaskTerms(*terms)),
     "enrol": lambda ledger, messages, signatures: ledger.enrol([Enrolment(*one) for one in messages], signatures),
+    "enrolWithVouchers": lambda ledger, messages, signatures, vouchers: ledger.enrol(
+        [Enrolment(*one) for one in messages], signatures, vouchers
+    ),
     "leave": Contract.leave,
     "postRoster": Contract.post_roster,
     "drawCohort": Contract.draw_cohort,
@@ -66,7 +68,7 @@ _FUNCTIONS: Final[dict[str, Callable[..., None]]] = {
     ),
     "withdraw": Contract.withdraw,
 }
-_PAYABLE: Final = frozenset({"postTask", "enrol", "placeBond"})
+_PAYABLE: Final = frozenset({"postTask", "enrol", "enrolWithVouchers", "placeBond"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from protocol.errors import Party, VerificationError
 from protocol.identifiers import Address
-from protocol.messages.chain import Enrolled, EnrolmentFull, EnrolmentView, Left
+from protocol.keccak import keccak
+from protocol.messages.chain import Enrolled, EnrolmentFull, EnrolmentView, Left, VoucherShown
 from protocol.messages.rosters import RosterPosted
 from protocol.messages.submission import Enrolment, Leave
+from protocol.messages.vouchers import MODULUS_BYTES
+from protocol.vouchers.blinding import Statement, verify_voucher
 from storage.ledger.interface import TransactionRevertedError
 from tests.reference_ledger.accounting import signed_by
 from tests.reference_ledger.books import Role, refuse, write
@@ -15,16 +19,19 @@ from tests.reference_ledger.standings import Standings
 
 
 class Enrolments(Standings):
-    def enrol(self, enrolments: Sequence[Enrolment], signatures: Sequence[bytes]) -> None:
+    def enrol(self, enrolments: Sequence[Enrolment], signatures: Sequence[bytes], vouchers: bytes = b"") -> None:
         """Alone a refusal says why; among others it must not stop them."""
         if not enrolments or len(enrolments) != len(signatures):
             refuse("TermsInvalid", "signatures")
         task, books = enrolments[0].task, self.books
+        self._require_vouchers(task, vouchers, len(enrolments))
         stake, skipped = books.terms[task].stake, 0
         self.receive(books.terms[task].token, len(enrolments) * stake)
-        for enrolment, signature in zip(enrolments, signatures, strict=True):
+        for place, (enrolment, signature) in enumerate(zip(enrolments, signatures, strict=True)):
             try:
                 reputation = self._admit(task, enrolment, signature)
+                if vouchers:
+                    self._show(task, enrolment.client, vouchers, place)
             except TransactionRevertedError:
                 if len(enrolments) == 1:
                     raise
@@ -52,11 +59,28 @@ class Enrolments(Standings):
             refuse("RosterUnexpected", task, window, bond.rosters)
         if self.now > self.rosters_until(task):
             refuse("TooLate", self.rosters_until(task))
-        if 8 * max(len(held), len(refused)) >= shown.enrolled + 8:
+        if max(len(held), len(refused)) > shown.enrolled + 1:
             refuse("RosterUnexpected", task, window, bond.rosters)
         write(books.bonds, (task, self.sender), rosters=window + 1)
         books.rosters[task] += 1
         self.emit(RosterPosted, task=task, window=window, authority=self.sender, held=held, refused=refused)
+
+    def _require_vouchers(self, task: int, vouchers: bytes, count: int) -> None:
+        """The modulus of its key and one for each where the task needs them; none where it does not."""
+        key, fit = self.books.terms[task].voucher_key, not vouchers
+        if any(key):
+            fit = len(vouchers) == (count + 1) * MODULUS_BYTES and vouchers[0] >= 0x80
+            fit = fit and keccak(vouchers[:MODULUS_BYTES]) == key
+        if not fit:
+            refuse("TermsInvalid", "vouchers")
+
+    def _show(self, task: int, client: Address, vouchers: bytes, place: int) -> None:
+        modulus, *shown = (vouchers[at : at + MODULUS_BYTES] for at in range(0, len(vouchers), MODULUS_BYTES))
+        try:
+            verify_voucher(Statement(self.domain, modulus, task, client), shown[place], Party.CLIENT)
+        except VerificationError:
+            refuse("VoucherInvalid", task, client)
+        self.emit(VoucherShown, task=task, client=client, voucher=shown[place])
 
     def _enter(self, task: int, enrolment: Enrolment, signature: bytes, reputation: int) -> None:
         client, books, staked = enrolment.client, self.books, self.books.terms[task].stake != 0

@@ -10,6 +10,7 @@ from copy import copy
 from protocol.domain import Domain
 from protocol.identifiers import NATIVE_COIN, Address, Digest
 from protocol.messages.chain import BondView, EnrolmentView, Event, LedgerRules, RoundView, Standing, TaskView
+from protocol.messages.following import concerns
 from storage.ledger.ethereum.writer import LedgerWriter
 from storage.ledger.interface import Head, LedgerError, PreparedTransaction, TransactionReceipt
 from tests.reference_ledger.books import Books
@@ -126,8 +127,13 @@ class MemoryLedger(LedgerWriter):
     def rules(self) -> LedgerRules:
         return self._chain.rules
 
-    def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
-        events = [event for block in self._chain.blocks[from_block:] for event in block.events]
+    def events(self, task: int | None = None, from_block: int = 0, client: Address | None = None) -> list[Event]:
+        events = [
+            event
+            for block in self._chain.blocks[from_block:]
+            for event in block.events
+            if client is None or concerns(event, client)
+        ]
         # every event has its task, as the contract's have it as their first topic
         return [event for event in events if task in (None, event.task)]  # type: ignore[attr-defined]
 

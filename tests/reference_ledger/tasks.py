@@ -10,7 +10,8 @@ from protocol.messages.chain import BondView, LedgerRules, Refunded, TaskPosted,
 from tests.reference_ledger.accounting import Accounting
 from tests.reference_ledger.books import Role, refuse, write
 
-MAX_CLIENTS: Final = 10_000
+MAX_CLIENTS: Final = 1_000_000
+MAX_COHORT: Final = 10_000
 MAX_ROUNDS: Final = 100_000
 MAX_SECONDS: Final = 3650 * 24 * 3600
 MAX_LISTED: Final = 16
@@ -48,6 +49,10 @@ class Tasks(Accounting):
             escrow=escrow,
             **until,
         )
+        if any(terms.voucher_key):
+            if books.voucher_keys[terms.voucher_key]:
+                refuse("VoucherKeyUsed", terms.voucher_key)
+            books.voucher_keys[terms.voucher_key] = True
         books.servers[task], books.authorities[task] = len(terms.edge_servers), len(terms.authorities)
         listed = {
             Role.EDGE_SERVER: (terms.edge_servers, "edgeServers"),
@@ -99,7 +104,7 @@ def check_terms(terms: TaskTerms, rules: LedgerRules, tokens: frozenset[Address]
         "rounds": 1 <= terms.rounds <= MAX_ROUNDS,
         "minClients": 2 <= terms.min_clients <= terms.max_clients,
         "maxClients": terms.max_clients <= MAX_CLIENTS,
-        "maxCohort": terms.min_clients <= terms.max_cohort <= terms.max_clients,
+        "maxCohort": terms.min_clients <= terms.max_cohort <= min(terms.max_clients, MAX_COHORT),
         "enrolmentSeconds": duration(terms.enrolment_seconds),
         "commitSeconds": duration(terms.commit_seconds),
         "trainingSeconds": duration(terms.training_seconds),

@@ -113,10 +113,10 @@ class UnreliableLedger(MemoryLedger):
             raise LedgerError("simulated: the node does not answer")
         return super().head()
 
-    def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
+    def events(self, task: int | None = None, from_block: int = 0, client: Address | None = None) -> list[Event]:
         if self._faults.strikes("logs silent", 30):
             raise LedgerError("simulated: no logs")
-        return super().events(task, from_block)
+        return super().events(task, from_block, client)
 
 
 class UnreliableStore:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from backend.api.app import edge_app
 from backend.bonds import BondKeeper
 from backend.key_authority.app import authority_app
 from backend.key_authority.followed import FollowedTasks
+from backend.key_authority.forgotten import Recollection
 from backend.key_authority.policy import AuthorityPolicy, ChainLimits
 from backend.key_authority.records import AuthorityRecords
 from backend.key_authority.rosters import Rosters, RosterWatch
@@ -35,6 +36,7 @@ from storage.ledger.polling import Polling
 from storage.ledger.signer import Signer
 from storage.records.memory import MemoryRecords
 from storage.task_reader import TaskReader
+from tests.reference_ledger.ledger import MemoryLedger
 from tests.samples import private_key
 from tests.simulation.faults import (
     Faults,
@@ -54,10 +56,14 @@ class Process:
 
     def __init__(self, name: str) -> None:
         self.name, self.deaths = name, 0
+        self.older = False  # its records are known to be an older copy, until it trusts them
         self.app: FastAPI | None = None
 
     def start(self) -> None:
         raise NotImplementedError
+
+    def _trust(self) -> None:
+        self.older = False
 
     def kill(self) -> None:
         self.deaths += 1
@@ -140,9 +146,14 @@ class Authority(Process):
         records = AuthorityRecords(MortalRecords(self.records, self._faults))
         windows = Windows(reader, records, self.signer, seeded(self.signer.address, self.signer.address))
         followed = FollowedTasks(reader, Polling(reader, 0.0))
+        trust = self._trust if self.older else None
+        # who cannot compare does not start, and tries again
+        sure = MemoryLedger(self._chain, self.signer.address) if hasattr(self._chain, "blocks") else reader
+        compared = FollowedTasks(sure, Polling(sure, 0.0))
+        recollection = Recollection(compared, records, self.signer.address, trust)
         self.watch = WindowWatch(windows, records, followed)
-        self.rosters = RosterWatch(Rosters(reader, records, followed), records)
-        self.app = authority_app(KeyAuthority(reader, records, self.signer, windows, SMALL))
+        self.rosters = RosterWatch(Rosters(reader, records, followed), records, recollection.check)
+        self.app = authority_app(KeyAuthority(reader, records, self.signer, windows, SMALL, recollection.compared))
 
 
 class Server(Process):
@@ -185,10 +196,16 @@ class Server(Process):
                 self.driver.wake,
                 performer.seconds,
                 self.driver.deep,
+                performer.endorsing.endorsements,
             )
             return HostedTask(posted, ledger, performer, desk, BondKeeper(ledger, MAX_BOND))
 
-        self.driver = Driver(ledger, inbox, host, Polling(ledger, 0.0))
+        def forget(opened: Mapping[int, int]) -> None:
+            for task, rounds in opened.items():
+                journal.forget(task, rounds)
+            self._trust()
+
+        self.driver = Driver(ledger, inbox, host, Polling(ledger, 0.0), forget=forget if self.older else None)
         self.app = edge_app(ledger, self._store, self.driver)
 
     def step(self) -> None:

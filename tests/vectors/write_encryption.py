@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.vectors import fe64_vectors, pad_vectors, screening_vectors
+from tests.vectors import fe64_vectors, pad_vectors, screening_vectors, voucher_vectors
 
 FOLDER = Path(__file__).parent / "encryption"
 
@@ -23,6 +23,8 @@ def files() -> Iterator[tuple[Path, str]]:
         ("fe64_broken", fe64_vectors.broken()),
         ("screening", screening_vectors.good()),
         ("screening_broken", screening_vectors.broken()),
+        ("vouchers", voucher_vectors.good()),
+        ("vouchers_broken", voucher_vectors.broken()),
     ):
         yield FOLDER / f"{name}.json", json.dumps(content, indent=1) + "\n"
 

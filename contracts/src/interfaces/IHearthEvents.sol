@@ -4,9 +4,12 @@ pragma solidity 0.8.37;
 import {IHearthTypes} from "./IHearthTypes.sol";
 
 /// @title What the ledger records, and why it refuses
+/// @dev Whoever follows one client asks for its events by topic, in one query: the second indexed member of an event about
+/// a client is the client, and of one about the whole task zero (`everyone`).
 interface IHearthEvents is IHearthTypes {
     event TaskPosted(
         uint256 indexed task,
+        address indexed everyone,
         address indexed manufacturer,
         TaskTerms terms,
         uint128 escrow,
@@ -23,15 +26,18 @@ interface IHearthEvents is IHearthTypes {
         uint48 deadline,
         bytes signature
     );
-    event EnrolmentFull(uint256 indexed task, uint32 indexed enrolled, uint48 enrolUntil);
+    /// @dev Before the Enrolled that it belongs to.
+    event VoucherShown(uint256 indexed task, address indexed client, bytes voucher);
+    event EnrolmentFull(uint256 indexed task, address indexed everyone, uint32 indexed enrolled, uint48 enrolUntil);
     event RosterPosted(
-        uint256 indexed task, uint32 indexed window, address indexed authority, bytes held, bytes refused
+        uint256 indexed task, address indexed authority, uint32 indexed window, bytes held, bytes refused
     );
-    event CohortDrawn(uint256 indexed task, uint64 indexed round, uint48 drawnAt);
-    event DrawLapsed(uint256 indexed task, uint64 indexed round);
+    event CohortDrawn(uint256 indexed task, address indexed everyone, uint64 indexed round, uint48 drawnAt);
+    event DrawLapsed(uint256 indexed task, address indexed everyone, uint64 indexed round);
     event Left(uint256 indexed task, address indexed client, bytes signature);
     event RoundOpened(
         uint256 indexed task,
+        address indexed everyone,
         uint64 indexed round,
         bytes32 plan,
         bytes32 label,
@@ -42,24 +48,24 @@ interface IHearthEvents is IHearthTypes {
         uint48 settleUntil
     );
     event BatchCommitted(
-        uint256 indexed task, uint64 indexed round, bytes32 root, bytes32 batch, uint32 count, uint48 objectUntil
+        uint256 indexed task, address indexed everyone, uint64 indexed round, bytes32 root, bytes32 batch, uint32 count, uint48 objectUntil
     );
     event DirectCommitted(
         uint256 indexed task,
-        uint64 indexed round,
         address indexed client,
+        uint64 indexed round,
         bytes32 label,
         bytes16 nonce,
         bytes32 ciphertext,
         bytes signature
     );
-    event KeyRequested(uint256 indexed task, uint64 indexed round, bytes32 request);
-    event RoundPublished(uint256 indexed task, uint64 indexed round, Publication publication);
+    event KeyRequested(uint256 indexed task, address indexed everyone, uint64 indexed round, bytes32 request);
+    event RoundPublished(uint256 indexed task, address indexed everyone, uint64 indexed round, Publication publication);
     event RoundAbandoned(
-        uint256 indexed task, uint64 indexed round, bytes32 record, bytes32 allocationRoot, uint128 allocated
+        uint256 indexed task, address indexed everyone, uint64 indexed round, bytes32 record, bytes32 allocationRoot, uint128 allocated
     );
-    event RoundExpired(uint256 indexed task, uint64 indexed round);
-    event Compensated(uint256 indexed task, uint64 indexed round, address indexed client, uint128 amount);
+    event RoundExpired(uint256 indexed task, address indexed everyone, uint64 indexed round);
+    event Compensated(uint256 indexed task, address indexed client, uint64 indexed round, uint128 amount);
     event Claimed(
         uint256 indexed task,
         address indexed client,
@@ -71,13 +77,13 @@ interface IHearthEvents is IHearthTypes {
     event StakeReturned(uint256 indexed task, address indexed client, uint128 amount);
     event BondPlaced(uint256 indexed task, address indexed holder, uint128 amount);
     event BondReturned(uint256 indexed task, address indexed holder, uint128 amount);
-    event RoundFrozen(uint256 indexed task, uint64 indexed round, address indexed culprit);
+    event RoundFrozen(uint256 indexed task, address indexed everyone, uint64 indexed round, address culprit);
     event BondForfeited(
-        uint256 indexed task, address indexed holder, address indexed reporter, uint128 amount, uint128 share
+        uint256 indexed task, address indexed everyone, address indexed holder, address reporter, uint128 amount, uint128 share
     );
     event Credited(uint256 indexed task, address indexed holder, uint128 amount);
     event Withdrawn(uint256 indexed task, address indexed holder, address indexed to, uint128 amount);
-    event TakenOver(uint256 indexed task, address indexed edgeServer);
+    event TakenOver(uint256 indexed task, address indexed everyone, address indexed edgeServer);
     event Refunded(uint256 indexed task, address indexed manufacturer, uint128 amount);
 
     error HearthLedger_TaskUnknown(uint256 task);
@@ -88,6 +94,8 @@ interface IHearthEvents is IHearthTypes {
     error HearthLedger_RosterUnexpected(uint256 task, uint32 window, uint32 posted);
     error HearthLedger_BondMissing(uint256 task, address holder);
     error HearthLedger_BondUnexpected(uint256 task, address holder);
+    error HearthLedger_VoucherKeyUsed(bytes32 key);
+    error HearthLedger_VoucherInvalid(uint256 task, address client);
     error HearthLedger_EnrolmentClosed(uint256 task);
     error HearthLedger_EnrolmentOpen(uint256 task, uint48 enrolUntil);
     error HearthLedger_AlreadyEnrolled(uint256 task, address client);

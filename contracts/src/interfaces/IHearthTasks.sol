@@ -25,6 +25,15 @@ interface IHearthTasks is IHearthEvents {
     /// brings one for each, and gets back those of the skipped; the client gets its own with its last claim.
     function enrol(Enrolment[] calldata enrolments, bytes[] calldata signatures) external payable;
 
+    /// @notice The same where the terms have a voucherKey, the Keccak-256 of an RSA modulus of 256 bytes: each client shows its
+    /// voucher, the manufacturer's signature (exponent 65537) over the full-domain hash of this client and task, see
+    /// Vouchers. `vouchers`: the modulus, then that of each enrolment, 256 bytes each.
+    function enrolWithVouchers(
+        Enrolment[] calldata enrolments,
+        bytes[] calldata signatures,
+        bytes calldata vouchers
+    ) external payable;
+
     /// @notice An authority of the task says, once for each window of rosterRounds rounds and before its first round, whose
     /// keys it holds and whose envelope it refuses: bit i (the lowest of a byte first) is the i-th client that enrolled.
     /// Until rosterSeconds after enrolUntil, later after settleUntil of the round before the window.

@@ -45,6 +45,7 @@ interface IHearthTypes {
         uint32 maxCohort;
         uint32 rosterRounds;
         uint32 rosterSeconds;
+        bytes32 voucherKey;
     }
 
     /// @dev Of a deployment: no reputation is above `maximum`; a standing gains one per `waitingSeconds` at most, by

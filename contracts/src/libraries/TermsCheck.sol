@@ -6,7 +6,8 @@ import {IHearthTypes} from "../interfaces/IHearthTypes.sol";
 
 /// @title What the contract demands of a task's terms before it takes any money for it
 library TermsCheck {
-    uint32 private constant _MAX_CLIENTS = 10_000;
+    uint32 private constant _MAX_CLIENTS = 1_000_000;
+    uint32 private constant _MAX_COHORT = 10_000;
     uint32 private constant _MAX_ROUNDS = 100_000;
     uint32 private constant _MAX_SECONDS = 3650 days;
     uint256 private constant _MAX_LISTED = 16;
@@ -19,7 +20,8 @@ library TermsCheck {
         _require(terms.rounds >= 1 && terms.rounds <= _MAX_ROUNDS, "rounds");
         _require(terms.minClients >= 2 && terms.minClients <= terms.maxClients, "minClients");
         _require(terms.maxClients <= _MAX_CLIENTS, "maxClients");
-        _require(terms.maxCohort >= terms.minClients && terms.maxCohort <= terms.maxClients, "maxCohort");
+        bool cohortFits = terms.maxCohort <= terms.maxClients && terms.maxCohort <= _MAX_COHORT;
+        _require(cohortFits && terms.maxCohort >= terms.minClients, "maxCohort");
         _require(_duration(terms.enrolmentSeconds), "enrolmentSeconds");
         _require(_duration(terms.commitSeconds), "commitSeconds");
         _require(_duration(terms.trainingSeconds), "trainingSeconds");

@@ -26,10 +26,10 @@ _FIRST: Final = {
     "Credits.sol": "credits",
     "Deposits.sol": "deposits token",
     "Disputes.sol": "dispute",
-    "Enrolments.sol": "enrol enrol_late enrolment_terms reputation deposits",
+    "Enrolments.sol": "enrol vouchers enrol_late enrolment_terms reputation deposits",
     "HearthJudge.sol": "judge_batch judge_tree judge_words dispute",
     "HearthLedger.sol": "post_task enrol deposits dispute refund",
-    "HearthTasks.sol": "post_task refund token deposits",
+    "HearthTasks.sol": "post_task vouchers refund token deposits",
     "LedgerState.sol": "settlement refund reputation enrol dispute",
     "Payments.sol": "deposits token claim refund",
     "Payouts.sol": "claim claim_many reputation settlement",
@@ -40,6 +40,7 @@ _FIRST: Final = {
     "libraries/CohortTree.sol": "commitments judge_batch",
     "libraries/Leaves.sol": "claim claim_many judge_tree",
     "libraries/TermsCheck.sol": "post_task",
+    "libraries/Vouchers.sol": "vouchers",
 }
 _LAST: Final = "foundry"
 # Gas and the deployment are those of the code that is deployed; the other two take a minute each time.

@@ -11,10 +11,11 @@ from eth_abi.abi import decode as abi_decode
 from eth_abi.abi import encode as abi_encode
 from eth_abi.exceptions import DecodingError, EncodingError
 from eth_abi.grammar import ABIType, TupleType, parse
-from eth_hash.auto import keccak
 
 from contracts import artifact
 from protocol.deployment import JUDGE, LEDGER, TASKS
+from protocol.keccak import keccak
+from storage.ledger.ethereum.abi_words import decode_words
 from storage.ledger.interface import LedgerError
 
 _ADDRESS: Final = parse("address")
@@ -80,6 +81,12 @@ def encode(types: Sequence[str], values: Sequence[object]) -> bytes:
 
 def decode(types: Sequence[str], data: bytes) -> tuple[Any, ...]:
     """Inverse of :func:`encode`, refusing every other encoding of the same values; addresses come as 20 bytes."""
+    quick = decode_words(tuple(types), data)
+    return reference_decode(types, data) if quick is None else quick
+
+
+def reference_decode(types: Sequence[str], data: bytes) -> tuple[Any, ...]:
+    """The same by the library, for any types. Raises LedgerError, which says what is wrong."""
     try:
         values = abi_decode(types, data)
         canonical = abi_encode(types, values) == data

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from eth_hash.auto import keccak
 from eth_typing import BlockNumber, ChecksumAddress
 from web3 import Web3
 from web3.eth import Eth
 from web3.exceptions import TransactionNotFound
 from web3.types import BlockIdentifier, TxParams
 
+from protocol.keccak import keccak
 from storage.ledger.ethereum.decoding import byte_string, whole
 from storage.ledger.ethereum.node_answers import checked_answers
 from storage.ledger.ethereum.pace import Pace

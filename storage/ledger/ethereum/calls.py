@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import astuple
 
-from eth_hash.auto import keccak
-
 from protocol.deployment import TASKS
 from protocol.errors import MalformedError, Party
 from protocol.identifiers import NATIVE_COIN, Address
+from protocol.keccak import keccak
 from protocol.messages.chain import LedgerRules, TaskTerms
 from protocol.messages.submission import BatchLeaf
 from storage.ledger.ethereum import abi

@@ -7,9 +7,8 @@ from dataclasses import astuple
 from functools import cache
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
-from eth_hash.auto import keccak
-
 from protocol.identifiers import Address, Digest, Size
+from protocol.keccak import keccak
 from protocol.messages import chain, rosters
 from protocol.messages.chain import (
     BondView,
@@ -21,6 +20,7 @@ from protocol.messages.chain import (
     TaskTerms,
     TaskView,
 )
+from protocol.messages.following import NO_CLIENT, OF_THE_TASK
 from protocol.round.state_table import RoundState
 from storage.ledger.ethereum import abi
 from storage.ledger.interface import LedgerError
@@ -33,6 +33,9 @@ EVENT_TYPES: Final[dict[str, type[Event]]] = {
     if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
 }
 _WORD: Final = 32
+_SUBJECT: Final = (
+    1  # which of an event's members says whom it is about; of the whole task it says nobody, and is left out
+)
 _BLOCK_LIMIT: Final = 2**63
 
 
@@ -60,8 +63,10 @@ def event_digest(event: Event) -> Digest:
     """Keccak-256 of the topics of the contract's log, and of the Keccak-256 of its data."""
     entry = next(entry for entry in abi.events().values() if entry.name == type(event).__name__)
     values = [getattr(event, name) for name in _shape(entry.name)[0]]
+    if type(event) in OF_THE_TASK:
+        values.insert(_SUBJECT, NO_CLIENT)
     if isinstance(event, chain.RoundPublished):
-        values = [*values[:2], tuple(values[2:])]
+        values = [*values[:3], tuple(values[3:])]
     members = list(zip(entry.inputs, entry.indexed, values, strict=True))
     topics = [abi.encode((kind,), (value,)) for kind, indexed, value in members if indexed]
     plain = [(kind, astuple(v) if isinstance(v, TaskTerms) else v) for kind, indexed, v in members if not indexed]
@@ -120,6 +125,8 @@ def _decode_log(log: Mapping[str, object], ledger: Address) -> Event | None:
     in_topics = iter(abi.decode(topic_types, b"".join(words[1:])))
     in_data = iter(abi.decode(data_types, byte_string(log.get("data"))))
     values = [next(in_topics if indexed else in_data) for indexed in entry.indexed]
+    if EVENT_TYPES.get(entry.name) in OF_THE_TASK and values.pop(_SUBJECT) != NO_CLIENT:
+        raise LedgerError("a log of the whole task names a client")
     return _event(entry.name, values, log)
 
 

@@ -1,20 +1,21 @@
 """The contract's events from a node's logs, by as few queries as its limits allow.
 
 A task's events lie between the block that posted it and the one with which the ledger's word for it is complete. The
-first is found by halving, where the node serves history; the second by computing that word. So what a long chain holds
-before and behind a task is not read.
+first is found by halving, where the node serves history; the second by computing that word or, for who reads the events
+of one client alone, by halving too. So what a long chain holds before and behind a task is not read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from protocol.identifiers import ZERO_DIGEST, Address, Digest, to_hex
+from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.messages.chain import Event
 from protocol.task.word import next_word
 from storage.ledger.ethereum.calls import encode_call
 from storage.ledger.ethereum.decoding import decode_logs, event_digest
 from storage.ledger.ethereum.log_ranges import LogRanges
+from storage.ledger.ethereum.log_topics import Wanted
 from storage.ledger.ethereum.node import Block, Node
 from storage.ledger.ethereum.rpc import AnswerTooLargeError, RpcRefusedError
 from storage.ledger.interface import LedgerError, TransactionRevertedError
@@ -24,7 +25,8 @@ WORTH_A_SEARCH = 8  # queries that it may save
 
 class EventLogs:
     """Of one ledger, as of block ``at``. ``first_block``: nothing is earlier. ``word`` is what the ledger keeps for a
-    task, ``time`` the timestamp of a block. ``ranges`` is kept over calls; may be shared by threads.
+    task, as of ``at`` or of an earlier block; ``time`` the timestamp of a block. ``ranges`` is kept over calls; may be
+    shared by threads.
     """
 
     def __init__(
@@ -34,7 +36,7 @@ class EventLogs:
         at: Block,
         first_block: int,
         ranges: LogRanges,
-        word: Callable[[int], Digest],
+        word: Callable[[int, Block | None], Digest],
         time: Callable[[int], int],
     ) -> None:
         self._node, self._ledger, self._at, self._first_block = node, ledger, at, first_block
@@ -45,30 +47,32 @@ class EventLogs:
         """The node's last block, which spares the question for it."""
         self._head = head
 
-    def of(self, task: int | None, from_block: int) -> list[Event]:
-        """One query when the node answers for everything up to its latest block, ranges when it refuses to."""
+    def of(self, wanted: Wanted, from_block: int) -> list[Event]:
+        """One query when the node answers for everything up to its latest block; ranges when it refuses to."""
         start = max(from_block, self._first_block)
         if self._ranges.blocks is None or self._head - start < self._ranges.blocks:
             try:
-                return self._query(task, start, self._at)
+                return self._query(wanted, start, self._at)
             except (RpcRefusedError, AnswerTooLargeError) as error:
                 if start > self._last():
                     return []  # some nodes refuse what others answer with nothing
                 self._ranges.refused(start, self._head, error)
-        return self._by_ranges(task, start, self._last())
+        return self._by_ranges(wanted, start, self._last())
 
     def _last(self) -> int:
         self._head = self._at if isinstance(self._at, int) else self._node.block_number()
         return self._head
 
-    def _by_ranges(self, task: int | None, start: int, last: int) -> list[Event]:
+    def _by_ranges(self, wanted: Wanted, start: int, last: int) -> list[Event]:
         if (last - start) // self._blocks > WORTH_A_SEARCH:
-            start = self._beginning(task, start, last)
+            start = self._beginning(wanted.task, start, last)
+        if (last - start) // self._blocks > WORTH_A_SEARCH and wanted.client is not None:
+            last = self._ending(wanted.task, start, last)
         events, times = list[Event](), dict[int, int]()
         while start <= last:
             end = min(start + self._blocks - 1, last)
             try:
-                found = self._query(task, start, end)
+                found = self._query(wanted, start, end)
             except (RpcRefusedError, AnswerTooLargeError) as error:
                 self._ranges.refused(start, end, error)
                 continue
@@ -76,8 +80,8 @@ class EventLogs:
             self._ranges.answered(end - start + 1)
             start = end + 1
             untimed = {event.block for event in found} - times.keys()
-            worth = (last - end) // self._blocks > WORTH_A_SEARCH + len(untimed)
-            if found and worth and self._is_all(task, events, times):
+            worth = (last - end) // self._blocks > WORTH_A_SEARCH + len(untimed) and wanted.client is None
+            if found and worth and self._is_all(wanted.task, events, times):
                 break
         return events
 
@@ -100,6 +104,23 @@ class EventLogs:
             self._first_block = start
         return start
 
+    def _ending(self, task: int | None, start: int, last: int) -> int:
+        """The first block from ``start`` on by whose end the task's word is what it is at ``last``: nothing of it comes
+        later. ``last`` itself where the node does not show that the word was another one before."""
+        if task is None:
+            return last
+        try:
+            word = self._word(task, last)
+            if self._word(task, start) == word:  # a node without history may tell of the last block whatever is asked
+                return last
+            low, high = start, last
+            while low < high:
+                middle = (low + high) // 2
+                low, high = (low, middle) if self._word(task, middle) == word else (middle + 1, high)
+        except (LedgerError, TransactionRevertedError):
+            return last
+        return low
+
     def _is_there(self, task: int | None, block: int) -> bool:
         if task is None:
             return bool(self._node.code(self._ledger, block))
@@ -118,15 +139,13 @@ class EventLogs:
             of: int = getattr(event, "task", 0)
             said[of] = next_word(said.get(of, ZERO_DIGEST), times[event.block], event_digest(event))
         tasks = range(1, self._tasks(self._at) + 1) if task is None else (task,)
-        return said.keys() == set(tasks) and all(said[of] == self._word(of) for of in tasks)
+        return said.keys() == set(tasks) and all(said[of] == self._word(of, None) for of in tasks)
 
-    def _query(self, task: int | None, start: int, end: Block) -> list[Event]:
-        # every event's first indexed member is its task
-        topics = None if task is None else [None, to_hex(task.to_bytes(32, "big"))]
-        events = list(decode_logs(self._node.logs(self._ledger, start, end, topics), self._ledger))
+    def _query(self, wanted: Wanted, start: int, end: Block) -> list[Event]:
+        events = list(decode_logs(self._node.logs(self._ledger, start, end, wanted.topics()), self._ledger))
         for event in events:
             if event.block < start or (isinstance(end, int) and event.block > end):
                 raise LedgerError("a log outside the blocks asked for")
-            if task is not None and getattr(event, "task", None) != task:
-                raise LedgerError("a log of another task than asked for")
+            if not wanted.takes(event):
+                raise LedgerError("a log of another task or client than asked for")
         return events

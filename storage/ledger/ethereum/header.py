@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import rlp
-from eth_hash.auto import keccak
 
 from protocol.identifiers import Digest
+from protocol.keccak import keccak
 
 _FIRST: Final = (
     "parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot", "logsBloom", "difficulty",

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import rlp
-from eth_hash.auto import keccak
 from trie.exceptions import InvalidNode, MissingTrieNode, ValidationError
 from trie.hexary import HexaryTrie
 
 from protocol.errors import HearthError, Party
 from protocol.identifiers import Address, Digest
+from protocol.keccak import keccak
 
 
 class FalseProofError(HearthError):

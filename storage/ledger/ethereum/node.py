@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from eth_hash.auto import keccak
-
 from protocol.identifiers import Address, Digest, to_hex
+from protocol.keccak import keccak
 from protocol.text import in_words
 from storage.ledger.ethereum.header import Header, hashed_header
 from storage.ledger.ethereum.reverts import revert_of
@@ -121,11 +120,11 @@ class Node:
         )
 
     def logs(
-        self, contract: Address, start: int, end: Block, topics: list[str | None] | None = None
+        self, contract: Address, start: int, end: Block, topics: Sequence[str | list[str] | None] | None = None
     ) -> list[dict[str, Any]]:
         """Of one contract, as :func:`storage.ledger.ethereum.decoding.decode_logs` takes them."""
         query = {"address": to_hex(contract), "fromBlock": _tag(start), "toBlock": _tag(end)}
-        return self._ask(_logs, "eth_getLogs", query if topics is None else {**query, "topics": topics})
+        return self._ask(_logs, "eth_getLogs", query if topics is None else {**query, "topics": list(topics)})
 
     def _ask(self, read: Callable[[Any], A], method: str, *parameters: object) -> A:
         answer = self._provider.make_request(method, list(parameters))["result"]

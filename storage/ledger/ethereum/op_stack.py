@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from eth_hash.auto import keccak
-
+from protocol.keccak import keccak
 from storage.ledger.ethereum.data_fees import DataPrices
 from storage.ledger.ethereum.node import Node
 from storage.ledger.interface import LedgerError, TransactionRevertedError

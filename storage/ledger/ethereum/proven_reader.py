@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final
-
-from eth_hash.auto import keccak
 
 from protocol.audit.evidence import UnverifiedEndpointError
 from protocol.identifiers import NATIVE_COIN, Address, to_hex
+from protocol.keccak import keccak
 from protocol.messages.chain import TaskView
 from storage.ledger.ethereum.header import Header
 from storage.ledger.ethereum.merkle_patricia import Account, FalseProofError, proven_account, proven_word
 from storage.ledger.ethereum.node import Block
 from storage.ledger.ethereum.reader import EthereumReader
-from storage.ledger.ethereum.rpc import NodeProvider, RpcRefusedError
+from storage.ledger.ethereum.rpc import AnswerTooLargeError, NodeProvider, RpcRefusedError
 from storage.ledger.ethereum.storage_layout import VIEWS, place_of, slots_of, value_at
 from storage.ledger.interface import LedgerError, TransactionRevertedError
 
+SLOTS_AT_ONCE: Final = 1_000  # in one question; nodes take 1,024
 IN_CODE: Final = ("rules", "domainSeparator")  # what no storage holds: proven with the code
 
 
@@ -65,6 +67,15 @@ class ProvenReader(EthereumReader):
         place = place_of(variable, *steps)
         self._prove([slot for slot in slots_of(place) if slot not in self._words])
         return value_at(place, self._words)
+
+    def foresee(self, views: Iterable[tuple[str, tuple[object, ...]]]) -> None:
+        """Proves what these views, by name and arguments, will show, by few questions: a node makes one answer of all
+        of a contract's storage. What an endpoint gives no proof of so is asked for when it is needed."""
+        places = (place_of(variable, *steps) for variable, *steps in (VIEWS[name](*given) for name, given in views))
+        wanted = list(dict.fromkeys(slot for place in places for slot in slots_of(place)))
+        with suppress(UnverifiedEndpointError, AnswerTooLargeError):
+            for start in range(0, len(wanted), SLOTS_AT_ONCE):
+                self._prove([slot for slot in wanted[start : start + SLOTS_AT_ONCE] if slot not in self._words])
 
     def _account(self, address: Address) -> Account:
         if address not in self._accounts:

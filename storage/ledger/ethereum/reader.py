@@ -17,6 +17,7 @@ from storage.ledger.ethereum.calls import encode_call, encode_token_call
 from storage.ledger.ethereum.decoding import struct, whole
 from storage.ledger.ethereum.event_logs import EventLogs
 from storage.ledger.ethereum.log_ranges import BLOCKS, LogRanges
+from storage.ledger.ethereum.log_topics import Wanted
 from storage.ledger.ethereum.node import WORD_LIMIT, Block, BlockHead, Node
 from storage.ledger.ethereum.rpc import JsonRpcProvider, NodeProvider
 from storage.ledger.ethereum.watched_provider import Heard, WatchedProvider
@@ -215,11 +216,11 @@ class EthereumReader:
             raise LedgerError("a ledger without a waiting period")
         return rules
 
-    def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
-        return self._logs.of(task, from_block)
+    def events(self, task: int | None = None, from_block: int = 0, client: Address | None = None) -> list[Event]:
+        return self._logs.of(Wanted(task, client), from_block)
 
-    def _word(self, task: int) -> Digest:
-        return self.task(task).word
+    def _word(self, task: int, block: Block | None = None) -> Digest:
+        return struct(TaskView, self._view("taskOf", task, block=block)).word
 
     def _token_amount(self, token: Address, name: str, *arguments: Address) -> int:
         answer = self._node.call(token, encode_token_call(name, *arguments), self._at)

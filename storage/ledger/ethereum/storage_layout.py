@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from eth_hash.auto import keccak
-
 from contracts import artifact
 from protocol.deployment import LEDGER
 from protocol.domain import uint256
+from protocol.keccak import keccak
 
 Step = str | int | bytes  # the name of a struct's member, or the key of a mapping
 Path = tuple[str, *tuple[Step, ...]]  # a variable, then what leads from it to the value

@@ -9,13 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from eth_hash.auto import keccak
 from eth_typing import BlockNumber
 from web3 import Web3
 from web3.types import TxParams, Wei
 
 from protocol.deployment import created_address
 from protocol.identifiers import Address
+from protocol.keccak import keccak
 from storage.ledger.ethereum.account import FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS, OVERTAKEN_POLLS, Account, block_of
 from storage.ledger.ethereum.decoding import address_of
 from storage.ledger.ethereum.fees import Fees, current_fees

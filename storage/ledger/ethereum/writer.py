@@ -32,9 +32,14 @@ class LedgerWriter(ABC):
     def post_task(self, terms: TaskTerms, escrow: int) -> TransactionReceipt:
         return self.send_prepared(prepare_post_task(self.ledger, terms, escrow))
 
-    def enrol(self, enrolments: Sequence[SignedEnrolment], value_wei: int = 0) -> TransactionReceipt:
+    def enrol(
+        self, enrolments: Sequence[SignedEnrolment], value_wei: int = 0, voucher_key: bytes = b""
+    ) -> TransactionReceipt:
         messages, signatures = [astuple(one.enrolment) for one in enrolments], [one.signature for one in enrolments]
-        return self._transact("enrol", messages, signatures, value_wei=value_wei)
+        if not voucher_key:
+            return self._transact("enrol", messages, signatures, value_wei=value_wei)
+        vouchers = b"".join((voucher_key, *(one.voucher for one in enrolments)))
+        return self._transact("enrolWithVouchers", messages, signatures, vouchers, value_wei=value_wei)
 
     def place_bond(self, task: int, holder: Address, value_wei: int) -> TransactionReceipt:
         return self._transact("placeBond", task, holder, value_wei=value_wei)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from protocol.cohort import sum_of
 from protocol.encryption.suite import suite
 from protocol.errors import EncryptionError, Party
 from protocol.identifiers import Address
@@ -28,7 +29,7 @@ def planned(name: str, weights: Sequence[int], bits: int = 16, **changes: Any) -
     scheme, packing = SETTINGS[name]
     learning = with_terms(plan().learning, bits=bits, packing=packing)
     cohort = tuple(ClientWeight(client, weight) for client, weight in zip(CLIENTS, weights, strict=True))
-    return plan(suite=scheme, learning=learning, weights=cohort, **changes)
+    return plan(suite=scheme, learning=learning, weights=cohort, cohort=sum_of(cohort), **changes)
 
 
 def own_key(client: Address) -> Address:

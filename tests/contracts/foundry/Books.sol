@@ -82,7 +82,7 @@ abstract contract Books is Cohort, Grades {
         TaskBook storage book = _books[task];
         uint128 escrow;
         (book.terms, escrow,,, book.claimUntil) = abi.decode(log.data, (TaskTerms, uint128, uint48, uint48, uint48));
-        book.manufacturer = _partyOf(log.topics[2]);
+        book.manufacturer = _partyOf(log.topics[3]);
         book.posted = escrow;
     }
 
@@ -115,7 +115,7 @@ abstract contract Books is Cohort, Grades {
             book.deposits -= amount;
             _received[book.terms.token][party] += amount;
         } else if (topic == IHearthEvents.BondForfeited.selector) {
-            _foldForfeited(task, log, party);
+            _foldForfeited(task, log, _partyOf(log.topics[3]));
         } else if (topic == IHearthEvents.Refunded.selector) {
             uint128 amount = abi.decode(log.data, (uint128));
             assert(party == book.manufacturer);
@@ -129,13 +129,13 @@ abstract contract Books is Cohort, Grades {
     /// @dev The clients of a round come first; whoever only left one alone keeps the rest of its bond.
     function _foldForfeited(uint256 task, Vm.Log memory log, address party) private {
         TaskBook storage book = _books[task];
-        (uint128 amount, uint128 share) = abi.decode(log.data, (uint128, uint128));
+        (address reporter, uint128 amount, uint128 share) = abi.decode(log.data, (address, uint128, uint128));
         if (_isListed(book.terms.authorities, party) && _bonds[task][party] != 0) --book.authorities;
         assert(ledger.bondOf(task, party).role == Role.None && 2 * share <= amount);
         _bonds[task][party] -= amount;
         book.deposits -= amount;
         book.forfeitedToEscrow += amount - share;
-        _received[book.terms.token][_partyOf(log.topics[3])] += share;
+        _received[book.terms.token][reporter] += share;
     }
 
     /// @dev What an event before it in the same call said to be paid did not arrive; or it arrives now.

@@ -41,11 +41,11 @@ contract Handler is Steps {
         _placeBond(_now[which % 2], _holder(who));
     }
 
-    /// @dev Mostly for the window that comes, by an authority, with bits of no more clients than there are.
+    /// @dev Mostly for the window that comes, by an authority, with runs of no more clients than there are.
     function postRoster(uint256 which, uint256 who, uint256 shift, uint256 size) external {
         uint256 task = _now[which % 2];
         uint32 window = ledger.taskOf(task).lastRound / ROSTER_ROUNDS + uint32(shift % 4 == 3 ? 1 : 0);
-        bytes memory held = new bytes(size % 3);
+        bytes memory held = new bytes(size % (CLIENTS + 3));
         address sender = who % 4 == 3 ? _server(0) : _authority(who % AUTHORITIES);
         _try(sender, 0, abi.encodeCall(IHearthTasks.postRoster, (task, window, held, "")));
     }

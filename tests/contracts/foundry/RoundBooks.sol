@@ -13,10 +13,10 @@ abstract contract RoundBooks is Books {
         if (topic == IHearthEvents.TakenOver.selector || topic == IHearthEvents.EnrolmentFull.selector) return;
         if (_foldDraw(task, topic, log)) return;
         if (topic == IHearthEvents.RosterPosted.selector) {
-            _foldRoster(task, uint256(log.topics[2]), _partyOf(log.topics[3]), log.data);
+            _foldRoster(task, uint256(log.topics[3]), _partyOf(log.topics[2]), log.data);
             return;
         }
-        uint64 round = uint64(uint256(log.topics[2]));
+        uint64 round = uint64(uint256(log.topics[3]));
         RoundBook storage current = _rounds[task][round];
         if (topic == IHearthEvents.RoundOpened.selector) {
             TaskBook storage book = _books[task];
@@ -51,9 +51,9 @@ abstract contract RoundBooks is Books {
         } else if (topic == IHearthEvents.DirectCommitted.selector) {
             ++current.direct;
             // nobody's commitment brings the key forward but that of a planned client
-            assert(_isPlanned(current.cohort, _partyOf(log.topics[3])));
+            assert(_isPlanned(current.cohort, _partyOf(log.topics[2])));
             assert(current.state == RoundState.Open);
-            current.committed[_partyOf(log.topics[3])] = true;
+            current.committed[_partyOf(log.topics[2])] = true;
         } else if (topic == IHearthEvents.KeyRequested.selector) {
             TaskTerms storage terms = _books[task].terms;
             bool everyone = current.batched + current.direct >= current.cohort;
@@ -76,7 +76,7 @@ abstract contract RoundBooks is Books {
             _move(current, RoundState.Expired);
             _owe(task, current);
         } else if (topic == IHearthEvents.Compensated.selector) {
-            _foldCompensated(task, current, _partyOf(log.topics[3]), abi.decode(log.data, (uint128)));
+            _foldCompensated(task, current, _partyOf(log.topics[2]), abi.decode(log.data, (uint128)));
         } else {
             assert(topic == IHearthEvents.RoundFrozen.selector);
             _freeze(task, round, current);
@@ -87,7 +87,7 @@ abstract contract RoundBooks is Books {
     function _foldDraw(uint256 task, bytes32 topic, Vm.Log memory log) private returns (bool known) {
         TaskBook storage book = _books[task];
         if (topic == IHearthEvents.CohortDrawn.selector) {
-            assert(book.drawnAt == 0 && uint256(log.topics[2]) == book.last + 1);
+            assert(book.drawnAt == 0 && uint256(log.topics[3]) == book.last + 1);
             book.drawnAt = abi.decode(log.data, (uint48));
             assert(book.drawnAt == block.number + 1);
             return true;
@@ -127,7 +127,7 @@ abstract contract RoundBooks is Books {
         TaskBook storage book = _books[task];
         (bytes memory held, bytes memory refused) = abi.decode(data, (bytes, bytes));
         assert(window * ROSTER_ROUNDS == book.last && block.timestamp <= _rosterUntilOf(task, book));
-        assert(held.length <= 1 && refused.length <= 1 && (book.enrolled != 0 || held.length + refused.length == 0));
+        assert(held.length <= book.enrolled + 1 && refused.length <= book.enrolled + 1);
         assert(!_rostered[task][window][authority] && _isListed(book.terms.authorities, authority));
         _rostered[task][window][authority] = true;
         ++book.rosters;

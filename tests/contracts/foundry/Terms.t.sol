@@ -17,13 +17,13 @@ contract TermsTest is World {
     function testFuzz_oneTermAnywhere(uint256 field, uint256 value) external {
         TaskTerms memory terms = _terms(false);
         uint32 small = uint32(value);
-        field = field % 22;
+        field = field % 23;
         if (field == 0) terms.spec = bytes32(value);
         else if (field == 1) terms.threshold = uint8(value);
         else if (field == 2) terms.initialReputation = uint8(value);
         else if (field == 3) terms.rounds = uint32(within(small, 0, 100_010));
         else if (field == 4) terms.minClients = uint32(within(small, 0, 6));
-        else if (field == 5) terms.maxClients = uint32(within(small, 0, 10_010));
+        else if (field == 5) terms.maxClients = uint32(value % 2 == 0 ? within(small, 0, 10) : within(small, 999_990, 1_000_010));
         else if (field == 6) terms.enrolmentSeconds = small;
         else if (field == 7) terms.commitSeconds = uint32(within(small, 0, 5000));
         else if (field == 8) terms.settleSeconds = uint32(within(small, 0, 5000));
@@ -38,6 +38,7 @@ contract TermsTest is World {
         else if (field == 17) terms.objectionSeconds = uint32(within(small, 0, 400));
         else if (field == 18) terms.claimSeconds = uint32(within(small, 640, 660));
         else if (field == 19) terms.maxCohort = uint32(within(small, 0, 6));
+        else if (field == 22) (terms.maxClients, terms.maxCohort, terms.participation) = (20_000, uint32(within(small, 9_990, 10_010)), 0);
         else if (field == 20) terms.participation = uint128(within(value, 0, 1000));
         else terms.edgeBond = uint128(within(value, 4 * PARTICIPATION - 2, 4 * PARTICIPATION + 2));
         _check(terms);
@@ -132,8 +133,9 @@ contract TermsTest is World {
     }
 
     function _sizes(TaskTerms memory terms) private view returns (bool) {
-        bool clients = 2 <= terms.minClients && terms.minClients <= terms.maxClients && terms.maxClients <= 10_000;
+        bool clients = 2 <= terms.minClients && terms.minClients <= terms.maxClients && terms.maxClients <= 1_000_000;
         if (terms.maxCohort < terms.minClients || terms.maxCohort > terms.maxClients) return false;
+        if (terms.maxCohort > 10_000) return false;
         if (terms.edgeBond < uint256(terms.maxCohort) * terms.participation) return false;
         bool reputations = terms.initialReputation <= MAXIMUM && terms.minReputation <= MAXIMUM;
         bool rounds = 1 <= terms.rounds && terms.rounds <= 100_000;

@@ -26,7 +26,7 @@ from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.interface import LedgerError, WrongChainError, WrongContractError
 from storage.ledger.signer import Signer
 from storage.records.interface import RecordsBusyError
-from storage.records.journal import Journal
+from storage.records.open_records import open_records
 from tests.samples import DOMAIN, private_key
 from tests.unit.storage.ledger.node import by_method, node, result
 
@@ -151,7 +151,7 @@ def test_nothing_listens_before_everything_is_right(tmp_path: Path, serve: Serve
     with node(RIGHT) as url:
         with pytest.raises(WrongChainError):
             serve(tmp_path, url, Domain(1, DOMAIN.ledger), listening)
-        with Journal(state / "journal"), pytest.raises(RecordsBusyError):
+        with open_records(state, None, SIGNER.address), pytest.raises(RecordsBusyError):
             serve(tmp_path, url, DOMAIN, listening)
         with pytest.raises(ListenError):
             serve(tmp_path, url, DOMAIN, Listening(0, "192.0.2.1", ready_file=ready))

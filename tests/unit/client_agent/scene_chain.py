@@ -12,6 +12,7 @@ from protocol.errors import Party, VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.incentives.rewards import verify_entitlement
 from protocol.messages.chain import (
+    BondView,
     Claimed,
     Compensated,
     DirectCommitted,
@@ -21,6 +22,8 @@ from protocol.messages.chain import (
     RoundExpired,
     Standing,
 )
+from protocol.messages.following import concerns
+from protocol.messages.rosters import RosterPosted
 from protocol.messages.round import CohortPlace
 from protocol.messages.settlement import ProvenEntitlement
 from protocol.messages.submission import BatchLeaf, InclusionProof, SignedCommitment
@@ -70,8 +73,9 @@ class PlayedChain:
     def now(self) -> int:
         return self.time
 
-    def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
-        return [event for _, _, event in self.blocks[from_block:] if event is not None]
+    def events(self, task: int | None = None, from_block: int = 0, client: Address | None = None) -> list[Event]:
+        events = (event for _, _, event in self.blocks[from_block:] if event is not None)
+        return [event for event in events if client is None or concerns(event, client)]
 
     def prepare(self) -> None:
         pass
@@ -79,6 +83,11 @@ class PlayedChain:
     def enrolment(self, _: int, client: Address) -> EnrolmentView:
         envelope = next((e.envelope for e in self.events() if isinstance(e, Enrolled) and e.client == client), None)
         return EnrolmentView(envelope or ZERO_DIGEST, 0, 0, 2, False, False)
+
+    def bond(self, _: int, holder: Address) -> BondView:
+        rosters = (event for event in self.events() if isinstance(event, RosterPosted))
+        windows = [event.window + 1 for event in rosters if event.authority == holder]
+        return BondView(2, 0, False, 0, max(windows, default=0))
 
     def task(self, _: int) -> Any:
         """As much as an account asks that wants to enrol."""

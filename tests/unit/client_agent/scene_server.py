@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,11 @@ import numpy.typing as npt
 from client_agent.edge_client import EdgeRefusedError, EdgeUnavailableError, NextRound, TaskEnded
 from client_agent.training.dp_sgd import DpSgd, NoExamples
 from protocol.canonical import encode
+from protocol.cohort import CohortTree
 from protocol.content.cid import Cid
 from protocol.domain import Domain
 from protocol.encryption.envelope import EncryptionKeyPair
+from protocol.errors import HearthError
 from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_owed
 from protocol.messages.chain import (
@@ -31,8 +33,8 @@ from protocol.messages.chain import (
     TaskPosted,
 )
 from protocol.messages.learning import LearningTerms
-from protocol.messages.rosters import RosterPosted, bits_of
-from protocol.messages.round import RoundPlan, RoundStatement, SignedRoundStatement
+from protocol.messages.rosters import RosterPosted, runs_of
+from protocol.messages.round import RoundPlan, RoundStatement, ShownPlan, SignedEndorsement, SignedRoundStatement
 from protocol.messages.settlement import PUBLISHED, ProvenEntitlement, RoundRecord, Verdict
 from protocol.messages.submission import (
     CommitmentBatch,
@@ -55,6 +57,7 @@ from protocol.round.commitments import (
     inclusion_proof_of,
     receipt_of,
 )
+from protocol.round.endorsing import endorsement_of
 from protocol.round.planning import plan_round, terms_of
 from protocol.round.training import Assignment, Trainer, Training
 from protocol.round.windows import first_round, window_of
@@ -69,6 +72,7 @@ from tests.unit.client_agent.scene_chain import PlayedChain
 PHONE, EDGE = Signer(private_key("client", 0)), Signer(private_key("edge"))
 OTHERS = [client_address(number) for number in (1, 2)]
 ROUNDS, COMMIT_SECONDS = 3, 300
+T = TypeVar("T")
 
 
 class SmallTrainer:
@@ -107,6 +111,8 @@ class PlayedServer:
         self.rosters: tuple[bytes, bytes] | None = None  # what the authorities say, if not that everybody is fine
         self.number, self.submitted = 0, dict[int, list[Submission]]()
         self.windows = list[int]()  # whose keys were asked for
+        self.endorsing: Sequence[Signer] = ()  # authorities that give their word on cohorts
+        self.shown: Callable[[ShownPlan], ShownPlan] = lambda honest: honest  # what it makes of what it has to show
         spec = sample_spec(rounds=ROUNDS, confirmations=confirmations, control=control or ControlTerms(), title=title)
         self.control: Control | None = None  # of the models that are published from now on
         spec = replace(spec, cohort=replace(spec.cohort, roster_rounds=roster_rounds))
@@ -134,6 +140,21 @@ class PlayedServer:
                 self.store.objects.pop(Cid(codec, digest).text, None)
         return digest
 
+    def shown_plan(self, task: int, number: int, client: Address, check: Callable[[ShownPlan], T], _: int) -> T | None:
+        """As :meth:`EdgeClient.shown_plan` of the only server of the task."""
+        plan = self.plans[number]
+        endorsements = tuple(self.endorsement(plan, signer) for signer in self.endorsing)
+        if len(endorsements) < self.spec.committee.quorum:
+            return None
+        try:
+            return check(self.shown(ShownPlan(plan.head(), CohortTree(plan.weights).places(client), endorsements)))
+        except HearthError as error:
+            raise EdgeUnavailableError(str(error)) from error
+
+    def endorsement(self, plan: RoundPlan, signer: Signer) -> SignedEndorsement:
+        said = endorsement_of(plan.task, plan.round, plan.label(), signer.address)
+        return SignedEndorsement(said, signer.sign(self.chain.domain, said))
+
     # what it does
 
     def open(
@@ -159,7 +180,7 @@ class PlayedServer:
 
     def post_rosters(self) -> None:
         clients = [event.client for event in self.chain.events() if isinstance(event, Enrolled)]
-        held, refused = self.rosters or (bits_of(clients, set(clients)), b"")
+        held, refused = self.rosters or (runs_of(clients, set(clients)), b"")
         for authority in self.spec.committee.members:
             window = window_of(self.number, self.spec.cohort.roster_rounds)
             self.chain.mine(RosterPosted, window=window, authority=authority, held=held, refused=refused)

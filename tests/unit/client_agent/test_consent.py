@@ -29,6 +29,7 @@ from storage.records.memory import MemoryRecords
 from tests.samples import DOMAIN, private_key, sample_policy, with_terms
 from tests.unit.client_agent.scene_consent import SPEC, told_of
 from tests.unit.client_agent.scene_server import SmallTrainer
+from tests.voucher_keys import KEYS
 
 # Field of the spec -> a change of it that the owner must be told of: it costs money, data or privacy.
 TOLD: Mapping[str, Callable[[Any], Any]] = {
@@ -97,6 +98,7 @@ NOT_TOLD = {  # they cost the owner nothing
     *("durations.takeover_seconds", "deposits.edge_server", "deposits.authority"),
     *("rewards.edge_fee", "rewards.authority_fee"),
     *("schedule.training_seconds", "schedule.max_examples"),
+    *("vouchers.modulus", "vouchers.roots"),  # that one is needed is told: a test of its own
 }
 WHOLE = (ModelSpec,)  # told as one
 
@@ -129,6 +131,13 @@ def test_what_costs_money_data_or_privacy_is_a_fact_and_in_the_text(name: str) -
     told, usual = told_of(spec), told_of(SPEC)
     assert told != usual
     assert as_text(told) != as_text(usual)
+
+
+def test_a_voucher_is_a_fact_and_in_the_text() -> None:
+    told = told_of(replace(SPEC, vouchers=KEYS[0].terms()))
+    assert told.needs_voucher and not told_of(SPEC).needs_voucher
+    assert "a voucher, which the code of your appliance brings once" in as_text(told)
+    assert "voucher" not in as_text(told_of(SPEC))
 
 
 @pytest.mark.parametrize("field", fields(Disclosure), ids=lambda field: field.name)
@@ -205,7 +214,7 @@ class _Ledger:
     def head(self) -> Head:
         return Head(1, bytes(32), now=10)
 
-    def events(self, *_: int) -> list[Event]:
+    def events(self, *_: Any) -> list[Event]:
         place: dict[str, Any] = {"block": 1, "log_index": 0, "transaction": bytes(32), "task": 1}
         deadlines: dict[str, Any] = {"enrol_until": 600, "task_until": 9_000, "claim_until": 9_999}
         return [TaskPosted(**place, **deadlines, manufacturer=bytes(20), terms=terms_of(SPEC), escrow=0)]

@@ -17,7 +17,7 @@ BLOCK_SECONDS = 12.0
 def test_many_looks_within_one_block_are_one_question() -> None:
     chain, running = PlayedChain(), [0.0]
     ledger = cast(LedgerReader, chain)
-    phone = FollowedTask(ledger, MemoryStore(), 1, Polling(ledger, BLOCK_SECONDS, lambda: running[0]).head)
+    phone = FollowedTask(ledger, MemoryStore(), 1, bytes(20), Polling(ledger, BLOCK_SECONDS, lambda: running[0]).head)
     with mock.patch.object(chain, "head", wraps=chain.head) as asked:
         for _ in range(10):
             chain.mine()

@@ -66,7 +66,7 @@ class Phone:
             store=self.server.store,
             edge=cast(EdgeClient, self.server),
             journal=self.journal,
-            followed=FollowedTask(chain, self.server.store, 1),
+            followed=FollowedTask(chain, self.server.store, 1, PHONE.address),
             randomness=SeededRandomness(b"life %d" % self.lives),
             tell=lambda _: None,
         )

@@ -15,7 +15,7 @@ import pytest
 from client_agent.journal import AgentJournal
 from protocol.cohort import place_of, sum_of, verify_place
 from protocol.messages.chain import Left, TakenOver, TaskPosted
-from protocol.messages.rosters import bits_of
+from protocol.messages.rosters import runs_of
 from protocol.messages.round import RoundPlan
 from protocol.round.planning import choose_index_set
 from protocol.round.scheme import RoundScheme
@@ -75,8 +75,8 @@ def test_a_plan_of_others_than_the_rosters_allow_gets_no_update(case: str, tmp_p
     if case == "left":
         server.chain.mine(Left, client=OTHERS[0], signature=bytes(65))
     clients, first = [*OTHERS, PHONE.address], {OTHERS[0]}
-    held = {"too few": bits_of(clients, set(clients) - first)}.get(case, bits_of(clients, set(clients)))
-    server.rosters = held, bits_of(clients, first) if case == "refused" else b""
+    held = {"too few": runs_of(clients, set(clients) - first)}.get(case, runs_of(clients, set(clients)))
+    server.rosters = held, runs_of(clients, first) if case == "refused" else b""
     server.open()
     phone.steps(UNTIL_BATCH)
     assert (1 in server.submitted) is (case == "listed")

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from client_agent.plan_check import accept_plan, check_cohort_on_chain
+from client_agent.plan_check import accept_plan
 from protocol.cohort import sum_of
 from protocol.errors import HearthError, VerificationError
-from protocol.messages.chain import RoundOpened
 from protocol.messages.round import ClientWeight, RoundPlan
-from protocol.round.planning import plan_round
+from protocol.round.planning import check_plan, plan_round
 from protocol.round.scheme import RoundScheme
 from tests.samples import DOMAIN, client_address, cohort_of, sample_spec, with_terms
 
@@ -32,12 +31,14 @@ def _changed(change: dict[str, Any]) -> RoundPlan:
 
 
 def _accept(plan: RoundPlan, *reputations: int) -> RoundScheme | None:
-    return accept_plan(plan, SPEC, DOMAIN, 1, 1, CLIENTS[0], reputations or (2,))
+    check_plan(plan, SPEC, DOMAIN, 1, 1)  # as who derives it has it; who is shown a head alone is proven its place
+    weight = plan.weight_of(CLIENTS[0])
+    return accept_plan(plan.head(), SPEC, DOMAIN, 1, 1, weight, reputations or (2,))
 
 
 def test_an_honest_plan_is_joined() -> None:
     plan = _plan()
-    assert _accept(plan) == RoundScheme.of(plan, SPEC.committee)
+    assert _accept(plan) == RoundScheme.of(plan.head(), SPEC.committee)
 
 
 def test_a_client_outside_the_cohort_is_not_planned() -> None:
@@ -49,7 +50,7 @@ def test_any_of_the_reputations_that_cannot_be_told_apart_will_do() -> None:
     with pytest.raises(HearthError, match="weight 2"):
         _accept(_plan(), 1, 3)
     with pytest.raises(HearthError, match="weight 2"):
-        accept_plan(_plan(), SPEC, DOMAIN, 1, 1, CLIENTS[0], ())
+        accept_plan(_plan(), SPEC, DOMAIN, 1, 1, 2, ())
 
 
 @pytest.mark.parametrize(
@@ -86,15 +87,3 @@ def test_a_cohort_that_does_not_add_up_is_refused(change: dict[str, Any]) -> Non
     plan = _plan()
     with pytest.raises(VerificationError, match="add up"):
         _accept(replace(plan, cohort=replace(plan.cohort, **change)))
-
-
-def test_the_cohort_on_chain_is_the_plans() -> None:
-    plan = _plan()
-    event = RoundOpened(
-        block=1, log_index=0, transaction=bytes(32), task=1, round=1, plan=bytes(32), label=plan.label(),
-        cohort_root=plan.cohort.root, cohort=3, beacon=bytes(32), commit_until=1, settle_until=2,
-    )  # fmt: skip
-    check_cohort_on_chain(plan, event)
-    for wrong in (replace(event, cohort_root=bytes(32)), replace(event, cohort=2)):
-        with pytest.raises(VerificationError, match="on chain"):
-            check_cohort_on_chain(plan, wrong)

@@ -82,7 +82,7 @@ class Scene:
             store=self.store,
             edge=nobody,
             journal=journal,
-            followed=FollowedTask(self.ledger, self.store, 1),
+            followed=FollowedTask(self.ledger, self.store, 1, self.phone.address),
             randomness=SeededRandomness(b"phone"),
             tell=self.told.append,
         )

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from client_agent.edge_client import EdgeClient, NextRound
+from client_agent.edge_client import EdgeClient, EdgeUnavailableError, NextRound
 from client_agent.followed_task import FollowedTask
 from client_agent.journal import AgentJournal, Sealed
 from client_agent.watch import Watch
@@ -42,7 +42,7 @@ class _Phone:
         self.scene, self.told = scene, list[str]()
         self.journal = AgentJournal(Journal(folder / "journal"))
         self.ledger = scene.chain.ledger(DOMAIN.ledger, CLIENTS[VICTIM])
-        self.followed = FollowedTask(self.ledger, scene.store, 1)
+        self.followed = FollowedTask(self.ledger, scene.store, 1, CLIENTS[VICTIM].address)
         self.followed.refresh()
         self.followed.read(0, Kind.SPEC)
         edge = cast(EdgeClient, _Desk(scene))
@@ -71,6 +71,9 @@ class _Desk:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
+
+    def inclusion_proof(self, *_: object) -> None:
+        raise EdgeUnavailableError("it proves nothing")
 
     def statement(self, _: int, number: int) -> SignedRoundStatement:
         return self.scene.desk.statement(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.canonical import decode, encode
+from protocol.canonical import decode, encode, reference
 from protocol.errors import MalformedError
 from protocol.identifiers import Address, Range, Word
 from protocol.messages.settlement import Allocation, Entitlement
@@ -46,6 +47,27 @@ def test_known_bytes() -> None:
 @given(commitments)
 def test_round_trip(commitment: Commitment) -> None:
     assert decode(Commitment, encode(commitment)) == commitment
+
+
+texts = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF), max_size=8)
+samples = st.builds(
+    Sample,
+    name=texts,
+    numbers=st.dictionaries(texts, st.integers(-(2**70), 2**70) | st.booleans(), max_size=4),
+    owners=st.lists(st.binary(min_size=19, max_size=20), max_size=3).map(tuple),
+    amount=st.integers(-1, 2**256) | st.booleans(),
+)
+
+
+@given(samples)
+def test_speed_changes_neither_bytes_nor_errors(sample: Sample) -> None:
+    def said(by: Callable[[Sample], bytes]) -> object:
+        try:
+            return by(sample)
+        except MalformedError as error:
+            return error.args
+
+    assert said(encode) == said(reference)
 
 
 @given(commitments, st.data())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.cohort import place_of, sum_of, verify_place
+from protocol.cohort import CohortTree, own_place, place_of, sum_of, verify_place
 from protocol.errors import VerificationError
 from protocol.identifiers import ZERO_DIGEST
 from protocol.messages.round import ClientWeight, CohortNode
@@ -78,3 +78,30 @@ def test_totals_that_run_over_are_refused(bits: int) -> None:
     full = CohortNode(place.siblings[0].node, (1 << bits) - 1 if bits < 255 else 2**256 - 1)
     with pytest.raises(VerificationError, match="out of range"):
         verify_place(bytes(32), 2, cohort[0].client, replace(place, siblings=(full,)))
+
+
+@settings(max_examples=60)
+@given(WEIGHTS, st.binary(min_size=20, max_size=20))
+def test_a_client_is_shown_its_place_or_that_it_has_none(weights: list[int], stranger: bytes) -> None:
+    cohort = _cohort(weights)
+    tree, found = CohortTree(cohort), sum_of(cohort)
+    for entry in cohort:
+        assert own_place(found, entry.client, tree.places(entry.client)) == place_of(cohort, entry.client)
+    for client in (stranger, bytes(20), b"\xff" * 20):
+        if client not in {entry.client for entry in cohort}:
+            assert own_place(found, client, tree.places(client)) is None
+
+
+@settings(max_examples=60)
+@given(WEIGHTS, st.data())
+def test_nobody_who_is_planned_is_shown_out_of_the_cohort(weights: list[int], data: st.DataObject) -> None:
+    cohort = _cohort(weights)
+    tree, found = CohortTree(cohort), sum_of(cohort)
+    client = data.draw(st.sampled_from(cohort)).client
+    everybody = [tree.places(entry.client)[0] for entry in cohort]
+    others = data.draw(st.lists(st.sampled_from(everybody), max_size=2))
+    if others[:1] != list(tree.places(client)):
+        with pytest.raises(VerificationError):
+            own_place(found, client, others)
+    with pytest.raises(VerificationError, match="totals"):
+        own_place(replace(found, total=found.total + 1), client, tree.places(client))

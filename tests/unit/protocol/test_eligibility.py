@@ -13,7 +13,7 @@ from protocol.errors import VerificationError
 from protocol.identifiers import ZERO_DIGEST, Address
 from protocol.incentives.rewards import first_allocation
 from protocol.messages.chain import Left, RoundExpired, RoundOpened
-from protocol.messages.rosters import RosterPosted, bits_of, chosen_by
+from protocol.messages.rosters import RosterPosted, runs_of
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation
 from protocol.round import eligibility
@@ -39,7 +39,7 @@ def _state(*rosters: tuple[set[Address], set[Address]], left: bool = False) -> T
     if left:
         events.append(Left(**place, client=FIRST, signature=bytes(65)))
     for authority, (held, refused) in zip(TOLD.spec.committee.members, rosters, strict=False):
-        bits: dict[str, Any] = {"held": bits_of(CLIENTS, held), "refused": bits_of(CLIENTS, refused)}
+        bits: dict[str, Any] = {"held": runs_of(CLIENTS, held), "refused": runs_of(CLIENTS, refused)}
         events.append(RosterPosted(**place, window=0, authority=authority, **bits))
     return fold(1, events)
 
@@ -104,7 +104,7 @@ def test_a_latecomer_is_in_once_it_enrolled_before_the_opening_and_is_rostered()
     assert rostered(fold(1, events), told.spec, 3) == frozenset()
     told.say(RoundExpired, round=2)
     for authority in told.spec.committee.members:
-        bits = bits_of(clients, set(clients))
+        bits = runs_of(clients, set(clients))
         told.say(RosterPosted, window=2, authority=authority, held=bits, refused=b"")
     state = told.state()
     assert rostered(state, told.spec, 3) == set(clients)
@@ -114,14 +114,14 @@ def test_a_latecomer_is_in_once_it_enrolled_before_the_opening_and_is_rostered()
 
 
 def test_nobody_is_in_a_round_that_opened_before_it_enrolled() -> None:
-    """Whatever the padding of a roster says."""
-    told = ToldTask()
-    told.events = [
-        replace(event, held=b"\xff", refused=b"") if isinstance(event, RosterPosted) else event for event in told.events
-    ]
+    """A roster that counts on past those who had enrolled names nobody, whoever enrols later."""
+    told, everybody = ToldTask(), [*CLIENTS, LATE]
     told.enrol(LATE)
     assert LATE in told.state().enrolled
     assert rostered(told.state(), told.spec, 2) == set(CLIENTS)
+    held = runs_of(everybody, set(everybody))
+    told.events = [replace(event, held=held) if isinstance(event, RosterPosted) else event for event in told.events]
+    assert rostered(told.state(), told.spec, 2) == frozenset()
 
 
 def test_of_too_many_the_beacon_draws() -> None:
@@ -172,15 +172,6 @@ def test_a_phone_that_cannot_derive_a_draw_takes_those_who_are_rostered() -> Non
     for kind in (Kind.ALLOCATION, Kind.RECORD):
         digest = next(wanted.digest for wanted in state.wanted() if wanted.kind is kind)
         check_rostered(told.state(without=digest), told.spec, plan)
-
-
-def test_bits_are_clients_in_the_order_of_their_enrolment() -> None:
-    assert bits_of(CLIENTS, {CLIENTS[0], CLIENTS[2]}) == b"\x05"
-    many = [bytes([number]) * 20 for number in range(1, 20)]
-    for chosen in (set(many), set(many[:1]), set(many[7:9]), set[Address]()):
-        assert len(bits_of(many, chosen)) == 3
-        assert chosen_by(many, bits_of(many, chosen)) == chosen
-    assert chosen_by(CLIENTS, b"\xff\xff") == set(CLIENTS)
 
 
 @pytest.mark.parametrize(("least", "planned"), [(2, REST), (3, set(CLIENTS))])

@@ -25,6 +25,9 @@ VECTORS = {
     Invitation(Domain(1, b"\xff" * 20), 1, bytes(32), ("http://[2001:db8::7]:80",)): (
         f"hearth:1:0x{'ff' * 20}/1/0x{'00' * 32}?edge=http://%5B2001:db8::7%5D:80"
     ),
+    Invitation(Domain(1, b"\xff" * 20), 1, bytes(32), ("http://a",), bytes(range(20))): (
+        f"hearth:1:0x{'ff' * 20}/1/0x{'00' * 32}?edge=http://a&voucher=aaaqeayeaudaocajbifqydiob4ibceqt"
+    ),
 }
 LABELS = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=20)
 HOSTS = st.one_of(st.lists(LABELS, min_size=1, max_size=4).map(".".join), st.sampled_from(["[::1]", "[2001:db8::7]"]))
@@ -43,6 +46,7 @@ INVITATIONS = st.builds(
     st.integers(1, 2**256 - 1),
     st.binary(min_size=32, max_size=32),
     st.lists(URLS, min_size=1, max_size=4, unique=True).map(tuple),
+    st.one_of(st.just(b""), st.binary(min_size=20, max_size=20)),
 )
 
 
@@ -125,3 +129,19 @@ def test_sizes_and_repetitions() -> None:
     ):  # fmt: skip
         with pytest.raises(InvitationError):
             replace(ONE, **changed)
+
+
+@pytest.mark.parametrize(
+    "code", ["", "a" * 31, "a" * 33, "A" * 32, "1" * 32, "a" * 32 + "=", "a" * 32 + "&voucher=" + "a" * 32]
+)
+def test_a_code_has_one_text(code: str) -> None:
+    with pytest.raises(InvitationError):
+        parse_invitation(f"{ONE}&voucher={code}")
+    with pytest.raises(InvitationError):
+        parse_invitation(str(ONE).replace("?", f"?voucher={'a' * 32}&"))
+
+
+def test_a_code_is_shown_in_no_message() -> None:
+    assert repr(replace(ONE, voucher_code=b"\7" * 20)) == repr(ONE)
+    with pytest.raises(InvitationError, match="20 bytes"):
+        replace(ONE, voucher_code=b"\7" * 19)

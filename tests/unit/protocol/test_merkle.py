@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from eth_hash.auto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import merkle
 from protocol.errors import VerificationError
 from protocol.identifiers import ZERO_DIGEST
+from protocol.keccak import keccak
 
 TAG = keccak(b"tag")
 

@@ -203,6 +203,16 @@ def test_the_page_tells_misses_and_their_reasons() -> None:
     assert "small" in page.faults({"bdp": {**met, "profile": "small"}}, {}, None)[0]
 
 
+def test_attackers_have_a_page_of_their_own() -> None:
+    reports = dict.fromkeys(registry.EVALUATIONS, _told(Counting()))
+    of_learning, of_attackers = (page.on_page(which, reports) for which in page.PAGES)
+    assert set(of_attackers) == {"poisoning", "incentives", "openings"}
+    assert not of_learning.keys() & of_attackers.keys() and of_learning.keys() | of_attackers.keys() == reports.keys()
+    text = page.page(of_attackers, {}, page.POISONING)
+    assert page.faults(of_attackers, {}, text, page.POISONING) == []
+    assert page.faults(of_attackers, {}, text)[0].startswith("docs/learning.md is stale")
+
+
 def test_the_page_in_the_repository_is_what_its_reports_give() -> None:
     assert page.main(["--check"]) == 0
 

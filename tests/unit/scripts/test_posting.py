@@ -166,7 +166,7 @@ class Shown:
     def block_number(self) -> int:
         return self._view()[0]
 
-    def events(self, task: int) -> list[Any]:
+    def events(self, task: int, client: bytes) -> list[Any]:
         block = self._view()[1]
         terms = SimpleNamespace(spec=self._digest)
         event = TaskPosted.__new__(TaskPosted)

@@ -15,7 +15,10 @@ from typing import Any, Final
 
 import pytest
 
+from backend.vouchers import issuer
 from protocol.identifiers import to_hex
+from protocol.messages.vouchers import VoucherTerms
+from protocol.vouchers.signing import VoucherKey
 from scripts.commands.outcome import Outcome
 from scripts.doctor import machine
 from storage.ledger import keystore
@@ -24,6 +27,7 @@ from tests.samples import DOMAIN, private_key
 from tests.unit.scripts import torture
 from tests.unit.scripts.torture import Command, Full, commands, complaint, groups, run, spoken
 from tests.unit.storage.ledger.node import node, result
+from tests.voucher_keys import KEYS, modulus_of
 
 COMMANDS: Final = list(commands())
 # What starts something that does not end soon. Its last words here end it after all of its arguments were read.
@@ -39,6 +43,10 @@ STARTING: Final = {
     "testnet ended": ["--patience-seconds=none"],
     "bench encryption": ["--json=absent/file"],
     "bench gas": ["--clients=0"],
+    "bench intake": ["--json=absent/file"],
+    "bench phone": ["--json=absent/file"],
+    "bench screening": ["--dimensions=0"],
+    "simulate crowd": ["--json=absent/file"],
     "simulate faults": ["--json=absent/file"],
     "evaluate": ["--profile=none"],
     "household collect": ["--ready-file=absent/file"],
@@ -81,6 +89,8 @@ def usual(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dic
     torture.hostile_files(tmp_path)
     (tmp_path / "password").write_text("secret\n")
     monkeypatch.setattr(keystore, "SCRYPT_N", 2)  # a password that costs no time
+    monkeypatch.setattr(issuer, "new_key", lambda: KEYS[0])  # nor do a voucher key and its proof
+    monkeypatch.setattr(VoucherKey, "terms", _proved)
     keystore.write_keystore(tmp_path / "keystore", private_key("torture"), "secret")
     for name in [name for name in os.environ if name.startswith("HEARTH_")]:
         monkeypatch.delenv(name)
@@ -93,8 +103,15 @@ def usual(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dic
         "out": "model", "task_file": "text", "proof_file": "text", "file": "new", "what": "bdp",
         "link": f"hearth:{DOMAIN}/1/0x{'00' * 32}?edge=http://127.0.0.1:9",
         "broker": "mqtt://127.0.0.1:9", "plug": "1", "scheduler_address": "tls://127.0.0.1:9",
-        "part": "edge-1", "kind": "Lamp", "purpose": "next-hour", "roles": "edge", "chain": "l1",
+        "part": "edge-1", "kind": "Lamp", "purpose": "next-hour", "roles": "edge",
+        "chain": "l1", "source": "folder", "target": "copied", "account": address, "keys": "folder", "key_file": "text",
+        "count": "1", "output": "new",
     }  # fmt: skip
+
+
+@cache
+def _proved(_: VoucherKey) -> VoucherTerms:
+    return VoucherTerms(modulus_of(KEYS[0]), (bytes(256),) * 9)
 
 
 def _said(command: Command, usual: dict[str, str], **other: list[str]) -> list[str]:

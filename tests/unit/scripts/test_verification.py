@@ -12,13 +12,13 @@ import json
 from typing import Any
 
 import pytest
-from eth_hash.auto import keccak
 
 from contracts import ARTIFACTS, artifact, metadata
 from contracts.compile import CONTRACTS
 from contracts.compiler import ROOT
 from contracts.sources import with_imports
 from protocol.deployment import JUDGE, LEDGER, TASKS, contract_addresses
+from protocol.keccak import keccak
 from protocol.messages.chain import LedgerRules
 from scripts.chain.verification import verification
 from storage.ledger.ethereum import abi

@@ -48,8 +48,8 @@ def test_groups_merge_to_the_sum_of_one_process(whole: tuple[AggregationRound, l
     made, tasks, total = whole
     assert len(tasks) > 1
     running = made.scheme.aggregator()
-    for number, entry in enumerate(made.scheme.plan.weights):
-        running.fold(made.body(number), entry.weight)
+    for number, client in enumerate(made.scheme.weights):
+        running.fold(made.body(number), made.scheme.weights[client])
     assert np.array_equal(total.partial.words, running.words)
     assert total.clients == tuple(made.committed)
 

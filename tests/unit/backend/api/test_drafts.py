@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from backend.api.app import ApiOptions
 from backend.api.uploads import MAX_UPLOAD_BYTES, MOST_OF_ALL, MOST_OF_ONE, Uploads
 from backend.problem import RequestError
-from protocol.canonical import decode
+from backend.vouchers.issuer import Issuer, key_path
+from backend.vouchers.key_file import write_key
+from protocol.canonical import decode, encode
 from protocol.identifiers import sha256, to_hex
 from protocol.messages.task import TaskSpec
+from protocol.messages.vouchers import VoucherRequest
 from protocol.model.dataset import Examples, encode_examples
+from protocol.randomness import SeededRandomness
 from protocol.round.planning import terms_of
 from storage.content.interface import get_document
 from storage.ledger.ethereum.calls import decode_post_task
 from storage.ledger.interface import PreparedTransaction
+from storage.records.memory import MemoryRecords
 from tests.ports.reference_chain import DOMAIN
 from tests.unit.backend.api.scene_api import Api, enrolling, played
 from tests.unit.backend.api.test_prepared import signed_in
+from tests.voucher_keys import KEYS
 
 AUTHORITIES = [to_hex(bytes([number]) * 20) for number in range(1, 6)]
 ANSWERS: dict[str, Any] = {
@@ -145,3 +153,25 @@ def test_the_description_names_drafts() -> None:
     paths = played().app.openapi()["paths"]
     assert {"/api/v1/drafts", "/api/v1/drafts/prepare", "/api/v1/uploads/test-sets"} <= paths.keys()
     assert json.dumps(paths["/api/v1/drafts"]).count("DraftRequest") == 1
+
+
+def test_a_voucher_key_of_this_server_goes_into_the_spec(tmp_path: Path) -> None:
+    terms = KEYS[0].terms()
+    write_key(key_path(tmp_path, terms), KEYS[0], "secret")
+    issuer = Issuer(tmp_path, "secret", MemoryRecords(), SeededRandomness(b"issuer"))
+    api = Api(enrolling().scene, ApiOptions(issuer=issuer))
+    found = asked(api, voucher_key=terms.key.hex()).json()
+    assert found["wrong"] == [] and f'modulus = "{to_hex(terms.modulus)}"' in found["task_file"]
+    for other in (api, played()):
+        found = asked(other, voucher_key="00" * 32).json()
+        assert [one["field"] for one in found["wrong"]] == ["voucher_key"] and found["task_file"] is not None
+    assert asked(api, voucher_key="no key").status_code == 422
+
+
+def test_a_task_without_vouchers_redeems_no_code(tmp_path: Path) -> None:
+    issuer = Issuer(tmp_path, "secret", MemoryRecords(), SeededRandomness(b"issuer"))
+    for api in (played(), Api(enrolling().scene, ApiOptions(issuer=issuer))):
+        body = encode(VoucherRequest(bytes(20), bytes(256)))
+        answer = api.client.post("/api/v1/tasks/1/vouchers", content=body)
+        assert (answer.status_code, answer.json()["code"]) == (404, "E_NOT_FOUND")
+        assert api.client.post("/api/v1/tasks/1/vouchers", content=body + b" ").status_code == 400

@@ -61,7 +61,7 @@ bound = 4.0
 @settings(max_examples=12, deadline=None)
 @given(
     kind=st.sampled_from(["appliances", "next_hour", "digits"]),
-    households=st.integers(2, 300),
+    households=st.integers(2, 300) | st.integers(301, 1_000_000),
     rounds=st.integers(1, 40),
     reward=st.integers(1_000, 10**20),
     privacy=st.sampled_from(sorted(EPSILON_MICRO)),
@@ -93,7 +93,9 @@ def test_whatever_is_answered_in_range_runs(
     charge = spent(planned(draft.spec, rounds), draft.spec.learning, draft.spec.privacy)
     assert found.privacy == charge.figure
     assert found.privacy.epsilon_micro <= EPSILON_MICRO[privacy]
-    assert (found.smallest, found.expected) == (draft.spec.cohort.min_clients, households)
+    cohort = draft.spec.cohort
+    assert (found.smallest, found.expected) == (cohort.min_clients, cohort.max_cohort)
+    assert cohort.max_clients == households and (households > 300 or not cohort.draws)
     subsets(members, draft.spec.committee.threshold)
 
 

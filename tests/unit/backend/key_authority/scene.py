@@ -45,6 +45,7 @@ from protocol.signing import sign
 from protocol.task.limits import CohortLimits
 from storage.ledger.interface import LedgerError, TransactionRevertedError
 from storage.ledger.signer import Signer
+from storage.records.interface import Records
 from storage.records.journal import Journal
 from tests.samples import DOMAIN, client_address, private_key, sample_spec
 
@@ -240,7 +241,7 @@ class FakeLedger:
         self._ask()
         return self.bond_view
 
-    def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
+    def events(self, task: int | None = None, from_block: int = 0, client: Address | None = None) -> list[Event]:
         self._ask()
         return [event for event in (*self.posted, *self.enrolled) if getattr(event, "task", None) == task]
 
@@ -258,12 +259,13 @@ class FakeLedger:
 
 
 class Scene:
-    """One authority over a folder; ``restart`` is what a new process would find there."""
+    """One authority over a folder, or over records that ``make`` opens; ``restart`` is what a new process would find
+    there."""
 
-    def __init__(self, folder: Path, j: int = 1) -> None:
+    def __init__(self, folder: Path, j: int = 1, make: Callable[[], Records] | None = None) -> None:
         self.folder, self.j, self.policy = folder, j, SMALL
-        self.ledger = FakeLedger()
-        self.records = AuthorityRecords(Journal(folder / "journal"))
+        self.ledger, self._make = FakeLedger(), make or (lambda: Journal(folder / "journal"))
+        self.records = AuthorityRecords(self._make())
         self.authority = self._authority()
 
     def _authority(self) -> KeyAuthority:
@@ -273,7 +275,7 @@ class Scene:
 
     def restart(self) -> None:
         self.records.close()
-        self.records = AuthorityRecords(Journal(self.folder / "journal"))
+        self.records = AuthorityRecords(self._make())
         self.authority = self._authority()
 
     def prepare(self, clients: Sequence[Address] = CLIENTS) -> None:

@@ -17,9 +17,10 @@ from protocol.messages.keys import (
     SignedWindowKey,
     WindowKeyStatement,
 )
-from protocol.messages.round import RoundPlan
+from protocol.messages.round import CohortEvidence, RoundPlan, SignedEndorsement
 from protocol.messages.task import Committee
 from protocol.randomness import SeededRandomness
+from protocol.round.endorsing import endorsement_of
 from protocol.round.key_request import answer_request
 from protocol.round.scheme import RoundScheme
 from protocol.round.sightings import sighting
@@ -72,6 +73,14 @@ class PlayedCommittee:
             authority: Word(set(clients) - refused.get(authority, set()), set(clients) & refused.get(authority, set()))
             for authority, clients in missing.items()
         }
+
+    def endorsements(self, _: Committee, plan: RoundPlan, __: CohortEvidence) -> dict[Address, SignedEndorsement]:
+        return {authority(j).address: self._endorsement(j, plan) for j in sorted(self.answering)}
+
+    def _endorsement(self, j: int, plan: RoundPlan) -> SignedEndorsement:
+        signer = authority(j)
+        said = endorsement_of(plan.task, plan.round, plan.label(), signer.address)
+        return SignedEndorsement(said, signer.sign(self.domain, said))
 
     def sightings(self, _: Committee, plan: RoundPlan, request: KeyRequest) -> dict[Address, SignedSighting]:
         self.asked += 1

@@ -14,6 +14,7 @@ from protocol.canonical import encode
 from protocol.content.cid import cid_of
 from protocol.errors import HearthError
 from protocol.messages.chain import BatchCommitted, Enrolled, Event, TaskPosted
+from protocol.messages.round import SignedEndorsement
 from protocol.messages.submission import Enrolment, SignedEnrolment
 from protocol.round.commitments import batch_root
 from protocol.round.planning import terms_of
@@ -47,6 +48,7 @@ class DeskScene:
         self.woken: list[int] = []
         self.seconds: dict[int, dict[str, float]] = {}
         self.censored, self.entries = censored, list[Entry]()
+        self.endorsements: dict[bytes, tuple[SignedEndorsement, ...]] = {}
         self.desk = self.make_desk()
         self.say(
             told(
@@ -65,7 +67,7 @@ class DeskScene:
     def make_desk(self) -> Desk:
         return Desk(
             DOMAIN, EDGE, 1, self.journal, self.inbox, self.censored, self.woken.append, self.seconds,
-            lambda confirmations: self.head - confirmations,
+            lambda confirmations: self.head - confirmations, lambda label, _: self.endorsements.get(label, ()),
         )  # fmt: skip
 
     def enrolment(self, client: Signer, **changes: Any) -> SignedEnrolment:

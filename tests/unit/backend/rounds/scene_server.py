@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ from protocol.canonical import encode
 from protocol.identifiers import Address
 from protocol.messages.chain import TaskPosted
 from protocol.messages.keys import SUM, SignedSighting
-from protocol.messages.rosters import bits_of
+from protocol.messages.rosters import runs_of
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation, RoundRecord
 from protocol.messages.submission import SignedCommitment, SignedEnrolment, Submission
@@ -75,16 +75,22 @@ class Server:
         self.process: str | None = None  # its name, where another one shares the records
         self.running = False
 
-    def start(self) -> None:
+    def start(self, older: bool = False) -> None:
+        """``older``: its machine, or its operator, says that its records are an older copy."""
         self.journal, self.inbox = EdgeJournal(self.records[0]), Inbox(self.records[1])
         leases = None if self.process is None else TaskLeases(self.records[0], self.process)
-        self.driver = Driver(self.ledger, self.inbox, self._host, Polling(self.ledger, 0.01), leases=leases)
+        polling, forget = Polling(self.ledger, 0.01), self._forget if older else None
+        self.driver = Driver(self.ledger, self.inbox, self._host, polling, leases=leases, forget=forget)
         self.running = True
         self.step()
 
     def crash(self) -> None:
         """What it kept in memory is gone."""
         self.running = False
+
+    def _forget(self, opened: Mapping[int, int]) -> None:
+        for task, rounds in opened.items():
+            self.journal.forget(task, rounds)
 
     def _host(self, posted: TaskPosted) -> HostedTask:
         reader, committee = TaskReader(self.store, posted.task, list(Kind)), cast(CommitteeClient, self.committee)
@@ -99,6 +105,7 @@ class Server:
             self.driver.wake,
             performer.seconds,
             self.driver.deep,
+            performer.endorsing.endorsements,
         )
         return HostedTask(posted, self.ledger, performer, desk, BondKeeper(self.ledger, MAX_BOND))
 
@@ -257,7 +264,7 @@ class Scene(Server):
         waiting = everybody.keys() - state.rosters.get(window, {}).keys() - state.dismissed
         for j in sorted(everybody[member] for member in waiting):
             clients, refused = tuple(state.enrolled), self.committee.refusing.get(j, set())
-            held, wrong = bits_of(clients, set(clients) - refused), bits_of(clients, refused)
+            held, wrong = runs_of(clients, set(clients) - refused), runs_of(clients, refused)
             self.chain.ledger(DOMAIN.ledger, authority(j)).post_roster(1, window, held, wrong)
         return bool(waiting)
 

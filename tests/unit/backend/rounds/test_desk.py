@@ -9,6 +9,7 @@ import pytest
 
 from backend.rounds.desk import Announced
 from protocol.canonical import encode
+from protocol.cohort import own_place
 from protocol.errors import Party
 from protocol.identifiers import ZERO_DIGEST
 from protocol.incentives.rewards import allocation_root, first_allocation, verify_entitlement
@@ -20,9 +21,10 @@ from protocol.messages.chain import (
     TakenOver,
 )
 from protocol.messages.keys import WindowKeys
-from protocol.messages.round import RoundStatement
+from protocol.messages.round import RoundStatement, SignedEndorsement
 from protocol.messages.submission import Leave, SignedEnrolment, SignedLeave
 from protocol.round.commitments import batch_root, commitment_of, receipt_of, verify_inclusion
+from protocol.round.endorsing import endorsement_of
 from protocol.signing import verify
 from protocol.task.documents import Delivered, Kind, Rederived
 from protocol.task.fold import fold
@@ -58,7 +60,10 @@ def test_a_submission_is_durable(scene: DeskScene) -> None:
     verify(DOMAIN, receipt_of(commitment), receipt.signature, EDGE.address, Party.EDGE_SERVER)
     assert scene.desk.submit(1, scene.round.submission(0)) == receipt
     assert scene.journal.submissions(1, 1) == {CLIENTS[0]: scene.round.submission(0)}
-    assert scene.woken == [1, 1], "a move may be waiting for it"
+    assert not scene.woken, "no move is waiting for it"
+    for number in (1, 2):
+        scene.desk.submit(1, scene.round.submission(number))
+    assert scene.woken == [1], "everybody has committed"
 
 
 def test_bad_submissions_are_refused_and_not_kept(scene: DeskScene) -> None:
@@ -129,6 +134,23 @@ def test_a_round_whose_plan_nobody_can_read_is_not_announced(scene: DeskScene) -
     scene.say(*hidden)
     assert scene.desk.next_round(0) is None
     assert refusal(scene.desk.submit, 1, scene.round.submission(0)) == "E_STARTING"
+
+
+def test_a_plan_is_shown_once_a_quorum_endorses_its_cohort(scene: DeskScene) -> None:
+    client, plan, label = CLIENTS[0], scene.round.plan, scene.round.plan.label()
+    assert scene.desk.shown_plan(1, client) is None
+    members = scene.round.spec.committee.members
+    said = tuple(SignedEndorsement(endorsement_of(1, 1, label, member), bytes(65)) for member in members)
+    scene.endorsements[label] = said
+    shown, stranger = scene.desk.shown_plan(1, client), scene.desk.shown_plan(1, OUTSIDER.address)
+    assert shown is not None
+    assert stranger is not None
+    assert (shown.plan, shown.endorsements) == (plan.head(), said)
+    assert own_place(plan.cohort, client, shown.places) is not None
+    assert own_place(plan.cohort, OUTSIDER.address, stranger.places) is None
+    assert refusal(scene.desk.shown_plan, 2, client) == "E_STARTING"
+    scene.say(told(RoundExpired, round=1))
+    assert refusal(scene.desk.shown_plan, 1, client) == "E_ROUND"
 
 
 def test_rounds_are_announced_until_the_task_ends(scene: DeskScene) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.rounds.journal import EdgeJournal
+from backend.rounds.journal import AT_ONCE, EdgeJournal
 from protocol.messages.settlement import Verdict
 from protocol.messages.submission import Submission
 from protocol.round.windows import AHEAD
@@ -23,11 +23,16 @@ from tests.unit.backend.rounds.scene_round import CLIENTS, PlannedRound
 AUTHORITY, LABEL = b"\x0a" * 20, PlannedRound().plan.label()
 
 
+def _keep(journal: EdgeJournal, task: int, number: int, submission: Submission) -> Submission | None:
+    """What is kept of the client then."""
+    return journal.keep_submissions(task, number, LABEL, [submission]).submissions.get(submission.client)
+
+
 def test_everything_survives_a_restart(tmp_path: Path) -> None:
     scene, journal = PlannedRound(), EdgeJournal(Journal(tmp_path / "journal"))
     verdict = Verdict(scene.plan.label(), tuple(CLIENTS[:2]), ())
     assert journal.state_round(1, 1, LABEL)
-    assert journal.keep_submission(1, 1, scene.submission(0))
+    assert _keep(journal, 1, 1, scene.submission(0))
     journal.keep_word(1, AUTHORITY, {CLIENTS[0]}, {CLIENTS[1]})
     journal.keep_verdict(1, 1, verdict)
     journal.close_batch(1, 2, LABEL)
@@ -35,7 +40,7 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     again = EdgeJournal(Journal(tmp_path / "journal"))
     assert again.submissions(1, 1) == {CLIENTS[0]: scene.submission(0)}
     assert again.submissions(1, 2) == {}
-    assert again.keep_submission(1, 2, scene.submission(0)) is None
+    assert _keep(again, 1, 2, scene.submission(0)) is None
     assert again.task(1).holders.get(CLIENTS[0], frozenset()) == {AUTHORITY}
     assert [client in again.task(1).refused for client in CLIENTS] == [False, True, False]
     assert [client in again.task(2).refused for client in CLIENTS] == [False, False, False]
@@ -47,9 +52,9 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
 def test_the_first_submission_of_a_client_stands() -> None:
     scene, journal = PlannedRound(), EdgeJournal(MemoryRecords())
     first = scene.submission(0)
-    assert journal.keep_submission(1, 1, first) == first
-    assert journal.keep_submission(1, 1, first) == first
-    assert journal.keep_submission(1, 1, replace(first, nonce=b"\x09" * 16)) == first
+    assert _keep(journal, 1, 1, first) == first
+    assert _keep(journal, 1, 1, first) == first
+    assert _keep(journal, 1, 1, replace(first, nonce=b"\x09" * 16)) == first
     assert journal.submissions(1, 1) == {CLIENTS[0]: first}
 
 
@@ -58,12 +63,12 @@ def test_nothing_comes_into_a_closed_batch() -> None:
     scene, records = PlannedRound(), MemoryRecords()
     journal, other = EdgeJournal(records), EdgeJournal(records)
     assert journal.state_round(1, 1, LABEL)
-    assert other.keep_submission(1, 1, scene.submission(0))
+    assert _keep(other, 1, 1, scene.submission(0))
     assert list(journal.close_batch(1, 1, LABEL)) == CLIENTS[:1]
-    assert other.keep_submission(1, 1, scene.submission(1)) is None
-    assert other.keep_submission(1, 1, replace(scene.submission(0), nonce=b"\x09" * 16)) == scene.submission(0)
+    assert _keep(other, 1, 1, scene.submission(1)) is None
+    assert _keep(other, 1, 1, replace(scene.submission(0), nonce=b"\x09" * 16)) == scene.submission(0)
     assert other.close_batch(1, 1, LABEL) == {CLIENTS[0]: scene.submission(0)}
-    assert other.keep_submission(1, 2, scene.submission(1)) == scene.submission(1)
+    assert _keep(other, 1, 2, scene.submission(1)) == scene.submission(1)
 
 
 def test_a_receipt_is_given_for_what_the_batch_holds_and_nothing_else() -> None:
@@ -77,7 +82,7 @@ def test_a_receipt_is_given_for_what_the_batch_holds_and_nothing_else() -> None:
 
     def submit(journal: EdgeJournal, some: list[Submission]) -> None:
         begun.wait()
-        kept.extend(sent for sent in some if journal.keep_submission(1, 1, sent) == sent)
+        kept.extend(sent for sent in some if _keep(journal, 1, 1, sent) == sent)
 
     threads = [threading.Thread(target=submit, args=(journals[i % 2], crowd[i::4])) for i in range(4)]
     for thread in threads:
@@ -93,13 +98,13 @@ def test_a_round_that_is_done_is_forgotten_and_takes_nothing() -> None:
     scene, records = PlannedRound(), MemoryRecords()
     journal = EdgeJournal(records)
     verdict = Verdict(scene.plan.label(), tuple(CLIENTS[:2]), ())
-    journal.keep_submission(1, 1, scene.submission(0))
-    journal.keep_submission(1, 2, scene.submission(0))
+    _keep(journal, 1, 1, scene.submission(0))
+    _keep(journal, 1, 2, scene.submission(0))
     journal.keep_verdict(1, 1, verdict)
     for again in (journal, EdgeJournal(records)):
         again.round_done(1, 1)
         assert again.submissions(1, 1) == {}
-        assert again.keep_submission(1, 1, scene.submission(1)) is None
+        assert _keep(again, 1, 1, scene.submission(1)) is None
         assert list(again.submissions(1, 2)) == CLIENTS[:1]
         assert again.verdict(1, 1) == verdict
 
@@ -129,6 +134,15 @@ def test_the_word_of_several_authorities_adds_up() -> None:
         assert [client in again.task(1).refused for client in CLIENTS] == [True, False, False]
 
 
+def test_the_word_on_a_crowd_takes_several_changes() -> None:
+    crowd = [number.to_bytes(20, "big") for number in range(1, 2 * AT_ONCE + 2)]
+    records = MemoryRecords()
+    EdgeJournal(records).keep_word(1, AUTHORITY, crowd[: AT_ONCE + 1], crowd[AT_ONCE + 1 :])
+    again = EdgeJournal(records).task(1)
+    assert all(again.holders.get(client) == frozenset({AUTHORITY}) for client in crowd[: AT_ONCE + 1])
+    assert [client in again.refused for client in crowd].count(True) == AT_ONCE
+
+
 def test_a_changed_verdict_is_noticed(tmp_path: Path) -> None:
     scene, journal = PlannedRound(), EdgeJournal(Journal(tmp_path / "journal"))
     journal.keep_verdict(1, 1, Verdict(scene.plan.label(), tuple(CLIENTS), ()))
@@ -156,7 +170,7 @@ def test_what_was_promised_under_one_label_is_in_no_batch_of_another() -> None:
     """The chain took the round back and has it under another label now."""
     scene, journal = PlannedRound(), EdgeJournal(MemoryRecords())
     assert journal.state_round(1, 1, LABEL)
-    journal.keep_submission(1, 1, scene.submission(0))
+    _keep(journal, 1, 1, scene.submission(0))
     assert journal.close_batch(1, 1, b"\x09" * 32) == {}
     assert list(journal.close_batch(1, 1, LABEL)) == CLIENTS[:1]
 
@@ -177,3 +191,22 @@ def test_the_first_key_of_an_authority_and_window_stays_and_old_windows_go() -> 
     journal.keep_window_keys([keys[0, AHEAD + 1], keys[1, 1]])
     assert sorted(journal.task(1).keys) == [1, AHEAD + 1]
     assert journal.task(2).keys == {}
+
+
+def test_of_forgotten_rounds_what_is_here_is_signed_again_and_nothing_else() -> None:
+    scene, records, models = PlannedRound(), MemoryRecords(), (b"\x01" * 32, b"\x02" * 32)
+    journal, label = EdgeJournal(records), scene.plan.label()
+    assert journal.state_round(1, 1, label)
+    assert journal.state_round(1, 2, label, models[0])
+    first, second = scene.submission(0), scene.submission(1)
+    assert first.client in journal.keep_submissions(1, 2, label, [first]).submissions
+    journal.forget(1, 3)
+    for again in (journal, EdgeJournal(records)):
+        again.forget(1, 2)  # no way back
+        assert [again.state_round(1, number, label) for number in (1, 2, 3, 4)] == [True, True, False, True]
+        assert [again.state_round(1, 2, label, model) for model in models] == [True, False]
+        assert not again.state_round(1, 1, label, models[0]), "there may have been another one"
+        assert dict(again.keep_submissions(1, 2, label, [second]).submissions) == {first.client: first}
+        assert not again.keep_submissions(1, 3, label, [second]).submissions
+        assert second.client in again.keep_submissions(1, 4, label, [second]).submissions
+    assert journal.close_batch(1, 2, label).keys() == {first.client}

@@ -54,7 +54,7 @@ class Lying(Noted):
         decided: Verdict | None = None,
     ) -> tuple[Verdict, VerifiedSum]:
         _, total = super().verify_updates(store, scheme, committed, sleep, decided)
-        weights = {entry.client: entry.weight for entry in scheme.plan.weights if entry.client in total.clients}
+        weights = {client: weight for client, weight in scheme.weights.items() if client in total.clients}
         words = total.words.copy()
         words[0] ^= np.uint64(1 << 60)
         partial = PartialSum(scheme.encoding, scheme.plan.dimension, words, tuple(weights.values()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 from unittest import mock
 
@@ -23,6 +25,7 @@ from tests.unit.backend.rounds.scene_relay import (
     relay,
     running,
 )
+from tests.voucher_keys import KEYS
 
 CROWD = 600
 
@@ -148,3 +151,12 @@ def test_a_claim_that_would_be_mined_under_the_next_allocation_waits_for_it() ->
         assert ledger.sent == [(client(1),)] and ledger.looks == 2
         relaying.send(TaskState(TASK), ledger.payable_from)
     assert ledger.sent == [(client(1),), (client(2),)]
+
+
+def test_vouchers_go_with_the_key_of_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox, ledger, terms = Inbox(MemoryRecords()), mock.Mock(), KEYS[0].terms()
+    shown = replace(enrolment(1), voucher=b"\1" * 256)
+    inbox.enrol(shown)
+    monkeypatch.setattr(TaskState, "spec", SimpleNamespace(vouchers=terms))
+    Relay(ledger, inbox).send(running(), 0)
+    ledger.enrol.assert_called_once_with([shown], voucher_key=terms.modulus)

@@ -6,7 +6,7 @@ from unittest import mock
 
 import pytest
 
-from backend.rounds.desk import DeskError
+from backend.rounds.desk_error import DeskError
 from protocol.canonical import decode
 from protocol.identifiers import ZERO_DIGEST
 from protocol.messages.chain import (

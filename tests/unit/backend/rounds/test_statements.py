@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from protocol.canonical import encode
+from protocol.cohort import sum_of
 from protocol.content.cid import cid_of
 from protocol.identifiers import ZERO_DIGEST
 from protocol.messages.chain import KeyRequested, RoundPublished
@@ -54,7 +55,8 @@ def test_no_second_label_is_signed_when_the_chain_has_the_round_otherwise(scene:
     """The judge would convict of it; phones still have the chain, and commit directly."""
     receipt = scene.desk.submit(1, scene.round.submission(0))
     assert receipt is not None and scene.desk.next_round(0) is not None
-    plan = replace(scene.round.plan, weights=scene.round.plan.weights[1:])
+    fewer = scene.round.plan.weights[1:]
+    plan = replace(scene.round.plan, weights=fewer, cohort=sum_of(fewer))
     others = [entry for entry in scene.entries if entry is not scene.opened and not isinstance(entry, Delivered)]
     spec = next(entry for entry in scene.entries if isinstance(entry, Delivered) and entry.wanted.kind is Kind.SPEC)
     scene.entries = []

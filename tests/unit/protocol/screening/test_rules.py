@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.errors import EncryptionError, VerificationError
+from protocol.identifiers import sha256
 from protocol.screening.alignment import SCALE, alignment, alignments
 from protocol.screening.contribution import (
     contribution_shares,
@@ -26,6 +27,7 @@ from protocol.screening.norms import (
     too_long_histories,
     within_norms,
 )
+from protocol.screening.sketch import sketch_of
 
 B = 100
 
@@ -86,8 +88,23 @@ def test_noise_is_taken_out_of_lengths_down_to_a_floor() -> None:
     assert noise_energy(600, 2_500_000) == 1600
     assert corrected_norms([1000, 400, 30], [5, 5, 0], 30, 1_000_000) == [400, 150, 30]
     assert corrected_norms([0], [3], 0, 1_000_000) == [1]
-    lengths = [4 * 9 * 25 * 3 // 2 + 4 * 3 * 7 + extra for extra in (0, 1)]
-    assert too_long_histories(lengths, [3, 3], 7, 5, 500_000) == [False, True]
+    lengths = [4 * 9 * 25 * 3 // 2 + 11 * 3 * 8 // 2 + extra for extra in (0, 1)]
+    assert too_long_histories(lengths, [3, 3], 8, 5, 500_000) == [False, True]
+
+
+def test_nobody_s_history_is_too_long_for_what_a_sketch_makes_of_its_noise() -> None:
+    """Updates at the clip with noise 3.5 times as long, which four c E alone would call too long one time in six."""
+    rng, d, clip, sd = np.random.default_rng(6), 400, 200, 35
+    noise, direction = d * sd**2, np.full(d, clip / d**0.5)
+    lengths = []
+    for number in range(300):
+        history = np.rint(2 * direction + rng.normal(0, sd * 2**0.5, d)).astype(np.int64)
+        rows = sketch_of(sha256(b"%d" % number), d).of_integers(history)
+        lengths.append(int(rows @ rows))
+    assert not any(too_long_histories(lengths, [2] * 300, noise, clip, 500_000))
+    assert sum(own - 8 * noise > 24 * clip**2 for own in lengths) > 10
+    boosted = [length + 16 * (3 * clip) ** 2 for length in lengths]
+    assert sum(too_long_histories(boosted, [2] * 300, noise, clip, 500_000)) > 250
 
 
 def test_krum_rejects_few_and_only_far_ones() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 
 from protocol.messages.chain import (
     BondForfeited,
+    Claimed,
     CohortDrawn,
     Compensated,
     DrawLapsed,
+    Enrolled,
     EnrolmentFull,
     Event,
     Left,
@@ -31,7 +34,7 @@ from protocol.messages.settlement import Allocation, RoundRecord
 from protocol.round.state_table import TRANSITIONS, RoundState
 from protocol.task.acting import NEVER, acts_after, due
 from protocol.task.documents import Absent, Delivered, Kind, Lack, Present, Rederived
-from protocol.task.fold import BlockMined, Entry, apply, fold
+from protocol.task.fold import BlockMined, Entry, apply, apply_all, fold
 from protocol.task.past import allocation_before, best_count, past_before, settled_at_opening
 from protocol.task.state import TaskState
 from tests.unit.protocol.task.told_task import CLIENTS, MANUFACTURER, SUBSTITUTE, ToldTask, event_of
@@ -90,6 +93,27 @@ def test_no_order_of_events_makes_it_raise_or_leaves_the_state_table(events: lis
     for number in range(1, len(state.rounds) + 2):
         past_before(state, number), allocation_before(state, number)
     state.payable_from(), due(state)
+
+
+OTHERS: list[Entry] = [
+    *(replace(event, task=2) for event in TOLD.events if isinstance(event, Enrolled)),
+    *(event_of(Claimed, client=client, amount=1, cumulative=1, reputation=2, freed=True) for client in CLIENTS),
+    *(event_of(Left, client=client, signature=bytes(65)) for client in CLIENTS),
+    *(BlockMined(block, 10 * block + turn) for block in (1, 2) for turn in (0, 1)),
+]
+
+
+@given(st.integers(0, len(TOLD.events)), st.lists(st.sampled_from([*TOLD.events, *STRAY, *OTHERS]), max_size=30))
+@settings(max_examples=300, deadline=None)
+def test_many_at_once_come_to_what_one_after_the_other_do(begun: int, entries: list[Entry]) -> None:
+    before = fold(1, TOLD.events[:begun])
+    one_by_one = reduce(apply, entries, before)
+    together = apply_all(before, entries)
+    assert together == one_by_one
+    for field in ("enrolled", "left", "claims", "times"):
+        assert list(getattr(together, field)) == list(getattr(one_by_one, field)), "in the same order"
+    sorted_runs = sorted(entries, key=lambda entry: type(entry).__name__)
+    assert apply_all(before, sorted_runs) == reduce(apply, sorted_runs, before)
 
 
 @given(st.randoms(use_true_random=False))

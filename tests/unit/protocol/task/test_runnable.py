@@ -12,7 +12,7 @@ from protocol.encryption.suite import PAD
 from protocol.errors import EncryptionError, Party, SpecError
 from protocol.messages.chain import DEFAULT_RULES
 from protocol.messages.learning import Layer, ModelSpec, ServerTerms
-from protocol.messages.task import Committee, ControlTerms, DepositTerms, RewardTerms, TaskSpec
+from protocol.messages.task import MAX_CLIENTS, Committee, ControlTerms, DepositTerms, RewardTerms, TaskSpec
 from protocol.privacy.spending import planned, spent
 from protocol.round.scheme import encoding_of
 from protocol.task.runnable import affordable_rounds, check_ledger, check_runnable, doubts
@@ -132,6 +132,23 @@ def test_as_many_clients_fit_as_the_refusal_says() -> None:
     encoding = encoding_of(SPEC)
     with pytest.raises(EncryptionError):
         encoding.check_budget([SPEC.reputation.maximum] * (fitting + 1))
+
+
+LIGHT = {"bits": 4, "packing": 1}
+
+
+@pytest.mark.parametrize(("light", "room"), [({}, 409), (LIGHT, 1_000)])
+def test_too_many_for_fe64_are_told_of_pad(light: dict[str, int], room: int) -> None:
+    """By its budget, and by what is proved of it where the budget has more room."""
+    check_runnable(crowd(room, **light))
+    with pytest.raises(SpecError, match=rf"there is room for {room};.* task.suite: PAD/1") as refused:
+        check_runnable(crowd(room + 1, **light))
+    assert refused.value.line == "cohort.max_cohort"
+
+
+def test_pad_takes_the_largest_round_of_the_largest_task() -> None:
+    spec = replace(crowd(10_000, packing=6), suite=PAD)
+    check_runnable(replace(spec, cohort=replace(spec.cohort, max_clients=MAX_CLIENTS)))
 
 
 def test_rounds_beyond_the_budget_or_the_time_are_said() -> None:

@@ -22,7 +22,7 @@ from protocol.messages.chain import (
     RoundPublished,
     TaskPosted,
 )
-from protocol.messages.rosters import RosterPosted, bits_of
+from protocol.messages.rosters import RosterPosted, runs_of
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import PUBLISHED, RoundRecord, Verdict
 from protocol.messages.submission import Commitment, SignedCommitment
@@ -71,7 +71,7 @@ class ToldTask:
         )  # fmt: skip
         for client in CLIENTS:
             self.enrol(client)
-        everybody = bits_of(CLIENTS, set(CLIENTS))
+        everybody = runs_of(CLIENTS, set(CLIENTS))
         for authority in self.spec.committee.members:
             self.say(RosterPosted, window=0, authority=authority, held=everybody, refused=b"")
         self.plans: list[RoundPlan] = []

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
-from eth_hash.auto import keccak
 from hexbytes import HexBytes
 
+from protocol.keccak import keccak
 from storage.ledger.ethereum.pace import Pace
 from storage.ledger.ethereum.rpc import NodeProvider, RpcRefusedError
 from storage.ledger.ethereum.transactions import (

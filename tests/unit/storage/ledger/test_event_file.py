@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from protocol.identifiers import Size
+from protocol.identifiers import Address, Size
 from protocol.messages.chain import Event, KeyRequested
 from storage.ledger.ethereum.decoding import EVENT_TYPES
 from storage.ledger.event_file import EventFile
@@ -26,9 +26,9 @@ class _Asked(MemoryLedger):
 
     asked: list[int]
 
-    def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
+    def events(self, task: int | None = None, from_block: int = 0, client: Address | None = None) -> list[Event]:
         self.asked.append(from_block)
-        return super().events(task, from_block)
+        return super().events(task, from_block, client)
 
 
 def _follow(chain: ReferenceChain, file: EventFile) -> tuple[EventFollower[Event], list[int]]:

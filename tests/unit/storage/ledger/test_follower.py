@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from protocol.identifiers import Address
 from protocol.messages.chain import Event, KeyRequested, RoundExpired
 from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.ethereum.rpc import AnswerTooLargeError, NodeProvider, RpcRefusedError
@@ -46,7 +47,7 @@ class _Chain:
     def _hash(self, block: int) -> bytes:
         return f"{block} {self.forks[block]}".encode().ljust(32)
 
-    def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
+    def events(self, task: int | None = None, from_block: int = 0, client: Address | None = None) -> list[Event]:
         self.asked.append(from_block)
         found = [event for event in _true(self) if event.block >= from_block]
         answer: list[Event] = self._answered("events", found)
@@ -74,8 +75,8 @@ class _Balanced(_Chain):
     def block_hash(self, block: int) -> bytes | None:
         return self._seen().block_hash(block)
 
-    def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
-        return self._seen().events(task, from_block)
+    def events(self, task: int | None = None, from_block: int = 0, client: Address | None = None) -> list[Event]:
+        return self._seen().events(task, from_block, client)
 
 
 def _event(block: int, fork: str) -> Event:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from eth_hash.auto import keccak
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from protocol.keccak import keccak
 from storage.ledger.ethereum.reader import EthereumReader
 from storage.ledger.ethereum.reverts import decode_revert
 from storage.ledger.ethereum.rpc import NodeProvider
@@ -17,7 +17,7 @@ from storage.ledger.interface import LedgerError, TransactionRevertedError
 from tests.unit.storage.ledger.node import by_method, node, result
 
 LEDGER = bytes(range(1, 21))
-KEY_REQUESTED = "0x" + keccak(b"KeyRequested(uint256,uint64,bytes32)").hex()
+KEY_REQUESTED = "0x" + keccak(b"KeyRequested(uint256,address,uint64,bytes32)").hex()
 
 
 def word(number: int) -> str:
@@ -28,7 +28,7 @@ def log(**changes: Any) -> dict[str, Any]:
     """A valid KeyRequested of task 1, round 2, changed."""
     return {
         "address": "0x" + LEDGER.hex(),
-        "topics": [KEY_REQUESTED, word(1), word(2)],
+        "topics": [KEY_REQUESTED, word(1), word(0), word(2)],
         "data": "0x" + "13" * 32,
         "blockNumber": "0x5",
         "blockHash": word(9),
@@ -69,12 +69,13 @@ def test_a_valid_log_is_an_event() -> None:
         ["log"],
         [log(), log()],
         [log(blockNumber="0x6"), log()],
-        [log(topics=[KEY_REQUESTED, word(2), word(2)])],
-        [log(topics=[KEY_REQUESTED, word(1)])],
-        [log(topics=[KEY_REQUESTED, word(1), word(2), word(3)])],
-        [log(topics=[KEY_REQUESTED, word(1), word(2**64)])],
-        [log(topics=[KEY_REQUESTED, "0x01", word(2)])],
-        [log(topics=[KEY_REQUESTED, 7, word(2)])],
+        [log(topics=[KEY_REQUESTED, word(2), word(0), word(2)])],
+        [log(topics=[KEY_REQUESTED, word(1), word(2)])],
+        [log(topics=[KEY_REQUESTED, word(1), word(3), word(2)])],
+        [log(topics=[KEY_REQUESTED, word(1), word(0), word(2), word(3)])],
+        [log(topics=[KEY_REQUESTED, word(1), word(0), word(2**64)])],
+        [log(topics=[KEY_REQUESTED, "0x01", word(0), word(2)])],
+        [log(topics=[KEY_REQUESTED, 7, word(0), word(2)])],
         [log(topics="0x")],
         [log(topics=None)],
         [log(data="0x")],

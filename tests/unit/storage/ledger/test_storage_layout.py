@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from eth_hash.auto import keccak
 
+from protocol.keccak import keccak
 from protocol.messages.chain import BondView, EnrolmentView, RoundView, Standing, TaskView
 from storage.ledger.ethereum.storage_layout import VIEWS, place_of, slots_of, value_at
 

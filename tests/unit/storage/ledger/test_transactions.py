@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from eth_hash.auto import keccak
 
+from protocol.keccak import keccak
 from storage.ledger.ethereum.account import OVERTAKEN_POLLS
 from storage.ledger.ethereum.transactions import (
     GAS_MARK,

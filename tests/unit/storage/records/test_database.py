@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine, text
 
 from protocol.errors import MalformedError
 from storage.records.database import Database, database_url
@@ -147,3 +147,14 @@ def test_a_postgresql_that_is_killed_and_started_again() -> None:
         server.start()
         append(records, Moved(1))
         assert entries_of(database.records("one")) == [*FACTS, Moved(1)]
+
+
+def test_a_postgresql_that_was_made_without_a_locale() -> None:
+    """Its databases have the encoding SQL_ASCII, which no client decodes by itself."""
+    with running_postgresql() as server:
+        with create_engine(server.url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
+            made = "CREATE DATABASE bare ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+            connection.execute(text(made))
+        with Database(server.url.set(database="bare")) as database:
+            append(database.records("one"), *FACTS)
+            assert entries_of(database.records("one")) == list(FACTS)
