@@ -151,7 +151,7 @@ def _with_noise(learning: LearningTerms, noise_micro: int) -> LearningTerms:
 
 PRESETS: Final[Mapping[str, Preset]] = {
     "digits": Preset("Which digit is it? (digits)", digits_terms, 1, 1_500),
-    "mnist": Preset("Which handwritten digit is it? (mnist)", mnist_terms, 2, MNIST_EXAMPLES),
+    "mnist": Preset("Which handwritten digit is it? (mnist)", mnist_terms, 4, MNIST_EXAMPLES),
     "appliances": Preset("Which appliance is it, by its power? (appliances)", appliances_terms, 2, 4_000),
     "next-hour": Preset("How much power will it need in the next hour? (next-hour)", next_hour_terms, 4, 4_000),
     "traffic": Preset("How fast is the road in five minutes? (traffic)", traffic_terms, 4, 40_000),
