@@ -27,6 +27,8 @@ _STATUS: Final = {
     "E_NOT_ON_CHAIN": 409,
     "E_NOT_RECORDED": 409,
     "E_SHARE_MISSING": 409,
+    "E_NOT_READY": 409,
+    "E_VERDICT": 409,
     "E_BOND": 409,
     "E_DISMISSED": 409,
     "E_SIGHTED": 409,

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from client_agent.binding import TaskBinding
 from client_agent.privacy.ledger import Spending
 from protocol.identifiers import Address
 from protocol.messages.charge import Charge
 from protocol.messages.learning import BayesianTerms, MechanismTerms
+from protocol.messages.screening_terms import ScreeningTerms
 from protocol.messages.task import ReputationTerms, RewardTerms, TaskSpec
 from protocol.model.specification import dimension_of
 from protocol.privacy.figure import PrivacyFigure
 from protocol.privacy.spending import planned, spent
 from protocol.round.planning import sent_parameters
 from protocol.task.owner_limits import PrivacyLimits
+
+COUNT: Final = "how many they are"  # no secret where updates are compared
+OPENED: Final = (
+    "how long each of its updates is",
+    "how much each resembles those of others, and the last step of the model",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +65,13 @@ class Disclosure:
     data_set_after: PrivacyFigure  # with all rounds of this task
     data_set_limit_micro: int  # by the owner's policy
     rounds_without_guarantee: int  # on it so far
+    screening: ScreeningTerms  # by which updates that nobody sees are compared
 
     sent_every_round: tuple[str, ...] = ("one encrypted update", "a signed commitment to it")
     sent_once: tuple[str, ...] = ("your encryption keys' shares, each sealed to one key authority",)
     never_sent: tuple[str, ...] = (
         "your examples",
-        "how many they are",
+        COUNT,
         "any single update in the clear",
         "your keys",
     )
@@ -84,7 +93,7 @@ def disclose(
     charged = spending.rounds_of(data_set, binding)
     counts = (charged, charged + 1, spec.rounds) if mechanism.noise_multiplier_micro else ()
     afterwards = spending.with_task(data_set, binding, spec)
-    return Disclosure(
+    told = Disclosure(
         chain_id=binding.chain_id,
         ledger=binding.ledger,
         task=binding.task,
@@ -118,4 +127,12 @@ def disclose(
         data_set_after=afterwards.figure(data_set, delta_exponent),
         data_set_limit_micro=limits.total_epsilon,
         rounds_without_guarantee=spending.without_guarantee(data_set),
+        screening=spec.screening,
     )
+    return _with_openings(told) if spec.screening.on else told
+
+
+def _with_openings(told: Disclosure) -> Disclosure:
+    """Of a screened task: sample counts follow from what is opened."""
+    secret = tuple(fact for fact in told.never_sent if fact != COUNT)
+    return replace(told, never_sent=secret, public_for_ever=told.public_for_ever + OPENED)

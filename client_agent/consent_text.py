@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from client_agent.consent import Disclosure
 from client_agent.privacy_text import privacy_of
+from client_agent.screening_text import screening_of
 from protocol.identifiers import NATIVE_COIN, to_hex
 from protocol.text import shown
 from storage.ledger.deposits import money
@@ -22,6 +23,7 @@ def as_text(told: Disclosure) -> str:
         "What is sent once, at enrolment": iter(told.sent_once),
         "What is never sent": iter(told.never_sent),
         "What becomes public, for ever": _public(told),
+        "How your updates are compared with those of others": screening_of(told) if told.screening.on else iter(()),
         "Privacy": privacy_of(told),
         "You can leave at any time": iter(("no later round will plan you; what is on chain stays there",)),
     }

@@ -151,6 +151,8 @@ class OfferBook:
             require_place(self._ledger, state.task, posted.terms, seeker.client, (), now)
         except PlaceError as error:
             yield _obstacle(_PLACES.get(type(error), Reason.OVER), error)
+        if spec.vouchers.needed:
+            yield Obstacle(Reason.VOUCHER, "it takes the invitation that came with an appliance: its code is a place")
         if not rounds:
             yield Obstacle(Reason.LATE, "whoever enrols now takes part from the next window on, and there is none")
         try:

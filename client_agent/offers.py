@@ -31,6 +31,7 @@ class Reason(StrEnum):
     OVER = "over"  # nobody can enrol any more
     LATE = "late"  # no round is left for who enrols now
     ACCOUNT = "account"  # another task holds this account: ``task``, ``until`` in seconds of block time
+    VOUCHER = "voucher"  # an invitation with an appliance's code is needed
     REPUTATION = "reputation"  # ``yours``, ``least``
     POLICY = "policy"  # the obstacle's line is the policy's: ``asked``, ``allowed``
     PRIVACY = "privacy"  # of all tasks together, as for the policy

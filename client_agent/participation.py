@@ -13,6 +13,7 @@ from client_agent.entitlements import Entitlements
 from client_agent.followed_task import FollowedTask
 from client_agent.instants import instant
 from client_agent.journal import AgentJournal, Sealed
+from client_agent.own_norm import shortened, too_long
 from client_agent.plan_check import accept_plan
 from client_agent.planned_round import PlannedRounds
 from client_agent.policy import Policy, check_cohort
@@ -42,7 +43,7 @@ from protocol.task.work import work_of
 from protocol.text import shown
 from storage.content.interface import ContentStore, get_document
 from storage.ledger.signer import Signer
-from storage.task_reader import read_content
+from storage.reading import read_content
 
 
 class TooLateError(HearthError):
@@ -127,13 +128,16 @@ class Participation:
             self._charge(spec, plan)
         except HearthError as error:
             learning = self.rung.terms(spec, plan, None)
-            return self._without_examples(household, plan, assigned(learning), error), None
+            return self._without_examples(household, spec, plan, assigned(learning), error), None
         learning = self.rung.terms(spec, plan, household)
         try:
             update = prepare_update(household, assigned(learning))
         except Exception as error:  # whatever it is: it comes of this household's data, or of its machine
-            return self._without_examples(household, plan, assigned(learning), error), None
-        return update, followed_in(update, learning, spec.privacy)
+            return self._without_examples(household, spec, plan, assigned(learning), error), None
+        followed = followed_in(update, learning, spec.privacy)  # what it took of examples, whatever is sent of it
+        if error_of_norm := too_long(update, spec.screening):
+            update = self._without_examples(household, spec, plan, assigned(learning), error_of_norm)
+        return update, followed
 
     def _require_time(self, spec: TaskSpec, due: int) -> None:
         """What came before may have taken long: a slow store, a machine that slept."""
@@ -161,13 +165,14 @@ class Participation:
         return DataUse(consented.data_set, consented.binding, enrolment, learning.mechanism, learning.bayesian)
 
     def _without_examples(
-        self, household: Household, plan: PlanHead, assignment: Assignment, reason: Exception
+        self, household: Household, spec: TaskSpec, plan: PlanHead, assignment: Assignment, reason: Exception
     ) -> Update:
-        """Noise alone, which costs no privacy."""
+        """Noise alone, which costs no privacy; hardly ever is it longer than screening allows."""
         why = shown(str(reason)) or type(reason).__name__
         self.tell(f"round {plan.round}: the update holds none of your examples. {why}")
         alone = household.noise_alone(assignment.learning)
-        return prepare_update(alone, replace(assignment, purpose=f"{assignment.purpose}/no examples"))
+        update = prepare_update(alone, replace(assignment, purpose=f"{assignment.purpose}/no examples"))
+        return shortened(update, spec.screening)
 
     def _is_gone(self, layout: Layout, model: Digest) -> bool:
         return isinstance(read_content(self.store, model, layout.max_bytes), Lack)

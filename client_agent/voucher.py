@@ -25,11 +25,12 @@ from protocol.vouchers.permutation import check_key
 
 log = structlog.get_logger()
 PATIENCE_SECONDS: Final = 10  # between two requests while no server answers
+NO_CODE: Final = frozenset({"E_VOUCHER_MISSING", "E_VOUCHER_CODE", "E_VOUCHER_SPENT"})  # another code may help
 LAST_PART: Final = 4  # the last quarter of the window is for the enrolment to reach the chain
 
 
 class VoucherMissingError(PlaceError):
-    """The task needs a voucher, and this household has no code, or one that brings none."""
+    """The task needs a voucher, and this household has no code, or one that is refused: with the server's ``code``."""
 
     code = "E_VOUCHER_MISSING"
 
@@ -46,6 +47,7 @@ class PhoneVoucher:
     journal: AgentJournal
     randomness: Randomness
     tell: Callable[[str], None]
+    _told: bool = False  # that no server redeems the code
 
     def step(self, spec: TaskSpec, enrol_until: int, now: int) -> float | None:
         """At most one request; when to come again, None once it is time to show the voucher, or where none is needed.
@@ -80,9 +82,13 @@ class PhoneVoucher:
         try:
             signature = self.edge.redeem(self.task, VoucherRequest(self.code, blind(statement, blinding)))
         except EdgeRefusedError as error:
-            raise VoucherMissingError(f"the code brings no voucher: {error.args[0]}", fault=error.fault) from error
+            why = f"the code brings no voucher: {error.args[0]}"
+            raise VoucherMissingError(why, fault=error.fault, code=error.code) from error
         except EdgeUnavailableError as error:
             log.info("no server redeems the code now", task=self.task, error=str(error))
+            if not self._told:
+                self._told = True
+                self.tell(f"no server redeems the code now, it goes on asking: {error}")
             return False
         self.journal.keep_voucher(unblind(statement, blinding, signature))
         self.tell("the voucher is here; it is shown with the enrolment")

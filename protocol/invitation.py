@@ -44,6 +44,10 @@ class InvitationError(MalformedError):
     code = "E_INVITATION"
 
 
+class CodeError(InvitationError):
+    """The code at its end is not whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class Invitation:
     """``str`` is its text. ``edge_urls``: of the task's servers, the one to ask first in front.
@@ -122,7 +126,7 @@ def parse_code(text: str) -> bytes:
     except ValueError:
         code = b""
     if len(code) != CODE_BYTES or code_text(code) != text:
-        raise InvitationError("no code of a voucher: 32 small letters and digits")
+        raise CodeError("no code of a voucher: 32 small letters and digits")
     return code
 
 

@@ -21,6 +21,7 @@ from protocol.messages.keys import (
     WindowKeyStatement,
 )
 from protocol.messages.round import EndorsementStatement, RoundStatement
+from protocol.messages.screening import OpeningStatement
 from protocol.messages.submission import Commitment, Enrolment, Leave, Receipt
 from protocol.text import in_words
 from protocol.version import PROTOCOL_NAME, PROTOCOL_VERSION
@@ -33,6 +34,7 @@ Signable = (
     | IssuedStatement
     | KeyAcceptanceStatement
     | Leave
+    | OpeningStatement
     | PartialKeyStatement
     | Receipt
     | RoundStatement
@@ -74,6 +76,18 @@ _TYPES: Final[dict[type, tuple[str, tuple[str, ...]]]] = {
             "address authority",
             "uint64 keyEpoch",
             "bytes32 residues",
+        ),
+    ),
+    OpeningStatement: (
+        "Opening",
+        (
+            "uint256 task",
+            "uint64 round",
+            "bytes32 label",
+            "bytes32 request",
+            "address authority",
+            "uint64 keyEpoch",
+            "bytes32 answers",
         ),
     ),
     IssuedStatement: (

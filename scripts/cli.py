@@ -11,6 +11,7 @@ from scripts import outermost
 from scripts.commands import (
     accounts,
     audit,
+    authority,
     bench,
     budget,
     cluster,
@@ -64,6 +65,7 @@ app.command(name="deploy")(accounts.deploy)
 app.command(name="doctor")(doctor.doctor)
 app.add_typer(accounts.key, name="key")
 app.add_typer(records.records, name="records")
+app.add_typer(authority.authority, name="authority")
 app.add_typer(voucher.voucher, name="voucher")
 testnet.testnet.command(name="accounts")(development.accounts)
 testnet.testnet.command(name="fund")(development.fund)
@@ -126,7 +128,9 @@ def demo(
     mechanism: Annotated[
         str, typer.Option(help="privacy: example, client, distributed, correlated, features (no guarantee)")
     ] = "example",
-    suite: Annotated[str, typer.Option(help="encryption: fe64 (constant-size key) or pad (one-time pad)")] = "fe64",
+    suite: Annotated[
+        str, typer.Option(help="screened (updates are compared), fe64 (constant-size key) or pad (one-time pad)")
+    ] = "screened",
     seed: Annotated[int | None, typer.Option(min=0, help="repeats a run; without it the system's randomness")] = None,
     pages: Annotated[
         bool, typer.Option("--pages", help="one household is a page on which you say yes; both faces stay open")
@@ -142,6 +146,7 @@ def demo(
     from scripts.demonstration.data import PARTITIONS
     from scripts.demonstration.mechanisms import MECHANISMS
     from scripts.demonstration.run import DemoOptions, run_demo
+    from scripts.demonstration.screening import SUITES
 
     if mechanism not in MECHANISMS:
         raise typer.BadParameter(f"{mechanism}: {', '.join(MECHANISMS)}")
@@ -149,8 +154,8 @@ def demo(
         raise typer.BadParameter(f"{dataset}: {', '.join(PARTITIONS)}")
     if partition not in (None, *PARTITIONS[dataset]):
         raise typer.BadParameter(f"--partition {partition}: {dataset} is dealt out by {', '.join(PARTITIONS[dataset])}")
-    if suite not in ("fe64", "pad"):
-        raise typer.BadParameter(f"{suite}: fe64 or pad")
+    if suite not in SUITES:
+        raise typer.BadParameter(f"{suite}: {', '.join(SUITES)}")
     if chain not in ("memory", "anvil") and chain_id is None:
         raise typer.BadParameter("a chain by URL needs its --chain-id")
     options = DemoOptions(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from contracts import artifact
 from protocol.audit.codes import PublishedCode, named_tasks
@@ -14,13 +15,15 @@ from protocol.deployment import JUDGE, LEDGER, TASKS, contract_addresses
 from protocol.errors import HearthError
 from protocol.identifiers import Address, Digest
 from protocol.messages.chain import Claimed, Credited, Enrolled, RoundOpened, TaskPosted
+from protocol.messages.task import TaskSpec
 from protocol.task.documents import Kind, Lack
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore, StoreUnavailableError
 from storage.ledger.ethereum.decoding import event_digest
 from storage.ledger.ethereum.proven_reader import ProvenReader
 from storage.ledger.interface import LedgerReader
-from storage.task_reader import TaskReader, read_content
+from storage.reading import read_content
+from storage.task_reader import TaskReader
 
 
 def published_codes() -> dict[str, PublishedCode]:
@@ -82,6 +85,22 @@ def read_evidence(ledger: LedgerReader, task: int) -> ChainEvidence:
         credits={holder: ledger.credit(task, holder) for holder in owed},
         rules=ledger.rules(),
     )
+
+
+def with_beacons(ledger: LedgerReader, evidence: ChainEvidence, state: TaskState) -> ChainEvidence:
+    """With what shows that nobody chose the blocks which draw the sketches of screened rounds: their hashes, and the
+    times of those blocks by whose time they follow. Raises LedgerError."""
+    if not isinstance(state.spec, TaskSpec):
+        return evidence
+    drawn = [facts.screening.beacon_block for facts in state.rounds if facts.screening is not None]
+    if not drawn:
+        return evidence
+    confirmations, head = state.spec.confirmations, ledger.block_number()
+    late = {block - confirmations - before for block in drawn for before in (0, 1)}
+    times = {block: ledger.block_timestamp(block) for block in sorted(late) if 0 <= block <= head}
+    hashes = {block: ledger.block_hash(block) for block in sorted({block for block in drawn if block <= head})}
+    told = {block: found for block, found in hashes.items() if found is not None}
+    return replace(evidence, times={**evidence.times, **times}, beacons=told)
 
 
 def _of_clients(task: int, clients: list[Address], numbers: list[int]) -> Iterator[tuple[str, tuple[object, ...]]]:

@@ -6,28 +6,29 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Final
 
-from protocol.content.cid import CHUNK_BYTES
+import structlog
+
 from protocol.identifiers import Address, Digest
 from protocol.messages.chain import Event
-from protocol.task.documents import Absent, Delivered, Kind, Lack, Wanted
+from protocol.task.documents import Absent, Delivered, Kind, Lack, UnderivableError, Wanted
 from protocol.task.fold import Entry, apply_all, fold
+from protocol.task.screened_rounds import unscreened
 from protocol.task.state import TaskState
-from storage.content.interface import (
-    ContentCorruptError,
-    ContentMissingError,
-    ContentStore,
-    ContentTooLargeError,
-    get_document,
-)
+from storage.content.interface import ContentStore
+from storage.reading import read_content
+from storage.screened_rounds import derive_screened
 
 RETRY_SECONDS: Final = 15  # between two looks for a document that was not there
-BEYOND_BYTES: Final = 1024 * 1024  # so much more than twice the limit is read of a document that is too large
+_OF_SCREENING: Final = frozenset(Kind) - {Kind.AGGREGATE, Kind.MODEL, Kind.ALLOCATION}
+
+log = structlog.get_logger()
 
 
 class TaskReader:
     """``state`` is replaced as a whole and never changed: any thread may read it at any time. Updates are for one.
 
-    ``kinds``: of documents that this reader needs. ``only``: the client whose events alone are followed.
+    ``kinds``: of documents that this reader needs; what the openings of screened rounds say is derived by whoever needs
+    all those that it follows from. ``only``: the client whose events alone are followed.
     """
 
     def __init__(self, store: ContentStore, task: int, kinds: Collection[Kind], only: Address | None = None) -> None:
@@ -35,6 +36,8 @@ class TaskReader:
         self._followed: tuple[Event, ...] = ()
         self._looked: dict[tuple[Kind, Digest], int] = {}
         self._first = 1  # of every round before this one everything is read
+        self._derives = self._kinds >= _OF_SCREENING and only is None
+        self._tried = (0, 0)  # round whose openings could not be derived, and when that was
         self.state = TaskState(task, only)
 
     def follow(self, events: Iterable[Event]) -> bool:
@@ -80,11 +83,31 @@ class TaskReader:
                 delivered = Delivered(wanted, look_up(self._store, wanted))
                 changed = changed or not isinstance(delivered.found, Lack)
                 self.add(delivered)
-        return changed
+        return self._derive_screened(now) or changed
 
     def look_again(self) -> None:
         """Whatever is missing is worth a look at once."""
         self._looked.clear()
+        self._tried = (0, 0)
+
+    def awaits_openings(self, now: int) -> bool:
+        """Of an ended round it is not known what its openings say, and that is worth a look."""
+        number = unscreened(self.state) if self._derives else 0
+        return bool(number) and (self._tried[0] != number or now >= self._tried[1] + RETRY_SECONDS)
+
+    def _derive_screened(self, now: int) -> bool:
+        if not self.awaits_openings(now):
+            return False
+        before = len(self.state.screened)
+        try:
+            for screened in derive_screened(self.state, self._store):
+                self.add(screened)
+        except UnderivableError as error:
+            number, tried = unscreened(self.state), self._tried[0]
+            self._tried = number, now
+            if number != tried:
+                log.warning("openings not derived; asked again", task=self.state.task, round=number, why=str(error))
+        return len(self.state.screened) > before
 
     def _worth_a_look(self, wanted: Wanted, now: int) -> bool:
         if wanted.kind not in self._kinds or not self._may_come(wanted):
@@ -107,24 +130,3 @@ class TaskReader:
 def look_up(store: ContentStore, wanted: Wanted) -> bytes | Lack:
     """Verified bytes, or why there are none. Raises StoreUnavailableError."""
     return read_content(store, wanted.digest, wanted.max_bytes)
-
-
-def read_content(store: ContentStore, digest: Digest, max_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> bytes | Lack:
-    """Verified bytes, or why there are none. Raises StoreUnavailableError."""
-    try:
-        return get_document(store, digest, max_bytes, chunk_bytes)
-    except ContentMissingError:
-        return Lack.MISSING
-    except ContentCorruptError:
-        return Lack.CORRUPT
-    except ContentTooLargeError:
-        return Lack.MALFORMED if _is_larger(store, digest, max_bytes, chunk_bytes) else Lack.CORRUPT
-
-
-def _is_larger(store: ContentStore, digest: Digest, max_bytes: int, chunk_bytes: int) -> bool:
-    """Whether the digest itself names more than is allowed: else the store may have added to it."""
-    try:
-        get_document(store, digest, 2 * max_bytes + BEYOND_BYTES, chunk_bytes)
-    except (ContentMissingError, ContentCorruptError, ContentTooLargeError):
-        return False
-    return True

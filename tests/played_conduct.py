@@ -36,7 +36,8 @@ class Conduct:
     batched: bool = True
     requested: bool = True  # a key, before the round expires
     end: str = PUBLISHED
-    lying: tuple[int, ...] = ()  # key authorities; then all of them answer
+    lying: tuple[int, ...] = ()  # key authorities, in openings and keys; then all of them answer
+    unopened: bool = False  # authorities do not answer the request for openings; the key is requested late
     frozen: str = ""  # the server that opened it signs two plans: proven while OPEN, once SETTLED by it, or once it is
     # SUCCEEDED by a round of the next server, which took over in its settle phase
     lies: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)

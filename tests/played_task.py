@@ -26,6 +26,7 @@ from protocol.incentives.rewards import (
 )
 from protocol.messages.learning import MechanismTerms, ServerTerms
 from protocol.messages.round import RoundPlan
+from protocol.messages.screening import Screening
 from protocol.messages.settlement import ABANDONED, Allocation, Verdict
 from protocol.messages.submission import (
     BatchLeaf,
@@ -44,15 +45,18 @@ from protocol.round.key_request import key_request
 from protocol.round.planning import choose_index_set, plan_round, terms_of
 from protocol.round.record import round_record
 from protocol.round.scheme import RoundScheme
+from protocol.round.screening_verdict import levels_before
 from protocol.screening.verdict import Unfit, decide, judged_by_size
 from protocol.signing import sign
 from protocol.task.past import Past
+from storage.content.interface import get_document
 from storage.content.memory import MemoryStore
 from storage.ledger.ethereum.ledger import EthereumLedger, EthereumReader
 from storage.ledger.signer import Signer
 from tests.played_authorities import post_rosters
 from tests.played_clients import commit_phase, enrol, household
 from tests.played_conduct import EXPIRED, OPEN, SETTLED, SUCCEEDED, Conduct
+from tests.played_screening import Screeners, named_by
 from tests.played_servers import convict, take_over, with_substitutes
 from tests.played_settlement import publish
 from tests.samples import private_key, with_terms
@@ -110,6 +114,11 @@ class Player:
         self.past = Past(self.spec.initial_model, ZERO_DIGEST)
         enrol(self, *(number for number in range(CLIENTS) if number not in late))
         self.best, _ = self.count()
+        self.screeners = Screeners(self) if self.spec.screening.on else None
+        self.opened: Screening | None = None  # of the round that runs
+
+    def read(self, digest: Digest) -> bytes:
+        return get_document(self.store, digest, 2**24)
 
     def put(self, data: bytes, chunk_bytes: int | None = None) -> Digest:
         return self.store.put(data, chunk_bytes or CHUNK_BYTES).digest
@@ -144,7 +153,8 @@ class Player:
         where = self.domain, self.task, number
         learning = learning_of(self.spec, self.trained)
         self.planned[learning.mechanism] += 1
-        plan = plan_round(self.spec, *where, planned, self.past.model, self.past.previous_label, learning)
+        levels = levels_before(self.screeners.state(), number) if self.screeners else None
+        plan = plan_round(self.spec, *where, planned, self.past.model, self.past.previous_label, learning, levels)
         plan, opener = self.said("plan", plan), self.edge.sender
         cohort = self.said("cohort", plan.cohort)
         self.edge.open_round(self.task, number, self.put(encode(plan)), plan.label(), cohort.root, cohort.count)
@@ -158,14 +168,16 @@ class Player:
         if conduct.frozen == SUCCEEDED:
             take_over(self)
         findings = {client: self._finding(plan, bodies[client]) for client in committed}
-        verdict = self.said("verdict", decide(plan.label(), findings))
-        request = None
+        verdict = decide(plan.label(), findings)
+        if self.screeners:
+            verdict, self.opened = self.screeners.screen(number, conduct, plan, committed, findings, bodies)
+        verdict, screening, request = self.said("verdict", verdict), named_by(self.opened), None
         if conduct.end != ABANDONED:
-            request = self.said("request", key_request(plan, committed, verdict.accepted))
+            request = self.said("request", key_request(plan, committed, verdict.accepted, screening))
             self.edge.request_key(self.task, number, self.put(encode(request)))
         charge = spent(dict(self.planned), plan.learning, self.spec.privacy)
         requested = request.digest() if request else ZERO_DIGEST
-        record = round_record(plan.label(), verdict, requested, None, charge, ZERO_DIGEST)
+        record = round_record(plan.label(), verdict, requested, None, charge, ZERO_DIGEST, screening)
         self.pass_dispute_window()
         self.doomed = (plan, self.allocation, opener) if conduct.frozen else None
         if request is None:
@@ -216,7 +228,8 @@ class Player:
         self, number: int, verdict: Verdict, progress: Progress | None, served: Mapping[Address, int]
     ) -> tuple[Digest, Digest, int]:
         """Digest, root and total of the next allocation."""
-        derived = settle(self.spec, self.allocation, number, verdict, progress, served)
+        opened = self.opened.verdict if self.opened else None
+        derived = settle(self.spec, self.allocation, number, verdict, progress, served, opened)
         self.allocation = self.said("allocation", derived)
         return self.put(encode(self.allocation)), allocation_root(self.allocation), total_owed(self.allocation)
 

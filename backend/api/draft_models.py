@@ -24,6 +24,7 @@ Content = Annotated[
 ]
 KindName = Literal["appliances", "next_hour", "digits", "own"]
 PrivacyWord = Literal["strong", "usual", "weak"]
+RuleName = Literal["foolsgold", "alignment", "krum", "none"]
 MAX_DRAFT_BYTES: Final = 64 * 1024
 TASK_FILE: Final = '[task]\ntitle = "Which appliance is it?"\n'
 SPEC: Final = '{"cohort":{"flap_changes":4}}'
@@ -59,6 +60,12 @@ class DraftRequest(BaseModel):
         examples=["[model]\ninput_shape = [4]\nclasses = 2\n"],
     )
     confirmations: int = Field(default=3, ge=0, le=1_000, examples=[3])
+    screening: RuleName = Field(
+        default="foolsgold",
+        description="by which updates that nobody sees are compared: `foolsgold` where households' data differ much,"
+        " `alignment` or `krum` where they are alike",
+        examples=["foolsgold"],
+    )
     voucher_key: str | None = Field(
         default=None,
         pattern="^[0-9a-f]{64}$",
@@ -94,6 +101,7 @@ class DraftFigures(Shown):
     reward_flat: Amount = Field(description="of it, whatever the rounds gain")
     privacy: Figure = Field(description="after all rounds, as households will be shown")
     noise_multiplier_micro: Number
+    screening: RuleName = Field(description="by which updates are compared")
     seconds: int = Field(ge=0, description="of training on a slow phone, in each round", examples=[2])
     bytes: int = Field(ge=0, description="that a phone sends and fetches in each round", examples=[1160])
     smallest_cohort: Number
@@ -117,6 +125,10 @@ class DraftView(Shown):
     spec: str | None = Field(description="canonical TaskSpec", examples=[SPEC])
     digest: HexDigest | None = Field(description="of the spec")
     test_set_examples: int | None = Field(description="null: the test set was not looked at", examples=[360])
+    unscreened: str | None = Field(
+        description="why updates are not compared as they were to be",
+        examples=["cohort.max_clients: 5000 is more than the 4000 clients whose histories can be compared"],
+    )
     signed_in: HexAddress | None = Field(description="only for somebody signed in is content looked up")
 
 

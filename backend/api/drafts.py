@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from typing import Final
+from typing import Final, cast
 
 from fastapi import APIRouter, Request
 from fastapi.security import HTTPAuthorizationCredentials
@@ -21,6 +21,7 @@ from backend.api.draft_models import (
     DraftView,
     OwnerRefusal,
     PreparedDraft,
+    RuleName,
     WrongAnswer,
 )
 from backend.api.fields import figure_of
@@ -103,6 +104,7 @@ class _Desk:
             spec=None if spec is None else spec.decode(),
             digest=None if spec is None else to_hex(sha256(spec)),
             test_set_examples=examples,
+            unscreened=draft.unscreened or None,
             signed_in=None if account is None else to_hex(account),
         )
 
@@ -184,6 +186,7 @@ class _Desk:
             reward_flat=str(figures.flat),
             privacy=figure_of(figures.privacy),
             noise_multiplier_micro=figures.noise_micro,
+            screening=cast(RuleName, figures.screening),
             seconds=figures.work.seconds,
             bytes=figures.work.bytes,
             smallest_cohort=figures.smallest,
@@ -229,6 +232,7 @@ def _answers(asked: DraftRequest) -> Answers:
         initial_model=_digest(asked.initial_model),
         own=asked.own,
         confirmations=asked.confirmations,
+        screening=asked.screening,
     )
 
 

@@ -37,6 +37,7 @@ class RoundGas(Shown):
 
     opened: Number | None
     batched: Number | None
+    screening: Number | None
     requested: Number | None
     ended: Number | None
     direct: Number | None = Field(description="of commitments that clients sent themselves, together")
@@ -118,7 +119,10 @@ def _keep(kept: dict[_Place, N], place: _Place, value: N) -> None:
 
 def gas_of(book: GasBook, facts: RoundFacts, accepted: int | None) -> RoundGas:
     """Of one round; ``accepted``: updates in its sum, None where that is not known."""
-    steps = {"opened": facts.opened, "batched": facts.batched, "requested": facts.requested, "ended": facts.ended}
+    steps = {
+        "opened": facts.opened, "batched": facts.batched, "screening": facts.screening, "requested": facts.requested,
+        "ended": facts.ended,
+    }  # fmt: skip
     found = {name: book.used(event) for name, event in steps.items() if event is not None}
     direct = {event.transaction: book.used(event) for event in facts.directs.values()}
     used = [*found.values(), *direct.values()]

@@ -35,8 +35,10 @@ from protocol.identifiers import to_hex
 from protocol.messages.chain import RoundPublished
 from protocol.messages.settlement import RoundRecord
 from protocol.task.round_facts import RoundFacts
+from protocol.task.status import screening_word
 
 RoundNumber = Annotated[int, Path(ge=1, le=2**32 - 1, description="number of the round in its task", examples=[1])]
+Openings = Literal["requested", "opened", "unopened"] | None
 Stage = Literal["open", "requested", "published", "abandoned", "expired", "frozen"]
 
 
@@ -44,7 +46,11 @@ class Refusal(Shown):
     """A committed update that is not in the sum."""
 
     client: HexAddress
-    reason: str = Field(description="unavailable, corrupt or malformed", examples=["unavailable"])
+    reason: str = Field(
+        description="unavailable, corrupt or malformed; of a screened round also norm, gram, history, rule, probation"
+        " or level",
+        examples=["unavailable"],
+    )
 
 
 class Transactions(Shown):
@@ -52,6 +58,7 @@ class Transactions(Shown):
 
     opened: HexDigest
     batched: HexDigest | None
+    screening: HexDigest | None = Field(description="the request for the openings of a screened round")
     requested: HexDigest | None
     ended: HexDigest | None
 
@@ -76,6 +83,7 @@ class Round(Shown):
     committed: Number
     accepted: Number | None
     rejected: list[Refusal] | None
+    screening: Openings = Field(description="of a screened round: how far its openings are", examples=["opened"])
     model: HexDigest | None
     score: Score | None
     privacy: Figure | None = Field(description="spent up to this round by a client that trained in every one")
@@ -153,6 +161,7 @@ def round_of(entry: Entry, number: int, gas: GasBook | None) -> Round:
         rejected=[Refusal(client=to_hex(one.client), reason=one.reason) for one in known.verdict.rejected]
         if known
         else None,
+        screening=cast(Openings, screening_word(state, facts) or None),
         model=hex_or_none(published.model) if published else None,
         score=Score(correct=published.correct, examples=published.examples) if published else None,
         privacy=figure_of(known.charge.figure) if known else None,
@@ -169,6 +178,7 @@ def _transactions(facts: RoundFacts) -> Transactions:
     return Transactions(
         opened=to_hex(facts.opened.transaction),
         batched=to_hex(facts.batched.transaction) if facts.batched else None,
+        screening=to_hex(facts.screening.transaction) if facts.screening else None,
         requested=to_hex(facts.requested.transaction) if facts.requested else None,
         ended=to_hex(facts.ended.transaction) if facts.ended else None,
     )

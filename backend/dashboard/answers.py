@@ -152,6 +152,7 @@ class Refusal(Answer):
 class Transactions(Answer):
     opened: str
     batched: str | None
+    screening: str | None
     requested: str | None
     ended: str | None
 
@@ -161,6 +162,7 @@ class RoundGas(Answer):
 
     opened: int | None
     batched: int | None
+    screening: int | None
     requested: int | None
     ended: int | None
     direct: int | None
@@ -187,6 +189,7 @@ class Round(Answer):
     committed: int
     accepted: int | None
     rejected: tuple[Refusal, ...] | None
+    screening: str | None
     model: str | None
     score: Score | None
     privacy: Figure | None

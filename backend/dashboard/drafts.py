@@ -34,6 +34,7 @@ class Figures(Answer):
     reward_flat: Amount
     privacy: Figure
     noise_multiplier_micro: int
+    screening: str
     seconds: int
     bytes: int
     smallest_cohort: int
@@ -56,6 +57,7 @@ class Draft(Answer):
     spec: str | None
     digest: str | None
     test_set_examples: int | None
+    unscreened: str | None
     signed_in: str | None
 
 

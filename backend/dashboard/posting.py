@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 
 from backend.dashboard.drafts import drafted
 from backend.dashboard.frame import Frame
-from backend.dashboard.typed import DEFAULTS, KINDS, WORDS
+from backend.dashboard.typed import DEFAULTS, KINDS, SCREENINGS, WORDS
 from backend.dashboard.wallet import wallet_facts
 
 FILE_NAME: Final = "task.toml"
@@ -41,6 +41,7 @@ def install(app: FastAPI, frame: Frame) -> None:
             query=query_of(found.values),
             kinds=KINDS,
             words=WORDS,
+            screenings=SCREENINGS,
             coin=frame.coin,
         )
 

@@ -10,7 +10,8 @@ from typing import Final
 _NAMED: Final = re.compile("(round|task|client|block) ([0-9]{1,20}|0x[0-9a-f]{2,64})(?: |$)")
 _PLAIN: Final = (
     *("ledger", "endpoint", "content store", "rosters", "draws", "envelope", "view", "local steps", "spec"),
-    *("initial model", "test set", "record", "average", "all other tasks", "claim of", "refund in", "in"),
+    *("initial model", "test set", "record", "average", "request", "openings", "all other tasks"),
+    *("claim of", "refund in", "in"),
 )
 
 

@@ -14,10 +14,11 @@ from protocol.identifiers import parse_address, to_hex
 DEFAULTS: Final[Mapping[str, str]] = {
     "kind": "appliances", "title": "", "own": "", "households": "20", "rounds": "10", "days": "30", "reward": "0.01",
     "privacy": "usual", "authorities": "", "substitutes": "", "confirmations": "3", "test_set": "", "initial_model": "",
-    "voucher_key": "",
+    "voucher_key": "", "screening": "foolsgold",
 }  # fmt: skip
 KINDS: Final = ("appliances", "next_hour", "digits", "own")
 WORDS: Final = ("strong", "usual", "weak")
+SCREENINGS: Final = ("foolsgold", "alignment", "none")
 _BOUNDS: Final = {"households": (2, 1_000_000), "rounds": (1, 1_000), "days": (1, 3_650), "confirmations": (0, 1_000)}
 _MOST_LETTERS: Final = {"own": 12 * 1024, "title": 120}
 _MOST: Final = 2_000
@@ -48,7 +49,7 @@ def request_of(values: Mapping[str, str], decimals: int) -> tuple[dict[str, Any]
     """A DraftRequest, with defaults for what cannot be read, and what that was. ``decimals``: of the chain's coin."""
     asked: dict[str, Any] = {"title": values["title"].strip(), "own": values["own"] if values["kind"] == "own" else ""}
     faults = dict[str, tuple[Fault, ...]]()
-    for name, known in (("kind", KINDS), ("privacy", WORDS)):
+    for name, known in (("kind", KINDS), ("privacy", WORDS), ("screening", SCREENINGS)):
         asked[name] = values[name] if values[name] in known else DEFAULTS[name]
     for name, (low, high) in _BOUNDS.items():
         number = _whole(values[name])

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from backend.drafting.cohorts import cohort_of
 from backend.drafting.kinds import KINDS, Kind, own, private
+from backend.drafting.screening import screened_draft
 from protocol.canonical import decode, encode
 from protocol.content.cid import cid_of
 from protocol.domain import Domain
@@ -14,10 +16,10 @@ from protocol.encryption.suite import FE64, suite
 from protocol.errors import EncryptionError, HearthError, MalformedError, SpecError
 from protocol.identifiers import NATIVE_COIN, ZERO_DIGEST, Address, Digest, sha256
 from protocol.messages.chain import LedgerRules
-from protocol.messages.learning import MICRO, LearningTerms
+from protocol.messages.learning import LearningTerms
+from protocol.messages.screening_terms import NONE
 from protocol.messages.task import (
     MAX_COHORT,
-    CohortTerms,
     Committee,
     ControlTerms,
     DepositTerms,
@@ -54,7 +56,7 @@ _FIELDS: Final = (  # where an entry of a task file comes from
 class Answers:
     """``households``: places; a round in which not all have room is drawn. ``reward``: of one household that takes part
     in every round, in wei. ``own``: tables of a task file, for the kind ``own``. A test set or an initial model is the
-    digest of content."""
+    digest of content. ``screening``: a rule's name, or ``none``."""
 
     kind: str
     title: str
@@ -70,6 +72,7 @@ class Answers:
     own: str = ""
     confirmations: int = 3
     vouchers: VoucherTerms = NO_VOUCHERS
+    screening: str = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +97,13 @@ class Wrong:
 @dataclass(frozen=True, slots=True)
 class Draft:
     """``spec``: with stand-ins where answers are missing, so that figures can be shown; None where none can.
-    ``drawn``: the model to start from, where none was given."""
+    ``drawn``: the model to start from, where none was given. ``unscreened``: why its updates are not compared."""
 
     spec: TaskSpec | None
     wrong: tuple[Wrong, ...]
     task_file: str = ""
     drawn: bytes | None = None
+    unscreened: str = ""
 
     @property
     def complete(self) -> bool:
@@ -121,13 +125,15 @@ def drafted(answers: Answers, place: Place) -> Draft:
         return Draft(None, (*wrong, _wrong(error)))
     except HearthError as error:
         return Draft(None, (*wrong, Wrong("own" if answers.kind == "own" else "", str(error.args[0]))))
-    drawn = None
+    drawn, unscreened = None, ""
     if answers.initial_model is None:
         drawn = Layout.of(kind.model).to_safetensors(initial_parameters(kind.model))
     initial_model = answers.initial_model or cid_of(drawn or b"").digest
     try:
         spec = _spec(answers, place, kind, learning, privacy, initial_model)
         check_runnable(spec)
+        if answers.screening != NONE:
+            spec, unscreened = _screened(spec, answers.screening)
         check_ledger(spec, place.rules, place.tasks)
         check_durations(spec, place.block_seconds)
         spec = decode(TaskSpec, encode(spec))
@@ -135,7 +141,15 @@ def drafted(answers: Answers, place: Place) -> Draft:
         return Draft(None, (*wrong, _wrong(error)), drawn=drawn)
     except MalformedError as error:
         return Draft(None, (*wrong, Wrong("", str(error.args[0]))), drawn=drawn)
-    return Draft(spec, tuple(wrong), "" if wrong else task_file(spec, drawn is None), drawn)
+    return Draft(spec, tuple(wrong), "" if wrong else task_file(spec, drawn is None), drawn, unscreened)
+
+
+def _screened(spec: TaskSpec, rule: str) -> tuple[TaskSpec, str]:
+    """Where it cannot be, as it is, and why."""
+    try:
+        return screened_draft(spec, rule), ""
+    except SpecError as error:
+        return spec, f"{error.line}: {error.reason}"
 
 
 def task_file(spec: TaskSpec, own_model: bool) -> str:
@@ -160,6 +174,7 @@ def task_file(spec: TaskSpec, own_model: bool) -> str:
             deposits=spec.deposits,
             control=spec.control,
             vouchers=spec.vouchers,
+            screening=spec.screening,
         )
     )
 
@@ -182,7 +197,7 @@ def _spec(
     initial_model: Digest,
 ) -> TaskSpec:
     places, rules = max(2, answers.households), place.rules
-    cohort = _cohort(places, max(2, min(places, _room(learning, rules.maximum))))
+    cohort = cohort_of(places, max(2, min(places, _room(learning, rules.maximum))))
     rewards = _rewards(answers)
     schedule, durations = _times(answers, place, kind)
     enough = len(answers.authorities) >= 2
@@ -217,12 +232,6 @@ def _spec(
         control=ControlTerms(),
         vouchers=answers.vouchers,
     )
-
-
-def _cohort(places: int, most: int) -> CohortTerms:
-    """Half of those who are expected make a round, of ``most``; nobody weighs more than a third where that can be."""
-    least = max(2, -(-most // 2))
-    return CohortTerms(least, places, most, max(200_000, -(-MICRO // least)))
 
 
 def _room(learning: LearningTerms, reputation: int) -> int:

@@ -16,7 +16,7 @@ from protocol.task.runnable import doubts
 from protocol.task.work import Work, work_of
 
 POST_GAS: Final = 455_297  # measured: contracts/gas.json
-ROUND_GAS: Final = 129_363 + 71_281 + 71_716 + 124_888  # of the server: open, commit, request, publish
+ROUND_GAS: Final = 129_385 + 71_583 + 72_016 + 124_888  # of the server: open, commit, request, publish
 
 Owner = Literal["unchanged", "trusting"]
 
@@ -44,6 +44,7 @@ class Figures:
     smallest: int
     expected: int
     noise_micro: int
+    screening: str
     refusals: tuple[Refusal, ...]
     doubts: tuple[str, ...]
 
@@ -60,6 +61,7 @@ def figures_of(spec: TaskSpec, domain: Domain) -> Figures:
         smallest=spec.cohort.min_clients,
         expected=spec.cohort.max_cohort,
         noise_micro=spec.learning.mechanism.noise_multiplier_micro,
+        screening=spec.screening.rule,
         refusals=tuple(_refusals(spec, domain, work)),
         doubts=tuple(doubts(spec)),
     )

@@ -5,21 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+import structlog
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
-from backend.key_authority.service import MAX_PLANNED_REQUEST_BYTES, KeyAuthority, RefusedError
+from backend.key_authority.chain_checks import RefusedError
+from backend.key_authority.screening import MAX_PLANNED_GRAM_BYTES
+from backend.key_authority.service import MAX_PLANNED_REQUEST_BYTES, KeyAuthority
 from backend.problem import install, read_body
 from protocol.encryption.envelope import MAX_ENVELOPE_BYTES
 from protocol.errors import MalformedError, Party
 from protocol.identifiers import Address, from_hex
 from protocol.messages.keys import MAX_REQUEST_BYTES
+from protocol.messages.screening import MAX_GRAM_REQUEST_BYTES
 from protocol.messages.task import MAX_SPEC_BYTES
 from protocol.round.endorsing import MAX_EVIDENCE_BYTES
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,76}", re.ASCII)
 _MAX_ROUND = _MAX_WINDOW = 2**32 - 1
+
+_log = structlog.get_logger()
 
 
 def authority_app(authority: KeyAuthority, about: Callable[[], Mapping[str, str | int]] = dict) -> FastAPI:
@@ -53,7 +59,9 @@ def authority_app(authority: KeyAuthority, about: Callable[[], Mapping[str, str 
     async def post_endorsement(task: str, round_number: str, request: Request) -> Response:
         in_task, number = _number(task), _number(round_number, _MAX_ROUND)
         body = await read_body(request, MAX_EVIDENCE_BYTES)
-        return _canonical(await run_in_threadpool(authority.endorse, in_task, number, body))
+        endorsement = await run_in_threadpool(authority.endorse, in_task, number, body)
+        _log.info("endorsed the cohort", task=in_task, round=number)
+        return _canonical(endorsement)
 
     @app.post("/api/v1/tasks/{task}/rounds/{round_number}/sightings")
     async def post_sighting(task: str, round_number: str, request: Request) -> Response:
@@ -61,11 +69,25 @@ def authority_app(authority: KeyAuthority, about: Callable[[], Mapping[str, str 
         body = await read_body(request, MAX_REQUEST_BYTES)
         return _canonical(await run_in_threadpool(authority.sight, in_task, number, body))
 
+    @app.post("/api/v1/tasks/{task}/rounds/{round_number}/screening-sightings")
+    async def post_screening_sighting(task: str, round_number: str, request: Request) -> Response:
+        in_task, number = _number(task), _number(round_number, _MAX_ROUND)
+        body = await read_body(request, MAX_GRAM_REQUEST_BYTES)
+        return _canonical(await run_in_threadpool(authority.sight_screening, in_task, number, body))
+
+    @app.post("/api/v1/tasks/{task}/rounds/{round_number}/openings")
+    async def post_openings(task: str, round_number: str, request: Request) -> Response:
+        in_task, number = _number(task), _number(round_number, _MAX_ROUND)
+        body = await read_body(request, MAX_PLANNED_GRAM_BYTES)
+        return _canonical(await run_in_threadpool(authority.open, in_task, number, body))
+
     @app.post("/api/v1/tasks/{task}/rounds/{round_number}/partial-keys")
     async def post_partial_key(task: str, round_number: str, request: Request) -> Response:
         in_task, number = _number(task), _number(round_number, _MAX_ROUND)
         body = await read_body(request, MAX_PLANNED_REQUEST_BYTES)
-        return _canonical(await run_in_threadpool(authority.answer, in_task, number, body))
+        answer = await run_in_threadpool(authority.answer, in_task, number, body)
+        _log.info("gave a partial key", task=in_task, round=number)
+        return _canonical(answer)
 
     @app.get("/api/v1/tasks/{task}/issued")
     async def get_issued(task: str) -> Response:

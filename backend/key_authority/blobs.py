@@ -37,3 +37,11 @@ def shares_blob(task: int, epoch: int) -> str:
 
 def answer_blob(label: Label, kind: str) -> str:
     return f"answer-{label.hex()}-{kind}"
+
+
+def history_blob(task: int, client: Address, half: int) -> str:
+    return f"history-{task}-{client.hex()}-{half}"
+
+
+def verdict_blob(task: int, number: int) -> str:
+    return f"verdict-{task}-{number}"

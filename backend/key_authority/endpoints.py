@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from protocol.domain import Domain
-from protocol.identifiers import Address
-from protocol.messages.chain import BondView, Enrolled, EnrolmentView, Event, RoundView, TaskPosted, TaskView
+from protocol.identifiers import Address, Digest
+from protocol.messages.chain import (
+    BatchCommitted,
+    BondView,
+    DirectCommitted,
+    Enrolled,
+    EnrolmentView,
+    Event,
+    KeyRequested,
+    Left,
+    RoundAbandoned,
+    RoundExpired,
+    RoundFrozen,
+    RoundOpened,
+    RoundPublished,
+    RoundView,
+    ScreeningRequested,
+    TaskPosted,
+    TaskView,
+)
 from storage.ledger.interface import LedgerError
 
 T = TypeVar("T")
+
+_OF_ROUNDS: Final = (
+    RoundOpened, BatchCommitted, DirectCommitted, ScreeningRequested, KeyRequested, RoundPublished, RoundAbandoned,
+    RoundExpired, RoundFrozen, Left,
+)  # fmt: skip
 
 
 class ChainReader(Protocol):
@@ -19,6 +42,8 @@ class ChainReader(Protocol):
     @property
     def domain(self) -> Domain: ...
     def now(self) -> int: ...
+    def block_timestamp(self, block: int) -> int: ...
+    def block_hash(self, block: int) -> Digest | None: ...
     def task(self, task: int) -> TaskView: ...
     def events(self, task: int | None = None, from_block: int = 0) -> list[Event]: ...
     def enrolment(self, task: int, client: Address) -> EnrolmentView: ...
@@ -43,10 +68,17 @@ class Endpoints:
 
     @property
     def domain(self) -> Domain:
-        return self._agreed("chain", lambda reader: reader.domain, lambda domain: domain)
+        return self._agreed("chain", lambda reader: reader.domain, _all)
 
     def now(self) -> int:
         return max(reader.now() for reader in self._readers)
+
+    def block_timestamp(self, block: int) -> int:
+        return self._agreed(f"the time of block {block}", lambda reader: reader.block_timestamp(block), _all)
+
+    def block_hash(self, block: int) -> Digest | None:
+        """None where all say that there is no such block; who is a block behind is not agreed with."""
+        return self._agreed(f"block {block}", lambda reader: reader.block_hash(block), _all)
 
     def task(self, task: int) -> TaskView:
         return self._agreed(
@@ -54,7 +86,8 @@ class Endpoints:
         )
 
     def events(self, task: int | None = None, from_block: int = 0) -> list[Event]:
-        """One may lack the last enrolments; none names another signer for a client than the others do."""
+        """One may lack the last events; none names another signer for a client than the others do, and of rounds all
+        tell the same, up to the block that each has heard of."""
 
         def posted(events: list[Event]) -> list[Event]:
             return [event for event in events if isinstance(event, TaskPosted)]
@@ -66,6 +99,10 @@ class Endpoints:
             posted(events) != posted(answers[0]) for events in answers
         ):
             raise _disagreement(f"events of task {task}")
+        heard = min((max((event.block for event in events), default=0) for events in answers), default=0)
+        rounds = [[event for event in events if isinstance(event, _OF_ROUNDS)] for events in answers]
+        if any(_until(heard, events) != _until(heard, rounds[0]) for events in rounds):
+            raise _disagreement(f"events of rounds of task {task}")
         return answers[0]
 
     def enrolment(self, task: int, client: Address) -> EnrolmentView:
@@ -77,7 +114,7 @@ class Endpoints:
         return self._agreed(
             f"round {round_number} of task {task}",
             lambda reader: reader.round(task, round_number, confirmations),
-            lambda view: (view.label, view.cohort_root, view.cohort, view.request, view.state, view.settle_until),
+            _fixed,
         )
 
     def bond(self, task: int, holder: Address) -> BondView:
@@ -90,6 +127,20 @@ class Endpoints:
         if any(fact(answer) != fact(answers[0]) for answer in answers):
             raise _disagreement(what)
         return answers[0]
+
+
+def _all(answer: object) -> object:
+    return answer
+
+
+def _fixed(view: RoundView) -> tuple[object, ...]:
+    """What of a round only one transaction says."""
+    planned = view.label, view.cohort_root, view.cohort, view.settle_until
+    return (*planned, view.state, view.screening, view.request)
+
+
+def _until(block: int, events: Sequence[Event]) -> list[Event]:
+    return [event for event in events if event.block <= block]
 
 
 def _enrolled(events: list[Event]) -> list[Enrolled]:

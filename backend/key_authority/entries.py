@@ -8,6 +8,7 @@ from typing import Annotated
 
 from protocol.identifiers import Address, Count, Digest, Label, Range, Word
 from protocol.messages.learning import ShortText
+from protocol.messages.screening_terms import MAX_SCREENED
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,31 @@ class Forgotten:
     rosters: Annotated[tuple[Count, ...], Range(0, 100_000)]
 
 
+@dataclass(frozen=True, slots=True)
+class HistorySettled:
+    """What the openings of a round say is in the histories: the updates of ``added``, in blobs by client and half
+    window. Those of ``dropped`` cannot be had, so that their running halves are erased. ``opened``: there is a verdict,
+    in a blob. Halves before the last one are erased."""
+
+    task: Word
+    round: Annotated[int, Range(1, 2**32 - 1)]
+    half: Count
+    added: Annotated[tuple[Address, ...], Range(0, MAX_SCREENED)]
+    dropped: Annotated[tuple[Address, ...], Range(0, MAX_SCREENED)]
+    opened: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryForgotten:
+    """All that was held of the client's history is erased."""
+
+    task: Word
+    client: Address
+
+
 AuthorityEntry = (
     TaskKept | ShareKept | EnvelopeRefused | Sighted | Answered | KeysMoved | WindowKeyMade | WindowsErased
-    | RostersKept | RosterKept | Forgotten
+    | RostersKept | RosterKept | Forgotten | HistorySettled | HistoryForgotten
 )  # fmt: skip
 
 
@@ -127,6 +150,10 @@ class TaskRecords:
     rosters: frozenset[int] | None = None  # windows for which one was posted, or was about to be, where that is kept
     forgotten: int = 0  # rounds up to this one: only what is here may be signed
     first_new: int = 0  # for windows before this one no key is made any more
+    settled: int = 0  # the last round that is in the histories
+    half: int = 0  # the window that it is in
+    opened: frozenset[int] = frozenset()  # settled rounds with a verdict
+    histories: Mapping[tuple[Address, int], int] = field(default_factory=dict)  # updates by client and half window
 
 
 AuthorityState = Mapping[int, TaskRecords]  # by task
@@ -161,7 +188,20 @@ def apply(state: AuthorityState, entry: AuthorityEntry) -> AuthorityState:
             rosters = (task.rosters or frozenset()).union(posted)
             number, first = max(task.forgotten, number), max(task.first_new, first)
             task = replace(task, forgotten=number, first_new=first, rosters=rosters)
+        case HistorySettled():
+            task = _settle(task, entry)
+        case HistoryForgotten(_, client):
+            kept = {place: count for place, count in task.histories.items() if place[0] != client}
+            task = replace(task, histories=kept)
     return {**state, entry.task: task}
+
+
+def _settle(task: TaskRecords, entry: HistorySettled) -> TaskRecords:
+    over, half = {(client, entry.half) for client in entry.dropped}, entry.half
+    kept = {place: count for place, count in task.histories.items() if place[1] >= half - 1 and place not in over}
+    added = {(client, half): kept.get((client, half), 0) + 1 for client in entry.added}
+    opened = task.opened | {entry.round} if entry.opened else task.opened
+    return replace(task, settled=entry.round, half=half, opened=opened, histories={**kept, **added})
 
 
 def records_of(state: AuthorityState, task: int) -> TaskRecords:

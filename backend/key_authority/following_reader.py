@@ -8,7 +8,7 @@ from __future__ import annotations
 from backend.key_authority.endpoints import ChainReader
 from backend.key_authority.followed import FollowedTasks
 from protocol.domain import Domain
-from protocol.identifiers import Address
+from protocol.identifiers import Address, Digest
 from protocol.messages.chain import BondView, EnrolmentView, Event, RoundView, TaskView
 
 
@@ -28,6 +28,12 @@ class FollowingReader:
 
     def now(self) -> int:
         return self._reader.now()
+
+    def block_timestamp(self, block: int) -> int:
+        return self._reader.block_timestamp(block)
+
+    def block_hash(self, block: int) -> Digest | None:
+        return self._reader.block_hash(block)
 
     def task(self, task: int) -> TaskView:
         return self._reader.task(task)

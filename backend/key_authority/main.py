@@ -9,6 +9,7 @@ from backend.key_authority.bonds import BondWatch
 from backend.key_authority.endpoints import Endpoints
 from backend.key_authority.followed import FollowedTasks
 from backend.key_authority.forgotten import Recollection
+from backend.key_authority.history_watch import HistoryWatch
 from backend.key_authority.policy import parse_policy
 from backend.key_authority.records import AuthorityRecords
 from backend.key_authority.rosters import Rosters, RosterWatch
@@ -24,6 +25,7 @@ from backend.start_checks import check_chain, check_gas, check_tag
 from backend.tracing import check_tracing, traced
 from protocol.identifiers import to_hex
 from protocol.version import PROTOCOL_VERSION
+from storage.content.open_store import open_store
 from storage.credentials import check_credentials
 from storage.ledger.ethereum.block_clock import BlockClock
 from storage.ledger.ethereum.ledger import EthereumLedger
@@ -59,6 +61,7 @@ def _serve(
     trust: Callable[[], None] | None,
 ) -> None:
     policy = parse_policy(read_policy_file(settings.folder / "policy.toml"))
+    store = None if settings.store is None else open_store(settings.store)
     clock = BlockClock(tell=warn)
     ledger = EthereumLedger(
         settings.rpc_url, settings.domain, signer, limits=policy.gas, clock=clock,
@@ -76,7 +79,7 @@ def _serve(
     rosters = RosterWatch(Rosters(ledger, records, followed), records, recollection.check)
     bonds = BondWatch(ledger, records, settings.max_bond_wei, followed)
     watch_authority(metrics, followed, records, polling, lambda: ledger.balance(signer.address))
-    watches = (bonds, WindowWatch(windows, records, followed), rosters)
+    watches = (bonds, WindowWatch(windows, records, followed), HistoryWatch(records, followed), rosters)
     try:
         for url, of_chain in zip((settings.rpc_url, *settings.other_rpc_urls), (ledger, *others), strict=True):
             check_chain(of_chain, url)
@@ -88,7 +91,7 @@ def _serve(
             own: dict[str, str | int] = {
                 "chain_id": chain_id, "ledger": to_hex(settings.domain.ledger), "version": PROTOCOL_VERSION,
             }  # fmt: skip
-            answering = KeyAuthority(reader, records, signer, windows, policy, recollection.compared)
+            answering = KeyAuthority(reader, records, signer, windows, policy, recollection.compared, store)
             app = authority_app(answering, lambda: {**own, "block": max(0, followed.head)})
             with exposed(metrics.registry, settings.metrics), traced(app, settings.otlp, "authority"):
                 serve(app, settings.listening, signer.address, metrics)

@@ -27,6 +27,7 @@ from backend.key_authority.entries import (
     apply,
     records_of,
 )
+from backend.key_authority.histories import HistoryRecords, Settling, unsettled
 from protocol.canonical import decode
 from protocol.encryption.committee import KEY_BYTES, Subset, ratchet
 from protocol.errors import EncryptionError, Party
@@ -50,6 +51,7 @@ class AuthorityRecords:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._folded: Folded[AuthorityState, AuthorityEntry] = Folded(records, get_args(AuthorityEntry), {}, apply)
+        self.histories = HistoryRecords(records, self._folded)
 
     def close(self) -> None:
         self._records.close()
@@ -220,9 +222,10 @@ class AuthorityRecords:
         kinds: Collection[str],
         request: Digest,
         answer: bytes,
+        settling: Settling = unsettled,
     ) -> bytes:
         """Uses ``label``, of the round ``epoch``, up for ``kind``. Returns what may be answered: what was stored first,
-        if something was.
+        if something was. What ``settling`` says is kept with it.
 
         ``kinds`` are all that the label has. With the last of them the keys of its ``epoch`` are erased, those of
         earlier epochs with any. Raises EncryptionError ``E_LABEL_USED``, ``E_EPOCH``, ``E_SIGHTED``.
@@ -237,8 +240,9 @@ class AuthorityRecords:
             _check_sighted(known, label, kind, request)
             used = {of_kind for of_label, of_kind in known.answered if of_label == label} | {kind}
             moved = self._moved(known, task, held, epoch + 1 if used.issuperset(kinds) else epoch)
-            answered = Answered(task, epoch, label, kind, request)
-            return Change((answered, *moved.entries), {answer_blob(label, kind): answer, **moved.keep}, moved.remove)
+            answered, also = Answered(task, epoch, label, kind, request), settling(known)
+            kept = {answer_blob(label, kind): answer, **also.keep, **moved.keep}
+            return Change((answered, *also.entries, *moved.entries), kept, (*also.remove, *moved.remove))
 
         used = records_of(self._folded.change(change), task).answered[label, kind]
         if used != request:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
 
+from backend.key_authority.chain_checks import ChainChecks, RefusedError, check_cohort_root, not_on_chain, on_chain
 from backend.key_authority.endpoints import ChainReader
 from backend.key_authority.entries import Answered
+from backend.key_authority.evidence import Evidence
+from backend.key_authority.histories import unsettled
 from backend.key_authority.policy import AuthorityPolicy, check_task
 from backend.key_authority.records import AuthorityRecords
+from backend.key_authority.screening import ScreenedRounds, check_unnamed
 from backend.key_authority.windows import WindowError, Windows
 from protocol.canonical import decode, encode
 from protocol.content.cid import cid_of
 from protocol.encryption.committee import Subset, subsets_without
 from protocol.encryption.envelope import MAX_ENVELOPE_BYTES, KeyEnvelope, check_envelope, open_share
 from protocol.encryption.port import Entry
-from protocol.errors import EncryptionError, HearthError, Party, VerificationError
-from protocol.identifiers import Address, Digest, Label, sha256, to_hex
-from protocol.messages.chain import Enrolled, RoundView, TaskPosted
+from protocol.errors import EncryptionError, HearthError, Party
+from protocol.identifiers import Address, sha256, to_hex
+from protocol.messages.chain import RoundView, TaskPosted
 from protocol.messages.issued import IssuedRecord, IssuedStatement, SignedIssued
 from protocol.messages.keys import (
     MAX_REQUEST_BYTES,
@@ -30,8 +32,8 @@ from protocol.messages.keys import (
     SignedSighting,
 )
 from protocol.messages.round import MAX_PLAN_BYTES, CohortEvidence, RoundPlan, SignedEndorsement
+from protocol.messages.screening import GRAM_KIND
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
-from protocol.round.commitments import SignerOf
 from protocol.round.endorsing import MAX_EVIDENCE_BYTES, check_cohort, endorsement_of
 from protocol.round.key_request import answer_request, check_parameters, check_request, kinds_of
 from protocol.round.planning import check_plan, check_terms
@@ -39,20 +41,10 @@ from protocol.round.scheme import RoundScheme, prepare
 from protocol.round.sightings import check_sightings, sighting
 from protocol.round.state_table import RoundState
 from protocol.task.runnable import check_runnable
-from storage.ledger.interface import TransactionRevertedError
+from storage.content.interface import ContentStore
 from storage.ledger.signer import Signer
 
 MAX_PLANNED_REQUEST_BYTES = MAX_PLAN_BYTES + MAX_REQUEST_BYTES
-
-AUTHORITY: Final = 2  # role of a bond's holder, as the ledger numbers them
-
-_DEAD = (RoundState.ABANDONED, RoundState.EXPIRED)
-
-
-class RefusedError(HearthError):
-    """Nothing is answered: it is not on chain, not known here, or not for this authority. ``code`` says which."""
-
-    code = "E_REFUSED"
 
 
 class KeyAuthority:
@@ -69,11 +61,15 @@ class KeyAuthority:
         windows: Windows,
         policy: AuthorityPolicy,
         compared: Callable[[], None] = lambda: None,
+        store: ContentStore | None = None,
     ) -> None:
-        """``compared`` returns once the records were compared with the chain: they may be an older copy."""
-        self._reader, self._records, self._signer, self._compared = reader, records, signer, compared
+        """``compared`` returns once the records were compared with the chain: they may be an older copy. ``store``: for
+        screened tasks, which are refused without."""
+        self._records, self._signer, self._compared = records, signer, compared
         self._windows, self._policy = windows, policy
         self._issued: dict[IssuedStatement, SignedIssued] = {}
+        self._checks = ChainChecks(reader, signer.address)
+        self._screened = ScreenedRounds(self._checks, records, signer, policy, Evidence(reader, store, records))
 
     def identity(self) -> dict[str, str]:
         return {"address": to_hex(self._signer.address)}
@@ -81,20 +77,21 @@ class KeyAuthority:
     def accept_task(self, task: int, body: bytes) -> None:
         """Keeps the spec whose digest is on chain, if this authority is in its committee and its policy allows it."""
         self._compared()
-        with _on_chain(f"task {task}"):
-            recorded = self._reader.task(task).spec
+        with on_chain(f"task {task}"):
+            recorded = self._checks.reader.task(task).spec
         if sha256(body) != recorded:
-            raise _not_on_chain(f"the spec of task {task} is another one")
+            raise not_on_chain(f"the spec of task {task} is another one")
         spec = decode(TaskSpec, body, MAX_SPEC_BYTES)
-        posted = [event for event in self._reader.events(task) if isinstance(event, TaskPosted)]
+        posted = [event for event in self._checks.reader.events(task) if isinstance(event, TaskPosted)]
         if len(posted) != 1:
-            raise _not_on_chain(f"task {task}")
+            raise not_on_chain(f"task {task}")
         check_terms(posted[0].terms, spec)
-        self._number(spec)
+        self._checks.number(spec)
         check_runnable(spec)
         try:
             check_task(self._policy, spec)
             prepare(spec, spec.cohort.max_cohort)
+            self._screened.check_task(spec)
         except EncryptionError as error:
             raise EncryptionError(error.args[0], code=error.code, fault=Party.MANUFACTURER) from error
         self._records.keep_task(task, body)
@@ -106,12 +103,12 @@ class KeyAuthority:
     def accept_client(self, task: int, client: Address, body: bytes) -> bytes:
         """A SignedKeyAcceptance, once this authority's share of the client's keys is open and on disk."""
         spec = self._spec(task)
-        with _on_chain(f"an enrolment of {to_hex(client)}"):
-            recorded = self._reader.enrolment(task, client).envelope
+        with on_chain(f"an enrolment of {to_hex(client)}"):
+            recorded = self._checks.reader.enrolment(task, client).envelope
         envelope_digest = cid_of(body).digest
         if envelope_digest != recorded:
-            raise _not_on_chain(f"this envelope of {to_hex(client)}")
-        domain = self._reader.domain
+            raise not_on_chain(f"this envelope of {to_hex(client)}")
+        domain = self._checks.domain
         if self._records.envelope(task, client) != envelope_digest:
             try:
                 share = self._opened(spec, task, client, body)
@@ -130,15 +127,16 @@ class KeyAuthority:
         """
         shown = decode(CohortEvidence, body, MAX_EVIDENCE_BYTES)
         plan = decode(RoundPlan, shown.plan, MAX_PLAN_BYTES)
-        spec, domain, own = self._spec(task), self._reader.domain, self._signer.address
-        self._number(spec)
-        self._check_bond(task, spec)
-        with _on_chain(f"round {round_number} of task {task}"):
-            view = self._reader.round(task, round_number, spec.confirmations)
+        spec, domain, own = self._spec(task), self._checks.domain, self._signer.address
+        self._checks.number(spec)
+        self._checks.check_bond(task, spec)
+        with on_chain(f"round {round_number} of task {task}"):
+            view = self._checks.reader.round(task, round_number, spec.confirmations)
         if (view.label, view.cohort_root, view.cohort) != (plan.label(), plan.cohort.root, plan.cohort.count):
-            raise _not_on_chain(f"this plan of round {round_number}")
+            raise not_on_chain(f"this plan of round {round_number}")
         check_plan(plan, spec, domain, task, round_number)
-        check_cohort(self._reader.events(task), spec, plan, (encode(spec), *shown.documents))
+        screened = self._screened.derived(task, spec, round_number)
+        check_cohort(self._checks.reader.events(task), spec, plan, (encode(spec), *shown.documents), screened)
         statement = endorsement_of(task, round_number, view.label, own)
         return encode(SignedEndorsement(statement, self._signer.sign(domain, statement)))
 
@@ -147,12 +145,20 @@ class KeyAuthority:
         kind, whatever the chain says later."""
         request = decode(KeyRequest, body, MAX_REQUEST_BYTES)
         spec, digest = self._spec(task), request.digest()
-        self._number(spec)
-        self._check_bond(task, spec)
-        self._recorded_round(task, round_number, spec.confirmations, request.label, digest)
+        self._checks.number(spec)
+        self._checks.check_bond(task, spec)
+        self._checks.requested(task, round_number, spec.confirmations, request.label, digest)
         self._records.sight(task, round_number, request.label, request.kind, digest)
         statement = sighting(task, round_number, request.kind, request.label, digest, self._signer.address)
-        return encode(SignedSighting(statement, self._signer.sign(self._reader.domain, statement)))
+        return encode(SignedSighting(statement, self._signer.sign(self._checks.domain, statement)))
+
+    def sight_screening(self, task: int, round_number: int, body: bytes) -> bytes:
+        """A SignedSighting of the request for openings on chain, a GramRequest, which the body must be."""
+        return self._screened.sight(task, round_number, self._spec(task), body)
+
+    def open(self, task: int, round_number: int, body: bytes) -> bytes:
+        """An OpeningAnswer to a PlannedGramRequest: the same bytes for the same request, for ever."""
+        return self._screened.open(task, round_number, self._spec(task), body)
 
     def answer(self, task: int, round_number: int, body: bytes) -> bytes:
         """A PartialKeyAnswer: the same bytes for the same request, for ever.
@@ -162,7 +168,7 @@ class KeyAuthority:
         shown = decode(PlannedKeyRequest, body, MAX_PLANNED_REQUEST_BYTES)
         request, spec = shown.request, self._spec(task)
         digest = request.digest()
-        view = self._recorded_round(task, round_number, spec.confirmations, request.label, digest)
+        view = self._checks.requested(task, round_number, spec.confirmations, request.label, digest)
         place = task, request.label, request.kind, digest
         stored = self._records.answer_to(*place)
         if stored is not None:
@@ -178,71 +184,46 @@ class KeyAuthority:
     def _new_answer(
         self, task: int, round_number: int, spec: TaskSpec, view: RoundView, shown: PlannedKeyRequest
     ) -> bytes:
-        plan, request, domain = shown.plan, shown.request, self._reader.domain
+        plan, request, domain = shown.plan, shown.request, self._checks.domain
         digest = request.digest()
-        self._check_bond(task, spec)
+        self._checks.check_bond(task, spec)
         check_task(self._policy, spec)
         check_parameters(plan, request, self._records.epoch(task))
         check_plan(plan, spec, domain, task, round_number)
-        if (view.cohort_root, view.cohort) != (plan.cohort.root, plan.cohort.count):
-            raise VerificationError("the cohort on chain is not the plan's", fault=Party.EDGE_SERVER)
-        if view.state in _DEAD or (view.state is RoundState.REQUESTED and self._reader.now() > view.settle_until):
-            raise EncryptionError("the round is over", code="E_EXPIRED", fault=Party.EDGE_SERVER)
+        check_cohort_root(view, plan)
+        self._checks.check_alive(view, RoundState.REQUESTED)
         seen = partial(sighting, task, round_number, request.kind, request.label, digest)
         check_sightings(domain, spec.committee, seen, shown.sightings)
-        check_request(plan, request, self._signer_of(task))
-        held = subsets_without(len(spec.committee.members), spec.committee.threshold, self._number(spec))
+        check_request(plan, request, self._checks.signer_of(task))
+        check_unnamed(spec, request)
+        settling = self._screened.settling(task, spec, view, plan, request) if spec.screening.on else unsettled
+        held = subsets_without(len(spec.committee.members), spec.committee.threshold, self._checks.number(spec))
         residues = self._partial_key(task, spec, plan, request, held)
         answer = encode(answer_request(plan, request, self._signer.address, residues, self._signer.sign))
         return self._records.use_label(
-            task, plan.key_epoch, held, request.label, request.kind, kinds_of(plan), digest, answer
+            task, plan.key_epoch, held, request.label, request.kind, kinds_of(plan), digest, answer, settling
         )
 
     def issued(self, task: int) -> bytes:
         """An IssuedRecord: whom this authority gave its share of which key, by its own word."""
         self._spec(task)
-        return encode(IssuedRecord(tuple(self._signed(answered) for answered in self._records.issued(task))))
+        keys = (answered for answered in self._records.issued(task) if answered.kind != GRAM_KIND)
+        return encode(IssuedRecord(tuple(map(self._signed, keys))))
 
     def _signed(self, answered: Answered) -> SignedIssued:
         """Signed once in the life of this process."""
         own = self._signer.address
         said = IssuedStatement(answered.task, answered.round, answered.label, answered.request, own)
         if said not in self._issued:
-            self._issued[said] = SignedIssued(said, self._signer.sign(self._reader.domain, said))
+            self._issued[said] = SignedIssued(said, self._signer.sign(self._checks.domain, said))
         return self._issued[said]
-
-    def _check_bond(self, task: int, spec: TaskSpec) -> None:
-        """Nothing is signed by which the ledger could not convict this authority, nor after it did."""
-        with _on_chain(f"task {task}"):
-            bond = self._reader.bond(task, self._signer.address)
-        if bond.role != AUTHORITY:
-            raise RefusedError("this authority was dismissed", code="E_DISMISSED", fault=Party.KEY_AUTHORITY)
-        if spec.deposits.authority and not bond.amount:
-            raise RefusedError("this authority has not placed its bond", code="E_BOND", fault=Party.KEY_AUTHORITY)
-
-    def _signer_of(self, task: int) -> SignerOf:
-        """By the enrolments on this authority's own chain."""
-        events = self._reader.events(task)
-        named = {event.client: event.signer for event in events if isinstance(event, Enrolled)}
-        return lambda client: named.get(client, client)
 
     def _opened(self, spec: TaskSpec, task: int, client: Address, body: bytes) -> Mapping[Subset, bytes]:
         """This authority's share of the keys in an envelope."""
         envelope = decode(KeyEnvelope, body, MAX_ENVELOPE_BYTES)
         check_envelope(envelope, task, client, spec.committee.members, spec.committee.threshold)
         key_pair = self._windows.key_pair(task, envelope.window)
-        return open_share(envelope, self._reader.domain.prefix(), self._number(spec), key_pair)
-
-    def _recorded_round(
-        self, task: int, round_number: int, confirmations: int, label: Label, request: Digest
-    ) -> RoundView:
-        """The round whose label and request on chain these are."""
-        with _on_chain(f"round {round_number} of task {task}"):
-            view = self._reader.round(task, round_number, confirmations)
-        unrequested = view.state in (RoundState.NONE, RoundState.OPEN)
-        if unrequested or (view.label, view.request) != (label, request):
-            raise _not_recorded(round_number)
-        return view
+        return open_share(envelope, self._checks.domain.prefix(), self._checks.number(spec), key_pair)
 
     def _partial_key(
         self, task: int, spec: TaskSpec, plan: RoundPlan, request: KeyRequest, held: tuple[Subset, ...]
@@ -256,7 +237,7 @@ class KeyAuthority:
                     f"no share of {to_hex(entry.client)} here", code="E_SHARE_MISSING", fault=Party.EDGE_SERVER
                 )
             entries.append((share, entry.nonce, entry.weight))
-        return RoundScheme.of(plan, spec.committee).partial_key(self._number(spec), entries)
+        return RoundScheme.of(plan, spec.committee).partial_key(self._checks.number(spec), entries)
 
     def _spec(self, task: int) -> TaskSpec:
         self._compared()
@@ -264,31 +245,3 @@ class KeyAuthority:
         if spec is None:
             raise RefusedError(f"task {task} is not known here", code="E_NOT_FOUND", fault=Party.EDGE_SERVER)
         return spec
-
-    def _number(self, spec: TaskSpec) -> int:
-        """This authority's place in the committee, 1..m."""
-        own, members = self._signer.address, spec.committee.members
-        if members.count(own) != 1:
-            raise RefusedError(
-                "this authority is not in the committee once", code="E_COMMITTEE", fault=Party.MANUFACTURER
-            )
-        return members.index(own) + 1
-
-
-@contextmanager
-def _on_chain(what: str) -> Iterator[None]:
-    try:
-        yield
-    except TransactionRevertedError as error:
-        raise _not_on_chain(what) from error
-
-
-def _not_recorded(round_number: int) -> RefusedError:
-    """Nothing is logged and nothing burnt: the chain decides which request of a round there is."""
-    return RefusedError(
-        f"not the request of round {round_number} on chain", code="E_NOT_RECORDED", fault=Party.EDGE_SERVER
-    )
-
-
-def _not_on_chain(what: str) -> RefusedError:
-    return RefusedError(f"not on chain: {what}", code="E_NOT_ON_CHAIN", fault=Party.EDGE_SERVER)

@@ -27,4 +27,5 @@ class AuthoritySettings:
     put_back: bool = False  # its records are an older copy, says the operator
     metrics: MetricsAddress | None = None  # None: nobody reads metrics
     otlp: str | None = None  # URL of the collector of its traces; None: it has none
+    store: str | None = None  # content store, for screened tasks: folder, or URL of an IPFS node; None: it refuses them
     confirm_by: str | None = None  # tag of the chain's blocks without which none counts as confirmed: safe, finalized

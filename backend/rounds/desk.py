@@ -166,7 +166,7 @@ class Desk:
         phase.verify(signed, state.signer_of)
         if submission.client in self._censored:
             return None
-        closing = facts.batched is not None or facts.requested is not None  # it may be another server's
+        closing = facts.batched is not None or not facts.commits  # it may be another server's
         return Offered(round_number, facts.opened.label, signed.commitment, submission, closing, expected)
 
     def _commit_phase(self, facts: RoundFacts, plan: RoundPlan) -> tuple[CommitPhase, int]:
@@ -211,7 +211,7 @@ class Desk:
         """None while there is no batch yet."""
         facts = self._round(round_number)
         if facts.batched is None:
-            if facts.requested is not None or not facts.running:
+            if not facts.commits:
                 raise DeskError("the round went on without a batch", fault=Party.CLIENT, code="E_NOT_INCLUDED")
             return None
         proofs = self._batch_proofs(round_number)

@@ -60,6 +60,14 @@ class VerdictKept:
 
 
 @dataclass(frozen=True, slots=True)
+class GramKept:
+    """The request for the round's openings, about to be put on chain."""
+
+    task: Word
+    round: Count
+
+
+@dataclass(frozen=True, slots=True)
 class RoundDone:
     """The round's submissions are on chain or void."""
 
@@ -91,7 +99,7 @@ class Forgotten:
     round: Count
 
 
-OfRound = Stated | SubmissionKept | BatchClosed | VerdictKept | RoundDone | Opening
+OfRound = Stated | SubmissionKept | BatchClosed | VerdictKept | GramKept | RoundDone | Opening
 EdgeEntry = OfRound | WordKept | WindowKeyKept | Forgotten
 
 
@@ -101,6 +109,7 @@ class RoundRecords:
     submissions: Growing[Address, Submission] = field(default_factory=Growing)
     closed: bool = False
     has_verdict: bool = False
+    has_gram: bool = False  # a request for openings
     opening: bool = False
 
     @property
@@ -172,6 +181,8 @@ def _with(task: TaskRecords, entry: OfRound | WordKept | Forgotten) -> TaskRecor
             known = replace(known, closed=True)
         case VerdictKept():
             known = replace(known, has_verdict=True)
+        case GramKept():
+            known = replace(known, has_gram=True)
         case RoundDone():
             known = replace(known, submissions=Growing(), closed=True)
     return replace(task, rounds={**task.rounds, number: known})

@@ -21,4 +21,5 @@ def _is_unknown(facts: RoundFacts, known: TaskRecords, own: Address) -> bool:
     opened = facts.server == own and not kept.is_known
     batched = facts.server == own and facts.batched is not None and not kept.closed
     requested = facts.requested_by == own and not kept.has_verdict
-    return opened or batched or requested
+    screened = facts.screening_by == own and not kept.has_gram
+    return opened or batched or requested or screened

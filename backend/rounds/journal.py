@@ -13,6 +13,7 @@ from backend.rounds.entries import (
     EdgeEntry,
     EdgeState,
     Forgotten,
+    GramKept,
     Opening,
     RoundDone,
     RoundRecords,
@@ -29,6 +30,7 @@ from backend.rounds.entries import (
 from protocol.canonical import decode, encode
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, Label
 from protocol.messages.keys import SignedWindowKey
+from protocol.messages.screening import MAX_GRAM_REQUEST_BYTES, GramRequest
 from protocol.messages.settlement import Verdict
 from protocol.messages.submission import Submission
 from storage.records.fold import Folded
@@ -168,6 +170,19 @@ class EdgeJournal:
         self._folded.change(change)
         return self.verdict(task, round_number)
 
+    def keep_gram(self, task: int, round_number: int, request: GramRequest) -> None:
+        """Before it is on chain: the last one of a round, which is the only one that can have got there."""
+        if self.gram(task, round_number) != request:
+            kept = Change((GramKept(task, round_number),), {_gram_blob(task, round_number): encode(request)})
+            self._folded.change(lambda _: kept)
+
+    def gram(self, task: int, round_number: int) -> GramRequest | None:
+        """The request for the round's openings that this server made last."""
+        if not self._round(task, round_number).has_gram:
+            return None
+        kept = self._records.blob(_gram_blob(task, round_number), MAX_GRAM_REQUEST_BYTES)
+        return decode(GramRequest, kept, MAX_GRAM_REQUEST_BYTES)
+
     def _verdict(self, task: int, round_number: int) -> Verdict:
         name = _verdict_blob(task, round_number)
         return decode(Verdict, self._records.blob(name, MAX_VERDICT_BYTES), MAX_VERDICT_BYTES)
@@ -178,3 +193,7 @@ class EdgeJournal:
 
 def _verdict_blob(task: int, round_number: int) -> str:
     return f"verdict-{task}-{round_number}.json"
+
+
+def _gram_blob(task: int, round_number: int) -> str:
+    return f"gram-{task}-{round_number}.json"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from protocol.identifiers import Address, Digest
+from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.messages.settlement import Verdict
 
 
@@ -92,6 +92,34 @@ class VerifyUpdates:
 
 
 @dataclass(frozen=True, slots=True)
+class ExamineUpdates:
+    """Fetch the committed ciphertexts of a screened round: which of them came."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestScreening:
+    """Put the request for the openings of all updates that came on chain, once there is the block that draws them."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskOpenings:
+    """Ask the authorities for their answers to the request on chain, open what they say, and take its verdict."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class GoUnopened:
+    """Take the verdict of a round that too few authorities open, or for which nobody is asked."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class RequestKey:
     number: int
 
@@ -139,9 +167,22 @@ class End:
 
 Move = (
     Wait | Fetch | ReadTimes | ShowTask | AskKeys | ShowEnvelopes | DrawCohort | ReadBeacon | OpenRound
-    | AskEndorsements | CommitBatch | VerifyUpdates | RequestKey | FollowRequest | DecryptSum | Publish | Abandon
-    | Expire | Rederive | End
+    | AskEndorsements | CommitBatch | VerifyUpdates | ExamineUpdates | RequestScreening | AskOpenings
+    | GoUnopened | RequestKey | FollowRequest | DecryptSum | Publish | Abandon | Expire | Rederive | End
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """What this server knows of the screening of the last round.
+
+    ``evidence``: digest of the Screening that its verdict follows from, zero where that follows from none.
+    """
+
+    came: int | None = None  # updates; None: not examined yet, or not for this request
+    overdue: bool = False  # the chain does not tell a contract any more which block drew the sketch
+    asked: bool = False  # the authorities, at least once, for the openings of the request on chain
+    evidence: Digest = ZERO_DIGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +204,7 @@ class Knowledge:
     submissions: frozenset[Address] = frozenset()  # clients whose commitment was taken
     censored: frozenset[Address] = frozenset()  # clients that this server ignores on purpose
     closed: bool = False  # the batch takes no more
+    screened: Screened = field(default_factory=Screened)  # of a task that is
     verdict: Verdict | None = None
     summed: bool = False  # the sum of the accepted is at hand
     keyless: bool = False  # the ledger takes no request for a key: too few authorities have their bonds still

@@ -33,6 +33,7 @@ from backend.rounds.moves import (
 )
 from backend.rounds.opening import between_rounds, may_answer
 from backend.rounds.requested import may_follow
+from backend.rounds.screened_moves import before_verdict, may_request
 from backend.rounds.withheld import underived
 from protocol.errors import EncryptionError
 from protocol.identifiers import Address
@@ -72,7 +73,7 @@ def owed_batch(state: TaskState, server: Address, submissions: Collection[Addres
     if facts is None or isinstance(spec, Absent) or isinstance(state.plan(facts.number), Absent) or not submissions:
         return None
     last = facts.opened.commit_until - spec.durations.objection_seconds
-    over = facts.batched is not None or facts.requested is not None or now > last
+    over = facts.batched is not None or not facts.commits or now > last
     return None if over or now <= acts_after(state, server) else margins(spec, facts.opened, state.times)
 
 
@@ -135,7 +136,7 @@ def _in_round(state: TaskState, spec: TaskSpec, known: Knowledge, facts: RoundFa
     plan = state.plan(number)
     if isinstance(plan, Absent):
         return Wait(opened.settle_until + 1)
-    if facts.requested is None and now <= opened.commit_until:
+    if facts.commits and now <= opened.commit_until:
         waits = _in_commit_phase(state, spec, known, facts, now)
         if waits is not None:
             return waits
@@ -176,12 +177,13 @@ def _after_commit_phase(state: TaskState, spec: TaskSpec, known: Knowledge, fact
         return Wait(end + 1)  # nobody can tell what everyone has earned
     verdict, requested = known.verdict, facts.requested
     if verdict is None or (requested is None and not fits(verdict, committed)):
-        return VerifyUpdates(number)
-    if not known.summed and (requested is not None or not known.undecryptable):
+        return before_verdict(state, spec, known, facts, now) if spec.screening.on else VerifyUpdates(number)
+    may_be_opened = _is_quorum(plan, verdict) and may_request(state, spec, known, facts, now)
+    if not known.summed and (requested is not None or (may_be_opened and not known.undecryptable)):
         return VerifyUpdates(number)
     if requested is None:
         in_time = now < margins(spec, facts.opened, state.times).publish_due
-        if in_time and known.summed and not known.keyless and may_answer(state, spec) and _is_quorum(plan, verdict):
+        if in_time and known.summed and not known.keyless and may_answer(state, spec) and may_be_opened:
             return RequestKey(number)
         if now <= facts.opened.commit_until:
             return Wait(facts.opened.commit_until + 1)
@@ -189,7 +191,8 @@ def _after_commit_phase(state: TaskState, spec: TaskSpec, known: Knowledge, fact
     # whoever requested a key may have opened the sum: there is no way out any more but to publish it
     if known.undecryptable or not fits(verdict, committed):
         return Wait(end + 1)
-    if not verdict.accepted or requested.request != key_request(plan, committed, verdict.accepted).digest():
+    evidence = known.screened.evidence
+    if not verdict.accepted or requested.request != key_request(plan, committed, verdict.accepted, evidence).digest():
         # the server before requested the key of another set
         return FollowRequest(number) if may_follow(plan, committed, state.request(number)) else Wait(end + 1)
     return (_settles(state, now, end) or Publish(number)) if known.opened else DecryptSum(number)

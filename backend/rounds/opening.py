@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from backend.rounds.envelopes import awaited, to_show
 from backend.rounds.moves import (
     DrawCohort,
@@ -24,7 +26,10 @@ from protocol.round.windows import enrolment_window, first_round
 from protocol.task.acting import NEVER, acts_after, rosters_until
 from protocol.task.documents import Absent
 from protocol.task.past import allocation_before
+from protocol.task.screened_rounds import unscreened
 from protocol.task.state import TaskState
+
+DERIVE_SECONDS: Final = 5  # between two looks whether it can be derived by now what the last round's openings say
 
 
 def between_rounds(state: TaskState, posted: TaskPosted, spec: TaskSpec, known: Knowledge, now: int) -> Move:
@@ -41,6 +46,8 @@ def between_rounds(state: TaskState, posted: TaskPosted, spec: TaskSpec, known: 
     after = acts_after(state, known.server)
     if now <= after:
         return Wait(min(again, after + 1))
+    if unscreened(state):
+        return Wait(min(again, now + DERIVE_SECONDS))  # nobody can tell what everyone weighs
     until = _rosters_awaited(state, posted, now)
     if until is not None:
         return Wait(min(again, until + 1))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,21 +14,25 @@ from backend.aggregation.executor import IN_PROCESS, Executor
 from backend.rounds import moves
 from backend.rounds.admission import Admission
 from backend.rounds.committee_client import CommitteeClient
+from backend.rounds.drawing import Drawn, read_beacon
 from backend.rounds.endorsing import Endorsing
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.moves import Knowledge, Move
 from backend.rounds.next_move import fits, next_move
-from backend.rounds.settling import NotReadyError, Settling, Work
+from backend.rounds.not_ready import NotReadyError
+from backend.rounds.phases import PHASES, READS
+from backend.rounds.screening import Screener
+from backend.rounds.settling import Settling, Work
 from protocol.canonical import encode
 from protocol.content.cid import cid_of
 from protocol.errors import HearthError
-from protocol.identifiers import Address, Digest
-from protocol.messages.chain import CohortDrawn
+from protocol.identifiers import Address
 from protocol.messages.round import RoundPlan
 from protocol.messages.task import TaskSpec
 from protocol.round.commitments import CommitPhase, batch_of, batch_root
 from protocol.round.planning import plan_round
 from protocol.round.publication import Settlement
+from protocol.round.screening_verdict import levels_before
 from protocol.task.documents import Absent, there
 from protocol.task.fold import BlockMined
 from protocol.task.past import past_before
@@ -41,16 +46,7 @@ PATIENCE_SECONDS = 1  # before a move that failed is tried again; twice as long 
 MAX_PATIENCE_SECONDS = 8
 ENVELOPE_PATIENCE_SECONDS = 64
 REDERIVATION_SECONDS = 60
-BEACON_BLOCKS: Final = 256  # how far back the chain tells a contract the hash of a block
 NOBODY: Final = bytes(20)
-PHASES: Final[Mapping[type[Move], str]] = {
-    moves.OpenRound: "open",
-    moves.CommitBatch: "batch",
-    moves.VerifyUpdates: "verify",
-    moves.RequestKey: "request",
-    moves.DecryptSum: "decrypt",
-    moves.Publish: "publish",
-}
 
 log = structlog.get_logger()
 
@@ -77,10 +73,10 @@ class Performer:
         self._work = Work()
         self._admission = Admission(self.store, self.journal, self.committee)
         self.endorsing = Endorsing(self.store, self.committee)
-        domain = self.ledger.domain
         held = self.store, self.journal, self.committee, self.reader
-        self._settling = Settling(domain, *held, self.pause, self.executor)
-        self._beacon: tuple[CohortDrawn, Digest | None] | None = None  # None as well once it is too late for it
+        self._settling = Settling(self.ledger.domain, *held, self.pause, self.executor)
+        self._screening = self._settling.screening
+        self._beacon: Drawn | None = None
         self._not_before: dict[type[Move], int] = {}
         self._failures: dict[type[Move], int] = {}  # in a row
         self._underivable: dict[int, int] = {}  # round -> when it may be tried again
@@ -109,6 +105,9 @@ class Performer:
             self._put_off(kind, now)
         else:
             self._failures.pop(type(move), None)
+            if not isinstance(move, READS):
+                seconds = round(self.clock() - started, 3)
+                log.info("moved", task=self.task, round=number, move=type(move).__name__, seconds=seconds)
         if number:
             phases, phase = self.seconds.setdefault(number, {}), PHASES.get(type(move), "other")
             phases[phase] = round(phases.get(phase, 0.0) + self.clock() - started, 3)
@@ -117,15 +116,17 @@ class Performer:
     def knowledge(self, now: int) -> Knowledge:
         number, kept = len(self.state.rounds), self.journal.task(self.task)
         if self._work.number != number:
-            self._work = Work(number, self.journal.verdict(self.task, number) if number else None)
+            verdict = self.journal.verdict(self.task, number) if number else None
+            self._work = Work(number, Screener(number), verdict)
             if number > 1:
                 self.journal.round_done(self.task, number - 1)
         of_round, work, spec = kept.round(number), self._work, self.state.spec
+        screened = isinstance(spec, TaskSpec) and spec.screening.on and bool(number)
         drawn, beacon = self._beacon or (None, None)
         is_read = drawn is not None and drawn == self.state.drawn
         return Knowledge(
             server=self.ledger.sender,
-            missing=bool(self.reader.missing(now)),
+            missing=bool(self.reader.missing(now)) or self.reader.awaits_openings(now),
             told=not isinstance(spec, Absent) and len(self._admission.told) >= spec.committee.threshold,
             keyed=frozenset() if isinstance(spec, Absent) else kept.keyed(len(spec.committee.members)),
             acceptances=kept.holders,
@@ -135,7 +136,8 @@ class Performer:
             submissions=frozenset(of_round.promised(self.state.rounds[-1].opened.label)) if number else frozenset(),
             censored=self.censored,
             closed=of_round.closed,
-            verdict=work.verdict,
+            screened=self._screening.known(work.screener) if screened else moves.Screened(),
+            verdict=work.verdict if not screened or self._screening.holds(work.screener) else None,
             summed=work.total is not None,
             keyless=work.keyless,
             opened=work.opened is not None,
@@ -156,7 +158,7 @@ class Performer:
     def _perform(self, move: Move, now: int) -> None:
         match move:
             case moves.Fetch():
-                self._put_batch_again()
+                self._put_again()
                 self.reader.fetch(now)
             case moves.ReadTimes(blocks):
                 self.reader.add(*(BlockMined(block, self.ledger.block_timestamp(block)) for block in blocks))
@@ -171,18 +173,30 @@ class Performer:
                     raise NotReadyError("an authority or an envelope is away")
             case moves.DrawCohort():
                 self.sent = self.ledger.draw_cohort(self.task)
-            case moves.ReadBeacon(block):
-                self._read_beacon(block, now)
+            case moves.ReadBeacon():
+                assert self.state.drawn is not None  # decided upon only while there is one
+                self._beacon = read_beacon(self.ledger, self.state.drawn, self._spec().confirmations)
+                if self._beacon is None:
+                    self._not_before[moves.ReadBeacon] = now + 1
             case moves.OpenRound(number, cohort):
                 self._open_round(number, cohort)
             case moves.AskEndorsements(number):
                 if not self.endorsing.ask(self.state, self._spec(), number):
+                    self._settling.restore()
                     raise NotReadyError("too few key authorities endorse the cohort")
             case moves.CommitBatch(number):
                 self._commit_batch(self.state.rounds[number - 1], now)
             case moves.VerifyUpdates(number):
                 committed = there(self.state.committed(number))
                 self._settling.verify(self._work, lambda verdict: fits(verdict, committed))
+            case moves.ExamineUpdates():
+                self._screening.examine(self._work.screener)
+            case moves.RequestScreening(number):
+                self._request_screening(number, now)
+            case moves.AskOpenings():
+                self._settling.screen(self._work, self._screening.ask(self._work.screener))
+            case moves.GoUnopened():
+                self._settling.screen(self._work, self._screening.go_unopened(self._work.screener))
             case moves.RequestKey(number):
                 self._request_key(number)
             case moves.FollowRequest():
@@ -210,23 +224,13 @@ class Performer:
         failures = self._failures[kind] = self._failures.get(kind, -1) + 1
         self._not_before[kind] = now + min(longest, PATIENCE_SECONDS * 2 ** min(failures, 10))
 
-    def _read_beacon(self, block: int, now: int) -> None:
-        """The hash counts once the task's confirmations lie upon the block: a plan by another one would be wrong."""
-        drawn, head, deep = self.state.drawn, self.ledger.block_number(), self._spec().confirmations
-        assert drawn is not None  # decided upon only while there is one
-        if head >= block + BEACON_BLOCKS:
-            self._beacon = drawn, None
-        elif head >= block + min(deep, BEACON_BLOCKS // 2):
-            self._beacon = drawn, self.ledger.block_hash(block)
-        else:
-            self._not_before[moves.ReadBeacon] = now + 1
-
     def _open_round(self, number: int, cohort: Mapping[Address, int]) -> None:
         """The plan, from public data alone; its hash is the label, and the label goes on chain."""
         self._beacon = None  # read again when this fails: it may be too late
         past, where = there(past_before(self.state, number)), (self.ledger.domain, self.task, number)
         learning = self._settling.learning(past.model)
-        plan = plan_round(self._spec(), *where, cohort, past.model, past.previous_label, learning)
+        levels = levels_before(self.state, number) if self._spec().screening.on else None
+        plan = plan_round(self._spec(), *where, cohort, past.model, past.previous_label, learning, levels)
         digest = self.store.put(encode(plan)).digest
         self.journal.keep_opening(self.task, number)
         self.sent = self.ledger.open_round(self.task, number, digest, plan.label(), plan.cohort.root, plan.cohort.count)
@@ -236,16 +240,18 @@ class Performer:
         # more may have come, with receipts
         submissions = self.journal.close_batch(self.task, facts.number, facts.opened.label)
         last = facts.opened.commit_until - self._spec().durations.objection_seconds
-        if facts.batched is not None or facts.requested is not None or now > last or not submissions:
+        if facts.batched is not None or not facts.commits or now > last or not submissions:
             return
         plan = there(self.state.plan(facts.number))
         batch = batch_of(map(CommitPhase.of(plan).commitment_of, submissions.values()))
         digest, count = self.store.put(encode(batch)).digest, len(batch.commitments)
         self.sent = self.ledger.commit_batch(self.task, facts.number, batch_root(batch), digest, count)
 
-    def _put_batch_again(self) -> None:
-        """Should the content store have lost it: this server's bond depends on what is in it."""
+    def _put_again(self) -> None:
+        """Should the content store have lost it: this server's bond depends on what is in its batch."""
         facts = self.state.current
+        if facts is not None:
+            self._screening.put_again(facts.number)
         if facts is None or facts.batched is None or not isinstance(self.state.batch(facts.number), Absent):
             return
         plan, kept = self.state.plan(facts.number), self.journal.task(self.task).round(facts.number)
@@ -255,15 +261,27 @@ class Performer:
             if cid_of(batch).digest == facts.batched.batch:
                 self.store.put(batch)
 
+    def _request_screening(self, number: int, now: int) -> None:
+        found = self._screening.request(self._work.screener, self.ledger)
+        if found is None:
+            self._not_before[moves.RequestScreening] = now + 1
+            return
+        with self._bonds_missed():
+            self.sent = self.ledger.request_screening(self.task, number, *found)
+
     def _request_key(self, number: int) -> None:
         """The request is in content before its digest is on chain: everybody can read whose sum may be opened."""
         request = self._settling.request(self._work)
         self.store.put(encode(request))
-        try:
+        with self._bonds_missed():
             self.sent = self.ledger.request_key(self.task, number, request.digest())
+
+    @contextmanager
+    def _bonds_missed(self) -> Iterator[None]:
+        try:
+            yield
         except TransactionRevertedError as error:
-            # the authorities' bonds, and not this server's own
-            self._work.keyless = error.name == "BondMissing" and error.arguments[1:] == (NOBODY,)
+            self._work.keyless = error.name == "BondMissing" and error.arguments[1:] == (NOBODY,)  # of authorities
             raise
 
     def _put(self, settlement: Settlement) -> None:

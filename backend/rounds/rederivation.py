@@ -21,14 +21,17 @@ from backend.rounds.accuracy import test_set_of
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.key_answers import KeyAnswers
 from backend.rounds.requested import may_follow, requested_verdict
+from backend.rounds.screened_rederivation import ScreenedRederivation
 from protocol.canonical import encode
 from protocol.domain import Domain
 from protocol.errors import HearthError
-from protocol.identifiers import Address, Digest
+from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.incentives.contribution import Progress
 from protocol.incentives.rewards import allocation_root, fees, settle, total_owed
 from protocol.messages.chain import RoundPublished
-from protocol.messages.settlement import Allocation, RoundRecord, Verdict
+from protocol.messages.keys import KeyRequest
+from protocol.messages.screening import GramRequest
+from protocol.messages.settlement import UNAVAILABLE, Allocation, RoundRecord, Verdict
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
 from protocol.model.trained import TrainedModel
@@ -38,11 +41,13 @@ from protocol.round.key_request import key_request
 from protocol.round.planning import plan_round
 from protocol.round.publication import Aggregate
 from protocol.round.scheme import RoundScheme
+from protocol.round.screening_verdict import levels_before, round_verdict
 from protocol.round.stepping import Stepping
 from protocol.sparse.codec import decode_sums, encode_sums
 from protocol.task.documents import Absent, Rederived, UnderivableError, there
 from protocol.task.past import allocation_before, past_before, readable, standing_allocation, stepped
 from protocol.task.round_facts import Settled
+from protocol.task.screened_rounds import unscreened
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore, get_document
 from storage.task_reader import TaskReader
@@ -76,6 +81,10 @@ class Rederivation:
                 self._plan(number)
                 self.reader.look_again()
                 return True
+            if unscreened(self.state) == number:
+                ScreenedRederivation(self.store, self.committee, self.state, self.pause).recover(number)
+                self.reader.look_again()
+                return True
             verdict, total = self._verdict(number)
             allocation = self._allocation(number, verdict, best)
             aggregate = self._model(number, verdict, total) if stepped(self.state, number) else None
@@ -92,14 +101,29 @@ class Rederivation:
         if isinstance(known, Verdict):
             return known, None
         plan, committed = there(self.state.plan(number)), there(self.state.committed(number))
+        if there(self.state.spec).screening.on:
+            return self._screened_verdict(number), None
         verdict, total = verify_updates(self.store, self._scheme(number), committed, self.pause)
         digest = facts.requested.request if facts.requested else None
-        if digest in (None, key_request(plan, committed, verdict.accepted).digest()):
+        if digest in (None, key_request(plan, committed, verdict.accepted, self._evidence(number)).digest()):
             return verdict, total
         request = there(self.state.request(number))
         if not may_follow(plan, committed, request):
             raise UnderivableError("another set than the one whose key was requested is accepted now")
         return requested_verdict(request, verdict), None
+
+    def _screened_verdict(self, number: int) -> Verdict:
+        """By what the openings say; whatever else was committed and is not among them did not come in time."""
+        screened, request = self.state.screened.get(number), self.state.gram_request(number)
+        committed = there(self.state.committed(number))
+        came = [entry.client for entry in request.entries] if isinstance(request, GramRequest) else list(committed)
+        unfit = {client: UNAVAILABLE for client in committed if client not in came}
+        return round_verdict(there(self.state.plan(number)), unfit, screened, came)
+
+    def _evidence(self, number: int) -> Digest:
+        """That the request for the round's key names."""
+        request = self.state.request(number)
+        return request.screening if isinstance(request, KeyRequest) else ZERO_DIGEST
 
     def _allocation(self, number: int, verdict: Verdict, best: int) -> Allocation:
         settled = self.state.rounds[number - 1].settled
@@ -113,7 +137,7 @@ class Rederivation:
         if isinstance(settled, RoundPublished) and stepped(self.state, number):
             progress = Progress(best, settled.correct, settled.examples)
         for served in self._served(number, spec, settled):
-            allocation = settle(spec, before, number, verdict, progress, served)
+            allocation = settle(spec, before, number, verdict, progress, served, self.state.screened.get(number))
             if total_owed(allocation) == settled.allocated and allocation_root(allocation) == settled.allocation_root:
                 self.store.put(encode(allocation))
                 return allocation
@@ -141,7 +165,7 @@ class Rederivation:
             return there(self.state.aggregate(number)).digest
         spec, plan, event = there(self.state.spec), there(self.state.plan(number)), self.state.rounds[number - 1].ended
         assert isinstance(event, RoundPublished)
-        request = key_request(plan, there(self.state.committed(number)), verdict.accepted)
+        request = key_request(plan, there(self.state.committed(number)), verdict.accepted, self._evidence(number))
         weights, layout = [entry.weight for entry in request.entries], Layout.published(spec)
         stepping = Stepping(spec, plan, self._read(plan.model), weights, lambda: test_set_of(self.store, spec))
         known = self.state.aggregate(number)
@@ -167,7 +191,7 @@ class Rederivation:
         committed = there(self.state.committed(number))
         if total is None:
             _, total = verify_updates(self.store, scheme, committed, self.pause, verdict)
-        request = key_request(plan, committed, verdict.accepted)
+        request = key_request(plan, committed, verdict.accepted, self._evidence(number))
         answers = KeyAnswers(spec.committee, plan, request)
         answers.ask(self.committee)
         partials = {j: answer.residues for j, answer in answers.partials.items()}
@@ -185,7 +209,8 @@ class Rederivation:
         past = there(past_before(self.state, number))
         learning = learning_of(spec, self._read(past.model)) if spec.control.max_local_steps else spec.learning
         where = self.domain, self.state.task, number
-        plan = plan_round(spec, *where, cohort, past.model, past.previous_label, learning)
+        levels = levels_before(self.state, number) if spec.screening.on else None
+        plan = plan_round(spec, *where, cohort, past.model, past.previous_label, learning, levels)
         if plan.label() != opened.label:
             raise UnderivableError("the plan that follows is not the one on chain")
         self.store.put(encode(plan))

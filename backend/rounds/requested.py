@@ -22,7 +22,7 @@ def may_follow(plan: RoundPlan, committed: Mapping[Address, SignedCommitment], r
     if isinstance(request, Absent):
         return False
     clients = [entry.client for entry in request.entries]
-    return committed.keys() >= set(clients) and key_request(plan, committed, clients) == request
+    return committed.keys() >= set(clients) and key_request(plan, committed, clients, request.screening) == request
 
 
 def requested_verdict(request: KeyRequest, own: Verdict) -> Verdict:

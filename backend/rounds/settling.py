@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
 import numpy as np
@@ -21,11 +21,14 @@ from backend.rounds.accuracy import Accuracy, test_set_of
 from backend.rounds.committee_client import CommitteeClient
 from backend.rounds.journal import EdgeJournal
 from backend.rounds.key_answers import KeyAnswers, answers_to
+from backend.rounds.not_ready import NotReadyError
 from backend.rounds.rederivation import Rederivation
 from backend.rounds.requested import requested_verdict
+from backend.rounds.screened_rederivation import ScreenedRederivation
+from backend.rounds.screening import UNFOUNDED, RoundScreening, Screener
 from protocol.domain import Domain
 from protocol.errors import EncryptionError, HearthError
-from protocol.identifiers import Address, Digest, to_hex
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, to_hex
 from protocol.incentives.contribution import Progress
 from protocol.messages.keys import KeyRequest
 from protocol.messages.learning import LearningTerms
@@ -49,17 +52,12 @@ from storage.task_reader import TaskReader
 log = structlog.get_logger()
 
 
-class NotReadyError(HearthError):
-    """The move cannot be carried out yet; it is decided upon again."""
-
-    code = "E_NOT_READY"
-
-
 @dataclass
 class Work:
     """Of the round that runs. ``total``: of exactly the accepted; ``alone``: it is made without workers."""
 
     number: int = 0
+    screener: Screener = field(default_factory=Screener)  # of a screened task
     verdict: Verdict | None = None
     total: VerifiedSum | None = None
     answers: KeyAnswers | None = None
@@ -87,6 +85,7 @@ class Settling:
 
     def __post_init__(self) -> None:
         self._accuracy = Accuracy(self.store)
+        self.screening = RoundScreening(self.store, self.journal, self.committee, self.reader, self.pause)
 
     @property
     def state(self) -> TaskState:
@@ -100,7 +99,11 @@ class Settling:
             decided, stale = None, decided
         committed = there(self.state.committed(number))
         executor, scheme = IN_PROCESS if work.alone else self.executor, self._scheme(number)
-        verdict, total = executor.verify_updates(self.store, scheme, committed, self.pause, decided)
+        kept = None if decided is None else self.screening.total(work.screener, decided)
+        if decided is not None and kept is not None:
+            verdict, total = decided, kept
+        else:
+            verdict, total = executor.verify_updates(self.store, scheme, committed, self.pause, decided)
         if decided is None:
             work.verdict = self.journal.keep_verdict(self.state.task, number, verdict, stale)
         whole = total.clients == set(verdict.accepted)
@@ -109,13 +112,35 @@ class Settling:
             raise NotReadyError("an accepted ciphertext is not there")
 
     def request(self, work: Work) -> KeyRequest:
-        return key_request(there(self.state.plan(work.number)), self._committed(work), work.decided().accepted)
+        accepted, evidence = work.decided().accepted, work.screener.evidence
+        screening = ZERO_DIGEST if evidence is None else evidence.digest()
+        return key_request(there(self.state.plan(work.number)), self._committed(work), accepted, screening)
 
     def follow(self, work: Work) -> None:
         """The verdict of the request on chain takes the place of this server's."""
-        own = work.decided()
-        verdict = requested_verdict(there(self.state.request(work.number)), own)
-        work.verdict, work.total = self.journal.keep_verdict(self.state.task, work.number, verdict, own), None
+        own = work.verdict
+        if self._spec().screening.on:
+            try:
+                verdict = self.screening.follow(work.screener)
+            except UNFOUNDED as error:
+                log.warning("a key was requested for no reason", task=self.state.task, error=str(error))
+                work.undecryptable = True  # no authority answers
+                return
+        else:
+            verdict = requested_verdict(there(self.state.request(work.number)), work.decided())
+        self._take(work, verdict, own)
+
+    def screen(self, work: Work, verdict: Verdict) -> None:
+        """The verdict of a screened round, whatever was kept before: it follows from the chain and what is opened."""
+        known = self.journal.verdict(self.state.task, work.number)
+        if known != verdict:
+            self._take(work, verdict, known)
+        else:  # nothing new to keep: a server that dies with each change still gets on
+            work.verdict, work.total, work.undecryptable = verdict, None, False
+
+    def _take(self, work: Work, verdict: Verdict, instead_of: Verdict | None) -> None:
+        work.verdict = self.journal.keep_verdict(self.state.task, work.number, verdict, instead_of)
+        work.total, work.undecryptable = None, False
 
     def open(self, work: Work) -> None:
         """Asks the authorities for the key of the request, and opens the sum with it."""
@@ -163,17 +188,22 @@ class Settling:
             publisher,
             rounds_planned(self.state, spec, number),
             self._average(number, opened),
+            work.screener.evidence,
         )
 
     def abandonment(self, work: Work) -> Settlement:
         """Of a round whose key nobody requested."""
         plan, before = there(self.state.plan(work.number)), self._allocation_before(work.number)
         rounds = rounds_planned(self.state, self._spec(), work.number)
-        return abandon(self._spec(), plan, work.decided(), before, rounds)
+        return abandon(self._spec(), plan, work.decided(), before, rounds, work.screener.evidence)
 
     def best(self, number: int) -> int:
         """Most right answers of any model before the round, the initial one included."""
         return max(self._accuracy.initial(self._spec()), best_count(self.state, number))
+
+    def restore(self) -> None:
+        """What authorities read of earlier rounds' screening, and is withheld from them."""
+        ScreenedRederivation(self.store, self.committee, self.state, self.pause).restore()
 
     def rederivation(self) -> Rederivation:
         return Rederivation(self.domain, self.store, self.committee, self.reader, self.pause)

@@ -114,13 +114,18 @@ class Home:
         return found
 
     def take(self, invitation: Invitation) -> int:
-        """Verifies it, and lets its phone look at it and ask. Nothing is sent. Raises why it cannot be."""
+        """Verifies it, and lets its phone look at it and ask. Nothing is sent. A phone that lacks an appliance's code
+        goes on with the one in this invitation. Raises why it cannot be."""
         if invitation.domain.ledger != self.domain.ledger or invitation.domain.chain_id != self.domain.chain_id:
             raise MalformedError("this invitation is to another ledger than the one that this page is for")
-        if invitation.task not in self.workers:
+        known = self.workers.get(invitation.task)
+        if known is None or (known.progress.lacks_code and invitation.voucher_code):
             invited = self.ways.verify(invitation)
             data = self.examples.for_task(invited.spec)
             self.folder.keep_invitation(invitation)
+            if known is not None:
+                known.stop()
+                known.join(STOP_SECONDS)
             self.book.take(invitation, str(data))
             self._begin(self.book.state.tasks[invitation.task])
         return invitation.task

@@ -14,7 +14,7 @@ from client_agent.web.household import Home
 from client_agent.web.progress_chart import progress_chart
 from client_agent.web.worker import Answer, Stage, UnknownTaskError
 from protocol.errors import HearthError, Party
-from protocol.invitation import Invitation, parse_invitation
+from protocol.invitation import CodeError, Invitation, parse_invitation
 from storage.pages.forms import Form, read_form
 
 
@@ -53,6 +53,8 @@ def install(app: FastAPI, frame: Frame, _: Devices) -> None:
         form = await read_form(request)
         try:
             task = await run_in_threadpool(lambda: home.take(invitation_from(form, home)))
+        except CodeError:
+            return found(request, status=422, invitation=form.get("invitation"), wrong="code")
         except HearthError as error:
             return found(request, status=422, invitation=form.get("invitation"), wrong=str(error.args[0]))
         return pages.redirect(f"/tasks/{task}")

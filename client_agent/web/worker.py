@@ -19,6 +19,7 @@ import structlog
 from client_agent.agreement import WITHOUT_GUARANTEE
 from client_agent.consent import Disclosure
 from client_agent.main import OpenPhone, Owner
+from client_agent.voucher import NO_CODE
 from client_agent.web.book import KeptTask
 from client_agent.web.standing import Standing, standing_of
 from protocol.errors import HearthError
@@ -66,8 +67,14 @@ class Progress:
 
     stage: Stage = Stage.STARTING
     trouble: str = ""  # one line
+    code: str = ""  # of the trouble, where it has one
     disclosure: Disclosure | None = None
     standing: Standing | None = None
+
+    @property
+    def lacks_code(self) -> bool:
+        """It goes on with the code of another appliance, and without one never."""
+        return self.stage is Stage.TROUBLE and self.code in NO_CODE
 
 
 @dataclass
@@ -155,9 +162,13 @@ class Worker:
             except Exception as error:  # whatever it is: the other tasks and the page go on
                 why = str(error.args[0]) if isinstance(error, HearthError) else repr(error)
                 log.warning("a task's phone stopped", task=self.task, error=str(error)[:500])
-                self._publish(Stage.TROUBLE, trouble=shown(why[:500]))
+                code = error.code if isinstance(error, HearthError) else ""
+                self._publish(Stage.TROUBLE, trouble=shown(why[:500]), code=code)
             finally:
                 self.phone = None
+            if self.progress.lacks_code:
+                self._hold()
+                continue
             self._rest(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -195,6 +206,11 @@ class Worker:
         except StoppedError:
             pass
 
+    def _hold(self) -> None:
+        """The same code gets the same answer: nobody is asked again before there is another, or all begins anew."""
+        with self._turn:
+            self._turn.wait_for(lambda: self._stopping or self._again)
+
     def _await(self, seconds: float, until: Callable[[], bool]) -> None:
         """Raises StoppedError as soon as the phone is to be closed."""
         with self._turn:
@@ -203,10 +219,10 @@ class Worker:
             if self._stopping or self._again:
                 raise StoppedError
 
-    def _publish(self, stage: Stage, phone: OpenPhone | None = None, trouble: str = "") -> None:
+    def _publish(self, stage: Stage, phone: OpenPhone | None = None, trouble: str = "", code: str = "") -> None:
         standing = self.progress.standing if phone is None else standing_of(phone.agent)
         disclosure = self.progress.disclosure if stage in (Stage.PAUSED, Stage.TROUBLE) else None
-        self._set(Progress(stage, trouble, disclosure, standing))
+        self._set(Progress(stage, trouble, code, disclosure, standing))
 
     def _set(self, progress: Progress) -> None:
         if progress != self.progress:
@@ -219,7 +235,7 @@ class Worker:
     def _show(self, disclosure: Disclosure) -> None:
         with self._turn:
             self._answer = None
-        self._set(Progress(Stage.ASKING, "", disclosure, self.progress.standing))
+        self._set(Progress(Stage.ASKING, disclosure=disclosure, standing=self.progress.standing))
 
     def _agree(self, question: str) -> bool:
         """Waits as long as the owner does. Raises StoppedError."""

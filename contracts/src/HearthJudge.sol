@@ -17,6 +17,9 @@ contract HearthJudge is IHearthJudge {
     bytes32 private constant _KEY_TYPE = keccak256(
         "PartialKey(uint256 task,uint64 round,bytes32 label,bytes32 request,address authority,uint64 keyEpoch,bytes32 residues)"
     );
+    bytes32 private constant _OPENING_TYPE = keccak256(
+        "Opening(uint256 task,uint64 round,bytes32 label,bytes32 request,address authority,uint64 keyEpoch,bytes32 answers)"
+    );
     bytes32 private constant _SIGHTING_TYPE = keccak256(
         "Sighting(uint256 task,uint64 round,bytes32 kind,bytes32 label,bytes32 digest,address authority)"
     );
@@ -48,14 +51,17 @@ contract HearthJudge is IHearthJudge {
         PartialKey calldata other,
         bytes calldata otherSignature
     ) external view returns (uint256, uint64, address) {
-        address authority = one.authority;
-        _listed(one.task, authority, IHearthTypes.Role.Authority);
-        bool same = one.task == other.task && one.round == other.round && one.label == other.label
-            && authority == other.authority;
-        if (!same || (one.request == other.request && one.residues == other.residues)) revert HearthJudge_NoConflict();
-        _signed(keccak256(abi.encode(_KEY_TYPE, one)), authority, oneSignature);
-        _signed(keccak256(abi.encode(_KEY_TYPE, other)), authority, otherSignature);
-        return (one.task, one.round, authority);
+        return _twoAnswers(_KEY_TYPE, one, oneSignature, other, otherSignature);
+    }
+
+    /// @inheritdoc IHearthJudge
+    function twoOpenings(
+        PartialKey calldata one,
+        bytes calldata oneSignature,
+        PartialKey calldata other,
+        bytes calldata otherSignature
+    ) external view returns (uint256, uint64, address) {
+        return _twoAnswers(_OPENING_TYPE, one, oneSignature, other, otherSignature);
     }
 
     /// @inheritdoc IHearthJudge
@@ -183,6 +189,24 @@ contract HearthJudge is IHearthJudge {
         bool waits = MerkleProof.multiProofVerifyCalldata(proof, proofFlags, shown.pendingRoot, hashes);
         if (!waits || sum <= shown.pendingAllocated) revert HearthJudge_NoConflict();
         return (task, shown.pendingRound, server);
+    }
+
+    /// @param kind The EIP-712 type that both were signed as.
+    function _twoAnswers(
+        bytes32 kind,
+        PartialKey calldata one,
+        bytes calldata oneSignature,
+        PartialKey calldata other,
+        bytes calldata otherSignature
+    ) private view returns (uint256, uint64, address) {
+        address authority = one.authority;
+        _listed(one.task, authority, IHearthTypes.Role.Authority);
+        bool same = one.task == other.task && one.round == other.round && one.label == other.label
+            && authority == other.authority;
+        if (!same || (one.request == other.request && one.residues == other.residues)) revert HearthJudge_NoConflict();
+        _signed(keccak256(abi.encode(kind, one)), authority, oneSignature);
+        _signed(keccak256(abi.encode(kind, other)), authority, otherSignature);
+        return (one.task, one.round, authority);
     }
 
     function _holds(uint256 task, bytes32 root, ProvenLeaf calldata proven) private pure returns (bool) {

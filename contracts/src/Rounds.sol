@@ -74,6 +74,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         uint48 last = current.commitUntil - posted.objectionSeconds;
         if (block.timestamp < due) revert HearthLedger_TooEarly(due);
         if (block.timestamp > last) revert HearthLedger_TooLate(last);
+        _requireUnscreened(task, round, current);
         if (count == 0 || count > current.cohort) revert HearthLedger_CohortWrong(count, 1, current.cohort);
         if (root == 0 || batch == 0) revert HearthLedger_DigestZero();
         current.batchRoot = root;
@@ -90,6 +91,7 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         (uint256 task, uint64 round, address client) = (commitment.task, commitment.round, commitment.client);
         RoundView storage current = _open(task, round);
         if (block.timestamp > current.commitUntil) revert HearthLedger_TooLate(current.commitUntil);
+        _requireUnscreened(task, round, current);
         if (commitment.label != current.label) revert HearthLedger_LabelWrong(commitment.label, current.label);
         if (commitment.ciphertext == 0) revert HearthLedger_DigestZero();
         if (!CohortTree.holds(current.cohortRoot, current.cohort, client, place)) {
@@ -104,15 +106,26 @@ abstract contract Rounds is IHearthLedger, LedgerState {
     }
 
     /// @inheritdoc IHearthLedger
+    function requestScreening(uint256 task, uint64 round, uint256 beaconBlock, uint32 direct, bytes32 request)
+        external
+        known(task)
+    {
+        _actAsEdgeServer(task);
+        RoundView storage current = _open(task, round);
+        if (current.screening != 0) revert HearthLedger_AlreadyScreened(task, round);
+        _requireComplete(task, current, request);
+        if (direct != current.direct) revert HearthLedger_DirectWrong(direct, current.direct);
+        bytes32 beaconHash = blockhash(beaconBlock);
+        if (beaconHash == 0) revert HearthLedger_BeaconUnknown(beaconBlock);
+        current.screening = request;
+        _log(task, ScreeningRequested.selector, _EVERYONE, round, abi.encode(beaconBlock, beaconHash, request));
+    }
+
+    /// @inheritdoc IHearthLedger
     function requestKey(uint256 task, uint64 round, bytes32 request) external known(task) {
         _actAsEdgeServer(task);
         RoundView storage current = _open(task, round);
-        bool everyone = current.batched + current.direct >= current.cohort;
-        uint48 until = everyone ? current.objectUntil : current.commitUntil;
-        if (block.timestamp <= until) revert HearthLedger_TooEarly(until);
-        if (block.timestamp > current.settleUntil) revert HearthLedger_TooLate(current.settleUntil);
-        if (request == 0) revert HearthLedger_DigestZero();
-        _requireAuthorities(task);
+        _requireComplete(task, current, request);
         current.state = RoundState.Requested;
         current.request = request;
         _log(task, KeyRequested.selector, _EVERYONE, round, abi.encode(request));
@@ -184,6 +197,25 @@ abstract contract Rounds is IHearthLedger, LedgerState {
         }
         if (block.timestamp > shown.taskUntil) revert HearthLedger_TooLate(shown.taskUntil);
         _requireRosters(task, round);
+    }
+
+    /// @dev Nobody chooses a ciphertext once the sketch is known. Before commitUntil a screening waits for the whole cohort, and
+    /// after it nobody commits anyway: so most rounds need not read whether there is one.
+    function _requireUnscreened(uint256 task, uint64 round, RoundView storage current) private view {
+        if (_isComplete(current) && current.screening != 0) revert HearthLedger_AlreadyScreened(task, round);
+    }
+
+    function _isComplete(RoundView storage current) private view returns (bool) {
+        return current.batched + current.direct >= current.cohort;
+    }
+
+    /// @dev What authorities are asked about a round waits until everybody could commit.
+    function _requireComplete(uint256 task, RoundView storage current, bytes32 request) private view {
+        uint48 until = _isComplete(current) ? current.objectUntil : current.commitUntil;
+        if (block.timestamp <= until) revert HearthLedger_TooEarly(until);
+        if (block.timestamp > current.settleUntil) revert HearthLedger_TooLate(current.settleUntil);
+        if (request == 0) revert HearthLedger_DigestZero();
+        _requireAuthorities(task);
     }
 
     /// @dev As many as a key takes. Of a task that is stopped the refund may have taken what a round would promise.

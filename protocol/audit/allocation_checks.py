@@ -80,7 +80,8 @@ class Settlement:
                     known(self.initial_correct, "the initial model's count"), best_count(self.case.state, number)
                 )
                 progress = Progress(best, ended.correct, ended.examples)
-        return settle(spec, known(self.before, "the allocation before"), number, verdict, progress, served)
+        screened = self.audit.opened.verdict if self.audit.opened else None
+        return settle(spec, known(self.before, "the allocation before"), number, verdict, progress, served, screened)
 
 
 def same_allocation(claimed: Allocation, derived: Allocation, amount: Callable[[int], object] = int) -> None:

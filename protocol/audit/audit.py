@@ -11,10 +11,12 @@ from protocol.audit.enrolment_checks import check_envelopes
 from protocol.audit.evidence import ChainEvidence, Fetch, Replay
 from protocol.audit.issued_checks import Answer, check_issued
 from protocol.audit.money_checks import check_money
+from protocol.audit.opened import Opened, open_rounds
 from protocol.audit.opening_checks import OpeningAudit
 from protocol.audit.report import Report, require, same
 from protocol.audit.roster_checks import check_rosters
 from protocol.audit.round_checks import Base, check_commit_phase
+from protocol.audit.screening_checks import check_screened
 from protocol.audit.task_checks import TaskFacts, check_task
 from protocol.audit.wording import event_words
 from protocol.identifiers import Digest
@@ -47,11 +49,12 @@ def audit_task(
     task = check_task(case, published)
     with case.report.check(6, f"task {evidence.task}"):
         _check_rounds(case)
+    case, opened = open_rounds(case)
     with case.report.check(29, f"task {evidence.task} rosters"):
         check_rosters(case)
     with case.report.check(29, f"task {evidence.task} draws"):
         check_draws(case)
-    allocations = _check_each_round(case, task)
+    allocations = _check_each_round(case, task, opened)
     plans = (state.plan(facts.number) for facts in state.rounds)
     check_envelopes(case, {entry.client for plan in plans if isinstance(plan, RoundPlan) for entry in plan.weights})
     check_money(case, allocations)
@@ -69,7 +72,7 @@ def _check_rounds(case: Case) -> None:
     require(len(numbers) <= case.state.total_rounds, "more rounds than agreed")
 
 
-def _check_each_round(case: Case, task: TaskFacts) -> dict[int, Allocation]:
+def _check_each_round(case: Case, task: TaskFacts, opened: Mapping[int, Opened]) -> dict[int, Allocation]:
     """The allocations that stood on chain, by their round, as far as they could be established."""
     state, (at_opening, at_end) = case.state, _settled_before(case.evidence)
     allocations, bases, last_use = dict[int, Allocation](), _beginning(case, task), dict[Digest, int]()
@@ -79,6 +82,8 @@ def _check_each_round(case: Case, task: TaskFacts) -> dict[int, Allocation]:
     for facts in state.rounds:
         number = facts.number
         audit = check_commit_phase(case, facts, bases, _before(state, allocations, at_opening[number], number))
+        audit.opened = opened.get(number)
+        check_screened(case, facts, audit.opened)
         if isinstance(facts.ended, Settled):
             opening = OpeningAudit(case, task, audit, facts.ended, _before(state, allocations, at_end[number], number))
             opening.run()

@@ -18,10 +18,12 @@ from protocol.incentives.rewards import total_owed
 from protocol.messages.chain import RoundOpened, TaskTerms
 from protocol.messages.keys import SightingStatement, SignedPartialKey, SignedSighting
 from protocol.messages.round import ClientWeight, RoundPlan
+from protocol.messages.screening import Screening, SignedOpening
 from protocol.messages.settlement import Allocation, RoundRecord
 from protocol.messages.submission import CommitmentBatch, SignedCommitment
 from protocol.round.commitments import batch_root
 from protocol.signing import Signable, verify
+from protocol.task.documents import Absent
 from protocol.task.past import standing_allocation
 from protocol.task.round_facts import RoundFacts, Settled
 from protocol.task.state import TaskState
@@ -96,6 +98,17 @@ class TwoKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class TwoOpenings:
+    """One authority answered the openings under one label with two things."""
+
+    task: int
+    round: int
+    culprit: Address
+    one: SignedOpening
+    other: SignedOpening
+
+
+@dataclass(frozen=True, slots=True)
 class TwoSightings:
     """One authority saw two requests of one kind under one label."""
 
@@ -108,11 +121,12 @@ class TwoSightings:
 
 OfBatch = BadLeaf | Disorder | UnplannedLeaf
 OfTree = LoweredLeaf | OverAllocated
-Breach = OfBatch | OfTree | TwoKeys | TwoSightings
-AuthorityWord = SignedPartialKey | SignedSighting
+OfAuthority = TwoKeys | TwoOpenings | TwoSightings
+Breach = OfBatch | OfTree | OfAuthority
+AuthorityWord = SignedPartialKey | SignedOpening | SignedSighting
 
 
-def two_words(one: AuthorityWord, other: AuthorityWord) -> TwoKeys | TwoSightings | None:
+def two_words(one: AuthorityWord, other: AuthorityWord) -> OfAuthority | None:
     """The breach in two statements that one authority signed; whether it did is for the caller to verify."""
     where = other.statement.task, other.statement.round, other.statement.authority
     if place_of(one) != place_of(other):
@@ -122,6 +136,9 @@ def two_words(one: AuthorityWord, other: AuthorityWord) -> TwoKeys | TwoSighting
     if isinstance(one, SignedPartialKey) and isinstance(other, SignedPartialKey):
         said = [(signed.statement.request, signed.statement.residues) for signed in (one, other)]
         return TwoKeys(*where, one, other) if said[0] != said[1] else None
+    if isinstance(one, SignedOpening) and isinstance(other, SignedOpening):
+        answers = [(signed.statement.request, signed.statement.answers) for signed in (one, other)]
+        return TwoOpenings(*where, one, other) if answers[0] != answers[1] else None
     return None
 
 
@@ -208,12 +225,11 @@ def _is_fair(domain: Domain, state: TaskState, facts: RoundFacts, signed: Signed
     return here and _is_by(domain, commitment, signed.signature, state.signer_of(commitment.client))
 
 
-def _of_authorities(domain: Domain, state: TaskState, terms: TaskTerms) -> Iterator[TwoKeys | TwoSightings]:
+def _of_authorities(domain: Domain, state: TaskState, terms: TaskTerms) -> Iterator[OfAuthority]:
     first: dict[tuple[object, ...], AuthorityWord] = {}
     shown = set[tuple[object, ...]]()
     for number in range(1, len(state.rounds) + 1):
-        record = state.record(number)
-        for signed in _words(record) if isinstance(record, RoundRecord) else ():
+        for signed in _words(state.record(number), state.screening(number)):
             said, place = signed.statement, place_of(signed)
             concerned = said.task == state.task and said.authority in terms.authorities
             if not concerned or not _is_by(domain, said, signed.signature, said.authority):
@@ -224,8 +240,13 @@ def _of_authorities(domain: Domain, state: TaskState, terms: TaskTerms) -> Itera
                 yield breach
 
 
-def _words(record: RoundRecord) -> tuple[AuthorityWord, ...]:
-    return (*record.sightings, *record.keys, *record.accused)
+def _words(record: RoundRecord | Absent, screening: Screening | Absent | None) -> Iterator[AuthorityWord]:
+    if isinstance(record, RoundRecord):
+        yield from record.sightings
+        yield from (*record.keys, *record.accused)
+    if isinstance(screening, Screening):
+        yield from screening.sightings
+        yield from (*screening.openings, *screening.accused)
 
 
 def _is_by(domain: Domain, message: Signable, signature: bytes, signer: Address) -> bool:

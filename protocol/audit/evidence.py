@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from protocol.domain import Domain
 from protocol.errors import HearthError
@@ -53,7 +53,7 @@ class ChainEvidence:
     held: Mapping[int, int]  # escrow and deposits of every posted task of the ledger in the same token
     events: tuple[Event, ...]
     said: tuple[Digest, ...]  # of each event: Keccak-256 of its topics and of the Keccak-256 of its data
-    times: Mapping[int, int]  # seconds, by block, for every block with an event
+    times: Mapping[int, int]  # seconds, by block, for every block with an event, and what draws a round's sketch
     words: Mapping[int, Digest]  # of every posted task of the ledger
     task_view: TaskView
     rounds: Mapping[int, RoundView]
@@ -64,6 +64,7 @@ class ChainEvidence:
     bonds: Mapping[Address, BondView]  # of every edge server and authority that the terms list
     credits: Mapping[Address, int]  # of everybody that the task could not pay at some time
     rules: LedgerRules
+    beacons: Mapping[int, Digest] = field(default_factory=dict)  # hashes of the blocks that draw rounds' sketches
 
     def time(self, event: Event) -> int:
         return self.times[event.block]

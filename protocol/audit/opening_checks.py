@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from functools import cached_property
@@ -43,8 +43,9 @@ from protocol.round.averaging import average_of
 from protocol.round.key_request import check_quorum, key_request
 from protocol.round.record import check_record
 from protocol.round.scheme import RoundScheme
+from protocol.round.screening_verdict import round_verdict
 from protocol.round.stepping import Stepping
-from protocol.screening.verdict import Unfit, decide, judged_by_size
+from protocol.screening.verdict import Unfit, judged_by_size
 from protocol.sparse.codec import encode_sums
 from protocol.task.documents import Lack
 from protocol.task.past import lineage, rounds_planned
@@ -151,19 +152,19 @@ class OpeningAudit:
 
     def _check_verdict(self, sizes: Sizes) -> None:
         record, committed = self._record, known(self.audit.committed, "the committed set")
-        excused = {e.client: e.reason for e in record.verdict.rejected if e.reason in (UNAVAILABLE, CORRUPT)}
-        require(set(excused) <= set(committed), "the verdict rejects a client that did not commit")
-        findings = {}
-        for client in committed.keys() - excused.keys():
+        unfit = {e.client: e.reason for e in record.verdict.rejected if e.reason in (UNAVAILABLE, CORRUPT)}
+        require(set(unfit) <= set(committed), "the verdict rejects a client that did not commit")
+        for client in committed.keys() - unfit.keys():
             size = sizes.get(client)
             if not isinstance(size, int):
                 raise MissingEvidenceError(f"needs the ciphertext of {to_hex(client)}")
-            findings[client] = judged_by_size(size, self._scheme.body_bytes)
-        derived = decide(self._plan.label(), findings)
-        rejected = tuple(e for e in record.verdict.rejected if e.client not in excused)
-        same("verdict", Verdict(record.label, record.verdict.accepted, rejected), derived)
-        order = [entry.client for entry in record.verdict.rejected]
-        same("order of the rejected", order, sorted(set(order)))
+            if reason := judged_by_size(size, self._scheme.body_bytes):
+                unfit[client] = reason.value
+        came = sorted(committed.keys() - unfit.keys())
+        if self.audit.facts.screening is not None:
+            asked = known(self.case.state.gram_request(self.audit.number), "the screening request")
+            same("updates that are opened", [entry.client for entry in asked.entries], came)
+        same("verdict", record.verdict, self._outcome(unfit, came))
 
     def _check_request(self) -> None:
         """Also where another server goes on with it: what was requested is what its sum is of."""
@@ -173,7 +174,7 @@ class OpeningAudit:
             return
         committed = known(self.audit.committed, "the committed set")
         require(set(record.verdict.accepted) <= set(committed), "accepted without a commitment")
-        self.request = key_request(self._plan, committed, record.verdict.accepted)
+        self.request = key_request(self._plan, committed, record.verdict.accepted, record.screening)
         same("request on chain", facts.requested.request, self.request.digest())
         same("request in the record", record.request, self.request.digest())
         weights = [entry.weight for entry in self.request.entries]
@@ -286,4 +287,9 @@ class OpeningAudit:
             client: unfit.get(size, Unfit.UNAVAILABLE) if isinstance(size, Lack) else judged_by_size(size, expected)
             for client, size in found.items()
         }
-        return decide(self._plan.label(), findings)
+        out = {client: finding.value for client, finding in findings.items() if finding is not None}
+        return self._outcome(out, findings.keys() - out.keys())
+
+    def _outcome(self, unfit: Mapping[Address, str], came: Iterable[Address]) -> Verdict:
+        opened = self.audit.opened
+        return round_verdict(self._plan, unfit, opened.verdict if opened else None, came)

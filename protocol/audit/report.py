@@ -44,6 +44,7 @@ CHECKS: Final[dict[int, str]] = {
     27: "the events fold to the words that the ledger keeps of them, and all views stand in the state of one block",
     28: "no authority issued a key for another request than the one on chain, no quorum one whose sum is not published",
     29: "rosters and draws came in time, and the cohort on chain is the one that the plan adds up",
+    30: "a screened round was opened as its request on chain says, and the set in its sum follows from that",
 }
 
 

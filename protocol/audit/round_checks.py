@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from protocol.audit.case import Case, known, read
+from protocol.audit.evidence import MissingEvidenceError
+from protocol.audit.opened import Opened
 from protocol.audit.report import Status, blamed, require, same
 from protocol.audit.roster_checks import check_window_waited
 from protocol.errors import Party
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, to_hex
-from protocol.incentives.reputation import weight_of
 from protocol.messages.chain import RoundExpired
 from protocol.messages.round import RoundPlan
 from protocol.messages.settlement import Allocation
@@ -21,9 +22,11 @@ from protocol.round.adaptation import check_steps
 from protocol.round.commitments import batch_root, verify_batch, verify_commitment
 from protocol.round.eligibility import cohort_of
 from protocol.round.objection import batch_window, key_after
-from protocol.round.planning import check_plan, choose_index_set, sent_parameters
+from protocol.round.planning import check_plan, choose_index_set, planned_weights, sent_parameters
+from protocol.round.screening_verdict import levels_before
 from protocol.sparse.index_set import IndexSet
 from protocol.task.continuation import continuation
+from protocol.task.documents import UnderivableError
 from protocol.task.round_facts import RoundFacts
 
 
@@ -43,6 +46,7 @@ class RoundAudit:
     base: Base | None = None
     sent: IndexSet | None = None
     committed: Mapping[Address, SignedCommitment] | None = None
+    opened: Opened | None = None  # of a screened task
 
     @property
     def number(self) -> int:
@@ -101,12 +105,12 @@ def _check_deadlines(case: Case, facts: RoundFacts) -> None:
     in_time = all(evidence.time(event) <= opened.commit_until for event in facts.directs.values())
     require(in_time, "a commitment after the commit deadline")
     object_until = _check_batch_time(case, facts)
-    if facts.requested is not None:
-        time, count = evidence.time(facts.requested), len(facts.directs)
+    for asked in (event for event in (facts.screening, facts.requested) if event is not None):
+        time, count, what = evidence.time(asked), len(facts.directs), "key" if asked is facts.requested else "openings"
         count += facts.batched.count if facts.batched else 0
         until = key_after(opened.commit_until, object_until, count >= opened.cohort)
-        require(time > until, "key requested before everyone could commit")
-        require(time <= opened.settle_until, "key requested after the settle deadline")
+        require(time > until, f"{what} requested before everyone could commit")
+        require(time <= opened.settle_until, f"{what} requested after the settle deadline")
     if isinstance(ended, RoundExpired):
         require(evidence.time(ended) > opened.settle_until, "expired before the deadline")
     elif ended is not None:
@@ -118,6 +122,8 @@ def _check_deadlines(case: Case, facts: RoundFacts) -> None:
     same("label in the view", view.label, opened.label)
     servers = known(case.state.posted, "the posting of the task").terms.edge_servers
     same("edge server in the view", servers[view.server : view.server + 1], (facts.server,))
+    screened = facts.screening.request if facts.screening else ZERO_DIGEST
+    same("screening in the view", view.screening, screened)
     same("request in the view", view.request, facts.requested.request if facts.requested else ZERO_DIGEST)
 
 
@@ -154,12 +160,23 @@ def _check_model(case: Case, audit: RoundAudit) -> list[str]:
 
 def _check_weights(case: Case, audit: RoundAudit, before: Allocation) -> None:
     plan, beacon = known(audit.plan, "the plan"), audit.facts.opened.beacon
-    cohort = cohort_of(case.state, case.spec, audit.number, before, beacon)
+    cohort, levels = cohort_of(case.state, case.spec, audit.number, before, beacon), _levels(case, audit)
     planned, drawn = {e.client: e.weight for e in plan.weights}, " and drawn" if case.spec.cohort.draws else ""
+    weights = planned_weights(case.spec, cohort, levels)
     for client in sorted(planned.keys() | cohort.keys()):
         require(client in cohort, f"{to_hex(client)} is planned without being eligible{drawn}")
         require(client in planned, f"{to_hex(client)} is left out, though it is eligible{drawn}")
-        same(f"weight of {to_hex(client)}", planned[client], weight_of(cohort[client], case.spec.reputation))
+        same(f"weight of {to_hex(client)}", planned[client], weights[client])
+
+
+def _levels(case: Case, audit: RoundAudit) -> Mapping[Address, int]:
+    """What openings of earlier rounds leave of each client's weight."""
+    if not case.spec.screening.on:
+        return {}
+    try:
+        return levels_before(case.state, audit.number)
+    except UnderivableError as error:
+        raise MissingEvidenceError(str(error.args[0])) from error
 
 
 def _check_cohort(case: Case, audit: RoundAudit) -> None:

@@ -29,9 +29,19 @@ def contribution(weight: int, maximum: int, progress: Progress, rewards: RewardT
     ``target_gain_ppm`` on, and paid in proportion to the weight. There is one division, rounded down. The remainder and
     what is not released stay in the escrow and are the manufacturer's at the refund.
     """
+    return _released(weight, maximum, progress, rewards)
+
+
+def contribution_pool(updates: int, progress: Progress, rewards: RewardTerms) -> int:
+    """What so many accepted updates of a screened round are paid together, whatever their weights: as much of a whole
+    ``contribution`` for each as the gain releases. One division, rounded down."""
+    return _released(updates, 1, progress, rewards)
+
+
+def _released(numerator: int, denominator: int, progress: Progress, rewards: RewardTerms) -> int:
     if progress.examples == 0:
         return 0
     gain = max(0, progress.correct - progress.best)
     target = rewards.target_gain_ppm * progress.examples
     released = min(gain * MICRO, target)
-    return rewards.contribution * released * weight // (target * maximum)
+    return rewards.contribution * released * numerator // (target * denominator)

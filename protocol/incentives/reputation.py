@@ -10,6 +10,7 @@ from enum import Enum, auto
 from typing import Final
 
 from protocol.identifiers import Address
+from protocol.messages.screening import GRAM, HISTORY, NORM, RULE, ScreeningVerdict
 from protocol.messages.settlement import MALFORMED, Verdict
 from protocol.messages.task import ReputationTerms
 
@@ -18,8 +19,8 @@ class Mark(Enum):
     """What a round's verdict says of a client."""
 
     GOOD = auto()  # accepted
-    BAD = auto()  # a malformed ciphertext: the one fault that an outsider can check for ever
-    NONE = auto()  # not planned, silent, unavailable or corrupt: nobody can show whose fault it was
+    BAD = auto()  # what an outsider can check for ever: a malformed ciphertext; what openings show, in a screened round
+    NONE = auto()  # not planned, silent, unavailable or corrupt: nobody can show whose fault it was; rides free
 
 
 class Level(Enum):
@@ -46,6 +47,8 @@ def _kept(reputation: int, _: ReputationTerms) -> int:
     return reputation
 
 
+OPENINGS: Final = frozenset({NORM, GRAM, HISTORY, RULE})  # reasons that the openings show to anybody
+
 RULES: Final[dict[tuple[Level, Mark], Callable[[int, ReputationTerms], int]]] = {
     (Level.WAITING, Mark.GOOD): _raised,  # a round counts as waited, whatever happened in it
     (Level.WAITING, Mark.BAD): _raised,
@@ -65,14 +68,25 @@ def next_reputation(reputation: int, terms: ReputationTerms, mark: Mark) -> int:
     return RULES[_level(counted, terms), mark](counted, terms)
 
 
-def after_round(reputations: dict[Address, int], verdict: Verdict, terms: ReputationTerms) -> dict[Address, int]:
-    """Everybody's reputation after a settled round."""
-    marks = dict.fromkeys(verdict.accepted, Mark.GOOD)
-    marks |= {entry.client: Mark.BAD for entry in verdict.rejected if entry.reason == MALFORMED}
+def after_round(
+    reputations: dict[Address, int],
+    verdict: Verdict,
+    terms: ReputationTerms,
+    screened: ScreeningVerdict | None = None,
+) -> dict[Address, int]:
+    """Everybody's reputation after a settled round. ``screened``: what its openings say, where it was screened."""
+    marks = marks_of(verdict, screened)
     return {
         client: next_reputation(reputation, terms, marks.get(client, Mark.NONE))
         for client, reputation in reputations.items()
     }
+
+
+def marks_of(verdict: Verdict, screened: ScreeningVerdict | None) -> dict[Address, Mark]:
+    """Of all who get one. Who is accepted and rides free has none: it harmed nobody, and gave nothing."""
+    idle, shown_by = (screened.idle, OPENINGS | {MALFORMED}) if screened else ((), {MALFORMED})
+    marks = dict.fromkeys((client for client in verdict.accepted if client not in idle), Mark.GOOD)
+    return marks | {entry.client: Mark.BAD for entry in verdict.rejected if entry.reason in shown_by}
 
 
 def reachable(reputation: int, terms: ReputationTerms, rounds: int) -> frozenset[int]:

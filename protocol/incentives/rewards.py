@@ -13,6 +13,8 @@ from protocol.errors import Party, VerificationError
 from protocol.identifiers import Address, Digest
 from protocol.incentives.contribution import Progress, contribution
 from protocol.incentives.reputation import after_round, weight_of
+from protocol.incentives.screened import contributions, who_took_part
+from protocol.messages.screening import ScreeningVerdict
 from protocol.messages.settlement import Allocation, Entitlement, ProvenEntitlement, Verdict
 from protocol.messages.task import TaskSpec
 
@@ -48,26 +50,30 @@ def settle(
     verdict: Verdict,
     progress: Progress | None,
     served: Mapping[Address, int],
+    screened: ScreeningVerdict | None = None,
 ) -> Allocation:
     """The allocation after a settled round. ``before``: the one that stands, with everybody who enrolled before the
     opening. ``progress``: None where there is no new model, of an abandoned round or one that came to garbage.
-    ``served``: the round's fees.
+    ``served``: the round's fees. ``screened``: what the round's openings say; None where it was not screened.
 
     Participation is paid either way: the clients do not decide whether a sum can be decrypted. Contribution is paid
-    for a better model only. A client's weight is its reputation before the round, as in the plan.
+    for a better model only: by openings, or by weight, which is a client's reputation before the round.
     """
-    accepted, terms = set(verdict.accepted), spec.reputation
+    accepted, present, terms = set(verdict.accepted), who_took_part(verdict, screened), spec.reputation
     entries = {entry.client: entry for entry in before.entitlements}
     # a server's leaf is no client's: it waits for nothing
     serving = {*spec.edge_servers, *spec.committee.members}
     counted = {c: entry.reputation for c, entry in entries.items() if entry.reputation or c not in serving}
-    reputations = after_round(counted, verdict, terms)
+    reputations = after_round(counted, verdict, terms, screened)
+    divided = dict[Address, int]()
+    if progress is not None and screened is not None:
+        divided = contributions(spec.screening, screened, accepted, progress, spec.rewards)
 
     def earned(client: Address) -> int:
-        if client not in accepted or client not in entries:
+        if client not in present or client not in entries:
             return 0
-        share = 0
-        if progress is not None:
+        share = divided.get(client, 0)
+        if progress is not None and screened is None:
             share = contribution(weight_of(entries[client].reputation, terms), terms.maximum, progress, spec.rewards)
         return spec.rewards.participation + share
 

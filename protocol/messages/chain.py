@@ -17,6 +17,7 @@ from protocol.messages.events import Credited as Credited
 from protocol.messages.events import Event as Event
 from protocol.messages.events import Refunded as Refunded
 from protocol.messages.events import RoundFrozen as RoundFrozen
+from protocol.messages.events import ScreeningRequested as ScreeningRequested
 from protocol.messages.events import StakeReturned as StakeReturned
 from protocol.messages.events import VoucherShown as VoucherShown
 from protocol.messages.events import Withdrawn as Withdrawn
@@ -127,6 +128,7 @@ class RoundView:
     settle_until: int
     server: int  # place in the task's list of the edge server that opened it
     object_until: int  # whoever its batch leaves out commits directly until then; 0 without a batch
+    screening: Digest  # the request that authorities open sketches for; zero while there is none
 
 
 @dataclass(frozen=True, slots=True)

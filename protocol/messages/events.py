@@ -1,4 +1,4 @@
-"""What every event of the ledger has, the events that say where money went, and vouchers."""
+"""What every event of the ledger has, the events that say where money went, vouchers and screening."""
 
 from __future__ import annotations
 
@@ -23,6 +23,17 @@ class VoucherShown(Event):
     task: int
     client: Address
     voucher: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScreeningRequested(Event):
+    """Nobody commits any more: the hash of block ``beacon_block`` draws the round's sketch."""
+
+    task: int
+    round: int
+    beacon_block: int
+    beacon: Digest
+    request: Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ from protocol.messages.chain import (
     RoundFrozen,
     RoundOpened,
     RoundPublished,
+    ScreeningRequested,
     StakeReturned,
     TakenOver,
     TaskPosted,
@@ -53,8 +54,8 @@ ABOUT_ONE: Final[dict[type[Event], str]] = {
     Refunded: "manufacturer",
 }
 OF_THE_TASK: Final[frozenset[type[Event]]] = frozenset((
-    TaskPosted, EnrolmentFull, CohortDrawn, DrawLapsed, RoundOpened, BatchCommitted, KeyRequested, RoundPublished,
-    RoundAbandoned, RoundExpired, RoundFrozen, TakenOver, BondForfeited,
+    TaskPosted, EnrolmentFull, CohortDrawn, DrawLapsed, RoundOpened, BatchCommitted, ScreeningRequested, KeyRequested,
+    RoundPublished, RoundAbandoned, RoundExpired, RoundFrozen, TakenOver, BondForfeited,
 ))  # fmt: skip
 NO_CLIENT: Final[Address] = bytes(20)  # whoever follows it reads what is of the whole task, and nothing else
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from protocol.canonical import encode
 from protocol.content.cid import cid_of
-from protocol.identifiers import Address, Digest, Label, Nonce, Range, Signature, Size, Word
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, Label, Nonce, Range, Signature, Size, Word
 from protocol.messages.learning import ShortText
 from protocol.messages.round import RoundPlan
 
@@ -34,6 +34,7 @@ class KeyRequest:
     label: Label
     kind: ShortText
     entries: Annotated[tuple[KeyRequestEntry, ...], Range(1, 10_000)]  # ascending by client
+    screening: Digest = ZERO_DIGEST  # content digest of the Screening that the accepted set follows from
 
     def digest(self) -> Digest:
         """As content: it is there before it is on chain, so that everybody can read it."""

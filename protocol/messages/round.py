@@ -16,7 +16,7 @@ MAX_PLAN_BYTES = 2 * 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class ClientWeight:
     client: Address
-    weight: Annotated[int, Range(1, 255)]
+    weight: Annotated[int, Range(0, 255)]  # 0 in screened tasks alone: it sends, and is not in the sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class CohortPlace:
     """Where a planned client stands in the tree, and with which weight; ``siblings`` from the bottom up."""
 
     index: Count
-    weight: Annotated[int, Range(1, 2**40 - 1)]  # so that no sum over 10,000 runs over
+    weight: Annotated[int, Range(0, 2**40 - 1)]  # so that no sum over 10,000 runs over
     siblings: Annotated[tuple[CohortNode, ...], Range(0, 32)]
 
 

@@ -1,4 +1,4 @@
-"""Screening of updates that nobody sees: a task's terms, what the authorities are asked, the verdict."""
+"""Screening of updates that nobody sees: what the authorities are asked, the verdict."""
 
 from __future__ import annotations
 
@@ -7,53 +7,26 @@ from typing import Annotated, Final
 
 from protocol.canonical import encode
 from protocol.content.cid import cid_of
-from protocol.errors import SpecError
-from protocol.identifiers import Address, Count, Digest, Label, Nonce, PartsPerMillion, Range, Signature
-from protocol.messages.learning import ShortText
+from protocol.identifiers import Address, Amount, Count, Digest, Label, Nonce, PartsPerMillion, Range, Signature, Word
+from protocol.messages.keys import Sightings
+from protocol.messages.round import RoundPlan
+from protocol.messages.screening_terms import MAX_SCREENED
 from protocol.messages.settlement import Rejection
 
-MAX_CLIENTS: Final = 1000
+MAX_GRAM_REQUEST_BYTES: Final = 2 * 1024 * 1024
+MAX_SCREENING_BYTES: Final = 4 * 1024 * 1024
+MAX_OPENING_BYTES: Final = 64 * 1024 * 1024  # of an answer: the triangle of 4,000 histories is as much
 MAX_PUBLIC: Final = 4
-MAX_HISTORIES: Final = 10_000
+MAX_HISTORIES: Final = 4_000
 MAX_LEVEL: Final = 15  # of the weights that FoolsGold gives
 
-# The rules by name.
-KRUM: Final = "krum"
-FOOLSGOLD: Final = "foolsgold"
-ALIGNMENT: Final = "alignment"
-RULES: Final = (KRUM, FOOLSGOLD, ALIGNMENT)
+GRAM_KIND: Final = "gram"  # kind of the request for a round's openings, beside that for its sum
 
 # Why screening keeps a client out of the sum. The openings show each of them to anybody, for ever.
 NORM: Final = "norm"  # the update is longer than the task's bound, or garbage
 GRAM: Final = "gram"  # inner products that no vectors of their lengths have: something wrapped
 HISTORY: Final = "history"  # the mean update is longer than a clipped one can be
 RULE: Final = "rule"  # what the task's rule says
-
-
-@dataclass(frozen=True, slots=True)
-class ScreeningTerms:
-    """Which rule screens a task, with which bounds; all integers are in units of quantised updates."""
-
-    rule: ShortText
-    norm_bound: Annotated[int, Range(1, 2**20)]  # B: longest update of an honest client, noise included
-    clip: Annotated[int, Range(1, 2**20)]  # C: longest update before noise
-    window: Annotated[int, Range(2, 10_000)]  # R, even: rounds that a history remembers at most
-    probation: Annotated[int, Range(0, 10_000)] = 3  # first rounds, which collect history and move no model
-    suspects_ppm: Annotated[int, Range(0, 499_999)] = 300_000  # ``krum``: f, of the clients that are compared
-    slack_ppm: Annotated[int, Range(0, 10_000_000)] = 500_000  # of the mean update's squared length in a history
-    floor_ppm: Annotated[int, Range(1, 100_000_000)] = 1_000_000  # least corrected squared norm, of the noise's
-    idle_ppm: PartsPerMillion = 50_000  # below this part of the median alignment, a client is idle
-    copy_ppm: PartsPerMillion = 980_000  # |cosine| with a public vector from which on a client copies it
-
-    def __post_init__(self) -> None:
-        if self.rule not in RULES:
-            raise SpecError("screening.rule", f"{self.rule!r} is none of {', '.join(RULES)}")
-        if self.window % 2:
-            raise SpecError("screening.window", f"{self.window} rounds have no two halves")
-        if 12 * (self.window * self.norm_bound) ** 2 >= 2**48 - 59:
-            raise SpecError("screening.window", f"{self.window} rounds with norms up to {self.norm_bound} may wrap")
-        if self.clip > self.norm_bound:
-            raise SpecError("screening.clip", "is above the bound on norms, which counts the noise, too")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +44,7 @@ class GramRequest:
 
     label: Label
     beacon: Digest
-    entries: Annotated[tuple[GramEntry, ...], Range(1, MAX_CLIENTS)]  # ascending by client
+    entries: Annotated[tuple[GramEntry, ...], Range(1, MAX_SCREENED)]  # ascending by client
     public: Annotated[tuple[Digest, ...], Range(0, MAX_PUBLIC)]  # content digests of vectors that free riders copy
     histories: Annotated[tuple[Address, ...], Range(0, MAX_HISTORIES)]  # ascending
 
@@ -96,16 +69,78 @@ class ClientShare:
 
 
 @dataclass(frozen=True, slots=True)
+class StepSum:
+    """Over the rounds of about a window: what a client's updates have in common with the model's last steps."""
+
+    client: Address
+    excess: Annotated[int, Range(-(2**63), 2**63 - 1)]  # of inner products above each round's median
+    noise: Annotated[int, Range(1, 2**128 - 1)]  # expected excess of a copy
+    error: Amount  # products of squared lengths: 512 times the squared error of the excess
+
+
+@dataclass(frozen=True, slots=True)
 class ScreeningVerdict:
     """A pure function of the openings; all tuples ascend by client."""
 
     label: Label
     request: Digest  # of the GramRequest
-    passed: Annotated[tuple[Address, ...], Range(0, MAX_CLIENTS)]  # the norm tests: goes into the histories
-    accepted: Annotated[tuple[Address, ...], Range(0, MAX_CLIENTS)]  # goes into the sum, where its weight is not 0
-    rejected: Annotated[tuple[Rejection, ...], Range(0, MAX_CLIENTS)]
+    passed: Annotated[tuple[Address, ...], Range(0, MAX_SCREENED)]  # the norm tests: goes into the histories
+    accepted: Annotated[tuple[Address, ...], Range(0, MAX_SCREENED)]  # goes into the sum, where its weight is not 0
+    rejected: Annotated[tuple[Rejection, ...], Range(0, MAX_SCREENED)]
     stated: bool  # the rule could say something; not: on too few clients, or on data that it is not for
     levels: Annotated[tuple[ClientLevel, ...], Range(0, MAX_HISTORIES)]  # for the next plan; of ``foolsgold`` alone
-    shares: Annotated[tuple[ClientShare, ...], Range(0, MAX_CLIENTS)]
-    idle: Annotated[tuple[Address, ...], Range(0, MAX_CLIENTS)]  # free riders, by what they send
+    shares: Annotated[tuple[ClientShare, ...], Range(0, MAX_SCREENED)]
+    idle: Annotated[tuple[Address, ...], Range(0, MAX_SCREENED)]  # free riders, by what they send
     rounds: Count  # settled in the histories that were opened
+    steps: Annotated[tuple[StepSum, ...], Range(0, MAX_HISTORIES + MAX_SCREENED)] = ()  # for the next verdict
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningStatement:
+    """EIP-712 ``Opening``, signed by the authority: ``answers`` is the content digest of its three answers."""
+
+    task: Word
+    round: Annotated[int, Range(1, 2**32 - 1)]
+    label: Label
+    request: Digest  # of the GramRequest
+    authority: Address
+    key_epoch: Annotated[int, Range(0, 2**32 - 1)]
+    answers: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOpening:
+    statement: OpeningStatement
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningAnswer:
+    """``answers``: inner products, then norms, then histories, six bytes a word (``docs/screening.md``, section 3)."""
+
+    signed: SignedOpening
+    answers: Annotated[bytes, Range(1, MAX_OPENING_BYTES)]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedGramRequest:
+    """What the edge server shows to an authority: the request, the plan it is under, and who saw it on chain."""
+
+    plan: RoundPlan
+    request: GramRequest
+    sightings: Sightings
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """How a round was screened: all that anybody needs to open it again, and what follows. The request for the round's
+    key names it by its digest; where no key is requested, the record of the round does."""
+
+    request: Digest  # of the GramRequest
+    sightings: Sightings  # of it
+    openings: Annotated[tuple[SignedOpening, ...], Range(1, 16)]  # ascending by position in the committee, that agree
+    accused: Annotated[tuple[SignedOpening, ...], Range(0, 16)]  # signed lies, in the same order
+    verdict: ScreeningVerdict
+
+    def digest(self) -> Digest:
+        return cid_of(encode(self)).digest

@@ -23,6 +23,9 @@ GARBAGE = "garbage"  # published, though what the key opens is no sum: the model
 UNAVAILABLE = "unavailable"
 CORRUPT = "corrupt"
 MALFORMED = "malformed"
+# Of a screened round, beside what ``protocol.messages.screening`` names: nobody's fault, and its update is not lost.
+PROBATION = "probation"  # the first rounds move no model
+LEVEL = "level"  # its weight is 0, by the openings of the rounds before
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +104,4 @@ class RoundRecord:
     allocation: Digest  # content digest of the canonical Allocation
     averaged: Digest = ZERO_DIGEST  # content digest of the mean parameters of the last models, of ...
     averaged_rounds: Count = 0  # zero where the task asks for none, and where the round made no model
+    screening: Digest = ZERO_DIGEST  # content digest of the Screening; zero where nothing was opened

@@ -8,6 +8,7 @@ from typing import Annotated
 from protocol.errors import SpecError
 from protocol.identifiers import NATIVE_COIN, Address, Amount, Digest, PartsPerMillion, Range, Seconds
 from protocol.messages.learning import LearningTerms, Micro, ModelSpec, ShortText
+from protocol.messages.screening_terms import NO_SCREENING, ScreeningTerms
 from protocol.messages.vouchers import NO_VOUCHERS, VoucherTerms
 from protocol.version import SPEC_VERSION
 
@@ -185,6 +186,7 @@ class TaskSpec:
     deposits: DepositTerms = DepositTerms()
     control: ControlTerms = ControlTerms()
     vouchers: VoucherTerms = NO_VOUCHERS  # that an enrolment shows
+    screening: ScreeningTerms = NO_SCREENING  # of updates that nobody sees
 
     def __post_init__(self) -> None:
         if self.edge_substitutes and 2 * self.durations.takeover_seconds > self.durations.settle_seconds:

@@ -99,6 +99,24 @@ class PrivacyFigure:
         return f"{Decimal(self.epsilon_micro) / MICRO:f}"
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedFigure:
+    """A figure that stands although inner products of single updates are opened: they are functions of what each
+    client sends, so they cost nothing more where its own noise alone is counted, and void what counts others' noise.
+
+    Raises MalformedError for one that does.
+    """
+
+    figure: PrivacyFigure
+
+    def __post_init__(self) -> None:
+        if (clients := self.figure.honest_clients) > 1:
+            raise MalformedError(
+                f"the noise of {clients} clients together bounds nothing where inner products of single updates are"
+                " opened"
+            )
+
+
 def millionths(epsilon: float) -> int:
     """Rounded up, as every figure is."""
     return ceil(epsilon * MICRO * (1.0 + LAST_BITS))

@@ -63,7 +63,7 @@ def check_derived(state: TaskState, spec: TaskSpec, plan: RoundPlan) -> None:
     if plan.round > len(state.rounds):
         raise UnderivableError(f"round {plan.round} is not opened on this chain")
     if spec.cohort.draws:
-        there(_before_opening(state, plan.round))
+        there(standing_before(state, plan.round))
         if not is_told(state, spec.cohort, plan.round):
             raise UnderivableError("a record or plan is missing from which it follows who is left out")
     check_rostered(state, spec, plan)
@@ -79,7 +79,7 @@ def check_rostered(state: TaskState, spec: TaskSpec, plan: RoundPlan) -> None:
         raise VerificationError(f"{to_hex(client)} is planned, and not in the rosters", fault=Party.EDGE_SERVER)
     if not spec.cohort.draws:
         return
-    before = _before_opening(state, plan.round)
+    before = standing_before(state, plan.round)
     if isinstance(before, Absent) or not is_told(state, spec.cohort, plan.round):
         return
     cohort = cohort_of(state, spec, plan.round, before, state.rounds[plan.round - 1].opened.beacon)
@@ -87,7 +87,7 @@ def check_rostered(state: TaskState, spec: TaskSpec, plan: RoundPlan) -> None:
         raise VerificationError("the cohort is not the one that was drawn", fault=Party.EDGE_SERVER)
 
 
-def _before_opening(state: TaskState, number: int) -> Allocation | Absent:
+def standing_before(state: TaskState, number: int) -> Allocation | Absent:
     """By which the plan went, also when a dispute has frozen its round since."""
     settled = settled_at_opening(state, number)
     if settled and settled[0].frozen is not None:

@@ -5,20 +5,24 @@ So a phone needs neither enrolments nor rosters nor anybody else's past: its pla
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Final
 
 from protocol.content.cid import cid_of
 from protocol.domain import Domain
-from protocol.identifiers import Address, Label
+from protocol.errors import Party, VerificationError
+from protocol.identifiers import Address, Label, to_hex
 from protocol.messages.chain import Event
 from protocol.messages.round import MAX_PLAN_BYTES, EndorsementStatement, RoundPlan, SignedEndorsement
+from protocol.messages.screening import ScreeningVerdict
 from protocol.messages.task import Committee, TaskSpec
-from protocol.round.eligibility import check_derived
+from protocol.round.eligibility import check_derived, standing_before
+from protocol.round.planning import planned_weights
 from protocol.round.quorum import check_quorum_says
 from protocol.round.restless import counted
-from protocol.task.documents import Delivered, Kind, Wanted
+from protocol.round.screening_verdict import levels_before
+from protocol.task.documents import Delivered, Kind, Screened, Wanted, there
 from protocol.task.fold import apply, fold
 from protocol.task.past import settled_at_opening
 from protocol.task.state import TaskState
@@ -49,20 +53,29 @@ def check_endorsements(
 
 
 def evidence_for(state: TaskState, spec: TaskSpec, number: int) -> Iterator[Wanted]:
-    """The documents of earlier rounds that the cohort of an opened round follows from; none where nobody is drawn."""
-    if not spec.cohort.draws:
+    """The documents of earlier rounds that the cohort of an opened round follows from, and in a screened task its
+    weights; none of a task that is not screened and draws nobody."""
+    if not spec.cohort.draws and not spec.screening.on:
         return
     standing = settled_at_opening(state, number)[:1]
-    wanted = {facts.number: {Kind.PLAN, Kind.RECORD} for facts in counted(state, spec.cohort, number)}
+    rounds = counted(state, spec.cohort, number) if spec.cohort.draws else ()
+    wanted = {facts.number: {Kind.PLAN, Kind.RECORD} for facts in rounds}
     for facts in standing:
         wanted[facts.number] = wanted.get(facts.number, set()) | {Kind.RECORD, Kind.ALLOCATION}
     for earlier, kinds in sorted(wanted.items()):
         yield from (document for document in state.wanted_of(earlier) if document.kind in kinds)
 
 
-def check_cohort(events: Iterable[Event], spec: TaskSpec, plan: RoundPlan, documents: Sequence[bytes]) -> None:
+def check_cohort(
+    events: Iterable[Event],
+    spec: TaskSpec,
+    plan: RoundPlan,
+    documents: Sequence[bytes],
+    screened: Mapping[int, ScreeningVerdict | None] | None = None,
+) -> None:
     """As an authority holds it against its own chain. ``events``: all of the task; ``documents``: the spec, and those
-    of :func:`evidence_for`. Raises VerificationError, or UnderivableError where one of them is missing."""
+    of :func:`evidence_for`; ``screened``: of a screened task, what the openings of all rounds before say, as the
+    authority derived it. Raises VerificationError, or UnderivableError where one of them is missing."""
     found = {cid_of(body).digest: body for body in documents}
     state, delivered = fold(plan.task, events), True
     while delivered:
@@ -75,3 +88,18 @@ def check_cohort(events: Iterable[Event], spec: TaskSpec, plan: RoundPlan, docum
         ]
         state, delivered = reduce(apply, new, state), bool(new)
     check_derived(state, spec, plan)
+    if spec.screening.on:
+        verdicts = [Screened(number, verdict) for number, verdict in (screened or {}).items()]
+        check_weights(reduce(apply, verdicts, state), spec, plan)
+
+
+def check_weights(state: TaskState, spec: TaskSpec, plan: RoundPlan) -> None:
+    """Of a screened task: that each weight of an opened round's plan is what reputation and openings give its client,
+    so that nobody is weighed out of the sum, or into it. Raises VerificationError, UnderivableError."""
+    reputations = {entry.client: entry.reputation for entry in there(standing_before(state, plan.round)).entitlements}
+    cohort = {entry.client: reputations[entry.client] for entry in plan.weights if entry.client in reputations}
+    expected = planned_weights(spec, cohort, levels_before(state, plan.round))
+    for entry in plan.weights:
+        if entry.weight != expected.get(entry.client):
+            message = f"{to_hex(entry.client)} is planned with weight {entry.weight}, not {expected.get(entry.client)}"
+            raise VerificationError(message, fault=Party.EDGE_SERVER)

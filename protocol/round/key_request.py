@@ -6,7 +6,7 @@ round alive is asked between the two halves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -14,7 +14,7 @@ from protocol.content.cid import cid_of
 from protocol.domain import Domain
 from protocol.encryption.weights import MAX_WEIGHT
 from protocol.errors import EncryptionError, HearthError, Party
-from protocol.identifiers import Address, Signature, to_hex
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, Signature, to_hex
 from protocol.messages.keys import (
     SUM,
     KeyRequest,
@@ -24,6 +24,7 @@ from protocol.messages.keys import (
     SignedPartialKey,
 )
 from protocol.messages.round import RoundPlan
+from protocol.messages.screening import GramEntry
 from protocol.messages.submission import Commitment, SignedCommitment
 from protocol.round.commitments import SignerOf, domain_of
 from protocol.round.scheme import encoding_of
@@ -39,9 +40,13 @@ def kinds_of(plan: RoundPlan) -> tuple[str, ...]:
 
 
 def key_request(
-    plan: RoundPlan, committed: Mapping[Address, SignedCommitment], accepted: Sequence[Address]
+    plan: RoundPlan,
+    committed: Mapping[Address, SignedCommitment],
+    accepted: Sequence[Address],
+    screening: Digest = ZERO_DIGEST,
 ) -> KeyRequest:
-    """The request for the sum of exactly the accepted set, with the plan's weights."""
+    """The request for the sum of exactly the accepted set, with the plan's weights. ``screening``: digest of the
+    evidence that the set follows from; zero where nothing was opened."""
     weights = {entry.client: entry.weight for entry in plan.weights}
     entries = []
     for client in sorted(accepted):
@@ -51,7 +56,7 @@ def key_request(
                 client, signed.commitment.nonce, signed.commitment.ciphertext, weights[client], signed.signature
             )
         )
-    return KeyRequest(plan.label(), SUM, tuple(entries))
+    return KeyRequest(plan.label(), SUM, tuple(entries), screening)
 
 
 def answer_request(
@@ -101,7 +106,7 @@ def check_request(plan: RoundPlan, request: KeyRequest, signer_of: SignerOf) -> 
     for client in clients:
         if client not in planned:
             raise _refusal("E_UNKNOWN_CLIENT", f"{to_hex(client)} is not in the cohort")
-    _check_signatures(plan, request, signer_of)
+    check_signatures(plan, request.entries, signer_of)
     for entry in request.entries:
         if entry.weight != planned[entry.client] or not 1 <= entry.weight <= MAX_WEIGHT:
             raise _refusal("E_WEIGHT", f"weight {entry.weight} of {to_hex(entry.client)} is not the plan's")
@@ -121,9 +126,10 @@ def check_quorum(weights: Sequence[int], min_clients: int, max_share_ppm: int) -
         raise _refusal("E_CONCENTRATION", f"one client has more than {max_share_ppm} ppm of the sum of weights")
 
 
-def _check_signatures(plan: RoundPlan, request: KeyRequest, signer_of: SignerOf) -> None:
+def check_signatures(plan: RoundPlan, entries: Iterable[KeyRequestEntry | GramEntry], signer_of: SignerOf) -> None:
+    """Every client committed to its entry, in this round. Raises EncryptionError ``E_BAD_SIG``."""
     domain, label = domain_of(plan), plan.label()
-    for entry in request.entries:
+    for entry in entries:
         commitment = Commitment(plan.task, plan.round, entry.client, label, entry.nonce, entry.ciphertext)
         try:
             verify(domain, commitment, entry.signature, signer_of(entry.client), Party.CLIENT)

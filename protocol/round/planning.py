@@ -15,6 +15,7 @@ from protocol.incentives.reputation import eligible, weight_of
 from protocol.messages.chain import TaskTerms
 from protocol.messages.learning import LearningTerms
 from protocol.messages.round import ClientWeight, PlanHead, RoundPlan
+from protocol.messages.screening import MAX_LEVEL
 from protocol.messages.task import TaskSpec
 from protocol.sparse.index_set import IndexSet, select, sent_count
 from protocol.text import in_words
@@ -82,17 +83,16 @@ def plan_round(
     model: Digest,
     previous_label: Label = ZERO_DIGEST,
     learning: LearningTerms | None = None,
+    levels: Mapping[Address, int] | None = None,
 ) -> RoundPlan:
     """The plan for ``cohort`` (client -> reputation); ineligible clients are left out.
 
     ``model``: of the last round that moved it, or the initial one; ``previous_label``: of the last opened round;
-    ``learning``: what :func:`~protocol.round.adaptation.learning_of` finds for ``model``, the task's if left out.
+    ``learning``: what :func:`~protocol.round.adaptation.learning_of` finds for ``model``, the task's if left out;
+    ``levels``: of a screened task, :func:`~protocol.round.screening_verdict.levels_before`.
     """
-    weights = [
-        ClientWeight(client, weight_of(cohort[client], spec.reputation))
-        for client in sorted(cohort)
-        if eligible(cohort[client], spec.reputation)
-    ]
+    able = {client: cohort[client] for client in sorted(cohort) if eligible(cohort[client], spec.reputation)}
+    weights = [ClientWeight(*entry) for entry in planned_weights(spec, able, levels or {}).items()]
     if not weights:
         raise VerificationError("no client is eligible", fault=Party.EDGE_SERVER, code="E_MIN_PARTICIPANTS")
     return RoundPlan(
@@ -116,6 +116,21 @@ def plan_round(
         commit_seconds=spec.durations.commit_seconds,
         settle_seconds=spec.durations.settle_seconds,
     )
+
+
+def planned_weights(spec: TaskSpec, cohort: Mapping[Address, int], levels: Mapping[Address, int]) -> dict[Address, int]:
+    """What their reputations give the clients of a ``cohort``; of that, in a screened task, the part that openings of
+    earlier rounds leave each, rounded up, so that only level 0 gives 0. Levels that leave nobody anything count for
+    nobody: a round of no weight has no sum.
+    """
+    whole = {client: weight_of(reputation, spec.reputation) for client, reputation in cohort.items()}
+    left = {client: levelled(weight, levels.get(client, MAX_LEVEL)) for client, weight in whole.items()}
+    return left if any(left.values()) else whole
+
+
+def levelled(weight: int, level: int) -> int:
+    """What a level leaves of a weight, rounded up."""
+    return -(-weight * level // MAX_LEVEL)
 
 
 def check_head(plan: PlanHead, spec: TaskSpec, domain: Domain, task: int, round_number: int) -> None:
@@ -152,6 +167,9 @@ def check_plan(plan: RoundPlan, spec: TaskSpec, domain: Domain, task: int, round
     check_head(plan, spec, domain, task, round_number)
     if any(later.client <= earlier.client for earlier, later in pairwise(plan.weights)):
         raise MalformedError("the plan's clients are not strictly ascending", fault=Party.EDGE_SERVER)
+    if not spec.screening.on and not all(entry.weight for entry in plan.weights):
+        message = "a weight of 0 in a task that is not screened"
+        raise EncryptionError(message, code="E_WEIGHT", fault=Party.EDGE_SERVER)
     if plan.cohort != sum_of(plan.weights):
         raise VerificationError("the plan's cohort does not add up to its root and totals", fault=Party.EDGE_SERVER)
 

@@ -14,6 +14,7 @@ from protocol.incentives.rewards import allocation_root, fees, settle, total_owe
 from protocol.messages.chain import Publication
 from protocol.messages.keys import KeyRequest, PartialKeyAnswer, Sightings
 from protocol.messages.round import RoundPlan
+from protocol.messages.screening import Screening, ScreeningVerdict
 from protocol.messages.settlement import Allocation, RoundRecord, Verdict
 from protocol.messages.task import TaskSpec
 from protocol.model.layout import Layout
@@ -92,18 +93,20 @@ def publish(
     publisher: Address,
     rounds: Rounds,
     average: Average,
+    screening: Screening | None = None,
 ) -> Settlement:
     """``answers`` of authorities by position; those that made the key and those that lied go on record.
 
     ``sightings``: of the request; ``before``: the allocation that stands, with those who enrolled since; ``progress``:
     counts of right answers, of garbage those of the model that stays; ``publisher``: the edge server that sends it;
-    ``rounds``: how often each mechanism was planned, this round included; ``average``: of this model and earlier ones.
+    ``rounds``: how often each mechanism was planned, this round included; ``average``: of this model and earlier ones;
+    ``screening``: what the verdict follows from, None where nothing was opened.
     """
     used, accused = ([answers[j] for j in positions] for positions in (reached.members, reached.accused))
     arrays = reached.arrays(Layout.published(spec))
     aggregate, model = (cid_of(array).digest for array in arrays) if arrays else (ZERO_DIGEST, plan.model)
     served = fees(spec, publisher, [answer.signed.statement.authority for answer in used])
-    allocation = settle(spec, before, plan.round, verdict, progress if arrays else None, served)
+    allocation = settle(spec, before, plan.round, verdict, progress if arrays else None, served, _opened(screening))
     outcome = Outcome(
         sightings=sightings,
         keys=tuple(answer.signed for answer in used),
@@ -116,7 +119,7 @@ def publish(
         examples=progress.examples,
         average=average,
     )
-    record = _record(spec, plan, verdict, request.digest(), outcome, allocation, rounds)
+    record = _record(spec, plan, verdict, request.digest(), outcome, allocation, rounds, screening)
     residues = (answer.residues for answer in (*used, *accused))
     publication = Publication(
         outcome.model,
@@ -127,15 +130,32 @@ def publish(
         outcome.examples,
     )
     averaged = (average.document,) if average.rounds else ()
-    documents = (encode(request), *residues, *arrays, *averaged, encode(allocation), encode(record))
+    documents = (
+        *_evidence(screening), encode(request), *residues, *arrays, *averaged, encode(allocation), encode(record)
+    )  # fmt: skip
     return Settlement(documents, record, allocation, publication)
 
 
-def abandon(spec: TaskSpec, plan: RoundPlan, verdict: Verdict, before: Allocation, rounds: Rounds) -> Settlement:
+def abandon(
+    spec: TaskSpec,
+    plan: RoundPlan,
+    verdict: Verdict,
+    before: Allocation,
+    rounds: Rounds,
+    screening: Screening | None = None,
+) -> Settlement:
     """No key was requested, and there is no model: those who delivered are paid their participation all the same."""
-    allocation = settle(spec, before, plan.round, verdict, None, {})
-    record = _record(spec, plan, verdict, ZERO_DIGEST, None, allocation, rounds)
-    return Settlement((encode(allocation), encode(record)), record, allocation, None)
+    allocation = settle(spec, before, plan.round, verdict, None, {}, _opened(screening))
+    record = _record(spec, plan, verdict, ZERO_DIGEST, None, allocation, rounds, screening)
+    return Settlement((*_evidence(screening), encode(allocation), encode(record)), record, allocation, None)
+
+
+def _opened(screening: Screening | None) -> ScreeningVerdict | None:
+    return None if screening is None else screening.verdict
+
+
+def _evidence(screening: Screening | None) -> tuple[bytes, ...]:
+    return () if screening is None else (encode(screening),)
 
 
 def _record(
@@ -146,6 +166,8 @@ def _record(
     outcome: Outcome | None,
     allocation: Allocation,
     rounds: Rounds,
+    screening: Screening | None,
 ) -> RoundRecord:
-    charge = spent(rounds, plan.learning, spec.privacy)
-    return round_record(plan.label(), verdict, request, outcome, charge, cid_of(encode(allocation)).digest)
+    charge, owed = spent(rounds, plan.learning, spec.privacy), cid_of(encode(allocation)).digest
+    evidence = ZERO_DIGEST if screening is None else screening.digest()
+    return round_record(plan.label(), verdict, request, outcome, charge, owed, evidence)

@@ -35,9 +35,16 @@ _NONE = Outcome((), (), (), ZERO_DIGEST, ZERO_DIGEST, 0, ZERO_DIGEST, 0, 0, Aver
 
 
 def round_record(
-    label: Label, verdict: Verdict, request: Digest, outcome: Outcome | None, charge: Charge, allocation: Digest
+    label: Label,
+    verdict: Verdict,
+    request: Digest,
+    outcome: Outcome | None,
+    charge: Charge,
+    allocation: Digest,
+    screening: Digest = ZERO_DIGEST,
 ) -> RoundRecord:
-    """``outcome`` None: the round was abandoned. ``request``: zero when no key was requested."""
+    """``outcome`` None: the round was abandoned. ``request``: zero when no key was requested. ``screening``: of what
+    was opened before, zero for nothing."""
     reached, opened = outcome or _NONE, PUBLISHED
     if outcome is not None and outcome.aggregate == ZERO_DIGEST:
         opened = GARBAGE
@@ -59,6 +66,7 @@ def round_record(
         allocation=allocation,
         averaged=reached.average.digest,
         averaged_rounds=reached.average.rounds,
+        screening=screening,
     )
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from protocol.canonical import encode
 from protocol.domain import Domain
 from protocol.encryption.committee import Subset, authority_share, ratchet
-from protocol.identifiers import Address, Digest, Label, Signature
+from protocol.identifiers import ZERO_DIGEST, Address, Digest, Label, Signature
 from protocol.incentives.contribution import Progress
 from protocol.messages.keys import KeyRequest, SignedSighting
 from protocol.messages.round import RoundPlan
@@ -39,8 +39,10 @@ from protocol.round.commitments import (
 )
 from protocol.round.key_request import answer_request, check_quorum, key_request
 from protocol.round.planning import choose_index_set, plan_round
-from protocol.round.publication import Aggregate, Settlement, publish
+from protocol.round.publication import Aggregate, Settlement, abandon, publish
+from protocol.round.reference_screening import Made, Openings, Past
 from protocol.round.scheme import RoundScheme
+from protocol.round.screening_verdict import round_verdict
 from protocol.round.sealing import commit_to, encrypt_update
 from protocol.round.sightings import check_sightings, sighting
 from protocol.round.stepping import Stepping
@@ -73,10 +75,12 @@ class Household:
 
 @dataclass(frozen=True)
 class FinishedRound:
+    """``request`` and ``sums``: None where the openings of a screened round accept nobody, and it is abandoned."""
+
     plan: RoundPlan
     bodies: Mapping[Address, bytes]
-    request: KeyRequest
-    sums: npt.NDArray[np.int64]
+    request: KeyRequest | None
+    sums: npt.NDArray[np.int64] | None
     trained: TrainedModel
     settlement: Settlement
 
@@ -96,18 +100,22 @@ def run_round(
     best: int,
     earlier: Sequence[FinishedRound],
     put: Put,
+    past: Past | None = None,
+    block: Digest = ZERO_DIGEST,
 ) -> FinishedRound:
-    """One published round. ``answering``: private keys of the key authorities (1..m) that answer. Raises when it would
-    fail.
+    """One round, published unless its openings accept nobody. ``answering``: private keys of the key authorities
+    (1..m) that answer. Raises when it would fail.
 
     ``model`` (the digest of ``before``), ``previous_label`` and ``allocation`` are those before the round, ``best``
-    the most right answers on the ``test_set`` of any model so far, ``earlier`` all rounds before it, which moved the
-    model; every household has enrolled and delivers.
+    the most right answers on the ``test_set`` of any model so far, ``earlier`` all rounds before it; every household
+    has enrolled and delivers. Of a screened task ``past`` is what its rounds so far left behind, and is changed by this
+    one; ``block`` is the hash of the block that draws the sketch.
     """
     # Edge server: the plan, from public data alone. Its hash is the label, and the label goes on chain.
     reputations = {entry.client: entry.reputation for entry in allocation.entitlements}
     learning = learning_of(spec, before)
-    plan = plan_round(spec, domain, task, round_number, reputations, model, previous_label, learning)
+    levels = past.levels if past is not None else None
+    plan = plan_round(spec, domain, task, round_number, reputations, model, previous_label, learning, levels)
     put(encode(plan), None)
     scheme = RoundScheme.of(plan, spec.committee)
 
@@ -139,8 +147,26 @@ def run_round(
     # Edge server: the accepted set, then the request for exactly that set: first content, then its digest on chain.
     committed = committed_set(batch, directs=())
     findings = {client: judged_by_size(len(body), scheme.body_bytes) for client, body in bodies.items()}
-    verdict = decide(scheme.label, findings)
-    request = key_request(plan, committed, verdict.accepted)
+    verdict, evidence = decide(scheme.label, findings), None
+    rounds = Counter(one.learning.mechanism for one in (*(finished.plan for finished in earlier), plan))
+    master_keys = {household.address: ratchet(household.master_keys, plan.key_epoch) for household in households}
+
+    # Of a screened task: who is accepted follows from what the authorities open (reference_screening.py).
+    if past is not None:
+        openings = Openings(spec, domain, plan, master_keys, {client: bodies[client] for client in verdict.accepted})
+        opened = openings.opened(committed, block, answering, past)
+        openings.settle(opened, past)
+        evidence = opened.evidence
+        for document in (encode(opened.request), *opened.answers):
+            put(document, None)
+        unfit = {entry.client: entry.reason for entry in verdict.rejected}
+        verdict = round_verdict(plan, unfit, evidence.verdict, verdict.accepted)
+    if past is not None and not verdict.accepted:
+        settlement = abandon(spec, plan, verdict, allocation, rounds, evidence)
+        for document in settlement.documents:
+            put(document, None)
+        return FinishedRound(plan, bodies, None, None, before, settlement)
+    request = key_request(plan, committed, verdict.accepted, evidence.digest() if evidence else ZERO_DIGEST)
     put(encode(request), None)
     weights = [entry.weight for entry in request.entries]
     check_quorum(weights, plan.min_clients, plan.max_share_ppm)
@@ -153,7 +179,6 @@ def run_round(
     check_sightings(domain, spec.committee, seen, sightings)
 
     # Then each answers that request alone, with its share of the functional key.
-    master_keys = {household.address: ratchet(household.master_keys, plan.key_epoch) for household in households}
     answers = {}
     for j, private_key in answering.items():
         entries = [(authority_share(master_keys[e.client], j), e.nonce, e.weight) for e in request.entries]
@@ -171,11 +196,12 @@ def run_round(
     # Chain: model, record and allocation root; everyone can claim.
     progress = Progress(best, count_correct(spec.model, stepped.parameters, *test_set), len(test_set[1]))
     answered = (request, tuple(sightings), answers)
-    rounds = Counter(one.learning.mechanism for one in (*(finished.plan for finished in earlier), plan))
     settlement = publish(
         spec, plan, verdict, *answered, aggregate, allocation, progress, spec.edge_server, rounds,
-        _average(spec, stepped, earlier),
+        _average(spec, stepped, earlier), evidence,
     )  # fmt: skip
+    if past is not None:
+        past.made = Made(plan, total.sums, weights)
     for document in settlement.documents:
         put(document, None)
     return FinishedRound(plan, bodies, request, total.sums, stepped, settlement)
@@ -183,7 +209,8 @@ def run_round(
 
 def _average(spec: TaskSpec, stepped: TrainedModel, earlier: Sequence[FinishedRound]) -> Average:
     most = spec.control.averaged_rounds
-    models = [stepped.parameters, *(finished.trained.parameters for finished in reversed(earlier))]
+    published = [finished for finished in earlier if finished.request is not None]
+    models = [stepped.parameters, *(finished.trained.parameters for finished in reversed(published))]
     return average_of(spec.model, models[:most]) if most else Average()
 
 

@@ -21,7 +21,7 @@ class RoundState(IntEnum):
 # (from, to): the contract function that makes the step.
 TRANSITIONS: Final[dict[tuple[RoundState, RoundState], str]] = {
     (RoundState.NONE, RoundState.OPEN): "openRound",
-    (RoundState.OPEN, RoundState.OPEN): "commitBatch, commitDirect",
+    (RoundState.OPEN, RoundState.OPEN): "commitBatch, commitDirect, requestScreening",
     (RoundState.OPEN, RoundState.REQUESTED): "requestKey",
     (RoundState.REQUESTED, RoundState.PUBLISHED): "publishRound",
     (RoundState.OPEN, RoundState.ABANDONED): "abandonRound",

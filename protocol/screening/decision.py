@@ -9,18 +9,8 @@ import numpy as np
 
 from protocol.errors import EncryptionError, Party, VerificationError
 from protocol.identifiers import Address, Digest, Label
-from protocol.messages.screening import (
-    ALIGNMENT,
-    FOOLSGOLD,
-    GRAM,
-    HISTORY,
-    KRUM,
-    NORM,
-    RULE,
-    ClientLevel,
-    ScreeningTerms,
-    ScreeningVerdict,
-)
+from protocol.messages.screening import GRAM, HISTORY, NORM, RULE, ClientLevel, ScreeningVerdict, StepSum
+from protocol.messages.screening_terms import ALIGNMENT, FOOLSGOLD, KRUM, ScreeningTerms
 from protocol.messages.settlement import Rejection
 from protocol.screening.alignment import alignment, alignments
 from protocol.screening.arithmetic import Integers
@@ -31,6 +21,7 @@ from protocol.screening.contribution import (
     idle_by_length,
     projections,
 )
+from protocol.screening.copied_steps import add_steps, copied_steps
 from protocol.screening.foolsgold import foolsgold
 from protocol.screening.krum import krum, lower_median
 from protocol.screening.norms import (
@@ -56,6 +47,8 @@ class Screened:
     noise: int  # E: expected squared norm of one update's noise
     weights: Mapping[Address, int]  # y of every client whose update came, 0 too
     counts: Mapping[Address, int]  # updates in each history that is opened
+    step_noise: int = 0  # expected squared norm of the noise in the first public vector, the model's last step; 0: none
+    before: tuple[StepSum, ...] = ()  # of the last verdict of the task
 
     @property
     def clients(self) -> tuple[Address, ...]:
@@ -120,7 +113,9 @@ def decide_screened(screened: Screened, openings: Openings) -> ScreeningVerdict:
     chosen = openings.gram[np.ix_(accepted, accepted)]
     projected = projections(chosen, [screened.weights[clients[i]] for i in accepted], screened.noise)
     names = tuple(clients[i] for i in accepted)
+    steps = _steps(screened, openings, standing)
     idle = _idle(screened, openings, histories, passed, scores)
+    idle |= copied_steps(steps, {clients[i] for i in standing}) & {clients[i] for i in passed}
     aligned = scores if scores and lower_median(list(scores.values())) > 0 else {}
     return ScreeningVerdict(
         screened.label,
@@ -133,6 +128,7 @@ def decide_screened(screened: Screened, openings: Openings) -> ScreeningVerdict:
         contribution_shares(names, idle, aligned, dict(zip(names, projected, strict=True))),
         tuple(sorted(idle)),
         screened.round - 1,
+        steps,
     )
 
 
@@ -214,6 +210,16 @@ def _idle(
     copied = copies(openings.gram[np.ix_(rows, rows)], len(passed), screened.noise, terms.floor_ppm, terms.copy_ppm)
     found = {histories.clients[i] for i in short} | {judged[i] for i in aside} | {clients[passed[i]] for i in copied}
     return frozenset(found & present)
+
+
+def _steps(screened: Screened, openings: Openings, standing: Sequence[int]) -> tuple[StepSum, ...]:
+    """With this round's: the first public vector is the model's last step."""
+    clients, gram = screened.clients, openings.gram
+    row, window = len(clients), screened.terms.window
+    there = len(gram) > row
+    met = {clients[i]: (int(gram[i, row]) if there else 0, int(gram[i, i])) for i in standing}
+    step = int(gram[row, row]) if there else 0
+    return add_steps(screened.before, screened.counts.keys(), met, step, screened.step_noise, window)
 
 
 def _check_shapes(screened: Screened, openings: Openings) -> None:

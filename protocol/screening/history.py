@@ -23,6 +23,14 @@ Coordinates = npt.NDArray[np.int64]
 Halves = tuple[Words | None, Words | None]
 
 
+def add_update(total: Words, words: Words, coordinates: Coordinates | None = None) -> None:
+    """Adds an update's words below p to an accumulator, in place, at ``coordinates`` where its round is sparse."""
+    if coordinates is None:
+        loops(len(words)).accumulate(total, words)
+    else:
+        total[coordinates] = (total[coordinates] + words) % np.uint64(MODULUS)
+
+
 class History:
     """Accumulators of one task at one holder; ``dimension``: of the model, also where rounds are sparse."""
 
@@ -66,11 +74,7 @@ class History:
                 old.fill(0)
             self._before, self._running = self._running, {}
         for client, words in updates.items():
-            total = self._running.setdefault(client, np.zeros(self._dimension, np.uint64))
-            if coordinates is None:
-                loops(len(words)).accumulate(total, words)
-            else:
-                total[coordinates] = (total[coordinates] + words) % np.uint64(MODULUS)
+            add_update(self._running.setdefault(client, np.zeros(self._dimension, np.uint64)), words, coordinates)
 
     def forget(self, client: Address) -> None:
         """Erases a client's accumulators."""

@@ -67,6 +67,12 @@ def noise_energy(coordinates: int, variance_micro: int) -> int:
     return coordinates * (6 * variance_micro + PPM) // (6 * PPM)
 
 
+def mean_noise(noise: int, weights: Sequence[int]) -> int:
+    """Expected squared norm of the noise in a weighted mean of updates; ``noise``: E, of one."""
+    total = sum(weights)
+    return noise * sum(weight**2 for weight in weights) // total**2 if total else 0
+
+
 def corrected_norms(diagonal: Sequence[int], counts: Sequence[int], noise: int, floor_ppm: int) -> list[int]:
     """M_ii = G_ii - 4 c_i E: squared norms of histories less what their noise adds to them in the mean; E is ``noise``.
 

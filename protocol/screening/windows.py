@@ -23,6 +23,11 @@ def check_window(window: int, bound: int) -> None:
         raise EncryptionError(f"a window of {window} rounds with norms up to {bound} may wrap", code="E_BUDGET")
 
 
+def half_of(number: int, window: int) -> int:
+    """Which half window round ``number`` is in, counted from 0."""
+    return (number - 1) // (window // 2)
+
+
 class Windows:
     """Counts of updates that passed the norm tests. Edge server, authority and auditor derive the same."""
 
@@ -61,6 +66,10 @@ class Windows:
     def forget(self, client: Address) -> None:
         """It left the task, or asked for it."""
         self._counts.pop(client, None)
+
+    def clear(self) -> None:
+        """Every history begins anew."""
+        self._counts = {}
 
     def count(self, client: Address) -> int:
         return sum(self.halves(client))

@@ -13,6 +13,13 @@ from protocol.errors import HearthError, Party, VerificationError
 from protocol.identifiers import Address, Digest, Label
 from protocol.messages.keys import MAX_REQUEST_BYTES, KeyRequest
 from protocol.messages.round import RoundPlan
+from protocol.messages.screening import (
+    MAX_GRAM_REQUEST_BYTES,
+    MAX_SCREENING_BYTES,
+    GramRequest,
+    Screening,
+    ScreeningVerdict,
+)
 from protocol.messages.settlement import MAX_RECORD_BYTES, Allocation, RoundRecord, Verdict
 from protocol.messages.submission import MAX_BATCH_BYTES, CommitmentBatch
 from protocol.messages.task import MAX_SPEC_BYTES, TaskSpec
@@ -29,6 +36,8 @@ class Kind(Enum):
     PLAN = "plan"
     BATCH = "batch"
     REQUEST = "key request"
+    GRAM = "screening request"
+    SCREENING = "screening"
     RECORD = "record"
     ALLOCATION = "allocation"
     AGGREGATE = "aggregate"
@@ -104,13 +113,28 @@ class Rederived:
     allocation: Allocation | None = None
 
 
-Document = TaskSpec | RoundPlan | CommitmentBatch | KeyRequest | RoundRecord | Allocation | Present
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """What the openings of a settled round say, as somebody derived it from the answers themselves.
+
+    ``verdict``: None where nothing was opened, or what was published of it does not hold: then it counts for nobody.
+    """
+
+    number: int
+    verdict: ScreeningVerdict | None
+
+
+Document = (
+    TaskSpec | RoundPlan | CommitmentBatch | GramRequest | Screening | KeyRequest | RoundRecord | Allocation | Present
+)
 
 MAX_BYTES: Final[Mapping[Kind, int]] = {
     Kind.SPEC: MAX_SPEC_BYTES,
     Kind.BATCH: MAX_BATCH_BYTES,
     Kind.REQUEST: MAX_REQUEST_BYTES,
     Kind.RECORD: MAX_RECORD_BYTES,
+    Kind.GRAM: MAX_GRAM_REQUEST_BYTES,
+    Kind.SCREENING: MAX_SCREENING_BYTES,
 }
 
 
@@ -161,6 +185,8 @@ _READERS: Final[Mapping[Kind, Callable[[Wanted, bytes], Any]]] = {
     Kind.PLAN: _plan,
     Kind.BATCH: _of(CommitmentBatch),
     Kind.REQUEST: _of(KeyRequest),
+    Kind.GRAM: _of(GramRequest),
+    Kind.SCREENING: _of(Screening),
     Kind.RECORD: _of(RoundRecord),
     Kind.ALLOCATION: _of(Allocation),
     Kind.AGGREGATE: _sums,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from protocol.encryption.suite import FE64
 from protocol.identifiers import Address, Range
 from protocol.messages.learning import MICRO, LearningTerms, ModelSpec, ShortText
+from protocol.messages.screening_terms import ScreeningTerms
 from protocol.messages.task import (
     MAX_COHORT,
     CohortTerms,
@@ -78,6 +79,7 @@ class Tables:
     deposits: DepositTerms
     control: ControlTerms
     vouchers: VoucherTerms
+    screening: ScreeningTerms
 
 
 DENSITY: Final = Decimal("0.25")
@@ -88,6 +90,7 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "deposits": {},
     "control": {},
     "vouchers": {},
+    "screening": {},
 }
 
 

@@ -32,14 +32,16 @@ from protocol.messages.chain import (
     RoundFrozen,
     RoundOpened,
     RoundPublished,
+    ScreeningRequested,
     TakenOver,
     TaskPosted,
     Withdrawn,
 )
 from protocol.messages.rosters import RosterPosted
-from protocol.task.documents import Delivered, Document, Rederived, read
+from protocol.task.documents import Delivered, Document, Rederived, Screened, read
 from protocol.task.round_facts import RoundFacts
-from protocol.task.state import Documents, TaskState
+from protocol.task.state import TaskState
+from protocol.task.told import Documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class BlockMined:
     time: int
 
 
-Entry = Event | Delivered | BlockMined | Rederived
+Entry = Event | Delivered | BlockMined | Rederived | Screened
 
 
 def apply(state: TaskState, entry: Entry) -> TaskState:
@@ -62,6 +64,8 @@ def apply(state: TaskState, entry: Entry) -> TaskState:
             return replace(state, times={**state.times, block: time})
         case Rederived():
             return replace(state, rederived={**state.rederived, entry.number: entry})
+        case Screened(number, verdict):
+            return replace(state, screened={**state.screened, number: verdict})
     if getattr(entry, "task", None) != state.task:
         return state
     return _by_event(state, entry) or replace(state, misfits=(*state.misfits, entry))
@@ -195,10 +199,12 @@ def _in_round(facts: RoundFacts, event: Event, acting: Address | None) -> RoundF
     if not facts.running:
         return None
     match event:
-        case BatchCommitted() if facts.batched is None and facts.requested is None:
+        case BatchCommitted() if facts.batched is None and facts.commits:
             return replace(facts, batched=event)
-        case DirectCommitted() if facts.requested is None and event.client not in facts.directs:
+        case DirectCommitted() if facts.commits and event.client not in facts.directs:
             return replace(facts, directs={**facts.directs, event.client: event})
+        case ScreeningRequested() if facts.commits:
+            return replace(facts, screening=event, screening_by=acting)
         case KeyRequested() if facts.requested is None:
             return replace(facts, requested=event, requested_by=acting)
         case RoundPublished() if facts.requested is not None:

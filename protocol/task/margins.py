@@ -14,6 +14,7 @@ from typing import Final
 from protocol.errors import SpecError
 from protocol.messages.chain import RoundOpened
 from protocol.messages.task import TaskSpec
+from protocol.round.unscreened import unscreened_after
 
 STRETCHES: Final = 6  # of which the shortest counts: a chain that makes blocks on demand may have idled in any other
 STRETCH_BLOCKS: Final = 8
@@ -49,13 +50,15 @@ class Margins:
     quiet_from: int  # the edge server sends nothing any more that the batch would have to wait for
     batch_due: int  # it waits for no more phones
     publish_due: int  # the edge server waits for no more key authorities
+    openings_due: int  # nor for those that open a screened round: no block is before the middle of the phase any more
     objection: int  # seconds before its time to object ends, when a phone outside of the batch commits directly
 
 
 def margins(spec: TaskSpec, opened: RoundOpened, times: Mapping[int, int]) -> Margins:
     """At most a quarter of a phase each, to fit into one that is too short for its chain as well, and at most half
     of the time for objections. No batch is due before every phone has sent."""
-    landing, durations = landing_seconds(spec, block_seconds(times, opened.block)), spec.durations
+    seconds, durations = block_seconds(times, opened.block), spec.durations
+    landing = landing_seconds(spec, seconds)
     commit, settle = (
         min(landing, max(1, phase // 4)) for phase in (durations.commit_seconds, durations.settle_seconds)
     )
@@ -65,6 +68,7 @@ def margins(spec: TaskSpec, opened: RoundOpened, times: Mapping[int, int]) -> Ma
         quiet_from=batch_due - commit,
         batch_due=batch_due,
         publish_due=opened.settle_until - settle,
+        openings_due=unscreened_after(opened.settle_until, durations.settle_seconds) + seconds,
         objection=min(commit, durations.objection_seconds // 2),
     )
 
@@ -75,7 +79,8 @@ def check_durations(spec: TaskSpec, seconds: int) -> None:
     Phones have half of the training time to hear of a round, which they do once its opening is confirmed. In the
     commit phase phones send, then what was relayed lands, then the batch; before the objections to it are over there is
     time for a direct commitment and its confirmations, at least. In the settle phase, and in what a takeover leaves of
-    it, a request lands and a publication. A draw is opened once it is confirmed, while its block is known.
+    it, a request lands and a publication; before them, in a screened task, the block that draws the sketch is confirmed
+    and the request for openings lands. A draw is opened once it is confirmed, while its block is known.
     """
     landing, durations = landing_seconds(spec, seconds), spec.durations
     _at_least("schedule.training_seconds", spec.schedule.training_seconds, 2 * spec.confirmations * seconds, seconds)
@@ -88,7 +93,8 @@ def check_durations(spec: TaskSpec, seconds: int) -> None:
         seconds,
     )
     takeover = durations.takeover_seconds if spec.edge_substitutes else 0
-    _at_least("durations.settle_seconds", durations.settle_seconds, takeover + 4 * landing, seconds)
+    opening = (1 + spec.confirmations) * seconds + landing if spec.screening.on else 0
+    _at_least("durations.settle_seconds", durations.settle_seconds, takeover + opening + 4 * landing, seconds)
     if spec.cohort.draws and 2 * landing > DRAW_BLOCKS * seconds:
         raise SpecError(
             "task.confirmations",

@@ -12,6 +12,7 @@ from protocol.content.cid import CHUNK_BYTES
 from protocol.encryption.envelope import MAX_ENVELOPE_BYTES
 from protocol.errors import EncryptionError
 from protocol.identifiers import Digest
+from protocol.messages.screening import MAX_OPENING_BYTES, Screening
 from protocol.model.dataset import MAX_DATASET_BYTES
 from protocol.model.layout import Layout
 from protocol.round.scheme import RoundScheme
@@ -48,6 +49,7 @@ def round_objects(state: TaskState, number: int) -> Iterator[TaskObject]:
     """The documents of one round, and its ciphertexts."""
     for wanted in state.wanted_of(number):
         yield TaskObject(wanted.digest, wanted.kind.value, wanted.max_bytes)
+    yield from _answers(state, number)
     spec, plan, committed = state.spec, state.plan(number), state.committed(number)
     if isinstance(spec, Absent) or isinstance(plan, Absent) or isinstance(committed, Absent):
         return
@@ -57,3 +59,11 @@ def round_objects(state: TaskState, number: int) -> Iterator[TaskObject]:
         return
     for signed in committed.values():
         yield TaskObject(signed.commitment.ciphertext, "ciphertext", scheme.max_fetched_bytes, scheme.block_bytes)
+
+
+def _answers(state: TaskState, number: int) -> Iterator[TaskObject]:
+    """Of the authorities, from which the round's openings are opened again."""
+    screening = state.screening(number)
+    if isinstance(screening, Screening):
+        for signed in (*screening.openings, *screening.accused):
+            yield TaskObject(signed.statement.answers, "openings", MAX_OPENING_BYTES)

@@ -34,6 +34,7 @@ class PrivacyLimits:
     total_delta_exponent: DeltaExponent = 5
     without_guarantee: bool = False
     honest_clients: HonestClients = 1
+    screened: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,11 @@ def _honest(limits: OwnerLimits, spec: TaskSpec, _: Domain, __: Work) -> None:
         at_most("privacy.honest_clients", what, clients, limits.privacy.honest_clients)
 
 
+def _screened(limits: OwnerLimits, spec: TaskSpec, _: Domain, __: Work) -> None:
+    if spec.screening.on and not limits.privacy.screened:
+        raise PolicyError("privacy.screened", "the rule by which updates are compared", spec.screening.rule, "none")
+
+
 def _cohort(limits: OwnerLimits, spec: TaskSpec, _: Domain, __: Work) -> None:
     check_cohort_limits(limits.cohort, spec.cohort.min_clients, spec.cohort.max_share_ppm)
 
@@ -180,7 +186,7 @@ def _claims(limits: OwnerLimits, spec: TaskSpec, _: Domain, __: Work) -> None:
 
 
 _CHECKS: Final[tuple[Callable[[OwnerLimits, TaskSpec, Domain, Work], None], ...]] = (
-    _guarantee, _epsilon, _delta, _honest, _cohort, _chain, _confirmations, _authorities, _seconds, _bytes,
+    _guarantee, _epsilon, _delta, _honest, _screened, _cohort, _chain, _confirmations, _authorities, _seconds, _bytes,
     _activations, _stake, _claims,
 )  # fmt: skip
 

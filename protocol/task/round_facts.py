@@ -15,6 +15,7 @@ from protocol.messages.chain import (
     RoundFrozen,
     RoundOpened,
     RoundPublished,
+    ScreeningRequested,
     TaskTerms,
 )
 from protocol.messages.submission import Commitment, SignedCommitment
@@ -32,6 +33,8 @@ class RoundFacts:
     server: Address  # that opened it, and whose batch it is
     batched: BatchCommitted | None = None
     directs: Mapping[Address, DirectCommitted] = field(default_factory=dict)  # by client
+    screening: ScreeningRequested | None = None
+    screening_by: Address | None = None
     requested: KeyRequested | None = None
     requested_by: Address | None = None
     ended: Ended | None = None
@@ -59,6 +62,17 @@ class RoundFacts:
     @property
     def running(self) -> bool:
         return self.ended is None and self.frozen is None
+
+    @property
+    def commits(self) -> bool:
+        """The contract may still take commitments: who knows the sketch, or the set of the key, chooses none."""
+        return self.running and self.screening is None and self.requested is None
+
+    @property
+    def loses_histories(self) -> bool:
+        """Its key was requested, and it ended without a model: what its openings said may never be published, so it
+        counts for nobody, and the histories that it may be in begin anew."""
+        return self.requested is not None and not self.running and not isinstance(self.ended, RoundPublished)
 
     @property
     def settled(self) -> Settled | None:

@@ -25,6 +25,7 @@ from protocol.privacy.spending import planned, spent
 from protocol.round.scheme import encoding_of
 from protocol.strict_toml import nearest
 from protocol.task.private_terms import check_private_terms, private_doubts
+from protocol.task.screenable import check_screenable, screening_doubts
 from protocol.text import refused_in
 from protocol.vouchers.permutation import check_key
 
@@ -38,7 +39,7 @@ def check_runnable(spec: TaskSpec) -> None:
     """Raises SpecError for the first line with which no round could ever be published, or no ledger takes the task."""
     for check in (
         _check_names, _check_parties, _check_encryption, _check_learning, check_private_terms, _check_cohort,
-        _check_money, _check_durations, _check_vouchers,
+        _check_money, _check_durations, _check_vouchers, check_screenable,
     ):  # fmt: skip
         check(spec)
 
@@ -84,6 +85,7 @@ def doubts(spec: TaskSpec) -> Iterator[str]:
             " settled rounds"
         )
     yield from private_doubts(spec)
+    yield from screening_doubts(spec)
 
 
 def _check_names(spec: TaskSpec) -> None:

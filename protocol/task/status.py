@@ -53,6 +53,9 @@ class RoundStatus:
     correct: Word = 0  # right answers of the model on the public test set, of ...
     examples: Word = 0
     lacking: tuple[Lacking, ...] = ()
+    screening: Annotated[str, Range(0, 120)] = (
+        ""  # requested, opened, unopened; empty where nobody was asked to open it
+    )
     milliseconds: dict[str, int] = field(default_factory=dict)  # by move, as the edge server that answers measured
 
     @property
@@ -165,7 +168,20 @@ def _round(state: TaskState, facts: RoundFacts) -> RoundStatus:
         correct=published.correct if published else 0,
         examples=published.examples if published else 0,
         lacking=tuple(_lacking(state, facts.number)),
+        screening=screening_word(state, facts),
     )
+
+
+def screening_word(state: TaskState, facts: RoundFacts) -> str:
+    """How far the openings of a screened round are, by what is named of them."""
+    if facts.screening is None:
+        return ""
+    named = state.screening(facts.number)
+    if isinstance(named, Absent) and facts.requested is None and facts.ended is None:
+        return "requested"
+    if named is not None:
+        return "opened"
+    return "requested" if facts.requested is None and facts.running else "unopened"
 
 
 def _record(state: TaskState, facts: RoundFacts) -> RoundRecord | None:

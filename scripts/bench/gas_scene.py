@@ -36,6 +36,11 @@ EDGE_FEE_WEI, AUTHORITY_FEE_WEI = 10**15, 10**14
 ENROLMENTS_PER_TRANSACTION = 100
 CLAIMS_PER_TRANSACTION = 100
 ROSTER_ROUNDS = 10
+SECONDS = {
+    "enrolment_seconds": 3_600, "commit_seconds": 3_600, "training_seconds": 20, "objection_seconds": 30,
+    "settle_seconds": 3_600, "task_seconds": 30 * 86_400, "claim_seconds": 30 * 86_400, "dispute_seconds": 600,
+    "takeover_seconds": 600, "roster_seconds": 600,
+}  # fmt: skip
 AUTHORITIES = tuple(Signer(key_of(f"authority {number}")) for number in (1, 2, 3))
 
 
@@ -76,15 +81,7 @@ class GasTask:
             rounds=self.rounds,
             min_clients=2,
             max_clients=len(self.clients),
-            enrolment_seconds=3_600,
-            commit_seconds=3_600,
-            training_seconds=20,
-            objection_seconds=30,
-            settle_seconds=3_600,
-            task_seconds=30 * 86_400,
-            claim_seconds=30 * 86_400,
-            dispute_seconds=600,
-            takeover_seconds=600,
+            **SECONDS,
             min_reputation=0,
             reputation_sources=(),
             token=bytes(20),
@@ -97,7 +94,6 @@ class GasTask:
             stake=self.deposit,
             max_cohort=len(self.planned),
             roster_rounds=ROSTER_ROUNDS,
-            roster_seconds=600,
             voucher_key=keccak(self._modulus()) if self._key else bytes(32),
         )
 
@@ -226,6 +222,11 @@ class GasTask:
     def compensate(self, number: int, client: Signer) -> None:
         place, leaf = place_of(self._cohort(), client.address), batch_leaf_of(self._batch(number), client.address)
         self.edge.compensate(self.number, number, client.address, place, leaf)
+
+    def screen(self, number: int) -> None:
+        """By the last block, of a round without a batch."""
+        self.bank.pass_to(self.edge.round(self.number, number).commit_until)
+        self.edge.request_screening(self.number, number, self.edge.block_number(), 0, _digest(f"screening {number}"))
 
     def request(self, number: int) -> None:
         self.bank.pass_to(self.edge.round(self.number, number).object_until)

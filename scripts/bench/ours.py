@@ -20,7 +20,7 @@ from protocol.randomness import SeededRandomness
 from scripts.bench.streams import authority_streams, client_streams, make, make_and_digest
 from scripts.bench.systems import Row, row, significant
 from scripts.bench.targets import FE64, FE64_6, FE64_11, PAD4, PAD6
-from scripts.bench.timing import REPETITIONS, Timing, alternate, clock, enough
+from scripts.bench.timing import REPETITIONS, Enough, Timing, alternate, clock
 from scripts.bench.workload import Integers, Workload, heaviest_for
 
 LABEL: Final = sha256(b"benchmark")
@@ -155,8 +155,10 @@ def measure_server(played: Round, repetitions: int) -> tuple[ServerTimings, int]
     """The server's timings, and the size of the functional key."""
     partials = played.partial_keys()
     seconds: list[tuple[float, float, float]] = []
-    while not enough([sum(parts) for parts in seconds], repetitions):
+    enough = Enough(repetitions)
+    while not enough:
         seconds.append(decrypt_sum(played, partials))
+        enough.count(sum(seconds[-1]))
     aggregate, combine, decrypt = (Timing.of(column) for column in zip(*seconds, strict=True))
     return ServerTimings(aggregate, combine, decrypt, Timing.of(map(sum, seconds))), len(partials[1])
 

@@ -47,10 +47,9 @@ from storage.ledger.signer import Signer
 TASK: Final = 1
 AT_ONCE: Final = 500  # enrolments of a transaction
 FUNDS_WEI: Final = 10**18
-MOST_ROUNDS: Final = 100  # a draw without the phone costs one of them
+MOST_ROUNDS: Final = 100
 LEAST_CLIENTS: Final = 10
-BEACON_BLOCKS: Final = 257  # after which a draw lapses
-MINED_AT_ONCE: Final = 16
+MOST_DRAWS: Final = 1_000
 NOISE_MICRO: Final = 100 * MICRO  # so that a hundred rounds are within the usual budget
 MOST_STEPS: Final = 200  # of the phone until something must have come of it
 Tell = Callable[[str], None]
@@ -212,20 +211,20 @@ class PhoneWorld:
                 self._chain.pass_time(max(1, wait))
 
     def _look_at_draw(self) -> None:
-        """One that leaves the phone out lapses: what a round costs is what is measured."""
+        """The block that draws is made again, later by a second each time, until it draws the phone: what a round costs
+        is what is measured, and waiting for a draw to lapse takes 257 blocks of anvil's."""
         state = self._state if TASK in (self._server.driver.tasks() or {}) else None
-        if state is None or state.drawn is None:
+        if state is None or state.drawn is None or self._ledgers[0].block_number() >= state.drawn.drawn_at:
             return
-        ledger = self._ledgers[0]
-        while ledger.block_number() < state.drawn.drawn_at:
-            self._chain.pass_time(1)
-        beacon = ledger.block_hash(state.drawn.drawn_at)
         clients = [self._own.address, *(other.address for other in self._others)]
-        number = len(state.rounds) + 1
-        assert beacon is not None
-        if self._own.address not in drawn(clients, self._spec.cohort.max_cohort, beacon, TASK, number):
-            for _ in range(0, BEACON_BLOCKS, MINED_AT_ONCE):  # with a large state a block takes anvil long
-                self._chain.node.make_request("anvil_mine", [hex(MINED_AT_ONCE)])
+        for seconds in range(1, MOST_DRAWS):
+            before = self._chain.snapshot()
+            self._chain.pass_time(seconds)
+            beacon = self._chain.last_block_hash()
+            if self._own.address in drawn(clients, self._spec.cohort.max_cohort, beacon, TASK, len(state.rounds) + 1):
+                return
+            self._chain.revert(before)
+        raise RuntimeError("no block draws the phone")
 
     @property
     def _state(self) -> TaskState:

@@ -19,7 +19,8 @@ from protocol.encryption.pad.encoding import Words
 from protocol.encryption.suite import PAD, suite
 from protocol.errors import Party
 from protocol.identifiers import Address, Digest, Label, Nonce, sha256
-from protocol.messages.screening import FOOLSGOLD, MAX_LEVEL, ScreeningTerms
+from protocol.messages.screening import MAX_LEVEL
+from protocol.messages.screening_terms import FOOLSGOLD, ScreeningTerms
 from protocol.messages.submission import Commitment
 from protocol.randomness import SeededRandomness
 from protocol.screening.arithmetic import WIDTH, Integers

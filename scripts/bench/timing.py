@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
@@ -45,9 +45,19 @@ def clock(function: Callable[[], T]) -> tuple[float, T]:
     return time.perf_counter() - started, result
 
 
-def enough(seconds: Sequence[float], repetitions: int = REPETITIONS) -> bool:
-    """Whether these runs are as many and as long as a timing asks for."""
-    return len(seconds) >= repetitions and sum(seconds) >= LEAST_SECONDS
+class Enough:
+    """Counts runs until they are as many and as long as a timing asks for. Of what takes a microsecond there are half a
+    million, so it never adds all of them up."""
+
+    def __init__(self, repetitions: int = REPETITIONS) -> None:
+        self._missing, self._missing_seconds = repetitions, LEAST_SECONDS
+
+    def __bool__(self) -> bool:
+        return self._missing <= 0 and self._missing_seconds <= 0
+
+    def count(self, seconds: float) -> None:
+        self._missing -= 1
+        self._missing_seconds -= seconds
 
 
 def alternate(
@@ -56,19 +66,23 @@ def alternate(
     """Like :func:`repeat`, with a run of ``yardstick`` before each: both see the same moments of a shared machine."""
     ours: list[float] = []
     alone: list[float] = []
-    while not enough(ours, repetitions):
+    enough = Enough(repetitions)
+    while not enough:
         alone.append(clock(yardstick)[0])
         elapsed, result = clock(function)
         check(result)
         ours.append(elapsed)
+        enough.count(elapsed)
     return Timing.of(ours), Timing.of(alone)
 
 
 def repeat(function: Callable[[], T], check: Callable[[T], None], repetitions: int = REPETITIONS) -> Timing:
     """Time ``function``; ``check`` (not timed) raises when a result is wrong, so a wrong answer has no timing."""
     seconds: list[float] = []
-    while not enough(seconds, repetitions):
+    enough = Enough(repetitions)
+    while not enough:
         elapsed, result = clock(function)
         check(result)
         seconds.append(elapsed)
+        enough.count(elapsed)
     return Timing.of(seconds)

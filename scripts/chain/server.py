@@ -35,7 +35,8 @@ MAX_BATCH = 1000
 START_SECONDS = 20.0
 
 
-def chain_app(chain: DevelopmentChain) -> Starlette:
+def chain_app(chain: DevelopmentChain, idle_seconds: int = 0) -> Starlette:
+    """``idle_seconds``: whoever asks that long after the last block finds an empty one; 0: blocks have transactions."""
     methods = ChainMethods(chain)
     lock = threading.Lock()
 
@@ -45,6 +46,8 @@ def chain_app(chain: DevelopmentChain) -> Starlette:
         except MalformedError:
             return _error(None, -32700, "not JSON")
         with lock:
+            if idle_seconds and chain.timestamp() >= chain.blocks[-1].header.timestamp + idle_seconds:
+                chain.mine()
             if isinstance(question, list):
                 if not 0 < len(question) <= MAX_BATCH:
                     return _error(None, -32600, "not a batch")
@@ -64,21 +67,25 @@ def chain_app(chain: DevelopmentChain) -> Starlette:
 
 
 def serve_chain(
-    port: int, host: str = "127.0.0.1", clock: Callable[[], float] = time.time, ready_file: Path | None = None
+    port: int,
+    host: str = "127.0.0.1",
+    clock: Callable[[], float] = time.time,
+    ready_file: Path | None = None,
+    idle_seconds: int = 0,
 ) -> None:
     """Serves a fresh chain until interrupted; port 0 takes a free one. ``ready_file`` gets the URL once it listens.
 
     Raises ListenError.
     """
-    server = _Server(clock, host, port, ready_file)
+    server = _Server(clock, host, port, ready_file, idle_seconds)
     with listening_socket(Listening(port, host)) as opened:
         server.run([opened])
 
 
 @contextmanager
-def chain_in_background(clock: Callable[[], float] = time.time) -> Iterator[str]:
+def chain_in_background(clock: Callable[[], float] = time.time, idle_seconds: int = 0) -> Iterator[str]:
     """A fresh chain served by a thread of this process on a free port: gives its URL, ends with the block."""
-    server = _Server(clock, "127.0.0.1", 0, None)
+    server = _Server(clock, "127.0.0.1", 0, None, idle_seconds)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + START_SECONDS
@@ -94,8 +101,10 @@ def chain_in_background(clock: Callable[[], float] = time.time) -> Iterator[str]
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, clock: Callable[[], float], host: str, port: int, ready_file: Path | None) -> None:
-        app = chain_app(DevelopmentChain(clock))
+    def __init__(
+        self, clock: Callable[[], float], host: str, port: int, ready_file: Path | None, idle_seconds: int
+    ) -> None:
+        app = chain_app(DevelopmentChain(clock), idle_seconds)
         super().__init__(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False))
         self._ready_file = ready_file
 

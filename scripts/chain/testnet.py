@@ -27,21 +27,24 @@ class ChainChoiceError(HearthError):
 
 
 def start_chain(
-    stage: Stage, folder: Path, chain: str, keystore: Path | None, password_file: Path | None
+    stage: Stage, folder: Path, chain: str, keystore: Path | None, password_file: Path | None, idle_seconds: int = 0
 ) -> tuple[str, Signer]:
     """RPC URL and the account that pays for everything. ``chain`` is ``memory``, ``anvil`` or an http(s) URL.
 
     ``memory`` and ``anvil`` start with a public development key that has money; a URL needs the keystore of a funded
-    account. Raises ChainChoiceError, KeystoreError, PublicKeyError, RoleFailedError.
+    account. ``idle_seconds``: after so long without a transaction our own chains have an empty block; 0: never.
+    Raises ChainChoiceError, KeystoreError, PublicKeyError, RoleFailedError.
     """
     if chain == "memory":
         ready = folder / "ready"
-        role = stage.start("chain", ["serve", "chain", "--port", "0", "--ready-file", str(ready)], folder)
+        idle = ["--idle-seconds", str(idle_seconds)]
+        role = stage.start("chain", ["serve", "chain", "--port", "0", "--ready-file", str(ready), *idle], folder)
         return role.ready(ready), Signer(FUNDED_KEY)
     if chain == "anvil":
         from scripts.checks.node_tools import ensure_anvil  # needs Node, which nothing else here does
 
-        role = stage.start("chain", ["--port", "0", "--host", "127.0.0.1"], folder, [str(ensure_anvil())])
+        idle = ["--mixed-mining", "--block-time", str(idle_seconds)] if idle_seconds else []
+        role = stage.start("chain", ["--port", "0", "--host", "127.0.0.1", *idle], folder, [str(ensure_anvil())])
         url = _anvil_url(role, folder / "log")
         quiet = JsonRpcProvider(url)
         quiet.make_request("anvil_setLoggingEnabled", [False])  # else every poll of a phone is logged

@@ -17,7 +17,7 @@ from protocol.identifiers import Digest, to_hex
 from protocol.text import in_words, shown
 from scripts.commands.outcome import Outcome
 from storage.content.interface import ContentStore
-from storage.evidence import UnlessGone, fetch_from, published_codes, read_evidence, read_state
+from storage.evidence import UnlessGone, fetch_from, published_codes, read_evidence, read_state, with_beacons
 from storage.ledger.ethereum.anchor import vouched_header
 from storage.ledger.ethereum.merkle_patricia import FalseProofError
 from storage.ledger.ethereum.proven_reader import ProvenReader
@@ -93,6 +93,10 @@ def run_audit(
         return nothing_read(error)
     content = UnlessGone(store)
     state = read_state(content, evidence)
+    try:
+        evidence = with_beacons(ledger, evidence, state)
+    except (LedgerError, TransactionRevertedError) as error:
+        return nothing_read(error)
     report = audit_task(evidence, state, fetch_from(content), published_codes(), issued, tell)
     if content.gone is not None:
         report.without_content(str(content.gone.args[0]))

@@ -10,13 +10,17 @@ from protocol.content.cid import cid_of
 from protocol.errors import MalformedError, SpecError
 from protocol.identifiers import Address, sha256
 from protocol.messages.chain import LedgerRules
+from protocol.messages.learning import MICRO
+from protocol.messages.screening_terms import FOOLSGOLD
 from protocol.messages.task import TaskSpec
 from protocol.model.specification import dimension_of
 from protocol.privacy.spending import planned, spent
 from protocol.round.planning import sent_parameters
 from protocol.round.scheme import encoding_of
 from protocol.task.margins import check_durations
+from protocol.task.proposed_screening import screened
 from protocol.task.runnable import check_ledger, doubts
+from protocol.task.screenable import check_screenable
 from protocol.text import counted, shown
 from scripts.commands.task_file import Identify, TaskFile
 from storage.ledger.deposits import money
@@ -77,8 +81,33 @@ def lines_of(task: ReadyTask) -> Iterator[str]:
         "of a round": f"{cohort.max_cohort} times {rewards.update_reward}, and {fees} of fees",
         "bonds": f"{servers} times {spec.deposits.edge_server}, {members} times {spec.deposits.authority}",
         "stake": f"{spec.deposits.client} of each client",
+        "screening": screening_of(spec),
     }
     for name, fact in facts.items():
         yield f"{name:>11}: {fact}"
     for doubt in doubts(spec):
         yield f"{'note':>11}: {doubt}"
+
+
+def screening_of(spec: TaskSpec) -> str:
+    """How the task is screened; or how it would be, or why it cannot be."""
+    terms = spec.screening
+    if terms.on:
+        return (
+            f"{terms.rule}, of updates up to {terms.norm_bound} long, histories of up to {terms.window} rounds; the"
+            f" model moves after {counted(terms.probation, 'round')}"
+        )
+    try:
+        could = screened(spec, FOOLSGOLD)
+        check_screenable(could)
+    except SpecError as error:
+        return f"none, so poisoned updates are in the sum; none is possible: {error.line}: {error.reason}"
+    terms, learning = could.screening, could.learning
+    return (
+        f'none, so poisoned updates are in the sum; possible with task.suite = "{could.suite}", in learning'
+        f" encoding.packing = {learning.encoding.packing}, sparsity.density = 1.0, sparsity.scale = 1.0,"
+        f" optimiser.learning_rate = {learning.optimiser.learning_rate_micro / MICRO:g},"
+        f" quantiser.bound = {learning.quantiser.bound_micro / MICRO:.6f}, quantiser.bits = {learning.quantiser.bits},"
+        f' and in screening rule = "{terms.rule}", norm_bound = {terms.norm_bound}, clip = {terms.clip},'
+        f" window = {terms.window}, probation = {terms.probation}, copy = {terms.copy_ppm / MICRO:g}"
+    )

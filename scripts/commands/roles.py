@@ -75,6 +75,15 @@ VoucherKeyFolder = Annotated[
     ),
 ]
 
+ScreenedStore = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        envvar="HEARTH_STORE",
+        help="folder, or RPC URL of an IPFS node (Kubo): for screened tasks, which it refuses without",
+    ),
+]
+
 serve = typer.Typer(help="Long-running roles.", no_args_is_help=True)
 
 
@@ -186,6 +195,7 @@ def authority(
     metrics_host: MetricsHost = METRICS_HOST,
     otlp_url: OtlpUrl = None,
     confirm_by: ConfirmBy = None,
+    store: ScreenedStore = None,
 ) -> None:
     """One key authority: answers for what it finds on chain, once per label."""
     from backend.key_authority.main import serve_authority
@@ -208,6 +218,7 @@ def authority(
         records_put_back,
         metrics,
         otlp_url,
+        store,
         confirm_by,
     )
     signer = Signer.from_keystore(keystore, password_file)
@@ -215,11 +226,18 @@ def authority(
 
 
 @serve.command()
-def chain(port: Port = 8545, ready_file: ReadyFile = None) -> None:
+def chain(
+    port: Port = 8545,
+    ready_file: ReadyFile = None,
+    idle_seconds: Annotated[
+        int,
+        typer.Option(min=0, max=3600, help="seconds without a transaction after which a block is empty; 0: none is"),
+    ] = 0,
+) -> None:
     """An in-process development chain over JSON-RPC. Its funded key is public: for this machine only."""
     from scripts.chain.server import serve_chain
 
-    serve_chain(port, ready_file=ready_file)
+    serve_chain(port, ready_file=ready_file, idle_seconds=idle_seconds)
 
 
 def _origins(option: str, urls: list[str] | None) -> tuple[str, ...]:

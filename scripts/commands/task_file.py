@@ -104,6 +104,7 @@ class TaskFile:
                 deposits=deposits,
                 control=given.control,
                 vouchers=given.vouchers,
+                screening=given.screening,
             )
             check_runnable(spec)
         except SpecError as error:

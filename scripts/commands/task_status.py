@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import Final
@@ -17,6 +18,13 @@ from storage.ledger.interface import LedgerReader
 from storage.task_reader import TaskReader
 
 KINDS: Final = (Kind.SPEC, Kind.PLAN, Kind.BATCH, Kind.RECORD, Kind.ALLOCATION)  # the small ones
+
+
+_SCREENING: Final = {
+    "requested": "authorities were asked to open it",
+    "opened": "opened by its authorities",
+    "unopened": "too few authorities opened it",
+}
 
 
 def read_status(ledger: LedgerReader, store: ContentStore | None, task: int) -> TaskStatus:
@@ -53,8 +61,12 @@ def lines_of(status: TaskStatus) -> Iterator[str]:
 def _facts_of(status: RoundStatus) -> Iterator[str]:
     yield status.state
     yield f"{status.committed} of {status.cohort} committed"
+    if status.screening:
+        yield _SCREENING[status.screening]
     if status.epsilon_micro:  # its record was read
         yield f"{status.accepted} accepted"
+        left_out = Counter(entry.reason for entry in status.rejected)
+        yield from (f"{count} left out: {shown(reason)}" for reason, count in sorted(left_out.items()))
     if status.accuracy is not None:
         yield f"accuracy {status.correct}/{status.examples}"
         yield f"model {to_hex(status.model)}"

@@ -23,6 +23,7 @@ from storage.ledger.public_keys import FUNDED_KEY
 from storage.ledger.signer import Signer
 
 GAS_LIMIT: Final = 2**30  # of a block, and so of a transaction
+KEPT_STATES: Final = 64  # of past blocks: with 100,000 clients one has 35 MB, and anvil would keep 500
 START_SECONDS: Final = 60.0
 _LISTENING: Final = re.compile(r"^Listening on 127\.0\.0\.1:(\d+)\s*$", re.MULTILINE)
 
@@ -50,6 +51,17 @@ class CrowdChain:
         self.node.make_request("evm_increaseTime", [seconds])
         self.node.make_request("evm_mine", [])
 
+    def last_block_hash(self) -> bytes:
+        answer: Any = self.node.make_request("eth_getBlockByNumber", ["latest", False])["result"]
+        return bytes.fromhex(answer["hash"][2:])
+
+    def snapshot(self) -> str:
+        """For :meth:`revert`, once."""
+        return str(self.node.make_request("evm_snapshot", [])["result"])
+
+    def revert(self, snapshot: str) -> None:
+        self.node.make_request("evm_revert", [snapshot])
+
 
 @contextmanager
 def crowd_chain() -> Iterator[CrowdChain]:
@@ -58,7 +70,10 @@ def crowd_chain() -> Iterator[CrowdChain]:
         log = guard.temporary_folder() / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [str(ensure_anvil()), "--host", "127.0.0.1", "--port", "0", "--gas-limit", str(GAS_LIMIT)],
+                [
+                    str(ensure_anvil()), "--host", "127.0.0.1", "--port", "0", "--gas-limit", str(GAS_LIMIT),
+                    "--prune-history", str(KEPT_STATES),
+                ],
                 cwd=log.parent,
                 env={**os.environ, **guard.environment},
                 stdin=subprocess.DEVNULL,

@@ -10,12 +10,13 @@ from typing import Final
 import httpx2
 
 from backend.bonds import BondKeeper
+from backend.key_authority.chain_checks import RefusedError
 from backend.key_authority.followed import FollowedTasks
 from backend.key_authority.following_reader import FollowingReader
 from backend.key_authority.policy import AuthorityPolicy, ChainLimits
 from backend.key_authority.records import AuthorityRecords
 from backend.key_authority.rosters import Rosters, RosterWatch
-from backend.key_authority.service import KeyAuthority, RefusedError
+from backend.key_authority.service import KeyAuthority
 from backend.key_authority.windows import Windows, seeded
 from backend.problem import problem_response
 from backend.rounds.committee_client import CommitteeClient

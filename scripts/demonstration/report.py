@@ -23,6 +23,7 @@ from protocol.messages.chain import (
     RoundAbandoned,
     RoundOpened,
     RoundPublished,
+    ScreeningRequested,
 )
 from protocol.messages.learning import MICRO
 from protocol.messages.settlement import Allocation, Verdict
@@ -36,7 +37,9 @@ from storage.content.interface import ContentStore
 from storage.ledger.ethereum.ledger import EthereumReader
 from storage.task_reader import TaskReader
 
-_ROUND_TRANSACTIONS = (RoundOpened, BatchCommitted, DirectCommitted, KeyRequested, RoundPublished, RoundAbandoned)
+_ROUND_TRANSACTIONS = (
+    RoundOpened, BatchCommitted, DirectCommitted, ScreeningRequested, KeyRequested, RoundPublished, RoundAbandoned
+)  # fmt: skip
 _KINDS: Final = (Kind.SPEC, Kind.RECORD, Kind.ALLOCATION)
 
 
@@ -99,6 +102,7 @@ class DemoReport:
             "phone_megabytes": self.phone_megabytes,
             "phone_start_seconds": self.phone_start_seconds,
             "suite": self.spec.suite,
+            "screening": self.spec.screening.rule,
         }
 
 

@@ -30,6 +30,7 @@ from scripts.demonstration.pages import say_addresses, start_home, stay
 from scripts.demonstration.processes import RoleFailedError, RoleProcess, Stage
 from scripts.demonstration.report import DemoReport, collect, print_tables
 from scripts.demonstration.screen import doing, progress_of
+from scripts.demonstration.screening import idle_under, rule_under, suite_under
 from scripts.demonstration.stage import AUTHORITIES, DemoStage, client_name
 from scripts.demonstration.task import (
     NOTHING_ELSE,
@@ -111,9 +112,9 @@ def run_demo(options: DemoOptions, console: Console) -> int:
 
 def start_infrastructure(stage: DemoStage, options: DemoOptions) -> None:
     """Chain with contract and funded accounts, key authorities, edge servers; client 0 will be censored."""
-    stage.rpc_url, faucet = start_chain(
-        stage.processes, stage.folder("chain"), options.chain, options.keystore, options.password_file
-    )
+    stage.suite = suite_under(options.suite, options.mechanism)
+    own = options.keystore, options.password_file, idle_under(stage.suite)
+    stage.rpc_url, faucet = start_chain(stage.processes, stage.folder("chain"), options.chain, *own)
     authorities = [f"authority-{j}" for j in range(1, AUTHORITIES + 1)]
     roles = [*stage.edges, "manufacturer", *authorities, *(client_name(i) for i in range(options.clients))]
     for role in roles:
@@ -151,14 +152,15 @@ def post_task(
         [stage.addresses[role] for role in stage.edges],
         stage.authority_urls,
         phase_seconds,
-        SUITES[options.suite],
+        SUITES[stage.suite],
         deposits,
         cohort,
         options.mechanism,
         vouchers,
+        rule_under(stage.suite, options.dataset, options.partition),
+        stage.unopened,
     )
-    _, learning, _ = terms_for(options.dataset, options.rounds, options.mechanism, options.clients)
-    stage.mechanism = learning.mechanism
+    stage.mechanism = terms_for(options.dataset, options.rounds, options.mechanism, options.clients)[1].mechanism
     stage.run(
         "post", "manufacturer", "task", "post", str(folder / "task.toml"),
         *("--edge", stage.route("manufacturer", stage.edge_url), "--store", str(stage.store)),

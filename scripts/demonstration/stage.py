@@ -9,6 +9,7 @@ from client_agent.randomness import SystemRandomness
 from protocol.domain import Domain
 from protocol.identifiers import NATIVE_COIN, Address, to_hex
 from protocol.messages.learning import MechanismTerms
+from protocol.messages.screening_terms import ABANDON
 from protocol.randomness import Randomness, SeededRandomness
 from scripts.demonstration.policies import authority_policy, phone_policy
 from scripts.demonstration.processes import RoleProcess, Stage
@@ -36,6 +37,8 @@ class DemoStage:
         self.authority_urls: list[str] = []
         self.domain = Domain(0, NATIVE_COIN)
         self.task = 0
+        self.suite = "fe64"
+        self.unopened = ABANDON  # what becomes of a screened round that too few authorities open
         self.block = b""  # hash of the one as of which the task was audited
         self.min_clients, self.max_stake = 2, 0  # in the policies
         self.mechanism: MechanismTerms | None = None  # that owners allow besides those of their usual policies
@@ -67,7 +70,9 @@ class DemoStage:
         state = self.folder(role) / "state"
         state.mkdir(mode=0o700, exist_ok=True)
         (state / "policy.toml").write_text(authority_policy(self.min_clients))
-        return self._start(role, "serve", "authority", *self._state(role), *self._seed_file(role), *self._listen(role))
+        content = self._content() if self.suite == "screened" else ()  # to see for itself what a verdict follows from
+        own = (*self._state(role), *content, *self._seed_file(role), *self._listen(role))
+        return self._start(role, "serve", "authority", *own)
 
     def start_edge(self, censored: Address | None, role: str = "edge") -> RoleProcess:
         authorities = [part for url in self.authority_urls for part in ("--authority", self.route(role, url))]

@@ -9,6 +9,7 @@ from pathlib import Path
 from protocol.encryption.suite import FE64, PAD
 from protocol.identifiers import Address
 from protocol.messages.learning import MICRO, LearningTerms, ModelSpec
+from protocol.messages.screening_terms import ABANDON, NO_SCREENING, NONE
 from protocol.messages.task import (
     CohortTerms,
     ControlTerms,
@@ -27,6 +28,7 @@ from scripts.demonstration.presets import (
     PRESETS,
     with_enough_noise,
 )
+from scripts.demonstration.screening import with_screening
 
 THRESHOLD = {FE64: 3, PAD: 2}  # of five authorities
 DAY_SECONDS = 86_400
@@ -35,7 +37,7 @@ CORRUPT = 1  # so four of five must see a request, and one may be silent
 OBJECTION_SECONDS = 1  # phone and chain are on one machine
 NOTHING_ELSE: Mapping[str, int] = {}
 TEST_SET = "test-set.safetensors"
-SUITES = {"fe64": FE64, "pad": PAD}  # as the demonstration's option names them
+SUITES = {"screened": PAD, "fe64": FE64, "pad": PAD}  # as the demonstration's option names them
 
 
 def terms_for(
@@ -69,10 +71,13 @@ def write_task_file(
     cohort: Mapping[str, int] = NOTHING_ELSE,
     mechanism: str = "example",
     vouchers: VoucherTerms = NO_VOUCHERS,
+    rule: str = NONE,
+    unopened: str = ABANDON,
 ) -> None:
     """``phase_seconds`` bounds a round's commit and settle phases; it ends as soon as everyone has committed. The first
     of ``edge_servers`` acts first, the others are its substitutes. ``deposits``: the usual ones if left out.
-    ``cohort``: fields in place of the usual ones. ``mechanism``: one of MECHANISMS. ``vouchers``: that it needs."""
+    ``cohort``: fields in place of the usual ones. ``mechanism``: one of MECHANISMS. ``vouchers``: that it needs.
+    ``rule``: by which it is screened; ``unopened``: what becomes of a round then that too few authorities open."""
     preset, (model, learning, privacy) = PRESETS[dataset], terms_for(dataset, rounds, mechanism, clients)
     tables = Tables(
         task=TaskTable(
@@ -105,5 +110,6 @@ def write_task_file(
         deposits=deposits or usual_deposits(clients),
         control=ControlTerms(),
         vouchers=vouchers,
+        screening=NO_SCREENING,
     )
-    path.write_text(toml_of(tables))
+    path.write_text(toml_of(tables if rule == NONE else with_screening(tables, rule, unopened)))

@@ -67,19 +67,18 @@ def reachable(url: URL, opened: list[Engine], clock: Callable[[], float] = time.
 def schema(engine: Engine) -> Verdict:
     from alembic.runtime.migration import MigrationContext
 
-    from storage.records.database import newest_revision
+    from storage.records.upgrade import NEWEST
 
     with engine.connect().execution_options(reads=True) as connection:
         found = MigrationContext.configure(connection).get_current_revision()
-    newest = newest_revision()
-    if found == newest:
+    if found == NEWEST:
         return ok(f"version {found}, as this program's")
     if found is None:
         return warn("no tables of this program", "its server makes them when it starts")
-    if found < (newest or ""):
+    if found < NEWEST:
         remedy = "its server brings it up when it starts; back it up first"
-        return warn(f"version {found}, this program's is {newest}", remedy)
-    return fail(f"version {found} is newer than this program's {newest}", "upgrade this program")
+        return warn(f"version {found}, this program's is {NEWEST}", remedy)
+    return fail(f"version {found} is newer than this program's {NEWEST}", "upgrade this program")
 
 
 def writable(engine: Engine) -> Verdict:

@@ -19,6 +19,7 @@ from scripts.evaluate.poisoned.attackers import RIDERS
 from scripts.evaluate.poisoned.clients import Deal, images
 from scripts.evaluate.poisoned.payout import Standings, paid
 from scripts.evaluate.poisoned.run import play
+from scripts.evaluate.poisoned.setting import screening_terms
 from scripts.evaluate.poisoned.softmax import answers
 from scripts.evaluate.poisoning import SIZES, Case
 
@@ -118,17 +119,18 @@ def run(scene: Scene, profile: Profile, seed: int, progress: Progress) -> Mappin
     for played in play(setting, seed, standings):
         verdict, honest = played.judged.verdict, played.honest == 1
         assert verdict is not None  # of screening
+        screening = screening_terms(setting, played.scale)
         correct = int((answers(played.weights, data.test) == data.test_labels).sum())
         gain = Gain(best, correct, examples)
         for name, one in rewards.items():
-            found = paid(verdict, standings, terms, gain, one)
+            found = paid(verdict, standings, terms, screening, gain, one)
             earned[name] += np.stack([found.participation, found.by_weight, found.by_openings])
         if played.number == setting.probation:
             before = earned[USUAL_GAIN][0].copy()
             for sums in earned.values():
                 sums[:] = 0
         best = max(best, correct)
-        standings.settle(verdict)
+        standings.settle(verdict, screening)
         if played.number % max(1, setting.rounds // LOOKS) == 0 or played.number == setting.rounds:
             reputations = np.array([standings.reputations[client] for client in sorted(standings.reputations)])
             total = before + earned[USUAL_GAIN][0] if played.number > setting.probation else earned[USUAL_GAIN][0]

@@ -129,18 +129,18 @@ def _plots(found: Found) -> tuple[Plot, ...]:
 NOTES: Final = (
     (
         "Runs are those of poisoning, with weights in the sum by level and reputation. Contribution by openings is what"
-        " a screened task pays: what its accepted clients would be paid by their weights together, in proportion to"
-        " what openings say that each contributed, and a whole contribution for each at most. By weight is what a task"
-        " pays that is not screened."
+        " a screened task pays: a whole contribution for each accepted client together, in proportion to what openings"
+        " say that each contributed. By weight is what a task pays that is not screened, to everybody who is not"
+        " rejected."
     ),
     (
-        "Participation is paid to everybody who came and is not rejected. Level 0 of foolsgold rejects nobody: sybils"
-        " have no weight in the model and no contribution, and all of their participation and reputation. A task that"
-        " expects them keeps participation small; a stake or a voucher makes each address cost something."
+        "Participation is paid to whoever is accepted, and in probation to whoever is not rejected. Level 0 of"
+        " foolsgold keeps out and costs nothing else: sybils have no weight in the model, earn nothing while they are"
+        " down and keep their reputation."
     ),
     (
-        "A reputation rises with every accepted update that is not idle, and falls for what no honest update is: a norm"
-        " or a history that is too long. Where clients are alike, the rule rejects riders, who then earn nothing."
+        "A reputation rises with every accepted update that is not idle, and falls for what openings show: a norm or a"
+        " history that is too long, or an update that the task's rule rejects."
     ),
     (
         "Reputation, as initial / floor / maximum / waiting rounds: usual 2/2/5/2, slow 1/1/15/1, flat 1/1/1/1, strict"

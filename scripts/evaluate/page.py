@@ -50,16 +50,19 @@ POISONING: Final = Page(
     """\
 What attackers on the model, free riders and readers of openings get out of a screened task. Sketches, histories, inner
 products, verdicts, contribution and reputation are the product's own code; encryption, authorities and chain are left
-out, since openings are exactly those of the updates ([screening.md](screening.md)). Steps are those of a phone in real
-numbers, and rounding to integers is the product's in effect, not bit for bit. A figure is the mean over seeds.
+out, since openings are exactly those of the updates ([screening.md](screening.md)). That they are is measured, too: a
+short run of each attack goes through the whole protocol in memory, and what follows from its openings is bit for bit
+what follows in the clear. Steps are those of a phone in real numbers, and rounding to integers is the product's in
+effect, not bit for bit, but where the whole protocol is run. A figure is the mean over seeds.
 
 Published defences stand beside it. They see every update, and are told more: Multi-Krum how many attackers there are.
 Their weighted sum is divided by its weights, which leaves FoolsGold its full step whoever it leaves out.
 
 What no defence here catches, seen or unseen: one poisoner of ordinary length, whom nobody resembles; sybils of
-ordinary length that spend most of it on a private direction each. What an identity costs is the brake
-([incentives.md](incentives.md)). The rule is the task's choice, and a wrong one does harm: `foolsgold` drops most
-honest clients whose data overlap without noise, and is led by attackers who pull away from everybody.""",
+ordinary length that spend most of it on a private direction each; beside noise, riders who send an older step of the
+model than the last, or a mean of three. What an identity costs is the brake ([incentives.md](incentives.md)). The rule
+is the task's choice, and a wrong one does harm: `foolsgold` drops most honest clients whose data overlap without noise,
+and is led by attackers who pull away from everybody.""",
     frozenset({"poisoning", "incentives", "openings"}),
 )
 PAGES: Final = (LEARNING, POISONING)

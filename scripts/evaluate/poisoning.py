@@ -1,6 +1,7 @@
 """``hearth evaluate poisoning``: attackers on the model against the product's screening and against published defences.
 
-The verdict, sketches, histories and inner products are the product's; shares of authorities are not simulated.
+The verdict, sketches, histories and inner products are the product's; shares of authorities are those of the few runs
+that go through the whole protocol alone, which are held against the same in the clear.
 """
 
 from __future__ import annotations
@@ -13,8 +14,17 @@ from typing import Final
 from scripts.evaluate.evaluation import Cell, Profile, Report, Results
 from scripts.evaluate.poisoned.attackers import RIDERS
 from scripts.evaluate.poisoned.clients import Deal
-from scripts.evaluate.poisoned.run import Kind, Setting, run
+from scripts.evaluate.poisoned.run import run
+from scripts.evaluate.poisoned.setting import Kind, Setting
 from scripts.evaluate.poisoned.softmax import Step
+from scripts.evaluate.poisoning_protocol import (
+    protocol_cases,
+    protocol_cells,
+    protocol_found,
+    protocol_note,
+    protocol_row,
+    protocol_table,
+)
 from scripts.evaluate.poisoning_report import report_of
 
 FLIP: Final = "label flip"
@@ -100,14 +110,15 @@ class Poisoning:
 
     def cells(self, profile: Profile) -> Sequence[Cell]:
         sizes = SIZES[profile]
-        return [
+        grid = [
             Cell(f"{case.key}.{seed}", partial(run, sizes.setting(case), seed))
             for case in cases(profile)
             for seed in range(1, 1 + (self._seeds or case.seeds))
         ]
+        return [*protocol_cells(profile, self._seeds), *grid]
 
     def report(self, profile: Profile, results: Results) -> Report:
-        """Also of a part of the cells, if the targets' are among them; it says how many are missing."""
+        """Also of a part of the cells, if those of the grid's targets are among them; it says how many are missing."""
         found, missing = {}, 0
         for case in cases(profile):
             keys = [f"{case.key}.{seed}" for seed in range(1, 1 + (self._seeds or case.seeds))]
@@ -116,7 +127,13 @@ class Poisoning:
             else:
                 missing += 1
         report = report_of(profile, found, SIZES[profile])
-        note = f"{missing} of the profile's {len(found) + missing} settings are not in these tables: they were not run."
+        whole = protocol_found(profile, self._seeds, results)
+        missing += len(protocol_cases(profile)) - len(whole)
+        if whole:
+            rows, tables = (*report.rows, protocol_row(whole)), (*report.tables, protocol_table(whole))
+            report = replace(report, rows=rows, tables=tables, notes=(*report.notes, protocol_note()))
+        settings = len(found) + len(whole) + missing
+        note = f"{missing} of the profile's {settings} settings are not in these tables: they were not run."
         return replace(report, notes=(*report.notes, note)) if missing else report
 
 

@@ -9,7 +9,7 @@ from protocol.privacy.pld import PrivacyLoss
 from protocol.privacy.port import SampledGaussian
 from protocol.screening.norms import PPM
 from scripts.evaluate.evaluation import Line, Plot, Profile, Report, Row, Table, mean, percent
-from scripts.evaluate.poisoned.run import NOISY_COPY_PPM
+from scripts.evaluate.poisoned.setting import NOISY_COPY_PPM
 
 if TYPE_CHECKING:
     from scripts.evaluate.poisoning import Case, Sizes

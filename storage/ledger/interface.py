@@ -243,6 +243,13 @@ class Ledger(LedgerReader, Protocol):
 
     def commit_direct(self, commitment: SignedCommitment, place: CohortPlace) -> TransactionReceipt: ...
 
+    def request_screening(
+        self, task: int, round_number: int, beacon_block: int, direct: int, request: Digest
+    ) -> TransactionReceipt:
+        """Nobody commits any more, and the hash of ``beacon_block``, of the last 256 blocks, draws the round's sketch.
+        ``direct``: how many direct commitments ``request`` has."""
+        ...
+
     def request_key(self, task: int, round_number: int, request: Digest) -> TransactionReceipt: ...
 
     def publish_round(self, task: int, round_number: int, publication: Publication) -> TransactionReceipt: ...

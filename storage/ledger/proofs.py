@@ -17,6 +17,7 @@ from protocol.audit.breaches import (
     LoweredLeaf,
     OverAllocated,
     TwoKeys,
+    TwoOpenings,
     TwoSightings,
     UnplannedLeaf,
 )
@@ -25,6 +26,7 @@ from protocol.identifiers import Address
 from protocol.incentives.rewards import claim_batch, claim_proof
 from protocol.messages.keys import SignedPartialKey, SignedSighting
 from protocol.messages.round import ClientWeight, SignedRoundStatement
+from protocol.messages.screening import SignedOpening
 from protocol.messages.settlement import Allocation, ProvenEntitlement
 from protocol.messages.submission import Commitment, CommitmentBatch
 from protocol.round.commitments import batch_leaves
@@ -42,6 +44,12 @@ def two_keys(one: SignedPartialKey, other: SignedPartialKey) -> bytes:
     """The authority signed two requests, or two residues for one request, under one label."""
     signed = [(astuple(said.statement), said.signature) for said in (one, other)]
     return encode_proof("twoKeys", *signed[0], *signed[1])
+
+
+def two_openings(one: SignedOpening, other: SignedOpening) -> bytes:
+    """The authority signed two answers to requests for openings under one label."""
+    signed = [(astuple(said.statement), said.signature) for said in (one, other)]
+    return encode_proof("twoOpenings", *signed[0], *signed[1])
 
 
 def two_sightings(one: SignedSighting, other: SignedSighting) -> bytes:
@@ -118,6 +126,8 @@ def proof_of(breach: Breach) -> ProofFile:
             return ProofFile("overAllocated", *where, proof)
         case TwoKeys(one=one, other=other):
             return ProofFile("twoKeys", *where, two_keys(one, other))
+        case TwoOpenings(one=one, other=other):
+            return ProofFile("twoOpenings", *where, two_openings(one, other))
         case TwoSightings(one=one, other=other):
             return ProofFile("twoSightings", *where, two_sightings(one, other))
 

@@ -8,19 +8,14 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self, cast
 
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext, RevisionStep
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy import Connection, Engine, TextClause, create_engine, event, select, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from protocol.errors import MalformedError
@@ -29,9 +24,9 @@ from protocol.text import shown
 from storage.records.database_records import DatabaseRecords, why
 from storage.records.interface import RecordsBusyError, RecordsError
 from storage.records.mark import Mark
-from storage.records.tables import METADATA, STREAMS
+from storage.records.tables import STREAMS
+from storage.records.upgrade import upgrade
 
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
 BUSY_MILLISECONDS: Final = 30_000  # that a writer waits for another one of the same file
 CONNECT_SECONDS: Final = 10
 POOL_CONNECTIONS: Final = 20
@@ -68,14 +63,14 @@ class Database:
         try:
             self._engine = open_engine(url)
             with self._engine.begin() as connection:
-                _upgrade(connection)
+                if connection.dialect.name == "postgresql":
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": UPGRADE_LOCK})
+                upgrade(connection, self.name)
             self._forget_erased()  # whoever was killed before it could
         except ImportError as error:
             raise RecordsError(f"{self.name}: PostgreSQL needs the extra hearth-fl[postgres]") from error
         except (SQLAlchemyError, OSError) as error:
             raise RecordsError(f"{self.name}: cannot open: {why(error)}") from error
-        except (CommandError, NoSuchModuleError) as error:
-            raise RecordsError(f"{self.name}: its tables are of another version of this program") from error
 
     def __enter__(self) -> Self:
         return self
@@ -102,9 +97,14 @@ class Database:
                 self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             )
             number = int.from_bytes(sha256(owner.encode("ascii"))[:4], "big", signed=True)
-            take = "SELECT pg_try_advisory_lock" + ("" if alone else "_shared") + "(:kind, :number)"
-            if not connection.execute(text(take), {"kind": RECORDS_LOCK, "number": number}).scalar_one():
+            sort, lock = "" if alone else "_shared", {"kind": RECORDS_LOCK, "number": number}
+            take, give_back = (
+                text(f"SELECT pg_{act}{sort}(:kind, :number)") for act in ("try_advisory_lock", "advisory_unlock")
+            )
+            if not connection.execute(take, lock).scalar_one():
                 raise RecordsBusyError(f"{self.name}: in use by another process")
+            # before the connection is closed, which the server may notice late
+            self._held.callback(_give_back, connection, give_back, lock)
         except (SQLAlchemyError, OSError) as error:
             raise RecordsError(f"{self.name}: {why(error)}") from error
 
@@ -135,6 +135,12 @@ class Database:
                 connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+def _give_back(connection: Connection, statement: TextClause, lock: Mapping[str, int]) -> None:
+    """A server that cannot be asked any more has given it back already."""
+    with suppress(SQLAlchemyError):
+        connection.execute(statement, lock)
+
+
 @contextmanager
 def held_file(path: Path, alone: bool) -> Iterator[None]:
     """The SQLite file at ``path``, by a file beside it: closing the file itself would end SQLite's own locks.
@@ -154,15 +160,6 @@ def held_file(path: Path, alone: bool) -> Iterator[None]:
 def open_engine(url: URL) -> Engine:
     """Of :func:`database_url`; a SQLite file is made where there is none. Raises ImportError, OSError."""
     return _sqlite(Path(url.database or "")) if url.drivername == "sqlite" else _postgresql(url)
-
-
-def newest_revision() -> str | None:
-    """Of the tables that this program makes."""
-    return _scripts().get_current_head()
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory(str(MIGRATIONS), version_locations=[str(MIGRATIONS)])
 
 
 def _postgresql(url: URL) -> Engine:
@@ -201,16 +198,3 @@ def _sqlite(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
-
-
-def _upgrade(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": UPGRADE_LOCK})
-    scripts = _scripts()
-
-    def steps(revision: str | tuple[str, ...], _: MigrationContext) -> list[RevisionStep]:
-        return scripts._upgrade_revs("head", revision)  # type: ignore[arg-type]
-
-    with EnvironmentContext(Config(), scripts, fn=steps) as environment:
-        environment.configure(connection=connection, target_metadata=METADATA)
-        environment.run_migrations()

@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, Table, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from protocol.identifiers import ZERO_DIGEST, Digest, sha256
@@ -50,7 +49,7 @@ class DatabaseRecords:
         to which this process alone appends. ``mark`` is told what was seen. Raises RecordsError."""
         self._engine, self._where, self._erased, self._closed = engine, f"{name}: {stream}", erased, False
         self._name, self._lengths, self._mark = stream, lengths, mark
-        self._upsert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        self._upsert = _upsert_of(engine)
         with self._transaction() as connection:
             new = {"name": stream, "length": 0}
             connection.execute(self._upsert(STREAMS).values(new).on_conflict_do_nothing(index_elements=["name"]))
@@ -233,6 +232,17 @@ class DatabaseRecords:
                 yield connection
         except SQLAlchemyError as error:
             raise RecordsError(f"{self._where}: {why(error)}") from error
+
+
+def _upsert_of(engine: Engine) -> Callable[[Table], Any]:
+    """Its dialect's own INSERT: each takes a process a while to load."""
+    if engine.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert
 
 
 def _pages(entries: Iterable[StoredEntry]) -> Iterator[list[StoredEntry]]:

@@ -30,6 +30,7 @@ NOTICED: Mapping[str, int] = {
     "BatchCommitted": 10,
     "BatchCommitted.objectUntil": 6,
     "DirectCommitted": 11,
+    "ScreeningRequested": 6,
     "KeyRequested": 6,
     "KeyRequested.request": 14,
     "RoundPublished": 6,

@@ -9,6 +9,7 @@ from protocol.identifiers import ZERO_DIGEST
 from protocol.messages.chain import BondForfeited, Credited, RoundFrozen
 from protocol.messages.keys import PartialKeyStatement, SightingStatement, SignedPartialKey, SignedSighting
 from protocol.messages.round import RoundStatement, SignedRoundStatement
+from protocol.messages.screening import OpeningStatement, SignedOpening
 from protocol.round.state_table import RoundState
 from storage.ledger import proofs
 from storage.ledger.signer import Signer
@@ -41,6 +42,13 @@ def keys(scene: Scene, authority: Signer = AUTHORITY, /, **changes: Any) -> byte
     one = PartialKeyStatement(scene.task, 1, label_of(1), b"\x01" * 32, authority.address, 0, b"\x02" * 32)
     both = (one, replace(one, **changes))
     return proofs.two_keys(*(SignedPartialKey(said, authority.sign(scene.ledger.domain, said)) for said in both))
+
+
+def openings(scene: Scene, authority: Signer = AUTHORITY, /, **changes: Any) -> bytes:
+    """Two answers to requests for openings under one label; without ``changes`` they are one."""
+    one = OpeningStatement(scene.task, 1, label_of(1), b"\x01" * 32, authority.address, 0, b"\x02" * 32)
+    both = (one, replace(one, **changes))
+    return proofs.two_openings(*(SignedOpening(said, authority.sign(scene.ledger.domain, said)) for said in both))
 
 
 def sightings(scene: Scene, **changes: Any) -> bytes:

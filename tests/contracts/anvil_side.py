@@ -31,7 +31,10 @@ from tests.reference_ledger.rounds import HASHES
 START: Final = 1_700_000_000
 GAS: Final = 20_000_000
 FUNDS: Final = 10**24
-OPTIONS: Final = ("--base-fee", "0", "--gas-price", "0", "--timestamp", str(START), "--no-mining", "--auto-impersonate")
+OPTIONS: Final = (
+    *("--base-fee", "0", "--gas-price", "0", "--timestamp", str(START), "--no-mining", "--auto-impersonate"),
+    "--disable-code-size-limit",  # mutants are compiled without the optimiser; test_deployment.py measures the others
+)
 
 REVERTS: Final = "0x60006000fd"
 

@@ -203,7 +203,7 @@ class Course(Situation):
             tree = self.with_fees(tree, server)
             if not self.publish(task, number, server, tree, limit):
                 self.sides.pass_to(last.settle_until + 1)
-        elif not last.batched and now <= self.batch_window(task)[1]:
+        elif not last.batched and not self.is_screened(task) and now <= self.batch_window(task)[1]:
             self.sides.pass_to(self.batch_window(task)[0])
             self.commit(task, number, server, self.pen.batch(task, number, self.planned(task, number), ""))
         elif now <= last.object_until:

@@ -11,6 +11,7 @@ from protocol.domain import Domain
 from protocol.identifiers import Address
 from protocol.messages.keys import PartialKeyStatement, SightingStatement, SignedPartialKey, SignedSighting
 from protocol.messages.round import RoundStatement, SignedRoundStatement
+from protocol.messages.screening import OpeningStatement, SignedOpening
 from protocol.messages.submission import (
     Commitment,
     CommitmentBatch,
@@ -22,7 +23,7 @@ from protocol.messages.submission import (
     SignedLeave,
 )
 from protocol.signing import Signable, struct_hash
-from storage.ledger.proofs import receipt_ignored, two_keys, two_sightings, two_statements
+from storage.ledger.proofs import receipt_ignored, two_keys, two_openings, two_sightings, two_statements
 from storage.ledger.signer import Signer
 from tests.contracts.scene import CIPHERTEXT, ENVELOPE, FOREVER, NONCE, label_of, terms_of
 from tests.samples import private_key
@@ -164,6 +165,13 @@ class Pen:
         other = replace(one, **changes.get(differ, {differ: b"\x03" * 32}))
         signed = SignedPartialKey(other, self._sign(authority, other, forged))
         return two_keys(SignedPartialKey(one, self._sign(authority, one, False)), signed)
+
+    def two_openings(self, task: int, number: int, authority: Signer, differ: str, forged: bool) -> bytes:
+        one = OpeningStatement(task, number, label_of(number), b"\x01" * 32, authority.address, number, b"\x02" * 32)
+        changes: dict[str, dict[str, Any]] = {"nothing": {}, "key_epoch": {"key_epoch": 7}}
+        other = replace(one, **changes.get(differ, {differ.replace("residues", "answers"): b"\x03" * 32}))
+        signed = SignedOpening(other, self._sign(authority, other, forged))
+        return two_openings(SignedOpening(one, self._sign(authority, one, False)), signed)
 
     def two_sightings(self, task: int, number: int, authority: Signer, differ: str, forged: bool) -> bytes:
         one = SightingStatement(task, number, b"\x01" * 32, label_of(number), b"\x02" * 32, authority.address)

@@ -32,6 +32,7 @@ from protocol.messages.chain import (
     RoundFrozen,
     RoundOpened,
     RoundPublished,
+    ScreeningRequested,
     StakeReturned,
     Standing,
     TakenOver,
@@ -95,6 +96,8 @@ def _apply(books: Books, event: Event, time: int) -> None:
             books.committed[event.task, event.round, event.client] = True
             direct = books.rounds[event.task, event.round].direct
             write(books.rounds, (event.task, event.round), direct=direct + 1)
+        case ScreeningRequested():
+            write(books.rounds, (event.task, event.round), screening=event.request)
         case KeyRequested():
             write(books.rounds, (event.task, event.round), state=RoundState.REQUESTED, request=event.request)
         case RoundPublished():

@@ -115,6 +115,41 @@ class RoundMoves(Moves):
         when=whens,
         server=servers,
         shift=shifts,
+        back=mostly(1, 0, -1, 256, 257, 10**9),
+        more=mostly(0, 1, -1),
+        request=mostly(REQUEST, ZERO),
+        direct=st.integers(0, 4),
+    )
+    def request_screening(
+        self,
+        place: int,
+        when: str,
+        server: Signer | None,
+        shift: int,
+        back: int,
+        more: int,
+        request: bytes,
+        direct: int,
+    ) -> None:
+        """By a block so far ``back`` of the call's own, and with ``more`` direct commitments than there are."""
+        task, course = self.at(place), self.course
+        course.prepare(task, course.is_open, when)
+        for client in course.enrolled(task)[:direct]:
+            course.commit_direct(task, self.number(task, 0), client)
+        if when == "ready":
+            course.sides.pass_to(course.last(task).object_until + 1)
+        block, count = max(0, course.sides.height() - back), max(0, course.last(task).direct + more)
+        course.tell(
+            self.acting(task, server), "request_screening", task, self.number(task, shift), block, count, request
+        )
+        for client in course.enrolled(task)[:2] if direct else ():
+            course.commit_direct(task, self.number(task, 0), client)
+
+    @rule(
+        place=places,
+        when=whens,
+        server=servers,
+        shift=shifts,
         rises=st.lists(st.sampled_from([0, REWARD, REWARD, 4 * REWARD]), min_size=1, max_size=3),
         grade=st.sampled_from([3, 3, 0, 1, 6]),
         limit=mostly("fair", "low", "high", "lower", "higher"),

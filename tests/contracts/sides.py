@@ -52,6 +52,10 @@ class Sides:
     def now(self) -> int:
         return self._anvil.now
 
+    def height(self) -> int:
+        """Number of the block that the next call is in."""
+        return self._anvil.number()
+
     def pass_to(self, instant: int) -> None:
         self._anvil.now = max(instant, self.now)
 

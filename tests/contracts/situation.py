@@ -80,6 +80,10 @@ class Situation:
     def is_requested(self, task: int) -> bool:
         return self.last(task).state is RoundState.REQUESTED
 
+    def is_screened(self, task: int) -> bool:
+        """Nobody commits in the last round any more."""
+        return any(self.last(task).screening)
+
     def is_batched(self, task: int) -> bool:
         return self.last(task).state in RUNNING and self.last(task).batched != 0
 

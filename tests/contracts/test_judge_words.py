@@ -5,7 +5,7 @@ given two signed statements of an edge server
         should convict it
     when they agree, are of different rounds, or one is not signed by it
         should refuse
-given two signed partial keys, or two sightings, of an authority
+given two signed partial keys, two openings, or two sightings, of an authority
     when they differ in what they answer under one label
         should convict it
     when they differ in nothing, or in the place that they speak of
@@ -25,9 +25,12 @@ from protocol.messages.round import RoundStatement, SignedRoundStatement
 from protocol.round.state_table import RoundState
 from storage.ledger import proofs
 from storage.ledger.ethereum.calls import encode_proof
-from tests.contracts.accusations import AUTHORITY, convict, keys, refusal, sightings, statements
+from tests.contracts.accusations import AUTHORITY, convict, keys, openings, refusal, sightings, statements
 from tests.contracts.bonded import bonded
 from tests.contracts.scene import BATCH, ROOT, Scene, label_of
+
+_WORD = (0, 0, bytes(32), bytes(32), bytes(20), 0, bytes(32))
+_EMPTY = (_WORD, b"", _WORD, b"")
 
 
 @pytest.fixture
@@ -66,6 +69,24 @@ def test_should_convict_an_authority_of_a_second_key(opened: Scene, field: str) 
     assert refusal(opened, keys(opened)) == ("NoConflict",)
     assert refusal(opened, keys(opened, label=label_of(2), **changes)) == ("NoConflict",)
     convict(opened, keys(opened, **changes), AUTHORITY.address)
+
+
+@pytest.mark.parametrize("field", ["request", "answers"])
+def test_should_convict_an_authority_of_a_second_opening(opened: Scene, field: str) -> None:
+    changes: dict[str, Any] = {field: BATCH}
+    assert refusal(opened, openings(opened)) == ("NoConflict",)
+    for place in ({"label": label_of(2)}, {"round": 2}, {"task": 2}):
+        assert refusal(opened, openings(opened, **place, **changes)) == ("NoConflict",)
+    convict(opened, openings(opened, **changes), AUTHORITY.address)
+
+
+def test_should_take_no_key_for_an_opening_or_the_other_way_round(opened: Scene) -> None:
+    """They have the same members: what was signed as one says nothing as the other."""
+    selectors = {name: encode_proof(name, *_EMPTY)[:4] for name in ("twoKeys", "twoOpenings")}
+    as_openings = selectors["twoOpenings"] + keys(opened, residues=BATCH)[4:]
+    as_keys = selectors["twoKeys"] + openings(opened, answers=BATCH)[4:]
+    for proof in (as_openings, as_keys):
+        assert refusal(opened, proof) == ("SignatureInvalid", AUTHORITY.address)
 
 
 @pytest.mark.parametrize("change", [{}, {"label": label_of(2)}, {"kind": BATCH}, {"round": 2}, {"task": 2}])

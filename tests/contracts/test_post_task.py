@@ -201,6 +201,7 @@ def test_should_refuse_a_number_that_no_task_has(enrolled: Scene, task: int) -> 
         "openRound": (task, 1, ZERO, ZERO, ZERO, 3),
         "commitBatch": (task, 1, ZERO, ZERO, 1),
         "commitDirect": ((task, 1, client.address, ZERO, bytes(16), ZERO), b"", (0, 0, ())),
+        "requestScreening": (task, 1, 0, 0, ZERO),
         "requestKey": (task, 1, ZERO),
         "publishRound": (task, 1, (ZERO, ZERO, ZERO, 0, 0, 0)),
         "abandonRound": (task, 1, ZERO, ZERO, 0),

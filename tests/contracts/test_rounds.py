@@ -25,12 +25,23 @@ given an open round
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 
 from protocol.cohort import sum_of
 from protocol.messages.chain import RoundView
 from protocol.round.state_table import RoundState
 from tests.contracts.scene import PLAN, REQUEST, ROOT, ZERO, Scene, label_of
+
+CALLS: Final[dict[str, tuple[object, ...]]] = {
+    "openRound": (1, 2, PLAN, label_of(2), ROOT, 3),
+    "commitBatch": (1, 1, PLAN, PLAN, 3),
+    "requestScreening": (1, 1, 1, 0, REQUEST),
+    "requestKey": (1, 1, REQUEST),
+    "publishRound": (1, 1, (PLAN, PLAN, PLAN, 0, 0, 0)),
+    "abandonRound": (1, 1, PLAN, PLAN, 0),
+}
 
 
 def open_call(number: int = 1, cohort: int = 3) -> tuple[str, int, bytes, bytes, bytes, int]:
@@ -56,23 +67,16 @@ def test_should_open_the_next_round_and_show_it(enrolled: Scene) -> None:
         "event": "RoundOpened", "task": 1, "round": 1, "plan": PLAN, "label": label_of(1),
         "cohort_root": root, "cohort": 3, "beacon": ZERO, "commit_until": now + 300, "settle_until": now + 500,
     }  # fmt: skip
-    shown = RoundView(label_of(1), root, ZERO, ZERO, RoundState.OPEN, 3, 0, 0, now + 300, now + 500, 0, 0)
+    shown = RoundView(label_of(1), root, ZERO, ZERO, RoundState.OPEN, 3, 0, 0, now + 300, now + 500, 0, 0, ZERO)
     assert enrolled.ledger.round_view(1, 1) == shown
     assert enrolled.ledger.task_view(1).last_round == 1
 
 
-@pytest.mark.parametrize("name", ["openRound", "commitBatch", "requestKey", "publishRound", "abandonRound"])
+@pytest.mark.parametrize("name", CALLS)
 def test_should_obey_the_edge_server_only(requested: Scene, name: str) -> None:
     ledger = requested.ledger
-    calls: dict[str, tuple[object, ...]] = {
-        "openRound": (1, 2, PLAN, label_of(2), ROOT, 3),
-        "commitBatch": (1, 1, PLAN, PLAN, 3),
-        "requestKey": (1, 1, REQUEST),
-        "publishRound": (1, 1, (PLAN, PLAN, PLAN, 0, 0, 0)),
-        "abandonRound": (1, 1, PLAN, PLAN, 0),
-    }
     for sender in (ledger.manufacturer, ledger.stranger, requested.clients[0]):
-        refusal = ledger.refusal(sender, name, *calls[name])
+        refusal = ledger.refusal(sender, name, *CALLS[name])
         assert refusal == ("NotEdgeServer", sender.address, ledger.edge.address)
 
 

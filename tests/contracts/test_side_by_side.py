@@ -76,6 +76,7 @@ class SideBySide(RoundMoves):
         statement=st.sampled_from(["label", "model", "no model", "round"]),
         key=st.sampled_from(["request", "residues", "label", "nothing", "key_epoch"]),
         seen=st.sampled_from([None, None, "digest", "digest", "kind", "label", "nothing"]),
+        opening=st.booleans(),
         forged=forged,
         settled=st.booleans(),
         cut=mostly(0, 32, 36, 100),
@@ -89,6 +90,7 @@ class SideBySide(RoundMoves):
         statement: str,
         key: str,
         seen: str | None,
+        opening: bool,
         forged: bool,
         settled: bool,
         cut: int,
@@ -101,7 +103,8 @@ class SideBySide(RoundMoves):
         if accused not in AUTHORITIES:
             proof = pen.two_statements(task, number, accused, statement, forged)
         elif seen is None:
-            proof = pen.two_keys(task, number, accused, key, forged)
+            two_answers = pen.two_openings if opening else pen.two_keys
+            proof = two_answers(task, number, accused, key, forged)
         else:
             proof = pen.two_sightings(task, number, accused, seen, forged)
         self.course.tell(STRANGER, "dispute", proof[: len(proof) - cut])

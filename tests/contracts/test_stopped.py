@@ -97,6 +97,7 @@ def test_should_request_no_key_that_nobody_can_issue(deployed: Scene, bond: int)
     assert refusal(scene, "refund", 1)[0] == "TooEarly"  # the round runs
     ledger.pass_to(ledger.round_view(1, 1).commit_until + 1)
     assert scene.edge_refusal("requestKey", 1, REQUEST) == ("BondMissing", 1, bytes(20))
+    assert scene.edge_refusal("requestScreening", 1, 1, 0, REQUEST) == ("BondMissing", 1, bytes(20))
     scene.by_edge("abandonRound", 1, RECORD, ROOT, 3 * PARTICIPATION)
     scene.by(ledger.stranger, "refund", 1)
     assert ledger.task_view(1).escrow == 3 * PARTICIPATION

@@ -5,8 +5,10 @@ given a task whose terms name a voucher key
         should enrol each, and emit VoucherShown before Enrolled
     when one voucher among several is bad
         should enrol the others
-    when the only one is bad: of another key, task, client, changed, too large
+    when the only one is bad: of another key, task, client, changed, too large, of a hash that differs in one block
         should say so
+    when a stake goes back to a sender that calls again meanwhile
+        should let nobody in
     when vouchers, or the modulus, are not what the call needs
         should refuse all of it
 given a key that a task had
@@ -26,15 +28,21 @@ from dataclasses import astuple
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
 
 from protocol.identifiers import NATIVE_COIN
 from protocol.keccak import keccak
-from protocol.messages.chain import Enrolled, VoucherShown
+from protocol.messages.chain import Credited, Enrolled, VoucherShown
+from protocol.vouchers.blinding import Statement
+from protocol.vouchers.permutation import EXPONENT
+from storage.ledger.ethereum.calls import encode_call
 from storage.ledger.signer import Signer
 from tests.contracts.bonded import refusal
 from tests.contracts.course import Course
 from tests.contracts.crowd import CLIENTS, MANUFACTURER, STRANGER
 from tests.contracts.scene import Scene
+from tests.contracts.test_claim import REENTRANT
+from tests.contracts.test_enrol import STAKE
 from tests.voucher_keys import KEYS, modulus_of, voucher_of
 
 OURS, THEIRS = KEYS
@@ -97,6 +105,18 @@ def test_should_refuse_every_other_voucher(deployed: Scene) -> None:
         deployed.ledger.chain.revert(snapshot)
 
 
+def test_should_compare_every_block_of_the_hash(deployed: Scene) -> None:
+    """Whoever has the key could sign what differs in one of them alone."""
+    deployed.post(voucher_key=KEY)
+    client = deployed.clients[0]
+    said = Statement(deployed.ledger.domain, MODULUS, 1, client.address).hash
+    exponent = pow(EXPONENT, -1, (OURS.p - 1) * (OURS.q - 1))
+    for block in range(8):
+        for bit in (0, 254):
+            other = pow(said ^ 1 << (256 * block + bit), exponent, OURS.modulus).to_bytes(256)
+            assert refused(deployed, {client: other}) == (INVALID, 1, client.address), (block, bit)
+
+
 def test_should_refuse_a_signature_that_is_not_below_the_modulus(deployed: Scene) -> None:
     """One value, one voucher: the same plus the modulus has the same power."""
     deployed.post(voucher_key=KEY)
@@ -143,6 +163,28 @@ def test_should_take_no_voucher_where_none_is_needed(deployed: Scene) -> None:
     deployed.post()
     client = deployed.clients[0]
     assert refused(deployed, {client: voucher(deployed, client)}) == ("TermsInvalid", "vouchers")
+
+
+def test_should_let_nobody_in_while_it_pays_a_stake_back(deployed: Scene) -> None:
+    """It is owed to a sender that would have called something else meanwhile."""
+    ledger, (first, second, third) = deployed.ledger, deployed.clients
+    deployed.post()
+    message, signature = deployed.enrolment(third)
+    deployed.post(stake=STAKE, voucher_key=KEY)
+    deployed.task = 2
+    relay = ledger.create(bytes.fromhex(REENTRANT["bytecode"][2:]))
+
+    def tell_relay(what: bytes, method: str, *arguments: object, value: int = 0) -> tuple[object, ...]:
+        said = encode(["address", "bytes"], [ledger.address, encode_call(method, *arguments)])
+        return ledger.transact(ledger.stranger, relay, keccak(what + b"(address,bytes)")[:4] + said, value).events
+
+    tell_relay(b"arm", "enrol", [message], [signature])
+    shown = call(deployed, {first: voucher(deployed, first), second: bytes(256)})
+    events = tell_relay(b"forward", "enrolWithVouchers", *shown, value=2 * STAKE)
+    assert [type(event) for event in events] == [VoucherShown, Enrolled, Credited]
+    assert ledger.view("creditOf", 2, relay) == STAKE
+    entered = deployed.by(ledger.stranger, "enrol", [message], [signature]).events
+    assert [type(event) for event in entered] == [Enrolled], "nothing else kept it out"
 
 
 def test_should_say_the_same_as_the_reference() -> None:

@@ -20,6 +20,7 @@ ROWS: Final = [
     line.split() for line in (ROOT / "docker" / "left-out.txt").read_text().splitlines() if line and line[0] != "#"
 ]
 RUN: Final = (ROOT / "scripts" / "locks" / "run.txt").read_text()
+REMOVED: Final = re.compile(r"(?<= )(\w+)/(\w+)(?= |$)", re.MULTILINE)  # folders of rm, in docker/install_hearth
 # where each image's commands begin: behind the functions of scripts.commands, which import when they are called
 ENTRIES: Final = {
     "edge": ("backend.main", "storage.ledger.signer", "scripts.commands.auditor", "scripts.commands.options"),
@@ -78,6 +79,15 @@ def test_no_role_loads_what_its_image_leaves_out(image: str) -> None:
     }
     assert {"numpy", "web3"} <= loaded, "the graph has outside packages in it"
     assert {IMPORTED_AS.get(name, name.replace("-", "_")) for name in _left_out(image)} & loaded == set()
+
+
+@pytest.mark.parametrize("image", ENTRIES)
+def test_no_role_loads_the_parts_of_packages_that_are_removed(image: str) -> None:
+    removed = REMOVED.findall((ROOT / "docker" / "install_hearth").read_text())
+    assert len(removed) >= 4
+    asked = f"import sys, {', '.join(ENTRIES[image])}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {f"{package}.{part}" for package, part in removed} & set(loaded.split()) == set()
 
 
 @pytest.mark.parametrize("image", ENTRIES)

@@ -54,7 +54,7 @@ class KeptDemo:
 def run_demo_command(folder: Path, *more: str, **surroundings: str) -> KeptDemo:
     """Runs the command as its user would, with ``more`` options and more in the environment; fails with its output."""
     command = ["demo", "--clients", str(CLIENTS), "--rounds", str(ROUNDS), "--seed", str(SEED)]
-    command += ["--keep", str(folder), "--json", f"{folder}.json", *more]
+    command += ["--suite", "fe64", "--keep", str(folder), "--json", f"{folder}.json", *more]
     ran = run_guarded([*hearth_command(), *command], {**os.environ, **surroundings}, capture_output=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return KeptDemo(folder, json.loads(Path(f"{folder}.json").read_text()), ran.stdout)

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from protocol.canonical import decode
 from protocol.messages.chain import Event, RoundAbandoned, RoundOpened, RoundPublished
 from protocol.messages.round import MAX_PLAN_BYTES, RoundPlan
+from protocol.messages.screening import MAX_SCREENING_BYTES, Screening
+from protocol.messages.screening_terms import ABANDON
 from protocol.messages.settlement import MAX_RECORD_BYTES, RoundRecord
 from protocol.messages.task import DepositTerms
 from protocol.messages.vouchers import NO_VOUCHERS, VoucherTerms
@@ -43,10 +45,12 @@ class Play:
         cohort: Mapping[str, int] = NOTHING_ELSE,
         vouchers: VoucherTerms = NO_VOUCHERS,
         chain: str = "memory",
+        suite: str = "fe64",
+        unopened: str = ABANDON,
     ) -> None:
         self.stage, self.clients, self.phase_seconds, self.deposits = stage, clients, phase_seconds, deposits
-        self.cohort, self.vouchers = cohort, vouchers  # more of its terms
-        self.options = DemoOptions("digits", clients, rounds, chain, stage.seed, None, None)
+        self.cohort, self.vouchers, stage.unopened = cohort, vouchers, unopened  # more of its terms
+        self.options = DemoOptions("digits", clients, rounds, chain, stage.seed, None, None, suite=suite)
         self.data: Households = households_of("digits", clients)
         self.agents: dict[int, RoleProcess] = {}
 
@@ -87,6 +91,11 @@ class Play:
         settled: list[RoundPublished | RoundAbandoned] = [*self.events(RoundPublished), *self.events(RoundAbandoned)]
         ended = [event for event in settled if event.round == round_number]
         return decode(RoundRecord, get_document(self.store, ended[0].record, MAX_RECORD_BYTES), MAX_RECORD_BYTES)
+
+    def screening(self, round_number: int) -> Screening:
+        """What the record of a round that was screened names."""
+        evidence = get_document(self.store, self.record(round_number).screening, MAX_SCREENING_BYTES)
+        return decode(Screening, evidence, MAX_SCREENING_BYTES)
 
     def plan(self, digest: bytes) -> RoundPlan:
         return decode(RoundPlan, get_document(self.store, digest, MAX_PLAN_BYTES), MAX_PLAN_BYTES)
@@ -145,10 +154,13 @@ def play(
     cohort: Mapping[str, int] = NOTHING_ELSE,
     vouchers: VoucherTerms = NO_VOUCHERS,
     chain: str = "memory",
+    suite: str = "fe64",
+    unopened: str = ABANDON,
 ) -> Iterator[Play]:
     """Processes of every role below ``root``; they end with the block."""
     with Stage() as processes:
-        yield Play(DemoStage(root, processes, seed), clients, rounds, phase_seconds, deposits, cohort, vouchers, chain)
+        terms = clients, rounds, phase_seconds, deposits, cohort, vouchers, chain, suite, unopened
+        yield Play(DemoStage(root, processes, seed), *terms)
 
 
 def shifted_launcher(seconds: int) -> list[str]:
@@ -159,3 +171,8 @@ def shifted_launcher(seconds: int) -> list[str]:
 def killed_launcher(when: str, mark: int | str) -> list[str]:
     """Starts a role that kills itself at a journal write; see ``killed.py``."""
     return [*module_command("tests.e2e.killed"), when, str(mark)]
+
+
+def lying_launcher(round_number: int) -> list[str]:
+    """Starts an authority that lies when it opens this round; see ``lying.py``."""
+    return [*module_command("tests.e2e.lying"), str(round_number)]

@@ -17,7 +17,7 @@ MISSING = "HEARTH_DATA_DIR names no folder with mnist/ in it: the MNIST demonstr
 @pytest.mark.skipif(not (Path(os.environ.get("HEARTH_DATA_DIR", "/nowhere")) / "mnist").is_dir(), reason=MISSING)
 def test_the_mnist_demonstration_keeps_its_promise(tmp_path: Path) -> None:
     figures_file = tmp_path / "figures.json"
-    command = ["demo", "--dataset", "mnist", "--chain", "anvil", "--rounds", "20", "--seed", "1"]
+    command = ["demo", "--dataset", "mnist", "--suite", "fe64", "--chain", "anvil", "--rounds", "20", "--seed", "1"]
     ran = run_guarded([*hearth_command(), *command, "--json", str(figures_file)], capture_output=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     figures = json.loads(figures_file.read_text())

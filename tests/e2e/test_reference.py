@@ -57,6 +57,7 @@ def test_reference_round_equals_the_processes(kept_demo: KeptDemo) -> None:
         record = decode(RoundRecord, get_document(store, published.record, MAX_RECORD_BYTES), MAX_RECORD_BYTES)
         batch = decode(CommitmentBatch, get_document(store, batched.batch, MAX_BATCH_BYTES), MAX_BATCH_BYTES)
         assert finished.plan.label() == opened.label
+        assert finished.request is not None
         ours = {entry.client: (entry.nonce, entry.ciphertext, entry.signature) for entry in finished.request.entries}
         for signed in batch.commitments:
             commitment = signed.commitment

@@ -75,7 +75,7 @@ def _links(task: Play, plain: Invitation, keys: Path, terms: VoucherTerms) -> li
 def _refuse_outsiders(task: Play, plain: str, spent: str) -> None:
     task.stage.make_account("outsider")
     again = _run(task, "outsider", "voucher", "redeem", spent, "--now")
-    assert again.returncode == 1 and "E_VOUCHER_MISSING" in again.stderr and "redeemed before" in again.stderr
+    assert again.returncode == 1 and "E_VOUCHER_SPENT" in again.stderr and "redeemed before" in again.stderr
     without = _run(task, "outsider", "join", plain, "--data", _data(task, "outsider", 0), "--yes")
     assert without.returncode == 1 and "E_VOUCHER_MISSING" in without.stderr, without.stderr
     assert "invitation that came with the appliance" in without.stderr

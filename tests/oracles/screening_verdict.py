@@ -65,6 +65,32 @@ def levels(names: Sequence[str], product: Mapping[tuple[str, str], int], lengths
     return found
 
 
+def followed(
+    case: Case, standing: Sequence[str], now: Mapping[tuple[str, str], int], public: Sequence[str]
+) -> tuple[dict[str, list[int]], set[str]]:
+    """Sums over rounds of what updates have in common with the model's step, and whose say that they copy it."""
+    left = 1 - Fraction(1, case["terms"]["window"])
+    sums = {
+        a: [floor(x * left), floor(noise * left), floor(error * left**2)]
+        for a, (x, noise, error) in case["before"].items()
+        if a in case["counts"] or a in standing
+    }
+    square = now[public[0], public[0]] if public else 0
+    if len(standing) >= 3 and square > 0 and Fraction(square, 4) * Fraction(2, 3) <= case["step_noise"]:
+        middle = lower_median([now[a, public[0]] for a in standing])
+        for a in standing:
+            more = (now[a, public[0]] - middle, 4 * case["step_noise"], now[a, a] * square)
+            sums[a] = [x + y for x, y in zip(sums.get(a, [0, 0, 0]), more, strict=True)]
+    sums = {a: sums[a] for a in sorted(sums) if sums[a][1] > 0}
+    rates = [floor(Fraction(2**20 * x, noise)) for a, (x, noise, _) in sums.items() if a in standing]
+    found = set()
+    for a, (x, noise, error) in sums.items():
+        above = x - floor(Fraction(lower_median(rates) * noise, 2**20)) if len(rates) >= 3 else 0
+        if above > Fraction(noise, 2) and above**2 > 16 * Fraction(error, 512):
+            found.add(a)
+    return sums, found
+
+
 def verdict(case: Case) -> dict[str, Any]:
     terms, noise, weights, counts = case["terms"], case["noise"], case["weights"], case["counts"]
     names, old = sorted(weights), sorted(counts)
@@ -123,7 +149,8 @@ def verdict(case: Case) -> dict[str, Any]:
     for a in out:
         reasons.setdefault(a, "rule")
 
-    accepted = [a for a in passed if a not in reasons and weights[a] > 0 and case["round"] > terms["probation"]]
+    standing = [a for a in passed if a not in reasons and weights[a] > 0]
+    accepted = standing if case["round"] > terms["probation"] else []
     projected = {a: sum(weights[b] * now[a, b] for b in accepted) - 4 * weights[a] * noise for a in accepted}
 
     def parts(of: Mapping[str, int]) -> dict[str, int]:
@@ -143,7 +170,8 @@ def verdict(case: Case) -> dict[str, Any]:
             square = Fraction(now[a, u] ** 2, length * now[u, u]) if now[u, u] > 0 else Fraction(-1)
             if square >= Fraction(terms["copy_ppm"], PPM) ** 2:
                 idle.add(a)
-    idle &= set(passed)
+    steps, copiers = followed(case, standing, now, public)
+    idle = (idle | copiers) & set(passed)
     aligned, projection = parts(scores if middle > 0 else {}), parts(projected)
     return {
         "passed": passed,
@@ -153,4 +181,5 @@ def verdict(case: Case) -> dict[str, Any]:
         "levels": given,
         "shares": {a: [aligned[a], projection[a]] for a in accepted},
         "idle": sorted(idle),
+        "steps": steps,
     }

@@ -50,6 +50,7 @@ _FUNCTIONS: Final[dict[str, Callable[..., None]]] = {
     "commitDirect": lambda ledger, message, signature, place: ledger.commit_direct(
         Commitment(*message), signature, place_of(place)
     ),
+    "requestScreening": Contract.request_screening,
     "requestKey": Contract.request_key,
     "publishRound": lambda ledger, task, number, said: ledger.publish_round(task, number, Publication(*said)),
     "abandonRound": Contract.abandon_round,

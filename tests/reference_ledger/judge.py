@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,7 @@ from protocol.identifiers import Address, Digest
 from protocol.messages.chain import RoundView, TaskView
 from protocol.messages.keys import PartialKeyStatement, SightingStatement
 from protocol.messages.round import CohortNode, CohortPlace, RoundStatement
+from protocol.messages.screening import OpeningStatement
 from protocol.messages.settlement import Entitlement
 from protocol.messages.submission import BatchLeaf, Commitment, Receipt, SignedCommitment
 from protocol.signing import Signable, struct_hash
@@ -50,7 +52,8 @@ class Judge:
             refuse("FailedCall")
         find: dict[str, Callable[..., Verdict]] = {
             "twoStatements": self._two_statements,
-            "twoKeys": self._two_keys,
+            "twoKeys": partial(self._two_answers, PartialKeyStatement),
+            "twoOpenings": partial(self._two_answers, OpeningStatement),
             "twoSightings": self._two_sightings,
             "receiptIgnored": self._receipt_ignored,
             "badLeaf": self._bad_leaf,
@@ -76,14 +79,19 @@ class Judge:
         self._signed(other, server, signature)
         return one.task, one.round, server
 
-    def _two_keys(
-        self, first: tuple[Any, ...], first_signature: bytes, second: tuple[Any, ...], signature: bytes
+    def _two_answers(
+        self,
+        kind: type[PartialKeyStatement] | type[OpeningStatement],
+        first: tuple[Any, ...],
+        first_signature: bytes,
+        second: tuple[Any, ...],
+        signature: bytes,
     ) -> Verdict:
-        one, other = PartialKeyStatement(*first), PartialKeyStatement(*second)
+        one, other = kind(*first), kind(*second)
         authority = one.authority
         self._listed(one.task, authority, Role.AUTHORITY)
         same = (one.task, one.round, one.label, authority) == (other.task, other.round, other.label, other.authority)
-        if not same or (one.request, one.residues) == (other.request, other.residues):
+        if not same or (first[3], first[6]) == (second[3], second[6]):  # the request, and what answers it
             refuse("NoConflict")
         self._signed(one, authority, first_signature)
         self._signed(other, authority, signature)

@@ -20,6 +20,7 @@ from protocol.messages.chain import (
     RoundOpened,
     RoundPublished,
     RoundView,
+    ScreeningRequested,
     TakenOver,
     TaskView,
 )
@@ -83,6 +84,7 @@ class Rounds(Accounting):
             refuse("TooEarly", due)
         if self.now > last:
             refuse("TooLate", last)
+        self._require_unscreened(task, number)
         if not 1 <= count <= current.cohort:
             refuse("CohortWrong", count, 1, current.cohort)
         if not any(root) or not any(batch):
@@ -98,6 +100,7 @@ class Rounds(Accounting):
         current = self._open(task, number)
         if self.now > current.commit_until:
             refuse("TooLate", current.commit_until)
+        self._require_unscreened(task, number)
         if commitment.label != current.label:
             refuse("LabelWrong", commitment.label, current.label)
         if not any(commitment.ciphertext):
@@ -114,19 +117,24 @@ class Rounds(Accounting):
         sent = {"label": commitment.label, "nonce": commitment.nonce, "ciphertext": commitment.ciphertext}
         self.emit(DirectCommitted, task=task, round=number, client=client, **sent, signature=signature)
 
-    def request_key(self, task: int, number: int, request: Digest) -> None:
+    def request_screening(self, task: int, number: int, block: int, direct: int, request: Digest) -> None:
         self.books.known(task)
         self._act_as_edge_server(task)
         current = self._open(task, number)
-        everyone = current.batched + current.direct >= current.cohort
-        until = current.object_until if everyone else current.commit_until
-        if self.now <= until:
-            refuse("TooEarly", until)
-        if self.now > current.settle_until:
-            refuse("TooLate", current.settle_until)
-        if not any(request):
-            refuse("DigestZero")
-        self._require_authorities(task)
+        self._require_unscreened(task, number)
+        self._require_complete(task, current, request)
+        if direct != current.direct:
+            refuse("DirectWrong", direct, current.direct)
+        beacon = self.ancestry.hash_of(block)
+        if not any(beacon):
+            refuse("BeaconUnknown", block)
+        write(self.books.rounds, (task, number), screening=request)
+        self.emit(ScreeningRequested, task=task, round=number, beacon_block=block, beacon=beacon, request=request)
+
+    def request_key(self, task: int, number: int, request: Digest) -> None:
+        self.books.known(task)
+        self._act_as_edge_server(task)
+        self._require_complete(task, self._open(task, number), request)
         write(self.books.rounds, (task, number), state=RoundState.REQUESTED, request=request)
         self.emit(KeyRequested, task=task, round=number, request=request)
 
@@ -199,6 +207,18 @@ class Rounds(Accounting):
             refuse("TooLate", shown.task_until)
         self._require_rosters(task, number)
 
+    def _require_complete(self, task: int, current: RoundView, request: Digest) -> None:
+        """What authorities are asked about a round waits until everybody could commit."""
+        everyone = current.batched + current.direct >= current.cohort
+        until = current.object_until if everyone else current.commit_until
+        if self.now <= until:
+            refuse("TooEarly", until)
+        if self.now > current.settle_until:
+            refuse("TooLate", current.settle_until)
+        if not any(request):
+            refuse("DigestZero")
+        self._require_authorities(task)
+
     def _require_authorities(self, task: int) -> None:
         """As many as a key takes. Of a task that is stopped the refund may have taken what a round would promise."""
         terms = self.books.terms[task]
@@ -230,6 +250,11 @@ class Rounds(Accounting):
         if current.state is not RoundState.OPEN:
             refuse("RoundUnexpected", task, number, current.state)
         return current
+
+    def _require_unscreened(self, task: int, number: int) -> None:
+        """Nobody chooses a ciphertext once the sketch is known."""
+        if any(self.books.rounds[task, number].screening):
+            refuse("AlreadyScreened", task, number)
 
     def _allocate(self, task: int, number: int, root: Digest, allocated: int, most: int) -> None:
         """Settles a round's share of the escrow: cumulative, and at most ``most`` more. The tree of the round settled

@@ -21,7 +21,7 @@ from protocol.messages.chain import (
     RoundOpened,
     RoundPublished,
 )
-from protocol.messages.settlement import GARBAGE, Allocation
+from protocol.messages.settlement import GARBAGE, PROBATION, Allocation
 from protocol.round.state_table import RoundState, may_move
 from protocol.sparse.codec import decode_sums
 from protocol.task.documents import Absent
@@ -117,7 +117,8 @@ class Invariants:
                 after = _owed(_there(standing_allocation(state, number)))
                 paid = {client: after[client] - before.get(client, 0) for client in state.enrolled if client in after}
                 for client, amount in paid.items():
-                    low, high = (rewards.participation, rewards.update_reward) if client in accepted else (0, 0)
+                    present = client in accepted or client in _on_probation(state, number)
+                    low, high = (rewards.participation, self._most()) if present else (0, 0)
                     assert low <= amount <= high, f"round {number} pays {amount}"
             owed.update(paid)
         for event in ledger.events(TASK):
@@ -126,6 +127,12 @@ class Invariants:
         for client in state.enrolled:
             received = self._world.chain.books.held[NATIVE_COIN, client] - MONEY
             assert received == owed[client], f"a client received {received}, and is owed {owed[client]}"
+
+    def _most(self) -> int:
+        """That one update can earn: where contributions are shared, those of all."""
+        terms, rewards = self._world.spec, self._world.spec.rewards
+        pool = terms.cohort.max_cohort if terms.screening.on else 1
+        return rewards.participation + pool * rewards.contribution
 
     def _cost_no_less(self, state: TaskState, facts: RoundFacts, paid: Mapping[Address, int]) -> None:
         """Of a round that was not published."""
@@ -237,7 +244,7 @@ class Invariants:
         expected = np.zeros(plan.dimension, dtype=np.int64)
         for phone in phones:
             if phone.signer.address in accepted:
-                expected[phone.coordinate] += plan.weight_of(phone.signer.address) or 0
+                expected[phone.coordinate] += phone.steps * (plan.weight_of(phone.signer.address) or 0)
         data = get_document(self._world.store.objects, _there(state.aggregate(number)).digest, 8 * plan.dimension)
         assert decode_sums(data, plan.dimension).tolist() == expected.tolist(), (
             "an update is lost, doubled or misplaced"
@@ -247,6 +254,11 @@ class Invariants:
 def _there(document: T | Absent) -> T:
     assert not isinstance(document, Absent)
     return document
+
+
+def _on_probation(state: TaskState, number: int) -> set[Address]:
+    rejected = _there(state.verdict(number)).rejected
+    return {entry.client for entry in rejected if entry.reason == PROBATION}
 
 
 def _owed(allocation: Allocation) -> dict[Address, int]:

@@ -135,10 +135,10 @@ class AtOnce:
 
 
 class Authority(Process):
-    def __init__(self, j: int, chain: SeededChain, faults: Faults) -> None:
+    def __init__(self, j: int, chain: SeededChain, store: UnreliableStore, faults: Faults) -> None:
         super().__init__(f"authority{j}")
         self.signer, self.records = Signer(private_key("authority", j)), MemoryRecords()
-        self._chain, self._faults = chain, faults
+        self._chain, self._store, self._faults = chain, store, faults
         self.start()
 
     def start(self) -> None:
@@ -153,7 +153,8 @@ class Authority(Process):
         recollection = Recollection(compared, records, self.signer.address, trust)
         self.watch = WindowWatch(windows, records, followed)
         self.rosters = RosterWatch(Rosters(reader, records, followed), records, recollection.check)
-        self.app = authority_app(KeyAuthority(reader, records, self.signer, windows, SMALL, recollection.compared))
+        answering = KeyAuthority(reader, records, self.signer, windows, SMALL, recollection.compared, self._store)
+        self.app = authority_app(answering)
 
 
 class Server(Process):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from client_agent.privacy.ledger import HOME, PrivacyLedger
 from client_agent.training.dp_sgd import DpSgd, NoExamples
 from protocol.encryption.committee import Subset
 from protocol.identifiers import sha256
-from protocol.messages.learning import MICRO, LearningTerms
+from protocol.messages.learning import LearningTerms
 from protocol.randomness import SeededRandomness
 from protocol.round.training import Assignment, Trainer, Training
 from protocol.task.acting import NEVER
@@ -27,13 +28,17 @@ from tests.simulation.faults import Faults, MortalRecords, Network, SeededChain,
 from tests.simulation.parties import Process, Server, Wire
 
 TASK = 1
+MOST_AUTHORITIES = 5
+KNOWN = tuple(Signer(private_key("authority", j)).address for j in range(1, MOST_AUTHORITIES + 1))
+TRUST = replace(sample_policy().trust, authorities=KNOWN)
 
 
 class OneCoordinate:
-    """A trainer whose delta is one quantisation step in coordinate ``own``: a lost or doubled update shows."""
+    """A trainer whose delta is so many quantisation steps in coordinate ``own``: a lost or doubled update shows.
+    ``boosted``: as many in every coordinate."""
 
-    def __init__(self, own: int) -> None:
-        self._own = own
+    def __init__(self, own: int, steps: int = 1, boosted: bool = False) -> None:
+        self._own, self._steps, self._boosted = own, steps, boosted
 
     def check(self) -> int:
         return 1
@@ -45,9 +50,9 @@ class OneCoordinate:
         return np.zeros(0, dtype=np.uint16)
 
     def train(self, assignment: Assignment) -> Training:
-        quantiser = assignment.learning.quantiser
-        step = quantiser.bound_micro / MICRO / (2 ** (quantiser.bits - 1) - 1)
-        return Training(np.where(assignment.sent.indices == self._own, step, 0.0), ())
+        mine = assignment.sent.indices == self._own
+        values = np.where(mine | self._boosted, self._steps, 0).astype(np.int64)
+        return Training(np.zeros(len(values)), (), whole=values)
 
 
 class OtherKeys(AgentJournal):
@@ -72,7 +77,8 @@ class AsyncRoutes(httpx2.AsyncBaseTransport):
 
 
 class Phone(Process):
-    """``coordinate``: the one that its household fills. ``late``: it hears of the task once a round was opened."""
+    """``coordinate``: the one that its household fills, with ``steps``. ``late``: it hears of the task once a round was
+    opened."""
 
     def __init__(
         self,
@@ -85,12 +91,13 @@ class Phone(Process):
         proofs: Path,
         late: bool = False,
         nonsense: frozenset[int] = frozenset(),
+        steps: int = 1,
     ) -> None:
         super().__init__(f"phone{number}")
-        self.late, self.nonsense = late, nonsense
+        self.late, self.nonsense, self.steps, self.boosted = late, nonsense, steps, False
         self.signer, self.coordinate, self.records = Signer(private_key("client", number)), number, MemoryRecords()
         self.ledger = MemoryRecords()  # of the household
-        self._number, self._chain, self._store, self._servers = number, chain, store, servers
+        self.number, self._chain, self._store, self._servers = number, chain, store, servers
         self._network, self._faults, self._proofs = network, faults, proofs
         self.due, self.lives, self.done = 0, 0, False
         self.start()
@@ -111,11 +118,11 @@ class Phone(Process):
             journal=journal,
             privacy=PrivacyLedger(lambda: MortalRecords(self.ledger, self._faults)),
             data_set=HOME,
-            policy=sample_policy(),
+            policy=replace(sample_policy(), trust=TRUST),
             proofs=self._proofs,
-            make_trainer=lambda _: OneCoordinate(self.coordinate),
+            make_trainer=lambda _: OneCoordinate(self.coordinate, self.steps, self.boosted),
             measure=lambda _: 0.0,
-            randomness=SeededRandomness(b"phone %d life %d" % (self._number, self.lives)),
+            randomness=SeededRandomness(b"phone %d life %d" % (self.number, self.lives)),
             tell=lambda _: None,
             agree=lambda _: True,
             poll_seconds=0,

@@ -61,11 +61,11 @@ class PublicWorld(World):
         bank = self.ledger_of(faucet, self.faults)
         for party in (self.manufacturer, edge, *members, *clients):
             bank.transfer(party.address, MONEY)
-        self.spec: TaskSpec = self._spec([edge.address], PHONES, ROUNDS, PHONES)
+        self.spec: TaskSpec = self._spec([edge.address], PHONES, ROUNDS, PHONES, 3, lambda spec: spec)
         self.ledger_of(self.manufacturer, self.faults).post_task(terms_of(self.spec), self.spec.budget())
         self.mine(5)
         reached = (self, self.store)
-        self.authorities = [Authority(j, self, self.faults) for j in (1, 2, 3)]  # type: ignore[arg-type]
+        self.authorities = [Authority(j, self, self.store, self.faults) for j in (1, 2, 3)]  # type: ignore[arg-type]
         about = (self.authorities, self.network, self.faults, folder, self._runner)
         self.servers = [Server("edge", *reached, *about)]  # type: ignore[arg-type]
         others = (self.servers, self.network, self.faults, folder)

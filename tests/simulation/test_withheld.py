@@ -38,7 +38,8 @@ def _residues(world: World) -> Digest | None:
     return record.keys[0].statement.residues if isinstance(record, RoundRecord) else None
 
 
-FINDERS: dict[str, Finder] = {kind.value: _of_kind(kind) for kind in Kind if kind is not Kind.SPEC}
+OTHERS = (Kind.SPEC, Kind.GRAM, Kind.SCREENING)  # what a task that is not screened has none of, and its spec
+FINDERS: dict[str, Finder] = {kind.value: _of_kind(kind) for kind in Kind if kind not in OTHERS}
 FINDERS |= {"ciphertext": _ciphertext, "partial key": _residues}
 
 

@@ -39,7 +39,7 @@ class World:
     last ``late`` of them once a round was opened.
 
     ``cohort``: most phones of a round, which draws them where there are more. The first phone sends ``nonsense`` in
-    these rounds.
+    these rounds. ``shape``: what else is changed of the task.
     """
 
     def __init__(
@@ -53,6 +53,8 @@ class World:
         late: int = 0,
         cohort: int | None = None,
         nonsense: frozenset[int] = frozenset(),
+        authorities: int = 3,
+        shape: Callable[[TaskSpec], TaskSpec] = lambda spec: spec,
     ) -> None:
         self.random, self.time, self.operations = Random(seed), START, 0
         self.silent_until = 0  # no authority answers, or comes back, before
@@ -65,13 +67,13 @@ class World:
         rules = replace(DEFAULT_RULES, claim_seconds=1_000)
         self.chain, self.total = SeededChain(DOMAIN, lambda: self.time, held=held, rules=rules), sum(held.values())
         self.store = UnreliableStore(MemoryStore(), self.faults)
-        self.spec = self._spec([signer.address for signer in signers], phones, rounds, cohort or phones)
+        self.spec = self._spec([s.address for s in signers], phones, rounds, cohort or phones, authorities, shape)
         MemoryLedger(self.chain, manufacturer.address).post_task(terms_of(self.spec), self.spec.budget())
         for _ in range(CONFIRMATIONS):
             self.chain.mine()
         self.posted = len(self.chain.blocks)
         self.manufacturers = set(self.store.objects.objects)  # what nobody withholds
-        self.authorities = [Authority(j, self.chain, self.faults) for j in (1, 2, 3)]
+        self.authorities = [Authority(j, self.chain, self.store, self.faults) for j in range(1, authorities + 1)]
         self.servers = [
             Server(name, self.chain, self.store, self.authorities, self.network, self.faults, folder, self._runner)
             for name in self._server_names(servers)
@@ -87,6 +89,7 @@ class World:
                 folder,
                 late=number >= phones - late,
                 nonsense=frozenset() if number else nonsense,
+                steps=max(1, self.spec.screening.clip),
             )
             for number in range(phones)
         ]
@@ -96,10 +99,18 @@ class World:
     def _server_names(self, servers: int) -> list[str]:
         return ["edge", *(f"substitute{number}" for number in range(1, servers))]
 
-    def _spec(self, servers: list[bytes], phones: int, rounds: int, cohort: int) -> TaskSpec:
+    def _spec(
+        self,
+        servers: list[bytes],
+        phones: int,
+        rounds: int,
+        cohort: int,
+        authorities: int,
+        shape: Callable[[TaskSpec], TaskSpec],
+    ) -> TaskSpec:
         spec = sample_spec(rounds=rounds, confirmations=CONFIRMATIONS)
         layout = Layout.of(spec.model)
-        members = [Signer(private_key("authority", j)).address for j in (1, 2, 3)]
+        members = [Signer(private_key("authority", j)).address for j in range(1, authorities + 1)]
         images = np.arange(24, dtype=np.uint8).reshape(4, 6)
         learning = replace(spec.learning, sparsity=replace(spec.learning.sparsity, density_ppm=1_000_000))
         spec = replace(
@@ -120,6 +131,7 @@ class World:
                 claim_seconds=20_000,
             ),
         )
+        spec = shape(spec)
         self.put(encode(spec))
         return spec
 

@@ -146,6 +146,10 @@ def verdict_case(rule: str, wrong: bool) -> Json:
         "noise": 40,
         "weights": {client: (i * 5 + 1) % 16 for i, client in enumerate(clients)},
         "counts": counts,
+        "step_noise": 900 if wrong else 4800,
+        "before": {
+            client: [(160 if i in (9, 12) else i - 8) * 240, 8 * 4800, 10**6] for i, client in enumerate(clients)
+        },
         "gram": gram,
         "norms": oracle.norms(rows[:15]),
         "history": square(held),

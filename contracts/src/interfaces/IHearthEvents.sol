@@ -59,6 +59,9 @@ interface IHearthEvents is IHearthTypes {
         bytes32 ciphertext,
         bytes signature
     );
+    event ScreeningRequested(
+        uint256 indexed task, address indexed everyone, uint64 indexed round, uint256 beaconBlock, bytes32 beaconHash, bytes32 request
+    );
     event KeyRequested(uint256 indexed task, address indexed everyone, uint64 indexed round, bytes32 request);
     event RoundPublished(uint256 indexed task, address indexed everyone, uint64 indexed round, Publication publication);
     event RoundAbandoned(
@@ -112,6 +115,9 @@ interface IHearthEvents is IHearthTypes {
     error HearthLedger_TooEarly(uint48 deadline);
     error HearthLedger_LabelWrong(bytes32 label, bytes32 expected);
     error HearthLedger_AlreadyCommitted(uint256 task, uint64 round, address client);
+    error HearthLedger_AlreadyScreened(uint256 task, uint64 round);
+    error HearthLedger_DirectWrong(uint32 direct, uint32 expected);
+    error HearthLedger_BeaconUnknown(uint256 beaconBlock);
     error HearthLedger_DigestZero();
     error HearthLedger_AllocationWrong(uint128 allocated, uint128 low, uint128 high);
     error HearthLedger_ProofInvalid(uint256 task, address client);

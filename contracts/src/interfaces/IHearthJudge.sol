@@ -14,6 +14,8 @@ interface IHearthJudge {
         bytes32 model;
     }
 
+    /// @dev An authority's word on its answer to a request: `residues` is the digest of its share of a key or, where it
+    /// signed an Opening, which has the same members, of its answers.
     struct PartialKey {
         uint256 task;
         uint64 round;
@@ -56,6 +58,14 @@ interface IHearthJudge {
 
     /// @notice One authority signed two requests, or two residues for one request, under one label.
     function twoKeys(
+        PartialKey calldata one,
+        bytes calldata oneSignature,
+        PartialKey calldata other,
+        bytes calldata otherSignature
+    ) external view returns (uint256 task, uint64 round, address culprit);
+
+    /// @notice One authority signed two answers to requests for openings under one label: Openings, not PartialKeys.
+    function twoOpenings(
         PartialKey calldata one,
         bytes calldata oneSignature,
         PartialKey calldata other,

@@ -34,10 +34,16 @@ interface IHearthLedger is IHearthTasks {
     /// sent, nor in the last objectionSeconds before commitUntil. `batch` is the CommitmentBatch's content digest.
     function commitBatch(uint256 task, uint64 round, bytes32 root, bytes32 batch, uint32 count) external;
 
-    /// @notice The way round a censoring edge server, until commitUntil while no key was requested: any sender, one
+    /// @notice The way round a censoring edge server, until commitUntil while neither a screening nor a key was requested: any sender, one
     /// commitment signed by a client whose `place` in the cohort is proven.
     function commitDirect(Commitment calldata commitment, bytes calldata signature, CohortPlace calldata place)
         external;
+
+    /// @notice Edge server only, once per round and as soon as a key could be requested: fixes the one request of screening
+    /// that authorities will answer, and the block whose hash draws its sketch, one of the last 256. `direct` are the
+    /// round's direct commitments: the request names them all, so one that came meanwhile refuses this call. Nobody commits after it, for whoever knows the
+    /// sketch could choose what it does not show.
+    function requestScreening(uint256 task, uint64 round, uint256 beaconBlock, uint32 direct, bytes32 request) external;
 
     /// @notice Edge server only: fixes the one key request that authorities will answer. Before commitUntil only when
     /// batched + direct commitments reach the cohort and the batch's time for objections is over, so that nobody is

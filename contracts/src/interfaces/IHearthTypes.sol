@@ -96,6 +96,7 @@ interface IHearthTypes {
     }
 
     /// @dev Whoever its batch leaves out commits directly until `objectUntil`, zero without a batch: no key before.
+    /// `screening` is the digest of its ScreeningRequested, zero without one.
     struct RoundView {
         bytes32 label;
         bytes32 cohortRoot;
@@ -109,6 +110,7 @@ interface IHearthTypes {
         uint48 settleUntil;
         uint8 server;
         uint48 objectUntil;
+        bytes32 screening;
     }
 
     struct EnrolmentView {

@@ -34,7 +34,7 @@ _FIRST: Final = {
     "Payments.sol": "deposits token claim refund",
     "Payouts.sol": "claim claim_many reputation settlement",
     "Rosters.sol": "rosters",
-    "Rounds.sol": "rounds settlement commitments takeover draw charge",
+    "Rounds.sol": "rounds screening settlement commitments takeover draw charge",
     "Standings.sol": "reputation",
     "Views.sol": "post_task rounds enrol",
     "libraries/CohortTree.sol": "commitments judge_batch",

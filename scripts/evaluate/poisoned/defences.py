@@ -8,13 +8,15 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from protocol.identifiers import Address, sha256
-from protocol.messages.screening import FOOLSGOLD, MAX_LEVEL, ScreeningTerms, ScreeningVerdict
+from protocol.identifiers import Address, Digest, sha256
+from protocol.messages.screening import MAX_LEVEL, ScreeningVerdict, StepSum
+from protocol.messages.screening_terms import ScreeningTerms
+from protocol.round.planning import levelled
 from protocol.screening.arithmetic import centred, residues
 from protocol.screening.decision import Openings, Screened, decide_screened
 from protocol.screening.gram import block_norms, gram, square
 from protocol.screening.history import History
-from protocol.screening.norms import PPM, noise_energy
+from protocol.screening.norms import PPM, mean_noise, noise_energy
 from protocol.screening.published import published_foolsgold, published_krum_scores
 from protocol.screening.sketch import sketch_of
 from scripts.evaluate.poisoned.softmax import Numbers, Reals
@@ -102,12 +104,18 @@ class Screening:
         self._clients = [address(number) for number in range(clients)]
         self._history = History(scale.dimension, terms.window)
         self._levels: dict[Address, int] = {}
+        self._steps: tuple[StepSum, ...] = ()
+        self._step_noise = 0
 
     def weigh(self, number: int, sent: Numbers, last_step: Numbers) -> Judged:
-        weights = self._weights()
+        return self.screen(number, sha256(b"evaluation %d %d" % (self._seed, number)), sent, last_step)
+
+    def screen(self, number: int, beacon: Digest, sent: Numbers, last_step: Numbers) -> Judged:
+        """As :meth:`weigh`, by the sketch that ``beacon`` draws."""
+        weights = self.weights()
         came = [place(client) for client in sorted(weights)]
         words = residues(np.vstack([sent[came], last_step]))
-        sketch = sketch_of(sha256(b"evaluation %d %d" % (self._seed, number)), sent.shape[1])
+        sketch = sketch_of(beacon, sent.shape[1])
         rows = np.stack([sketch.of_words(one) for one in words])
         old = self._history.windows.openable()
         screened = Screened(
@@ -118,31 +126,35 @@ class Screening:
             noise=self._noise,
             weights=weights,
             counts={client: self._history.windows.count(client) for client in old},
+            step_noise=self._step_noise,
+            before=self._steps,
         )
         past = np.zeros((0, 0), np.int64)
         if old:
             past = square(centred(gram(self._history.sketched_all(sketch, number, old))), len(old))
         openings = Openings(square(centred(gram(rows)), len(rows)), centred(block_norms(rows[:-1])), past)
         verdict = decide_screened(screened, openings)
-        if self._terms.rule == FOOLSGOLD:
+        if verdict.levels:
             self._levels = {entry.client: entry.level for entry in verdict.levels}
         row = {client: number for number, client in enumerate(screened.clients)}
         self._history.settle(number, {client: words[row[client]] for client in verdict.passed})
         in_sum = np.zeros(len(sent), np.int64)
         for client in verdict.accepted:
             in_sum[place(client)] = weights[client]
+        self._steps, total = verdict.steps, int(in_sum.sum())
+        if total:  # the model moves
+            self._step_noise = mean_noise(self._noise, in_sum.tolist())
         return Judged(in_sum, verdict)
 
-    def _weights(self) -> dict[Address, int]:
-        """As a plan has them: a level, and of it the part that a reputation is of the largest one."""
-        levels = {client: self._levels.get(client, MAX_LEVEL) for client in self._clients}
-        if self._reputations is None:
-            return levels
-        most = self._reputations.maximum
-        return {
-            client: levels[client] * min(reputation, most) // most
-            for client, reputation in self._reputations.planned().items()
-        }
+    def weights(self) -> dict[Address, int]:
+        """As the next plan has them: of what a reputation gives the part that a level leaves, if that leaves anybody
+        anything."""
+        whole = dict.fromkeys(self._clients, MAX_LEVEL)
+        if self._reputations is not None:
+            most = self._reputations.maximum
+            whole = {client: min(one, most) for client, one in self._reputations.planned().items()}
+        left = {client: levelled(one, self._levels.get(client, MAX_LEVEL)) for client, one in whole.items()}
+        return left if any(left.values()) else whole
 
 
 @dataclass(frozen=True)

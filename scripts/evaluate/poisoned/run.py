@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
-from protocol.messages.screening import ALIGNMENT, FOOLSGOLD, KRUM
 from protocol.screening.arithmetic import prepare
 from scripts.evaluate.evaluation import Progress
-from scripts.evaluate.images import DataSet
-from scripts.evaluate.poisoned.attackers import ATTACKS, Known
-from scripts.evaluate.poisoned.clients import SOURCE, TARGET, Deal, Images, dealt, images
+from scripts.evaluate.poisoned.clients import SOURCE, TARGET, Images, images
+from scripts.evaluate.poisoned.crowd import Crowd
 from scripts.evaluate.poisoned.defences import (
     Defence,
     Judged,
@@ -24,41 +22,11 @@ from scripts.evaluate.poisoned.defences import (
     Scale,
     Screening,
 )
-from scripts.evaluate.poisoned.softmax import CLASSES, Numbers, Reals, Step, answers, updates, whole
+from scripts.evaluate.poisoned.setting import Setting, screening_terms
+from scripts.evaluate.poisoned.softmax import Numbers, Reals, answers, whole
 
-Kind = Literal["screened", "screened, krum", "screened, alignment", "screened, foolsgold", "foolsgold", "krum", "mean"]
-SUSPECTS_PPM: Final = 400_000
-# of a task with noise: one update's length less its noise is not known better than up to the noise, and cosines are
-# smaller by that
-NOISY_COPY_PPM: Final = 300_000
 LAST: Final = 20  # rounds at the end over which figures are means
 LOOKS: Final = 15  # at the model, on the way
-
-
-@dataclass(frozen=True)
-class Setting:
-    """``screened`` is the product's verdict with the rule that is for the deal; ``probation``: its first rounds, which
-    move no model."""
-
-    dataset: DataSet
-    deal: Deal
-    honest: int
-    attackers: int
-    attack: str
-    defence: Kind
-    step: Step
-    rounds: int
-    probation: int
-
-    @property
-    def clients(self) -> int:
-        return self.honest + self.attackers
-
-    @property
-    def rule(self) -> str:
-        """Of the product's screening."""
-        named = self.defence.partition(", ")[2]
-        return named or (ALIGNMENT if self.deal == "alike" else FOOLSGOLD)
 
 
 @dataclass(frozen=True)
@@ -74,40 +42,21 @@ class Played:
 
 
 def play(setting: Setting, seed: int, reputations: Reputations | None = None) -> Iterator[Played]:
-    """Roles are dealt to addresses at random: the verdict orders clients by address."""
-    data, attack = images(setting.dataset), ATTACKS[setting.attack]
-    generator = np.random.Generator(np.random.PCG64([seed, 1]))
-    poisoned = dealt(data, setting.deal, setting.honest, setting.attackers, attack.lesson, seed)
-    usual = dealt(data, setting.deal, setting.honest, setting.attackers, "honest", seed)
-    dimension = CLASSES * data.pixels.shape[1]
-    scale = Scale(dimension, setting.step.longest, setting.step.deviation)
+    """Rounds one after the other, with updates in units rounded at random."""
+    crowd = Crowd(setting, seed)
+    scale = Scale(crowd.dimension, setting.step.longest, setting.step.deviation)
     defence = _defence(setting, scale, seed, reputations)
-    order = generator.permutation(setting.clients)
-    directions = generator.standard_normal((setting.attackers, dimension))
-    directions /= np.linalg.norm(directions, axis=1)[:, None]
-    weights, last = np.zeros((CLASSES, data.pixels.shape[1])), np.zeros(dimension, np.int64)
-    first = setting.honest
+    weights, last = crowd.first_model(), np.zeros(crowd.dimension, np.int64)
     for number in range(1, setting.rounds + 1):
-        active = attack.active(number)
-        batch = (poisoned if active else usual).batch(setting.step.batch, generator)
-        values = updates(weights, data.pixels, *batch, setting.step)
-        if active and setting.attackers:
-            known = Known(
-                number, values[first:], values[:first], setting.step.longest, last * scale.unit, directions, generator
-            )
-            values[first:] = attack.change(known)
-        noisy = setting.clients if attack.noise else first
-        if setting.step.noise:
-            drawn = generator.standard_normal((noisy, dimension), dtype=np.float32)
-            values[:noisy] += setting.step.deviation * drawn
-        sent = whole(values, scale.unit, generator)[order]
+        values = crowd.values(number, weights, last * scale.unit)
+        sent = whole(values, scale.unit, crowd.generator)[crowd.order]
         judged = defence.weigh(number, sent, last)
         total = int(judged.weights.sum())
         if total:
             moved = (judged.weights @ sent) / total
             weights = weights + scale.unit * moved.reshape(weights.shape)
             last = np.rint(moved).astype(np.int64)
-        yield Played(number, (order < first).astype(np.int64), weights, sent, judged, scale)
+        yield Played(number, crowd.honest, weights, sent, judged, scale)
 
 
 def run(setting: Setting, seed: int, progress: Progress) -> Mapping[str, Any]:
@@ -178,9 +127,4 @@ def _defence(setting: Setting, scale: Scale, seed: int, reputations: Reputations
         case "krum":
             return PublishedMultiKrum(setting.attackers)
     prepare(setting.rounds * setting.clients * scale.dimension)
-    terms = replace(scale.terms(setting.rule), probation=setting.probation)
-    if setting.rule == KRUM:
-        terms = replace(terms, suspects_ppm=SUSPECTS_PPM)
-    if setting.step.noise:
-        terms = replace(terms, copy_ppm=NOISY_COPY_PPM)
-    return Screening(scale, terms, setting.clients, seed, reputations)
+    return Screening(scale, screening_terms(setting, scale), setting.clients, seed, reputations)

@@ -76,6 +76,11 @@ class LedgerWriter(ABC):
     def commit_direct(self, commitment: SignedCommitment, place: CohortPlace) -> TransactionReceipt:
         return self._transact("commitDirect", astuple(commitment.commitment), commitment.signature, astuple(place))
 
+    def request_screening(
+        self, task: int, round_number: int, beacon_block: int, direct: int, request: Digest
+    ) -> TransactionReceipt:
+        return self._transact("requestScreening", task, round_number, beacon_block, direct, request)
+
     def request_key(self, task: int, round_number: int, request: Digest) -> TransactionReceipt:
         return self._transact("requestKey", task, round_number, request)
 

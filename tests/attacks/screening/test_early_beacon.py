@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from protocol.identifiers import sha256
-from protocol.messages.screening import FOOLSGOLD, NORM, ScreeningTerms, ScreeningVerdict
+from protocol.messages.screening import NORM, ScreeningVerdict
+from protocol.messages.screening_terms import FOOLSGOLD, ScreeningTerms
 from protocol.screening.decision import Openings, Screened, decide_screened
 from protocol.screening.sketch import sketch_of
 

@@ -10,7 +10,8 @@ import numpy as np
 from protocol.encryption.pad.encoding import pack_words
 from protocol.encryption.suite import PAD, suite
 from protocol.identifiers import sha256
-from protocol.messages.screening import KRUM, NORM, ScreeningTerms
+from protocol.messages.screening import NORM
+from protocol.messages.screening_terms import KRUM, ScreeningTerms
 from protocol.screening.decision import Openings, Screened, decide_screened
 from protocol.screening.gram import square, triangle_words
 from protocol.screening.openings import opened

@@ -45,6 +45,7 @@ abstract contract Books is Cohort, Grades {
         uint256 openedAt;
         uint256 batchedAt;
         bool requested;
+        bytes32 screening;
         mapping(address client => bool) committed; // directly
         mapping(address client => bool) compensated;
     }

@@ -92,7 +92,7 @@ abstract contract Checks is RoundBooks {
                 assert(current.state == kept.state && current.cohort == kept.cohort);
                 assert(current.batched == kept.batched && current.direct == kept.direct);
                 assert((current.state == RoundState.None) == (round > book.last));
-                assert((current.request != 0) == kept.requested);
+                assert((current.request != 0) == kept.requested && current.screening == kept.screening);
             }
         }
     }

@@ -90,6 +90,18 @@ contract Handler is Steps {
         _request(task, server);
     }
 
+    /// @dev By a block so far `back`; one of four counts another number of direct commitments.
+    function requestScreening(uint256 which, uint256 server, uint256 back, uint256 rash) external {
+        uint256 task = _now[which % 2];
+        if (rash % 2 == 0) _prepareRequest(task);
+        uint64 round = ledger.taskOf(task).lastRound;
+        uint32 direct = ledger.roundOf(task, round).direct + uint32(rash % 8 < 2 ? 1 : 0);
+        back = within(back, 0, back % 4 == 0 ? 300 : 2);
+        uint256 number = back > block.number ? 0 : block.number - back;
+        bytes memory call = abi.encodeCall(IHearthLedger.requestScreening, (task, round, number, direct, SOME));
+        _try(_inCharge(task, server), 0, call);
+    }
+
     /// @dev One tree in eight promises more than the contract vouches for, and some allocations are more than allowed.
     function settle(uint256 which, uint256 server, uint256 paid, uint256 grade, uint256 lie, bool abandon) external {
         uint256 task = _now[which % 2];

@@ -68,6 +68,19 @@ contract JudgeTest is Stage {
         assert(!_keys(key, key, one, other));
     }
 
+    function test_twoOpenings() external {
+        _open(1);
+        IHearthJudge.PartialKey memory one = _key(SOME, SOME);
+        uint256 key = _authorityKey(0);
+        assert(_openings(key, one, _key(SOME, _OTHER)) && _openings(key, one, _key(_OTHER, SOME)));
+        assert(!_openings(key, one, _key(SOME, SOME)) && !_openings(_authorityKey(1), one, _key(SOME, _OTHER)));
+        IHearthJudge.PartialKey memory other = _key(SOME, _OTHER);
+        other.label = _OTHER;
+        assert(!_openings(key, one, other));
+        (bytes memory first, bytes memory second) = (_signed(key, _keyHash(one)), _signed(key, _keyHash(_key(SOME, _OTHER))));
+        assert(!_convicts(one.authority, abi.encodeCall(IHearthJudge.twoOpenings, (one, first, _key(SOME, _OTHER), second))));
+    }
+
     function test_twoSightings() external {
         _open(1);
         IHearthJudge.Sighting memory one = _sighting(SOME);
@@ -193,6 +206,14 @@ contract JudgeTest is Stage {
         bytes memory first = _signed(key, _keyHash(one));
         bytes memory second = _signed(otherKey, _keyHash(other));
         return _convicts(one.authority, abi.encodeCall(IHearthJudge.twoKeys, (one, first, other, second)));
+    }
+
+    function _openings(uint256 key, IHearthJudge.PartialKey memory one, IHearthJudge.PartialKey memory other)
+        private
+        returns (bool)
+    {
+        (bytes memory first, bytes memory second) = (_signed(key, _openingHash(one)), _signed(key, _openingHash(other)));
+        return _convicts(one.authority, abi.encodeCall(IHearthJudge.twoOpenings, (one, first, other, second)));
     }
 
     function _sighting(bytes32 digest) private view returns (IHearthJudge.Sighting memory) {

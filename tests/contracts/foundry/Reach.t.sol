@@ -14,13 +14,14 @@ contract ReachTest {
     error NeverHappened(uint256 place);
 
     function test_everyEventHappens() external {
-        bytes32[24] memory topics = [
+        bytes32[25] memory topics = [
             IHearthEvents.TaskPosted.selector,
             IHearthEvents.Enrolled.selector,
             IHearthEvents.Left.selector,
             IHearthEvents.RoundOpened.selector,
             IHearthEvents.BatchCommitted.selector,
             IHearthEvents.DirectCommitted.selector,
+            IHearthEvents.ScreeningRequested.selector,
             IHearthEvents.KeyRequested.selector,
             IHearthEvents.RoundPublished.selector,
             IHearthEvents.RoundAbandoned.selector,
@@ -52,7 +53,7 @@ contract ReachTest {
     function _act(Handler handler, uint256 dice) private {
         (uint256 a, uint256 b, uint256 c, uint256 d) =
             (uint64(dice), uint64(dice >> 64), uint64(dice >> 128), uint64(dice >> 192) >> 8);
-        uint256 action = (dice >> 248) % 22;
+        uint256 action = (dice >> 248) % 23;
         if (action == 0) handler.post(a);
         if (action == 1) handler.enrol(a, b, c);
         if (action == 2) handler.leave(a, b);
@@ -75,5 +76,6 @@ contract ReachTest {
         if (action == 19) handler.postRoster(a, b, c, d);
         if (action == 20) handler.draw(a, b, c);
         if (action == 21) handler.compensate(a, b, c, d);
+        if (action == 22) handler.requestScreening(a, b, c, d);
     }
 }

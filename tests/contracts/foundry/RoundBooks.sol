@@ -41,7 +41,7 @@ abstract contract RoundBooks is Books {
         } else if (topic == IHearthEvents.BatchCommitted.selector) {
             uint48 objectUntil;
             (,, current.batched, objectUntil) = abi.decode(log.data, (bytes32, bytes32, uint32, uint48));
-            assert(current.state == RoundState.Open && current.batchedAt == 0);
+            assert(current.state == RoundState.Open && current.batchedAt == 0 && current.screening == 0);
             current.batchedAt = block.timestamp;
             // invariant 10: every phone has sent by now, and can object for long enough
             TaskTerms storage terms = _books[task].terms;
@@ -52,13 +52,12 @@ abstract contract RoundBooks is Books {
             ++current.direct;
             // nobody's commitment brings the key forward but that of a planned client
             assert(_isPlanned(current.cohort, _partyOf(log.topics[2])));
-            assert(current.state == RoundState.Open);
+            assert(current.state == RoundState.Open && current.screening == 0);
             current.committed[_partyOf(log.topics[2])] = true;
+        } else if (topic == IHearthEvents.ScreeningRequested.selector) {
+            _foldScreening(task, current, log.data);
         } else if (topic == IHearthEvents.KeyRequested.selector) {
-            TaskTerms storage terms = _books[task].terms;
-            bool everyone = current.batched + current.direct >= current.cohort;
-            bool undisputed = current.batchedAt == 0 || block.timestamp > current.batchedAt + terms.objectionSeconds;
-            assert((everyone && undisputed) || block.timestamp > current.openedAt + terms.commitSeconds);
+            assert(_couldCommit(task, current));
             current.requested = true;
             _move(current, RoundState.Requested);
         } else if (topic == IHearthEvents.RoundPublished.selector) {
@@ -81,6 +80,23 @@ abstract contract RoundBooks is Books {
             assert(topic == IHearthEvents.RoundFrozen.selector);
             _freeze(task, round, current);
         }
+    }
+
+    /// @dev Once, when nobody is left who could commit, by a block that came before.
+    function _foldScreening(uint256 task, RoundBook storage current, bytes memory data) private {
+        (uint256 number, bytes32 beacon, bytes32 request) = abi.decode(data, (uint256, bytes32, bytes32));
+        assert(current.state == RoundState.Open && current.screening == 0 && request != 0);
+        assert(_couldCommit(task, current));
+        assert(number < block.number && beacon != 0 && beacon == blockhash(number));
+        current.screening = request;
+    }
+
+    /// @dev Invariant 10, by now and for everybody.
+    function _couldCommit(uint256 task, RoundBook storage current) private view returns (bool) {
+        TaskTerms storage terms = _books[task].terms;
+        bool everyone = current.batched + current.direct >= current.cohort;
+        bool undisputed = current.batchedAt == 0 || block.timestamp > current.batchedAt + terms.objectionSeconds;
+        return (everyone && undisputed) || block.timestamp > current.openedAt + terms.commitSeconds;
     }
 
     /// @dev Each draw is of the round to come; one that lapsed costs the task a round.

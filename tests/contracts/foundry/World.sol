@@ -206,6 +206,17 @@ abstract contract World is IHearthTypes {
         );
     }
 
+    function _openingHash(IHearthJudge.PartialKey memory opening) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                keccak256(
+                    "Opening(uint256 task,uint64 round,bytes32 label,bytes32 request,address authority,uint64 keyEpoch,bytes32 answers)"
+                ),
+                opening
+            )
+        );
+    }
+
     function _keyHash(IHearthJudge.PartialKey memory key) internal pure returns (bytes32) {
         return keccak256(
             abi.encode(

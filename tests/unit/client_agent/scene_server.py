@@ -19,7 +19,7 @@ from protocol.cohort import CohortTree
 from protocol.content.cid import Cid
 from protocol.domain import Domain
 from protocol.encryption.envelope import EncryptionKeyPair
-from protocol.errors import HearthError
+from protocol.errors import HearthError, Party
 from protocol.identifiers import ZERO_DIGEST, Address, Digest
 from protocol.incentives.rewards import allocation_root, claim_proof, first_allocation, settle, total_owed
 from protocol.messages.chain import (
@@ -31,10 +31,12 @@ from protocol.messages.chain import (
     RoundOpened,
     RoundPublished,
     TaskPosted,
+    VoucherShown,
 )
 from protocol.messages.learning import LearningTerms
 from protocol.messages.rosters import RosterPosted, runs_of
 from protocol.messages.round import RoundPlan, RoundStatement, ShownPlan, SignedEndorsement, SignedRoundStatement
+from protocol.messages.screening_terms import NONE
 from protocol.messages.settlement import PUBLISHED, ProvenEntitlement, RoundRecord, Verdict
 from protocol.messages.submission import (
     CommitmentBatch,
@@ -44,6 +46,7 @@ from protocol.messages.submission import (
     Submission,
 )
 from protocol.messages.task import ControlTerms
+from protocol.messages.vouchers import NO_VOUCHERS, VoucherTerms
 from protocol.model.initialization import initial_parameters
 from protocol.model.layout import Layout
 from protocol.model.trained import Control, TrainedModel
@@ -64,6 +67,8 @@ from protocol.round.windows import first_round, window_of
 from protocol.sparse.codec import encode_sums
 from protocol.task.documents import Kind
 from protocol.task.fold import fold
+from protocol.task.proposed_screening import screened
+from protocol.vouchers.blinding import Statement, verify_voucher
 from storage.content.memory import MemoryStore
 from storage.ledger.signer import Signer
 from tests.samples import client_address, private_key, sample_spec
@@ -105,6 +110,8 @@ class PlayedServer:
         roster_rounds: int = 10,
         control: ControlTerms | None = None,
         title: str = "sample",
+        rule: str = NONE,
+        vouchers: VoucherTerms = NO_VOUCHERS,
     ) -> None:
         self.chain, self.store = PlayedChain(), MemoryStore()
         self.withheld, self.proves, self.away, self.relays = withheld, proves, False, False
@@ -116,6 +123,7 @@ class PlayedServer:
         spec = sample_spec(rounds=ROUNDS, confirmations=confirmations, control=control or ControlTerms(), title=title)
         self.control: Control | None = None  # of the models that are published from now on
         spec = replace(spec, cohort=replace(spec.cohort, roster_rounds=roster_rounds))
+        spec = replace(spec if rule == NONE else screened(spec, rule), vouchers=vouchers)
         self.layout, self.parameters = Layout.of(spec.model), initial_parameters(spec.model)
         self.model = self.put(self.layout.to_safetensors(self.parameters))
         self.spec = replace(spec, initial_model=self.model)
@@ -240,6 +248,10 @@ class PlayedServer:
     def enrol(self, signed: SignedEnrolment) -> None:
         self._serve()
         enrolment = signed.enrolment
+        if self.spec.vouchers.needed:  # as the ledger does
+            said = Statement(self.chain.domain, self.spec.vouchers.modulus, enrolment.task, enrolment.client)
+            verify_voucher(said, signed.voucher, Party.CLIENT)
+            self.chain.mine(VoucherShown, client=enrolment.client, voucher=signed.voucher)
         self.chain.enrol(
             enrolment.client, enrolment.envelope, signer=enrolment.signer, deadline=enrolment.deadline,
             signature=signed.signature,

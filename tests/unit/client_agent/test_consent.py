@@ -18,9 +18,11 @@ from client_agent.privacy.ledger import HOME, PrivacyLedger
 from protocol.canonical import encode
 from protocol.messages.chain import EnrolmentView, Event, Standing, TaskPosted
 from protocol.messages.learning import BayesianTerms, Layer, MechanismTerms, ModelSpec
+from protocol.messages.screening_terms import ScreeningTerms
 from protocol.messages.task import ReputationTerms, RewardTerms
 from protocol.privacy.figure import PrivacyFigure
 from protocol.round.planning import terms_of
+from protocol.task.proposed_screening import screened
 from storage.content.memory import MemoryStore
 from storage.ledger.interface import Head
 from storage.ledger.signer import Signer
@@ -98,6 +100,7 @@ NOT_TOLD = {  # they cost the owner nothing
     *("durations.takeover_seconds", "deposits.edge_server", "deposits.authority"),
     *("rewards.edge_fee", "rewards.authority_fee"),
     *("schedule.training_seconds", "schedule.max_examples"),
+    *(f"screening.{field.name}" for field in fields(ScreeningTerms)),  # of a screened task: a test of its own
     *("vouchers.modulus", "vouchers.roots"),  # that one is needed is told: a test of its own
 }
 WHOLE = (ModelSpec,)  # told as one
@@ -160,6 +163,8 @@ def test_the_text_leaves_no_fact_out(field: Any) -> None:
             other = replace(value, clip_micro=value.clip_micro + 1)
         case BayesianTerms():
             other = replace(value, epsilon_micro=value.epsilon_micro + 1)
+        case ScreeningTerms():
+            other = ScreeningTerms("krum", 100, 50, 10)
         case PrivacyFigure():
             other = replace(value, epsilon_micro=value.epsilon_micro + 10_000)
         case tuple():
@@ -169,6 +174,29 @@ def test_the_text_leaves_no_fact_out(field: Any) -> None:
         case ReputationTerms():
             other = replace(value, maximum=value.maximum + 1)
     assert as_text(replace(usual, **{field.name: other})) != as_text(usual)
+
+
+SCREENED = screened(replace(SPEC, rounds=9, learning=replace(SPEC.learning, bayesian=BayesianTerms())), "foolsgold", 2)
+UNTOLD = {"clip", "suspects_ppm", "slack_ppm", "floor_ppm", "idle_ppm", "copy_ppm"}  # how a verdict is reached
+
+
+@pytest.mark.parametrize("name", sorted({field.name for field in fields(ScreeningTerms)} - UNTOLD))
+def test_of_a_screened_task_every_term_that_tells_of_an_owner_is_in_the_text(name: str) -> None:
+    other: Any = {"rule": "krum", "unopened": "continue"}.get(name) or getattr(SCREENED.screening, name) + 2
+    changed = replace(SCREENED, screening=replace(SCREENED.screening, **{name: other}))
+    assert as_text(told_of(changed)) != as_text(told_of(SCREENED))
+
+
+def test_what_a_screened_task_opens_is_told_and_nothing_of_it_elsewhere() -> None:
+    text, usual = as_text(told_of(SCREENED)), as_text(told_of(SPEC))
+    for part in (
+        "How your updates are compared with those of others", "how many examples you have is no secret",
+        "how long each of its updates is", "anybody can tell most of your mean update", "adds nothing to the figures",
+    ):  # fmt: skip
+        assert part in text and part not in usual
+    assert "  - how many they are\n" in usual and "  - how many they are\n" not in text
+    assert "3 or more of the 3 key authorities" in text
+    assert max(len(line) for line in text.splitlines()) <= 220
 
 
 def test_says_what_is_sent_kept_public_and_left() -> None:

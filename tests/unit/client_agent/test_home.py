@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import socket
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from client_agent.home import HomeSettings, PageError, name_of, opened_home, serve_household
+from client_agent.main import Owner
+from client_agent.settings import AgentSettings
+from client_agent.web.book import KeptTask
+from protocol.invitation import Invitation
+from protocol.messages.vouchers import CODE_BYTES
 from storage.ledger.signer import Signer
 from storage.records.interface import RecordsBusyError
 from tests.samples import DOMAIN, private_key
@@ -35,6 +41,22 @@ def test_one_process_has_a_household(tmp_path: Path) -> None:
             pass
     with opened_home(settings(tmp_path), SIGNER):
         pass
+
+
+def test_a_phone_gets_the_code_of_its_invitation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = list[AgentSettings]()
+
+    def opened_phone(given: AgentSettings, *_: object, **__: object) -> AbstractContextManager[None]:
+        opened.append(given)
+        return nullcontext()
+
+    monkeypatch.setattr("client_agent.home.opened_phone", opened_phone)
+    invitation = Invitation(DOMAIN, 1, bytes(32), ("http://127.0.0.1:9",), b"\7" * CODE_BYTES)
+    with (
+        opened_home(settings(tmp_path), SIGNER) as home,
+        home.ways.open_phone(KeptTask(invitation, str(tmp_path)), Owner(lambda _: None, lambda _: False)),
+    ):
+        assert [one.voucher_code for one in opened] == [invitation.voucher_code]
 
 
 def test_a_taken_port_is_said(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from tests.samples import client_address, sample_policy, with_terms
 from tests.unit.client_agent.scene_ledger import Directory
 from tests.unit.client_agent.scene_phone import Phone, delivered, play_round
 from tests.unit.client_agent.scene_server import PHONE, PlayedServer
+from tests.voucher_keys import KEYS
 
 NEWCOMER = client_address(0)
 FITTING = DataFacts(7, (6,), 3, False)
@@ -103,6 +104,13 @@ def test_each_check_of_the_household_is_an_obstacle_of_its_own() -> None:
         assert reasons(offer) == expected
     (offer,) = look(directory, seeker(policy=strangers))
     assert offer.obstacles[0].line == "trust.authorities"
+
+
+def test_a_place_that_an_appliance_brings_is_not_offered_to_anybody() -> None:
+    directory = Directory()
+    directory.post(replace(directory.spec(), vouchers=KEYS[0].terms()))
+    (offer,) = look(directory, seeker())
+    assert reasons(offer) == {Reason.VOUCHER}
 
 
 def test_an_obstacle_has_what_its_line_says_in_any_language() -> None:

@@ -11,8 +11,10 @@ from client_agent.plan_check import accept_plan
 from protocol.cohort import sum_of
 from protocol.errors import HearthError, VerificationError
 from protocol.messages.round import ClientWeight, RoundPlan
+from protocol.messages.task import TaskSpec
 from protocol.round.planning import check_plan, plan_round
 from protocol.round.scheme import RoundScheme
+from protocol.task.proposed_screening import screened
 from tests.samples import DOMAIN, client_address, cohort_of, sample_spec, with_terms
 
 SPEC = sample_spec()
@@ -80,6 +82,25 @@ def test_any_of_the_reputations_that_cannot_be_told_apart_will_do() -> None:
 def test_a_plan_that_is_not_the_tasks_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(HearthError):
         _accept(_changed(dict(change)))
+
+
+@pytest.mark.parametrize("weight", range(2, 6))
+def test_a_screened_task_plans_with_any_part_of_the_weight_that_a_level_leaves(weight: int) -> None:
+    spec = screened(SPEC, "foolsgold")
+    parts = {-(-weight * level // 15) for level in range(16)}
+    assert parts == set(range(weight + 1))
+
+    def accepted(planned: int, of: TaskSpec) -> RoundScheme | None:
+        plan = plan_round(of, DOMAIN, 1, 1, dict.fromkeys(CLIENTS, weight), of.initial_model)
+        return accept_plan(plan.head(), of, DOMAIN, 1, 1, planned, (weight,))
+
+    for planned in range(weight + 1):
+        assert accepted(planned, spec) is not None
+        if planned < weight:
+            with pytest.raises(VerificationError, match=f"planned with weight {planned} "):
+                accepted(planned, SPEC)
+    with pytest.raises(VerificationError):
+        accepted(weight + 1, spec)
 
 
 @pytest.mark.parametrize("change", [{"root": b"\1" * 32}, {"count": 4}, {"total": 7}, {"squares": 13}, {"largest": 3}])

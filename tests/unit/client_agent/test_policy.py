@@ -17,6 +17,7 @@ from protocol.domain import Domain
 from protocol.errors import PolicyError
 from protocol.identifiers import to_hex
 from protocol.messages.learning import MICRO
+from protocol.messages.screening_terms import ScreeningTerms
 from protocol.messages.task import Committee, TaskSpec
 from protocol.privacy.figure import PrivacyFigure
 from protocol.privacy.spending import planned, spent
@@ -35,7 +36,11 @@ MEMBERS = SPEC.committee.members
 TOKEN = b"\x77" * 20
 WORK = Work(seconds=600, bytes=64 * 1024 * 1024, activations=1_000_000)
 LISTED = TrustLimits(3, (AcceptedChain(DOMAIN.chain_id, (DOMAIN.ledger,)),), MEMBERS[:2])
-POLICY = Policy(trust=LISTED, money=replace(Policy().money, max_stake=10, tokens=(TokenStake(TOKEN, 5),)))
+POLICY = Policy(
+    privacy=PrivacyLimits(screened=False),
+    trust=LISTED,
+    money=replace(Policy().money, max_stake=10, tokens=(TokenStake(TOKEN, 5),)),
+)
 # just within every line
 WITHIN = replace(
     SPEC,
@@ -61,6 +66,9 @@ BEYOND: dict[str, tuple[Change, str, str]] = {  # line -> a task beyond it, what
     ),
     "privacy.without_guarantee": (
         lambda spec: replace(spec, learning=with_terms(spec.learning, noise_multiplier_micro=0)), "none", "false",
+    ),
+    "privacy.screened": (
+        lambda spec: replace(spec, screening=ScreeningTerms("krum", 100, 50, 10)), "krum", "none",
     ),
     "cohort.min_clients": (
         lambda spec: replace(spec, cohort=replace(spec.cohort, min_clients=2)), "2", "at least 5",
@@ -130,6 +138,11 @@ def test_the_defaults_trust_nobody() -> None:
     ))  # fmt: skip
     chains_only = replace(POLICY, trust=replace(LISTED, authorities=()))
     refused_by("trust.authorities", "3", "at most 1", lambda: check_task(chains_only, WITHIN, DOMAIN, WORK))
+
+
+def test_a_screened_task_is_within_the_usual_policy() -> None:
+    spec = replace(WITHIN, screening=ScreeningTerms("krum", 100, 50, 10))
+    check_task(replace(POLICY, privacy=replace(POLICY.privacy, screened=True)), spec, DOMAIN, WORK)
 
 
 def test_every_line_has_its_test() -> None:

@@ -58,13 +58,14 @@ class PlayedIssuer:
 class Phone:
     def __init__(self, seed: bytes = b"life", code: bytes = CODE) -> None:
         self.records, self.issuer, self.code = MemoryRecords(), PlayedIssuer(), code
+        self.told = list[str]()
         self.start(seed)
 
     def start(self, seed: bytes) -> None:
         self.journal = AgentJournal(self.records)
         self.voucher = PhoneVoucher(
             DOMAIN, 1, CLIENT, self.code, cast(EdgeClient, self.issuer), self.journal, SeededRandomness(seed),
-            lambda _: None,
+            self.told.append,
         )  # fmt: skip
 
     def step(self, now: float, spec: TaskSpec = SPEC) -> float | None:
@@ -107,6 +108,14 @@ def test_a_killed_phone_shows_the_same_value() -> None:
     assert phone.step(UNTIL) is None and len(phone.issuer.asked) == 2
 
 
+def test_a_server_that_is_away_is_told_once() -> None:
+    phone = Phone()
+    phone.issuer.trouble = EdgeUnavailableError("away")
+    for _ in range(3):
+        assert phone.step(UNTIL) == UNTIL + PATIENCE_SECONDS
+    assert len(phone.told) == 1 and "goes on asking" in phone.told[0]
+
+
 def test_who_comes_late_does_not_wait() -> None:
     phone = Phone()
     assert phone.step(UNTIL + 5) is None
@@ -128,11 +137,13 @@ def test_without_a_code_there_is_no_place() -> None:
         phone.step(NOW)
 
 
-def test_a_spent_code_is_the_end() -> None:
+@pytest.mark.parametrize("code", ["E_VOUCHER_SPENT", "E_VOUCHER_CODE"])
+def test_a_code_that_is_refused_is_the_end(code: str) -> None:
     phone = Phone()
-    phone.issuer.trouble = EdgeRefusedError("the code was redeemed before", code="E_VOUCHER_SPENT")
-    with pytest.raises(VoucherMissingError, match="redeemed before"):
+    phone.issuer.trouble = EdgeRefusedError("the server's words", code=code)
+    with pytest.raises(VoucherMissingError, match="the server's words") as refused:
         phone.step(UNTIL)
+    assert refused.value.code == code, "whoever has words of their own for it knows which one"
 
 
 def test_a_signature_of_something_else_is_refused() -> None:

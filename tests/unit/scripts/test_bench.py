@@ -29,7 +29,7 @@ from scripts.bench.spot_audit import Audit
 from scripts.bench.streaming import expected_sum
 from scripts.bench.streaming_parties import patterns
 from scripts.bench.systems import peer_row, row
-from scripts.bench.timing import Timing, alternate, repeat
+from scripts.bench.timing import Enough, Timing, alternate, repeat
 from scripts.bench.workload import Workload, heaviest_for
 from scripts.checks import locked_environment
 from scripts.checks.locked_environment import ProgramMissingError, reason_of
@@ -166,6 +166,15 @@ def _bytes(read: Counter[streams.Stream]) -> int:
     return sum(stream.size * count for stream, count in read.items())
 
 
+@pytest.mark.parametrize(("each", "runs"), [(0.3, 3), (0.125, 4), (0.0625, 8)])
+def test_runs_are_as_many_and_as_long_as_is_asked_for(each: float, runs: int) -> None:
+    enough, counted = Enough(3), 0
+    while not enough:
+        enough.count(each)
+        counted += 1
+    assert counted == runs
+
+
 def test_a_yardstick_runs_before_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "LEAST_SECONDS", 0)
     order: list[str] = []
@@ -228,6 +237,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the command writes for three clients; one peer is asked for that nobody has."""
     patch = pytest.MonkeyPatch()
     patch.setattr(machine, "BUFFER_BYTES", 1 << 20)
+    patch.setattr(timing, "LEAST_SECONDS", 0)
     file = tmp_path_factory.mktemp("bench") / "out.json"
     arguments = ["--clients", "3", "--dimension", "500", "--no-large", "--peers", "nobody", "--json", str(file)]
     answer = CliRunner().invoke(app, ["bench", "encryption", *arguments])

@@ -19,6 +19,21 @@ NOW = 1_800_000_000
 OWNER = Signer(FUNDED_KEY)
 
 
+def test_a_chain_that_idles_has_empty_blocks_for_who_looks() -> None:
+    times = [NOW]
+    with chain_in_background(lambda: times[0], idle_seconds=5) as url:
+        client = Client(url)
+        heights = []
+        for seconds in (0, 4, 1, 0, 4, 1, 100):
+            times[0] += seconds
+            heights.append(int(client.ask("eth_blockNumber"), 16))
+        assert heights == [0, 0, 1, 1, 1, 2, 3]
+        assert int(client.ask("eth_getBlockByNumber", "0x3", False)["timestamp"], 16) == times[0]
+    with chain_in_background(lambda: times[0]) as url:
+        times[0] += 1000
+        assert int(Client(url).ask("eth_blockNumber"), 16) == 0
+
+
 class Client:
     def __init__(self, url: str) -> None:
         self.http = httpx2.Client(base_url=url)

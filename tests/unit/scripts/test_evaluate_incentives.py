@@ -11,53 +11,61 @@ import pytest
 
 from protocol.identifiers import sha256
 from protocol.incentives.contribution import Progress
-from protocol.messages.screening import HISTORY, NORM, RULE, ClientShare, ScreeningVerdict
+from protocol.messages.screening import HISTORY, NORM, RULE, ClientLevel, ClientShare, ScreeningVerdict
+from protocol.messages.screening_terms import ALIGNMENT, ScreeningTerms
 from protocol.messages.settlement import Rejection
 from protocol.messages.task import ReputationTerms, RewardTerms
 from scripts.evaluate.evaluation import Silent
 from scripts.evaluate.incentives import REPUTATIONS, Incentives, run, scenes
 from scripts.evaluate.poisoned.defences import address
-from scripts.evaluate.poisoned.payout import Standings, by_shares, paid
+from scripts.evaluate.poisoned.payout import Standings, paid
 from scripts.evaluate.runner import run_cells
 
 TERMS = ReputationTerms(initial=2, floor=2, maximum=4, waiting_rounds=2)
 REWARDS = RewardTerms(participation=10, contribution=1_000, target_gain_ppm=100_000)
 
 
-def verdict(**given: Any) -> ScreeningVerdict:
-    """Of clients 0 to 3; 0 and 1 share the contribution."""
-    empty = ScreeningVerdict(sha256(b"l"), sha256(b"r"), (), (), (), True, (), (), (), 0)
+SCREENING = ScreeningTerms(ALIGNMENT, norm_bound=100, clip=50, window=10, probation=3)
+
+
+def verdict(*accepted: int, **given: Any) -> ScreeningVerdict:
+    """Of clients 0 to 4, after probation; 0 and 1 share the contribution."""
+    names = tuple(map(address, accepted))
+    empty = ScreeningVerdict(sha256(b"l"), sha256(b"r"), (), names, (), True, (), (), (), SCREENING.probation)
     shares = (ClientShare(address(0), 750_000, 0), ClientShare(address(1), 250_000, 1_000_000))
     return replace(empty, shares=shares, **given)
 
 
 def test_reputation_follows_the_verdict() -> None:
-    """Who is accepted rises; who rides free or is out by a rule stays; what no honest update is costs."""
+    """Who is accepted rises; who rides free stays; what openings show costs."""
     standings = Standings(5, TERMS)
     out = (Rejection(address(2), NORM), Rejection(address(3), RULE))
-    standings.settle(verdict(rejected=out, idle=(address(1),)))
-    assert [standings.reputations[address(n)] for n in range(5)] == [3, 2, 0, 2, 3]
-    assert set(standings.planned()) == {address(n) for n in (0, 1, 3, 4)}
-    standings.settle(verdict(rejected=(Rejection(address(0), HISTORY),)))
-    assert [standings.reputations[address(n)] for n in range(5)] == [2, 3, 1, 3, 4]
+    standings.settle(verdict(0, 1, 4, rejected=out, idle=(address(1),)), SCREENING)
+    assert [standings.reputations[address(n)] for n in range(5)] == [3, 2, 0, 0, 3]
+    assert set(standings.planned()) == {address(n) for n in (0, 1, 4)}
+    standings.settle(verdict(1, 4, rejected=(Rejection(address(0), HISTORY),)), SCREENING)
+    assert [standings.reputations[address(n)] for n in range(5)] == [2, 3, 1, 1, 4]
 
 
-def test_contribution_is_shared_by_openings_or_by_weight_and_participation_is_everybody_s_who_is_not_out() -> None:
+def test_contribution_is_shared_by_openings_or_by_weight() -> None:
     standings = Standings(4, TERMS)
     gain = Progress(best=50, correct=60, examples=100)  # all of the contribution, times reputation 2 of 4
-    found = paid(verdict(rejected=(Rejection(address(3), RULE),)), standings, TERMS, gain, REWARDS)
+    found = paid(verdict(0, 1, 2, rejected=(Rejection(address(3), RULE),)), standings, TERMS, SCREENING, gain, REWARDS)
     assert found.participation.tolist() == [10, 10, 10, 0]
     assert found.by_weight.tolist() == [500, 500, 500, 0]
-    assert found.by_openings.tolist() == [750, 250, 0, 0]
-    nothing = paid(verdict(), standings, TERMS, Progress(60, 60, 100), REWARDS)
+    assert found.by_openings.tolist() == [2_250, 750, 0, 0]
+    nothing = paid(verdict(0, 1, 2, 3), standings, TERMS, SCREENING, Progress(60, 60, 100), REWARDS)
     assert not nothing.by_openings.any() and not nothing.by_weight.any() and nothing.participation.all()
 
 
-def test_nobody_gets_more_than_a_whole_contribution_and_projections_count_where_nothing_is_aligned() -> None:
-    released = {address(0): 800, address(1): 800}
-    assert by_shares(verdict(), released, 1_000) == {address(0): 1_000, address(1): 400}
-    shares = (ClientShare(address(0), 0, 500_000), ClientShare(address(1), 0, 500_000))
-    assert by_shares(replace(verdict(), shares=shares), released, 1_000) == {address(0): 800, address(1): 800}
+def test_level_0_earns_nothing_in_probation_either() -> None:
+    standings, gain = Standings(3, TERMS), Progress(50, 50, 100)
+    early = verdict(rounds=1, levels=(ClientLevel(address(0), 1), ClientLevel(address(1), 0)))
+    assert paid(early, standings, TERMS, SCREENING, gain, REWARDS).participation.tolist() == [10, 10, 10]
+    standings.settle(early, SCREENING)
+    assert paid(early, standings, TERMS, SCREENING, gain, REWARDS).participation.tolist() == [10, 0, 10]
+    assert not paid(verdict(), standings, TERMS, SCREENING, gain, REWARDS).participation.any()
+    assert set(standings.reputations.values()) == {2}
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +89,16 @@ def test_a_share_of_the_dishonest_is_a_miss(small: dict[str, Any]) -> None:
     assert missed == [0.8]
 
 
-def test_a_boosted_poisoner_loses_its_reputation_and_a_crowd_of_sybils_only_its_contribution(
+def test_a_boosted_poisoner_loses_its_reputation_and_a_crowd_of_sybils_all_that_is_paid(
     small: dict[str, Any],
 ) -> None:
     boosted, sybils = small["one-boosted.usual.1"], small["30-sybils.usual.1"]
     assert boosted["curve"][-1][2] <= 2 < boosted["curve"][-1][1]
     assert boosted["paid"]["0.05"]["participation"][1] == 0
-    assert sybils["paid"]["0.05"]["participation"][1] > sybils["paid"]["0.05"]["participation"][0] > 0
-    assert sybils["paid"]["0.05"]["by_openings"][1] == 0 < sybils["paid"]["0.05"]["by_openings"][0]
+    for kind in ("participation", "by_openings"):
+        assert sybils["paid"]["0.05"][kind][1] == 0 < sybils["paid"]["0.05"][kind][0]
+    assert sybils["paid"]["0.05"]["by_weight"][1] > sybils["paid"]["0.05"]["by_weight"][0]
+    assert sybils["curve"][-1][2] == 2, "level 0 takes no reputation, and gives none"
 
 
 def test_parameters_change_what_is_earned_and_a_run_is_the_same_every_time() -> None:

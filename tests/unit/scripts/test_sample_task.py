@@ -72,7 +72,7 @@ def test_every_field_is_there() -> None:
     for name, part in parts.items():
         assert sorted(tables["learning"][name]) == sorted(without_units([field.name for field in fields(part)]))
     spec = spec_of(SAMPLE)
-    for name in ("privacy", "cohort", "rewards", "control"):
+    for name in ("privacy", "cohort", "rewards", "control", "screening"):
         assert sorted(tables[name]) == sorted(without_units([field.name for field in fields(getattr(spec, name))]))
     named = {name for table in ("task", "model", "committee") for name in tables[table]} | {*tables, "initial_model"}
     of_the_file = {"files", "task", *without_units([field.name for field in fields(ModelSpec)])}

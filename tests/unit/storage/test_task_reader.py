@@ -7,7 +7,7 @@ import random
 from protocol.content.cid import CHUNK_BYTES, Cid
 from protocol.task.documents import Lack
 from storage.content.memory import MemoryStore
-from storage.task_reader import BEYOND_BYTES, read_content
+from storage.reading import BEYOND_BYTES, read_content
 
 DATA = random.Random(1).randbytes(300_000)
 

@@ -132,7 +132,7 @@ class Many:
         }
         lacking = {0: "awaited", 1: "missing"}.get(self.rounds - number)
         total = sum(steps.values()) if lacking is None else None
-        return {**steps, "total": total, "per_update": total and total // 37, "lacking": lacking}
+        return {**steps, "screening": None, "total": total, "per_update": total and total // 37, "lacking": lacking}
 
     def client(self, number: int) -> dict[str, Any]:
         late, late_more = number % 3 == 0, number % 5 == 0

@@ -52,7 +52,7 @@ def test_figures_are_those_of_the_answers() -> None:
     assert "/post/sign?" in page and "Owners who changed nothing refuse" in page
 
 
-@pytest.mark.parametrize("name", [name for name in DEFAULTS if name not in ("kind", "privacy")])
+@pytest.mark.parametrize("name", [name for name in DEFAULTS if name not in ("kind", "privacy", "screening")])
 def test_whatever_is_typed_comes_back_as_text(name: str) -> None:
     typed_in = {**GOOD, name: HOSTILE, "kind": "own" if name == "own" else "digits"}
     page = text(played(), f"/post?{urlencode(typed_in)}")
@@ -65,6 +65,15 @@ def test_what_is_wrong_stands_beside_its_field_and_in_the_summary() -> None:
     for name in ("title", "rounds", "reward", "authorities", "test_set"):
         assert f'id="w-{name}"' in page and f'href="#f-{name}"' in page
     assert "Go on to sign" not in page
+
+
+def test_how_updates_are_screened_or_why_not_stands_with_the_figures() -> None:
+    page = post(played(), screening="foolsgold")
+    assert "are screened (foolsgold): how long updates are" in page and "They cannot be screened" not in page
+    assert 'value="foolsgold" checked' in page
+    page = post(played(), screening="foolsgold", households="5000")
+    assert "count like any other" in page
+    assert "They cannot be screened:" in page and "cohort.max_clients: 5000" in page
 
 
 def test_an_own_model_s_errors_name_their_line() -> None:

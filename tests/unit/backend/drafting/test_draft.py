@@ -190,3 +190,42 @@ def test_gas_is_what_was_measured() -> None:
 def test_every_task_has_time_for_its_rounds() -> None:
     spec = drafted(replace(ANSWERS, rounds=1, days=1), PLACE).spec
     assert spec is not None and spec.durations.enrolment_seconds == DAY // 2
+
+
+@pytest.mark.parametrize("kind", ["appliances", "next_hour", "digits"])
+@pytest.mark.parametrize(("members", "threshold"), [(3, 2), (4, 2), (5, 2), (6, 2), (7, 3), (8, 3)])
+def test_a_screened_draft_is_one_wherever_a_committee_can_open(kind: str, members: int, threshold: int) -> None:
+    authorities = tuple(bytes([number]) * 20 for number in range(1, members + 1))
+    draft = drafted(replace(ANSWERS, kind=kind, authorities=authorities, screening="foolsgold"), PLACE)
+    spec = draft.spec
+    assert draft.complete and spec is not None and not draft.unscreened
+    check_runnable(spec)
+    assert (spec.suite, spec.screening.rule, spec.committee.threshold) == ("PAD/1", "foolsgold", threshold)
+    assert figures_of(spec, PLACE.domain).screening == "foolsgold"
+    plain = drafted(replace(ANSWERS, kind=kind, authorities=authorities), PLACE).spec
+    assert plain is not None and plain.privacy == spec.privacy
+    assert plain.learning.mechanism == spec.learning.mechanism
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"authorities": FIVE[:2]}, "committee.members: 2"),
+        ({"authorities": (*FIVE, *(bytes([number]) * 20 for number in range(20, 24)))}, "committee.members: 9 members"),
+        ({"households": 4_001}, "cohort.max_clients: 4001"),
+    ],
+)
+def test_why_a_draft_is_not_screened_stands_beside_it(changed: dict[str, object], line: str) -> None:
+    asked = replace(ANSWERS, screening="alignment", **changed)  # type: ignore[arg-type]
+    draft, plain = drafted(asked, PLACE), drafted(replace(asked, screening="none"), PLACE)
+    assert draft.unscreened.startswith(line)
+    assert draft.complete and draft.spec == plain.spec and not plain.unscreened
+
+
+def test_a_screened_draft_is_drawn_from_as_many_as_can_be_compared(tmp_path: Path) -> None:
+    draft = drafted(replace(ANSWERS, households=4_000, screening="foolsgold"), PLACE)
+    assert draft.spec is not None
+    assert (draft.spec.cohort.max_clients, draft.spec.cohort.max_cohort) == (4_000, 1_000)
+    path = tmp_path / "task.toml"
+    path.write_text(draft.task_file)
+    assert TaskFile(path).spec(draft.spec.initial_model, draft.spec.test_set, lambda _: b"") == draft.spec

@@ -160,23 +160,16 @@ class FakeLedger:
     enrolled: list[Event] = field(default_factory=list)
     envelopes: dict[tuple[int, Address], Digest] = field(default_factory=dict)
     rounds: dict[tuple[int, int], RoundView] = field(default_factory=dict)
+    blocks: dict[int, tuple[int, Digest]] = field(default_factory=dict)  # timestamp and hash
     confirmations_asked: list[int] = field(default_factory=list)
     shallow: set[int] = field(default_factory=set)  # rounds without confirmations yet
 
     def post(self, posted: TaskSpec, terms: TaskSpec | None = None) -> None:
         self.specs[TASK] = sha256(encode(posted))
         event = TaskPosted(
-            block=1,
-            log_index=0,
-            transaction=ZERO_DIGEST,
-            task=TASK,
-            manufacturer=b"\1" * 20,
-            terms=terms_of(terms or posted),
-            escrow=1,
-            enrol_until=1,
-            task_until=2,
-            claim_until=3,
-        )
+            block=1, log_index=0, transaction=ZERO_DIGEST, task=TASK, manufacturer=b"\1" * 20,
+            terms=terms_of(terms or posted), escrow=1, enrol_until=1, task_until=2, claim_until=3,
+        )  # fmt: skip
         self.posted = [event]
 
     def enrol(self, client: Address, window: int = 0, signer: Address | None = None) -> None:
@@ -189,18 +182,14 @@ class FakeLedger:
         """A round of which nothing else matters."""
         self.last_round = max(self.last_round, number)
         self.rounds[TASK, number] = RoundView(
-            bytes([1]) * 32, ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, state, 3, 0, 0, 500, 2_000, 0, 0
+            bytes([1]) * 32, ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, state, 3, 0, 0, 500, 2_000, 0, 0, ZERO_DIGEST
         )
 
     def tell(self, kind: type[Event], **fields: Any) -> None:
         """An event that says more than the views."""
-        place: dict[str, Any] = {
-            "block": 2 + len(self.enrolled),
-            "log_index": 0,
-            "transaction": ZERO_DIGEST,
-            "task": TASK,
-        }
-        self.enrolled.append(kind(**place, **fields))
+        place = {"block": 2 + len(self.enrolled), "log_index": 0, "transaction": ZERO_DIGEST}
+        said: dict[str, Any] = {**place, "task": TASK, **fields}
+        self.enrolled.append(kind(**said))
 
     def run_rounds(self, first: int, last: int) -> None:
         """Each is opened, and expires."""
@@ -212,9 +201,14 @@ class FakeLedger:
             )  # fmt: skip
             self.tell(RoundExpired, round=number)
 
-    def record(self, shown: KeyRequest, number: int = 1, state: RoundState = RoundState.REQUESTED) -> None:
+    def record(
+        self, shown: KeyRequest, number: int = 1, state: RoundState = RoundState.REQUESTED,
+        screening: Digest = ZERO_DIGEST,
+    ) -> None:  # fmt: skip
         root, digest = sum_of(WEIGHTS).root, shown.digest()
-        self.rounds[TASK, number] = RoundView(shown.label, root, ZERO_DIGEST, digest, state, 3, 3, 0, 500, 2_000, 0, 0)
+        self.rounds[TASK, number] = RoundView(
+            shown.label, root, ZERO_DIGEST, digest, state, 3, 3, 0, 500, 2_000, 0, 0, screening
+        )
 
     def _ask(self) -> None:
         if self.down:
@@ -223,6 +217,12 @@ class FakeLedger:
     def now(self) -> int:
         self._ask()
         return self.clock
+
+    def block_timestamp(self, block: int) -> int:
+        return self.blocks[block][0]
+
+    def block_hash(self, block: int) -> Digest | None:
+        return self.blocks[block][1] if block in self.blocks else None
 
     def task(self, task: int) -> Any:
         self._ask()
@@ -252,7 +252,8 @@ class FakeLedger:
     def round(self, task: int, round_number: int, confirmations: int = 0) -> RoundView:
         self._ask()
         self.confirmations_asked.append(confirmations)
-        none = RoundView(ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, ZERO_DIGEST, RoundState.NONE, 0, 0, 0, 0, 0, 0, 0)
+        nothing: list[Any] = [*[ZERO_DIGEST] * 4, RoundState.NONE, *[0] * 7, ZERO_DIGEST]
+        none = RoundView(*nothing)
         if confirmations and round_number in self.shallow:
             return none
         return self.rounds.get((task, round_number), none)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from backend.key_authority.service import AUTHORITY
+from backend.key_authority.chain_checks import AUTHORITY
 from protocol.canonical import decode, encode
 from protocol.cohort import sum_of
 from protocol.errors import HearthError, Party

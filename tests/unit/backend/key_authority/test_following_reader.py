@@ -80,4 +80,5 @@ def test_everything_else_is_asked() -> None:
     asked = Asked()
     reader = _reading(asked)
     reader.now(), reader.task(1), reader.round(1, 2, 3), reader.bond(1, STRANGER), reader.events(None)
-    assert asked.questions == ["now", "task", "round", "bond", "events"]
+    reader.block_timestamp(9), reader.block_hash(9)
+    assert asked.questions == ["now", "task", "round", "bond", "events", "block_timestamp", "block_hash"]

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import httpx2
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -72,7 +73,9 @@ def test_a_task_from_its_posting_to_a_key(empty: Scene, http: TestClient) -> Non
     shown = planned(agreed, request(agreed))
     problem(http.post(KEY_PATH, content=shown), 409, "E_NOT_RECORDED")
     empty.ledger.record(request(agreed))
-    keys = [http.post(KEY_PATH, content=shown) for _ in range(2)]
+    with structlog.testing.capture_logs() as log:
+        keys = [http.post(KEY_PATH, content=shown) for _ in range(2)]
+    assert [(entry["event"], entry["task"], entry["round"]) for entry in log] == [("gave a partial key", TASK, 1)] * 2
     assert keys[0].headers["content-type"] == "application/json"
     assert keys[0].content == keys[1].content
     assert decode(PartialKeyAnswer, keys[0].content).signed.statement.request == request(agreed).digest()

@@ -134,7 +134,7 @@ def _two(folder: Path) -> Iterator[tuple[Scene, FakeLedger]]:
     """An authority with its task and clients known, and its second endpoint."""
     scene, other = Scene(folder), FakeLedger()
     both: ChainReader = Endpoints([scene.ledger, other])
-    scene.authority._reader = both
+    scene.authority._checks.reader = both
     other.post(spec())
     for client in CLIENTS:
         other.enrol(client)
@@ -157,6 +157,7 @@ DIFFERENCES: dict[str, Callable[[FakeLedger], None]] = {
     "no request": lambda other: other.rounds.clear(),
     "a round that is over": lambda other: other.record(request(plan()), state=RoundState.PUBLISHED),
     "another signer of a client": lambda other: other.enrol(CLIENTS[0], signer=bytes(20)),
+    "another screening": lambda other: other.record(request(plan()), screening=b"\1" * 32),
     "another role of this authority": lambda other: setattr(other, "bond_view", BondView(0, 0, False, 0, 0)),
     "another chain": lambda other: setattr(other, "domain", Domain(1, other.domain.ledger)),
 }
@@ -199,3 +200,17 @@ def test_a_task_and_an_enrolment_must_be_on_both(tmp_path: Path) -> None:
         other.envelopes.clear()
         with pytest.raises(EndpointsDisagreeError, match="enrolment"):
             scene.authority.accept_client(TASK, CLIENTS[0], envelope(CLIENTS[0]))
+
+
+def test_a_block_is_what_all_endpoints_say_it_is() -> None:
+    ours, theirs = FakeLedger(blocks={7: (90, b"\1" * 32)}), FakeLedger(blocks={7: (90, b"\1" * 32)})
+    both = Endpoints([ours, theirs])
+    assert (both.block_timestamp(7), both.block_hash(7), both.block_hash(8)) == (90, b"\1" * 32, None)
+    theirs.blocks[7] = (91, b"\2" * 32)
+    with pytest.raises(EndpointsDisagreeError, match="the time of block 7"):
+        both.block_timestamp(7)
+    with pytest.raises(EndpointsDisagreeError, match="on block 7"):
+        both.block_hash(7)
+    del theirs.blocks[7]
+    with pytest.raises(EndpointsDisagreeError, match="on block 7"):
+        both.block_hash(7)

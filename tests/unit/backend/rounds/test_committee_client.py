@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from backend.rounds.committee_client import MAX_STATEMENT_BYTES, CommitteeClient
+from backend.rounds.authority_channel import MAX_STATEMENT_BYTES
+from backend.rounds.committee_client import CommitteeClient
 from protocol.canonical import encode
 from protocol.content.cid import cid_of
 from protocol.identifiers import Address, sha256, to_hex

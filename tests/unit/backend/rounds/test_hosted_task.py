@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from backend.rounds.hosted_task import SHOWN_SECONDS
+from protocol.messages.chain import RoundPublished
 from protocol.task.margins import margins
 from tests.unit.backend.rounds.scene_server import Scene
 
@@ -66,3 +67,19 @@ def test_a_move_that_the_chain_never_shows_is_made_again() -> None:
             scene.driver.step(1)
     scene.until(lambda: scene.facts(1).batched)
     assert scene.ledger.now() - since <= SHOWN_SECONDS + 1
+
+
+def test_the_log_tells_the_moves_of_a_round_and_no_looks() -> None:
+    scene = Scene()
+    scene.start()
+    with structlog.testing.capture_logs() as log:
+        scene.enrol()
+        scene.submit(1)
+        scene.ended(RoundPublished, 1)
+    told = [entry for entry in log if entry["event"] == "moved" and entry["round"] == 1]
+    moved = [entry["move"] for entry in told]
+    assert [move for move in moved if move != "AskEndorsements"] == [
+        "OpenRound", "CommitBatch", "VerifyUpdates", "RequestKey", "DecryptSum", "Publish",
+    ]  # fmt: skip
+    assert all(entry["task"] == 1 and entry["seconds"] >= 0 for entry in told)
+    assert not {"Fetch", "ReadTimes"} & {entry["move"] for entry in log if entry["event"] == "moved"}

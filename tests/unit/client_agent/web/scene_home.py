@@ -58,8 +58,8 @@ PATIENCE = 1000  # looks of a hundredth of a second
 class PlayedHome:
     """``home`` may be closed and opened again on the same records. Its chain's clock is moved by hand."""
 
-    def __init__(self, folder: Path, title: str = TITLE) -> None:
-        self.server = PlayedServer(title=title)
+    def __init__(self, folder: Path, title: str = TITLE, server: PlayedServer | None = None) -> None:
+        self.server = server or PlayedServer(title=title)
         self.server.relays = True
         self.folder = HouseholdFolder(folder / "household")
         self.folder.path.mkdir(parents=True)
@@ -132,7 +132,7 @@ class PlayedHome:
     # the ways out
 
     @contextmanager
-    def _phone(self, _: KeptTask, owner: Owner) -> Iterator[OpenPhone]:
+    def _phone(self, kept: KeptTask, owner: Owner) -> Iterator[OpenPhone]:
         if self.trouble is not None:
             raise self.trouble
         agent = Agent(
@@ -151,6 +151,7 @@ class PlayedHome:
             randomness=SeededRandomness(b"life %d" % self.lives),
             tell=owner.tell,
             agree=owner.agree,
+            voucher_code=kept.invitation.voucher_code,
             show=owner.show,
         )
         yield OpenPhone(agent, [], self.requests)

@@ -14,6 +14,7 @@ from client_agent.web.consent_view import consent_view
 from client_agent.web.observer import Strength
 from client_agent.web.worker import Stage
 from protocol.identifiers import to_hex
+from protocol.messages.screening_terms import ScreeningTerms
 from protocol.privacy.mechanisms import unit_of
 from tests.unit.client_agent.scene_consent import SPEC, told_of
 from tests.unit.client_agent.web.scene_home import Browser, PlayedHome, is_asked
@@ -79,9 +80,24 @@ def _other(value: Any, told: Disclosure) -> Any:
         return replace(told.mechanism, clip_micro=told.mechanism.clip_micro + 7_000_000)
     if value is told.bayesian:
         return replace(told.bayesian, held_out_ppm=654_321)
+    if value is told.screening:
+        return ScreeningTerms("foolsgold", 100, 50, 10)
     if value in (told.data_set_figure, told.data_set_after):
         return replace(told.data_set_figure, epsilon_micro=123_456_789)
     raise AssertionError(f"{value!r}: nothing to change it to")
+
+
+def test_a_screened_task_says_what_it_opens(played: PlayedHome) -> None:
+    browser, worker = asked(played), played.home.worker(1)
+    assert "How updates are compared" not in browser.get("/tasks/1")
+    screened = replace(told_of(SPEC), screening=ScreeningTerms("foolsgold", 1_234, 50, 12, 1))
+    worker.progress = replace(worker.progress, disclosure=screened)
+    page = browser.get("/tasks/1")
+    for said in (
+        "How many examples you have is no secret here", "of up to 12 rounds", "The first 1 round moves no model",
+        "Rule foolsgold", "1,234 units",
+    ):  # fmt: skip
+        assert said in page
 
 
 def _bare(page: str) -> str:

@@ -51,7 +51,13 @@ def test_requests_and_attacks_are_on_the_page(played: PlayedHome) -> None:
     page = " ".join(browser.get("/tasks/1/sent").split())
     assert page.count("within the promise") == 2 and "keeps no example out of the training" in page
     assert "48 examples, 1 round, 40 rehearsals" in page
-    for words in ("to enrol", "is there a new round?", "to be paid", "node, transactions too"):
+    for words in (
+        "the code of the appliance",
+        "to enrol",
+        "is there a new round?",
+        "to be paid",
+        "node, transactions too",
+    ):
         assert words in page
     assert "wie versprochen" in browser.get("/tasks/1/sent?lang=de")
 

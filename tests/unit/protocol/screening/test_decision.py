@@ -11,7 +11,8 @@ import pytest
 
 from protocol.canonical import decode, encode
 from protocol.errors import EncryptionError, Party, SpecError, VerificationError
-from protocol.messages.screening import RULES, ScreeningTerms, ScreeningVerdict
+from protocol.messages.screening import ScreeningVerdict
+from protocol.messages.screening_terms import RULES, ScreeningTerms
 from protocol.screening.decision import Openings, Screened, check_verdict, decide_screened
 from tests.oracles import screening_verdict as oracle
 from tests.unit.protocol.screening.verdict_cases import drawn_case, judged, rule_of
@@ -27,6 +28,7 @@ def plain(verdict: ScreeningVerdict) -> dict[str, Any]:
         "levels": {entry.client.hex(): entry.level for entry in verdict.levels},
         "shares": {entry.client.hex(): [entry.aligned_ppm, entry.projected_ppm] for entry in verdict.shares},
         "idle": [client.hex() for client in verdict.idle],
+        "steps": {one.client.hex(): [one.excess, one.noise, one.error] for one in verdict.steps},
     }
 
 
@@ -56,6 +58,8 @@ def test_the_bits_depend_on_no_order_no_type_and_no_layout() -> None:
             screened.noise,
             dict(reversed(list(screened.weights.items()))),
             dict(reversed(list(screened.counts.items()))),
+            screened.step_noise,
+            screened.before[::-1],
         )
         wide = np.zeros((2 * len(openings.gram), 2 * len(openings.gram)), np.int64)[::2, ::2]
         wide[:] = openings.gram

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from protocol.identifiers import sha256
-from protocol.messages.screening import MAX_LEVEL, RULES, ScreeningTerms
+from protocol.messages.screening import MAX_LEVEL, StepSum
+from protocol.messages.screening_terms import RULES, ScreeningTerms
 from protocol.screening.decision import Openings, Screened
 from protocol.screening.sketch import sketch_of
 
@@ -61,12 +62,20 @@ def drawn_case(seed: int, rule: str, clients: int = 12) -> Json:
         "copy_ppm": 980_000,
     }
     terms["clip"] = min(terms["clip"], terms["norm_bound"])
+    before = {}
+    for name in [*names[1:], sha256(b"gone %d" % seed)[:20].hex()]:
+        if rng.random() < 0.6:
+            noise = int(rng.integers(1, 40_000))
+            error = int(512 * noise**2 * rng.choice([0.002, 0.2]))
+            before[name] = [int(noise * rng.choice([-0.5, 0, 0.4, 1])), noise, error]
     return {
         "round": int(rng.integers(1, 6)),
         "terms": terms,
         "noise": d * noise_sd**2,
         "weights": {name: int(rng.integers(0, MAX_LEVEL + 1)) for name in sorted(names)},
         "counts": counts,
+        "step_noise": int(rng.choice([0, 800, 4_000])),
+        "before": before,
         "gram": gram.tolist(),
         "norms": norms.tolist(),
         "history": history.tolist(),
@@ -87,6 +96,8 @@ def judged(case: Json) -> tuple[Screened, Openings]:
         case["noise"],
         named(case["weights"]),
         named(case["counts"]),
+        case["step_noise"],
+        tuple(StepSum(bytes.fromhex(name), *sums) for name, sums in case["before"].items()),
     )
     h = len(case["counts"])
     openings = Openings(

@@ -25,6 +25,7 @@ from protocol.messages.chain import (
     RoundFrozen,
     RoundOpened,
     RoundPublished,
+    ScreeningRequested,
     TakenOver,
     TaskPosted,
 )
@@ -37,7 +38,7 @@ from protocol.task.documents import Absent, Delivered, Kind, Lack, Present, Rede
 from protocol.task.fold import BlockMined, Entry, apply, apply_all, fold
 from protocol.task.past import allocation_before, best_count, past_before, settled_at_opening
 from protocol.task.state import TaskState
-from tests.unit.protocol.task.told_task import CLIENTS, MANUFACTURER, SUBSTITUTE, ToldTask, event_of
+from tests.unit.protocol.task.told_task import CLIENTS, KINDS, MANUFACTURER, SUBSTITUTE, ToldTask, event_of
 
 TOLD = ToldTask()
 EDGE = TOLD.spec.edge_server
@@ -60,6 +61,7 @@ STRAY = [
     event_of(CohortDrawn, round=3, drawn_at=100),
     event_of(DrawLapsed, round=3),
     event_of(Compensated, round=2, client=CLIENTS[0], amount=3),
+    event_of(ScreeningRequested, round=2, beacon_block=7, beacon=b"b" * 32, request=b"s" * 32),
     event_of(EnrolmentFull, enrolled=3, enrol_until=500),
 ]  # fmt: skip
 
@@ -126,7 +128,7 @@ def test_documents_may_come_whenever_they_like(random: Any) -> None:
     assert fold(1, entries) == TOLD.state()
 
 
-@pytest.mark.parametrize("kind", list(Kind), ids=lambda kind: kind.value)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.value)
 def test_a_withheld_document_is_a_value_with_the_name_of_its_keeper(kind: Kind) -> None:
     digest = next(wanted.digest for wanted in TOLD.state().wanted() if wanted.kind is kind)
     state = TOLD.state(without=digest)

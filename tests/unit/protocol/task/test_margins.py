@@ -8,6 +8,7 @@ from itertools import accumulate
 import pytest
 
 from protocol.errors import MalformedError, Party
+from protocol.messages.screening_terms import KRUM, ScreeningTerms
 from protocol.messages.task import TaskSpec
 from protocol.task.margins import STRETCH_BLOCKS, block_seconds, check_durations, landing_seconds, pace_blocks
 from tests.samples import sample_spec
@@ -113,6 +114,16 @@ def test_a_spec_with_room_for_the_margins_is_taken_and_a_shorter_one_names_the_l
         with pytest.raises(MalformedError, match=line) as refused:
             check_durations(replace(spec, durations=durations), seconds)
         assert refused.value.fault is Party.MANUFACTURER
+
+
+def test_a_screened_round_has_a_block_to_wait_for_and_a_request_more() -> None:
+    spec = spec_for(12, 3)
+    check_durations(spec, 12)
+    terms = ScreeningTerms(KRUM, norm_bound=2**10, clip=2**10, window=2)
+    with pytest.raises(MalformedError, match="settle_seconds"):
+        check_durations(replace(spec, screening=terms), 12)
+    more = replace(spec.durations, settle_seconds=5 * landing_seconds(spec, 12) + 4 * 12)
+    check_durations(replace(spec, screening=terms, durations=more), 12)
 
 
 def test_phones_must_be_able_to_hear_of_a_round() -> None:

@@ -24,7 +24,7 @@ from protocol.task.documents import Kind
 from protocol.task.fold import BlockMined, apply, fold
 from protocol.task.state import TaskState
 from protocol.task.status import MAX_STATUS_BYTES, TaskStatus, status_of
-from tests.unit.protocol.task.told_task import CLIENTS, MANUFACTURER, ToldTask
+from tests.unit.protocol.task.told_task import CLIENTS, KINDS, MANUFACTURER, ToldTask
 
 NOW = 1_500
 
@@ -72,7 +72,7 @@ def test_its_json_form_is_read_back(told: ToldTask) -> None:
     assert decode(TaskStatus, encode(status), MAX_STATUS_BYTES) == status
 
 
-@pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.value)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.value)
 def test_a_document_that_nobody_can_read_is_named_with_its_keeper(told: ToldTask, kind: Kind) -> None:
     wanted = next(entry for entry in told.state().wanted() if entry.kind is kind)
     status = status_of(told.state(without=wanted.digest), NOW)

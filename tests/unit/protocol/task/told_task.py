@@ -33,7 +33,7 @@ from protocol.round.commitments import batch_of, batch_root
 from protocol.round.key_request import key_request
 from protocol.round.planning import plan_round, terms_of
 from protocol.sparse.codec import encode_sums
-from protocol.task.documents import Delivered, Lack
+from protocol.task.documents import Delivered, Kind, Lack
 from protocol.task.fold import Entry, apply
 from protocol.task.state import TaskState
 from tests.samples import DOMAIN, client_address, sample_spec
@@ -41,6 +41,7 @@ from tests.samples import DOMAIN, client_address, sample_spec
 CLIENTS = sorted(client_address(number) for number in range(3))
 MANUFACTURER, SUBSTITUTE = b"\x0a" * 20, b"\x0b" * 20
 SIGNATURE = bytes(65)
+KINDS = [kind for kind in Kind if kind not in (Kind.GRAM, Kind.SCREENING)]  # that a task has which is not screened
 T = TypeVar("T", bound=Event)
 
 

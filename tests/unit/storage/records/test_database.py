@@ -6,6 +6,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import run
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -16,6 +17,7 @@ from protocol.errors import MalformedError
 from storage.records.database import Database, database_url
 from storage.records.interface import Change, OvertakenError, RecordsDamagedError, RecordsError
 from storage.records.tables import METADATA
+from storage.records.upgrade import NEWEST, migrate, migrations, upgrade
 from tests.ports.postgresql import running_postgresql
 from tests.ports.record_samples import FACTS, Moved, append, append_each, entries_of
 
@@ -41,10 +43,30 @@ def _change(path: Path, statement: str) -> None:
     connection.close()
 
 
-def test_the_migrations_make_the_tables_that_are_used(database: Database, path: Path) -> None:
-    with create_engine(f"sqlite:///{path}").connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, METADATA) == []
+def test_a_new_database_has_the_tables_that_the_migrations_make(tmp_path: Path) -> None:
+    made = {"new": upgrade, "migrated": migrate}
+    for name, make in made.items():
+        engine = create_engine(f"sqlite:///{tmp_path / name}")
+        with engine.begin() as connection:
+            make(connection, name)
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, METADATA) == []
+            assert context.get_current_revision() == NEWEST == migrations().get_current_head()
+
+
+def test_tables_that_no_migration_has_seen_are_not_made_twice(path: Path) -> None:
+    Database(database_url(f"sqlite:///{path}")).close()
+    _change(path, "DROP TABLE alembic_version")
+    with pytest.raises(RecordsError, match="already exists"):
+        Database(database_url(f"sqlite:///{path}"))
+
+
+def test_who_opens_new_tables_loads_no_alembic(path: Path) -> None:
+    opened = f"from storage.records.database import *; Database(database_url('sqlite:///{path}')).close()"
+    ended = "import sys; print({'alembic', 'sqlalchemy.dialects.postgresql'} & sys.modules.keys())"
+    told = [run([sys.executable, "-c", f"{opened}; {ended}"], capture_output=True, text=True) for _ in range(2)]
+    assert [one.stdout for one in told] == ["set()\n"] * 2, told[0].stderr
 
 
 def test_only_its_owner_reads_the_file(database: Database, path: Path) -> None:
