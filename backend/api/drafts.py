@@ -31,13 +31,14 @@ from backend.api.prepared import PreparedCall
 from backend.api.sessions import SignInError
 from backend.api.sign_in import COOKIE, BearerToken, CookieToken, Door
 from backend.drafting.draft import Answers, Draft, Place, Wrong, drafted
-from backend.drafting.figures import POST_GAS, ROUND_GAS, Figures, figures_of
+from backend.drafting.figures import POST_GAS, ROUND_GAS, SCREENING_GAS, Figures, figures_of
 from backend.problem import RequestError
 from backend.vouchers.issuer import Issuer
 from protocol.canonical import encode
 from protocol.content.cid import Cid
 from protocol.errors import HearthError, MalformedError, Party
 from protocol.identifiers import Address, Digest, from_hex, parse_address, sha256, to_hex
+from protocol.messages.screening_terms import NONE
 from storage.content.interface import ContentStore, StoreUnavailableError
 from storage.ledger.block_times import measured_block_seconds
 from storage.ledger.interface import Ledger, LedgerError
@@ -180,6 +181,7 @@ class _Desk:
         return wrong, examples
 
     def _figures(self, figures: Figures) -> DraftFigures:
+        round_gas = ROUND_GAS + (SCREENING_GAS if figures.screening != NONE else 0)
         return DraftFigures(
             escrow=str(figures.escrow),
             reward=str(figures.reward),
@@ -193,8 +195,8 @@ class _Desk:
             expected_cohort=figures.expected,
             post_gas=POST_GAS,
             post_fee=self._fee(POST_GAS),
-            round_gas=ROUND_GAS,
-            round_fee=self._fee(ROUND_GAS),
+            round_gas=round_gas,
+            round_fee=self._fee(round_gas),
             refusals=[OwnerRefusal(**asdict(one)) for one in figures.refusals],
             doubts=list(figures.doubts),
         )

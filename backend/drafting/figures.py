@@ -17,6 +17,7 @@ from protocol.task.work import Work, work_of
 
 POST_GAS: Final = 455_297  # measured: contracts/gas.json
 ROUND_GAS: Final = 129_385 + 71_583 + 72_016 + 124_888  # of the server: open, commit, request, publish
+SCREENING_GAS: Final = 70_035  # of a screened round besides
 
 Owner = Literal["unchanged", "trusting"]
 

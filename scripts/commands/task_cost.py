@@ -89,7 +89,8 @@ def costs(spec: TaskSpec, fees: Fees, measured: dict[str, Any]) -> Costs:
         call, gas = _call(function, spec), functions[function]
         return [_cost(gas["first" if n < first else "later"], call, fees) for n in range(times)]
 
-    steps = [*(["drawCohort"] if spec.cohort.draws else []), "openRound", "commitBatch", "requestKey", "publishRound"]
+    drawn, screened = ["drawCohort"] * spec.cohort.draws, ["requestScreening"] * spec.screening.on
+    steps = [*drawn, "openRound", "commitBatch", *screened, "requestKey", "publishRound"]
     in_round = _sum([cost for step in steps for cost in of(step)])
     members, servers, clients = len(spec.committee.members), len(spec.edge_servers), spec.cohort.max_clients
     bonds = servers * (spec.deposits.edge_server > 0) + members * (spec.deposits.authority > 0)
@@ -162,6 +163,8 @@ def _call(function: str, spec: TaskSpec) -> bytes:
             calls.open_round(task, number, first, second, third, spec.cohort.max_cohort)
         case "commitBatch":
             calls.commit_batch(task, number, first, second, spec.cohort.max_cohort)
+        case "requestScreening":
+            calls.request_screening(task, number, number, spec.cohort.max_cohort, first)
         case "requestKey":
             calls.request_key(task, number, first)
         case "publishRound":

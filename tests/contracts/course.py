@@ -208,6 +208,10 @@ class Course(Situation):
             self.commit(task, number, server, self.pen.batch(task, number, self.planned(task, number), ""))
         elif now <= last.object_until:
             self.sides.pass_to(last.object_until + 1)
+        elif task % 2 == 0 and not self.is_screened(task):
+            block = self.sides.height() - 1
+            if not self.tell(server, "request_screening", task, number, block, last.direct, REQUEST):
+                self.sides.pass_to(last.commit_until + 1)
         elif not self.tell(server, "request_key", task, number, REQUEST):
             self.sides.pass_to(last.commit_until + 1)
 

@@ -114,36 +114,32 @@ class RoundMoves(Moves):
         place=places,
         when=whens,
         server=servers,
-        shift=shifts,
-        back=mostly(1, 0, -1, 256, 257, 10**9),
-        more=mostly(0, 1, -1),
-        request=mostly(REQUEST, ZERO),
-        direct=st.integers(0, 4),
+        batch=st.booleans(),
+        direct=st.sampled_from([4, 4, 4, 1, 0]),
+        flaw=mostly("", "round", "count", "request", "this block", "a later block", "an old block"),
     )
     def request_screening(
-        self,
-        place: int,
-        when: str,
-        server: Signer | None,
-        shift: int,
-        back: int,
-        more: int,
-        request: bytes,
-        direct: int,
+        self, place: int, when: str, server: Signer | None, batch: bool, direct: int, flaw: str
     ) -> None:
-        """By a block so far ``back`` of the call's own, and with ``more`` direct commitments than there are."""
+        """After a ``batch`` of all who are planned, or ``direct`` commitments; then both are tried once more."""
         task, course = self.at(place), self.course
         course.prepare(task, course.is_open, when)
-        for client in course.enrolled(task)[:direct]:
-            course.commit_direct(task, self.number(task, 0), client)
-        if when == "ready":
+        number, acting = self.number(task, 0), self.acting(task, None)
+        planned = course.planned(task, number)
+        whole = course.pen.batch(task, number, planned or CLIENTS[:1], "")
+        if batch:
+            course.sides.pass_to(course.batch_window(task)[0])
+            course.commit(task, number, acting, whole)
             course.sides.pass_to(course.last(task).object_until + 1)
-        block, count = max(0, course.sides.height() - back), max(0, course.last(task).direct + more)
-        course.tell(
-            self.acting(task, server), "request_screening", task, self.number(task, shift), block, count, request
-        )
-        for client in course.enrolled(task)[:2] if direct else ():
-            course.commit_direct(task, self.number(task, 0), client)
+        for client in () if batch else planned[:direct]:
+            course.commit_direct(task, number, client)
+        back = {"this block": 0, "a later block": -1, "an old block": 257}.get(flaw, 1)
+        block, count = max(0, course.sides.height() - back), course.last(task).direct + (flaw == "count")
+        asked = number + (flaw == "round"), block, count, ZERO if flaw == "request" else REQUEST
+        course.tell(self.acting(task, server), "request_screening", task, *asked)
+        course.commit_direct(task, number, (planned or CLIENTS)[0])
+        course.sides.pass_to(course.batch_window(task)[0])
+        course.commit(task, number, acting, whole)
 
     @rule(
         place=places,

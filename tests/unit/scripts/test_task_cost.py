@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from protocol.identifiers import sha256
+from protocol.messages.screening_terms import KRUM, ScreeningTerms
 from scripts.bench.gas_report import read_snapshot
 from scripts.cli import app
 from scripts.commands.ready_task import stand_in
@@ -50,6 +51,12 @@ def test_a_drawn_cohort_costs_its_draw() -> None:
     drawn = replace(SPEC, cohort=replace(SPEC.cohort, max_clients=SPEC.cohort.max_cohort + 1))
     more = costs(drawn, Fees(1), MEASURED).round.gas - costs(SPEC, Fees(1), MEASURED).round.gas
     assert more == MEASURED["functions"]["drawCohort"]["later"]
+
+
+def test_a_screened_round_costs_the_request_for_its_openings() -> None:
+    terms = ScreeningTerms(KRUM, norm_bound=2**10, clip=2**10, window=2)
+    screened = costs(replace(SPEC, screening=terms), Fees(1), MEASURED).round.gas
+    assert screened - costs(SPEC, Fees(1), MEASURED).round.gas == MEASURED["functions"]["requestScreening"]["later"]
 
 
 def test_a_transaction_is_as_large_as_one_that_is_signed() -> None:

@@ -185,6 +185,7 @@ def test_gas_is_what_was_measured() -> None:
     assert measured["postTask"]["first"] == figures.POST_GAS
     names = ("openRound", "commitBatch", "requestKey", "publishRound")
     assert pytest.approx(sum(measured[name]["first"] for name in names), rel=0.001) == figures.ROUND_GAS
+    assert measured["requestScreening"]["first"] == figures.SCREENING_GAS
 
 
 def test_every_task_has_time_for_its_rounds() -> None:
