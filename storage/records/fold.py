@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from storage.records.interface import NOTHING, Change, EntryT, OvertakenError, Records
+from storage.records.interface import NOTHING, Change, EntryT, OvertakenError, Records, RecordsError
 
 StateT = TypeVar("StateT")
 
@@ -38,12 +38,19 @@ class Folded(Generic[StateT, EntryT]):
     def change(self, decide: Callable[[StateT], Change]) -> StateT:
         """Appends what ``decide`` says of the newest state, and returns the state after it.
 
-        ``decide`` may say ``NOTHING`` or raise; it is asked again when another writer was first, and must not use this
-        object. Raises RecordsError, MalformedError.
+        ``decide`` may say ``NOTHING`` or raise; it is asked again when another writer was first, also where that one
+        erased what it reads, and must not use this object. Raises RecordsError, MalformedError.
         """
         with self._mutex:
             while True:
-                change = decide(self._read_on())
+                state, count = self._read_on(), self._count
+                try:
+                    change = decide(state)
+                except RecordsError:
+                    self._read_on()
+                    if self._count == count:
+                        raise
+                    continue
                 if change == NOTHING:
                     return self._state
                 try:
