@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from protocol.canonical import decode, encode
-from protocol.errors import HearthError
 from protocol.identifiers import ZERO_DIGEST, sha256
 from protocol.messages.chain import KeyRequested, ScreeningRequested
 from protocol.messages.keys import KeyRequest, PartialKeyAnswer
@@ -20,27 +19,17 @@ from protocol.round.key_request import key_request
 from protocol.round.state_table import RoundState
 from protocol.round.unscreened import may_continue, unscreened_after
 from protocol.task.documents import there
-from tests.played_conduct import Conduct
+from tests.attacks.screening.server_scene import ROUND, UNOPENED, played, refused
 from tests.unit.backend.key_authority.screened_scene import (
-    PROBATION,
     Moment,
     Screened,
     Watched,
-    screened,
 )
-
-ROUND = 3  # with histories of two updates
-UNOPENED = 4
 
 
 @pytest.fixture(scope="module")
 def scene() -> Screened:
-    made = screened("a lied verdict")
-    made.play(1, PROBATION)
-    made.play(2, Conduct())
-    made.play(ROUND, Conduct(lying=(2,)))
-    made.play(UNOPENED, Conduct(unopened=True))
-    return made
+    return played("a lied verdict")
 
 
 @pytest.fixture
@@ -48,12 +37,6 @@ def authority(scene: Screened) -> Iterator[Watched]:
     made = Watched(scene, 1)
     yield made
     made.records.close()
-
-
-def refused(act: Callable[[], bytes]) -> str:
-    with pytest.raises(HearthError) as caught:
-        act()
-    return caught.value.code
 
 
 def keyed(scene: Screened, number: int, request: KeyRequest, moment: Moment | None = None) -> Moment:

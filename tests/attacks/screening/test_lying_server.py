@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
@@ -12,7 +12,6 @@ import pytest
 
 from protocol.canonical import decode, encode
 from protocol.content.cid import CHUNK_BYTES, Cid
-from protocol.errors import HearthError
 from protocol.identifiers import Digest, sha256
 from protocol.messages.chain import ScreeningRequested
 from protocol.messages.screening import GramRequest, OpeningAnswer
@@ -20,27 +19,17 @@ from protocol.round.screening_request import beacon_of
 from protocol.task.documents import Kind, there
 from storage.content.memory import MemoryStore
 from storage.task_reader import TaskReader
-from tests.played_conduct import Conduct
+from tests.attacks.screening.server_scene import ROUND, played, refused
 from tests.unit.backend.key_authority.screened_scene import (
-    PROBATION,
     Moment,
     Screened,
     Watched,
-    screened,
 )
-
-ROUND = 3  # with histories of two updates
-UNOPENED = 4
 
 
 @pytest.fixture(scope="module")
 def scene() -> Screened:
-    made = screened("a lying server")
-    made.play(1, PROBATION)
-    made.play(2, Conduct())
-    made.play(ROUND, Conduct(lying=(2,)))
-    made.play(UNOPENED, Conduct(unopened=True))
-    return made
+    return played("a lying server")
 
 
 @pytest.fixture
@@ -48,12 +37,6 @@ def authority(scene: Screened) -> Iterator[Watched]:
     made = Watched(scene, 1)
     yield made
     made.records.close()
-
-
-def refused(act: Callable[[], bytes]) -> str:
-    with pytest.raises(HearthError) as caught:
-        act()
-    return caught.value.code
 
 
 def lie(moment: Moment, number: int, request: GramRequest) -> Moment:
