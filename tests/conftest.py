@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import signal
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from protocol.encryption.suite import prepare
@@ -37,6 +40,18 @@ def _interruptible() -> None:
     """A shell makes what it starts in the background deaf to Ctrl-C, and every process below it; nohup to its end."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """A test in whose process a server ran would leave that server's log, and what it binds, to the next."""
+    structlog.contextvars.clear_contextvars()
+    before, root = structlog.get_config(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

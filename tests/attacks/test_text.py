@@ -83,10 +83,8 @@ def test_an_endpoint_does_not_write_on_the_screen() -> None:
 
 
 def test_a_log_is_ascii_with_one_event_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    before = structlog.get_config()
     configure_log()
     structlog.get_logger().warning("refused", detail=FALSE_LINE, title="p\u0430ypal")
-    structlog.configure(**before)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.isascii() and line.isprintable()
     assert json.loads(line)["detail"] == FALSE_LINE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -122,13 +122,6 @@ def test_a_store_that_cannot_be_written_ends_and_a_daemon_that_is_away_does_not(
 
 
 # the servers themselves
-
-
-@pytest.fixture(autouse=True)
-def _log() -> Iterator[None]:
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
 
 
 def _edge(folder: Path, url: str, domain: Domain, listening: Listening) -> None:

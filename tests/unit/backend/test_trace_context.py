@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import httpx2
@@ -27,18 +25,6 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
 
 
-@contextmanager
-def logging_to(told: io.StringIO) -> Iterator[None]:
-    before, handlers = structlog.get_config(), logging.getLogger().handlers[:]
-    try:
-        with redirect_stderr(told):
-            configure_log()
-            yield
-    finally:
-        structlog.configure(**before)
-        logging.getLogger().handlers[:] = handlers
-
-
 def test_what_is_logged_for_a_request_names_its_task_round_and_trace() -> None:
     app, log = FastAPI(), structlog.get_logger()
 
@@ -48,8 +34,8 @@ def test_what_is_logged_for_a_request_names_its_task_round_and_trace() -> None:
         return task + number
 
     told = io.StringIO()
-    structlog.contextvars.clear_contextvars()  # a phone of another test binds its own
-    with logging_to(told), TestClient(WatchedRequests(app, None)) as client:
+    configure_log()
+    with redirect_stderr(told), TestClient(WatchedRequests(app, None)) as client:
         client.get("/api/v1/tasks/4/rounds/2", headers={"traceparent": PARENT})
         client.get("/api/v1/tasks/5/rounds/1")
         log.warning("after")
