@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import structlog
 
 from backend.bonds import BondKeeper
@@ -15,14 +13,13 @@ from protocol.messages.task import TaskSpec
 from storage.ledger.interface import Ledger, LedgerError
 from storage.ledger.polling import Polling
 
-LOOK_SECONDS = 1.0  # the chain is asked less often where its blocks take longer
 FUNDED_SECONDS = 300  # after which an account that was too poor is looked at again, and an operator's bond
 
 log = structlog.get_logger()
 
 
 class BondWatch:
-    """Looks at the tasks that the authority was shown, in a thread of its own. The state is the chain's."""
+    """Looks at the tasks that the authority was shown. The state is the chain's."""
 
     def __init__(
         self, ledger: Ledger, records: AuthorityRecords, limit_wei: int, followed: FollowedTasks | None = None
@@ -33,16 +30,6 @@ class BondWatch:
         self._bonded: dict[int, TaskSpec] = {}
         self._done: set[int] = set()
         self._tried: dict[int, tuple[object, ...]] = {}  # the last moment at which all was done, by task
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="bonds")
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Returns when the thread has ended."""
-        self._stop.set()
-        self._thread.join()
 
     def place_and_take_back(self) -> None:
         """Sends what can be sent now; what fails is tried again the next time."""
@@ -80,7 +67,3 @@ class BondWatch:
         others = [other for other, bonded in self._bonded.items() if bonded.rewards.token == NATIVE_COIN]
         placed = self._keeper.place(task, spec.rewards.token, spec.deposits.authority, others)
         return placed and self._keeper.take_back(task)
-
-    def _watch(self) -> None:
-        while not self._stop.wait(LOOK_SECONDS):
-            self.place_and_take_back()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import structlog
 
 from backend.key_authority.followed import FollowedTasks
@@ -15,27 +13,15 @@ from protocol.round.screening_request import gone_before
 from protocol.task.ending import is_over
 from protocol.task.fold import fold
 
-LOOK_SECONDS = 5.0
-
 log = structlog.get_logger()
 
 
 class HistoryWatch:
-    """Looks at the tasks that the authority was shown, in a thread of its own: at who left, and what is over."""
+    """Looks at the tasks that the authority was shown: at who left, and what is over."""
 
     def __init__(self, records: AuthorityRecords, followed: FollowedTasks) -> None:
         self._records, self._followed = records, followed
         self._tried: dict[int, tuple[object, ...]] = {}  # the last moment at which all was done, by task
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="histories")
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Returns when the thread has ended."""
-        self._stop.set()
-        self._thread.join()
 
     def erase(self) -> None:
         """What can be erased now; what fails is tried again the next time."""
@@ -64,7 +50,3 @@ class HistoryWatch:
             opening = len(state.rounds) + 1 if running is None else running.number
             self._records.histories.forget(task, gone_before(state, opening))
         self._tried[task] = moment
-
-    def _watch(self) -> None:
-        while not self._stop.wait(LOOK_SECONDS):
-            self.erase()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from backend.key_authority.app import authority_app
 from backend.key_authority.bonds import BondWatch
@@ -12,6 +13,7 @@ from backend.key_authority.forgotten import Recollection
 from backend.key_authority.history_watch import HistoryWatch
 from backend.key_authority.policy import parse_policy
 from backend.key_authority.records import AuthorityRecords
+from backend.key_authority.repeating import Repeating
 from backend.key_authority.rosters import Rosters, RosterWatch
 from backend.key_authority.service import KeyAuthority
 from backend.key_authority.settings import AuthoritySettings
@@ -35,6 +37,9 @@ from storage.ledger.polling import Polling
 from storage.ledger.signer import Signer
 from storage.policy_file import read_policy_file
 from storage.records.open_records import open_records
+
+SENDING_SECONDS: Final = 1.0  # between two looks; the chain is asked less often where its blocks take longer
+ERASING_SECONDS: Final = 5.0
 
 
 def serve_authority(settings: AuthoritySettings, signer: Signer, *, seed: bytes | None) -> None:
@@ -79,14 +84,19 @@ def _serve(
     rosters = RosterWatch(Rosters(ledger, records, followed), records, recollection.check)
     bonds = BondWatch(ledger, records, settings.max_bond_wei, followed)
     watch_authority(metrics, followed, records, polling, lambda: ledger.balance(signer.address))
-    watches = (bonds, WindowWatch(windows, records, followed), HistoryWatch(records, followed), rosters)
+    beside = (
+        Repeating("bonds", bonds.place_and_take_back, SENDING_SECONDS),
+        Repeating("windows", WindowWatch(windows, records, followed).erase, ERASING_SECONDS),
+        Repeating("histories", HistoryWatch(records, followed).erase, ERASING_SECONDS),
+        Repeating("rosters", rosters.post, SENDING_SECONDS),
+    )
     try:
         for url, of_chain in zip((settings.rpc_url, *settings.other_rpc_urls), (ledger, *others), strict=True):
             check_chain(of_chain, url)
             check_tag(of_chain, settings.confirm_by)
         check_gas(ledger, signer.address)
-        for watch in watches:
-            watch.start()
+        for repeating in beside:
+            repeating.start()
         try:
             own: dict[str, str | int] = {
                 "chain_id": chain_id, "ledger": to_hex(settings.domain.ledger), "version": PROTOCOL_VERSION,
@@ -96,7 +106,7 @@ def _serve(
             with exposed(metrics.registry, settings.metrics), traced(app, settings.otlp, "authority"):
                 serve(app, settings.listening, signer.address, metrics)
         finally:
-            for watch in watches:
-                watch.stop()
+            for repeating in beside:
+                repeating.stop()
     finally:
         ledger.close()

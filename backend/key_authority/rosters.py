@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import structlog
@@ -19,8 +18,6 @@ from protocol.task.ending import is_over
 from protocol.task.state import TaskState
 from storage.ledger.interface import Ledger
 from storage.ledger.polling import Polling
-
-LOOK_SECONDS = 1.0  # the chain is asked less often where its blocks take longer
 
 log = structlog.get_logger()
 
@@ -74,23 +71,13 @@ class Rosters:
 
 
 class RosterWatch:
-    """Looks at the tasks that the authority was shown, in a thread of its own."""
+    """Looks at the tasks that the authority was shown."""
 
     def __init__(
         self, rosters: Rosters, records: AuthorityRecords, remember: Callable[[], None] = lambda: None
     ) -> None:
         """``remember`` compares the records with the chain, before anything is posted."""
         self._rosters, self._records, self._remember = rosters, records, remember
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="rosters")
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Returns when the thread has ended."""
-        self._stop.set()
-        self._thread.join()
 
     def post(self) -> None:
         """What can be posted now; what fails is tried again the next time."""
@@ -108,7 +95,3 @@ class RosterWatch:
                     self._rosters.post(task, spec)
             except HearthError as error:
                 log.warning("roster", task=task, error=str(error))
-
-    def _watch(self) -> None:
-        while not self._stop.wait(LOOK_SECONDS):
-            self.post()

@@ -6,7 +6,6 @@ Envelopes are public for ever: whoever takes an authority over opens those of th
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -27,7 +26,6 @@ from protocol.task.ending import task_over
 from protocol.task.fold import fold
 from storage.ledger.signer import Signer
 
-LOOK_SECONDS = 5.0
 _RUNNING: Final = (RoundState.NONE, RoundState.OPEN, RoundState.REQUESTED)
 
 log = structlog.get_logger()
@@ -132,22 +130,12 @@ class Windows:
 
 
 class WindowWatch:
-    """Erases keys also while nobody asks this authority for anything, in a thread of its own."""
+    """Erases keys also while nobody asks this authority for anything."""
 
     def __init__(self, windows: Windows, records: AuthorityRecords, followed: FollowedTasks | None = None) -> None:
         """``followed``: the chain as other watches of this authority follow it, too; None: everything is asked."""
         self._windows, self._records, self._followed = windows, records, followed
         self._tried: dict[int, tuple[object, ...]] = {}  # the last moment at which all was done, by task
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="windows")
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Returns when the thread has ended."""
-        self._stop.set()
-        self._thread.join()
 
     def erase(self) -> None:
         """What can be erased now; what fails is tried again the next time."""
@@ -169,7 +157,3 @@ class WindowWatch:
         moment = (*self._followed.moment(task, spec.confirmations), *kept)
         before, self._tried[task] = self._tried.get(task), moment
         return moment != before
-
-    def _watch(self) -> None:
-        while not self._stop.wait(LOOK_SECONDS):
-            self.erase()
