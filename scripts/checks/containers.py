@@ -1,5 +1,5 @@
-"""The images and the Compose file, for real: built, measured, brought up; a task with kills of every role, which the
-edge server then leaves to a cluster, whose parts are killed too; its audit.
+"""The images and the Compose file, for real: built, measured, brought up; a task with kills of every role and then of
+any at any time, which the edge server then leaves to a cluster, whose parts are killed too; its audit.
 
 ``python -m scripts.checks.containers`` needs podman and root (:mod:`scripts.checks.podman`), and says so without them.
 It prints JSON, and ends with 1 when something is not as promised.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import secrets
 import shlex
 import signal
@@ -26,7 +27,7 @@ from typing import Any, Final
 
 from protocol.errors import HearthError
 from scripts.checks.compose import Compose
-from scripts.checks.containers_story import KILLED, say, tell_story
+from scripts.checks.containers_story import KILLED, Storm, say, tell_story
 from scripts.checks.podman import NEEDS, Podman, lacking, running_podman
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -43,9 +44,11 @@ STAND_INS: Final = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=28, help="of the task")
+    parser.add_argument("--rounds", type=int, default=50, help="of the task")
     parser.add_argument("--phones", type=int, default=0, help="more phones, by the overlay")
     parser.add_argument("--kills", nargs="*", default=KILLED, metavar="SERVICE", help="killed, one after the other")
+    parser.add_argument("--storm", type=int, default=20, metavar="KILLS", help="of any service, at any time")
+    parser.add_argument("--seed", type=int, default=0, help="of the storm")
     parser.add_argument("--no-cluster", action="store_true", help="leave the overlay with the cluster out")
     parser.add_argument("--built", action="store_true", help="take the images that are here")
     options = parser.parse_args(arguments)
@@ -77,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             project = f"hearth-check-{secrets.token_hex(4)}"
             os.sync()  # a server that waits for its disk would wait for what was built
             with Compose(podman, ROOT / "docker", files, project, variables) as compose:
-                tell_story(compose, files, options.kills, result, cluster=not options.no_cluster)
+                storm = Storm(options.storm, random.Random(options.seed))  # noqa: S311 - kills hide nothing
+                tell_story(compose, files, options.kills, storm, result, cluster=not options.no_cluster)
     result["failures"] = failures = _failures(result)
     print(json.dumps(result, indent=1, sort_keys=True))
     return 1 if failures else 0

@@ -1,10 +1,14 @@
-"""A task in containers: each role is killed once; then a cluster adds for the edge server, and its parts are killed."""
+"""A task in containers: each role is killed once; then any, at any time; then a cluster adds for the edge server, and
+its parts are killed."""
 
 from __future__ import annotations
 
+import contextlib
+import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from scripts.checks.compose import Compose, Killed
@@ -20,8 +24,21 @@ CLUSTER: Final = ("cluster-scheduler", "cluster-worker")
 ROUNDS_OF_CLUSTER: Final = 8  # the fewest that are left for it
 
 
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """So many kills, each of a service that ``rng`` picks and after a pause that it draws, whether or not what was
+    killed before runs again."""
+
+    kills: int
+    rng: random.Random
+    pause: Callable[[float], None] = time.sleep
+
+    SERVICES = (*KILLED, "authority-2", "authority-3", "authority-4", "authority-5")
+    MOST_SECONDS = 4.0  # about a round
+
+
 def tell_story(
-    compose: Compose, files: Sequence[str], kills: Sequence[str], told: dict[str, Any], *, cluster: bool
+    compose: Compose, files: Sequence[str], kills: Sequence[str], storm: Storm, told: dict[str, Any], *, cluster: bool
 ) -> None:
     """Fills ``told``. A figure in seconds that is above its target is said and is no failure: other work may slow the
     machine. Raises ContainerError."""
@@ -35,9 +52,11 @@ def tell_story(
     say(f"the first round is published after {seconds} s")
     told["doors"] = compose.doors()
     told["killed"] = {}
-    killed = [_kill(compose, service, told["killed"], at_least=1 + cluster * ROUNDS_OF_CLUSTER) for service in kills]
+    at_least = 1 + cluster * ROUNDS_OF_CLUSTER
+    killed = [_kill(compose, service, told["killed"], at_least) for service in kills]
     for one in killed:
         compose.await_well(one)
+    told["storm"] = _rage(compose, storm, at_least)
     if cluster:
         _with_cluster(compose, files, told)
     told["audit"], said = compose.await_exit("auditor")
@@ -69,6 +88,31 @@ def _kill(compose: Compose, service: str, told: dict[str, Any], at_least: int) -
     compose.await_published(published + 1)
     seconds["next_round"] = _since(started)
     return killed
+
+
+def _rage(compose: Compose, storm: Storm, at_least: int) -> list[tuple[float, str]]:
+    """Returns when all that was killed runs again: seconds of each kill, and whom it hit."""
+    started = time.monotonic()
+    told, last = [], {}
+    for _ in range(storm.kills):
+        storm.pause(storm.rng.uniform(0, storm.MOST_SECONDS))
+        one = _first_that_runs(compose, storm.rng.sample(storm.SERVICES, len(storm.SERVICES)))
+        last[one.service] = one
+        told.append((_since(started), one.service))
+        say(f"killed {one.service} {told[-1][0]} s into the storm")
+    for one in last.values():
+        compose.await_well(one)
+    if (left := compose.rounds_left()) < at_least:
+        raise ContainerError(f"{left} rounds are left after {storm.kills} kills, too few: give the task more --rounds")
+    return told
+
+
+def _first_that_runs(compose: Compose, services: Sequence[str]) -> Killed:
+    """Kills it. The others are not up again from an earlier kill."""
+    for service in services:
+        with contextlib.suppress(ContainerError):
+            return compose.kill(service)
+    raise ContainerError("no service runs")
 
 
 def _with_cluster(compose: Compose, files: Sequence[str], told: dict[str, Any]) -> None:

@@ -111,10 +111,13 @@ class Podman:
         """SIGKILL to its main process, as a crash; not by the engine, which would not start it again. Returns which
         process that was. Raises ContainerError."""
         pid = int(self.inspect(container)["State"]["Pid"])
-        if pid <= 0:
-            raise ContainerError(f"{container} does not run")
-        os.kill(pid, signal.SIGKILL)
-        return pid
+        try:
+            if pid > 0:
+                os.kill(pid, signal.SIGKILL)
+                return pid
+        except ProcessLookupError:
+            pass  # it died before the engine noticed
+        raise ContainerError(f"{container} does not run")
 
     def await_well(self, container: str, killed: int) -> None:
         """Until it runs by another process than ``killed``, and is healthy where it says how it is. Raises

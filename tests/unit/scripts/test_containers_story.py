@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import pytest
 
 from scripts.checks.compose import Compose, Killed
-from scripts.checks.containers_story import CLUSTER, tell_story
+from scripts.checks.containers_story import CLUSTER, Storm, tell_story
 from scripts.checks.podman import ContainerError
 
 
@@ -19,6 +20,8 @@ class Played:
         self.rounds, self.round, self.acts, self.by_workers = rounds, 0, 0, by_workers
         self.drives = {"edge-1": 0.0, "edge-2": 0.0} | {driver: 1.0}
         self.did: list[str] = []
+        self.pauses: list[float] = []
+        self.down: set[str] = set()
         self.summed: list[int] = []
         self.cluster = False
 
@@ -63,6 +66,8 @@ class Played:
         return self.summed
 
     def kill(self, service: str) -> Killed:
+        if service in self.down:
+            raise ContainerError(f"{service} does not run")
         self.did.append(f"kill {service}")
         if self.drives.get(service, 0) == max(self.drives.values()):
             other = {"edge-1": "edge-2", "edge-2": "edge-1"}[service]
@@ -85,9 +90,10 @@ class Played:
             self.summed = [*self.summed, self.round]
 
 
-def told(played: Played, *kills: str, cluster: bool = True) -> dict[str, Any]:
+def told(played: Played, *kills: str, storm: int = 0, seed: int = 0, cluster: bool = True) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    tell_story(cast(Compose, played), ["compose.yaml"], kills, result, cluster=cluster)
+    at_random = Storm(storm, random.Random(seed), pause=played.pauses.append)
+    tell_story(cast(Compose, played), ["compose.yaml"], kills, at_random, result, cluster=cluster)
     return result
 
 
@@ -113,6 +119,26 @@ def test_nobody_is_killed_in_a_task_that_is_as_good_as_over() -> None:
     with pytest.raises(ContainerError, match="give the task more --rounds"):
         told(played, "store", "chain", "broker", cluster=False)
     assert "kill broker" not in played.did
+
+
+def test_a_storm_kills_who_runs_at_instants_that_its_seed_draws_and_waits_for_all() -> None:
+    first, again, other = (Played(20) for _ in range(3))
+    storms = []
+    for played, seed in ((first, 1), (again, 1), (other, 2)):
+        played.down = {"broker", "chain"}
+        storms.append(told(played, storm=30, seed=seed, cluster=False)["storm"])
+    hit = [[service for _, service in storm] for storm in storms]
+    assert hit[0] == hit[1] != hit[2]
+    assert first.pauses == again.pauses != other.pauses
+    assert 0 <= min(first.pauses) < max(first.pauses) <= Storm.MOST_SECONDS
+    assert len(hit[0]) == 30
+    assert not {"broker", "chain"} & set(hit[0]), "they do not run"
+    assert {f"well {service}" for service in hit[0]} <= set(first.did)
+
+
+def test_a_storm_that_outlasts_the_task_shows_nothing() -> None:
+    with pytest.raises(ContainerError, match="give the task more --rounds"):
+        told(Played(9), storm=1)
 
 
 def test_sums_that_no_worker_made_end_the_check() -> None:
