@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from backend.rounds.committee_client import CommitteeClient
+from backend.rounds.journal import EdgeJournal
 from protocol.canonical import encode
 from protocol.errors import HearthError
 from protocol.identifiers import Address
 from protocol.messages.round import CohortEvidence, RoundPlan, SignedEndorsement
-from protocol.messages.task import TaskSpec
+from protocol.messages.task import Committee, TaskSpec
 from protocol.round.endorsing import evidence_for
+from protocol.task.documents import Absent
 from protocol.task.state import TaskState
 from storage.content.interface import ContentStore, get_document
 
 
 class Endorsing:
-    """Of one task. Kept in memory alone: authorities say it again. Asked by one thread at a time, read by all."""
+    """Of one task. Asked by one thread at a time, read by all. Enough of them are kept in the records: phones may ask
+    another process of this server than the one that drives the task."""
 
-    def __init__(self, store: ContentStore, committee: CommitteeClient) -> None:
-        self._store, self._committee = store, committee
+    def __init__(self, store: ContentStore, committee: CommitteeClient, journal: EdgeJournal) -> None:
+        self._store, self._committee, self._journal = store, committee, journal
         self._endorsements: tuple[bytes, dict[Address, SignedEndorsement]] = b"", {}  # with the label that they are of
 
     def endorsements(self, label: bytes, spec: TaskSpec) -> tuple[SignedEndorsement, ...]:
         """Ascending by position in the committee; none while they are too few."""
         known, found = self._endorsements
-        if known != label or len(found) < spec.committee.quorum:
-            return ()
-        return tuple(found[member] for member in spec.committee.members if member in found)
+        return _enough(found, spec.committee) if known == label else ()
 
     def ask(self, state: TaskState, spec: TaskSpec, number: int) -> bool:
         """Every authority, about the round that runs. Whether enough of them endorse it now."""
@@ -41,5 +44,24 @@ class Endorsing:
         evidence = CohortEvidence(encode(plan), tuple(documents))
         found = self._committee.endorsements(spec.committee, plan, evidence)
         known, before = self._endorsements
-        self._endorsements = label, {**(before if known == label else {}), **found}
-        return bool(self.endorsements(label, spec))
+        found = {**(before if known == label else {}), **found}
+        if enough := _enough(found, spec.committee):
+            self._journal.keep_endorsements(state.task, number, enough)
+        self._endorsements = label, found
+        return bool(enough)
+
+    def recall(self, state: TaskState) -> None:
+        """What another process was told of the round that runs. Raises RecordsError."""
+        facts, spec = state.current, state.spec
+        if facts is None or isinstance(spec, Absent) or self.endorsements(facts.opened.label, spec):
+            return
+        kept = self._journal.task(state.task).round(facts.number).endorsements
+        if kept and kept[0].statement.label == facts.opened.label:
+            self._endorsements = facts.opened.label, {said.statement.authority: said for said in kept}
+
+
+def _enough(found: Mapping[Address, SignedEndorsement], committee: Committee) -> tuple[SignedEndorsement, ...]:
+    """Ascending by position in the committee; none where they are too few."""
+    if len(found) < committee.quorum:
+        return ()
+    return tuple(found[member] for member in committee.members if member in found)

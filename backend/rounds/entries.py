@@ -8,6 +8,7 @@ from typing import Annotated
 
 from protocol.identifiers import Address, Count, Digest, Label, Range, Word
 from protocol.messages.keys import SignedWindowKey, WindowKeyStatement
+from protocol.messages.round import SignedEndorsement
 from protocol.messages.submission import Submission
 from protocol.messages.task import MAX_CLIENTS
 from protocol.round.windows import AHEAD
@@ -33,6 +34,15 @@ class SubmissionKept:
     task: Word
     round: Count
     submission: Submission
+
+
+@dataclass(frozen=True, slots=True)
+class CohortEndorsed:
+    """Verified: the word of a quorum of authorities on the round's cohort."""
+
+    task: Word
+    round: Count
+    endorsements: Annotated[tuple[SignedEndorsement, ...], Range(1, 16)]  # ascending by position in the committee
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +109,7 @@ class Forgotten:
     round: Count
 
 
-OfRound = Stated | SubmissionKept | BatchClosed | VerdictKept | GramKept | RoundDone | Opening
+OfRound = Stated | SubmissionKept | CohortEndorsed | BatchClosed | VerdictKept | GramKept | RoundDone | Opening
 EdgeEntry = OfRound | WordKept | WindowKeyKept | Forgotten
 
 
@@ -107,6 +117,7 @@ EdgeEntry = OfRound | WordKept | WindowKeyKept | Forgotten
 class RoundRecords:
     stated: Stated | None = None  # the only label, and the only model, that this server ever signs of the round
     submissions: Growing[Address, Submission] = field(default_factory=Growing)
+    endorsements: tuple[SignedEndorsement, ...] = ()  # of the last label that enough were for
     closed: bool = False
     has_verdict: bool = False
     has_gram: bool = False  # a request for openings
@@ -177,6 +188,8 @@ def _with(task: TaskRecords, entry: OfRound | WordKept | Forgotten) -> TaskRecor
             known = replace(known, stated=entry)
         case SubmissionKept(submission=sent):
             known = replace(known, submissions=known.submissions.plus(sent.client, sent))
+        case CohortEndorsed(endorsements=said):
+            known = replace(known, endorsements=said)
         case BatchClosed():
             known = replace(known, closed=True)
         case VerdictKept():
@@ -184,5 +197,5 @@ def _with(task: TaskRecords, entry: OfRound | WordKept | Forgotten) -> TaskRecor
         case GramKept():
             known = replace(known, has_gram=True)
         case RoundDone():
-            known = replace(known, submissions=Growing(), closed=True)
+            known = replace(known, submissions=Growing(), endorsements=(), closed=True)
     return replace(task, rounds={**task.rounds, number: known})

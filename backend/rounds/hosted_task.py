@@ -81,6 +81,7 @@ class HostedTask:
             self.performer.reader.fetch(now)
             terms, own = self.posted.terms, self.ledger.sender
             self.bonded = self.bonded or not terms.edge_bond or self.ledger.bond(self.posted.task, own).placed
+            self.performer.endorsing.recall(self.state)
             self.desk.publish(self.state, now)
         except HearthError as error:
             log.warning("will look again", task=self.posted.task, error=str(error))

@@ -10,6 +10,7 @@ from typing import Final, get_args
 
 from backend.rounds.entries import (
     BatchClosed,
+    CohortEndorsed,
     EdgeEntry,
     EdgeState,
     Forgotten,
@@ -30,6 +31,7 @@ from backend.rounds.entries import (
 from protocol.canonical import decode, encode
 from protocol.identifiers import ZERO_DIGEST, Address, Digest, Label
 from protocol.messages.keys import SignedWindowKey
+from protocol.messages.round import SignedEndorsement
 from protocol.messages.screening import MAX_GRAM_REQUEST_BYTES, GramRequest
 from protocol.messages.settlement import Verdict
 from protocol.messages.submission import Submission
@@ -108,6 +110,13 @@ class EdgeJournal:
 
         return kept_of(self._folded.change(change), task).round(round_number)
 
+    def keep_endorsements(self, task: int, round_number: int, said: tuple[SignedEndorsement, ...]) -> None:
+        """Verified, and enough. For the other processes of this server: they ask no authority."""
+        kept = Change((CohortEndorsed(task, round_number, said),))
+        self._folded.change(
+            lambda state: NOTHING if kept_of(state, task).round(round_number).endorsements == said else kept
+        )
+
     def close_batch(self, task: int, round_number: int, label: Label) -> Mapping[Address, Submission]:
         """What goes into the batch under this label, by client; from now on nothing else can, whatever happens."""
         closed = Change((BatchClosed(task, round_number),))
@@ -121,7 +130,8 @@ class EdgeJournal:
 
         def change(state: EdgeState) -> Change:
             known = kept_of(state, task).round(round_number)
-            return NOTHING if known.closed and not known.submissions else Change((RoundDone(task, round_number),))
+            is_done = known.closed and not known.submissions and not known.endorsements
+            return NOTHING if is_done else Change((RoundDone(task, round_number),))
 
         self._folded.change(change)
 

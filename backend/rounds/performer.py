@@ -72,7 +72,7 @@ class Performer:
         self.sent: TransactionReceipt | None = None
         self._work = Work()
         self._admission = Admission(self.store, self.journal, self.committee)
-        self.endorsing = Endorsing(self.store, self.committee)
+        self.endorsing = Endorsing(self.store, self.committee, self.journal)
         held = self.store, self.journal, self.committee, self.reader
         self._settling = Settling(self.ledger.domain, *held, self.pause, self.executor)
         self._screening = self._settling.screening

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from backend.rounds.journal import AT_ONCE, EdgeJournal
+from protocol.messages.round import SignedEndorsement
 from protocol.messages.settlement import Verdict
 from protocol.messages.submission import Submission
+from protocol.round.endorsing import endorsement_of
 from protocol.round.windows import AHEAD
 from storage.ledger.signer import Signer
 from storage.records.interface import RecordsDamagedError
@@ -21,6 +23,7 @@ from tests.unit.backend.rounds.scene_committee import window_key
 from tests.unit.backend.rounds.scene_round import CLIENTS, PlannedRound
 
 AUTHORITY, LABEL = b"\x0a" * 20, PlannedRound().plan.label()
+ENDORSED = (SignedEndorsement(endorsement_of(1, 1, LABEL, AUTHORITY), bytes(65)),)
 
 
 def _keep(journal: EdgeJournal, task: int, number: int, submission: Submission) -> Submission | None:
@@ -35,6 +38,7 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     assert _keep(journal, 1, 1, scene.submission(0))
     journal.keep_word(1, AUTHORITY, {CLIENTS[0]}, {CLIENTS[1]})
     journal.keep_verdict(1, 1, verdict)
+    journal.keep_endorsements(1, 1, ENDORSED)
     journal.close_batch(1, 2, LABEL)
     journal.close()
     again = EdgeJournal(Journal(tmp_path / "journal"))
@@ -46,6 +50,7 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     assert [client in again.task(2).refused for client in CLIENTS] == [False, False, False]
     assert again.verdict(1, 1) == verdict
     assert again.verdict(1, 2) is None
+    assert again.task(1).round(1).endorsements == ENDORSED
     again.close()
 
 
@@ -101,9 +106,11 @@ def test_a_round_that_is_done_is_forgotten_and_takes_nothing() -> None:
     _keep(journal, 1, 1, scene.submission(0))
     _keep(journal, 1, 2, scene.submission(0))
     journal.keep_verdict(1, 1, verdict)
+    journal.keep_endorsements(1, 1, ENDORSED)
     for again in (journal, EdgeJournal(records)):
         again.round_done(1, 1)
         assert again.submissions(1, 1) == {}
+        assert again.task(1).round(1).endorsements == ()
         assert _keep(again, 1, 1, scene.submission(1)) is None
         assert list(again.submissions(1, 2)) == CLIENTS[:1]
         assert again.verdict(1, 1) == verdict

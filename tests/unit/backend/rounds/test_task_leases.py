@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from backend.rounds.task_leases import LEASE_SECONDS, RENEWAL_SECONDS, TaskLeases
@@ -64,6 +66,20 @@ def test_what_one_process_heard_the_other_one_does() -> None:
     one.ended(RoundPublished, 1)
     assert one.sums(1)[:3] == [2, 2, 2]  # a one of each, with weight two
     assert [played.count(kind) for kind in (Enrolled, RoundOpened, BatchCommitted, RoundPublished)] == [3, 1, 1, 1]
+
+
+def test_the_authorities_word_on_a_cohort_comes_to_whoever_phones_ask() -> None:
+    """A phone that got it from none would derive the whole cohort itself."""
+    played = Processes()
+    one, two = played.one, played.two
+    one.enrol()
+    one.announced(1)
+    two.announced(1)
+    for server in (one, two):
+        one.until(partial(server.desk.shown_plan, 1, CLIENTS[0].address))
+    shown = one.desk.shown_plan(1, CLIENTS[0].address)
+    assert shown == two.desk.shown_plan(1, CLIENTS[0].address)
+    assert shown is not None and len(shown.endorsements) >= one.spec.committee.quorum
 
 
 @pytest.mark.parametrize("killed_at", range(0, 40, 5))
