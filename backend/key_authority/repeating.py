@@ -5,9 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import structlog
+
+from protocol.errors import HearthError
+
+log = structlog.get_logger()
+
 
 class Repeating:
-    """``act`` begins after the first pause, and never beside itself. What it raises ends the thread."""
+    """``act`` begins after the first pause, and never beside itself. A HearthError is told, and no end: records may be
+    away for a while."""
 
     def __init__(self, name: str, act: Callable[[], None], pause_seconds: float) -> None:
         self._act, self._pause_seconds = act, pause_seconds
@@ -24,4 +31,7 @@ class Repeating:
 
     def _repeat(self) -> None:
         while not self._stop.wait(self._pause_seconds):
-            self._act()
+            try:
+                self._act()
+            except HearthError as error:
+                log.warning("will try again", what=self._thread.name, error=str(error))

@@ -35,6 +35,7 @@ from storage.ledger.polling import Polling
 WORKERS = 4  # for moves; each may wait for its confirmations
 BATCH_WORKERS = 64  # for tasks whose batch is due soon
 TICK_SECONDS = 0.15  # between two looks at what is due: they ask nobody for anything
+AWAY_SECONDS = 1.0  # between two looks for the records while they are away
 
 log = structlog.get_logger()
 
@@ -284,5 +285,11 @@ class Driver:
             log.warning("no look at the chain", error=str(error))
 
     def _relay_all(self) -> None:
-        while not self._stop.wait(TICK_SECONDS):
-            self.relay()
+        pause = TICK_SECONDS
+        while not self._stop.wait(pause):
+            try:
+                self.relay()
+                pause = TICK_SECONDS
+            except HearthError as error:  # of the records, which may be there again the next time
+                log.warning("nothing is relayed now", error=str(error))
+                pause = AWAY_SECONDS

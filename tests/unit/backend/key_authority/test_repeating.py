@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from backend.key_authority.repeating import Repeating
+from storage.records.interface import RecordsError
 
 DEADLINE_SECONDS = 60
 
@@ -23,6 +24,20 @@ def test_it_acts_again_until_it_is_stopped_and_is_over_then() -> None:
     repeating.stop()
     assert set(acts) == {"bonds"}
     assert "bonds" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_records_that_are_away_for_a_while_do_not_end_it() -> None:
+    acted, tries = threading.Event(), [RecordsError("away"), RecordsError("away")]
+
+    def act() -> None:
+        if tries:
+            raise tries.pop()
+        acted.set()
+
+    repeating = Repeating("rosters", act, 0.0)
+    repeating.start()
+    assert acted.wait(DEADLINE_SECONDS)
+    repeating.stop()
 
 
 def test_it_pauses_before_its_first_act_and_a_stop_ends_the_pause() -> None:

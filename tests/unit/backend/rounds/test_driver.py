@@ -23,6 +23,7 @@ from protocol.task.margins import margins
 from storage.content.memory import MemoryStore
 from storage.ledger.interface import LedgerError
 from storage.ledger.signer import Signer
+from storage.records.interface import RecordsError
 from tests.ports.reference_chain import DOMAIN, ReferenceChain
 from tests.samples import private_key, sample_spec
 from tests.unit.backend.rounds.scene_committee import CLIENTS, PlayedCommittee
@@ -208,6 +209,24 @@ def test_nothing_is_relayed_while_a_batch_would_have_to_wait_for_it() -> None:
     scene.until(lambda: not scene.inbox.waiting(1).leaves)
     kinds = [type(event) for event in scene.ledger.events(1) if isinstance(event, BatchCommitted | Left)]
     assert kinds == [BatchCommitted, Left]
+
+
+def test_relaying_goes_on_after_the_records_were_away(scene: Scene) -> None:
+    scene.start()
+    looked, tries = threading.Event(), [RecordsError("away"), RecordsError("away")]
+
+    def tasks() -> list[int]:
+        if tries:
+            raise tries.pop()
+        looked.set()
+        return []
+
+    with mock.patch("backend.rounds.driver.AWAY_SECONDS", 0.0), mock.patch.object(scene.inbox, "tasks", tasks):
+        scene.driver.start()
+        try:
+            assert looked.wait(60)
+        finally:
+            scene.driver.stop()
 
 
 def test_a_round_without_a_receipt_keeps_no_relay_waiting() -> None:
