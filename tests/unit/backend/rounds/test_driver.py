@@ -13,22 +13,18 @@ import pytest
 from backend.problem import RequestError
 from backend.rounds.driver import WORKERS
 from protocol.canonical import encode
-from protocol.messages.chain import BatchCommitted, BondPlaced, Left
+from protocol.messages.chain import BondPlaced
 from protocol.messages.learning import Layer
-from protocol.messages.submission import Leave, SignedLeave
 from protocol.messages.task import DepositTerms, TaskSpec
 from protocol.round.planning import terms_of
 from protocol.task.acting import NEVER
-from protocol.task.margins import margins
 from storage.content.memory import MemoryStore
 from storage.ledger.interface import LedgerError
 from storage.ledger.signer import Signer
-from storage.records.interface import RecordsError
 from tests.ports.reference_chain import DOMAIN, ReferenceChain
 from tests.samples import private_key, sample_spec
-from tests.unit.backend.rounds.scene_committee import CLIENTS, PlayedCommittee
+from tests.unit.backend.rounds.scene_committee import PlayedCommittee
 from tests.unit.backend.rounds.scene_server import MAX_BOND, Server
-from tests.unit.backend.rounds.scene_server import Scene as Round
 
 
 class Scene(Server):
@@ -187,60 +183,6 @@ def test_a_thousand_idle_tasks_cost_no_thread_each(scene: Scene) -> None:
         assert threading.active_count() - before <= WORKERS + 2
     finally:
         scene.driver.stop()
-
-
-def test_nothing_is_relayed_while_a_batch_would_have_to_wait_for_it() -> None:
-    """An account's transactions go in order: a leave that nobody mines would keep the batch from its block."""
-    scene = Round(confirmations=0)
-    scene.start()
-    scene.enrol()
-    scene.submit(1, (0, 1))
-    found = margins(scene.spec, scene.facts(1).opened, scene.state.times)
-    leave = Leave(1, CLIENTS[2].address)
-    scene.pass_time_to(found.quiet_from)
-    scene.driver.look()
-    scene.inbox.leave(SignedLeave(leave, CLIENTS[2].sign(DOMAIN, leave)))
-    for now in (found.quiet_from, found.batch_due - 1):
-        scene.pass_time_to(now)
-        scene.driver.look()
-        scene.driver.relay()
-        assert scene.inbox.waiting(1).leaves, "it waits"
-    scene.until(lambda: scene.facts(1).batched)
-    scene.until(lambda: not scene.inbox.waiting(1).leaves)
-    kinds = [type(event) for event in scene.ledger.events(1) if isinstance(event, BatchCommitted | Left)]
-    assert kinds == [BatchCommitted, Left]
-
-
-def test_relaying_goes_on_after_the_records_were_away(scene: Scene) -> None:
-    scene.start()
-    looked, tries = threading.Event(), [RecordsError("away"), RecordsError("away")]
-
-    def tasks() -> list[int]:
-        if tries:
-            raise tries.pop()
-        looked.set()
-        return []
-
-    with mock.patch("backend.rounds.driver.AWAY_SECONDS", 0.0), mock.patch.object(scene.inbox, "tasks", tasks):
-        scene.driver.start()
-        try:
-            assert looked.wait(60)
-        finally:
-            scene.driver.stop()
-
-
-def test_a_round_without_a_receipt_keeps_no_relay_waiting() -> None:
-    scene = Round(confirmations=0)
-    scene.start()
-    scene.enrol()
-    scene.announced(1)
-    leave = Leave(1, CLIENTS[2].address)
-    scene.pass_time_to(scene.facts(1).opened.commit_until - 1)
-    scene.driver.look()
-    scene.inbox.leave(SignedLeave(leave, CLIENTS[2].sign(DOMAIN, leave)))
-    scene.driver.relay()
-    assert not scene.inbox.waiting(1).leaves
-    assert any(isinstance(event, Left) for event in scene.driver._tasks[1].events), "it is looked for at once"
 
 
 @pytest.mark.outside  # it starts threads
