@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             project = f"hearth-check-{secrets.token_hex(4)}"
             os.sync()  # a server that waits for its disk would wait for what was built
             with Compose(podman, ROOT / "docker", files, project, variables) as compose:
-                storm = Storm(options.storm, random.Random(options.seed))  # noqa: S311 - kills hide nothing
+                storm = Storm(options.storm, random.Random(options.seed))  # noqa: S311 - repeatable, no secret
                 tell_story(compose, files, options.kills, storm, result, cluster=not options.no_cluster)
     result["failures"] = failures = _failures(result)
     print(json.dumps(result, indent=1, sort_keys=True))

@@ -56,7 +56,7 @@ def tell_story(
     killed = [_kill(compose, service, told["killed"], at_least) for service in kills]
     for one in killed:
         compose.await_well(one)
-    told["storm"] = _rage(compose, storm, at_least)
+    told["storm"] = _kill_at_random(compose, storm, at_least)
     if cluster:
         _with_cluster(compose, files, told)
     told["audit"], said = compose.await_exit("auditor")
@@ -90,7 +90,7 @@ def _kill(compose: Compose, service: str, told: dict[str, Any], at_least: int) -
     return killed
 
 
-def _rage(compose: Compose, storm: Storm, at_least: int) -> list[tuple[float, str]]:
+def _kill_at_random(compose: Compose, storm: Storm, at_least: int) -> list[tuple[float, str]]:
     """Returns when all that was killed runs again: seconds of each kill, and whom it hit."""
     started = time.monotonic()
     told, last = [], {}
