@@ -26,6 +26,11 @@ contract TestToken {
         (_refuses, _target, _data) = (true, target, data);
     }
 
+    /// @notice From now on every transfer makes this call first, whatever comes of it.
+    function call(address target, bytes calldata data) external {
+        (_target, _data) = (target, data);
+    }
+
     /// @notice From now on, or no longer, every transfer to `holder` fails.
     function ban(address holder, bool banned) external {
         _banned[holder] = banned;
@@ -37,7 +42,7 @@ contract TestToken {
     }
 
     function behave() external {
-        (_fee, _refuses) = (0, false);
+        (_fee, _refuses, _target) = (0, false, address(0));
     }
 
     function approve(address spender, uint256 amount) external returns (bool) {
@@ -56,11 +61,11 @@ contract TestToken {
     }
 
     function _move(address from, address to, uint256 amount) private returns (bool) {
-        if (_refuses) {
+        if (_target != address(0)) {
             (bool done,) = _target.call(_data);
-            require(!done, "entered again");
-            return false;
+            require(!(done && _refuses), "entered again");
         }
+        if (_refuses) return false;
         require(!_banned[to], "banned");
         balanceOf[from] -= amount;
         balanceOf[to] += amount - _fee;

@@ -7,7 +7,7 @@ given a task whose terms name a voucher key
         should enrol the others
     when the only one is bad: of another key, task, client, changed, too large, of a hash that differs in one block
         should say so
-    when a stake goes back to a sender that calls again meanwhile
+    when the token of its stakes calls again meanwhile
         should let nobody in
     when vouchers, or the modulus, are not what the call needs
         should refuse all of it
@@ -28,11 +28,10 @@ from dataclasses import astuple
 from typing import Any
 
 import pytest
-from eth_abi.abi import encode
 
 from protocol.identifiers import NATIVE_COIN
 from protocol.keccak import keccak
-from protocol.messages.chain import Credited, Enrolled, VoucherShown
+from protocol.messages.chain import Enrolled, VoucherShown
 from protocol.vouchers.blinding import Statement
 from protocol.vouchers.permutation import EXPONENT
 from storage.ledger.ethereum.calls import encode_call
@@ -41,8 +40,8 @@ from tests.contracts.bonded import refusal
 from tests.contracts.course import Course
 from tests.contracts.crowd import CLIENTS, MANUFACTURER, STRANGER
 from tests.contracts.scene import Scene
-from tests.contracts.test_claim import REENTRANT
 from tests.contracts.test_enrol import STAKE
+from tests.contracts.test_token import Token
 from tests.voucher_keys import KEYS, modulus_of, voucher_of
 
 OURS, THEIRS = KEYS
@@ -165,26 +164,22 @@ def test_should_take_no_voucher_where_none_is_needed(deployed: Scene) -> None:
     assert refused(deployed, {client: voucher(deployed, client)}) == ("TermsInvalid", "vouchers")
 
 
-def test_should_let_nobody_in_while_it_pays_a_stake_back(deployed: Scene) -> None:
-    """It is owed to a sender that would have called something else meanwhile."""
-    ledger, (first, second, third) = deployed.ledger, deployed.clients
+def test_should_let_nobody_in_while_it_takes_stakes(deployed: Scene) -> None:
+    token, (first, _, third) = Token(deployed), deployed.clients
+    ledger, payer = deployed.ledger, deployed.ledger.manufacturer
     deployed.post()
-    message, signature = deployed.enrolment(third)
-    deployed.post(stake=STAKE, voucher_key=KEY)
+    meanwhile = deployed.enrol_call(third)
+    token.call(payer, "mint(address,uint256)", payer.address, deployed.escrow() + STAKE)
+    token.call(payer, "approve(address,uint256)", ledger.address, deployed.escrow() + STAKE)
+    deployed.post(token=token.address, stake=STAKE, voucher_key=KEY)
     deployed.task = 2
-    relay = ledger.create(bytes.fromhex(REENTRANT["bytecode"][2:]))
-
-    def tell_relay(what: bytes, method: str, *arguments: object, value: int = 0) -> tuple[object, ...]:
-        said = encode(["address", "bytes"], [ledger.address, encode_call(method, *arguments)])
-        return ledger.transact(ledger.stranger, relay, keccak(what + b"(address,bytes)")[:4] + said, value).events
-
-    tell_relay(b"arm", "enrol", [message], [signature])
-    shown = call(deployed, {first: voucher(deployed, first), second: bytes(256)})
-    events = tell_relay(b"forward", "enrolWithVouchers", *shown, value=2 * STAKE)
-    assert [type(event) for event in events] == [VoucherShown, Enrolled, Credited]
-    assert ledger.view("creditOf", 2, relay) == STAKE
-    entered = deployed.by(ledger.stranger, "enrol", [message], [signature]).events
-    assert [type(event) for event in entered] == [Enrolled], "nothing else kept it out"
+    shown = call(deployed, {first: voucher(deployed, first)})
+    token.call(payer, "call(address,bytes)", ledger.address, encode_call("enrol", *meanwhile))
+    events = deployed.by(payer, "enrolWithVouchers", *shown).events
+    assert [type(event) for event in events] == [VoucherShown, Enrolled]
+    assert [ledger.task_view(task).enrolled for task in (1, 2)] == [0, 1]
+    token.call(payer, "transfer(address,uint256)", payer.address, 0)
+    assert ledger.task_view(1).enrolled == 1, "nothing else kept it out"
 
 
 def test_should_say_the_same_as_the_reference() -> None:
