@@ -9,7 +9,12 @@ from pathlib import Path
 
 import structlog
 
-from backend.rounds.authority_channel import MAX_STATEMENT_BYTES, AuthorityChannel
+from backend.rounds.authority_channel import (
+    MAX_STATEMENT_BYTES,
+    MIN_BYTES_PER_SECOND,
+    PATIENCE_SECONDS,
+    AuthorityChannel,
+)
 from protocol.audit.breaches import AuthorityWord, place_of, two_words
 from protocol.canonical import decode, encode
 from protocol.content.cid import cid_of
@@ -99,10 +104,12 @@ class CommitteeClient(AuthorityChannel):
     def show_envelopes(
         self, task: int, committee: Committee, missing: Mapping[Address, Mapping[Address, tuple[Digest, bytes]]]
     ) -> dict[Address, Word]:
-        """``missing``: authority -> client -> envelope; gives what each authority that is there says of them."""
+        """``missing``: authority -> client -> envelope; gives what each authority that is there says of them, up to
+        where one came that takes too long."""
+        words = {member: Word() for member in committee.members}
 
-        def show(url: str, authority: Address) -> Word:
-            word = Word()
+        def show(url: str, authority: Address) -> None:
+            word = words[authority]
             for client, (digest, envelope) in missing.get(authority, {}).items():
                 try:
                     path = f"{url}/api/v1/tasks/{task}/clients/{to_hex(client)}"
@@ -115,9 +122,9 @@ class CommitteeClient(AuthorityChannel):
                     log.warning("no acceptance", client=to_hex(client), error=str(error))
                     if error.code == "E_ENROLMENT":
                         word.refused.add(client)
-            return word
 
-        return self._ask_all(committee, show)
+        self._ask_all(committee, show, PATIENCE_SECONDS + max(map(len, missing.values()), default=0))
+        return {member: Word(set(word.accepted), set(word.refused)) for member, word in words.items()}
 
     def endorsements(
         self, committee: Committee, plan: RoundPlan, evidence: CohortEvidence
@@ -179,7 +186,7 @@ class CommitteeClient(AuthorityChannel):
                 raise VerificationError(f"{to_hex(authority)} signed too many bytes", fault=Party.KEY_AUTHORITY)
             return answer
 
-        return self._ask_all(committee, ask)
+        return self._ask_all(committee, ask, _patience(max_bytes))
 
     def partial_keys(self, committee: Committee, request: PlannedKeyRequest) -> dict[Address, PartialKeyAnswer]:
         """Verified answers by authority: signed for exactly this request, the share matching its digest."""
@@ -210,7 +217,7 @@ class CommitteeClient(AuthorityChannel):
                 )
             return answer
 
-        return self._ask_all(committee, ask)
+        return self._ask_all(committee, ask, _patience(max_bytes))
 
     def _compare_with_last(self, authority: Address, signed: AuthorityWord) -> None:
         """Writes a proof when this contradicts what the authority signed before."""
@@ -235,3 +242,8 @@ class CommitteeClient(AuthorityChannel):
         if statement != expected:
             raise VerificationError(f"{to_hex(authority)} signed something else", fault=Party.KEY_AUTHORITY)
         verify(self._domain, statement, signature, authority, Party.KEY_AUTHORITY)
+
+
+def _patience(max_bytes: int) -> float:
+    """Seconds for an answer of this size."""
+    return PATIENCE_SECONDS + max_bytes / MIN_BYTES_PER_SECOND

@@ -226,5 +226,6 @@ class Server(Process):
         urls = tuple(f"http://{authority.name}" for authority in self._authorities)
         client = CommitteeClient(urls, ledger.domain, self._proofs)
         wires = {a.name: BlockingWire(Wire(a, self._network), self._runner) for a in self._authorities}
-        client._http, client._pool = httpx2.Client(transport=Routes(wires)), AtOnce()  # type: ignore[assignment]
+        client._http = httpx2.Client(transport=Routes(wires))
+        client._threads = dict.fromkeys(client._threads, AtOnce())  # type: ignore[arg-type]
         return client
