@@ -24,7 +24,7 @@ _CONFIG: Final = {
     "distributed.scheduler.worker-ttl": "8s",
     "distributed.comm.timeouts.connect": "5s",
     "distributed.comm.timeouts.tcp": "11s",  # the least that there is
-    "distributed.scheduler.no-workers-timeout": "20s",
+    "distributed.scheduler.no-workers-timeout": "4s",
     # a task that stops so many workers is not given to one more
     "distributed.scheduler.allowed-failures": 3,
     # no pages, no files, no profiles: a sum is all that is asked for

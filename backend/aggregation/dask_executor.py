@@ -30,7 +30,7 @@ GROUPS: Final = 32  # and fewer where so many tasks can be made of them,
 LEAST_OF_GROUP: Final = 4
 FAN: Final = 8  # sums that are merged at once
 RETRIES: Final = 2  # of a task that raised; one whose worker died is always given to another
-CONNECT_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 4.0
 STALL_SECONDS: Final = 120.0  # in which no task ended: the cluster is given up, for this sum
 
 TICK_SECONDS: Final = 0.05
