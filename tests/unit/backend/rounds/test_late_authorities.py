@@ -46,8 +46,8 @@ def seconds(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 class Committees:
-    """Authorities 1 and 2 answer at once. Authority 3 keeps whatever it is asked until it is let go; of questions for
-    which ``who`` is False only those who it is not."""
+    """Authorities 1 and 2 answer at once. Authority 3 says who it is, and answers nothing else until ``gate`` is set;
+    with ``who`` that question alone waits for the gate."""
 
     def __init__(self, answer: Callable[[int, httpx2.Request], bytes], *, who: bool = False) -> None:
         self.gate, self.at_gate, self.held = threading.Event(), threading.Event(), 0
